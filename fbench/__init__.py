@@ -1,0 +1,40 @@
+"""fbench: benchmarks and profiles Fisher-information batch active learning.
+
+BAIT (batch active learning via information matrices), FISH (masks of the weights with the largest Fisher
+information) and BAIT on FISH masks. The names below load on first use: ``import fbench`` imports no torch.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "DenseEmbedding": "fbench.fisher.embeddings",
+    "Embedding": "fbench.fisher.embeddings",
+    "FactoredEmbedding": "fbench.fisher.embeddings",
+    "Mask": "fbench.fisher.masks",
+    "Selection": "fbench.fisher.bait",
+    "bait_select": "fbench.fisher.bait",
+    "dense_embedding": "fbench.fisher.embeddings",
+    "fisher_diagonal": "fbench.fisher.diagonal",
+    "last_layer_embedding": "fbench.fisher.embeddings",
+    "masked_embedding": "fbench.fisher.masked",
+    "random_mask": "fbench.fisher.masks",
+    "top_mask": "fbench.fisher.masks",
+    "trace": "fbench.fisher.trace",
+}
+
+__all__ = ["__version__", *_HOMES]  # noqa: PLE0604 - the names are the table's keys, kept in one place
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'fbench' has no attribute {name!r}")
+    return getattr(importlib.import_module(_HOMES[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,0 +1,301 @@
+"""The command line: parse, plan, run, render. The only module that prints, exits, or reads argv."""
+
+from __future__ import annotations
+
+import inspect
+import os
+import sys
+import warnings
+from collections.abc import Callable, Mapping, Set
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Self
+
+import typer
+from rich.console import Console
+from rich.table import Table as RichTable
+
+from fbench import registry
+from fbench.errors import FbenchError, NothingMeasuredError, UnknownNameError, UsageError
+from fbench.registry import Suite
+from fbench.units import format_seconds
+
+if TYPE_CHECKING:
+    from fbench.contract import Case, Row
+    from fbench.executors import Fault
+    from fbench.folder import RunFolder
+    from fbench.runner import Settings
+
+out = Console(highlight=False)
+err = Console(stderr=True, highlight=False, soft_wrap=True)
+
+FAILED, USAGE, INTERNAL, INTERRUPTED = 1, 2, 70, 130
+
+_ClickError = typer.BadParameter.__mro__[2]
+"""click's base error, wherever this typer keeps its click."""
+
+
+def main() -> None:
+    """The ``fbench`` command."""
+    sys.exit(run(sys.argv[1:]))
+
+
+def run(arguments: list[str]) -> int:
+    """Run one command; gives its exit code. Every error of the user is one message on stderr."""
+    warnings.showwarning = _show_warning
+    try:
+        rest, loads = take_loads(arguments)
+        for path in loads:
+            registry.load_file(path)
+        return int(build(loads)(rest, prog_name="fbench", standalone_mode=False) or 0)
+    except FbenchError as error:
+        _complain(str(error))
+        return error.exit_code
+    except (KeyboardInterrupt, typer.Abort):
+        _complain("interrupted: what was measured is on disk, and the same command goes on from there")
+        return INTERRUPTED
+    except BrokenPipeError:  # `fbench list | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except Exception as error:
+        if isinstance(error, _ClickError):
+            _complain(_click_message(error))
+            return USAGE
+        if os.environ.get("FBENCH_TRACEBACK"):
+            raise
+        _complain(f"internal error: {type(error).__name__}: {error}")
+        _complain("this is fbench's own fault; FBENCH_TRACEBACK=1 shows where")
+        return INTERNAL
+
+
+def take_loads(arguments: list[str]) -> tuple[list[str], tuple[Path, ...]]:
+    """Take every ``--load FILE`` out of the arguments, wherever it stands: it must be known before commands are."""
+    rest, loads, words = [], [], iter(arguments)
+    for word in words:
+        if word == "--load" or word.startswith("--load="):
+            name = word.partition("=")[2] if "=" in word else next(words, "")
+            if not name:
+                raise UsageError("--load needs a file: --load FILE.py")
+            loads.append(Path(name))
+        else:
+            rest.append(word)
+    return rest, tuple(loads)
+
+
+def _complain(text: str) -> None:
+    err.print(f"fbench: {text}", style="red", markup=False)
+
+
+def _click_message(error: Any) -> str:
+    text: str = error.format_message()
+    return text or f"no command given; see fbench --help ({type(error).__name__})"
+
+
+def _show_warning(message: Warning | str, *_: Any, **__: Any) -> None:
+    err.print(f"fbench: warning: {message}", style="yellow", markup=False)
+
+
+def build(loads: tuple[Path, ...]) -> Callable[..., Any]:
+    """The click command: the fixed commands, and one for every registered suite."""
+    app = typer.Typer(
+        help="Benchmarks and profiles Fisher-information batch active learning: BAIT, FISH masks, BAIT on FISH masks.",
+        no_args_is_help=True,
+        add_completion=False,
+        rich_markup_mode=None,
+        pretty_exceptions_enable=False,
+    )
+    app.callback()(_root)
+    for function in (list_names, doctor, columns):
+        app.command(function.__name__.partition("_")[0])(function)
+    for suite in registry.SUITES:
+        app.command(suite.name, help=suite.description)(_suite_command(suite, loads))
+    return typer.main.get_command(app)
+
+
+def _root(version: Annotated[bool, typer.Option("--version", help="print the version and end")] = False) -> None:
+    if version:
+        import fbench
+
+        out.print(f"fbench {fbench.__version__}")
+        raise typer.Exit
+
+
+def list_names(kind: Annotated[str, typer.Argument(help="suites, kernels, strategies, datasets, models or presets")] = "") -> int:
+    """What can be named: suites, kernels, strategies, datasets, models, presets."""
+    if kind and kind not in registry.REGISTRIES:
+        raise UnknownNameError("kind", kind, registry.REGISTRIES)
+    grid = RichTable("kind", "name", "", box=None)
+    for title in [kind] if kind else registry.REGISTRIES:
+        found = registry.REGISTRIES[title]
+        for value in found:
+            grid.add_row(title, value.name, value.description)
+        for point, reason in found.broken.items():
+            err.print(f"fbench: warning: {title} of {point} could not be loaded: {reason}", style="yellow", markup=False)
+    out.print(grid)
+    return 0
+
+
+def doctor() -> int:
+    """What this machine can run, and what to do about what it cannot."""
+    from fbench.measure.environment import checks
+
+    marks = {"ok": "[green]ok[/]", "warn": "[yellow]limited[/]", "missing": "[red]missing[/]"}
+    grid = RichTable("", "check", "found", "what to do", box=None)
+    found = checks()
+    for check in found:
+        grid.add_row(marks[check.status], check.name, check.detail, check.remedy)
+    out.print(grid)
+    return USAGE if any(check.status == "missing" for check in found) else 0
+
+
+def columns(suite: Annotated[str, typer.Argument(help="a suite; all of them if not given")] = "") -> int:
+    """Every column that a suite writes: name, type, unit, meaning."""
+    for chosen in [registry.SUITES.get(suite)] if suite else registry.SUITES:
+        for name, own in chosen.all_tables().items():
+            grid = RichTable("column", "type", "unit", "meaning", box=None, title=f"{chosen.name}: {name}.csv", title_justify="left")
+            for column in own:
+                grid.add_row(column.name, column.type, column.unit, column.meaning)
+            out.print(grid, "")
+    return 0
+
+
+_RUN_OPTIONS: dict[str, tuple[Any, Any, str]] = {
+    "device": (str, "auto", "auto, cpu, cuda, or a list such as cuda:0,cuda:1: several shard the pool"),
+    "gpus": (str, "", "the same by number: 0,1 or 0..3 or all or a UUID"),
+    "threads": (int, 0, "CPU threads a process, pinned and recorded; 0 shares the cores among the jobs"),
+    "jobs": (int, 0, "processes side by side; 0 is one a core, at most 4, where the suite allows it"),
+    "out": (str, "", "the run's folder; reports/SUITE/RUN-ID if not given"),
+    "preset": (str, "", "published settings: see `fbench list presets`; what you type beside it wins"),
+    "fresh": (bool, False, "start anew, even where an unfinished run could be taken up"),
+    "overwrite": (bool, False, "replace what --out holds"),
+    "retry": (bool, False, "measure failed and out-of-memory cases again"),
+    "dry_run": (bool, False, "print the plan and what each case will cost, and stop"),
+}
+
+
+def _suite_command(suite: Suite, loads: tuple[Path, ...]) -> Callable[..., int]:
+    """A function whose signature typer reads: the suite's options, then how to run."""
+
+    def command(context: typer.Context, **typed: Any) -> int:
+        given = {name for name in typed if getattr(context.get_parameter_source(name), "name", "") == "COMMANDLINE"}
+        return conduct(suite, typed, given, loads)
+
+    own = [_parameter(p.name, p.type, p.default, p.option.help) for p in suite.parameters]
+    more = [_parameter(name, *spec) for name, spec in _RUN_OPTIONS.items()]
+    first = inspect.Parameter("context", inspect.Parameter.POSITIONAL_OR_KEYWORD, annotation=typer.Context)
+    signature = inspect.Signature([first, *own, *more])
+    command.__signature__ = signature  # type: ignore[attr-defined]
+    command.__annotations__ = {p.name: p.annotation for p in signature.parameters.values()}
+    return command
+
+
+def _parameter(name: str, kind: type, default: Any, text: str) -> inspect.Parameter:
+    flag = "--" + name.replace("_", "-")
+    annotation = Annotated[kind, typer.Option(flag, help=text, show_default=default not in ("", False, 0))]
+    return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation)
+
+
+def conduct(suite: Suite, typed: Mapping[str, Any], given: Set[str], loads: tuple[Path, ...]) -> int:
+    """One run of a suite, from what was typed to the exit code."""
+    from fbench import options, runner
+
+    typed = options.apply_preset(suite, typed, given)
+    settings = options.settings(suite, typed, loads)
+    resolved = options.resolve_options(suite, typed)
+    if typed["dry_run"]:
+        return _show_plan(suite, resolved, settings)
+    identity = runner.identify(suite, resolved, settings)
+    path, resumed = runner.place(suite, identity, settings)
+    run_folder = runner.open_folder(suite, path, resumed, identity, settings)
+    try:
+        _announce(suite, run_folder, resumed, settings)
+        with Progress(suite) as progress:
+            rows = runner.run(suite, resolved, settings, run_folder, progress)
+        return _report(suite, resolved, rows, run_folder)
+    finally:
+        run_folder.close()
+
+
+def _announce(suite: Suite, run_folder: RunFolder, resumed: bool, settings: Settings) -> None:
+    verb = ("Rendering again the finished" if run_folder.finished else "Taking up the unfinished") if resumed else "New"
+    where = "+".join(settings.devices)
+    err.print(f"{verb} run of {suite.name} in {run_folder.path} ({where}, {settings.jobs} × {settings.threads} threads)", markup=False)
+
+
+def _show_plan(suite: Suite, resolved: Mapping[str, Any], settings: Settings) -> int:
+    cases = suite.grid(resolved)
+    costs = [dict(suite.predict(case, resolved)) if suite.predict else {} for case in cases]
+    names = list(costs[0]) if costs else []
+    grid = RichTable("case", *names, box=None)
+    for case, cost in zip(cases, costs, strict=True):
+        grid.add_row(case.id, *cost.values())
+    out.print(grid)
+    units = suite.units(resolved)
+    each = f" of {units} {suite.unit}s" if units else ""
+    out.print(f"{len(cases)} cases{each} on {'+'.join(settings.devices)}; nothing was run.")
+    return 0
+
+
+def _report(suite: Suite, resolved: Mapping[str, Any], rows: Mapping[str, list[Row]], run_folder: RunFolder) -> int:
+    """Summarise, write ``summary.md`` and the figures, print; the exit code says how it went."""
+    from fbench.results import figures, render
+
+    statuses = [row["status"] for row in rows["results"]]
+    if "ok" not in statuses:
+        reasons = {row["reason"] for row in rows["results"]}
+        raise NothingMeasuredError(f"nothing was measured in {run_folder.path}: {'; '.join(sorted(reasons)) or 'no cases'}")
+    summary = suite.summarise(rows, resolved)
+    for figure in summary.figures:
+        figures.draw(figure, run_folder.path / "figures")
+    run_folder.write_text("summary.md", render.markdown(f"fbench {suite.name}", summary))
+    for table in summary.tables:
+        out.print(render.rich_table(table), "")
+    for finding in summary.findings:
+        out.print(f"• {finding}", markup=False)
+    out.print(f"\nRows, findings and figures are in {run_folder.path}", markup=False)
+    return FAILED if "failed" in statuses else 0
+
+
+class Progress:
+    """The listener: a bar with the time left on a terminal, a line now and then elsewhere."""
+
+    def __init__(self, suite: Suite) -> None:
+        self._suite = suite
+        self._total: int | None = None
+        self._done = self._said = 0
+        self._bar: Any = None
+
+    def __enter__(self) -> Self:
+        if err.is_terminal:
+            from rich.progress import BarColumn, MofNCompleteColumn, TextColumn
+            from rich.progress import Progress as Bar
+
+            fields = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[left]}"))
+            self._bar = Bar(*fields, console=err, transient=True)
+            self._bar.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._bar is not None:
+            self._bar.stop()
+
+    def planned(self, done: int, total: int | None) -> None:
+        """``done`` of ``total`` units are on disk already."""
+        self._done, self._total = done, total
+        if self._bar is not None:
+            self._bar.add_task(self._suite.name, completed=done, total=total, left="")
+        elif done:
+            err.print(f"{done} of {total or 'some'} units are on disk already")
+
+    def measured(self, case: Case, unit: int, left_s: float | None) -> None:
+        """A unit was committed; about ``left_s`` seconds are left."""
+        self._done += 1
+        left = "" if left_s is None else f"{format_seconds(left_s)} left"
+        if self._bar is not None:
+            self._bar.update(self._bar.task_ids[0], completed=self._done, description=case.id, left=left)
+        elif self._total and (self._done - self._said) * 10 >= self._total:
+            self._said = self._done
+            err.print(f"{self._done} of {self._total} units, {left}", markup=False)
+
+    def stopped(self, case: Case, fault: Fault) -> None:
+        """A case ran out of memory or failed."""
+        err.print(f"fbench: {case.id}: {fault.status}: {fault.reason}", style="yellow", markup=False)

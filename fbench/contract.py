@@ -1,0 +1,131 @@
+"""What a suite and the harness say to each other: plain values, no behaviour.
+
+Going in: ``Case`` (one point of the grid) and ``Context`` (where it runs, what is already on disk).
+Coming back: ``Unit`` (rows that are committed together) and, at the end of a run, ``Summary``
+(tables, findings and figures as descriptions; ``fbench.results`` draws them).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column of a CSV: what ``fbench columns`` prints and what a test holds the files to."""
+
+    name: str
+    type: Literal["str", "int", "float", "bool"]
+    unit: str
+    meaning: str
+
+
+COMMON_COLUMNS = (
+    Column("case", "str", "", "point of the grid this row belongs to"),
+    Column("status", "str", "", "ok, oom (ran out of memory), failed or skipped"),
+    Column("reason", "str", "", "why the status is not ok; empty otherwise"),
+)
+
+
+@dataclass(frozen=True)
+class Option:
+    """How a measure's keyword parameter is spelled on the command line.
+
+    ``parse`` turns the typed text into the value that the measure gets (and raises ``UsageError``).
+    ``minimum`` and ``maximum`` bound a number, both inclusive. ``axis`` names the coordinate that the option
+    spans in the grid; its values are the resolved option, or ``expand(value, options)`` where that differs.
+    """
+
+    help: str
+    parse: Callable[[Any], Any] | None = None
+    minimum: float | None = None
+    maximum: float | None = None
+    axis: str | None = None
+    expand: Callable[[Any, Mapping[str, Any]], Sequence[Any]] | None = None
+
+
+@dataclass(frozen=True)
+class Case:
+    """One point of the grid: ``point`` maps each axis to its value, ``id`` spells it."""
+
+    id: str
+    point: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Context:
+    """What a measure may know of its surroundings.
+
+    ``committed`` holds this case's rows that are already on disk, by table: a measure that resumes starts
+    after them. ``options`` are all of the suite's, resolved: the keywords of the measure, to be passed on whole.
+    """
+
+    devices: tuple[str, ...] = ("cpu",)
+    options: Mapping[str, Any] = field(default_factory=dict)
+    committed: Mapping[str, Sequence[Row]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Unit:
+    """What is written, or lost, together: rows of ``results``, of the side tables, and arrays."""
+
+    index: int
+    rows: Sequence[Row]
+    tables: Mapping[str, Sequence[Row]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table to print: ``rows`` hold strings that are ready to be read."""
+
+    title: str
+    columns: Sequence[str]
+    rows: Sequence[Sequence[str]]
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Series:
+    """One line of a figure, its interval, and every raw point behind it as (x, y)."""
+
+    label: str
+    x: Sequence[float]
+    y: Sequence[float]
+    low: Sequence[float] | None = None
+    high: Sequence[float] | None = None
+    points: Sequence[tuple[float, float]] = ()
+
+
+@dataclass(frozen=True)
+class Panel:
+    """One pair of axes."""
+
+    series: Sequence[Series]
+    x_label: str
+    y_label: str
+    title: str = ""
+    x_log: bool = False
+    y_log: bool = False
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One file of ``figures/``: its panels side by side."""
+
+    name: str
+    title: str
+    panels: Sequence[Panel]
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Summary:
+    """What a run says: tables, sentences with numbers, figures."""
+
+    tables: Sequence[Table] = ()
+    findings: Sequence[str] = ()
+    figures: Sequence[Figure] = ()

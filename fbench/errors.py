@@ -1,0 +1,76 @@
+"""Every error that fbench raises on purpose, and the exit code each one means.
+
+    FbenchError                     70  our own fault, unless a subclass says otherwise
+    ├── UsageError                   2  anything the user can mend
+    │   ├── SweepError                  a range or list that does not parse, with a caret under the fault
+    │   ├── UnknownNameError            no such suite, strategy, data set, …; names the nearest
+    │   ├── InputError                  a value or tensor that the mathematics cannot take (also a ValueError)
+    │   ├── DataError                   data that is missing, corrupt or not what it says it is
+    │   ├── DeviceError                 a device that is not there
+    │   └── FolderError                 a run folder that cannot be written or belongs to something else
+    └── NothingMeasuredError         4  a run that ended without one measured row
+
+Only ``cli`` catches these. A message names the value, the rule it broke and the remedy, in one line
+(a ``SweepError`` adds the text and a caret below).
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class FbenchError(Exception):
+    """Base of the tree above."""
+
+    exit_code = 70
+
+
+class UsageError(FbenchError):
+    """Something that the user can mend."""
+
+    exit_code = 2
+
+
+class SweepError(UsageError):
+    """A range that does not parse.
+
+    ``text`` is what was typed, ``position`` the offset of the fault in it, ``rule`` what it broke.
+    """
+
+    def __init__(self, text: str, position: int, rule: str) -> None:
+        self.text, self.position, self.rule = text, position, rule
+        super().__init__(f"{rule}\n    {text}\n    {' ' * position}^")
+
+
+class UnknownNameError(UsageError):
+    """A name that is not registered; the message offers the nearest one and lists the rest."""
+
+    def __init__(self, kind: str, name: str, known: Iterable[str]) -> None:
+        known = sorted(known)
+        near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
+        hint = f"; did you mean {near[0]!r}?" if near else "."
+        choice = ", ".join(known) if known else "none"
+        super().__init__(f"unknown {kind} {name!r}{hint} Known: {choice}")
+
+
+class InputError(UsageError, ValueError):
+    """A value or tensor that the mathematics cannot take."""
+
+
+class DataError(UsageError):
+    """Data that is missing, corrupt, or not what it says it is."""
+
+
+class DeviceError(UsageError):
+    """A device that this machine, or this process, does not have."""
+
+
+class FolderError(UsageError):
+    """A run folder that cannot be written, or that belongs to something else."""
+
+
+class NothingMeasuredError(FbenchError):
+    """A run that ended without one measured row."""
+
+    exit_code = 4

@@ -1,0 +1,214 @@
+"""Where cases run: in this process, or in spawned workers whose death is an event and not the end.
+
+A case is a generator of units. An executor advances the generators and yields events; the order in which cases
+take turns is the suite's ``schedule``. The runner alone writes.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import random
+import signal
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from multiprocessing.connection import Connection, wait
+from pathlib import Path
+from typing import Any
+
+from fbench import registry
+from fbench.contract import Case, Context, Row, Unit
+
+Committed = Callable[[Case], dict[str, list[Row]]]
+
+
+@dataclass(frozen=True)
+class Job:
+    """What a process needs to run the cases of a suite."""
+
+    suite: str
+    options: dict[str, Any]
+    context: Context
+    threads: int
+    loads: tuple[Path, ...] = ()
+
+
+@dataclass(frozen=True)
+class Fault:
+    """Why a case stopped: ``oom`` or ``failed``, and the first line of the reason."""
+
+    status: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Event:
+    """A case gave a unit, came to its end (``None``), or stopped."""
+
+    case: Case
+    outcome: Unit | Fault | None
+
+
+def fault_of(error: Exception) -> Fault:
+    """An exception as a row's status and reason; running out of memory has many faces."""
+    reason = (str(error).splitlines() or [""])[0]
+    text = f"{type(error).__name__}: {reason}" if reason else type(error).__name__
+    memory = isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError"
+    memory = memory or "can't allocate memory" in str(error) or "out of memory" in str(error)
+    return Fault("oom" if memory else "failed", text)
+
+
+class Turns:
+    """Whose turn it is: one case to its end (``cases``), or a unit of each in shuffled order (``blocks``)."""
+
+    def __init__(self, schedule: str, cases: Sequence[Case], seed: int) -> None:
+        self._schedule = schedule
+        self._open = {case.id: case for case in cases}
+        self._queue = deque(cases)
+        self._random = random.Random(seed)
+
+    def end(self, case: Case) -> None:
+        """The case has no more units."""
+        self._open.pop(case.id, None)
+
+    def next(self, previous: Case | None) -> Case | None:
+        """The case to advance after ``previous``; None when all have ended."""
+        if self._schedule == "cases" and previous is not None and previous.id in self._open:
+            return previous
+        while self._queue or (self._schedule == "blocks" and self._open):
+            if not self._queue:
+                self._queue.extend(self._random.sample(list(self._open.values()), len(self._open)))
+            case = self._queue.popleft()
+            if case.id in self._open:
+                return case
+        return None
+
+
+class _Host:
+    """The generators of the cases that live in this process."""
+
+    def __init__(self, job: Job) -> None:
+        self._suite = registry.SUITES.get(job.suite)
+        self._job = job
+        self._running: dict[str, Iterator[Unit]] = {}
+
+    def advance(self, case: Case, committed: Committed) -> Unit | Fault | None:
+        """The case's next unit; None at its end; a fault if it raised."""
+        try:
+            if case.id not in self._running:
+                context = replace(self._job.context, committed=committed(case))
+                self._running[case.id] = iter(self._suite.measure(case, context, **self._job.options))
+            unit = next(self._running[case.id], None)
+        except Exception as error:
+            self._running.pop(case.id, None)
+            return fault_of(error)
+        if unit is None:
+            del self._running[case.id]
+        return unit
+
+
+def inline(job: Job, cases: Sequence[Case], committed: Committed, seed: int) -> Iterator[Event]:
+    """Run the cases in this process."""
+    _pin(job.threads)
+    host, turns = _Host(job), _turns(job, cases, seed)
+    case: Case | None = None
+    while (case := turns.next(case)) is not None:
+        outcome = host.advance(case, committed)
+        if not isinstance(outcome, Unit):
+            turns.end(case)
+        yield Event(case, outcome)
+
+
+def workers(job: Job, cases: Sequence[Case], committed: Committed, seed: int, count: int) -> Iterator[Event]:
+    """Run the cases in ``count`` spawned processes; one that is killed costs its case, not the run."""
+    turns = _turns(job, cases, seed)
+    pool = [_Worker(job) for _ in range(min(count, len(cases)))]
+    busy: dict[Any, tuple[_Worker, Case]] = {}
+
+    def give(worker: _Worker, previous: Case | None) -> None:
+        case = turns.next(previous)
+        if case is not None:
+            worker.send(case, committed(case))
+            busy[worker.pipe] = worker, case
+
+    try:
+        for worker in pool:
+            give(worker, None)
+        while busy:
+            for ready in wait(list(busy)):
+                worker, case = busy.pop(ready)
+                outcome = worker.receive()
+                if not isinstance(outcome, Unit):
+                    turns.end(case)
+                yield Event(case, outcome)
+                give(worker, case)
+    finally:
+        for worker in pool:
+            worker.stop()
+
+
+def _turns(job: Job, cases: Sequence[Case], seed: int) -> Turns:
+    return Turns(registry.SUITES.get(job.suite).schedule, cases, seed)
+
+
+class _Worker:
+    """A spawned process and the pipe to it; a dead one is replaced when it is next needed."""
+
+    def __init__(self, job: Job) -> None:
+        self._job = job
+        self._start()
+
+    def _start(self) -> None:
+        spawn = multiprocessing.get_context("spawn")
+        self.pipe, theirs = spawn.Pipe()
+        self._process = spawn.Process(target=_serve, args=(theirs, self._job), daemon=True)
+        self._process.start()
+        theirs.close()
+
+    def send(self, case: Case, committed: dict[str, list[Row]]) -> None:
+        if not self._process.is_alive():
+            self._start()
+        self.pipe.send((case, committed))
+
+    def receive(self) -> Unit | Fault | None:
+        try:
+            outcome: Unit | Fault | None = self.pipe.recv()
+            return outcome
+        except EOFError:
+            self._process.join()
+            return _death(self._process.exitcode or 0)
+
+    def stop(self) -> None:
+        self._process.terminate()
+        self._process.join()
+        self.pipe.close()
+
+
+def _death(code: int) -> Fault:
+    """What a worker's exit code says: Linux ends a process that takes too much memory by SIGKILL."""
+    if code == -signal.SIGKILL:
+        return Fault("oom", "the worker process was killed (signal 9), as the system does when memory runs out")
+    how = f"by signal {-code}" if code < 0 else f"with exit code {code}"
+    return Fault("failed", f"the worker process ended {how}")
+
+
+def _serve(pipe: Connection, job: Job) -> None:
+    """A worker's life: advance what it is told to, until the pipe closes."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
+    for path in job.loads:
+        registry.load_file(path)
+    _pin(job.threads)
+    host = _Host(job)
+    while True:
+        try:
+            case, committed = pipe.recv()
+        except EOFError:
+            return
+        pipe.send(host.advance(case, lambda _, rows=committed: rows))
+
+
+def _pin(threads: int) -> None:
+    """Fix torch's threads: the same number gives the same rounding, and timings mean something."""
+    import torch
+
+    torch.set_num_threads(threads)

@@ -1,0 +1,1 @@
+"""Pure mathematics on tensors: no clock, no input or output, no print."""

@@ -1,0 +1,136 @@
+"""BAIT's batch selection: greedy forward picks that minimise tr(F M⁻¹), then backward removals.
+
+Ash, Goel, Krishnamurthy and Kakade, "Gone Fishing: Neural Active Learning with Fisher Embeddings" (2021),
+algorithm 1. min(⌈oversample·B⌉, what is left) forward picks, each the largest score; then removals down to B,
+each the pick whose loss costs least.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from fbench.errors import InputError, UnknownNameError
+from fbench.fisher.embeddings import Embedding
+from fbench.fisher.engines import ENGINES
+from fbench.fisher.greedy import Greedy
+from fbench.fisher.information import (
+    effective_dimension,
+    fisher,
+    initial_information,
+    inverse_of,
+    resolve_regularisation,
+)
+
+@dataclass(frozen=True)
+class Selection:
+    """What ``bait_select`` chose. Indices are into the pool that the embedding covers.
+
+    Attributes:
+        indices: [B], distinct and unlabelled, in the order in which the kept ones were picked.
+        forward: every forward pick, in order.
+        scores: their scores: by how much each lowered tr(F M⁻¹).
+        gaps: their leads over the runner-up, relative to the score; ∞ when nothing else was left.
+        objective: tr(F M⁻¹) for the batch that was kept.
+        regularisation: λ as a number.
+        effective_dimension: d_eff = tr F(F + λI)⁻¹.
+        drift: ‖P M v − v‖ / ‖v‖ on a probe v after the forward picks: what rounding has done to P = M⁻¹.
+    """
+
+    indices: Tensor
+    forward: Tensor
+    scores: Tensor
+    gaps: Tensor
+    objective: float
+    regularisation: float
+    effective_dimension: float
+    drift: float
+
+
+@torch.no_grad()
+def bait_select(
+    embedding: Embedding,
+    batch_size: int,
+    *,
+    labelled: Tensor | Sequence[int],
+    regularisation: float | str = 1.0,
+    oversample: float = 2.0,
+    method: str = "incremental",
+    dtype: torch.dtype | None = None,
+    devices: Sequence[str | torch.device] | None = None,
+) -> Selection:
+    """Choose ``batch_size`` candidates by BAIT.
+
+    Args:
+        embedding: V of the whole pool, labelled and unlabelled.
+        batch_size: B.
+        labelled: positions in the pool that have their labels; may be empty.
+        regularisation: λ, a positive number, or ``rel:c`` for c · tr F/d.
+        oversample: forward picks over B; 1 leaves no backward removals.
+        method: ``incremental`` or ``published``; both are exact, one is fast.
+        dtype: float64 or float32; the embedding's own if not given.
+        devices: shards the pool over these; the embedding's own device if not given.
+
+    Returns:
+        The selection, on the CPU.
+
+    Raises:
+        InputError: any value out of its range, named.
+        UnknownNameError: no such method.
+    """
+    if method not in ENGINES:
+        raise UnknownNameError("method", method, ENGINES)
+    labelled = _check_labelled(labelled, embedding.n)
+    left = embedding.n - len(labelled)
+    _check_sizes(batch_size, oversample, left)
+    embedding = embedding.to(dtype=_check_dtype(dtype or embedding.dtype))
+    labelled = labelled.to(embedding.device)
+    alpha = batch_size / (len(labelled) + batch_size)
+    F = fisher(embedding)
+    lam = resolve_regularisation(regularisation, F)
+    M = initial_information(embedding, labelled, batch_size, lam)
+    forward = Greedy(ENGINES[method], embedding, F, M, alpha, devices=devices, taken=labelled)
+    picks = min(math.ceil(oversample * batch_size), left)
+    indices, scores, gaps = forward.run(picks)
+    candidates = indices.sort().values  # so that the lowest pool index wins a tie here as well
+    backward = Greedy(ENGINES[method], embedding[candidates], F, forward.M, alpha, sign=-1)
+    removed, _, _ = backward.run(picks - batch_size)
+    return Selection(
+        indices=indices[~torch.isin(indices, candidates[removed])].cpu(),
+        forward=indices.cpu(),
+        scores=scores.cpu(),
+        gaps=gaps.cpu(),
+        objective=float((F * inverse_of(backward.M)).sum()),
+        regularisation=lam,
+        effective_dimension=effective_dimension(F, lam),
+        drift=forward.drift,
+    )
+
+
+def _check_labelled(labelled: Tensor | Sequence[int], n: int) -> Tensor:
+    """The labelled positions as an index tensor: each in [0, n), none twice."""
+    index = torch.as_tensor(labelled, dtype=torch.int64).flatten()
+    outside = index[(index < 0) | (index >= n)]
+    if len(outside):
+        raise InputError(f"labelled index {int(outside[0])} is outside the pool: must be from 0 to {n - 1}")
+    values, counts = index.unique(return_counts=True)
+    if bool((counts > 1).any()):
+        raise InputError(f"labelled index {int(values[counts > 1][0])} is given twice; each sample is labelled once")
+    return index
+
+
+def _check_sizes(batch_size: int, oversample: float, left: int) -> None:
+    if batch_size < 1 or batch_size > left:
+        raise InputError(f"batch_size {batch_size}: must be from 1 to {left}, what is left unlabelled in the pool")
+    if not (math.isfinite(oversample) and oversample >= 1):
+        raise InputError(f"oversample {oversample}: must be at least 1 (1 means no backward removals)")
+
+
+def _check_dtype(dtype: torch.dtype) -> torch.dtype:
+    if dtype not in (torch.float64, torch.float32):
+        raise InputError(f"dtype {dtype}: must be torch.float64 or torch.float32")
+    return dtype

@@ -1,0 +1,192 @@
+"""Embeddings V: a pool's rows √p_y ∇_θ log p(y given x), held dense or factored.
+
+Layout: V [n, r, d], n candidates, r rows (k, or the k−1 that suffice), d weights. For the last layer
+d = k·h and column c·h + j is weight (class c, feature j), as in a ``torch.nn.Linear(h, k)`` weight, flattened.
+Everything downstream depends on V only through V_xᵀV_x, so any factor of it serves as rows.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import Self
+
+import torch
+from torch import Tensor
+
+from fbench.errors import InputError
+from fbench.fisher.likelihood import check_finite, logit_rows
+
+_CHUNK_ELEMENTS = 1 << 24
+"""Temporaries of the chunked contractions hold at most this many numbers: 64 MiB in float32."""
+
+
+class Embedding(ABC):
+    """What the mathematics asks of a pool's V, however it is stored."""
+
+    n: int
+    rows: int
+    dim: int
+    dtype: torch.dtype
+    device: torch.device
+
+    @abstractmethod
+    def __getitem__(self, index: slice | Tensor) -> Self:
+        """The embedding of some candidates."""
+
+    @abstractmethod
+    def dense(self) -> Tensor:
+        """V [n, r, d], built."""
+
+    @abstractmethod
+    def to(self, device: torch.device | str | None = None, dtype: torch.dtype | None = None) -> Self:
+        """The same on another device or in another dtype."""
+
+    @abstractmethod
+    def project(self, A: Tensor) -> Tensor:
+        """V_x A for every x: [n, r, m], for A [d, m]."""
+
+    @abstractmethod
+    def quadratic(self, A: Tensor) -> Tensor:
+        """V_x A V_xᵀ for every x: [n, r, r], for symmetric A [d, d]."""
+
+    @abstractmethod
+    def gram(self) -> Tensor:
+        """Σ_x V_xᵀV_x: [d, d]."""
+
+    def chunks(self, width: int) -> list[slice]:
+        """Slices of the pool such that ``width`` numbers a candidate stay under the limit of a temporary."""
+        step = max(1, _CHUNK_ELEMENTS // max(1, width))
+        return [slice(start, min(start + step, self.n)) for start in range(0, self.n, step)]
+
+
+@dataclass(frozen=True, eq=False)
+class DenseEmbedding(Embedding):
+    """V [n, r, d] as it is."""
+
+    values: Tensor
+
+    def __post_init__(self) -> None:
+        _describe(self, *self.values.shape, self.values)
+
+    def __getitem__(self, index: slice | Tensor) -> DenseEmbedding:  # noqa: D105
+        return DenseEmbedding(self.values[index])
+
+    def dense(self) -> Tensor:  # noqa: D102
+        return self.values
+
+    def to(self, device: torch.device | str | None = None, dtype: torch.dtype | None = None) -> DenseEmbedding:  # noqa: D102
+        return DenseEmbedding(self.values.to(device=device or self.device, dtype=dtype or self.dtype))
+
+    def project(self, A: Tensor) -> Tensor:  # noqa: D102
+        return (self.values.reshape(-1, self.dim) @ A).view(self.n, self.rows, -1)
+
+    def quadratic(self, A: Tensor) -> Tensor:  # noqa: D102
+        out = self.values.new_empty(self.n, self.rows, self.rows)
+        for part in self.chunks(self.rows * self.dim):
+            torch.bmm(self[part].project(A), self.values[part].mT, out=out[part])
+        return out
+
+    def gram(self) -> Tensor:  # noqa: D102
+        flat = self.values.reshape(-1, self.dim)
+        return flat.T @ flat
+
+
+@dataclass(frozen=True, eq=False)
+class FactoredEmbedding(Embedding):
+    """V_x = S_x ⊗ h_xᵀ, never built: S [n, r, k] rows in logit space, h [n, h] features."""
+
+    S: Tensor
+    h: Tensor
+
+    def __post_init__(self) -> None:
+        _describe(self, self.h.shape[0], self.S.shape[1], self.S.shape[2] * self.h.shape[1], self.h)
+
+    @property
+    def k(self) -> int:
+        """Classes."""
+        return self.S.shape[2]
+
+    def __getitem__(self, index: slice | Tensor) -> FactoredEmbedding:  # noqa: D105
+        return FactoredEmbedding(self.S[index], self.h[index])
+
+    def dense(self) -> Tensor:  # noqa: D102
+        return (self.S[:, :, :, None] * self.h[:, None, None, :]).flatten(2)
+
+    def to(self, device: torch.device | str | None = None, dtype: torch.dtype | None = None) -> FactoredEmbedding:  # noqa: D102
+        device, dtype = device or self.device, dtype or self.dtype
+        return FactoredEmbedding(self.S.to(device=device, dtype=dtype), self.h.to(device=device, dtype=dtype))
+
+    def project(self, A: Tensor) -> Tensor:  # noqa: D102
+        m = A.shape[1]
+        blocks = A.view(self.k, -1, m).permute(1, 0, 2).reshape(-1, self.k * m)  # [h, k·m]
+        out = self.S.new_empty(self.n, self.rows, m)
+        for part in self.chunks(self.k * m):
+            inner = (self.h[part] @ blocks).view(-1, self.k, m)
+            torch.bmm(self.S[part], inner, out=out[part])
+        return out
+
+    def quadratic(self, A: Tensor) -> Tensor:
+        """V_x A V_xᵀ = S_x Φ_x S_xᵀ with Φ[x, a, b] = h_xᵀ A_ab h_x; A is symmetric, so blocks b ≥ a do."""
+        k, width = self.k, self.h.shape[1]
+        blocks = A.view(k, width, k, width)
+        phi = self.S.new_empty(self.n, k, k)
+        for part in self.chunks(k * width):
+            h = self.h[part]
+            for a in range(k):
+                left = (h @ blocks[a, :, a:].reshape(width, -1)).view(-1, k - a, width)
+                phi[part, a, a:] = phi[part, a:, a] = torch.bmm(left, h[:, :, None])[:, :, 0]
+        return self.S @ phi @ self.S.mT
+
+    def gram(self) -> Tensor:
+        """Σ_x (S_xᵀS_x) ⊗ (h_x h_xᵀ), a block row of the upper half at a time."""
+        k, width = self.k, self.h.shape[1]
+        out = self.h.new_zeros(k, width, k, width)
+        for part in self.chunks(k * width):
+            h, weight = self.h[part], self.S[part].mT @ self.S[part]
+            for a in range(k):
+                left = (weight[:, a, a:, None] * h[:, None, :]).flatten(1)  # [c, (k−a)·h]
+                out[a, :, a:] += (h.T @ left).view(width, k - a, width)
+        for a in range(k):
+            for b in range(a):
+                out[a, :, b] = out[b, :, a].T
+        return out.view(k * width, k * width)
+
+
+def _describe(embedding: Embedding, n: int, rows: int, dim: int, like: Tensor) -> None:
+    """Set the sizes that every embedding knows (the classes are frozen, hence not by plain assignment)."""
+    for name, value in {"n": n, "rows": rows, "dim": dim, "dtype": like.dtype, "device": like.device}.items():
+        object.__setattr__(embedding, name, value)
+
+
+def last_layer_embedding(logits: Tensor, features: Tensor) -> FactoredEmbedding:
+    """BAIT's embedding: the gradient with respect to the last layer's weights (Ash et al. 2021).
+
+    Args:
+        logits: [n, k].
+        features: [n, h], what enters the last layer.
+
+    Returns:
+        V [n, k−1, k·h], factored: it takes n(h + k²) numbers and is never built.
+
+    Raises:
+        InputError: shapes that do not match, fewer than two classes, NaN or infinity.
+    """
+    if features.ndim != 2 or features.shape[0] != logits.shape[0]:
+        raise InputError(
+            f"features have shape {list(features.shape)} beside logits {list(logits.shape)}; they must be [n, h], n alike"
+        )
+    check_finite("features", features)
+    return FactoredEmbedding(logit_rows(logits.detach()).to(features.dtype), features.detach())
+
+
+def dense_embedding(values: Tensor) -> DenseEmbedding:
+    """An embedding from V [n, r, d] as given: any rows with the right V_xᵀV_x.
+
+    Raises:
+        InputError: not three axes, an empty one, NaN or infinity.
+    """
+    if values.ndim != 3 or 0 in values.shape or not values.is_floating_point():
+        raise InputError(f"values of shape {list(values.shape)}, {values.dtype}: must be floating point [n, k, d], none empty")
+    check_finite("values", values)
+    return DenseEmbedding(values.detach())

@@ -1,0 +1,68 @@
+"""Information matrices: the pool's F, the labelled start of M, and the scale λ that makes M invertible.
+
+Letters as in MATH: F [d, d] the mean of V_xᵀV_x over the whole pool; M [d, d] what the labels (will) tell.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+
+from fbench.errors import InputError
+from fbench.fisher.embeddings import Embedding
+
+
+def fisher(embedding: Embedding) -> Tensor:
+    """F [d, d]: the mean of V_xᵀV_x over every candidate, labelled and unlabelled."""
+    return embedding.gram() / embedding.n
+
+
+def initial_information(embedding: Embedding, labelled: Tensor, batch_size: int, lam: float) -> Tensor:
+    """M [d, d] in float64 before the first pick: λI + n_L/(n_L+B) · mean of V_xᵀV_x over the labelled.
+
+    The mean is over samples, never a sum of batch means, which would make λ depend on a batch size.
+    """
+    M = lam * torch.eye(embedding.dim, dtype=torch.float64, device=embedding.device)
+    n_L = len(labelled)
+    if n_L:
+        M += embedding[labelled].gram().to(torch.float64) / (n_L + batch_size)
+    return M
+
+
+def resolve_regularisation(regularisation: float | str, F: Tensor) -> float:
+    """λ as a number: ``rel:c`` means c · tr F/d, since λ means nothing without F's scale.
+
+    Raises:
+        InputError: not a positive finite number, nor ``rel:`` and one.
+    """
+    relative = isinstance(regularisation, str) and regularisation.startswith("rel:")
+    text = str(regularisation).removeprefix("rel:")
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not (math.isfinite(value) and value > 0):
+        raise InputError(f"regularisation {regularisation!r}: must be a positive number, or rel:c with c positive")
+    return value * float(F.diagonal().mean()) if relative else value
+
+
+def effective_dimension(F: Tensor, lam: float) -> float:
+    """d_eff = tr F(F + λI)⁻¹ = d − λ tr (F + λI)⁻¹: how many directions λ leaves standing."""
+    d = len(F)
+    shifted = F.to(torch.float64) + lam * torch.eye(d, dtype=torch.float64, device=F.device)
+    inverse = torch.cholesky_inverse(torch.linalg.cholesky(shifted))
+    return d - lam * float(inverse.diagonal().sum())
+
+
+def inverse_of(M: Tensor) -> Tensor:
+    """M⁻¹ of a symmetric positive definite M [d, d], by Cholesky in float64.
+
+    Raises:
+        InputError: M is not positive definite in float64.
+    """
+    factor, fault = torch.linalg.cholesky_ex(M.to(torch.float64))
+    if int(fault):
+        raise InputError("the information matrix M is not positive definite in float64; raise the regularisation")
+    return torch.cholesky_inverse(factor)

@@ -1,0 +1,96 @@
+"""Per-sample gradients of a layer's parameters as contractions of its input a with its output gradient δ.
+
+Every supported layer's gradient has one form. With A [n, I, L] made from a, D [n, O, L] made from δ (L positions: of
+an image, of a sequence, or 1), entry j of a parameter's gradient for sample x is
+
+    g[x, j] = Σ_l D[x, out(j), l] · A[x, in(j), l]
+
+so a mask's positions are gathered without building the rest. A bias has A = 1.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+
+@dataclass(frozen=True)
+class Factors:
+    """A [n, I, L] and how δ becomes D [n, O, L]; ``groups`` blocks when every output meets every input of its group,
+    0 when output i meets input i alone (norms)."""
+
+    A: Tensor
+    groups: int
+
+    def gradient_at(self, D: Tensor, parameter: str, positions: Tensor) -> Tensor:
+        """g [n, m] at the flat ``positions`` [m] of ``weight`` or ``bias``."""
+        if parameter == "bias":
+            return D[:, positions].sum(-1)
+        out, into = self._rows(D.shape[1], positions)
+        return (D[:, out] * self.A[:, into]).sum(-1)
+
+    def sum_of_squares(self, D: Tensor, parameter: str) -> Tensor:
+        """Σ_x g[x, :]², flat."""
+        if parameter == "bias":
+            return D.sum(-1).square().sum(0)
+        if self.groups == 0:
+            return (D * self.A).sum(-1).square().sum(0)
+        n, _, L = D.shape
+        g = D.reshape(n * self.groups, -1, L) @ self.A.reshape(n * self.groups, -1, L).mT
+        return g.square_().view(n, -1).sum(0)
+
+    def _rows(self, outputs: int, positions: Tensor) -> tuple[Tensor, Tensor]:
+        if self.groups == 0:
+            return positions, positions
+        width = self.A.shape[1] // self.groups
+        out = positions // width
+        return out, out // (outputs // self.groups) * width + positions % width
+
+
+def unsupported_reason(layer: nn.Module) -> str:
+    """Why this layer's gradient has not the form above; empty if it has."""
+    if isinstance(layer, nn.Conv2d) and (layer.padding_mode != "zeros" or isinstance(layer.padding, str)):
+        return f"padding mode {layer.padding_mode!r} with padding {layer.padding!r}"
+    if isinstance(layer, nn.BatchNorm2d) and layer.running_mean is None:
+        return "batch norm without running statistics mixes samples"
+    if type(layer) in (nn.Conv2d, nn.Linear, nn.BatchNorm2d, nn.GroupNorm, nn.LayerNorm):
+        return ""
+    return f"type {type(layer).__name__} has no contraction here"
+
+
+def factors(layer: nn.Module, a: Tensor) -> Factors:
+    """A for a layer from what entered it."""
+    match layer:
+        case nn.Conv2d():
+            padding: tuple[int, ...] = layer.padding  # type: ignore[assignment] # a str is unsupported_reason's
+            unfolded = F.unfold(a, layer.kernel_size, layer.dilation, padding, layer.stride)
+            return Factors(unfolded, layer.groups)
+        case nn.Linear():
+            return Factors(_positions_last(a), 1)
+        case nn.BatchNorm2d():
+            return Factors(F.batch_norm(a, layer.running_mean, layer.running_var, eps=layer.eps).flatten(2), 0)
+        case nn.GroupNorm():
+            return Factors(F.group_norm(a, layer.num_groups, eps=layer.eps).flatten(2), 0)
+        case nn.LayerNorm():
+            normal = F.layer_norm(a, layer.normalized_shape, eps=layer.eps)
+            return Factors(_positions_last(normal.flatten(-len(layer.normalized_shape))), 0)
+    raise TypeError(f"no factors for {type(layer).__name__}")
+
+
+def output_factor(layer: nn.Module, delta: Tensor) -> Tensor:
+    """D [n, O, L] from δ, which has the shape of the layer's output."""
+    match layer:
+        case nn.Linear():
+            return _positions_last(delta)
+        case nn.LayerNorm():
+            return _positions_last(delta.flatten(-len(layer.normalized_shape)))
+    return delta.flatten(2)
+
+
+def _positions_last(values: Tensor) -> Tensor:
+    """[n, …, features] → [n, features, L]."""
+    n, width = values.shape[0], values.shape[-1]
+    return values.reshape(n, -1, width).mT

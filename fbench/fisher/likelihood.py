@@ -1,0 +1,55 @@
+"""The categorical likelihood: probabilities and the k−1 rows that carry a sample's whole Fisher information.
+
+Letters as in MATH: n candidates, k classes, p [n, k] probabilities, u = √p. One sample's Fisher in logit space is
+diag(p) − ppᵀ = SᵀS with S = diag(u)(I − 1pᵀ) of rank k−1, so k−1 rows R with RᵀR = SᵀS do as well:
+R = T diag(u), where the rows of T are an orthonormal basis of u's complement.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from fbench.errors import InputError
+
+
+def check_finite(name: str, values: Tensor) -> None:
+    """Refuse NaN and infinities, naming the first.
+
+    Raises:
+        InputError: ``values`` has an entry that is not finite.
+    """
+    if bool(torch.isfinite(values).all()):
+        return
+    at = tuple(int(i) for i in (~torch.isfinite(values)).nonzero()[0])
+    where = ", ".join(map(str, at))
+    raise InputError(f"{name}[{where}] is {values[at].item()}; every value must be finite: check the network's training")
+
+
+def logit_rows(logits: Tensor) -> Tensor:
+    """R [n, k−1, k] with R_xᵀR_x = diag(p_x) − p_x p_xᵀ, from logits [n, k].
+
+    The rows come from the Householder reflection that maps u to the axis of the largest p: with a fixed pivot,
+    a small p there would lose every digit in float32.
+
+    Raises:
+        InputError: logits that are not [n, k] with k ≥ 2, or not finite.
+    """
+    if logits.ndim != 2 or logits.shape[1] < 2:
+        raise InputError(f"logits have shape {list(logits.shape)}; they must be [n, k] with k ≥ 2 classes")
+    check_finite("logits", logits)
+    n, k = logits.shape
+    u = torch.log_softmax(logits, dim=1).mul(0.5).exp()
+    pivot = u.argmax(dim=1, keepdim=True)
+    top = u.gather(1, pivot)
+    T = torch.eye(k, dtype=u.dtype, device=u.device) - u[:, :, None] * (u / (1 + top))[:, None, :]
+    T.scatter_(2, pivot[:, None, :].expand(n, k, 1), -u[:, :, None])
+    order = torch.arange(k - 1, device=u.device)
+    others = order + (order >= pivot)  # every row but the pivot's
+    return T.gather(1, others[:, :, None].expand(n, k - 1, k)) * u[:, None, :]
+
+
+def score_rows(logits: Tensor, labels: Tensor) -> Tensor:
+    """∇_z log p(y given x) = e_y − p as one row [n, 1, k], for labels [n]: the sampled Fisher's row."""
+    p = torch.softmax(logits, dim=1)
+    return (torch.nn.functional.one_hot(labels, p.shape[1]).to(p.dtype) - p)[:, None, :]

@@ -1,0 +1,42 @@
+"""BAIT's embedding on a FISH mask: V[x, r, j] for the mask's weights j only, gathered from captured factors.
+
+The whole per-sample Jacobian (parameters × classes × samples) is never built.
+"""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+
+from fbench.errors import InputError
+from fbench.fisher.embeddings import DenseEmbedding
+from fbench.fisher.jacobian import row_gradients
+from fbench.fisher.likelihood import logit_rows
+from fbench.fisher.masks import Mask, check_layers
+
+
+def masked_embedding(model: nn.Module, inputs: Tensor, mask: Mask, *, batch_size: int = 256) -> DenseEmbedding:
+    """V [n, k−1, d] over the d weights that ``mask`` keeps.
+
+    Columns follow ``model.named_parameters()``, then ascending flat position.
+
+    Args:
+        model: gives logits [n, k]; evaluated in evaluation mode, left as found.
+        inputs: [n, …], the pool.
+        mask: which weights.
+        batch_size: samples in a pass; the result does not depend on it beyond rounding.
+
+    Raises:
+        InputError: an empty mask, one of another network's names or shapes, logits that are not finite.
+    """
+    check_layers("the mask", mask, dict(model.named_parameters()))
+    if mask.size == 0:
+        raise InputError("the mask is empty; raise the fraction or the size")
+    positions = {name: mask.positions(name).to(inputs.device) for name, _ in model.named_parameters()}
+    values: Tensor | None = None
+    for step in row_gradients(model, inputs, logit_rows, batch_size):
+        columns = step.gradients.at(positions)
+        if values is None:
+            values = columns.new_empty(len(inputs), step.rows, mask.size)
+        values[step.part, step.row] = columns
+    assert values is not None  # row_gradients refuses empty inputs
+    return DenseEmbedding(values)

@@ -1,0 +1,204 @@
+"""FISH masks: which weights to keep, as a set of positions (Sung et al. 2021, "Training Neural Networks with Fixed
+Sparse Masks").
+
+A mask maps every parameter's name to a bool tensor of its shape. "Layer" means one parameter tensor throughout.
+Positions are never looked up by value: ties in the Fisher values would duplicate them.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+import torch
+from torch import Tensor
+
+from fbench.errors import InputError, UnknownNameError
+
+
+class Mask(Mapping[str, Tensor]):
+    """A set of weights: ``mask[name]`` is a bool tensor of that parameter's shape.
+
+    ``always`` names the parameters that were kept whole by decree; overlaps leave them out.
+    """
+
+    def __init__(self, layers: Mapping[str, Tensor], always: Iterable[str] = ()) -> None:
+        for name, layer in layers.items():
+            if layer.dtype != torch.bool:
+                raise InputError(f"mask of {name!r} has dtype {layer.dtype}; it must be bool")
+        self._layers = {name: layer.clone() for name, layer in layers.items()}  # arms must not share a mutable mask
+        self.always = tuple(always)
+
+    def __getitem__(self, name: str) -> Tensor:
+        return self._layers[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._layers)
+
+    def __len__(self) -> int:
+        return len(self._layers)
+
+    @property
+    def size(self) -> int:
+        """Weights kept: d of a masked embedding."""
+        return sum(self.counts().values())
+
+    def counts(self) -> dict[str, int]:
+        """Weights kept in every layer."""
+        return {name: int(layer.sum()) for name, layer in self._layers.items()}
+
+    def share(self) -> dict[str, float]:
+        """The part of every layer that is kept, 0 to 1."""
+        return {name: kept / self._layers[name].numel() for name, kept in self.counts().items()}
+
+    def positions(self, name: str) -> Tensor:
+        """Flat positions kept in a layer, ascending."""
+        return self._layers[name].flatten().nonzero()[:, 0]
+
+    def jaccard(self, other: Mask, *, without: Iterable[str] = ()) -> float | None:
+        """Shared weights over those in either mask, ``always`` and ``without`` left out; None where both are empty.
+
+        Raises:
+            InputError: masks of different networks.
+        """
+        skip = {*self.always, *other.always, *without}
+        check_layers("other mask", other, self._layers)
+        pairs = [(layer, other[name].to(layer.device)) for name, layer in self._layers.items() if name not in skip]
+        shared = sum(int((a & b).sum()) for a, b in pairs)
+        either = sum(int((a | b).sum()) for a, b in pairs)
+        return shared / either if either else None
+
+
+def check_layers(what: str, given: Mapping[str, Tensor], expected: Mapping[str, Tensor]) -> None:
+    """Refuse names or shapes that are not the expected ones.
+
+    Raises:
+        InputError: naming the first that differs.
+    """
+    for name in given:
+        if name not in expected:
+            raise InputError(f"{what} has a layer {name!r} that the network does not have")
+    for name, like in expected.items():
+        if name not in given:
+            raise InputError(f"{what} lacks the layer {name!r}")
+        if given[name].shape != like.shape:
+            raise InputError(
+                f"{what} has shape {list(given[name].shape)} for {name!r}; the network's is {list(like.shape)}"
+            )
+
+
+def top_mask(
+    diagonal: Mapping[str, Tensor], fraction: float, *, scope: str = "global", always: Sequence[str] = ()
+) -> Mask:
+    """Keep the weights with the largest Fisher information.
+
+    Args:
+        diagonal: F̂_j by parameter name.
+        fraction: q; the mask keeps floor(q · parameters) weights, those of ``always`` included.
+        scope: ``global``, the largest over the network, or ``layer``, floor(q · size) of every other layer.
+        always: parameters kept whole, such as the classifier.
+
+    Raises:
+        InputError: q outside (0, 1], an empty mask, NaN, or ``always`` beyond q (the least q that works is named).
+        UnknownNameError: no such scope or parameter.
+    """
+    total = _check_fraction(diagonal, fraction, always)
+    if scope not in ("global", "layer"):
+        raise UnknownNameError("mask scope", scope, ("global", "layer"))
+    free = {name: values for name, values in diagonal.items() if name not in always}
+    for name, values in free.items():
+        if bool(values.isnan().any()):
+            raise InputError(f"diagonal of {name!r} holds NaN; the network's outputs or gradients were not finite")
+    forced = sum(diagonal[name].numel() for name in always)
+    if scope == "layer":
+        chosen = {name: _top(v.flatten(), math.floor(fraction * v.numel())).view(v.shape) for name, v in free.items()}
+    else:
+        flat = torch.cat([v.flatten() for v in free.values()]) if free else torch.empty(0)
+        chosen = _split(_top(flat, math.floor(fraction * total) - forced), free)
+    return _assemble(diagonal, chosen, always)
+
+
+def random_mask(
+    like: Mapping[str, Tensor],
+    size: int | Mapping[str, int],
+    *,
+    generator: torch.Generator,
+    always: Sequence[str] = (),
+) -> Mask:
+    """Keep weights drawn at random, without replacement.
+
+    Args:
+        like: tensors (a mask, a diagonal, parameters) whose names and shapes the mask takes.
+        size: weights to keep over the network, those of ``always`` included; or a count for every layer
+            (``Mask.counts()`` of a FISH mask gives its layer-matched control).
+        generator: a CPU generator.
+        always: parameters kept whole.
+
+    Raises:
+        InputError: a size that does not fit.
+        UnknownNameError: no such parameter.
+    """
+    _check_names(like, always)
+    free = {name: tensor for name, tensor in like.items() if name not in always}
+    if isinstance(size, Mapping):
+        _check_names(like, size)
+        chosen = {name: _draw(t.numel(), size.get(name, 0), generator, name).view(t.shape) for name, t in free.items()}
+    else:
+        forced = sum(like[name].numel() for name in always)
+        flat = _draw(sum(t.numel() for t in free.values()), size - forced, generator, "the network beside `always`")
+        chosen = _split(flat, free)
+    return _assemble(like, chosen, always)
+
+
+def _check_names(like: Mapping[str, Tensor], names: Iterable[str]) -> None:
+    for name in names:
+        if name not in like:
+            raise UnknownNameError("parameter", name, like)
+
+
+def _check_fraction(diagonal: Mapping[str, Tensor], fraction: float, always: Sequence[str]) -> int:
+    _check_names(diagonal, always)
+    total = sum(values.numel() for values in diagonal.values())
+    if not 0 < fraction <= 1:
+        raise InputError(f"mask fraction {fraction}: must be above 0 and at most 1")
+    forced = sum(diagonal[name].numel() for name in always)
+    if math.floor(fraction * total) < max(forced, 1):
+        least = math.ceil(max(forced, 1) / total * 1e6) / 1e6
+        kept = f"the {forced:,} weights of {', '.join(always)}" if forced else "a single weight"
+        raise InputError(
+            f"mask fraction {fraction} keeps {math.floor(fraction * total):,} of {total:,} weights, fewer than {kept}; "
+            f"the least fraction that works is {least:g}"
+        )
+    return total
+
+
+def _top(values: Tensor, count: int) -> Tensor:
+    """Bool [m]: the ``count`` largest; among ties the lowest positions."""
+    keep = torch.zeros_like(values, dtype=torch.bool)
+    if count > 0:
+        threshold = values.kthvalue(len(values) - count + 1).values
+        keep |= values > threshold
+        ties = (values == threshold).nonzero()[:, 0]
+        keep[ties[: count - int(keep.sum())]] = True
+    return keep
+
+
+def _draw(m: int, count: int, generator: torch.Generator, where: str) -> Tensor:
+    if not 0 <= count <= m:
+        raise InputError(f"mask size {count:,} in {where}: must be from 0 to its {m:,} weights")
+    keep = torch.zeros(m, dtype=torch.bool)
+    keep[torch.randperm(m, generator=generator)[:count]] = True
+    return keep
+
+
+def _split(flat: Tensor, like: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    parts = flat.split([tensor.numel() for tensor in like.values()]) if like else ()
+    return {name: part.view(tensor.shape) for (name, tensor), part in zip(like.items(), parts, strict=True)}
+
+
+def _assemble(like: Mapping[str, Tensor], chosen: Mapping[str, Tensor], always: Sequence[str]) -> Mask:
+    whole = {name: torch.ones_like(like[name], dtype=torch.bool) for name in always}
+    mask = Mask({name: whole[name] if name in whole else chosen[name] for name in like}, always)
+    if mask.size == 0:
+        raise InputError("the mask is empty; raise the fraction or the size")
+    return mask

@@ -1,0 +1,1 @@
+"""Active learning: data, networks, training, strategies, rounds."""

@@ -1,0 +1,109 @@
+"""What a trained network says: logits, the features that enter its last layer, accuracy and likelihood.
+
+Layout: images [n, c, h, w], features [n, h], logits [n, k]. Images may lie elsewhere than the network and go
+to it batch by batch; results stay on its device. Batch norm is always frozen, gradients are not recorded.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from fbench.errors import InputError
+
+__all__ = ["classifier_name", "evaluate", "logits_and_features", "predict"]
+
+BATCH = 512
+"""Images a forward pass, everywhere: another batch size may change the last bit of a logit."""
+
+
+def classifier_name(network: nn.Module) -> str:
+    """Qualified name of the last ``nn.Linear`` in ``network``, in the order of declaration.
+
+    Raises:
+        InputError: there is none.
+    """
+    names: list[str] = [name for name, module in network.named_modules() if isinstance(module, nn.Linear)]
+    if not names:
+        raise InputError(
+            f"{type(network).__name__} has no nn.Linear layer; last-layer methods need one to give the logits"
+        )
+    return names[-1]
+
+
+def predict(network: nn.Module, images: Tensor, batch_size: int = BATCH) -> Tensor:
+    """Logits [n, k] of images [n, c, h, w].
+
+    Raises:
+        InputError: a batch size below 1.
+    """
+    if batch_size < 1:
+        raise InputError(f"batch size is {batch_size}; it must be at least 1")
+    device = next(network.parameters()).device
+    with _frozen(network):
+        return torch.cat([network(batch.to(device)) for batch in torch.split(images, batch_size)])
+
+
+def logits_and_features(
+    network: nn.Module, images: Tensor, classifier: str | None = None, batch_size: int = BATCH
+) -> tuple[Tensor, Tensor]:
+    """Logits [n, k] and the features [n, h] that enter the last layer.
+
+    Args:
+        network: ends in an ``nn.Linear``.
+        images: [n, c, h, w].
+        classifier: qualified name of that layer; the last ``nn.Linear`` by default.
+        batch_size: images a forward pass.
+
+    Raises:
+        InputError: no such layer, or one that is not entered once by [n, h].
+    """
+    name = classifier if classifier is not None else classifier_name(network)
+    layer = dict(network.named_modules()).get(name)
+    if not isinstance(layer, nn.Linear):
+        raise InputError(f"classifier {name!r} is not an nn.Linear layer of {type(network).__name__}")
+    captured: list[Tensor] = []
+    handle = layer.register_forward_hook(lambda _, inputs, output: captured.append(inputs[0].detach()))
+    try:
+        logits = predict(network, images, batch_size)
+    finally:
+        handle.remove()
+    if any(each.dim() != 2 for each in captured) or sum(map(len, captured)) != len(images):
+        raise InputError(
+            f"classifier {name!r} is not entered once by features [n, h]; name the nn.Linear layer that is"
+        )
+    return logits, torch.cat(captured)
+
+
+def evaluate(network: nn.Module, images: Tensor, targets: Tensor) -> tuple[float, float]:
+    """Accuracy, and mean negative log likelihood in nats, on images [n, c, h, w] with targets [n].
+
+    Raises:
+        InputError: no images.
+    """
+    if len(images) < 1:
+        raise InputError("there are no test images; accuracy needs at least 1")
+    logits = predict(network, images)
+    targets = targets.to(logits.device)
+    accuracy = (logits.argmax(1) == targets).double().mean()
+    return float(accuracy), float(F.cross_entropy(logits.double(), targets))
+
+
+@contextmanager
+def _frozen(network: nn.Module) -> Iterator[None]:
+    """Eval mode without gradients; each module's mode is put back.
+
+    Not ``inference_mode``: its tensors could not enter a graph later.
+    """
+    modes = [(module, module.training) for module in network.modules()]
+    network.eval()
+    try:
+        with torch.no_grad():
+            yield
+    finally:
+        for module, mode in modes:
+            module.training = mode

@@ -1,0 +1,195 @@
+"""From options to an arm: what the active-learning suites share before the first network is trained.
+
+``resolve_plan`` fills in automatic options and refuses what could not run to its end; ``design`` builds the arm of
+one strategy on one block of seeds. torch is imported inside functions, since suites import this to declare options.
+"""
+
+from __future__ import annotations
+
+import functools
+import math
+import os
+import warnings
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from fbench.errors import UnknownNameError, UsageError
+from fbench.registry import DATASETS, MODELS, STRATEGIES
+from fbench.sweep import parse_names
+from fbench.units import format_bytes, format_count
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from fbench.learning.data import Images
+    from fbench.learning.rounds import Design
+
+_OWN_MODEL = {"digits": "small"}
+"""``--model auto``: the network that fits the images; the published thin ResNet-18 for all others."""
+
+
+def parse_strategies(text: str) -> tuple[str, ...]:
+    """Comma-separated strategies, each of them registered."""
+    return tuple(STRATEGIES.get(name).name for name in parse_names(text, "strategy"))
+
+
+def parse_mask_fraction(text: str) -> float | str:
+    """``auto``, or a decimal above 0 and at most 1."""
+    if text == "auto":
+        return text
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not 0 < value <= 1:
+        raise UsageError(f"--mask-fraction {text}: must be above 0 and at most 1, or auto (twice the classifier)")
+    return value
+
+
+def parse_regularisation(text: str) -> str:
+    """A positive number or ``rel:c``; kept as typed, since ``rel:`` depends on each round's Fisher."""
+    try:
+        value = float(text.removeprefix("rel:"))
+    except ValueError:
+        value = math.nan
+    if not (math.isfinite(value) and value > 0):
+        raise UsageError(f"--regularisation {text}: must be a positive number, or rel:c for c · tr F/d")
+    return text
+
+
+def one_of(option: str, *choices: str) -> Any:
+    """A parser that takes one of ``choices``."""
+
+    def parse(text: str) -> str:
+        if text not in choices:
+            raise UnknownNameError(option, text, choices)
+        return text
+
+    return parse
+
+
+def seed_blocks(count: int, options: Mapping[str, Any]) -> list[tuple[int, ...]]:
+    """Seeds 0 … count−1 in the blocks that the model trains side by side."""
+    block = MODELS.get(options["model"]).block
+    return [tuple(range(first, min(first + block, count))) for first in range(0, count, block)]
+
+
+@functools.lru_cache(maxsize=1)
+def load_images(name: str, folder: str | None, download: bool) -> Images:
+    """The data set, once a process."""
+    images: Images = DATASETS.get(name).load(Path(folder) if folder else None, download)
+    return images
+
+
+def resolve_plan(options: dict[str, Any]) -> dict[str, Any]:
+    """The options with nothing automatic left.
+
+    Raises:
+        UsageError: more labels than the pool has, a mask smaller than the classifier; data errors.
+    """
+    DATASETS.get(options["dataset"])
+    resolved = {**options, "model": _OWN_MODEL.get(options["dataset"], "thin-resnet18") if options["model"] == "auto" else options["model"]}
+    MODELS.get(resolved["model"])
+    resolved["data_dir"] = options["data_dir"] or os.environ.get("FBENCH_DATA_DIR") or None
+    images = load_images(resolved["dataset"], resolved["data_dir"], resolved["download"])
+    _check_labels(resolved, images)
+    resolved["mask_fraction"] = _mask_fraction(resolved["mask_fraction"], _network(resolved, images))
+    return resolved
+
+
+def _check_labels(options: Mapping[str, Any], images: Images) -> None:
+    from fbench.learning.data import split
+
+    pool = split(images, 0, pool_size=options["pool"] or None, test_size=options["test"] or None)
+    wanted = options["start"] + options["rounds"] * options["batch"]
+    if wanted > len(pool.ids):
+        raise UsageError(
+            f"--start {options['start']} + {options['rounds']} rounds × --batch {options['batch']} = {wanted:,} labels, "
+            f"more than the pool's {len(pool.ids):,}; lower --rounds or --batch"
+        )
+    if options["start"] < images.classes:
+        warnings.warn(
+            f"--start {options['start']} is fewer labels than the {images.classes} classes: "
+            "some classes are unknown in the first rounds",
+            stacklevel=2,
+        )
+
+
+def _network(options: Mapping[str, Any], images: Images) -> nn.Module:
+    from fbench.learning.training import initial_network
+
+    return initial_network(MODELS.get(options["model"]), 0, images.images.shape[1:], images.classes)
+
+
+def _mask_fraction(fraction: float | str, network: nn.Module) -> float:
+    """``auto``: the least per mille that keeps twice the classifier's weights; else checked against the classifier."""
+    from fbench.learning.strategies import classifier_parameters
+
+    sizes = {name: p.numel() for name, p in network.named_parameters()}
+    total, classifier = sum(sizes.values()), sum(sizes[name] for name in classifier_parameters(network))
+    if isinstance(fraction, str):
+        return min(1.0, math.ceil(2000 * classifier / total) / 1000)
+    if math.floor(fraction * total) <= classifier:
+        least = math.ceil((classifier + 1) / total * 1e6) / 1e6
+        raise UsageError(
+            f"--mask-fraction {fraction:g} keeps {math.floor(fraction * total):,} of {total:,} weights, no more than the "
+            f"classifier's {classifier:,}, which the mask always holds; the least that works is {least:g}"
+        )
+    return fraction
+
+
+def design(strategy: str, seeds: Sequence[int], devices: Sequence[str], options: Mapping[str, Any]) -> Design:
+    """The arm of one strategy on a block of seeds, its pools on the first device."""
+    from fbench.learning.data import split
+    from fbench.learning.rounds import Design
+    from fbench.learning.strategies import Acquisition
+    from fbench.learning.training import Recipe
+
+    images = load_images(options["dataset"], options["data_dir"], False)
+    pools = [split(images, s, pool_size=options["pool"] or None, test_size=options["test"] or None).to(devices[0]) for s in seeds]
+    return Design(
+        strategy=STRATEGIES.get(strategy),
+        model=MODELS.get(options["model"]),
+        seeds=tuple(seeds),
+        pools=pools,
+        start=options["start"],
+        batch=options["batch"],
+        rounds=options["rounds"],
+        recipe=Recipe(options["epochs"], options["train_batch"], options["learning_rate"], options["weight_decay"]),
+        acquisition=Acquisition(
+            regularisation=options["regularisation"],
+            oversample=options["oversample"],
+            mask_fraction=options["mask_fraction"],
+            fisher_samples=options["fisher_samples"],
+            fisher_on=options["fisher_on"],
+            dtype=options["dtype"],
+            devices=tuple(devices),
+        ),
+    )
+
+
+def predict_plan(strategy: str, seeds: Sequence[int], options: Mapping[str, Any]) -> dict[str, str]:
+    """What an arm will do: trainings, samples seen in training, and the largest tensor of a selection."""
+    from fbench.learning.data import split
+    from fbench.learning.strategies import classifier_parameters
+
+    images = load_images(options["dataset"], options["data_dir"], False)
+    network = _network(options, images)
+    labels = [options["start"] + r * options["batch"] for r in range(options["rounds"] + 1)]
+    parameters = dict(network.named_parameters())
+    last = sum(parameters[name].numel() for name in classifier_parameters(network))
+    masked = math.floor(options["mask_fraction"] * sum(p.numel() for p in parameters.values()))
+    d = {"random": 0, "bait": last}.get(strategy, masked)
+    pool = len(split(images, 0, pool_size=options["pool"] or None, test_size=options["test"] or None).ids)
+    itemsize = 8 if options["dtype"] == "float64" else 4
+    rows = pool * (images.classes - 1)
+    held = rows * (d if d == masked else images.classes) * itemsize if d else 0
+    return {
+        "trainings": str(len(labels) * len(seeds)),
+        "images trained on": format_count(options["epochs"] * sum(labels) * len(seeds)),
+        "selections": str(options["rounds"] * len(seeds)),
+        "pool": format_count(pool),
+        "d": format_count(d) if d else "",
+        "embedding": format_bytes(held) if held else "",
+    }

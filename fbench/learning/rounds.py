@@ -1,0 +1,145 @@
+"""Rounds of active learning for a block of seeds: train, evaluate, choose B more, again.
+
+Round r holds start + r·B labels. Nothing is carried from round to round but what was labelled: weights are fresh
+every time, so a run resumes from its selections alone (by training the last committed round once more).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from fbench.learning import seeds as streams
+from fbench.learning.data import Pool
+from fbench.learning.inference import evaluate
+from fbench.learning.strategies import Acquisition, Proposal, State, check_proposal
+from fbench.learning.training import Recipe, train_block
+from fbench.measure.timing import elapsed
+from fbench.registry import Model, Strategy
+
+
+@dataclass(frozen=True)
+class Design:
+    """One arm: everything that is fixed over its rounds. ``pools`` has one pool for every seed."""
+
+    strategy: Strategy
+    model: Model
+    seeds: Sequence[int]
+    pools: Sequence[Pool]
+    start: int
+    batch: int
+    rounds: int
+    recipe: Recipe
+    acquisition: Acquisition
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """One seed after one round: ``bought`` are data-set indices in the order chosen, the start set in round 0.
+
+    ``train_s`` is the block's training time over its seeds, ``select_s`` the time to choose ``bought``.
+    """
+
+    seed: int
+    labels: int
+    accuracy: float
+    nll: float
+    train_s: float
+    select_s: float | None
+    bought: Sequence[int]
+    facts: Mapping[str, float]
+
+    def row(self) -> dict[str, float | None]:
+        """What was measured, by column."""
+        names = ("labels", "accuracy", "nll", "train_s", "select_s")
+        return {**{name: getattr(self, name) for name in names}, **self.facts}
+
+
+def batches_of(rows: Sequence[Mapping[str, Any]], seeds: Sequence[int]) -> list[list[list[int]]]:
+    """Committed ``selections`` rows as data-set indices by round, seed and position."""
+    rounds = max((row["round"] for row in rows), default=-1) + 1
+    bought: list[list[list[int]]] = [[[] for _ in seeds] for _ in range(rounds)]
+    for row in sorted(rows, key=lambda row: row["position"]):
+        bought[row["round"]][seeds.index(row["seed"])].append(row["index"])
+    return bought
+
+
+def play(design: Design, bought: Sequence[Sequence[Sequence[int]]] = ()) -> Iterator[list[Outcome]]:
+    """Every round that is still to come, an outcome for each seed.
+
+    Args:
+        design: the arm.
+        bought: data-set indices, by round and seed, of the rounds that are done already.
+    """
+    labelled = [_positions(pool, [each[i] for each in bought]) for i, pool in enumerate(design.pools)]
+    done = len(bought)
+    networks = _train(design, labelled, done - 1)[0] if 0 < done <= design.rounds else []
+    for index in range(done, design.rounds + 1):
+        chosen = _start(design) if index == 0 else _choose(design, networks, labelled, index)
+        labelled = [torch.cat([old, new.positions.cpu()]) for old, (new, _) in zip(labelled, chosen, strict=True)]
+        networks, train_s = _train(design, labelled, index)
+        yield [_outcome(design, i, networks[i], labelled[i], train_s, chosen[i]) for i in range(len(design.seeds))]
+
+
+def _positions(pool: Pool, rounds: Sequence[Sequence[int]]) -> Tensor:
+    """Pool positions of data-set indices; ``pool.ids`` ascends."""
+    ids = torch.tensor([index for bought in rounds for index in bought], dtype=torch.int64)
+    return torch.searchsorted(pool.ids.cpu(), ids)
+
+
+def _start(design: Design) -> list[tuple[Proposal, float | None]]:
+    """A uniform start, the same for every arm of a seed."""
+    chosen = []
+    for seed, pool in zip(design.seeds, design.pools, strict=True):
+        order = torch.randperm(len(pool.ids), generator=streams.generator("start", seed, 3))
+        chosen.append((Proposal(order[: design.start]), None))
+    return chosen
+
+
+def _train(design: Design, labelled: Sequence[Tensor], index: int) -> tuple[list[nn.Module], float]:
+    """The networks of a round, and the seconds that one of them took."""
+    device = design.acquisition.devices[0]
+    at = [positions.to(pool.images.device) for positions, pool in zip(labelled, design.pools, strict=True)]
+    with elapsed(device) as spent:
+        networks = train_block(
+            design.model,
+            [pool.images[i] for pool, i in zip(design.pools, at, strict=True)],
+            [pool.targets[i] for pool, i in zip(design.pools, at, strict=True)],
+            design.seeds,
+            classes=design.pools[0].classes,
+            recipe=design.recipe,
+            device=device,
+            round_index=index,
+        )
+    return networks, spent.seconds / len(design.seeds)
+
+
+def _choose(
+    design: Design, networks: Sequence[nn.Module], labelled: Sequence[Tensor], index: int
+) -> list[tuple[Proposal, float | None]]:
+    chosen = []
+    for seed, pool, network, have in zip(design.seeds, design.pools, networks, labelled, strict=True):
+        state = State(network, pool, have, seed, index, design.acquisition)
+        with elapsed(design.acquisition.devices[0]) as spent:
+            proposal = design.strategy.propose(state, design.batch)
+        check_proposal(proposal.positions.tolist(), state, design.batch)
+        chosen.append((proposal, spent.seconds))
+    return chosen
+
+
+def _outcome(
+    design: Design,
+    i: int,
+    network: nn.Module,
+    labelled: Tensor,
+    train_s: float,
+    chosen: tuple[Proposal, float | None],
+) -> Outcome:
+    pool, (proposal, select_s) = design.pools[i], chosen
+    accuracy, nll = evaluate(network, pool.test_images, pool.test_targets)
+    bought = pool.ids.cpu()[proposal.positions.cpu()].tolist()
+    return Outcome(design.seeds[i], len(labelled), accuracy, nll, train_s, select_s, bought, proposal.facts)

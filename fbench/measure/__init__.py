@@ -1,0 +1,1 @@
+"""How a number is obtained, and what may be said of it. Knows nothing of Fisher."""

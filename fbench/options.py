@@ -1,0 +1,95 @@
+"""From what was typed to what will run: presets, bounds, parsing, devices, threads and jobs."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Mapping, Set
+from pathlib import Path
+from typing import Any
+
+from fbench.errors import UsageError
+from fbench.measure.devices import parse_devices
+from fbench.registry import PRESETS, Parameter, Suite
+from fbench.runner import Settings
+
+_MOST_JOBS = 4
+"""Each process holds its own copy of the data; more than a few would fill a laptop."""
+
+
+def apply_preset(suite: Suite, typed: Mapping[str, Any], given: Set[str]) -> dict[str, Any]:
+    """The typed options, the preset's values in place of defaults; what was ``given`` by hand wins.
+
+    Raises:
+        UsageError: the preset is another suite's.
+        UnknownNameError: there is no such preset.
+    """
+    if not typed["preset"]:
+        return dict(typed)
+    preset = PRESETS.get(typed["preset"])
+    if preset.suite != suite.name:
+        raise UsageError(f"--preset {preset.name} is for `fbench {preset.suite}`, not `fbench {suite.name}`")
+    return {**typed, **{name: value for name, value in preset.options.items() if name not in given}}
+
+
+def resolve_options(suite: Suite, typed: Mapping[str, Any]) -> dict[str, Any]:
+    """The suite's options, checked, parsed and with nothing automatic left.
+
+    Raises:
+        UsageError: a value out of bounds, or one that its parser or the suite refuses.
+    """
+    options = {p.name: _value(p, typed[p.name]) for p in suite.parameters}
+    return suite.resolve(options)
+
+
+def _value(parameter: Parameter, typed: Any) -> Any:
+    option, flag = parameter.option, flag_of(parameter.name)
+    if isinstance(typed, float) and not math.isfinite(typed):
+        raise UsageError(f"{flag} {typed}: must be a finite number")
+    if option.minimum is not None and typed < option.minimum:
+        raise UsageError(f"{flag} {typed:g}: must be at least {option.minimum:g}")
+    if option.maximum is not None and typed > option.maximum:
+        raise UsageError(f"{flag} {typed:g}: must be at most {option.maximum:g}")
+    return option.parse(typed) if option.parse else typed
+
+
+def flag_of(name: str) -> str:
+    """``train_batch`` as it is typed: ``--train-batch``."""
+    return "--" + name.replace("_", "-")
+
+
+def settings(suite: Suite, typed: Mapping[str, Any], loads: tuple[Path, ...]) -> Settings:
+    """How to run.
+
+    Raises:
+        UsageError: threads or jobs below 0.
+        DeviceError: a device that is not there.
+    """
+    for name in ("threads", "jobs"):
+        if typed[name] < 0:
+            raise UsageError(f"--{name} {typed[name]}: must be 0 (automatic) or more")
+    devices = parse_devices(typed["device"], typed["gpus"] or None)
+    threads, jobs = _share_cores(suite, devices, typed["threads"], typed["jobs"])
+    return Settings(
+        out=Path(typed["out"]) if typed["out"] else None,
+        fresh=typed["fresh"],
+        overwrite=typed["overwrite"],
+        retry=typed["retry"],
+        devices=devices,
+        threads=threads,
+        jobs=jobs,
+        loads=loads,
+    )
+
+
+def _share_cores(suite: Suite, devices: tuple[str, ...], threads: int, jobs: int) -> tuple[int, int]:
+    """(threads a process, processes): small networks gain more from a second process than from a second thread.
+
+    Cases that take turns, or that share a GPU, run one at a time: side by side they would time each other.
+    """
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    alone = suite.schedule == "blocks" or any(device != "cpu" for device in devices)
+    if alone and jobs > 1:
+        raise UsageError(f"--jobs {jobs}: cases of `fbench {suite.name}` on {'+'.join(devices)} run one at a time; leave it out")
+    jobs = 1 if alone else jobs or max(1, min(cores // (threads or 1), _MOST_JOBS))
+    return threads or max(1, cores // jobs), jobs

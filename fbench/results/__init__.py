@@ -1,0 +1,1 @@
+"""From rows to files, tables and figures."""

@@ -1,0 +1,158 @@
+"""Learning curves of several strategies, paired by seed, to a table, findings and a figure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from fbench.contract import Figure, Panel, Row, Series, Summary, Table
+from fbench.measure.curves import aulc, label_saving, penalty_matrix
+from fbench.measure.statistics import mean_interval, paired
+from fbench.results.findings import exploratory, number, p_value, sequence, span
+from fbench.results.questions import parse_questions
+
+BASELINE = "random"
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Curves:
+    """Accuracies [seeds, rounds] by strategy, the seeds those that every arm finished."""
+
+    labels: Floats
+    accuracy: dict[str, Floats]
+    seconds: dict[str, tuple[float, float]]
+    seeds: int
+    dropped: int
+
+    @property
+    def areas(self) -> dict[str, Floats]:
+        """AULC [seeds] by strategy."""
+        return {name: aulc(self.labels, values) for name, values in self.accuracy.items()}
+
+
+def read_curves(rows: Sequence[Row], strategies: Sequence[str], rounds: int, seeds: int) -> Curves | None:
+    """The complete, paired part of a run's rows; None where no seed was finished by every arm."""
+    frame = pd.DataFrame([row for row in rows if row["status"] == "ok"])
+    if frame.empty:
+        return None
+    tables = {name: part.pivot(index="seed", columns="round", values="accuracy") for name, part in frame.groupby("strategy")}
+    whole = [set(table.dropna().index) for table in tables.values() if len(table.columns) == rounds + 1]
+    common = sorted(set.intersection(*whole)) if len(whole) == len(strategies) else []
+    if not common:
+        return None
+    means = frame.groupby("strategy")[["train_s", "select_s"]].mean()
+    return Curves(
+        labels=frame.groupby("round")["labels"].first().to_numpy(float),
+        accuracy={name: tables[name].loc[common].to_numpy(float) for name in strategies},
+        seconds={name: (float(means.train_s[name]), float(means.select_s[name])) for name in strategies},
+        seeds=len(common),
+        dropped=seeds - len(common),
+    )
+
+
+def summary(rows: Sequence[Row], options: Mapping[str, Any]) -> Summary:
+    """Everything that ``fbench compare`` says at the end."""
+    curves = read_curves(rows, options["strategies"], options["rounds"], options["seeds"])
+    if curves is None:
+        return Summary(findings=("No seed was finished by every strategy, so nothing can be compared: see the rows' reasons.",))
+    tables = [_table(curves), *_penalties(curves)]
+    return Summary(tables=tables, findings=_findings(curves, options), figures=(_figure(curves, options),))
+
+
+def _table(curves: Curves) -> Table:
+    columns = ["strategy", "AULC", "95 %", "final accuracy", "95 %"]
+    against = BASELINE in curves.accuracy
+    columns += [f"Δ AULC to {BASELINE}", "95 %", "p"] if against else []
+    rows = []
+    for name, area in curves.areas.items():
+        whole, final = mean_interval(area), mean_interval(curves.accuracy[name][:, -1])
+        cells = [name, number(whole.mean), span(whole.low, whole.high), number(final.mean), span(final.low, final.high)]
+        rows.append(cells + (_difference(curves, name) if against else []) + _seconds(curves.seconds[name]))
+    note = (
+        f"{curves.seeds} seeds, paired; {curves.labels[0]:.0f} to {curves.labels[-1]:.0f} labels. AULC: accuracy averaged "
+        "over labels. Intervals and p: t over seeds, p not corrected. Seconds: mean of a seed and round."
+    )
+    return Table("Strategies", [*columns, "train s", "select s"], rows, note)
+
+
+def _difference(curves: Curves, name: str) -> list[str]:
+    if name == BASELINE:
+        return ["", "", ""]
+    found = paired(curves.areas[name], curves.areas[BASELINE])
+    p = p_value(found.p).removeprefix("p = ").removeprefix("p ")
+    return [number(found.difference, signed=True), span(found.low, found.high, signed=True), p]
+
+
+def _seconds(seconds: tuple[float, float]) -> list[str]:
+    return [number(each, 3) for each in seconds]
+
+
+def _penalties(curves: Curves) -> list[Table]:
+    if BASELINE not in curves.accuracy or len(curves.accuracy) < 2 or curves.seeds < 2:
+        return []
+    found = penalty_matrix(curves.labels, curves.accuracy, BASELINE)
+    if not found.checkpoints:
+        return []
+    rows = [[f"{name} beats", *(number(v, 2) for v in values)] for name, values in zip(found.names, found.matrix, strict=True)]
+    rows.append(["column mean (lower is better)", *(number(v, 2) for v in found.columns)])
+    points = ", ".join(map(str, found.checkpoints))
+    note = (
+        f"Share of the checkpoints ({points} labels) won at p < .05, uncorrected. Equal arms show an entry above 0 in "
+        f"{found.nonzero_share:.0%} of sign-flipped data; 95 % of those have no entry above {found.band_entry:.2f} "
+        f"and no column mean above {found.band_column:.2f}."
+    )
+    return [Table("Pairwise penalties", ["", *found.names], rows, note)]
+
+
+def _findings(curves: Curves, options: Mapping[str, Any]) -> list[str]:
+    questions = parse_questions(options["questions"])
+    sentences = sequence(questions, curves.areas, options["margin"], "AULC")
+    asked = {frozenset((q.first, q.second)) for q in questions}
+    shown = [(name, BASELINE) for name in curves.accuracy if name != BASELINE and BASELINE in curves.accuracy]
+    sentences += exploratory([pair for pair in shown if frozenset(pair) not in asked], curves.areas, "AULC")
+    sentences += _savings(curves)
+    if curves.dropped:
+        sentences.append(f"{curves.dropped} seeds were not finished by every strategy and are left out of all of the above.")
+    return sentences
+
+
+def _savings(curves: Curves) -> list[str]:
+    """Labels that the best arm saves on the way to where random ends."""
+    if BASELINE not in curves.accuracy or len(curves.accuracy) < 2 or curves.seeds < 2:
+        return []
+    areas = {name: float(np.mean(area)) for name, area in curves.areas.items() if name != BASELINE}
+    best = max(areas, key=areas.__getitem__)
+    target = float(curves.accuracy[BASELINE][:, -1].mean())
+    found = label_saving(curves.labels, curves.accuracy[best], curves.accuracy[BASELINE], target)
+    if found.censored != "no":
+        return [f"{best} never reaches the accuracy of {number(target)} at which {BASELINE} ends."]
+    return [
+        f"{best}, the arm with the largest area, reaches the accuracy at which {BASELINE} ends ({number(target)}) with "
+        f"{found.labels:.0f} labels in place of {found.reference_labels:.0f}: {found.saving:.0%} saved "
+        f"(bootstrap 95 % interval {found.low:.0%} to {found.high:.0%}; it is too narrow at {curves.seeds} seeds)."
+    ]
+
+
+def _figure(curves: Curves, options: Mapping[str, Any]) -> Figure:
+    series = [_series(name, curves.labels, values) for name, values in curves.accuracy.items()]
+    panels = [Panel(series, "labels", "test accuracy", "accuracy")]
+    if BASELINE in curves.accuracy and len(curves.accuracy) > 1:
+        base = curves.accuracy[BASELINE]
+        zero = Series(BASELINE, curves.labels, [0.0] * len(curves.labels))
+        rest = [_series(n, curves.labels, values - base) for n, values in curves.accuracy.items() if n != BASELINE]
+        panels.append(Panel([zero, *rest], "labels", f"accuracy − {BASELINE}'s, paired by seed", "difference"))
+    title = f"{options['dataset']}, {options['model']}: {curves.seeds} seeds"
+    return Figure("learning_curves", title, panels, "mean, 95 % t interval over seeds, and every seed as a dot")
+
+
+def _series(name: str, labels: Floats, values: Floats) -> Series:
+    means = [mean_interval(column) for column in values.T]
+    points = [(float(x), float(y)) for row in values for x, y in zip(labels, row, strict=True)]
+    low, high = [m.low for m in means], [m.high for m in means]
+    return Series(name, labels.tolist(), [m.mean for m in means], low, high, points)

@@ -1,0 +1,36 @@
+"""The questions of a comparison, fixed before the run: ``A >= B`` (is A not inferior to B, by the margin?) or
+``A > B`` (is A better than B?).
+"""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple
+
+from fbench.errors import UsageError
+
+
+class Question(NamedTuple):
+    """``first`` against ``second``; ``relation`` is ``>=`` (not inferior) or ``>`` (better)."""
+
+    first: str
+    relation: str
+    second: str
+
+    def __str__(self) -> str:
+        return f"{self.first} {self.relation} {self.second}"
+
+
+def parse_questions(text: str) -> tuple[Question, ...]:
+    """``bait+fish >= bait, bait+fish > random`` as questions; an empty text asks none.
+
+    Raises:
+        UsageError: an item that is neither ``A >= B`` nor ``A > B``.
+    """
+    found = []
+    for item in filter(None, (part.strip() for part in text.split(","))):
+        match = re.fullmatch(r"([^\s<>=]+)\s*(>=|>)\s*([^\s<>=]+)", item)
+        if match is None or match[1] == match[3]:
+            raise UsageError(f"question {item!r}: write 'A >= B' (not inferior) or 'A > B' (better) for two strategies")
+        found.append(Question(*match.groups()))
+    return tuple(found)

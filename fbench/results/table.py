@@ -1,0 +1,83 @@
+"""Tidy CSV: rows of declared columns to text and back, exactly.
+
+Floats are written with the fewest digits that read back the same, a missing value is an empty cell (never 0), and
+equal rows give equal bytes.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+from fbench.contract import Column, Row
+from fbench.errors import FolderError
+
+
+def header(columns: Sequence[Column]) -> str:
+    """The first line of a table, its newline included."""
+    return _line([column.name for column in columns])
+
+
+def lines(columns: Sequence[Column], rows: Iterable[Row]) -> str:
+    """Rows as CSV text, a line each; a key that no column declares is our own fault and raises KeyError."""
+    names = {column.name for column in columns}
+    text = []
+    for row in rows:
+        unknown = row.keys() - names
+        if unknown:
+            raise KeyError(f"columns {sorted(unknown)} are not declared; declared are {sorted(names)}")
+        text.append(_line([_cell(row.get(column.name), column) for column in columns]))
+    return "".join(text)
+
+
+def read(path: Path, columns: Sequence[Column]) -> list[Row]:
+    """Every row of a table, values in their declared types, empty cells as None.
+
+    Raises:
+        FolderError: another header, or a cell that is not of its column's type.
+    """
+    with path.open(newline="", encoding="utf-8") as file:
+        reader = csv.DictReader(file)
+        expected = [column.name for column in columns]
+        if reader.fieldnames != expected:
+            raise FolderError(f"{path}: its columns are not those of this suite ({', '.join(expected)})")
+        try:
+            return [{c.name: _value(raw[c.name], c) for c in columns} for raw in reader]
+        except (TypeError, ValueError) as error:
+            raise FolderError(f"{path}, line {reader.line_num}: {error}; was it edited?") from error
+
+
+def _line(cells: Sequence[str]) -> str:
+    buffer = io.StringIO()
+    csv.writer(buffer, lineterminator="\n").writerow(cells)
+    return buffer.getvalue()
+
+
+def _cell(value: Any, column: Column) -> str:
+    if value is None or (isinstance(value, float) and math.isnan(value)):
+        return ""
+    match column.type:
+        case "float":
+            return repr(float(value))
+        case "int":
+            return str(int(value))
+        case "bool":
+            return "true" if value else "false"
+    return str(value)
+
+
+def _value(text: str, column: Column) -> Any:
+    if text == "":
+        return "" if column.name == "reason" else None
+    match column.type:
+        case "float":
+            return float(text)
+        case "int":
+            return int(text)
+        case "bool":
+            return {"true": True, "false": False}[text]
+    return text

@@ -1,0 +1,128 @@
+"""The FISH diagonal against the loop over samples and classes, for every kind of layer."""
+
+from __future__ import annotations
+
+import warnings
+
+import cases
+import pytest
+import reference
+import torch
+from torch import Tensor, nn
+
+import fbench
+from fbench.errors import InputError, UnknownNameError
+
+
+def diagonal(model: nn.Module, inputs: Tensor, **how: object) -> dict[str, Tensor]:
+    """Run with the fallback's warning, which is not the point here, silenced."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="per-sample gradients by torch.func")
+        return fbench.fisher_diagonal(model, inputs, **how)
+
+
+@pytest.mark.parametrize("name", cases.MODELS)
+@pytest.mark.parametrize("batch_size", [256, 2, 1])
+def test_exact_equals_the_loop(name: str, batch_size: int) -> None:
+    model, inputs = cases.model(name)
+    got = diagonal(model, inputs, batch_size=batch_size)
+    expected = reference.fisher_diagonal(model, inputs)
+    assert got.keys() == expected.keys()
+    for key in expected:
+        torch.testing.assert_close(got[key], expected[key], rtol=1e-10, atol=1e-15)
+
+
+# With the reference's loop in eval mode, this says in one go that dropout is off and batch norm frozen.
+@pytest.mark.parametrize("name", cases.MODELS)
+def test_the_model_is_left_as_found(name: str) -> None:
+    model, inputs = cases.model(name)
+    expected = reference.fisher_diagonal(model, inputs)
+    model.train()
+    next(model.children(), model).eval()
+    frozen = next(model.parameters()).requires_grad_(False)
+    for p in model.parameters():
+        p.grad = torch.full_like(p, 7.0)
+    modes = {key: module.training for key, module in model.named_modules()}
+    state = {key: value.clone() for key, value in model.state_dict().items()}
+    hooks = [len(module._forward_hooks) for module in model.modules()]
+    given = inputs.clone()
+
+    got = diagonal(model, inputs)
+
+    for key in expected:
+        torch.testing.assert_close(got[key], expected[key], rtol=1e-10, atol=1e-15)
+    assert modes == {key: module.training for key, module in model.named_modules()}
+    assert hooks == [len(module._forward_hooks) for module in model.modules()]
+    assert all(torch.equal(value, state[key]) for key, value in model.state_dict().items())
+    assert not frozen.requires_grad
+    assert all(p.requires_grad for p in model.parameters() if p is not frozen)
+    assert all(bool((p.grad == 7.0).all()) for p in model.parameters())
+    assert torch.equal(inputs, given)
+    assert not inputs.requires_grad
+
+
+def test_a_failing_model_is_left_as_found() -> None:
+    model = nn.Sequential(nn.Linear(4, 3), nn.Dropout()).double().train()
+    with pytest.raises(InputError, match=r"logits.*nan"):
+        diagonal(model, torch.full((2, 4), float("nan"), dtype=torch.float64))
+    assert all(module.training for module in model.modules())
+    assert not model[0]._forward_hooks
+
+
+@pytest.mark.parametrize("name", ["in-place relu", "in-place residual", "in-place on convolution"])
+def test_overwritten_outputs_are_noticed_and_said(name: str) -> None:
+    model, inputs = cases.model(name)
+    with pytest.warns(UserWarning, match="in-place"):
+        fbench.fisher_diagonal(model, inputs)
+
+
+def test_it_works_without_grad_mode_and_returns_no_graph() -> None:
+    model, inputs = cases.model("linear")
+    with torch.no_grad():
+        got = diagonal(model, inputs)
+    assert not any(value.requires_grad for value in got.values())
+    assert all(float(value.sum()) > 0 for value in got.values())
+
+
+@pytest.mark.parametrize("name", ["linear", "batch norm", "in-place on convolution"])
+def test_sampled_is_unbiased_and_repeatable(name: str) -> None:
+    """The mean of 300 draws lies within five standard errors of the exact value, in every weight."""
+    model, inputs = cases.model(name)
+    exact = torch.cat([value.flatten() for value in diagonal(model, inputs).values()])
+    g = torch.Generator().manual_seed(0)
+    draws = []
+    for _ in range(300):
+        drawn = diagonal(model, inputs, expectation="sampled", generator=g)
+        draws.append(torch.cat([value.flatten() for value in drawn.values()]))
+    stack = torch.stack(draws)
+    error = stack.std(0) / 300**0.5
+    assert bool(((stack.mean(0) - exact).abs() <= 5 * error + 1e-12).all())
+    assert float(error.max()) > 0
+    again = diagonal(model, inputs, expectation="sampled", generator=torch.Generator().manual_seed(0))
+    assert torch.equal(draws[0], torch.cat([value.flatten() for value in again.values()]))
+
+
+def test_a_model_without_parameters() -> None:
+    with pytest.raises(InputError, match="parameters"):
+        fbench.fisher_diagonal(nn.Flatten(), torch.zeros(2, 3))
+
+
+@pytest.mark.parametrize("batch_size", [0, -4])
+def test_a_batch_holds_at_least_one(batch_size: int) -> None:
+    with pytest.raises(InputError, match=f"batch_size.*{batch_size}"):
+        fbench.fisher_diagonal(nn.Linear(4, 3), torch.zeros(2, 4), batch_size=batch_size)
+
+
+def test_no_inputs() -> None:
+    with pytest.raises(InputError, match="inputs"):
+        fbench.fisher_diagonal(nn.Linear(4, 3), torch.zeros(0, 4))
+
+
+def test_an_unknown_expectation_names_the_nearest() -> None:
+    with pytest.raises(UnknownNameError, match=r"'exat'.*'exact'"):
+        fbench.fisher_diagonal(nn.Linear(4, 3), torch.zeros(2, 4), expectation="exat")
+
+
+def test_sampling_needs_a_generator() -> None:
+    with pytest.raises(InputError, match=r"sampled.*generator"):
+        fbench.fisher_diagonal(nn.Linear(4, 3), torch.zeros(2, 4), expectation="sampled")

@@ -1,0 +1,164 @@
+"""Data sets and their split: what is held out, what is copied, what is said of bad files."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from fbench.errors import DataError, InputError
+from fbench.learning import data
+from fbench.registry import DATASETS
+
+CIFAR_FOLDER = Path(os.environ.get("FBENCH_DATA_DIR", "/nonexistent"))
+needs_cifar = pytest.mark.skipif(
+    not (CIFAR_FOLDER / "cifar-10-batches-py").is_dir(), reason="FBENCH_DATA_DIR holds no CIFAR-10"
+)
+
+
+@pytest.fixture(scope="module")
+def digits() -> data.Images:
+    return data.digits(None, False)
+
+
+@pytest.fixture
+def fixed() -> data.Images:
+    """Twelve images to label and six in a fixed test set."""
+    x = torch.arange(18.0).view(18, 1, 1, 1).expand(18, 1, 4, 4).contiguous()
+    y = torch.arange(18) % 3
+    return data.Images("fixed", x[:12], y[:12], 3, x[12:], y[12:])
+
+
+def test_importing_needs_neither_torch_nor_sklearn() -> None:
+    heavy = "{'torch', 'sklearn', 'torchvision', 'numpy'}"
+    code = f"import sys, fbench.learning.data, fbench.learning.models; print({heavy} & set(sys.modules))"
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert run.stdout.strip() == "set()"
+
+
+def test_digits_are_all_there(digits: data.Images) -> None:
+    assert digits.images.shape == (1797, 1, 8, 8)
+    assert digits.images.dtype == torch.float32
+    assert (digits.images.min(), digits.images.max()) == (0, 1)
+    assert digits.targets.dtype == torch.int64
+    assert digits.targets.bincount().tolist() == [178, 182, 177, 183, 181, 182, 181, 179, 174, 180]
+    assert DATASETS.get("digits").load is data.digits
+
+
+def test_a_fifth_of_every_class_is_held_out(digits: data.Images) -> None:
+    pool = data.split(digits, seed=0)
+    share = pool.test_targets.bincount() / digits.targets.bincount()
+    assert (share - 0.2).abs().max() < 0.5 / 174
+    assert len(pool.ids) + len(pool.test_targets) == 1797
+
+
+def test_pool_and_test_set_do_not_overlap(digits: data.Images) -> None:
+    pool = data.split(digits, seed=1)
+    held_out = torch.ones(1797, dtype=torch.bool)
+    held_out[pool.ids] = False
+    assert torch.equal(pool.images, digits.images[pool.ids])
+    assert torch.equal(pool.targets, digits.targets[pool.ids])
+    assert torch.equal(pool.test_images, digits.images[held_out])
+    assert torch.equal(pool.test_targets, digits.targets[held_out])
+
+
+def test_the_split_belongs_to_the_seed(digits: data.Images) -> None:
+    assert torch.equal(data.split(digits, 3).ids, data.split(digits, 3).ids)
+    assert not torch.equal(data.split(digits, 3).ids, data.split(digits, 4).ids)
+
+
+def test_a_class_of_one_image_stays_in_the_pool() -> None:
+    images = data.Images("tiny", torch.zeros(6, 1, 2, 2), torch.tensor([0, 0, 0, 0, 0, 1]), 2)
+    pool = data.split(images, 0)
+    assert pool.targets.bincount().tolist() == [4, 1]
+    assert pool.test_targets.tolist() == [0]
+
+
+def test_a_fixed_test_set_is_used_and_nothing_is_copied(fixed: data.Images) -> None:
+    pool = data.split(fixed, 0)
+    assert pool.images is fixed.images
+    assert pool.test_images is fixed.test_images
+    assert pool.ids.tolist() == list(range(12))
+
+
+def test_subsets_are_random_distinct_and_in_order(fixed: data.Images) -> None:
+    pools = [data.split(fixed, seed, pool_size=7, test_size=4) for seed in range(4)]
+    for pool in pools:
+        assert pool.ids.tolist() == sorted(set(pool.ids.tolist()))
+        assert torch.equal(pool.images, fixed.images[pool.ids])
+        assert (len(pool.ids), len(pool.test_targets), pool.classes) == (7, 4, 3)
+    assert len({tuple(pool.ids.tolist()) for pool in pools}) > 1
+
+
+def test_the_size_of_the_test_set_leaves_the_pool_alone(digits: data.Images) -> None:
+    small = data.split(digits, 2, pool_size=100, test_size=10)
+    assert torch.equal(small.ids, data.split(digits, 2, pool_size=100).ids)
+
+
+@pytest.mark.parametrize("size", [0, -1, 13])
+def test_an_impossible_pool_size_is_refused(fixed: data.Images, size: int) -> None:
+    with pytest.raises(InputError, match=f"pool size is {size}; this data set allows 1 to 12"):
+        data.split(fixed, 0, pool_size=size)
+
+
+def test_an_impossible_test_size_is_refused(fixed: data.Images) -> None:
+    with pytest.raises(InputError, match="test size is 7; this data set allows 1 to 6"):
+        data.split(fixed, 0, test_size=7)
+
+
+def test_a_pool_moves_whole(fixed: data.Images) -> None:
+    pool = data.split(fixed, 0).to("meta")
+    moved = (pool.images, pool.targets, pool.ids, pool.test_images, pool.test_targets)
+    assert {tensor.device.type for tensor in moved} == {"meta"}
+    assert pool.classes == 3
+
+
+def test_cifar10_needs_a_folder() -> None:
+    with pytest.raises(DataError, match=r"--data-dir FOLDER or set FBENCH_DATA_DIR; add --download"):
+        data.cifar10(None, False)
+
+
+def test_a_missing_cifar10_file_is_named(tmp_path: Path) -> None:
+    missing = f"{tmp_path}/cifar-10-batches-py/data_batch_1 is missing; point --data-dir or FBENCH_DATA_DIR"
+    with pytest.raises(DataError, match=missing):
+        data.cifar10(tmp_path, False)
+
+
+def test_a_corrupt_cifar10_file_is_named_with_its_checksum(tmp_path: Path) -> None:
+    folder = tmp_path / "cifar-10-batches-py"
+    folder.mkdir()
+    (folder / "data_batch_1").write_bytes(b"not a picture")
+    found = hashlib.md5(b"not a picture").hexdigest()
+    with pytest.raises(DataError, match=f"data_batch_1 is corrupt: its MD5 checksum is {found}, not c99"):
+        data.cifar10(tmp_path, False)
+
+
+def test_a_failed_download_says_why_and_where(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from torchvision.datasets import CIFAR10
+
+    def unreachable(self: CIFAR10) -> None:
+        raise OSError("no route to host")
+
+    monkeypatch.setattr(CIFAR10, "download", unreachable)
+    with pytest.raises(DataError, match=f"not be downloaded into {tmp_path}: no route to host; check the"):
+        data.cifar10(tmp_path, True)
+
+
+@needs_cifar
+def test_real_cifar10_is_whole_and_standardised() -> None:
+    images = data.cifar10(CIFAR_FOLDER, False)
+    assert images.images.shape == (50_000, 3, 32, 32)
+    assert images.test_images is not None
+    assert images.test_targets is not None
+    assert images.test_images.shape == (10_000, 3, 32, 32)
+    assert images.targets.bincount().tolist() == [5_000] * 10
+    assert images.test_targets.bincount().tolist() == [1_000] * 10
+    sample = images.images[::5].double()
+    assert sample.mean((0, 2, 3)).abs().max() < 0.02
+    assert (sample.std((0, 2, 3)) - 1).abs().max() < 0.02
+    assert images.images.is_contiguous()

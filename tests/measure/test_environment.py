@@ -1,0 +1,350 @@
+import importlib.metadata
+import json
+import os
+import platform
+import re
+import shutil
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+from types import SimpleNamespace
+
+import psutil
+import pynvml
+import pytest
+import torch
+
+import fbench
+from fbench.measure import devices, environment
+from fbench.measure.devices import Gpus
+
+ROOT = Path(__file__).resolve().parents[2]
+CARDS = [("NVIDIA H200", "GPU-aaaa", 139 * 2**30), ("NVIDIA L4", "GPU-bbbb", 22 * 2**30)]
+
+
+def fails(code=pynvml.NVML_ERROR_NOT_SUPPORTED):
+    def call(*_):
+        raise pynvml.NVMLError(code)
+
+    return call
+
+
+@pytest.fixture
+def no_driver(monkeypatch):
+    monkeypatch.setattr(pynvml, "nvmlInit", fails(pynvml.NVML_ERROR_LIBRARY_NOT_FOUND))
+
+
+@pytest.fixture
+def cards(monkeypatch):
+    """Two GPUs as NVML shows them; CUDA shows them the other way round, with UUIDs as torch writes them."""
+    shut = []
+    for name, call in {
+        "nvmlInit": lambda: None,
+        "nvmlShutdown": lambda: shut.append(True),
+        "nvmlSystemGetDriverVersion": lambda: "570.86",
+        "nvmlDeviceGetCount": lambda: len(CARDS),
+        "nvmlDeviceGetHandleByIndex": lambda index: CARDS[index],
+        "nvmlDeviceGetName": lambda handle: handle[0],
+        "nvmlDeviceGetUUID": lambda handle: handle[1],
+        "nvmlDeviceGetMemoryInfo": lambda handle: SimpleNamespace(total=handle[2]),
+    }.items():
+        monkeypatch.setattr(pynvml, name, call)
+    monkeypatch.setattr(devices, "visible_gpus", lambda: Gpus(2, torch_card))
+    return shut
+
+
+def torch_card(ordinal):
+    name, uuid, size = CARDS[1 - ordinal]
+    return SimpleNamespace(name=name, uuid=uuid.removeprefix("GPU-"), total_memory=size)
+
+
+def leaves(value):
+    if isinstance(value, dict):
+        value = list(value.values())
+    return [leaf for each in value for leaf in leaves(each)] if isinstance(value, list) else [value]
+
+
+def test_it_is_json_and_true(no_driver):
+    found = environment.environment(("cpu", "cpu"), 2)
+    assert json.loads(json.dumps(found)) == found
+    assert found["devices"] == ["cpu", "cpu"]
+    assert found["threads"] == 2
+    assert found["python"] == platform.python_version()
+    assert found["torch"] == torch.__version__
+    assert found["torch_cuda"] == torch.version.cuda
+    assert found["memory_bytes"] == psutil.virtual_memory().total
+    assert found["cores_usable"] <= found["cores_logical"]
+    assert found["versions"]["fbench"] == fbench.__version__
+    assert found["versions"]["numpy"] == importlib.metadata.version("numpy")
+    assert len(found["load_average"]) == 3
+
+
+def test_without_a_driver_no_gpus_and_a_note(no_driver):
+    found = environment.environment(("cpu",), None)
+    assert (found["gpus"], found["gpu_driver"], found["threads"]) == ([], None, None)
+    assert found["gpu_note"] == "no NVML (NVML Shared Library Not Found)"
+
+
+def test_the_host_is_not_named(monkeypatch):
+    monkeypatch.setattr(platform, "node", lambda: pytest.fail("the host's name was read"))
+    found = environment.environment(("cpu",), 1)
+    assert not any("host" in key or "node" in key for key in found)
+    assert os.uname().nodename not in leaves(found)
+
+
+def test_gpus_are_matched_by_uuid_not_by_number(cards):
+    gpus, driver, note = environment.gpu_inventory(("cuda:0",))
+    assert gpus == [
+        {"name": "NVIDIA H200", "uuid": "GPU-aaaa", "memory_bytes": 139 * 2**30, "device": None},
+        {"name": "NVIDIA L4", "uuid": "GPU-bbbb", "memory_bytes": 22 * 2**30, "device": "cuda:0"},
+    ]
+    assert (driver, note, cards) == ("570.86", None, [True])
+
+
+def test_what_nvml_does_not_support_is_null(cards, monkeypatch):
+    for name in (
+        "nvmlDeviceGetName",
+        "nvmlDeviceGetUUID",
+        "nvmlDeviceGetMemoryInfo",
+        "nvmlSystemGetDriverVersion",
+    ):
+        monkeypatch.setattr(pynvml, name, fails())
+    gpus, driver, note = environment.gpu_inventory()
+    assert gpus == [{"name": None, "uuid": None, "memory_bytes": None, "device": None}] * 2
+    assert (driver, note) == (None, None)
+
+
+def test_a_device_that_nvml_does_not_list_is_as_torch_sees_it(cards, monkeypatch):
+    monkeypatch.setattr(pynvml, "nvmlDeviceGetCount", lambda: 1)
+    gpus, _, _ = environment.gpu_inventory(("cuda:0",))
+    assert gpus[1] == {
+        "name": "NVIDIA L4",
+        "uuid": "GPU-bbbb",
+        "memory_bytes": 22 * 2**30,
+        "device": "cuda:0",
+    }
+    monkeypatch.setattr(devices, "visible_gpus", lambda: Gpus(1, fails()))
+    gpus, _, _ = environment.gpu_inventory(("cuda:0",))
+    assert gpus[1] == {"name": None, "uuid": None, "memory_bytes": None, "device": "cuda:0"}
+
+
+def test_a_lost_gpu_is_noted_and_the_others_kept(cards, monkeypatch):
+    lost = fails(pynvml.NVML_ERROR_GPU_IS_LOST)
+    monkeypatch.setattr(pynvml, "nvmlDeviceGetHandleByIndex", lambda index: lost() if index else CARDS[0])
+    gpus, _, note = environment.gpu_inventory()
+    assert [gpu["name"] for gpu in gpus] == ["NVIDIA H200"]
+    assert note == "no NVML (GPU is lost)"
+    assert cards == [True]
+
+
+def test_a_driver_without_gpus_is_noted(cards, monkeypatch):
+    monkeypatch.setattr(pynvml, "nvmlDeviceGetCount", lambda: 0)
+    assert environment.gpu_inventory() == ([], "570.86", "NVML shows no GPU")
+
+
+def test_missing_values_are_null(monkeypatch, no_driver):
+    def gone(*_, **__):
+        raise OSError("gone")
+
+    monkeypatch.setattr(psutil, "virtual_memory", gone)
+    monkeypatch.setattr(psutil, "cpu_count", gone)
+    monkeypatch.setattr(os, "getloadavg", gone)
+    monkeypatch.setattr(os, "sched_getaffinity", gone, raising=False)
+    monkeypatch.setattr(os, "cpu_count", lambda: None)
+    monkeypatch.setattr(subprocess, "run", gone)
+    monkeypatch.setattr(importlib.metadata, "version", gone)
+    monkeypatch.setitem(sys.modules, "torch", None)
+    monkeypatch.setitem(sys.modules, "pynvml", None)
+    found = environment.environment(("cpu",), 1)
+    missing = {name for name, value in found.items() if value is None}
+    assert missing == {
+        *("cores_logical", "cores_physical", "cores_usable", "memory_bytes", "load_average"),
+        *("gpu_driver", "torch", "torch_cuda", "commit", "dirty"),
+    }
+    assert {name for name, value in found["versions"].items() if value} == {"fbench"}
+    assert "pynvml" in found["gpu_note"]
+
+
+@pytest.mark.skipif(not Path("/proc/cpuinfo").exists(), reason="Linux only")
+def test_cpu_model_is_that_of_the_kernel():
+    lines = Path("/proc/cpuinfo").read_text().splitlines()
+    names = {line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")}
+    assert environment.cpu_model() in (names or {platform.processor() or None})
+
+
+def test_cpu_model_elsewhere(monkeypatch):
+    monkeypatch.setattr(Path, "read_text", lambda *_, **__: "BogoMIPS : 50\n")
+    monkeypatch.setattr(platform, "processor", lambda: "")
+    assert environment.cpu_model() is None
+    monkeypatch.setattr(platform, "system", lambda: "Darwin")
+    monkeypatch.setattr(subprocess, "run", lambda *_, **__: SimpleNamespace(stdout="Apple M3\n"))
+    assert environment.cpu_model() == "Apple M3"
+
+
+def test_versions_cover_the_dependencies():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    declared = {re.split(r"[<>=]", line)[0] for line in project["dependencies"]}
+    assert set(environment.PACKAGES) == {"fbench", *declared}
+    assert "torch>=" + ".".join(map(str, environment.LEAST_TORCH)) in project["dependencies"]
+    assert project["requires-python"] == ">=" + ".".join(map(str, environment.LEAST_PYTHON))
+
+
+@pytest.fixture
+def checkout(tmp_path):
+    (tmp_path / "fbench").mkdir()
+    (tmp_path / "fbench" / "a.py").write_text("1\n")
+    git(tmp_path, "init", "--quiet")
+    return tmp_path
+
+
+def git(folder, *arguments):
+    clean = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
+    who = ["-c", "user.name=a", "-c", "user.email=a@example.org", "-c", "commit.gpgsign=false"]
+    run = subprocess.run(
+        ["git", *who, *arguments], cwd=folder, env=clean, check=True, capture_output=True, text=True
+    )
+    return run.stdout.strip()
+
+
+needs_git = pytest.mark.skipif(shutil.which("git") is None, reason="needs git")
+
+
+@needs_git
+def test_commit_and_dirt_of_a_checkout(checkout):
+    assert environment.source_commit(checkout) == (None, None)
+    git(checkout, "add", ".")
+    git(checkout, "commit", "--quiet", "-m", "first")
+    commit = git(checkout, "rev-parse", "HEAD")
+    (checkout / "notes.txt").write_text("not a source\n")
+    assert environment.source_commit(checkout) == (commit, False)
+    (checkout / "fbench" / "a.py").write_text("2\n")
+    assert environment.source_commit(checkout) == (commit, True)
+    git(checkout, "checkout", "--quiet", "fbench")
+    (checkout / "fbench" / "new.py").write_text("3\n")
+    assert environment.source_commit(checkout) == (commit, True)
+
+
+@needs_git
+def test_somebody_elses_repository_gives_no_commit(checkout, monkeypatch):
+    git(checkout, "add", ".")
+    git(checkout, "commit", "--quiet", "-m", "first")
+    installed = checkout / "site-packages"
+    installed.mkdir()
+    assert environment.source_commit(installed) == (None, None)
+    monkeypatch.setenv("GIT_DIR", str(checkout / ".git"))  # as in a hook of theirs
+    assert environment.source_commit(installed) == (None, None)
+
+
+def check(name):
+    return {each.name: each for each in environment.checks()}[name]
+
+
+def test_every_subject_is_checked_and_every_fault_has_a_remedy(no_driver):
+    found = environment.checks()
+    assert [each.name for each in found] == [
+        *("python", "torch", "cuda", "nvml", "threads", "load", "memory", "disk", "data", "matplotlib"),
+    ]
+    assert all(each.detail for each in found)
+    assert all(bool(each.remedy) == (each.status != "ok") for each in found)
+
+
+def test_python_too_old(monkeypatch):
+    monkeypatch.setattr(environment, "LEAST_PYTHON", (4, 0))
+    assert check("python").status == "missing"
+    assert check("python").remedy == "install Python 4.0 or later"
+
+
+def test_torch_missing(monkeypatch):
+    monkeypatch.setitem(sys.modules, "torch", None)
+    assert check("torch").status == "missing"
+    assert check("torch").remedy == "pip install 'torch>=2.11'"
+    assert check("cuda") == environment.Check("cuda", "warn", "unknown without torch", "install torch first")
+    assert check("threads").status == "ok"
+
+
+@pytest.mark.parametrize(
+    ("version", "status"), [("2.9.1", "missing"), ("2.11.0+cpu", "ok"), ("3.0.0a1", "ok")]
+)
+def test_torch_version_is_compared_as_numbers(version, status, monkeypatch):
+    monkeypatch.setattr(torch, "__version__", version)
+    assert check("torch").status == status
+    assert version in check("torch").detail
+
+
+def test_gpus_are_named_with_their_memory(cards):
+    assert check("cuda").detail == "cuda:0 NVIDIA L4 (22 GiB), cuda:1 NVIDIA H200 (139 GiB)"
+    assert check("nvml") == environment.Check("nvml", "ok", "driver 570.86, GPUs: 2")
+
+
+def test_no_gpu(monkeypatch, no_driver):
+    monkeypatch.setattr(devices, "visible_gpus", lambda: Gpus(0, fails()))
+    assert check("cuda").status == "warn"
+    assert "every suite runs on the CPU" in check("cuda").detail
+    assert check("cuda").remedy == devices.no_cuda_reason()
+    assert "NVML Shared Library Not Found" in check("nvml").detail
+
+
+def test_a_gpu_that_cannot_be_asked_is_a_line_and_not_the_end(monkeypatch):
+    monkeypatch.setattr(devices, "visible_gpus", lambda: Gpus(1, fails()))
+    [broken] = [each for each in environment.checks() if "could not be looked at" in each.detail]
+    assert broken.name == "cuda"
+    assert broken.remedy == "mend that, or do without this line"
+    assert "Not Supported" in broken.detail
+
+
+def test_too_many_threads(monkeypatch):
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0}, raising=False)
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 8)
+    assert "torch takes 8 threads" in check("threads").detail
+    assert check("threads").remedy == "give --threads 1"
+
+
+@pytest.mark.parametrize(("load", "status"), [(0.1, "ok"), (50.0, "warn")])
+def test_load(load, status, monkeypatch):
+    monkeypatch.setattr(os, "getloadavg", lambda: (load, load, load))
+    assert check("load").status == status
+
+
+@pytest.mark.parametrize(("free", "status"), [(2**30, "warn"), (2**34, "ok")])
+def test_memory(free, status, monkeypatch):
+    monkeypatch.setattr(psutil, "virtual_memory", lambda: SimpleNamespace(available=free, total=2**35))
+    assert check("memory").status == status
+    assert "available of 32 GiB" in check("memory").detail
+
+
+@pytest.mark.parametrize(("free", "status"), [(2**20, "warn"), (2**34, "ok")])
+def test_disk(free, status, monkeypatch):
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=free))
+    assert check("disk").status == status
+
+
+def test_a_folder_that_cannot_be_written(monkeypatch):
+    monkeypatch.setattr(os, "access", lambda *_: False)
+    assert check("disk").detail == "the current folder cannot be written"
+
+
+def test_data_folder(monkeypatch, tmp_path):
+    monkeypatch.delenv("FBENCH_DATA_DIR", raising=False)
+    assert check("data").detail.startswith("FBENCH_DATA_DIR is not set")
+    monkeypatch.setenv("FBENCH_DATA_DIR", str(tmp_path))
+    assert check("data").status == "warn"
+    assert check("data").remedy == "set FBENCH_DATA_DIR to the folder that holds cifar-10-batches-py"
+    (tmp_path / "cifar-10-batches-py").mkdir()
+    assert check("data").status == "ok"
+
+
+def test_no_matplotlib(monkeypatch):
+    def gone(name):
+        raise importlib.metadata.PackageNotFoundError(name)
+
+    monkeypatch.setattr(importlib.metadata, "version", gone)
+    assert check("matplotlib").status == "warn"
+    assert check("matplotlib").remedy == "pip install matplotlib"
+
+
+def test_importing_it_imports_no_torch():
+    code = (
+        "import sys, fbench.measure.environment; assert not {'torch', 'pynvml', 'numpy'} & set(sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
