@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from fbench.errors import InputError, UnknownNameError
+from fbench.errors import DeviceError, InputError, UnknownNameError
 from fbench.fisher.embeddings import Embedding
 from fbench.fisher.engines import ENGINES
 from fbench.fisher.greedy import Greedy
@@ -81,6 +81,7 @@ def bait_select(
     Raises:
         InputError: any value out of its range, named.
         UnknownNameError: no such method.
+        DeviceError: a device that torch cannot use.
     """
     if method not in ENGINES:
         raise UnknownNameError("method", method, ENGINES)
@@ -89,15 +90,18 @@ def bait_select(
     _check_sizes(batch_size, oversample, left)
     embedding = embedding.to(dtype=_check_dtype(dtype or embedding.dtype))
     labelled = labelled.to(embedding.device)
+    shards = _check_devices(devices or [embedding.device])
     alpha = batch_size / (len(labelled) + batch_size)
     F = fisher(embedding)
     lam = resolve_regularisation(regularisation, F)
     M = initial_information(embedding, labelled, batch_size, lam)
-    forward = Greedy(ENGINES[method], embedding, F, M, alpha, devices=devices, taken=labelled)
+    forward = Greedy(ENGINES[method], embedding, F, M, alpha, devices=shards, taken=labelled)
     picks = min(math.ceil(oversample * batch_size), left)
     indices, scores, gaps = forward.run(picks)
     candidates = indices.sort().values  # so that the lowest pool index wins a tie here as well
-    backward = Greedy(ENGINES[method], embedding[candidates], F, forward.M, alpha, sign=-1)
+    # In float64 always: I − G is of order λ/‖V_x‖², below float32's digits, and there are few candidates.
+    few = embedding[candidates].to(dtype=torch.float64)
+    backward = Greedy(ENGINES[method], few, F.to(torch.float64), forward.M, alpha, sign=-1)
     removed, _, _ = backward.run(picks - batch_size)
     return Selection(
         indices=indices[~torch.isin(indices, candidates[removed])].cpu(),
@@ -113,7 +117,10 @@ def bait_select(
 
 def _check_labelled(labelled: Tensor | Sequence[int], n: int) -> Tensor:
     """The labelled positions as an index tensor: each in [0, n), none twice."""
-    index = torch.as_tensor(labelled, dtype=torch.int64).flatten()
+    given = torch.as_tensor(labelled).flatten().cpu()
+    if len(given) and (given.is_floating_point() or given.dtype == torch.bool):
+        raise InputError(f"labelled has dtype {given.dtype}: give the labelled positions as integers")
+    index = given.to(torch.int64)
     outside = index[(index < 0) | (index >= n)]
     if len(outside):
         raise InputError(f"labelled index {int(outside[0])} is outside the pool: must be from 0 to {n - 1}")
@@ -124,10 +131,21 @@ def _check_labelled(labelled: Tensor | Sequence[int], n: int) -> Tensor:
 
 
 def _check_sizes(batch_size: int, oversample: float, left: int) -> None:
-    if batch_size < 1 or batch_size > left:
+    if not isinstance(batch_size, int) or not 1 <= batch_size <= left:
         raise InputError(f"batch_size {batch_size}: must be from 1 to {left}, what is left unlabelled in the pool")
     if not (math.isfinite(oversample) and oversample >= 1):
         raise InputError(f"oversample {oversample}: must be at least 1 (1 means no backward removals)")
+
+
+def _check_devices(devices: Sequence[str | torch.device]) -> list[torch.device]:
+    found = []
+    for name in [devices] if isinstance(devices, str) else devices:
+        try:
+            torch.empty(0, device=name)
+            found.append(torch.device(name))
+        except (RuntimeError, AssertionError) as error:
+            raise DeviceError(f"device {str(name)!r} cannot be used: {str(error).splitlines()[0]}") from error
+    return found
 
 
 def _check_dtype(dtype: torch.dtype) -> torch.dtype:

@@ -53,7 +53,7 @@ def forward(model: nn.Module, inputs: Tensor) -> tuple[Tensor, list[Record]]:
     """
     records: list[Record] = []
     layers = _layers(model)
-    handles = [layer.register_forward_hook(_keep(name, records)) for name, layer in layers.items()]
+    handles = [layer.register_forward_hook(_keep(name, records), with_kwargs=True) for name, layer in layers.items()]
     try:
         with torch.enable_grad():
             logits = model(inputs.detach().requires_grad_(inputs.is_floating_point()))
@@ -76,9 +76,9 @@ def _layers(model: nn.Module) -> dict[str, nn.Module]:
     return owners
 
 
-def _keep(name: str, records: list[Record]) -> Callable[[nn.Module, tuple[Any, ...], Any], None]:
-    def hook(layer: nn.Module, args: tuple[Any, ...], output: Any) -> None:
-        a = args[0]
+def _keep(name: str, records: list[Record]) -> Callable[[nn.Module, tuple[Any, ...], dict[str, Any], Any], None]:
+    def hook(layer: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], output: Any) -> None:
+        (a,) = (*args, *kwargs.values())  # every supported layer takes one input
         records.append(Record(name, layer, a, output, (a._version, output._version)))
 
     return hook
@@ -92,9 +92,13 @@ def _check(records: list[Record], layers: dict[str, nn.Module]) -> None:
     for record in records:
         if (record.a._version, record.output._version) != record.versions:
             raise UnsupportedError(f"an in-place operation overwrote what layer {record.name!r} saw")
+        if not record.output.requires_grad:
+            raise UnsupportedError(f"layer {record.name!r} ran outside the graph")
 
 
 def output_gradients(logits: Tensor, records: list[Record], row: Tensor, *, last: bool) -> list[Tensor]:
     """δ of every record for the logit combination ``row`` [n, k]; ``last`` frees the graph."""
     outputs = [record.output for record in records]
-    return list(torch.autograd.grad(logits, outputs, row, retain_graph=not last))
+    return list(
+        torch.autograd.grad(logits, outputs, row, retain_graph=not last, allow_unused=True, materialize_grads=True)
+    )

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from fbench.errors import InputError, UnknownNameError
 from fbench.fisher.jacobian import row_gradients
-from fbench.fisher.likelihood import logit_rows, score_rows
+from fbench.fisher.likelihood import check_finite, logit_rows, score_rows
 
 
 def fisher_diagonal(
@@ -53,4 +53,6 @@ def fisher_diagonal(
     for step in row_gradients(model, inputs, rows, batch_size):
         for name, squares in step.gradients.squares().items():
             total[name] += squares
+    for name, value in total.items():
+        check_finite(f"the diagonal of {name}", value)
     return {name: value / len(inputs) for name, value in total.items()}

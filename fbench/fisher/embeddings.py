@@ -172,12 +172,16 @@ def last_layer_embedding(logits: Tensor, features: Tensor) -> FactoredEmbedding:
     Raises:
         InputError: shapes that do not match, fewer than two classes, NaN or infinity.
     """
-    if features.ndim != 2 or features.shape[0] != logits.shape[0]:
+    R = logit_rows(logits.detach())
+    if features.ndim != 2 or features.shape[0] != logits.shape[0] or 0 in features.shape:
         raise InputError(
-            f"features have shape {list(features.shape)} beside logits {list(logits.shape)}; they must be [n, h], n alike"
+            f"features have shape {list(features.shape)} beside logits {list(logits.shape)}; "
+            "they must be [n, h], n alike and neither of them 0"
         )
+    if not features.is_floating_point():
+        raise InputError(f"features have dtype {features.dtype}; they must be floating point")
     check_finite("features", features)
-    return FactoredEmbedding(logit_rows(logits.detach()).to(features.dtype), features.detach())
+    return FactoredEmbedding(R.to(features.dtype), features.detach())
 
 
 def dense_embedding(values: Tensor) -> DenseEmbedding:

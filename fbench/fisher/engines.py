@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from fbench.fisher.embeddings import DenseEmbedding, Embedding
-from fbench.fisher.information import inverse_of
+from fbench.fisher.information import inverse_of, symmetric
 from fbench.fisher.trace import trace
 
 _REFRESH_FALL = 10.0
@@ -24,7 +24,10 @@ class Engine(Protocol):
     """What the greedy loop asks of a shard."""
 
     V: Embedding
-    M: Tensor
+
+    @property
+    def M(self) -> Tensor:
+        """M [d, d] in float64, every pick absorbed."""
 
     def scores(self) -> Tensor:
         """[n] in the embedding's dtype; −∞ where the step is not admissible."""
@@ -57,16 +60,25 @@ class Published:
 class Incremental:
     """The exact incremental update: P = M⁻¹, Q = M⁻¹FM⁻¹ and each candidate's G, H follow every pick.
 
-    One tall product [n·r, d] × [d, 2r] a pick. M itself is kept in float64, so that a refresh starts from no
-    accumulated error.
+    One tall product [n·r, d] × [d, 2r] a pick.
     """
 
     def __init__(self, V: Embedding, F: Tensor, M: Tensor, alpha: float, sign: int) -> None:
-        self.V, self.F, self.M, self.alpha, self.sign = V, F, M.clone(), alpha, sign
+        self.V, self.F, self.alpha, self.sign = V, F, alpha, sign
+        self._start, self._absorbed = M, list[Tensor]()
         self._eye = torch.eye(V.rows, dtype=V.dtype, device=V.device)
         self._refresh()
 
-    def scores(self) -> Tensor:  # noqa: D102
+    @property
+    def M(self) -> Tensor:
+        """M as it stands, in float64: a refresh starts from no accumulated error."""
+        if self._absorbed:
+            rows = torch.cat(self._absorbed)
+            self._start = self._start + _gram64(rows, self.sign * self.alpha)
+            self._absorbed.clear()
+        return self._start
+
+    def scores(self) -> Tensor:
         """tr((I+G)⁻¹H) when adding; tr((−I+G)⁻¹H) = −tr((I−G)⁻¹H) when removing. Both by Cholesky."""
         factor, fault = torch.linalg.cholesky_ex(self._eye + self.sign * self.G)
         traces = torch.cholesky_solve(self.H, factor).diagonal(dim1=-2, dim2=-1).sum(-1)
@@ -81,7 +93,7 @@ class Incremental:
         _subtract(self.P, self.Q, W, C, Z)
         U, Y = (root * self.V.project(torch.cat([W, Z], dim=1))).split(V_s.shape[0], dim=2)
         _subtract(self.G, self.H, U, C, Y)
-        self.M += _gram64(V_s, self.sign * self.alpha)
+        self._absorbed.append(V_s)
         if self._median_trace() * _REFRESH_FALL <= self._at_refresh:
             self._refresh()
 
@@ -95,7 +107,7 @@ class Incremental:
     def _refresh(self) -> None:
         """P, Q, G and H from M, factorised in float64."""
         P = inverse_of(self.M)
-        Q = P @ self.F.to(torch.float64) @ P
+        Q = symmetric(P @ self.F.to(torch.float64) @ P)
         self.P, self.Q = P.to(self.V.dtype), Q.to(self.V.dtype)
         self.G, self.H = self.alpha * self.V.quadratic(self.P), self.alpha * self.V.quadratic(self.Q)
         self._at_refresh = self._median_trace()
@@ -103,10 +115,10 @@ class Incremental:
 
 def _subtract(P: Tensor, Q: Tensor, W: Tensor, C: Tensor, Z: Tensor) -> None:
     """P −= W C Wᵀ and Q −= W C Zᵀ + Z C Wᵀ in place, for matrices or stacks of them."""
-    WC = W @ C
-    P -= WC @ W.mT
-    cross = WC @ Z.mT
-    Q -= cross + cross.mT
+    WC, ZC = W @ C, Z @ C
+    product = torch.Tensor.addmm_ if P.ndim == 2 else torch.Tensor.baddbmm_
+    product(P, WC, W.mT, alpha=-1)
+    product(Q, torch.cat([WC, ZC], dim=-1), torch.cat([Z, W], dim=-1).mT, alpha=-1)
 
 
 def _gram64(V_s: Tensor, factor: float) -> Tensor:

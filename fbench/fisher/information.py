@@ -15,8 +15,23 @@ from fbench.fisher.embeddings import Embedding
 
 
 def fisher(embedding: Embedding) -> Tensor:
-    """F [d, d]: the mean of V_xᵀV_x over every candidate, labelled and unlabelled."""
-    return embedding.gram() / embedding.n
+    """F [d, d]: the mean of V_xᵀV_x over every candidate, labelled and unlabelled.
+
+    Raises:
+        InputError: the squares overflow the embedding's dtype.
+    """
+    F = embedding.gram() / embedding.n
+    if not bool(torch.isfinite(F).all()):
+        raise InputError(f"the embedding's squares overflow {F.dtype}: use float64, or scale the features down")
+    return F
+
+
+def symmetric(A: Tensor) -> Tensor:
+    """(A + Aᵀ)/2: a product that is symmetric in theory, but whose halves were rounded apart.
+
+    It matters: along a direction that no sample sees, M is λ alone and Q's rounding is of order 1/λ².
+    """
+    return (A + A.mT) / 2
 
 
 def initial_information(embedding: Embedding, labelled: Tensor, batch_size: int, lam: float) -> Tensor:
@@ -27,7 +42,7 @@ def initial_information(embedding: Embedding, labelled: Tensor, batch_size: int,
     M = lam * torch.eye(embedding.dim, dtype=torch.float64, device=embedding.device)
     n_L = len(labelled)
     if n_L:
-        M += embedding[labelled].gram().to(torch.float64) / (n_L + batch_size)
+        M += embedding[labelled].to(dtype=torch.float64).gram() / (n_L + batch_size)
     return M
 
 

@@ -6,8 +6,9 @@ slower and complete: it takes any network that ``torch.func.vmap`` takes.
 
 from __future__ import annotations
 
+import math
 import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import NamedTuple, Protocol
 
 import torch
@@ -40,10 +41,13 @@ class Step(NamedTuple):
     gradients: RowGradients
 
 
-def row_gradients(model: nn.Module, inputs: Tensor, rows: RowMaker, batch_size: int) -> Iterator[Step]:
+def row_gradients(
+    model: nn.Module, inputs: Tensor, rows: RowMaker, batch_size: int, needed: Collection[str] | None = None
+) -> Iterator[Step]:
     """Every batch's per-sample gradients, a row at a time.
 
-    The model is evaluated in evaluation mode and left as found.
+    ``needed`` names the parameters whose gradients will be asked for (all of them if None): backward passes end at
+    the earliest layer that holds one. The model is evaluated in evaluation mode and left as found.
 
     Raises:
         InputError: a model without parameters, a batch size below one, no inputs, logits that are not [n, k].
@@ -54,53 +58,105 @@ def row_gradients(model: nn.Module, inputs: Tensor, rows: RowMaker, batch_size: 
         raise InputError(f"batch_size {batch_size}: must be at least 1")
     if len(inputs) == 0:
         raise InputError("inputs are empty; at least one sample is needed")
+    names = [name for name, _ in model.named_parameters() if needed is None or name in needed]
     with capture.evaluating(model):
+        batch = _chosen_path(model, inputs[:batch_size], rows, names)
         for start in range(0, len(inputs), batch_size):
             part = slice(start, min(start + batch_size, len(inputs)))
-            for row, (count, gradients) in enumerate(_batch(model, inputs[part], rows)):
+            for row, (count, gradients) in enumerate(batch(model, inputs[part], rows, names)):
                 yield Step(part, row, count, gradients)
 
 
-def _batch(model: nn.Module, inputs: Tensor, rows: RowMaker) -> Iterator[tuple[int, RowGradients]]:
+Batch = Callable[[nn.Module, Tensor, RowMaker, Sequence[str]], Iterator[tuple[int, RowGradients]]]
+
+
+def _chosen_path(model: nn.Module, inputs: Tensor, rows: RowMaker, names: Sequence[str]) -> Batch:
+    """Capture where it can be had and is right for one sample; torch.func for all other networks.
+
+    A layer may be fed samples along another axis than the first (steps first, or steps folded into samples); nothing
+    in the shapes need betray it, so the last sample's gradients are held to its own backward pass.
+    """
     try:
-        logits, records = capture.forward(model, inputs)
+        _, found = next(_layer_batch(model, inputs, rows, names))
+        if not _agrees(model, inputs, rows, found, names):
+            raise capture.UnsupportedError("a layer does not take one sample a row")
     except capture.UnsupportedError as reason:
-        warnings.warn(f"per-sample gradients by torch.func, several times slower: {reason}", stacklevel=4)
-        return _jacobian_batch(model, inputs, rows)
-    return _layer_batch(logits, records, rows(logits.detach()))
+        warnings.warn(f"per-sample gradients by torch.func, several times slower: {reason}", stacklevel=5)
+        return _jacobian_batch
+    return _layer_batch
+
+
+def _agrees(model: nn.Module, inputs: Tensor, rows: RowMaker, found: _LayerRow, names: Sequence[str]) -> bool:
+    last = len(inputs) - 1
+    try:
+        mine = found.sample(last)
+    except (IndexError, RuntimeError):  # factors whose shapes do not even fit each other
+        return False
+    parameters = {name: p.detach() for name, p in model.named_parameters()}
+    with torch.no_grad():
+        row = rows(model(inputs))[last, 0]
+    one = torch.func.grad(_combination(model))(parameters, inputs[last], row)
+    scale = max(float(one[name].abs().max()) for name in names)
+    if not math.isfinite(scale):
+        return True  # nothing to compare; whoever asked refuses gradients that are not finite
+    tolerance = scale * (1e-7 if row.dtype == torch.float64 else 1e-2)
+    return all(
+        mine[name].shape == one[name].shape and float((mine[name] - one[name]).abs().max()) <= tolerance
+        for name in names
+    )
 
 
 class _LayerRow:
-    def __init__(self, records: list[capture.Record], acts: list[Factors], deltas: list[Tensor]) -> None:
+    """One row's gradients, from every layer's A and D."""
+
+    def __init__(self, records: list[capture.Record], acts: list[Factors], deltas: list[Tensor], names: Sequence[str]) -> None:
         self._parts = [
-            (record, A, output_factor(record.layer, delta))
+            (name, parameter, A, output_factor(record.layer, delta))
             for record, A, delta in zip(records, acts, deltas, strict=True)
+            for name, parameter in record.layer.named_parameters(recurse=False)
+            if _join(record.name, name) in names
+        ]
+        self._names = [
+            _join(record.name, name)
+            for record in records
+            for name, _ in record.layer.named_parameters(recurse=False)
+            if _join(record.name, name) in names
         ]
 
     def squares(self) -> dict[str, Tensor]:
         return {
-            _join(record.name, name): A.sum_of_squares(D, name).view(parameter.shape)
-            for record, A, D in self._parts
-            for name, parameter in record.layer.named_parameters(recurse=False)
+            full: A.gradient(D, name).square_().sum(0).view(parameter.shape)
+            for full, (name, parameter, A, D) in zip(self._names, self._parts, strict=True)
+        }
+
+    def sample(self, index: int) -> dict[str, Tensor]:
+        """One sample's gradients, in the parameters' shapes."""
+        at = slice(index, index + 1)
+        return {
+            full: A[at].gradient(D[at], name)[0].view(parameter.shape)
+            for full, (name, parameter, A, D) in zip(self._names, self._parts, strict=True)
         }
 
     def at(self, positions: Mapping[str, Tensor]) -> Tensor:
-        found = {}
-        for record, A, D in self._parts:
-            for name, _ in record.layer.named_parameters(recurse=False):
-                full = _join(record.name, name)
-                if len(positions[full]):
-                    found[full] = A.gradient_at(D, name, positions[full])
+        found = {
+            full: A.gradient_at(D, name, positions[full])
+            for full, (name, _, A, D) in zip(self._names, self._parts, strict=True)
+        }
         return torch.cat([found[name] for name in positions if name in found], dim=1)
 
 
-def _layer_batch(logits: Tensor, records: list[capture.Record], R: Tensor) -> Iterator[tuple[int, RowGradients]]:
+def _layer_batch(
+    model: nn.Module, inputs: Tensor, rows: RowMaker, names: Sequence[str]
+) -> Iterator[tuple[int, _LayerRow]]:
+    logits, records = capture.forward(model, inputs)
+    R = rows(logits.detach())
+    records = [r for r in records if any(_join(r.name, n) in names for n, _ in r.layer.named_parameters(recurse=False))]
     with torch.no_grad():
         acts = [factors(record.layer, record.a.detach()) for record in records]
     count = R.shape[1]
     for r in range(count):
         deltas = capture.output_gradients(logits, records, R[:, r], last=r == count - 1)
-        yield count, _LayerRow(records, acts, deltas)
+        yield count, _LayerRow(records, acts, deltas, names)
 
 
 class _JacobianRow:
@@ -111,23 +167,31 @@ class _JacobianRow:
         return {name: g.square().sum(0) for name, g in self._gradients.items()}
 
     def at(self, positions: Mapping[str, Tensor]) -> Tensor:
-        return torch.cat([self._gradients[name].flatten(1)[:, index] for name, index in positions.items()], dim=1)
+        found = self._gradients
+        return torch.cat([found[name].flatten(1)[:, positions[name]] for name in positions if name in found], dim=1)
 
 
-def _jacobian_batch(model: nn.Module, inputs: Tensor, rows: RowMaker) -> Iterator[tuple[int, RowGradients]]:
-    parameters = {name: p.detach() for name, p in model.named_parameters()}
+def _combination(model: nn.Module) -> Callable[[dict[str, Tensor], Tensor, Tensor], Tensor]:
+    """One sample's logits, weighted by a row, as a function of the parameters."""
     buffers = dict(model.named_buffers())
 
     def combination(values: dict[str, Tensor], x: Tensor, row: Tensor) -> Tensor:
         logits: Tensor = torch.func.functional_call(model, (values, buffers), (x[None],))
         return (logits[0] * row).sum()
 
+    return combination
+
+
+def _jacobian_batch(
+    model: nn.Module, inputs: Tensor, rows: RowMaker, names: Sequence[str]
+) -> Iterator[tuple[int, RowGradients]]:
+    parameters = {name: p.detach() for name, p in model.named_parameters()}
     with torch.no_grad():
         R = rows(model(inputs))
-    per_sample = torch.func.vmap(torch.func.grad(combination), in_dims=(None, 0, 0))
+    per_sample = torch.func.vmap(torch.func.grad(_combination(model)), in_dims=(None, 0, 0))
     for r in range(R.shape[1]):
         gradients = per_sample(parameters, inputs, R[:, r])
-        yield R.shape[1], _JacobianRow({name: g.detach() for name, g in gradients.items()})
+        yield R.shape[1], _JacobianRow({name: gradients[name].detach() for name in names})
 
 
 def _join(layer: str, parameter: str) -> str:

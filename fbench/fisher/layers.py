@@ -25,6 +25,10 @@ class Factors:
     A: Tensor
     groups: int
 
+    def __getitem__(self, sample: slice) -> Factors:
+        """The factors of some samples."""
+        return Factors(self.A[sample], self.groups)
+
     def gradient_at(self, D: Tensor, parameter: str, positions: Tensor) -> Tensor:
         """g [n, m] at the flat ``positions`` [m] of ``weight`` or ``bias``."""
         if parameter == "bias":
@@ -32,15 +36,15 @@ class Factors:
         out, into = self._rows(D.shape[1], positions)
         return (D[:, out] * self.A[:, into]).sum(-1)
 
-    def sum_of_squares(self, D: Tensor, parameter: str) -> Tensor:
-        """Σ_x g[x, :]², flat."""
+    def gradient(self, D: Tensor, parameter: str) -> Tensor:
+        """g [n, m] at every position, flat."""
         if parameter == "bias":
-            return D.sum(-1).square().sum(0)
+            return D.sum(-1)
         if self.groups == 0:
-            return (D * self.A).sum(-1).square().sum(0)
+            return (D * self.A).sum(-1)
         n, _, L = D.shape
         g = D.reshape(n * self.groups, -1, L) @ self.A.reshape(n * self.groups, -1, L).mT
-        return g.square_().view(n, -1).sum(0)
+        return g.view(n, -1)
 
     def _rows(self, outputs: int, positions: Tensor) -> tuple[Tensor, Tensor]:
         if self.groups == 0:

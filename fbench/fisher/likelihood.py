@@ -35,8 +35,9 @@ def logit_rows(logits: Tensor) -> Tensor:
     Raises:
         InputError: logits that are not [n, k] with k ≥ 2, or not finite.
     """
-    if logits.ndim != 2 or logits.shape[1] < 2:
-        raise InputError(f"logits have shape {list(logits.shape)}; they must be [n, k] with k ≥ 2 classes")
+    if logits.ndim != 2 or logits.shape[1] < 2 or not logits.is_floating_point():
+        shape = f"{list(logits.shape)}, {logits.dtype}"
+        raise InputError(f"logits of shape {shape}: must be floating point [n, k] with k ≥ 2 classes")
     check_finite("logits", logits)
     n, k = logits.shape
     u = torch.log_softmax(logits, dim=1).mul(0.5).exp()

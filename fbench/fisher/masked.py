@@ -8,7 +8,7 @@ from __future__ import annotations
 from torch import Tensor, nn
 
 from fbench.errors import InputError
-from fbench.fisher.embeddings import DenseEmbedding
+from fbench.fisher.embeddings import DenseEmbedding, dense_embedding
 from fbench.fisher.jacobian import row_gradients
 from fbench.fisher.likelihood import logit_rows
 from fbench.fisher.masks import Mask, check_layers
@@ -28,15 +28,17 @@ def masked_embedding(model: nn.Module, inputs: Tensor, mask: Mask, *, batch_size
     Raises:
         InputError: an empty mask, one of another network's names or shapes, logits that are not finite.
     """
+    mask = mask if isinstance(mask, Mask) else Mask(mask)
     check_layers("the mask", mask, dict(model.named_parameters()))
     if mask.size == 0:
         raise InputError("the mask is empty; raise the fraction or the size")
     positions = {name: mask.positions(name).to(inputs.device) for name, _ in model.named_parameters()}
     values: Tensor | None = None
-    for step in row_gradients(model, inputs, logit_rows, batch_size):
+    needed = {name for name, index in positions.items() if len(index)}
+    for step in row_gradients(model, inputs, logit_rows, batch_size, needed):
         columns = step.gradients.at(positions)
         if values is None:
             values = columns.new_empty(len(inputs), step.rows, mask.size)
         values[step.part, step.row] = columns
     assert values is not None  # row_gradients refuses empty inputs
-    return DenseEmbedding(values)
+    return dense_embedding(values)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from fractions import Fraction
 
 import torch
 from torch import Tensor
@@ -95,13 +96,15 @@ def top_mask(
     Args:
         diagonal: F̂_j by parameter name.
         fraction: q; the mask keeps floor(q · parameters) weights, those of ``always`` included.
-        scope: ``global``, the largest over the network, or ``layer``, floor(q · size) of every other layer.
+        scope: ``global``, the largest over the network, or ``layer``, floor(q · size) of every layer but those of
+            ``always``, which then come on top.
         always: parameters kept whole, such as the classifier.
 
     Raises:
         InputError: q outside (0, 1], an empty mask, NaN, or ``always`` beyond q (the least q that works is named).
         UnknownNameError: no such scope or parameter.
     """
+    always = tuple(dict.fromkeys(always))
     total = _check_fraction(diagonal, fraction, always)
     if scope not in ("global", "layer"):
         raise UnknownNameError("mask scope", scope, ("global", "layer"))
@@ -111,10 +114,10 @@ def top_mask(
             raise InputError(f"diagonal of {name!r} holds NaN; the network's outputs or gradients were not finite")
     forced = sum(diagonal[name].numel() for name in always)
     if scope == "layer":
-        chosen = {name: _top(v.flatten(), math.floor(fraction * v.numel())).view(v.shape) for name, v in free.items()}
+        chosen = {name: _top(v.flatten(), kept(fraction, v.numel())).view(v.shape) for name, v in free.items()}
     else:
         flat = torch.cat([v.flatten() for v in free.values()]) if free else torch.empty(0)
-        chosen = _split(_top(flat, math.floor(fraction * total) - forced), free)
+        chosen = _split(_top(flat, kept(fraction, total) - forced), free)
     return _assemble(diagonal, chosen, always)
 
 
@@ -138,6 +141,7 @@ def random_mask(
         InputError: a size that does not fit.
         UnknownNameError: no such parameter.
     """
+    always = tuple(dict.fromkeys(always))
     _check_names(like, always)
     free = {name: tensor for name, tensor in like.items() if name not in always}
     if isinstance(size, Mapping):
@@ -145,7 +149,9 @@ def random_mask(
         chosen = {name: _draw(t.numel(), size.get(name, 0), generator, name).view(t.shape) for name, t in free.items()}
     else:
         forced = sum(like[name].numel() for name in always)
-        flat = _draw(sum(t.numel() for t in free.values()), size - forced, generator, "the network beside `always`")
+        if size < forced:
+            raise InputError(f"mask size {size:,} is less than the {forced:,} weights of {', '.join(always)}; raise it")
+        flat = _draw(sum(t.numel() for t in free.values()), size - forced, generator, "the network")
         chosen = _split(flat, free)
     return _assemble(like, chosen, always)
 
@@ -156,17 +162,24 @@ def _check_names(like: Mapping[str, Tensor], names: Iterable[str]) -> None:
             raise UnknownNameError("parameter", name, like)
 
 
+def kept(fraction: float, parameters: int) -> int:
+    """floor(q · parameters) for q as it is written: 0.29 of 100 is 29, though 0.29 * 100 is 28.999…"""
+    return math.floor(Fraction(repr(float(fraction))) * parameters)
+
+
 def _check_fraction(diagonal: Mapping[str, Tensor], fraction: float, always: Sequence[str]) -> int:
     _check_names(diagonal, always)
     total = sum(values.numel() for values in diagonal.values())
+    if total == 0:
+        raise InputError("the diagonal has no weights to choose from")
     if not 0 < fraction <= 1:
         raise InputError(f"mask fraction {fraction}: must be above 0 and at most 1")
     forced = sum(diagonal[name].numel() for name in always)
-    if math.floor(fraction * total) < max(forced, 1):
+    if kept(fraction, total) < max(forced, 1):
         least = math.ceil(max(forced, 1) / total * 1e6) / 1e6
-        kept = f"the {forced:,} weights of {', '.join(always)}" if forced else "a single weight"
+        floor = f"the {forced:,} weights of {', '.join(always)}" if forced else "a single weight"
         raise InputError(
-            f"mask fraction {fraction} keeps {math.floor(fraction * total):,} of {total:,} weights, fewer than {kept}; "
+            f"mask fraction {fraction} keeps {kept(fraction, total):,} of {total:,} weights, fewer than {floor}; "
             f"the least fraction that works is {least:g}"
         )
     return total

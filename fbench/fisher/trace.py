@@ -75,7 +75,9 @@ def _pair(inverse: Tensor, fisher: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def _sandwich(inverse: Tensor, fisher: Tensor) -> tuple[Tensor, Tensor]:
-    return inverse, inverse @ fisher @ inverse
+    from fbench.fisher.information import symmetric
+
+    return inverse, symmetric(inverse @ fisher @ inverse)
 
 
 def _published(chunk: Embedding, prepared: Any, with_inner: bool, sign: int) -> Tensor:

@@ -70,7 +70,7 @@ class SmallNet(nn.Module):
         replicas: int,
         channels: int,
         classes: int,
-        widths: Sequence[int] = (24, 24, 24),
+        widths: Sequence[int] = (24, 32, 16),
         strides: Sequence[int] = (2, 1, 1),
     ) -> None:
         super().__init__()

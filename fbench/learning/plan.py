@@ -124,16 +124,17 @@ def _network(options: Mapping[str, Any], images: Images) -> nn.Module:
 
 def _mask_fraction(fraction: float | str, network: nn.Module) -> float:
     """``auto``: the least per mille that keeps twice the classifier's weights; else checked against the classifier."""
+    from fbench.fisher.masks import kept
     from fbench.learning.strategies import classifier_parameters
 
     sizes = {name: p.numel() for name, p in network.named_parameters()}
     total, classifier = sum(sizes.values()), sum(sizes[name] for name in classifier_parameters(network))
     if isinstance(fraction, str):
         return min(1.0, math.ceil(2000 * classifier / total) / 1000)
-    if math.floor(fraction * total) <= classifier:
+    if kept(fraction, total) <= classifier:
         least = math.ceil((classifier + 1) / total * 1e6) / 1e6
         raise UsageError(
-            f"--mask-fraction {fraction:g} keeps {math.floor(fraction * total):,} of {total:,} weights, no more than the "
+            f"--mask-fraction {fraction:g} keeps {kept(fraction, total):,} of {total:,} weights, no more than the "
             f"classifier's {classifier:,}, which the mask always holds; the least that works is {least:g}"
         )
     return fraction
@@ -171,6 +172,7 @@ def design(strategy: str, seeds: Sequence[int], devices: Sequence[str], options:
 
 def predict_plan(strategy: str, seeds: Sequence[int], options: Mapping[str, Any]) -> dict[str, str]:
     """What an arm will do: trainings, samples seen in training, and the largest tensor of a selection."""
+    from fbench.fisher.masks import kept
     from fbench.learning.data import split
     from fbench.learning.strategies import classifier_parameters
 
@@ -179,7 +181,7 @@ def predict_plan(strategy: str, seeds: Sequence[int], options: Mapping[str, Any]
     labels = [options["start"] + r * options["batch"] for r in range(options["rounds"] + 1)]
     parameters = dict(network.named_parameters())
     last = sum(parameters[name].numel() for name in classifier_parameters(network))
-    masked = math.floor(options["mask_fraction"] * sum(p.numel() for p in parameters.values()))
+    masked = kept(options["mask_fraction"], sum(p.numel() for p in parameters.values()))
     d = {"random": 0, "bait": last}.get(strategy, masked)
     pool = len(split(images, 0, pool_size=options["pool"] or None, test_size=options["test"] or None).ids)
     itemsize = 8 if options["dtype"] == "float64" else 4

@@ -1,9 +1,9 @@
 """How every network of a run is trained: fixed before the run, the same for every arm.
 
-The defaults were chosen for 20 to 220 labels by the accuracy on the rest of the digits' pool (seeds 100 to
-115, never a test image). Batches of 32 at a rate of 0.02 took accuracy at 60 labels from 0.735 to 0.796 and at
-220 from 0.942 to 0.945, against batches of 64 at 0.01, for a sixth more time; batches of 16 gave 0.808 and 0.950
-for two thirds more.
+The defaults were chosen by the accuracy of 20 to 220 labels on the rest of the digits' pool (seeds 100 to
+115), never by a test image. Batches of 32 at a rate of 0.02 took it from 0.735 to 0.796 at 60 labels, and
+from 0.942 to 0.945 at 220, against batches of 64 at 0.01, for a sixth more time; batches of 16 gave 0.808
+and 0.950 for two thirds more.
 """
 
 from __future__ import annotations
