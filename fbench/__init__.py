@@ -27,7 +27,7 @@ _HOMES = {
     "trace": "fbench.fisher.trace",
 }
 
-__all__ = ["__version__", *_HOMES]  # noqa: PLE0604 - the names are the table's keys, kept in one place
+__all__ = ["__version__", *_HOMES]
 
 
 def __getattr__(name: str) -> Any:

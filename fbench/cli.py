@@ -111,7 +111,9 @@ def build(loads: tuple[Path, ...]) -> Callable[..., Any]:
     return typer.main.get_command(app)
 
 
-def _root(version: Annotated[bool, typer.Option("--version", help="print the version and end")] = False) -> None:
+def _root(
+    version: Annotated[bool, typer.Option("--version", help="print the version and end")] = False,
+) -> None:
     if version:
         import fbench
 
@@ -119,7 +121,9 @@ def _root(version: Annotated[bool, typer.Option("--version", help="print the ver
         raise typer.Exit
 
 
-def list_names(kind: Annotated[str, typer.Argument(help="suites, kernels, strategies, datasets, models or presets")] = "") -> int:
+def list_names(
+    kind: Annotated[str, typer.Argument(help="suites, kernels, strategies, datasets, models or presets")] = "",
+) -> int:
     """What can be named: suites, kernels, strategies, datasets, models, presets."""
     if kind and kind not in registry.REGISTRIES:
         raise UnknownNameError("kind", kind, registry.REGISTRIES)
@@ -129,7 +133,11 @@ def list_names(kind: Annotated[str, typer.Argument(help="suites, kernels, strate
         for value in found:
             grid.add_row(title, value.name, value.description)
         for point, reason in found.broken.items():
-            err.print(f"fbench: warning: {title} of {point} could not be loaded: {reason}", style="yellow", markup=False)
+            err.print(
+                f"fbench: warning: {title} of {point} could not be loaded: {reason}",
+                style="yellow",
+                markup=False,
+            )
     out.print(grid)
     return 0
 
@@ -151,7 +159,15 @@ def columns(suite: Annotated[str, typer.Argument(help="a suite; all of them if n
     """Every column that a suite writes: name, type, unit, meaning."""
     for chosen in [registry.SUITES.get(suite)] if suite else registry.SUITES:
         for name, own in chosen.all_tables().items():
-            grid = RichTable("column", "type", "unit", "meaning", box=None, title=f"{chosen.name}: {name}.csv", title_justify="left")
+            grid = RichTable(
+                "column",
+                "type",
+                "unit",
+                "meaning",
+                box=None,
+                title=f"{chosen.name}: {name}.csv",
+                title_justify="left",
+            )
             for column in own:
                 grid.add_row(column.name, column.type, column.unit, column.meaning)
             out.print(grid, "")
@@ -190,7 +206,7 @@ def _suite_command(suite: Suite, loads: tuple[Path, ...]) -> Callable[..., int]:
 
 def _parameter(name: str, kind: type, default: Any, text: str) -> inspect.Parameter:
     flag = "--" + name.replace("_", "-")
-    annotation = Annotated[kind, typer.Option(flag, help=text, show_default=default not in ("", False, 0))]
+    annotation: Any = Annotated[kind, typer.Option(flag, help=text, show_default=default not in ("", False, 0))]
     return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation)
 
 
@@ -218,7 +234,10 @@ def conduct(suite: Suite, typed: Mapping[str, Any], given: Set[str], loads: tupl
 def _announce(suite: Suite, run_folder: RunFolder, resumed: bool, settings: Settings) -> None:
     verb = ("Rendering again the finished" if run_folder.finished else "Taking up the unfinished") if resumed else "New"
     where = "+".join(settings.devices)
-    err.print(f"{verb} run of {suite.name} in {run_folder.path} ({where}, {settings.jobs} × {settings.threads} threads)", markup=False)
+    err.print(
+        f"{verb} run of {suite.name} in {run_folder.path} ({where}, {settings.jobs} × {settings.threads} threads)",
+        markup=False,
+    )
 
 
 def _show_plan(suite: Suite, resolved: Mapping[str, Any], settings: Settings) -> int:
@@ -242,7 +261,9 @@ def _report(suite: Suite, resolved: Mapping[str, Any], rows: Mapping[str, list[R
     statuses = [row["status"] for row in rows["results"]]
     if "ok" not in statuses:
         reasons = {row["reason"] for row in rows["results"]}
-        raise NothingMeasuredError(f"nothing was measured in {run_folder.path}: {'; '.join(sorted(reasons)) or 'no cases'}")
+        raise NothingMeasuredError(
+            f"nothing was measured in {run_folder.path}: {'; '.join(sorted(reasons)) or 'no cases'}"
+        )
     summary = suite.summarise(rows, resolved)
     for figure in summary.figures:
         figures.draw(figure, run_folder.path / "figures")
@@ -269,7 +290,12 @@ class Progress:
             from rich.progress import BarColumn, MofNCompleteColumn, TextColumn
             from rich.progress import Progress as Bar
 
-            fields = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[left]}"))
+            fields = (
+                TextColumn("{task.description}"),
+                BarColumn(),
+                MofNCompleteColumn(),
+                TextColumn("{task.fields[left]}"),
+            )
             self._bar = Bar(*fields, console=err, transient=True)
             self._bar.start()
         return self

@@ -6,10 +6,10 @@ take turns is the suite's ``schedule``. The runner alone writes.
 
 from __future__ import annotations
 
+import functools
 import multiprocessing
 import random
 import signal
-from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from multiprocessing.connection import Connection, wait
@@ -59,29 +59,34 @@ def fault_of(error: Exception) -> Fault:
 
 
 class Turns:
-    """Whose turn it is: one case to its end (``cases``), or a unit of each in shuffled order (``blocks``)."""
+    """Whose turn it is: one case to its end (``cases``), or a unit of each in shuffled order (``blocks``).
+
+    A case stays with the ``lane`` (a process) that began it, for there its generator lives.
+    """
 
     def __init__(self, schedule: str, cases: Sequence[Case], seed: int) -> None:
         self._schedule = schedule
-        self._open = {case.id: case for case in cases}
-        self._queue = deque(cases)
+        self._waiting = list(cases)
+        self._lanes: dict[int, dict[str, tuple[int, Case]]] = {}
         self._random = random.Random(seed)
 
-    def end(self, case: Case) -> None:
+    def end(self, lane: int, case: Case) -> None:
         """The case has no more units."""
-        self._open.pop(case.id, None)
+        del self._lanes[lane][case.id]
 
-    def next(self, previous: Case | None) -> Case | None:
-        """The case to advance after ``previous``; None when all have ended."""
-        if self._schedule == "cases" and previous is not None and previous.id in self._open:
-            return previous
-        while self._queue or (self._schedule == "blocks" and self._open):
-            if not self._queue:
-                self._queue.extend(self._random.sample(list(self._open.values()), len(self._open)))
-            case = self._queue.popleft()
-            if case.id in self._open:
-                return case
-        return None
+    def next(self, lane: int) -> Case | None:
+        """The case that the lane is to advance now; None when it has no more."""
+        mine = self._lanes.setdefault(lane, {})
+        if self._waiting and (not mine or (self._schedule == "blocks" and min(n for n, _ in mine.values()) > 0)):
+            at = self._random.randrange(len(self._waiting)) if self._schedule == "blocks" else 0
+            case = self._waiting.pop(at)
+            mine[case.id] = (0, case)
+        if not mine:
+            return None
+        least = min(n for n, _ in mine.values())
+        turn, case = self._random.choice([entry for entry in mine.values() if entry[0] == least])
+        mine[case.id] = (turn + 1, case)
+        return case
 
 
 class _Host:
@@ -111,11 +116,10 @@ def inline(job: Job, cases: Sequence[Case], committed: Committed, seed: int) -> 
     """Run the cases in this process."""
     _pin(job.threads)
     host, turns = _Host(job), _turns(job, cases, seed)
-    case: Case | None = None
-    while (case := turns.next(case)) is not None:
+    while (case := turns.next(0)) is not None:
         outcome = host.advance(case, committed)
         if not isinstance(outcome, Unit):
-            turns.end(case)
+            turns.end(0, case)
         yield Event(case, outcome)
 
 
@@ -123,25 +127,25 @@ def workers(job: Job, cases: Sequence[Case], committed: Committed, seed: int, co
     """Run the cases in ``count`` spawned processes; one that is killed costs its case, not the run."""
     turns = _turns(job, cases, seed)
     pool = [_Worker(job) for _ in range(min(count, len(cases)))]
-    busy: dict[Any, tuple[_Worker, Case]] = {}
+    busy: dict[Any, tuple[int, Case]] = {}
 
-    def give(worker: _Worker, previous: Case | None) -> None:
-        case = turns.next(previous)
+    def give(lane: int) -> None:
+        case = turns.next(lane)
         if case is not None:
-            worker.send(case, committed(case))
-            busy[worker.pipe] = worker, case
+            pool[lane].send(case, committed(case))
+            busy[pool[lane].pipe] = lane, case
 
     try:
-        for worker in pool:
-            give(worker, None)
+        for lane in range(len(pool)):
+            give(lane)
         while busy:
             for ready in wait(list(busy)):
-                worker, case = busy.pop(ready)
-                outcome = worker.receive()
+                lane, case = busy.pop(ready)
+                outcome = pool[lane].receive()
                 if not isinstance(outcome, Unit):
-                    turns.end(case)
+                    turns.end(lane, case)
                 yield Event(case, outcome)
-                give(worker, case)
+                give(lane)
     finally:
         for worker in pool:
             worker.stop()
@@ -204,7 +208,11 @@ def _serve(pipe: Connection, job: Job) -> None:
             case, committed = pipe.recv()
         except EOFError:
             return
-        pipe.send(host.advance(case, lambda _, rows=committed: rows))
+        pipe.send(host.advance(case, functools.partial(_given, committed)))
+
+
+def _given(rows: dict[str, list[Row]], case: Case) -> dict[str, list[Row]]:
+    return rows
 
 
 def _pin(threads: int) -> None:

@@ -49,7 +49,7 @@ class RunFolder:
             clear(self.path)
             _write_json(self.path / "options.json", identity)
             _write_json(self.path / "environment.json", environment)
-            self._sizes = {name: 0 for name in self.tables}
+            self._sizes = dict.fromkeys(self.tables, 0)
             for name, columns in self.tables.items():
                 self._append(name, table.header(columns), start=0)
             self._write_state()
@@ -120,7 +120,9 @@ class RunFolder:
     def _cut(self, name: str) -> None:
         path, size = self._csv(name), self._sizes[name]
         if not path.exists() or path.stat().st_size < size:
-            raise FolderError(f"{path} is shorter than what was committed to it; restore it, or use --fresh or --overwrite")
+            raise FolderError(
+                f"{path} is shorter than what was committed to it; restore it, or use --fresh or --overwrite"
+            )
         os.truncate(path, size)
 
     def _rename(self) -> None:
@@ -142,7 +144,9 @@ class RunFolder:
         except BlockingIOError:
             self._lock.close()
             self._lock = None
-            raise FolderError(f"{self.path} is in use by another fbench process; wait for it, or choose another --out") from None
+            raise FolderError(
+                f"{self.path} is in use by another fbench process; wait for it, or choose another --out"
+            ) from None
 
 
 def identity_of(path: Path) -> dict[str, Any] | None:

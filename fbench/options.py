@@ -85,11 +85,13 @@ def settings(suite: Suite, typed: Mapping[str, Any], loads: tuple[Path, ...]) ->
 def _share_cores(suite: Suite, devices: tuple[str, ...], threads: int, jobs: int) -> tuple[int, int]:
     """(threads a process, processes): small networks gain more from a second process than from a second thread.
 
-    Cases that take turns, or that share a GPU, run one at a time: side by side they would time each other.
+    Cases that are timed, or that share a GPU, run one at a time: side by side they would time each other.
     """
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    alone = suite.schedule == "blocks" or any(device != "cpu" for device in devices)
+    alone = suite.executor == "worker" or any(device != "cpu" for device in devices)
     if alone and jobs > 1:
-        raise UsageError(f"--jobs {jobs}: cases of `fbench {suite.name}` on {'+'.join(devices)} run one at a time; leave it out")
+        raise UsageError(
+            f"--jobs {jobs}: cases of `fbench {suite.name}` on {'+'.join(devices)} run one at a time; leave it out"
+        )
     jobs = 1 if alone else jobs or max(1, min(cores // (threads or 1), _MOST_JOBS))
     return threads or max(1, cores // jobs), jobs

@@ -30,7 +30,7 @@ class Clock:
 
 
 def remaining(spent: Mapping[int, Sequence[float]], left: Sequence[int]) -> float:
-    """Seconds for the units ``left``: what units of the same number took, or else the mean of all."""
-    every = [seconds for several in spent.values() for seconds in several]
-    mean = sum(every) / len(every) if every else 0.0
-    return sum(sum(spent[u]) / len(spent[u]) if spent.get(u) else mean for u in left)
+    """Seconds for the units ``left``: the mean of units of the same number, or else of the latest number seen."""
+    means = {unit: sum(seconds) / len(seconds) for unit, seconds in spent.items() if seconds}
+    latest = means[max(means)] if means else 0.0
+    return sum(means.get(unit, latest) for unit in left)

@@ -110,8 +110,10 @@ class Suite:
     ``units(options)`` is how many a case has, where that is known. ``resolve`` fills in automatic options and
     refuses impossible ones, before anything is written. ``identify`` gives the key columns of a case's rows
     where they are not its axes; a faulty case is written with them. ``predict(case, options)`` says, for
-    ``--dry-run``, what a case will cost. ``schedule`` says how cases take turns: ``"cases"`` ends one before the next begins, ``"blocks"`` takes one
-    unit of every case, in shuffled order, again and again, so that a drift of the machine meets all alike.
+    ``--dry-run``, what a case will cost; ``cost(case, options)`` is that as one number in any unit: dear cases start
+    first, so that processes end together and the time left errs high. ``schedule`` says how cases take turns:
+    ``"cases"`` ends one before the next begins, ``"blocks"`` takes one unit of every case, in shuffled order, again
+    and again, so that a drift of the machine meets all alike.
     ``executor="worker"`` runs the cases in a spawned process, so that one killed for memory is a row.
     """
 
@@ -127,6 +129,7 @@ class Suite:
     resolve: Callable[[dict[str, Any]], dict[str, Any]] = lambda options: options
     identify: Callable[[Case], Sequence[Mapping[str, Any]]] | None = None
     predict: Callable[..., Mapping[str, str]] | None = None
+    cost: Callable[[Case, Mapping[str, Any]], float] | None = None
     schedule: Literal["cases", "blocks"] = "cases"
     executor: Literal["inline", "worker"] = "inline"
 

@@ -134,9 +134,7 @@ def _new_id(home: Path, identity: Mapping[str, Any]) -> Path:
     return path if not path.exists() else home / f"{path.name}-{time.time_ns() % 1000:03d}"
 
 
-def open_folder(
-    suite: Suite, path: Path, resumed: bool, identity: Mapping[str, Any], settings: Settings
-) -> RunFolder:
+def open_folder(suite: Suite, path: Path, resumed: bool, identity: Mapping[str, Any], settings: Settings) -> RunFolder:
     """The run's folder, new or taken up."""
     run_folder = RunFolder(path, suite.all_tables(), suite.unit)
     if resumed:
@@ -156,6 +154,8 @@ def run(
         run_folder.rewrite(history.in_order(plan), finished=False)
     units = suite.units(options)
     todo = [case for case in plan if not history.closed(case, units)]
+    if (cost := suite.cost) is not None:
+        todo.sort(key=lambda case: -cost(case, options))
     listener.planned(history.count(), None if units is None else units * len(plan))
     left = {case.id: range(history.next_unit(case), units) for case in todo} if units is not None else None
     clock = Clock(left)

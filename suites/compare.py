@@ -31,9 +31,11 @@ COLUMNS = (
     Column("regularisation", "float", "", "λ as a number"),
     Column("d_eff", "float", "weights", "effective dimension tr F(F + λI)⁻¹"),
 )
-SELECTIONS = (*COLUMNS[:3], Column("position", "int", "", "order within the batch, from 0"), Column("index", "int", "", "data-set index"))
-
-
+SELECTIONS = (
+    *COLUMNS[:3],
+    Column("position", "int", "", "order within the batch, from 0"),
+    Column("index", "int", "", "data-set index"),
+)
 
 
 def summarise(rows: Mapping[str, Sequence[Row]], options: Mapping[str, Any]) -> Summary:
@@ -61,6 +63,7 @@ def resolve(options: dict[str, Any]) -> dict[str, Any]:
     columns=COLUMNS,
     tables={"selections": SELECTIONS},
     unit="round",
+    cost=lambda case, options: plan.relative_cost(case.point["strategy"], options),
     units=lambda options: options["rounds"] + 1,
     resolve=resolve,
     summarise=summarise,
@@ -71,8 +74,19 @@ def compare(
     case: Case,
     context: Context,
     *,
-    strategies: Annotated[str, Option("comma-separated: see `fbench list strategies`", parse=plan.parse_strategies, axis="strategy")] = "random,bait,bait+fish,bait+random-mask",
-    seeds: Annotated[int, Option("repetitions, seeds 0 to N−1, the pairs of every comparison", minimum=1, axis="seeds", expand=plan.seed_blocks)] = 8,
+    strategies: Annotated[
+        str,
+        Option("comma-separated: see `fbench list strategies`", parse=plan.parse_strategies, axis="strategy"),
+    ] = "random,bait,bait+fish,bait+random-mask",
+    seeds: Annotated[
+        int,
+        Option(
+            "repetitions, seeds 0 to N−1, the pairs of every comparison",
+            minimum=1,
+            axis="seeds",
+            expand=plan.seed_blocks,
+        ),
+    ] = 8,
     rounds: Annotated[int, Option("rounds of buying labels; round 0 is the start set", minimum=1)] = 10,
     batch: Annotated[int, Option("B, labels bought a round", minimum=1)] = 20,
     start: Annotated[int, Option("labels of the start set, drawn uniformly", minimum=1)] = 20,
@@ -82,18 +96,37 @@ def compare(
     download: Annotated[bool, Option("fetch a missing data set into --data-dir")] = False,
     pool: Annotated[int, Option("keep a random part of the pool; 0 keeps all", minimum=0)] = 0,
     test: Annotated[int, Option("keep a random part of the test set; 0 keeps all", minimum=0)] = 0,
-    epochs: Annotated[int, Option("passes over the labelled set, fresh weights every round", minimum=1)] = 40,
+    epochs: Annotated[int, Option("passes over the labelled set, fresh weights every round", minimum=1)] = 30,
     train_batch: Annotated[int, Option("images in an optimiser's step", minimum=2)] = 32,
-    learning_rate: Annotated[float, Option("AdamW's, after a linear warm-up, falling along a cosine", minimum=0)] = 0.02,
+    learning_rate: Annotated[
+        float, Option("AdamW's, after a linear warm-up, falling along a cosine", minimum=0)
+    ] = 0.02,
     weight_decay: Annotated[float, Option("AdamW's", minimum=0)] = 0.01,
-    mask_fraction: Annotated[str, Option("weights that a mask keeps, the classifier included; auto is twice the classifier", parse=plan.parse_mask_fraction)] = "auto",
+    mask_fraction: Annotated[
+        str,
+        Option(
+            "weights that a mask keeps, the classifier included; auto is twice the classifier",
+            parse=plan.parse_mask_fraction,
+        ),
+    ] = "auto",
     fisher_samples: Annotated[int, Option("N, images behind the FISH diagonal, a random draw", minimum=1)] = 1024,
-    fisher_on: Annotated[str, Option("where they are drawn: pool, unlabelled or labelled", parse=plan.one_of("--fisher-on", "pool", "unlabelled", "labelled"))] = "pool",
+    fisher_on: Annotated[
+        str,
+        Option(
+            "where they are drawn: pool, unlabelled or labelled",
+            parse=plan.one_of("--fisher-on", "pool", "unlabelled", "labelled"),
+        ),
+    ] = "pool",
     regularisation: Annotated[str, Option("λ of BAIT; rel:c means c · tr F/d", parse=plan.parse_regularisation)] = "1",
     oversample: Annotated[float, Option("forward picks over B, before the backward removals", minimum=1)] = 2.0,
-    dtype: Annotated[str, Option("of the selection: float32 or float64", parse=plan.one_of("--dtype", "float32", "float64"))] = "float32",
+    dtype: Annotated[
+        str,
+        Option("of the selection: float32 or float64", parse=plan.one_of("--dtype", "float32", "float64")),
+    ] = "float32",
     margin: Annotated[float, Option("non-inferiority margin in AULC, fixed before the run", minimum=1e-9)] = 0.005,
-    questions: Annotated[str, Option("fixed sequence of tests: 'A >= B' is not inferior, 'A > B' is better")] = QUESTIONS,
+    questions: Annotated[
+        str, Option("fixed sequence of tests: 'A >= B' is not inferior, 'A > B' is better")
+    ] = QUESTIONS,
 ) -> Iterator[Unit]:
     """One arm on one block of seeds, a round at a time."""
     from fbench.learning.rounds import batches_of, play
@@ -115,19 +148,41 @@ for _preset in (
         "fish-cifar10",
         "BAIT on FISH masks as published: thin ResNet-18, 0.2 % of the weights, no backward removals",
         "compare",
-        {"dataset": "cifar10", "model": "thin-resnet18", "mask_fraction": "0.002", "oversample": 1.0, "start": 250, "batch": 250},
+        {
+            "dataset": "cifar10",
+            "model": "thin-resnet18",
+            "mask_fraction": "0.002",
+            "oversample": 1.0,
+            "start": 250,
+            "batch": 250,
+        },
     ),
     Preset(
         "fish-cifar10-large",
         "the same with 1 % of the weights and larger batches",
         "compare",
-        {"dataset": "cifar10", "model": "thin-resnet18", "mask_fraction": "0.01", "oversample": 1.0, "start": 1000, "batch": 1200},
+        {
+            "dataset": "cifar10",
+            "model": "thin-resnet18",
+            "mask_fraction": "0.01",
+            "oversample": 1.0,
+            "start": 1000,
+            "batch": 1200,
+        },
     ),
     Preset(
         "bait-cifar10",
-        "BAIT as published on CIFAR-10: λ = 0.01, twofold oversampling then removal, batches of 128 (fixed epochs are ours)",
+        "BAIT as published on CIFAR-10: λ = 0.01, twofold oversampling then removal, batches of 128, but fixed epochs",
         "compare",
-        {"dataset": "cifar10", "model": "resnet18", "strategies": "random,bait", "regularisation": "0.01", "start": 100, "batch": 100, "train_batch": 128},
+        {
+            "dataset": "cifar10",
+            "model": "resnet18",
+            "strategies": "random,bait",
+            "regularisation": "0.01",
+            "start": 100,
+            "batch": 100,
+            "train_batch": 128,
+        },
     ),
 ):
     PRESETS.add(_preset)

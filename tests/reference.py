@@ -183,8 +183,7 @@ def jacobian_rows(model: nn.Module, inputs: Tensor, mask: Mapping[str, Tensor]) 
     for x in inputs:
         p, rows = gradients(model, x)
         picked = [
-            torch.cat([row[name][mask[name]] for name, _ in model.named_parameters() if name in mask])
-            for row in rows
+            torch.cat([row[name][mask[name]] for name, _ in model.named_parameters() if name in mask]) for row in rows
         ]
         samples.append(torch.sqrt(p)[:, None] * torch.stack(picked))
     return torch.stack(samples)

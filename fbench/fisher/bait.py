@@ -26,6 +26,7 @@ from fbench.fisher.information import (
     resolve_regularisation,
 )
 
+
 @dataclass(frozen=True)
 class Selection:
     """What ``bait_select`` chose. Indices are into the pool that the embedding covers.
@@ -124,7 +125,7 @@ def _check_labelled(labelled: Tensor | Sequence[int], n: int) -> Tensor:
     outside = index[(index < 0) | (index >= n)]
     if len(outside):
         raise InputError(f"labelled index {int(outside[0])} is outside the pool: must be from 0 to {n - 1}")
-    values, counts = index.unique(return_counts=True)
+    values, counts = torch.unique(index, return_counts=True)
     if bool((counts > 1).any()):
         raise InputError(f"labelled index {int(values[counts > 1][0])} is given twice; each sample is labelled once")
     return index

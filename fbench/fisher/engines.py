@@ -46,14 +46,14 @@ class Published:
         self.V, self.F, self.M, self.alpha, self.sign = V, F, M.clone(), alpha, sign
         self._scaled = DenseEmbedding(V.dense() * alpha**0.5)
 
-    def scores(self) -> Tensor:  # noqa: D102
+    def scores(self) -> Tensor:
         inverse = inverse_of(self.M).to(self.V.dtype)
         return trace(self._scaled, inverse, self.F, kernel="published", sign=self.sign)
 
-    def update(self, V_s: Tensor) -> None:  # noqa: D102
+    def update(self, V_s: Tensor) -> None:
         self.M += _gram64(V_s, self.sign * self.alpha)
 
-    def drift(self) -> float:  # noqa: D102
+    def drift(self) -> float:
         return 0.0
 
 
@@ -84,7 +84,7 @@ class Incremental:
         traces = torch.cholesky_solve(self.H, factor).diagonal(dim1=-2, dim2=-1).sum(-1)
         return torch.where(fault == 0, self.sign * traces, -torch.inf)
 
-    def update(self, V_s: Tensor) -> None:  # noqa: D102
+    def update(self, V_s: Tensor) -> None:
         root = self.alpha**0.5
         W, Z = root * (self.P @ V_s.mT), root * (self.Q @ V_s.mT)
         C = torch.linalg.inv(self.sign * self._eye + root * (V_s @ W))
@@ -97,7 +97,7 @@ class Incremental:
         if self._median_trace() * _REFRESH_FALL <= self._at_refresh:
             self._refresh()
 
-    def drift(self) -> float:  # noqa: D102
+    def drift(self) -> float:
         v = torch.cos(torch.arange(len(self.M), dtype=torch.float64, device=self.M.device))
         return float((self.P.to(torch.float64) @ (self.M @ v) - v).norm() / v.norm())
 

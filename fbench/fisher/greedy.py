@@ -5,6 +5,7 @@ The d×d state is small and lives in every shard; a pick costs the gathering of 
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Sequence
 
 import torch
@@ -21,7 +22,7 @@ TIE = {torch.float64: 1e-10, torch.float32: 1e-5}
 def shard_bounds(n: int, count: int) -> list[tuple[int, int]]:
     """``count`` slices that partition [0, n), as equal as can be; empty ones are left out."""
     edges = [i * n // count for i in range(count + 1)]
-    return [(a, b) for a, b in zip(edges, edges[1:], strict=False) if a < b]
+    return [(a, b) for a, b in itertools.pairwise(edges) if a < b]
 
 
 class Greedy:

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
 import torch
@@ -16,10 +17,12 @@ from torch import Tensor, nn
 
 from fbench.errors import InputError
 from fbench.fisher import capture
-from fbench.fisher.layers import Factors, factors, output_factor
+from fbench.fisher.layers import Factors, Gathered, factors, output_factor
 
 RowMaker = Callable[[Tensor], Tensor]
 """From a batch's logits [c, k] to its rows [c, r, k]."""
+Positions = dict[str, Tensor | None]
+"""What is wanted, by parameter: flat positions, or None for the whole of it."""
 
 
 class RowGradients(Protocol):
@@ -28,8 +31,8 @@ class RowGradients(Protocol):
     def squares(self) -> dict[str, Tensor]:
         """Σ_x g², by parameter, in its shape."""
 
-    def at(self, positions: Mapping[str, Tensor]) -> Tensor:
-        """g at the flat positions of every parameter, side by side: [c, d]."""
+    def gathered(self) -> Tensor:
+        """G at the positions asked for, side by side: [c, d]."""
 
 
 class Step(NamedTuple):
@@ -42,12 +45,17 @@ class Step(NamedTuple):
 
 
 def row_gradients(
-    model: nn.Module, inputs: Tensor, rows: RowMaker, batch_size: int, needed: Collection[str] | None = None
+    model: nn.Module,
+    inputs: Tensor,
+    rows: RowMaker,
+    batch_size: int,
+    mask: Mapping[str, Tensor] | None = None,
 ) -> Iterator[Step]:
     """Every batch's per-sample gradients, a row at a time.
 
-    ``needed`` names the parameters whose gradients will be asked for (all of them if None): backward passes end at
-    the earliest layer that holds one. The model is evaluated in evaluation mode and left as found.
+    ``mask`` gives the flat positions that will be asked for by parameter, none of them empty: backward passes end at
+    the earliest layer that holds one. Without it every parameter's squares can be asked for. The model is
+    evaluated in evaluation mode and left as found.
 
     Raises:
         InputError: a model without parameters, a batch size below one, no inputs, logits that are not [n, k].
@@ -58,27 +66,27 @@ def row_gradients(
         raise InputError(f"batch_size {batch_size}: must be at least 1")
     if len(inputs) == 0:
         raise InputError("inputs are empty; at least one sample is needed")
-    names = [name for name, _ in model.named_parameters() if needed is None or name in needed]
+    positions: Positions = dict(mask) if mask is not None else dict.fromkeys(dict(model.named_parameters()))
     with capture.evaluating(model):
-        batch = _chosen_path(model, inputs[:batch_size], rows, names)
+        batch = _chosen_path(model, inputs[:batch_size], rows, positions)
         for start in range(0, len(inputs), batch_size):
             part = slice(start, min(start + batch_size, len(inputs)))
-            for row, (count, gradients) in enumerate(batch(model, inputs[part], rows, names)):
+            for row, (count, gradients) in enumerate(batch(model, inputs[part], rows, positions)):
                 yield Step(part, row, count, gradients)
 
 
-Batch = Callable[[nn.Module, Tensor, RowMaker, Sequence[str]], Iterator[tuple[int, RowGradients]]]
+Batch = Callable[[nn.Module, Tensor, RowMaker, Positions], Iterator[tuple[int, RowGradients]]]
 
 
-def _chosen_path(model: nn.Module, inputs: Tensor, rows: RowMaker, names: Sequence[str]) -> Batch:
+def _chosen_path(model: nn.Module, inputs: Tensor, rows: RowMaker, positions: Positions) -> Batch:
     """Capture where it can be had and is right for one sample; torch.func for all other networks.
 
     A layer may be fed samples along another axis than the first (steps first, or steps folded into samples); nothing
     in the shapes need betray it, so the last sample's gradients are held to its own backward pass.
     """
     try:
-        _, found = next(_layer_batch(model, inputs, rows, names))
-        if not _agrees(model, inputs, rows, found, names):
+        _, found = next(_layer_batch(model, inputs, rows, positions))
+        if not _agrees(model, inputs, rows, found, list(positions)):
             raise capture.UnsupportedError("a layer does not take one sample a row")
     except capture.UnsupportedError as reason:
         warnings.warn(f"per-sample gradients by torch.func, several times slower: {reason}", stacklevel=5)
@@ -106,69 +114,82 @@ def _agrees(model: nn.Module, inputs: Tensor, rows: RowMaker, found: _LayerRow, 
     )
 
 
-class _LayerRow:
-    """One row's gradients, from every layer's A and D."""
+@dataclass(frozen=True)
+class _Part:
+    """One parameter of one captured layer: everything of its gradient but δ."""
 
-    def __init__(self, records: list[capture.Record], acts: list[Factors], deltas: list[Tensor], names: Sequence[str]) -> None:
-        self._parts = [
-            (name, parameter, A, output_factor(record.layer, delta))
-            for record, A, delta in zip(records, acts, deltas, strict=True)
-            for name, parameter in record.layer.named_parameters(recurse=False)
-            if _join(record.name, name) in names
-        ]
-        self._names = [
-            _join(record.name, name)
-            for record in records
-            for name, _ in record.layer.named_parameters(recurse=False)
-            if _join(record.name, name) in names
-        ]
+    full: str
+    name: str
+    shape: torch.Size
+    record: int
+    A: Factors
+    gathered: Gathered | None
+
+
+class _LayerRow:
+    """One row's gradients, from every part and that row's δ."""
+
+    def __init__(self, parts: Sequence[_Part], D: Sequence[Tensor]) -> None:
+        self._parts = [(part, D[part.record]) for part in parts]
 
     def squares(self) -> dict[str, Tensor]:
-        return {
-            full: A.gradient(D, name).square_().sum(0).view(parameter.shape)
-            for full, (name, parameter, A, D) in zip(self._names, self._parts, strict=True)
-        }
+        return {p.full: p.A.gradient(D, p.name).square_().sum(0).view(p.shape) for p, D in self._parts}
 
     def sample(self, index: int) -> dict[str, Tensor]:
         """One sample's gradients, in the parameters' shapes."""
         at = slice(index, index + 1)
-        return {
-            full: A[at].gradient(D[at], name)[0].view(parameter.shape)
-            for full, (name, parameter, A, D) in zip(self._names, self._parts, strict=True)
-        }
+        return {p.full: p.A[at].gradient(D[at], p.name)[0].view(p.shape) for p, D in self._parts}
 
-    def at(self, positions: Mapping[str, Tensor]) -> Tensor:
-        found = {
-            full: A.gradient_at(D, name, positions[full])
-            for full, (name, _, A, D) in zip(self._names, self._parts, strict=True)
-        }
-        return torch.cat([found[name] for name in positions if name in found], dim=1)
+    def gathered(self) -> Tensor:
+        return torch.cat([p.gathered.gradient(D) for p, D in self._parts if p.gathered is not None], dim=1)
 
 
 def _layer_batch(
-    model: nn.Module, inputs: Tensor, rows: RowMaker, names: Sequence[str]
+    model: nn.Module, inputs: Tensor, rows: RowMaker, positions: Positions
 ) -> Iterator[tuple[int, _LayerRow]]:
     logits, records = capture.forward(model, inputs)
     R = rows(logits.detach())
-    records = [r for r in records if any(_join(r.name, n) in names for n, _ in r.layer.named_parameters(recurse=False))]
+    records = [r for r in records if any(_join(r.name, name) in positions for name in _own(r.layer))]
     with torch.no_grad():
-        acts = [factors(record.layer, record.a.detach()) for record in records]
-    count = R.shape[1]
-    for r in range(count):
-        deltas = capture.output_gradients(logits, records, R[:, r], last=r == count - 1)
-        yield count, _LayerRow(records, acts, deltas, names)
+        parts = _parts(records, positions)
+    for r in range(R.shape[1]):
+        deltas = capture.output_gradients(logits, records, R[:, r], last=r == R.shape[1] - 1)
+        D = [output_factor(record.layer, delta) for record, delta in zip(records, deltas, strict=True)]
+        yield R.shape[1], _LayerRow(parts, D)
+
+
+def _parts(records: Sequence[capture.Record], positions: Positions) -> list[_Part]:
+    """Parts in the order of ``positions``; what a mask needs of A is gathered here, once for every row."""
+    parts = {}
+    for number, record in enumerate(records):
+        A, outputs = (
+            factors(record.layer, record.a.detach()),
+            output_factor(record.layer, record.output).shape[1],
+        )
+        for name, parameter in _own(record.layer).items():
+            full = _join(record.name, name)
+            if full in positions:
+                at = positions[full]
+                gathered = None if at is None else A.at(outputs, name, at)
+                parts[full] = _Part(full, name, parameter.shape, number, A, gathered)
+    return [parts[full] for full in positions if full in parts]
+
+
+def _own(layer: nn.Module) -> dict[str, nn.Parameter]:
+    return dict(layer.named_parameters(recurse=False))
 
 
 class _JacobianRow:
-    def __init__(self, gradients: dict[str, Tensor]) -> None:
-        self._gradients = gradients
+    """One row's gradients, every parameter's in full."""
+
+    def __init__(self, gradients: dict[str, Tensor], positions: Positions) -> None:
+        self._gradients, self._positions = gradients, positions
 
     def squares(self) -> dict[str, Tensor]:
         return {name: g.square().sum(0) for name, g in self._gradients.items()}
 
-    def at(self, positions: Mapping[str, Tensor]) -> Tensor:
-        found = self._gradients
-        return torch.cat([found[name].flatten(1)[:, positions[name]] for name in positions if name in found], dim=1)
+    def gathered(self) -> Tensor:
+        return torch.cat([self._gradients[name].flatten(1)[:, at] for name, at in self._positions.items()], dim=1)
 
 
 def _combination(model: nn.Module) -> Callable[[dict[str, Tensor], Tensor, Tensor], Tensor]:
@@ -183,7 +204,7 @@ def _combination(model: nn.Module) -> Callable[[dict[str, Tensor], Tensor, Tenso
 
 
 def _jacobian_batch(
-    model: nn.Module, inputs: Tensor, rows: RowMaker, names: Sequence[str]
+    model: nn.Module, inputs: Tensor, rows: RowMaker, positions: Positions
 ) -> Iterator[tuple[int, RowGradients]]:
     parameters = {name: p.detach() for name, p in model.named_parameters()}
     with torch.no_grad():
@@ -191,7 +212,7 @@ def _jacobian_batch(
     per_sample = torch.func.vmap(torch.func.grad(_combination(model)), in_dims=(None, 0, 0))
     for r in range(R.shape[1]):
         gradients = per_sample(parameters, inputs, R[:, r])
-        yield R.shape[1], _JacobianRow({name: gradients[name].detach() for name in names})
+        yield R.shape[1], _JacobianRow({name: gradients[name].detach() for name in positions}, positions)
 
 
 def _join(layer: str, parameter: str) -> str:

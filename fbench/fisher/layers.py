@@ -12,7 +12,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -20,7 +19,8 @@ from torch import Tensor, nn
 @dataclass(frozen=True)
 class Factors:
     """A [n, I, L] and how δ becomes D [n, O, L]; ``groups`` blocks when every output meets every input of its group,
-    0 when output i meets input i alone (norms)."""
+    0 when output i meets input i alone (norms).
+    """
 
     A: Tensor
     groups: int
@@ -29,15 +29,18 @@ class Factors:
         """The factors of some samples."""
         return Factors(self.A[sample], self.groups)
 
-    def gradient_at(self, D: Tensor, parameter: str, positions: Tensor) -> Tensor:
-        """g [n, m] at the flat ``positions`` [m] of ``weight`` or ``bias``."""
+    def at(self, outputs: int, parameter: str, positions: Tensor) -> Gathered:
+        """What the flat ``positions`` [m] of ``weight`` or ``bias`` need of A, gathered once for every row."""
         if parameter == "bias":
-            return D[:, positions].sum(-1)
-        out, into = self._rows(D.shape[1], positions)
-        return (D[:, out] * self.A[:, into]).sum(-1)
+            return Gathered(None, positions)
+        if self.groups == 0:
+            return Gathered(self.A[:, positions], positions)
+        width = self.A.shape[1] // self.groups
+        out = positions // width
+        return Gathered(self.A[:, out // (outputs // self.groups) * width + positions % width], out)
 
     def gradient(self, D: Tensor, parameter: str) -> Tensor:
-        """g [n, m] at every position, flat."""
+        """G [n, m] at every position, flat."""
         if parameter == "bias":
             return D.sum(-1)
         if self.groups == 0:
@@ -46,12 +49,18 @@ class Factors:
         g = D.reshape(n * self.groups, -1, L) @ self.A.reshape(n * self.groups, -1, L).mT
         return g.view(n, -1)
 
-    def _rows(self, outputs: int, positions: Tensor) -> tuple[Tensor, Tensor]:
-        if self.groups == 0:
-            return positions, positions
-        width = self.A.shape[1] // self.groups
-        out = positions // width
-        return out, out // (outputs // self.groups) * width + positions % width
+
+@dataclass(frozen=True)
+class Gathered:
+    """A at a mask's positions, [n, m, L] (None for a bias: ones), and out(j) [m]."""
+
+    A: Tensor | None
+    out: Tensor
+
+    def gradient(self, D: Tensor) -> Tensor:
+        """G [n, m]."""
+        rows = D[:, self.out]
+        return rows.sum(-1) if self.A is None else (rows * self.A).sum(-1)
 
 
 def unsupported_reason(layer: nn.Module) -> str:

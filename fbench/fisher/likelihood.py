@@ -19,11 +19,15 @@ def check_finite(name: str, values: Tensor) -> None:
     Raises:
         InputError: ``values`` has an entry that is not finite.
     """
+    if bool(torch.isfinite(values.sum())):  # NaN and infinities reach the sum, at a fifth of isfinite's cost
+        return
     if bool(torch.isfinite(values).all()):
         return
     at = tuple(int(i) for i in (~torch.isfinite(values)).nonzero()[0])
     where = ", ".join(map(str, at))
-    raise InputError(f"{name}[{where}] is {values[at].item()}; every value must be finite: check the network's training")
+    raise InputError(
+        f"{name}[{where}] is {values[at].item()}; every value must be finite: check the network's training"
+    )
 
 
 def logit_rows(logits: Tensor) -> Tensor:

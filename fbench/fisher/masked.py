@@ -34,9 +34,9 @@ def masked_embedding(model: nn.Module, inputs: Tensor, mask: Mask, *, batch_size
         raise InputError("the mask is empty; raise the fraction or the size")
     positions = {name: mask.positions(name).to(inputs.device) for name, _ in model.named_parameters()}
     values: Tensor | None = None
-    needed = {name for name, index in positions.items() if len(index)}
-    for step in row_gradients(model, inputs, logit_rows, batch_size, needed):
-        columns = step.gradients.at(positions)
+    positions = {name: index for name, index in positions.items() if len(index)}
+    for step in row_gradients(model, inputs, logit_rows, batch_size, positions):
+        columns = step.gradients.gathered()
         if values is None:
             values = columns.new_empty(len(inputs), step.rows, mask.size)
         values[step.part, step.row] = columns

@@ -163,7 +163,7 @@ def _check_names(like: Mapping[str, Tensor], names: Iterable[str]) -> None:
 
 
 def kept(fraction: float, parameters: int) -> int:
-    """floor(q · parameters) for q as it is written: 0.29 of 100 is 29, though 0.29 * 100 is 28.999…"""
+    """floor(q · parameters) for q as it is written: 0.29 of 100 is 29, though 0.29 * 100 is below it."""
     return math.floor(Fraction(repr(float(fraction))) * parameters)
 
 
@@ -205,7 +205,7 @@ def _draw(m: int, count: int, generator: torch.Generator, where: str) -> Tensor:
 
 
 def _split(flat: Tensor, like: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    parts = flat.split([tensor.numel() for tensor in like.values()]) if like else ()
+    parts = torch.split(flat, [tensor.numel() for tensor in like.values()]) if like else ()
     return {name: part.view(tensor.shape) for (name, tensor), part in zip(like.items(), parts, strict=True)}
 
 

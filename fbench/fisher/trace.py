@@ -67,7 +67,11 @@ def _divide_by_inner(H: Tensor, G: Tensor, sign: int) -> Tensor:
     import torch
 
     A = G + sign * torch.eye(G.shape[-1], dtype=G.dtype, device=G.device)
-    return torch.linalg.solve(A, H).diagonal(dim1=-2, dim2=-1).sum(-1)
+    return _trace(torch.linalg.solve(A, H))
+
+
+def _trace(stack: Tensor) -> Tensor:
+    return stack.diagonal(dim1=-2, dim2=-1).sum(-1)
 
 
 def _pair(inverse: Tensor, fisher: Tensor) -> tuple[Tensor, Tensor]:
@@ -85,7 +89,7 @@ def _published(chunk: Embedding, prepared: Any, with_inner: bool, sign: int) -> 
     x = chunk.dense()
     H = x @ inverse @ fisher @ inverse @ x.mT
     if not with_inner:
-        return H.diagonal(dim1=-2, dim2=-1).sum(-1)
+        return _trace(H)
     return _divide_by_inner(H, x @ inverse @ x.mT, sign)
 
 
@@ -94,7 +98,8 @@ def _fused(chunk: Embedding, prepared: Any, with_inner: bool, sign: int) -> Tens
     x = chunk.dense()
     xQ = (x.reshape(-1, chunk.dim) @ Q).view_as(x)
     if not with_inner:
-        return (xQ * x).sum((-2, -1))
+        both: Tensor = (xQ * x).sum((-2, -1))
+        return both
     G = (x.reshape(-1, chunk.dim) @ inverse).view_as(x) @ x.mT
     return _divide_by_inner(xQ @ x.mT, G, sign)
 
@@ -107,7 +112,7 @@ def _factored(chunk: Embedding, prepared: Any, with_inner: bool, sign: int) -> T
     inverse, Q = prepared
     H = chunk.quadratic(Q)
     if not with_inner:
-        return H.diagonal(dim1=-2, dim2=-1).sum(-1)
+        return _trace(H)
     return _divide_by_inner(H, chunk.quadratic(inverse), sign)
 
 
@@ -121,7 +126,7 @@ def _fused_flops(n: int, rows: int, d: int, with_inner: bool = True) -> int:
 
 
 def _factored_flops(n: int, rows: int, d: int, with_inner: bool = True) -> int:
-    """d = k·h with k = rows + 1: half of the blocks of h×h, then S on both sides."""
+    """D = k·h with k = rows + 1: half of the blocks of h×h, then S on both sides."""
     k = rows + 1
     h = d // k
     one = n * k * (k + 1) * h * (h + 1) + 2 * n * rows * k * (k + rows)
@@ -137,8 +142,26 @@ def _factored_bytes(n: int, rows: int, d: int, itemsize: int) -> int:
     return (n * (d // k + rows * k) + 2 * d * d + n) * itemsize
 
 
-KERNELS.add(Kernel("published", "x M⁻¹ F M⁻¹ xᵀ A⁻¹ left to right, as published", _pair, _published, _published_flops, _dense_bytes))
-KERNELS.add(Kernel("fused", "Q = M⁻¹FM⁻¹ once, then one product a matrix", _sandwich, _fused, _fused_flops, _dense_bytes))
 KERNELS.add(
-    Kernel("factored", "last layer only: V = S ⊗ h never built", _sandwich, _factored, _factored_flops, _factored_bytes)
+    Kernel(
+        "published",
+        "x M⁻¹ F M⁻¹ xᵀ A⁻¹ left to right, as published",
+        _pair,
+        _published,
+        _published_flops,
+        _dense_bytes,
+    )
+)
+KERNELS.add(
+    Kernel("fused", "Q = M⁻¹FM⁻¹ once, then one product a matrix", _sandwich, _fused, _fused_flops, _dense_bytes)
+)
+KERNELS.add(
+    Kernel(
+        "factored",
+        "last layer only: V = S ⊗ h never built",
+        _sandwich,
+        _factored,
+        _factored_flops,
+        _factored_bytes,
+    )
 )

@@ -29,8 +29,7 @@ def stack(states: Sequence[State]) -> dict[str, Tensor]:
     """The state of S replicas from S states. Of scalars (batch norm's step count) the first is kept."""
     first = states[0]
     return {
-        name: torch.cat([state[name] for state in states]) if value.dim() else value
-        for name, value in first.items()
+        name: torch.cat([state[name] for state in states]) if value.dim() else value for name, value in first.items()
     }
 
 
@@ -70,15 +69,14 @@ class SmallNet(nn.Module):
         replicas: int,
         channels: int,
         classes: int,
-        widths: Sequence[int] = (24, 32, 16),
+        widths: Sequence[int] = (16, 32, 16),
         strides: Sequence[int] = (2, 1, 1),
     ) -> None:
         super().__init__()
         _check_counts(replicas=replicas, channels=channels, classes=classes)
         inputs = (channels, *widths[:-1])
         self.convolutions = nn.ModuleList(
-            _convolution(replicas, a, b, 3, stride)
-            for a, b, stride in zip(inputs, widths, strides, strict=True)
+            _convolution(replicas, a, b, 3, stride) for a, b, stride in zip(inputs, widths, strides, strict=True)
         )
         self.norms = nn.ModuleList(nn.BatchNorm2d(replicas * width) for width in widths)
         self.classifier = _classifier(replicas, widths[-1], classes)
@@ -123,9 +121,7 @@ class ResNet18(nn.Module):
             parameters for three channels and ten classes, 1,280 of them the classifier.
     """
 
-    def __init__(
-        self, replicas: int, channels: int, classes: int, widths: Sequence[int] = (64, 128, 256, 512)
-    ) -> None:
+    def __init__(self, replicas: int, channels: int, classes: int, widths: Sequence[int] = (64, 128, 256, 512)) -> None:
         super().__init__()
         _check_counts(replicas=replicas, channels=channels, classes=classes)
         self.stem = _convolution(replicas, channels, widths[0], 3, 1)
@@ -148,9 +144,7 @@ class ResNet18(nn.Module):
 
 
 def _convolution(replicas: int, inputs: int, width: int, kernel: int, stride: int) -> nn.Conv2d:
-    return nn.Conv2d(
-        replicas * inputs, replicas * width, kernel, stride, kernel // 2, groups=replicas, bias=False
-    )
+    return nn.Conv2d(replicas * inputs, replicas * width, kernel, stride, kernel // 2, groups=replicas, bias=False)
 
 
 def _classifier(replicas: int, features: int, classes: int) -> nn.Module:

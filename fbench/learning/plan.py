@@ -89,7 +89,12 @@ def resolve_plan(options: dict[str, Any]) -> dict[str, Any]:
         UsageError: more labels than the pool has, a mask smaller than the classifier; data errors.
     """
     DATASETS.get(options["dataset"])
-    resolved = {**options, "model": _OWN_MODEL.get(options["dataset"], "thin-resnet18") if options["model"] == "auto" else options["model"]}
+    resolved = {
+        **options,
+        "model": _OWN_MODEL.get(options["dataset"], "thin-resnet18")
+        if options["model"] == "auto"
+        else options["model"],
+    }
     MODELS.get(resolved["model"])
     resolved["data_dir"] = options["data_dir"] or os.environ.get("FBENCH_DATA_DIR") or None
     images = load_images(resolved["dataset"], resolved["data_dir"], resolved["download"])
@@ -105,8 +110,8 @@ def _check_labels(options: Mapping[str, Any], images: Images) -> None:
     wanted = options["start"] + options["rounds"] * options["batch"]
     if wanted > len(pool.ids):
         raise UsageError(
-            f"--start {options['start']} + {options['rounds']} rounds × --batch {options['batch']} = {wanted:,} labels, "
-            f"more than the pool's {len(pool.ids):,}; lower --rounds or --batch"
+            f"--start {options['start']} + {options['rounds']} rounds × --batch {options['batch']} = {wanted:,} "
+            f"labels, more than the pool's {len(pool.ids):,}; lower --rounds or --batch"
         )
     if options["start"] < images.classes:
         warnings.warn(
@@ -148,7 +153,10 @@ def design(strategy: str, seeds: Sequence[int], devices: Sequence[str], options:
     from fbench.learning.training import Recipe
 
     images = load_images(options["dataset"], options["data_dir"], False)
-    pools = [split(images, s, pool_size=options["pool"] or None, test_size=options["test"] or None).to(devices[0]) for s in seeds]
+    pools = [
+        split(images, s, pool_size=options["pool"] or None, test_size=options["test"] or None).to(devices[0])
+        for s in seeds
+    ]
     return Design(
         strategy=STRATEGIES.get(strategy),
         model=MODELS.get(options["model"]),
@@ -172,26 +180,35 @@ def design(strategy: str, seeds: Sequence[int], devices: Sequence[str], options:
 
 def predict_plan(strategy: str, seeds: Sequence[int], options: Mapping[str, Any]) -> dict[str, str]:
     """What an arm will do: trainings, samples seen in training, and the largest tensor of a selection."""
-    from fbench.fisher.masks import kept
     from fbench.learning.data import split
-    from fbench.learning.strategies import classifier_parameters
 
     images = load_images(options["dataset"], options["data_dir"], False)
-    network = _network(options, images)
     labels = [options["start"] + r * options["batch"] for r in range(options["rounds"] + 1)]
-    parameters = dict(network.named_parameters())
-    last = sum(parameters[name].numel() for name in classifier_parameters(network))
-    masked = kept(options["mask_fraction"], sum(p.numel() for p in parameters.values()))
-    d = {"random": 0, "bait": last}.get(strategy, masked)
     pool = len(split(images, 0, pool_size=options["pool"] or None, test_size=options["test"] or None).ids)
+    d = _dim(strategy, options, images)
     itemsize = 8 if options["dtype"] == "float64" else 4
-    rows = pool * (images.classes - 1)
-    held = rows * (d if d == masked else images.classes) * itemsize if d else 0
+    width = images.classes if strategy == "bait" else d  # the last layer's embedding stays factored
     return {
         "trainings": str(len(labels) * len(seeds)),
         "images trained on": format_count(options["epochs"] * sum(labels) * len(seeds)),
         "selections": str(options["rounds"] * len(seeds)),
         "pool": format_count(pool),
         "d": format_count(d) if d else "",
-        "embedding": format_bytes(held) if held else "",
+        "embedding": format_bytes(pool * (images.classes - 1) * width * itemsize) if d else "",
     }
+
+
+def relative_cost(strategy: str, options: Mapping[str, Any]) -> float:
+    """Selection's share of an arm's cost grows with d; a training counts as a few hundred."""
+    return 300.0 + _dim(strategy, options, load_images(options["dataset"], options["data_dir"], False))
+
+
+def _dim(strategy: str, options: Mapping[str, Any], images: Images) -> int:
+    """D of a built-in strategy's embedding; a stranger is taken to use the mask, the dearest."""
+    from fbench.fisher.masks import kept
+    from fbench.learning.strategies import classifier_parameters
+
+    network = _network(options, images)
+    parameters = {name: p.numel() for name, p in network.named_parameters()}
+    last = sum(parameters[name] for name in classifier_parameters(network))
+    return {"random": 0, "bait": last}.get(strategy, kept(options["mask_fraction"], sum(parameters.values())))

@@ -27,7 +27,7 @@ class Recipe:
         InputError: a value out of range.
     """
 
-    epochs: int = 40
+    epochs: int = 30
     train_batch: int = 32
     learning_rate: float = 0.02
     weight_decay: float = 0.01

@@ -21,6 +21,9 @@ from fbench.learning.training import Recipe, train_block
 from fbench.measure.timing import elapsed
 from fbench.registry import Model, Strategy
 
+Chosen = tuple[Proposal, float | None]
+"""A proposal and the seconds it took; None for the start set."""
+
 
 @dataclass(frozen=True)
 class Design:
@@ -91,9 +94,9 @@ def _positions(pool: Pool, rounds: Sequence[Sequence[int]]) -> Tensor:
     return torch.searchsorted(pool.ids.cpu(), ids)
 
 
-def _start(design: Design) -> list[tuple[Proposal, float | None]]:
+def _start(design: Design) -> list[Chosen]:
     """A uniform start, the same for every arm of a seed."""
-    chosen = []
+    chosen: list[Chosen] = []
     for seed, pool in zip(design.seeds, design.pools, strict=True):
         order = torch.randperm(len(pool.ids), generator=streams.generator("start", seed, 3))
         chosen.append((Proposal(order[: design.start]), None))
@@ -118,10 +121,8 @@ def _train(design: Design, labelled: Sequence[Tensor], index: int) -> tuple[list
     return networks, spent.seconds / len(design.seeds)
 
 
-def _choose(
-    design: Design, networks: Sequence[nn.Module], labelled: Sequence[Tensor], index: int
-) -> list[tuple[Proposal, float | None]]:
-    chosen = []
+def _choose(design: Design, networks: Sequence[nn.Module], labelled: Sequence[Tensor], index: int) -> list[Chosen]:
+    chosen: list[Chosen] = []
     for seed, pool, network, have in zip(design.seeds, design.pools, networks, labelled, strict=True):
         state = State(network, pool, have, seed, index, design.acquisition)
         with elapsed(design.acquisition.devices[0]) as spent:
@@ -137,7 +138,7 @@ def _outcome(
     network: nn.Module,
     labelled: Tensor,
     train_s: float,
-    chosen: tuple[Proposal, float | None],
+    chosen: Chosen,
 ) -> Outcome:
     pool, (proposal, select_s) = design.pools[i], chosen
     accuracy, nll = evaluate(network, pool.test_images, pool.test_targets)

@@ -80,7 +80,7 @@ class State:
 
 @dataclass(frozen=True)
 class Proposal:
-    """B distinct unlabelled positions in the order chosen, and facts for the row: ``dim``, ``regularisation``, …"""
+    """B distinct unlabelled positions in the order chosen, and facts for the row: ``dim``, ``regularisation``, ``d_eff``."""
 
     positions: Tensor
     facts: dict[str, float] = field(default_factory=dict)
@@ -170,7 +170,11 @@ def _select(state: State, batch_size: int, embedding: Embedding) -> Proposal:
         dtype=getattr(torch, how.dtype),
         devices=how.devices,
     )
-    facts = {"dim": embedding.dim, "regularisation": chosen.regularisation, "d_eff": chosen.effective_dimension}
+    facts = {
+        "dim": embedding.dim,
+        "regularisation": chosen.regularisation,
+        "d_eff": chosen.effective_dimension,
+    }
     return Proposal(chosen.indices, facts)
 
 
@@ -182,4 +186,6 @@ def check_proposal(positions: Sequence[int], state: State, batch_size: int) -> N
     """
     free = set(state.unlabelled().tolist())
     if len(positions) != batch_size or len(set(positions)) != batch_size or not set(positions) <= free:
-        raise RuntimeError(f"the strategy proposed {len(positions)} positions; {batch_size} distinct unlabelled were asked")
+        raise RuntimeError(
+            f"the strategy proposed {len(positions)} positions; {batch_size} distinct unlabelled were asked"
+        )

@@ -138,15 +138,11 @@ def _labelled_sets(
             "give [S, n, c, h, w], [S, n] with n of at least 1, and S seeds"
         )
     if int(y.min()) < 0 or int(y.max()) >= classes:
-        raise InputError(
-            f"targets go from {int(y.min())} to {int(y.max())}; {classes} classes are 0 to {classes - 1}"
-        )
+        raise InputError(f"targets go from {int(y.min())} to {int(y.max())}; {classes} classes are 0 to {classes - 1}")
     return x, y
 
 
-def _side_by_side(
-    model: Model, networks: Sequence[nn.Module], shape: Sequence[int], classes: int
-) -> nn.Module:
+def _side_by_side(model: Model, networks: Sequence[nn.Module], shape: Sequence[int], classes: int) -> nn.Module:
     """One module that holds ``networks``; a lone network is trained as it is."""
     if len(networks) == 1:
         return networks[0]

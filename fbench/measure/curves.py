@@ -298,18 +298,14 @@ def _arms(labels: ArrayLike, accuracies: Mapping[str, ArrayLike]) -> Floats:
 def _labels(labels: ArrayLike) -> Floats:
     at = np.asarray(labels, dtype=np.float64)
     if at.ndim != 1 or at.size < 2 or not (np.diff(at, prepend=0.0) > 0).all():
-        raise InputError(
-            f"labels {at.tolist()} do not rise from 1 or more: give two rounds or more, in order"
-        )
+        raise InputError(f"labels {at.tolist()} do not rise from 1 or more: give two rounds or more, in order")
     return at
 
 
 def _curves(accuracy: ArrayLike, rounds: int, name: str) -> Floats:
     values: Floats = np.asarray(accuracy, dtype=np.float64)
     if values.ndim not in (1, 2) or not values.size or values.shape[-1] != rounds:
-        raise InputError(
-            f"{name} has shape {values.shape}: give [{rounds}] or [seeds, {rounds}], one value a round"
-        )
+        raise InputError(f"{name} has shape {values.shape}: give [{rounds}] or [seeds, {rounds}], one value a round")
     if not np.isfinite(values).all():
         raise InputError(
             f"{name} holds {values[~np.isfinite(values)][0]}, and curves need finite values: "

@@ -67,9 +67,7 @@ def no_cuda_reason() -> str:
     return "no GPU, or no driver that this torch can use; nvidia-smi tells which"
 
 
-def parse_devices(
-    device: str, gpus: str | None = None, *, query: Callable[[], Gpus] | None = None
-) -> tuple[str, ...]:
+def parse_devices(device: str, gpus: str | None = None, *, query: Callable[[], Gpus] | None = None) -> tuple[str, ...]:
     """The devices that ``--device`` or ``--gpus`` name, in the order typed; more than one shards the pool.
 
     ``auto`` is the first GPU, or the CPU if there is none. ``cpu,cpu`` shards on the CPU. ``query`` stands in
@@ -113,9 +111,7 @@ def _named_gpus(text: str, look: Callable[[], Gpus]) -> tuple[str, ...]:
     items = [item for _, item in split_items(text, "GPU")]
     for item in items:
         if not (_ORDINALS.fullmatch(item) or _UUID.fullmatch(item) or items == ["all"]):
-            raise DeviceError(
-                f"--gpus {item!r} names no GPU; write 0,1 or 0..3, all (alone), or a UUID, GPU-…"
-            )
+            raise DeviceError(f"--gpus {item!r} names no GPU; write 0,1 or 0..3, all (alone), or a UUID, GPU-…")
     visible = _some(f"--gpus {text}", look)
     if items == ["all"]:
         return _distinct("--gpus all", list(range(visible.count)))

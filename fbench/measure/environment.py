@@ -211,9 +211,7 @@ def _python() -> Check:
     detail = f"{platform.python_version()}, {platform.platform()}"
     if sys.version_info[:2] >= LEAST_PYTHON:
         return Check("python", "ok", detail)
-    return Check(
-        "python", "missing", f"{detail}: too old", f"install Python {_dotted(LEAST_PYTHON)} or later"
-    )
+    return Check("python", "missing", f"{detail}: too old", f"install Python {_dotted(LEAST_PYTHON)} or later")
 
 
 def _build() -> Check:
@@ -242,9 +240,7 @@ def _driver() -> Check:
     found, driver, note = gpu_inventory()
     detail = note or f"driver {driver or 'unknown'}, GPUs: {len(found)}"
     limit = "GPU memory is known from torch alone, GPU clocks not at all"
-    return _check(
-        "nvml", note is None, detail, limit, "if there is a GPU, install its driver or pass it through"
-    )
+    return _check("nvml", note is None, detail, limit, "if there is a GPU, install its driver or pass it through")
 
 
 def _threads() -> Check:
@@ -252,9 +248,7 @@ def _threads() -> Check:
     taken = torch.get_num_threads() if torch else None
     detail = f"{usable} cores usable of {os.cpu_count()} logical, {_try(_physical_cores)} physical"
     good = taken is None or usable is None or taken <= usable
-    return _check(
-        "threads", good, detail, f"torch takes {taken} threads, too many", f"give --threads {usable}"
-    )
+    return _check("threads", good, detail, f"torch takes {taken} threads, too many", f"give --threads {usable}")
 
 
 def _load() -> Check:
@@ -273,9 +267,7 @@ def _memory() -> Check:
 def _disk() -> Check:
     folder, remedy = Path.cwd(), "free some, or give --out DIR"
     if not os.access(folder, os.W_OK):
-        return Check(
-            "disk", "warn", "the current folder cannot be written", "give --out DIR, or change folder"
-        )
+        return Check("disk", "warn", "the current folder cannot be written", "give --out DIR, or change folder")
     free = shutil.disk_usage(folder).free
     detail = f"{format_bytes(free)} free in the current folder"
     return _check("disk", free >= _LEAST_DISK_BYTES, detail, "a long run may fill it", remedy)
@@ -345,7 +337,5 @@ def _output(command: Sequence[str]) -> str | None:
     # A git hook sets GIT_DIR and its kin, which would point git elsewhere than at the folder given.
     clean = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
     clean["GIT_OPTIONAL_LOCKS"] = "0"
-    run = _try(
-        lambda: subprocess.run(command, capture_output=True, text=True, timeout=10, env=clean, check=True)
-    )
+    run = _try(lambda: subprocess.run(command, capture_output=True, text=True, timeout=10, env=clean, check=True))
     return run.stdout.strip() if run else None

@@ -248,9 +248,7 @@ def seeds_needed(
         raise UnknownNameError("goal", goal, claims)
     if not comparison.sd > 0:
         return None
-    low, high = (
-        _fewest_seeds(claims[goal], sd, power, cap) for sd in sd_interval(comparison.sd, comparison.n)
-    )
+    low, high = (_fewest_seeds(claims[goal], sd, power, cap) for sd in sd_interval(comparison.sd, comparison.n))
     return SeedRange(low, high, cap)
 
 

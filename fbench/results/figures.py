@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from fbench.contract import Figure, Panel, Series
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 _COLOURS = ("#4d4d4d", "#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#a6761d")
 """Okabe and Ito's palette, told apart by everyone; grey first, for the baseline."""
 
-_STYLE = {
+_STYLE: Any = {
     "font.size": 10,
     "axes.spines.top": False,
     "axes.spines.right": False,
@@ -66,4 +66,13 @@ def _series(series: Series, axes: Axes, colour: str) -> None:
         axes.scatter(x, y, s=7, color=colour, alpha=0.28, linewidths=0, zorder=1)
     if series.low is not None and series.high is not None:
         axes.fill_between(series.x, series.low, series.high, color=colour, alpha=0.16, linewidth=0, zorder=2)
-    axes.plot(series.x, series.y, color=colour, label=series.label, linewidth=1.8, marker="o", markersize=3.5, zorder=3)
+    axes.plot(
+        series.x,
+        series.y,
+        color=colour,
+        label=series.label,
+        linewidth=1.8,
+        marker="o",
+        markersize=3.5,
+        zorder=3,
+    )

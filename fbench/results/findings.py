@@ -98,9 +98,7 @@ def _seeds(found: Paired, goal: str, delta: float) -> str:
     return f" Two equal arms would need {fit} seeds to show it, {same} to show equivalence (80 % power)."
 
 
-def sequence(
-    questions: Sequence[Question], values: Mapping[str, ArrayLike], delta: float, unit: str
-) -> list[str]:
+def sequence(questions: Sequence[Question], values: Mapping[str, ArrayLike], delta: float, unit: str) -> list[str]:
     """The fixed sequence answered: one sentence a question. ``values`` has one number a seed for every arm."""
     confirmatory, sentences = True, []
     for question in questions:

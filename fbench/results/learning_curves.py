@@ -41,7 +41,9 @@ def read_curves(rows: Sequence[Row], strategies: Sequence[str], rounds: int, see
     frame = pd.DataFrame([row for row in rows if row["status"] == "ok"])
     if frame.empty:
         return None
-    tables = {name: part.pivot(index="seed", columns="round", values="accuracy") for name, part in frame.groupby("strategy")}
+    tables = {
+        name: part.pivot(index="seed", columns="round", values="accuracy") for name, part in frame.groupby("strategy")
+    }
     whole = [set(table.dropna().index) for table in tables.values() if len(table.columns) == rounds + 1]
     common = sorted(set.intersection(*whole)) if len(whole) == len(strategies) else []
     if not common:
@@ -60,7 +62,9 @@ def summary(rows: Sequence[Row], options: Mapping[str, Any]) -> Summary:
     """Everything that ``fbench compare`` says at the end."""
     curves = read_curves(rows, options["strategies"], options["rounds"], options["seeds"])
     if curves is None:
-        return Summary(findings=("No seed was finished by every strategy, so nothing can be compared: see the rows' reasons.",))
+        return Summary(
+            findings=("No seed was finished by every strategy, so nothing can be compared: see the rows' reasons.",)
+        )
     tables = [_table(curves), *_penalties(curves)]
     return Summary(tables=tables, findings=_findings(curves, options), figures=(_figure(curves, options),))
 
@@ -72,11 +76,17 @@ def _table(curves: Curves) -> Table:
     rows = []
     for name, area in curves.areas.items():
         whole, final = mean_interval(area), mean_interval(curves.accuracy[name][:, -1])
-        cells = [name, number(whole.mean), span(whole.low, whole.high), number(final.mean), span(final.low, final.high)]
+        cells = [
+            name,
+            number(whole.mean),
+            span(whole.low, whole.high),
+            number(final.mean),
+            span(final.low, final.high),
+        ]
         rows.append(cells + (_difference(curves, name) if against else []) + _seconds(curves.seconds[name]))
     note = (
-        f"{curves.seeds} seeds, paired; {curves.labels[0]:.0f} to {curves.labels[-1]:.0f} labels. AULC: accuracy averaged "
-        "over labels. Intervals and p: t over seeds, p not corrected. Seconds: mean of a seed and round."
+        f"{curves.seeds} seeds, paired; {curves.labels[0]:.0f} to {curves.labels[-1]:.0f} labels. AULC: accuracy "
+        "averaged over labels. Intervals and p: t over seeds, p not corrected. Seconds: mean of a seed and round."
     )
     return Table("Strategies", [*columns, "train s", "select s"], rows, note)
 
@@ -99,7 +109,10 @@ def _penalties(curves: Curves) -> list[Table]:
     found = penalty_matrix(curves.labels, curves.accuracy, BASELINE)
     if not found.checkpoints:
         return []
-    rows = [[f"{name} beats", *(number(v, 2) for v in values)] for name, values in zip(found.names, found.matrix, strict=True)]
+    rows = [
+        [f"{name} beats", *(number(v, 2) for v in values)]
+        for name, values in zip(found.names, found.matrix, strict=True)
+    ]
     rows.append(["column mean (lower is better)", *(number(v, 2) for v in found.columns)])
     points = ", ".join(map(str, found.checkpoints))
     note = (
@@ -118,7 +131,9 @@ def _findings(curves: Curves, options: Mapping[str, Any]) -> list[str]:
     sentences += exploratory([pair for pair in shown if frozenset(pair) not in asked], curves.areas, "AULC")
     sentences += _savings(curves)
     if curves.dropped:
-        sentences.append(f"{curves.dropped} seeds were not finished by every strategy and are left out of all of the above.")
+        sentences.append(
+            f"{curves.dropped} seeds were not finished by every strategy and are left out of all of the above."
+        )
     return sentences
 
 
@@ -144,7 +159,7 @@ def _figure(curves: Curves, options: Mapping[str, Any]) -> Figure:
     panels = [Panel(series, "labels", "test accuracy", "accuracy")]
     if BASELINE in curves.accuracy and len(curves.accuracy) > 1:
         base = curves.accuracy[BASELINE]
-        zero = Series(BASELINE, curves.labels, [0.0] * len(curves.labels))
+        zero = Series(BASELINE, curves.labels.tolist(), [0.0] * len(curves.labels))
         rest = [_series(n, curves.labels, values - base) for n, values in curves.accuracy.items() if n != BASELINE]
         panels.append(Panel([zero, *rest], "labels", f"accuracy − {BASELINE}'s, paired by seed", "difference"))
     title = f"{options['dataset']}, {options['model']}: {curves.seeds} seeds"

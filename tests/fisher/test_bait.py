@@ -26,11 +26,7 @@ def rows(pool: cases.Problem) -> Tensor:
 
 
 def select(pool: cases.Problem, *, dense: bool = False, **how: Any) -> fbench.Selection:
-    embedding = (
-        fbench.dense_embedding(rows(pool))
-        if dense
-        else fbench.last_layer_embedding(pool.logits, pool.features)
-    )
+    embedding = fbench.dense_embedding(rows(pool)) if dense else fbench.last_layer_embedding(pool.logits, pool.features)
     asked = {
         "labelled": pool.labelled,
         "regularisation": pool.regularisation,
@@ -40,15 +36,11 @@ def select(pool: cases.Problem, *, dense: bool = False, **how: Any) -> fbench.Se
 
 
 def slow(pool: cases.Problem) -> reference.Bait:
-    return reference.bait(
-        rows(pool), pool.batch_size, pool.labelled.tolist(), pool.regularisation, pool.oversample
-    )
+    return reference.bait(rows(pool), pool.batch_size, pool.labelled.tolist(), pool.regularisation, pool.oversample)
 
 
 def objective(pool: cases.Problem, picks: list[int]) -> float:
-    return reference.objective(
-        rows(pool), pool.labelled.tolist(), picks, pool.batch_size, pool.regularisation
-    )
+    return reference.objective(rows(pool), pool.labelled.tolist(), picks, pool.batch_size, pool.regularisation)
 
 
 def assert_valid(chosen: fbench.Selection, pool: cases.Problem) -> None:

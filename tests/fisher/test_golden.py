@@ -60,7 +60,5 @@ def test_three_shards_pick_the_same(path: Path) -> None:
 def test_the_slow_reference_agrees_with_the_authors() -> None:
     data = load(GOLDEN[3])
     V = reference.last_layer_rows(torch.tensor(data["logits"]), torch.tensor(data["features"]))
-    chosen = reference.bait(
-        V, int(data["batch_size"]), data["labelled"].tolist(), float(data["regularisation"])
-    )
+    chosen = reference.bait(V, int(data["batch_size"]), data["labelled"].tolist(), float(data["regularisation"]))
     assert chosen.kept == data["picks_float64"].tolist()

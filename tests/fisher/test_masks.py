@@ -176,14 +176,10 @@ def test_an_empty_layer_has_no_jaccard() -> None:
 
 def test_masks_of_other_networks_do_not_overlap() -> None:
     with pytest.raises(InputError, match=r"'b'"):
-        fbench.Mask({"a": torch.ones(3, dtype=torch.bool)}).jaccard(
-            fbench.Mask({"b": torch.ones(3, dtype=torch.bool)})
-        )
+        fbench.Mask({"a": torch.ones(3, dtype=torch.bool)}).jaccard(fbench.Mask({"b": torch.ones(3, dtype=torch.bool)}))
 
 
-@given(
-    sizes=st.lists(st.integers(1, 30), min_size=1, max_size=4), seed=st.integers(0, 2**31), data=st.data()
-)
+@given(sizes=st.lists(st.integers(1, 30), min_size=1, max_size=4), seed=st.integers(0, 2**31), data=st.data())
 @cases.randomised(60)
 def test_random_masks_have_the_size_asked_for(sizes: list[int], seed: int, data: st.DataObject) -> None:
     values = diagonal(sizes, seed)

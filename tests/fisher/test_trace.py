@@ -43,9 +43,7 @@ def test_kernels_agree_with_the_loop(
     factored, dense = fbench.last_layer_embedding(pool.logits, pool.features), fbench.dense_embedding(V)
     runs = [(factored, kernel) for kernel in KERNELS] + [(dense, "published"), (dense, "fused")]
     for embedding, kernel in runs:
-        got = fbench.trace(
-            embedding, inverse, F, kernel=kernel, chunk_size=chunk_size, with_inner=with_inner
-        )
+        got = fbench.trace(embedding, inverse, F, kernel=kernel, chunk_size=chunk_size, with_inner=with_inner)
         torch.testing.assert_close(got, expected, rtol=1e-8, atol=1e-14 * float(expected.abs().max()))
 
 
@@ -82,6 +80,4 @@ def test_matrices_of_another_size_are_named(which: str) -> None:
 @pytest.mark.parametrize("chunk_size", [0, -5])
 def test_chunks_hold_at_least_one(chunk_size: int) -> None:
     with pytest.raises(InputError, match=f"chunk_size.*{chunk_size}"):
-        fbench.trace(
-            fbench.dense_embedding(torch.ones(2, 2, 3)), torch.eye(3), torch.eye(3), chunk_size=chunk_size
-        )
+        fbench.trace(fbench.dense_embedding(torch.ones(2, 2, 3)), torch.eye(3), torch.eye(3), chunk_size=chunk_size)

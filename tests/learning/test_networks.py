@@ -40,7 +40,7 @@ def test_the_full_resnet_has_the_usual_size() -> None:
 def test_the_small_network() -> None:
     model = MODELS.get("small")
     assert model.block == 8
-    assert parameters(model.build(1, 1, 8, 10)) == 9 * 24 + 2 * 9 * 24 * 24 + 3 * 2 * 24 + 240
+    assert parameters(model.build(1, 1, 8, 10)) == 9 * 16 + 2 * 9 * 16 * 32 + 2 * (16 + 32 + 16) + 160
 
 
 @pytest.mark.parametrize("build", BUILDS.values(), ids=BUILDS)

@@ -110,9 +110,7 @@ def test_another_process_gives_the_same_bits() -> None:
     """)
     here: dict[str, list[str]] = {}
     exec(program, here)
-    there = subprocess.run(
-        [sys.executable, "-c", program + "print(found)"], capture_output=True, text=True, check=True
-    )
+    there = subprocess.run([sys.executable, "-c", program + "print(found)"], capture_output=True, text=True, check=True)
     assert there.stdout.strip() == str(here["found"])
 
 
@@ -247,8 +245,7 @@ def test_the_small_network_trained_alone_is_a_plain_loop() -> None:
 def test_cuda_repeats_itself_and_agrees_with_the_cpu(model: Model) -> None:
     x, y = labelled([3], 11, torch.float64)
     one, two, cpu = (
-        train_block(model, x, y, [3], classes=4, recipe=QUICK, device=name)
-        for name in ("cuda", "cuda", "cpu")
+        train_block(model, x, y, [3], classes=4, recipe=QUICK, device=name) for name in ("cuda", "cuda", "cpu")
     )
     assert_states(one, two)
     assert_states([one[0].cpu()], cpu, atol=1e-6)

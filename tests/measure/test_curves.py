@@ -24,9 +24,7 @@ def arms(rng, count=3, seeds=6, shift=0.0, labels=LABELS):
 
 
 def test_all_lists_the_public_names():
-    own = {
-        name for name, value in vars(curves).items() if getattr(value, "__module__", "") == curves.__name__
-    }
+    own = {name for name, value in vars(curves).items() if getattr(value, "__module__", "") == curves.__name__}
     assert {name for name in own if not name.startswith("_")} == set(curves.__all__)
 
 
@@ -42,9 +40,7 @@ def test_aulc_by_hand():
 def test_aulc_per_seed_is_scipys_trapezoid():
     values = np.random.default_rng(0).uniform(size=(4, 6))
     labels = np.cumsum([10, 5, 20, 20, 1, 7])
-    assert aulc(labels, values) == pytest.approx(
-        integrate.trapezoid(values, labels, axis=1) / (labels[-1] - labels[0])
-    )
+    assert aulc(labels, values) == pytest.approx(integrate.trapezoid(values, labels, axis=1) / (labels[-1] - labels[0]))
     assert mean_accuracy(values) == pytest.approx(values.mean(axis=1))
     assert aulc(labels, values[2]).shape == mean_accuracy(values[2]).shape == ()
 

@@ -77,20 +77,14 @@ def test_gpus_spellings(gpus, names):
 
 def test_both_options_name_the_same_devices():
     listed = parse_devices("cuda:0,cuda:1", None, query=pretend(2))
-    assert (
-        listed
-        == parse_devices("auto", "0..1", query=pretend(2))
-        == parse_devices("auto", "all", query=pretend(2))
-    )
+    assert listed == parse_devices("auto", "0..1", query=pretend(2)) == parse_devices("auto", "all", query=pretend(2))
 
 
 @pytest.mark.parametrize(
     "device", ["gpu", "CUDA", "cuda:", "cuda:x", "cuda:-1", "cuda 0", "cpu:0", "auto,cpu", "mps", "cuda:٣"]
 )
 def test_unknown_device(device):
-    with pytest.raises(
-        DeviceError, match=r"unknown device '.*'; write auto, cpu, cuda, cuda:1 or cuda:0,cuda:1"
-    ):
+    with pytest.raises(DeviceError, match=r"unknown device '.*'; write auto, cpu, cuda, cuda:1 or cuda:0,cuda:1"):
         parse_devices(device, None, query=pretend(4))
 
 
@@ -98,9 +92,7 @@ def test_unknown_device(device):
     "gpus", ["x", "-1", "0...2", "0-2", "0..", "..3", "all,0", "ALL", "GPU-", "GPU-xyz", "1" * 5000, "٣"]
 )
 def test_unknown_gpu(gpus):
-    with pytest.raises(
-        DeviceError, match=r"names no GPU; write 0,1 or 0\.\.3, all \(alone\), or a UUID, GPU-…"
-    ):
+    with pytest.raises(DeviceError, match=r"names no GPU; write 0,1 or 0\.\.3, all \(alone\), or a UUID, GPU-…"):
         parse_devices("auto", gpus, query=never)
 
 
@@ -119,9 +111,7 @@ def test_both_options_at_once():
 
 
 def test_cpu_and_gpu_mixed():
-    with pytest.raises(
-        DeviceError, match="--device cpu,cuda:0 mixes CPU and GPU; a run is on the one or on the other"
-    ):
+    with pytest.raises(DeviceError, match="--device cpu,cuda:0 mixes CPU and GPU; a run is on the one or on the other"):
         parse_devices("cpu,cuda:0", None, query=never)
 
 
@@ -145,9 +135,7 @@ def test_a_range_that_runs_down():
         parse_devices("auto", "3..0", query=pretend(4))
 
 
-@pytest.mark.parametrize(
-    ("device", "gpus"), [("cuda:2", None), ("auto", "2"), ("auto", "0..2"), ("auto", "0..999999")]
-)
+@pytest.mark.parametrize(("device", "gpus"), [("cuda:2", None), ("auto", "2"), ("auto", "0..2"), ("auto", "0..999999")])
 def test_a_gpu_that_is_not_there(device, gpus, monkeypatch):
     with pytest.raises(
         DeviceError,

@@ -201,9 +201,7 @@ def checkout(tmp_path):
 def git(folder, *arguments):
     clean = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
     who = ["-c", "user.name=a", "-c", "user.email=a@example.org", "-c", "commit.gpgsign=false"]
-    run = subprocess.run(
-        ["git", *who, *arguments], cwd=folder, env=clean, check=True, capture_output=True, text=True
-    )
+    run = subprocess.run(["git", *who, *arguments], cwd=folder, env=clean, check=True, capture_output=True, text=True)
     return run.stdout.strip()
 
 
@@ -263,9 +261,7 @@ def test_torch_missing(monkeypatch):
     assert check("threads").status == "ok"
 
 
-@pytest.mark.parametrize(
-    ("version", "status"), [("2.9.1", "missing"), ("2.11.0+cpu", "ok"), ("3.0.0a1", "ok")]
-)
+@pytest.mark.parametrize(("version", "status"), [("2.9.1", "missing"), ("2.11.0+cpu", "ok"), ("3.0.0a1", "ok")])
 def test_torch_version_is_compared_as_numbers(version, status, monkeypatch):
     monkeypatch.setattr(torch, "__version__", version)
     assert check("torch").status == status
@@ -344,7 +340,5 @@ def test_no_matplotlib(monkeypatch):
 
 
 def test_importing_it_imports_no_torch():
-    code = (
-        "import sys, fbench.measure.environment; assert not {'torch', 'pynvml', 'numpy'} & set(sys.modules)"
-    )
+    code = "import sys, fbench.measure.environment; assert not {'torch', 'pynvml', 'numpy'} & set(sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True)

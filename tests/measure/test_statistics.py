@@ -39,11 +39,7 @@ def differences(mean, sd, n):
 
 
 def test_all_lists_the_public_names():
-    own = {
-        name
-        for name, value in vars(statistics).items()
-        if getattr(value, "__module__", "") == statistics.__name__
-    }
+    own = {name for name, value in vars(statistics).items() if getattr(value, "__module__", "") == statistics.__name__}
     assert {name for name in own if not name.startswith("_")} == set(statistics.__all__)
 
 
@@ -151,18 +147,14 @@ def test_false_positives_are_five_percent():
     results = [paired(sample, np.zeros(7)) for sample in samples]
     assert abs(np.mean([result.p < 0.05 for result in results]) - 0.05) < four_errors(0.05, 4000)
     # 2⁷ patterns, each |sum| twice: p ≤ 6/128 for the three most extreme of 64
-    assert abs(np.mean([result.sign_flip_p < 0.05 for result in results]) - 3 / 64) < four_errors(
-        3 / 64, 4000
-    )
+    assert abs(np.mean([result.sign_flip_p < 0.05 for result in results]) - 3 / 64) < four_errors(3 / 64, 4000)
 
 
 def test_one_pair():
     result = paired([0.9], [0.8])
     assert (result.n, result.sign_flip_p, result.sign_flip_floor) == (1, 1.0, 1.0)
     assert result.difference == pytest.approx(0.1)
-    assert np.isnan(
-        [result.sd, result.low, result.high, result.t, result.p, result.d_z, result.hedges_g]
-    ).all()
+    assert np.isnan([result.sd, result.low, result.high, result.t, result.p, result.d_z, result.hedges_g]).all()
     assert (verdict(result, DELTA).direction, verdict(result, DELTA).margin) == ("unresolved", "unresolved")
     assert seeds_needed(result, "equivalent", DELTA) is None
 
@@ -239,9 +231,7 @@ def test_margin_labels_err_in_five_percent_at_the_margin(labels):
 
 def test_equivalence_errs_in_five_percent_at_the_upper_margin():
     samples = np.random.default_rng(9).normal(DELTA, 0.002, size=(4000, 6))
-    share = np.mean(
-        [verdict(paired(sample, np.zeros(6)), DELTA).margin == "equivalent" for sample in samples]
-    )
+    share = np.mean([verdict(paired(sample, np.zeros(6)), DELTA).margin == "equivalent" for sample in samples])
     assert abs(share - 0.05) < four_errors(0.05, 4000)
 
 
