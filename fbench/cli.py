@@ -10,7 +10,6 @@ from collections.abc import Callable, Mapping, Set
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Self
 
-import typer
 from rich.console import Console
 from rich.table import Table as RichTable
 
@@ -29,9 +28,7 @@ out = Console(highlight=False)
 err = Console(stderr=True, highlight=False, soft_wrap=True)
 
 FAILED, USAGE, INTERNAL, INTERRUPTED = 1, 2, 70, 130
-
-_ClickError = typer.BadParameter.__mro__[2]
-"""click's base error, wherever this typer keeps its click."""
+_RESUMES = "interrupted: what was measured is on disk, and the same command goes on from there"
 
 
 def main() -> None:
@@ -46,19 +43,26 @@ def run(arguments: list[str]) -> int:
         rest, loads = take_loads(arguments)
         for path in loads:
             registry.load_file(path)
+        if rest[:1] == ["--version"]:
+            rest[0] = "version"
+        if rest and rest[0] in _FIXED and not any(word.startswith("-") for word in rest):
+            return _FIXED[rest[0]](rest[1:])  # typer and the pydantic it imports cost twice all else here
         return int(build(loads)(rest, prog_name="fbench", standalone_mode=False) or 0)
     except FbenchError as error:
         _complain(str(error))
         return error.exit_code
-    except (KeyboardInterrupt, typer.Abort):
-        _complain("interrupted: what was measured is on disk, and the same command goes on from there")
+    except KeyboardInterrupt:
+        _complain(_RESUMES)
         return INTERRUPTED
     except BrokenPipeError:  # `fbench list | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except Exception as error:
-        if isinstance(error, _ClickError):
-            _complain(_click_message(error))
+        if type(error).__name__ == "Abort":  # what click makes of Ctrl-C
+            _complain(_RESUMES)
+            return INTERRUPTED
+        if hasattr(error, "format_message"):  # click's errors, wherever this typer keeps its click
+            _complain(error.format_message())
             return USAGE
         if os.environ.get("FBENCH_TRACEBACK"):
             raise
@@ -85,17 +89,14 @@ def _complain(text: str) -> None:
     err.print(f"fbench: {text}", style="red", markup=False)
 
 
-def _click_message(error: Any) -> str:
-    text: str = error.format_message()
-    return text or f"no command given; see fbench --help ({type(error).__name__})"
-
-
 def _show_warning(message: Warning | str, *_: Any, **__: Any) -> None:
     err.print(f"fbench: warning: {message}", style="yellow", markup=False)
 
 
 def build(loads: tuple[Path, ...]) -> Callable[..., Any]:
     """The click command: the fixed commands, and one for every registered suite."""
+    import typer
+
     app = typer.Typer(
         help="Benchmarks and profiles Fisher-information batch active learning: BAIT, FISH masks, BAIT on FISH masks.",
         no_args_is_help=True,
@@ -104,27 +105,46 @@ def build(loads: tuple[Path, ...]) -> Callable[..., Any]:
         pretty_exceptions_enable=False,
     )
     app.callback()(_root)
-    for function in (list_names, doctor, columns):
-        app.command(function.__name__.partition("_")[0])(function)
+    for name, function in _FIXED.items():
+        app.command(name, help=function.__doc__, context_settings={"allow_extra_args": True})(_words_of(function))
     for suite in registry.SUITES:
         app.command(suite.name, help=suite.description)(_suite_command(suite, loads))
     return typer.main.get_command(app)
 
 
-def _root(
-    version: Annotated[bool, typer.Option("--version", help="print the version and end")] = False,
-) -> None:
-    if version:
-        import fbench
+def _words_of(function: Callable[[list[str]], int]) -> Callable[..., int]:
+    import typer
 
-        out.print(f"fbench {fbench.__version__}")
-        raise typer.Exit
+    def command(context: typer.Context) -> int:
+        return function(context.args)
+
+    command.__annotations__ = {"context": typer.Context, "return": int}
+    return command
 
 
-def list_names(
-    kind: Annotated[str, typer.Argument(help="suites, kernels, strategies, datasets, models or presets")] = "",
-) -> int:
-    """What can be named: suites, kernels, strategies, datasets, models, presets."""
+def _root() -> None:
+    pass  # its presence keeps typer from running a lone command without its name
+
+
+def _word(command: str, words: list[str], most: int = 1) -> str:
+    """The one word that a fixed command may take."""
+    if len(words) > most:
+        raise UsageError(f"fbench {command}: {words[most]!r} is one word too many; see fbench {command} --help")
+    return words[0] if words else ""
+
+
+def version(words: list[str]) -> int:
+    """The version of fbench."""
+    import fbench
+
+    _word("version", words, most=0)
+    out.print(f"fbench {fbench.__version__}")
+    return 0
+
+
+def list_names(words: list[str]) -> int:
+    """What can be named: fbench list [suites|kernels|strategies|datasets|models|presets]."""
+    kind = _word("list", words)
     if kind and kind not in registry.REGISTRIES:
         raise UnknownNameError("kind", kind, registry.REGISTRIES)
     grid = RichTable("kind", "name", "", box=None)
@@ -133,18 +153,15 @@ def list_names(
         for value in found:
             grid.add_row(title, value.name, value.description)
         for point, reason in found.broken.items():
-            err.print(
-                f"fbench: warning: {title} of {point} could not be loaded: {reason}",
-                style="yellow",
-                markup=False,
-            )
+            _show_warning(f"{title} of {point} could not be loaded: {reason}")
     out.print(grid)
     return 0
 
 
-def doctor() -> int:
+def doctor(words: list[str]) -> int:
     """What this machine can run, and what to do about what it cannot."""
-    from fbench.measure.environment import checks
+    _word("doctor", words, most=0)
+    from fbench.measure.doctor import checks
 
     marks = {"ok": "[green]ok[/]", "warn": "[yellow]limited[/]", "missing": "[red]missing[/]"}
     grid = RichTable("", "check", "found", "what to do", box=None)
@@ -155,8 +172,9 @@ def doctor() -> int:
     return USAGE if any(check.status == "missing" for check in found) else 0
 
 
-def columns(suite: Annotated[str, typer.Argument(help="a suite; all of them if not given")] = "") -> int:
-    """Every column that a suite writes: name, type, unit, meaning."""
+def columns(words: list[str]) -> int:
+    """Every column that a suite writes, its type, unit and meaning: fbench columns [SUITE]."""
+    suite = _word("columns", words)
     for chosen in [registry.SUITES.get(suite)] if suite else registry.SUITES:
         for name, own in chosen.all_tables().items():
             grid = RichTable(
@@ -174,6 +192,9 @@ def columns(suite: Annotated[str, typer.Argument(help="a suite; all of them if n
     return 0
 
 
+_FIXED = {"list": list_names, "doctor": doctor, "columns": columns, "version": version}
+"""Commands that take at most a word."""
+
 _RUN_OPTIONS: dict[str, tuple[Any, Any, str]] = {
     "device": (str, "auto", "auto, cpu, cuda, or a list such as cuda:0,cuda:1: several shard the pool"),
     "gpus": (str, "", "the same by number: 0,1 or 0..3 or all or a UUID"),
@@ -190,6 +211,7 @@ _RUN_OPTIONS: dict[str, tuple[Any, Any, str]] = {
 
 def _suite_command(suite: Suite, loads: tuple[Path, ...]) -> Callable[..., int]:
     """A function whose signature typer reads: the suite's options, then how to run."""
+    import typer
 
     def command(context: typer.Context, **typed: Any) -> int:
         given = {name for name in typed if getattr(context.get_parameter_source(name), "name", "") == "COMMANDLINE"}
@@ -205,6 +227,8 @@ def _suite_command(suite: Suite, loads: tuple[Path, ...]) -> Callable[..., int]:
 
 
 def _parameter(name: str, kind: type, default: Any, text: str) -> inspect.Parameter:
+    import typer
+
     flag = "--" + name.replace("_", "-")
     annotation: Any = Annotated[kind, typer.Option(flag, help=text, show_default=default not in ("", False, 0))]
     return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation)

@@ -8,6 +8,7 @@ import torch only inside functions: listing names must not cost seconds.
 
 from __future__ import annotations
 
+import functools
 import importlib
 import importlib.metadata
 import importlib.util
@@ -78,11 +79,17 @@ class Registry(Generic[T]):
         if self._discovered or self.group is None:
             return
         self._discovered = True
-        for point in importlib.metadata.entry_points(group=self.group):
+        for point in _entry_points().select(group=self.group):
             try:
                 _import_all(importlib.import_module(point.module))
             except Exception as error:  # another project's plug-in must not take fbench down with it
                 self.broken[point.value] = f"{type(error).__name__}: {error}"
+
+
+@functools.cache
+def _entry_points() -> importlib.metadata.EntryPoints:
+    """Every installed entry point; scanned once, since that reads a file of every distribution."""
+    return importlib.metadata.entry_points()
 
 
 def _import_all(module: ModuleType) -> None:
@@ -308,6 +315,8 @@ def load_file(path: Path) -> None:
     """
     if not path.is_file():
         raise UsageError(f"--load {path}: no such file")
+    for known in REGISTRIES.values():
+        known.names()  # ours first, so that it is the user's name which is told of a clash
     spec = importlib.util.spec_from_file_location(f"fbench_loaded_{path.stem}", path)
     if spec is None or spec.loader is None:
         raise UsageError(f"--load {path}: not a Python file; it must end in .py")

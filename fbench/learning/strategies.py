@@ -80,7 +80,7 @@ class State:
 
 @dataclass(frozen=True)
 class Proposal:
-    """B distinct unlabelled positions in the order chosen, and facts for the row: ``dim``, ``regularisation``, ``d_eff``."""
+    """B distinct unlabelled positions in the order chosen, and facts for the row (``dim``, ``d_eff``)."""
 
     positions: Tensor
     facts: dict[str, float] = field(default_factory=dict)

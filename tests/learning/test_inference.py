@@ -39,7 +39,7 @@ def test_batches_give_what_one_pass_gives(network: nn.Module) -> None:
 def test_no_images_give_no_logits(network: nn.Module) -> None:
     assert predict(network, IMAGES[:0]).shape == (0, 4)
     logits, features = logits_and_features(network, IMAGES[:0])
-    assert (logits.shape, features.shape) == ((0, 4), (0, 24))
+    assert (logits.shape, features.shape) == ((0, 4), (0, 16))
 
 
 def test_dropout_and_batch_norm_are_frozen_and_modes_put_back() -> None:

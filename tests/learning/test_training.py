@@ -166,7 +166,7 @@ def test_sets_may_be_lists_and_may_lack_classes() -> None:
     x, y = labelled([0, 1], 5)
     recipe = Recipe(epochs=1)
     lists = train_block(SMALL, list(x), list(y), [0, 1], classes=9, recipe=recipe)
-    assert lists[0].classifier.weight.shape == (9, 24)
+    assert lists[0].classifier.weight.shape == (9, 16)
     assert_states(lists, train_block(SMALL, x, y, [0, 1], classes=9, recipe=recipe))
 
 
