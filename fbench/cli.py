@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Self
 
 from rich.console import Console
+from rich.table import Column as TableColumn
 from rich.table import Table as RichTable
 
 from fbench import registry
@@ -24,7 +25,8 @@ if TYPE_CHECKING:
     from fbench.folder import RunFolder
     from fbench.runner import Settings
 
-out = Console(highlight=False)
+_WIDTH = None if sys.stdout.isatty() else 120  # in a pipe or a file there is no terminal to ask
+out = Console(highlight=False, width=_WIDTH)
 err = Console(stderr=True, highlight=False, soft_wrap=True)
 
 FAILED, USAGE, INTERNAL, INTERRUPTED = 1, 2, 70, 130
@@ -268,7 +270,7 @@ def _show_plan(suite: Suite, resolved: Mapping[str, Any], settings: Settings) ->
     cases = suite.grid(resolved)
     costs = [dict(suite.predict(case, resolved)) if suite.predict else {} for case in cases]
     names = list(costs[0]) if costs else []
-    grid = RichTable("case", *names, box=None)
+    grid = RichTable(*(TableColumn(name, overflow="fold") for name in ("case", *names)), box=None)
     for case, cost in zip(cases, costs, strict=True):
         grid.add_row(case.id, *cost.values())
     out.print(grid)

@@ -87,7 +87,7 @@ class Registry(Generic[T]):
 
 
 @functools.cache
-def _entry_points() -> importlib.metadata.EntryPoints:
+def _entry_points() -> Any:
     """Every installed entry point; scanned once, since that reads a file of every distribution."""
     return importlib.metadata.entry_points()
 

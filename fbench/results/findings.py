@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 
 from numpy.typing import ArrayLike
 
-from fbench.measure.statistics import Paired, Verdict, holm, paired, seeds_needed, verdict
+from fbench.measure.statistics import Mean, Paired, Verdict, holm, paired, seeds_needed, verdict
 from fbench.results.questions import Question
 
 
@@ -27,6 +27,13 @@ def span(low: float, high: float, *, signed: bool = False) -> str:
     if math.isnan(low) or math.isnan(high):
         return "n/a"
     return f"{number(low, signed=signed)} to {number(high, signed=signed)}"
+
+
+def plus_minus(found: Mean, *, signed: bool = False) -> str:
+    """``0.8497 ± 0.0164``: a mean and half its interval's width; the mean alone where there is no interval."""
+    half = (found.high - found.low) / 2
+    mean = number(found.mean, signed=signed)
+    return mean if math.isnan(half) else f"{mean} ± {number(half)}"
 
 
 def p_value(p: float) -> str:

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from fbench.contract import Figure, Panel, Row, Series, Summary, Table
 from fbench.measure.curves import aulc, label_saving, penalty_matrix
-from fbench.measure.statistics import mean_interval, paired
-from fbench.results.findings import exploratory, number, p_value, sequence, span
+from fbench.measure.statistics import Mean, mean_interval, paired
+from fbench.results.findings import exploratory, number, p_value, plus_minus, sequence
 from fbench.results.questions import parse_questions
 
 BASELINE = "random"
@@ -22,11 +22,15 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Curves:
-    """Accuracies [seeds, rounds] by strategy, the seeds those that every arm finished."""
+    """Accuracies [seeds, rounds] by strategy, the seeds those that every arm finished.
+
+    ``seconds`` are mean training and selection times, ``dimensions`` mean d_eff and d, where a strategy has them.
+    """
 
     labels: Floats
     accuracy: dict[str, Floats]
     seconds: dict[str, tuple[float, float]]
+    dimensions: dict[str, tuple[float, float]]
     seeds: int
     dropped: int
 
@@ -48,11 +52,13 @@ def read_curves(rows: Sequence[Row], strategies: Sequence[str], rounds: int, see
     common = sorted(set.intersection(*whole)) if len(whole) == len(strategies) else []
     if not common:
         return None
-    means = frame.groupby("strategy")[["train_s", "select_s"]].mean()
+    means = frame.groupby("strategy")[["train_s", "select_s", "d_eff", "dim"]].mean()
+    embedded = [name for name in strategies if not np.isnan(means.d_eff[name])]
     return Curves(
         labels=frame.groupby("round")["labels"].first().to_numpy(float),
         accuracy={name: tables[name].loc[common].to_numpy(float) for name in strategies},
         seconds={name: (float(means.train_s[name]), float(means.select_s[name])) for name in strategies},
+        dimensions={name: (float(means.d_eff[name]), float(means.dim[name])) for name in embedded},
         seeds=len(common),
         dropped=seeds - len(common),
     )
@@ -70,33 +76,28 @@ def summary(rows: Sequence[Row], options: Mapping[str, Any]) -> Summary:
 
 
 def _table(curves: Curves) -> Table:
-    columns = ["strategy", "AULC", "95 %", "final accuracy", "95 %"]
-    against = BASELINE in curves.accuracy
-    columns += [f"Δ AULC to {BASELINE}", "95 %", "p"] if against else []
+    columns = ["strategy", "AULC", "final accuracy"]
+    against = BASELINE in curves.accuracy and len(curves.accuracy) > 1
+    columns += [f"Δ AULC to {BASELINE}", "p"] if against else []
     rows = []
     for name, area in curves.areas.items():
-        whole, final = mean_interval(area), mean_interval(curves.accuracy[name][:, -1])
-        cells = [
-            name,
-            number(whole.mean),
-            span(whole.low, whole.high),
-            number(final.mean),
-            span(final.low, final.high),
-        ]
+        cells = [name, plus_minus(mean_interval(area)), plus_minus(mean_interval(curves.accuracy[name][:, -1]))]
         rows.append(cells + (_difference(curves, name) if against else []) + _seconds(curves.seconds[name]))
     note = (
-        f"{curves.seeds} seeds, paired; {curves.labels[0]:.0f} to {curves.labels[-1]:.0f} labels. AULC: accuracy "
-        "averaged over labels. Intervals and p: t over seeds, p not corrected. Seconds: mean of a seed and round."
+        f"{curves.seeds} seeds, paired; {curves.labels[0]:.0f} to {curves.labels[-1]:.0f} labels. "
+        "AULC: accuracy averaged over labels. ±: 95 % t interval over seeds; p: paired t, not corrected. "
+        "Seconds: mean of a seed and round."
     )
     return Table("Strategies", [*columns, "train s", "select s"], rows, note)
 
 
 def _difference(curves: Curves, name: str) -> list[str]:
     if name == BASELINE:
-        return ["", "", ""]
+        return ["", ""]
     found = paired(curves.areas[name], curves.areas[BASELINE])
     p = p_value(found.p).removeprefix("p = ").removeprefix("p ")
-    return [number(found.difference, signed=True), span(found.low, found.high, signed=True), p]
+    low, high = found.interval()
+    return [plus_minus(Mean(found.n, found.difference, found.sd, low, high), signed=True), p]
 
 
 def _seconds(seconds: tuple[float, float]) -> list[str]:
@@ -130,6 +131,7 @@ def _findings(curves: Curves, options: Mapping[str, Any]) -> list[str]:
     shown = [(name, BASELINE) for name in curves.accuracy if name != BASELINE and BASELINE in curves.accuracy]
     sentences += exploratory([pair for pair in shown if frozenset(pair) not in asked], curves.areas, "AULC")
     sentences += _savings(curves)
+    sentences += _dimensions(curves)
     if curves.dropped:
         sentences.append(
             f"{curves.dropped} seeds were not finished by every strategy and are left out of all of the above."
@@ -138,20 +140,33 @@ def _findings(curves: Curves, options: Mapping[str, Any]) -> list[str]:
 
 
 def _savings(curves: Curves) -> list[str]:
-    """Labels that the best arm saves on the way to where random ends."""
+    """Labels that the best arm saves on the way to where random stands half way.
+
+    Not at the end: in half of the bootstrap's samples random would never get there, and the interval would be open.
+    """
     if BASELINE not in curves.accuracy or len(curves.accuracy) < 2 or curves.seeds < 2:
         return []
     areas = {name: float(np.mean(area)) for name, area in curves.areas.items() if name != BASELINE}
     best = max(areas, key=areas.__getitem__)
-    target = float(curves.accuracy[BASELINE][:, -1].mean())
+    half = len(curves.labels) // 2
+    target = float(curves.accuracy[BASELINE][:, half].mean())
     found = label_saving(curves.labels, curves.accuracy[best], curves.accuracy[BASELINE], target)
+    goal = f"the accuracy at which {BASELINE} stands with {curves.labels[half]:.0f} labels ({number(target)})"
     if found.censored != "no":
-        return [f"{best} never reaches the accuracy of {number(target)} at which {BASELINE} ends."]
+        return [f"{best}, the arm with the largest area, never reaches {goal}."]
     return [
-        f"{best}, the arm with the largest area, reaches the accuracy at which {BASELINE} ends ({number(target)}) with "
-        f"{found.labels:.0f} labels in place of {found.reference_labels:.0f}: {found.saving:.0%} saved "
-        f"(bootstrap 95 % interval {found.low:.0%} to {found.high:.0%}; it is too narrow at {curves.seeds} seeds)."
+        f"{best}, the arm with the largest area, reaches {goal} with {found.labels:.0f}: {found.saving:.0%} of "
+        f"{found.reference_labels:.0f} saved (bootstrap 95 % interval {found.low:.0%} to {found.high:.0%}, "
+        f"too narrow at {curves.seeds} seeds)."
     ]
+
+
+def _dimensions(curves: Curves) -> list[str]:
+    """What λ left of each embedding: λ alone means nothing, since it is measured against F."""
+    if not curves.dimensions:
+        return []
+    each = [f"{d_eff:.1f} of {dim:.0f} for {name}" for name, (d_eff, dim) in curves.dimensions.items()]
+    return [f"Effective dimension tr F(F + λI)⁻¹ of the embeddings, mean over seeds and rounds: {', '.join(each)}."]
 
 
 def _figure(curves: Curves, options: Mapping[str, Any]) -> Figure:

@@ -31,11 +31,18 @@ def markdown_table(table: Table) -> str:
 
 def rich_table(table: Table) -> RichTable:
     """One table for the terminal."""
+    from rich.box import SIMPLE_HEAD
     from rich.table import Table as RichTable
 
-    grid = RichTable(title=table.title, caption=table.note or None, title_justify="left", caption_justify="left")
+    grid = RichTable(
+        title=table.title,
+        caption=table.note or None,
+        title_justify="left",
+        caption_justify="left",
+        box=SIMPLE_HEAD,
+    )
     for number, column in enumerate(table.columns):
-        grid.add_column(column, justify="left" if number == 0 else "right")
+        grid.add_column(column, justify="left" if number == 0 else "right", overflow="fold", no_wrap=number == 0)
     for row in table.rows:
         grid.add_row(*row)
     return grid

@@ -32,7 +32,7 @@ def test_every_subject_is_checked_and_every_fault_has_a_remedy(no_driver):
 
 
 def test_python_too_old(monkeypatch):
-    monkeypatch.setattr(environment, "LEAST_PYTHON", (4, 0))
+    monkeypatch.setattr(doctor, "LEAST_PYTHON", (4, 0))
     assert check("python").status == "missing"
     assert check("python").remedy == "install Python 4.0 or later"
 

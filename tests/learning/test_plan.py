@@ -1,0 +1,225 @@
+"""The plan: automatic options filled in, and what could not run to its end refused before it starts."""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any
+
+import pytest
+import torch
+
+from fbench.errors import DataError, InputError, SweepError, UnknownNameError, UsageError
+from fbench.learning import plan
+from fbench.learning.strategies import classifier_parameters
+from fbench.registry import DATASETS, MODELS, SUITES, Model
+
+SMALL = 9648  # weights of the small network on digits: 9·16 + 16 + 16 + 9·16·32 + …; held to by a test below
+CLASSIFIER = 160
+
+
+def resolve(**changed: Any) -> dict[str, Any]:
+    suite = SUITES.get("compare")
+    options = {p.name: p.option.parse(p.default) if p.option.parse else p.default for p in suite.parameters}
+    return plan.resolve_plan({**options, **changed})
+
+
+def network(name: str = "small") -> Any:
+    return MODELS.get(name).build(1, 1, 8, 10)
+
+
+def test_what_the_figures_below_rest_on() -> None:
+    small = network()
+    assert sum(p.numel() for p in small.parameters()) == SMALL
+    assert sum(small.get_parameter(name).numel() for name in classifier_parameters(small)) == CLASSIFIER
+
+
+def test_nothing_stays_automatic(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("FBENCH_DATA_DIR", raising=False)
+    resolved = resolve()
+    assert resolved["model"] == "small"
+    assert resolved["data_dir"] is None
+    assert "auto" not in resolved.values()
+    assert "" not in resolved.values()
+
+
+@pytest.mark.parametrize("model", ["small", "thin-resnet18", "resnet18"])
+def test_an_automatic_mask_is_at_least_twice_the_classifier(model: str) -> None:
+    fraction = resolve(model=model)["mask_fraction"]
+    built = network(model)
+    total = sum(p.numel() for p in built.parameters())
+    classifier = sum(built.get_parameter(name).numel() for name in classifier_parameters(built))
+    assert fraction * total >= 2 * classifier
+    assert (fraction - 0.001) * total < 2 * classifier  # and no larger than it has to be
+
+
+def test_an_automatic_mask_is_at_most_the_network() -> None:
+    def build(replicas: int, channels: int, size: int, classes: int) -> torch.nn.Module:
+        return torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(channels * size * size, classes))
+
+    MODELS.add(Model("one-layer", "", build))
+    try:
+        assert resolve(model="one-layer")["mask_fraction"] == 1.0
+    finally:
+        del MODELS._values["one-layer"]
+
+
+def test_the_model_fits_the_images(monkeypatch: pytest.MonkeyPatch) -> None:
+    images = plan.load_images("digits", None, False)
+    monkeypatch.setattr(plan, "load_images", lambda *_: images)
+    assert resolve(dataset="digits")["model"] == "small"
+    assert resolve(dataset="cifar10")["model"] == "thin-resnet18"
+    assert resolve(dataset="digits", model="resnet18")["model"] == "resnet18"
+
+
+def test_the_data_folder_comes_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FBENCH_DATA_DIR", "/somewhere")
+    assert resolve()["data_dir"] == "/somewhere"
+    assert resolve(data_dir="/typed")["data_dir"] == "/typed"
+
+
+def test_cifar10_without_a_folder_says_where_to_give_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("FBENCH_DATA_DIR", raising=False)
+    with pytest.raises(DataError, match=r"--data-dir FOLDER or set FBENCH_DATA_DIR.*--download"):
+        resolve(dataset="cifar10")
+
+
+def test_more_labels_than_the_pool_are_refused() -> None:
+    match = r"--start 20 \+ 8 rounds × --batch 10 = 100 labels, more than the pool's 99; lower --rounds or --batch"
+    with pytest.raises(UsageError, match=match):
+        resolve(pool=99, rounds=8, batch=10)
+    resolve(pool=100, rounds=8, batch=10)  # everything may be bought
+
+
+def test_fewer_labels_than_classes_are_warned_of() -> None:
+    with pytest.warns(UserWarning, match=r"--start 9 is fewer labels than the 10 classes"):
+        resolve(start=9)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        resolve(start=10)
+
+
+@pytest.mark.parametrize(("option", "value"), [("pool", 1439), ("test", 10_000)])
+def test_more_images_than_there_are_are_refused(option: str, value: int) -> None:
+    with pytest.raises(InputError, match=rf"{option} size is {value}; this data set allows 1 to"):
+        resolve(**{option: value})
+
+
+@pytest.mark.parametrize("fraction", [0.001, 0.0165])
+def test_a_mask_no_larger_than_the_classifier_names_the_least(fraction: float) -> None:
+    match = rf"--mask-fraction {fraction:g} keeps .* of 9,648 weights.*classifier's 160.*; the least that works is"
+    with pytest.raises(UsageError, match=match) as refused:
+        resolve(mask_fraction=fraction)
+    least = float(str(refused.value).rpartition(" ")[2])
+    assert resolve(mask_fraction=least)["mask_fraction"] == least
+    with pytest.raises(UsageError, match="the least that works"):
+        resolve(mask_fraction=least - 2e-6)
+
+
+@pytest.mark.parametrize(
+    ("changed", "match"),
+    [
+        ({"dataset": "digit"}, r"unknown data set 'digit'; did you mean 'digits'\? Known: .*cifar10"),
+        ({"model": "thin-resnet"}, r"unknown model 'thin-resnet'; did you mean 'thin-resnet18'\?"),
+        ({"model": "zzz"}, r"unknown model 'zzz'\. Known: resnet18, small, thin-resnet18"),
+    ],
+)
+def test_unknown_names_offer_the_nearest(changed: dict[str, Any], match: str) -> None:
+    with pytest.raises(UnknownNameError, match=match):
+        resolve(**changed)
+
+
+def test_strategies_are_registered_ones_in_the_order_typed() -> None:
+    assert plan.parse_strategies("bait, random") == ("bait", "random")
+    with pytest.raises(UnknownNameError, match=r"unknown strategy 'bait\+fisch'; did you mean 'bait\+fish'\?"):
+        plan.parse_strategies("random,bait+fisch")
+    with pytest.raises(SweepError, match="strategy 'bait' stands twice"):
+        plan.parse_strategies("bait,random,bait")
+    with pytest.raises(SweepError, match="a strategy is missing here"):
+        plan.parse_strategies("bait,,random")
+
+
+@pytest.mark.parametrize("text", ["0", "-0.1", "1.01", "2", "abc", "", "nan", "inf", "5%"])
+def test_mask_fractions_outside_their_range_are_refused(text: str) -> None:
+    with pytest.raises(UsageError, match=rf"--mask-fraction {text}: must be above 0 and at most 1, or auto"):
+        plan.parse_mask_fraction(text)
+
+
+@pytest.mark.parametrize(("text", "value"), [("auto", "auto"), ("1", 1.0), ("0.002", 0.002), ("2e-3", 0.002)])
+def test_mask_fractions(text: str, value: float | str) -> None:
+    assert plan.parse_mask_fraction(text) == value
+
+
+@pytest.mark.parametrize("text", ["0", "-1", "rel:", "rel:0", "rel:-1", "abc", "", "nan", "inf", "rel:nan", "1:rel"])
+def test_regularisations_that_are_not_positive_are_refused(text: str) -> None:
+    with pytest.raises(UsageError, match=rf"--regularisation {text}: must be a positive number, or rel:c"):
+        plan.parse_regularisation(text)
+
+
+@pytest.mark.parametrize("text", ["1", "0.01", "1e-3", "rel:0.5", "rel:1e-2"])
+def test_regularisations_are_kept_as_typed(text: str) -> None:
+    assert plan.parse_regularisation(text) == text
+
+
+@pytest.mark.parametrize(
+    ("option", "good", "bad", "near"),
+    [("dtype", "float64", "float16", "float"), ("fisher_on", "labelled", "labeled", "labelled")],
+)
+def test_choices(option: str, good: str, bad: str, near: str) -> None:
+    parameter = next(p for p in SUITES.get("compare").parameters if p.name == option)
+    assert parameter.option.parse is not None
+    assert parameter.option.parse(good) == good
+    flag = "--" + option.replace("_", "-")
+    with pytest.raises(UnknownNameError, match=rf"unknown {flag} '{bad}'; did you mean '{near}.*'\? Known: "):
+        parameter.option.parse(bad)
+
+
+@pytest.mark.parametrize(
+    ("count", "model", "blocks"),
+    [
+        (1, "small", [(0,)]),
+        (8, "small", [tuple(range(8))]),
+        (11, "small", [tuple(range(8)), (8, 9, 10)]),
+        (3, "thin-resnet18", [(0,), (1,), (2,)]),
+    ],
+)
+def test_seeds_go_in_the_models_blocks(count: int, model: str, blocks: list[tuple[int, ...]]) -> None:
+    assert plan.seed_blocks(count, {"model": model}) == blocks
+
+
+def test_a_design_takes_every_option_along() -> None:
+    options = resolve(
+        pool=120, test=40, epochs=3, train_batch=9, learning_rate=0.5, weight_decay=0.25, oversample=1.5,
+        regularisation="rel:2", fisher_samples=77, fisher_on="labelled", dtype="float64", start=11, batch=7, rounds=2,
+    )  # fmt: skip
+    arm = plan.design("bait", (0, 3), ("cpu", "cpu"), options)
+    assert (arm.strategy.name, arm.model.name, arm.seeds) == ("bait", "small", (0, 3))
+    assert (arm.start, arm.batch, arm.rounds) == (11, 7, 2)
+    assert [len(pool.ids) for pool in arm.pools] == [120, 120]
+    assert [len(pool.test_targets) for pool in arm.pools] == [40, 40]
+    assert not torch.equal(arm.pools[0].ids, arm.pools[1].ids)
+    recipe, how = arm.recipe, arm.acquisition
+    assert (recipe.epochs, recipe.train_batch, recipe.learning_rate, recipe.weight_decay) == (3, 9, 0.5, 0.25)
+    assert (how.regularisation, how.oversample, how.fisher_samples) == ("rel:2", 1.5, 77)
+    assert (how.fisher_on, how.dtype, how.devices) == ("labelled", "float64", ("cpu", "cpu"))
+    assert how.mask_fraction == options["mask_fraction"]
+
+
+def test_a_prediction_counts_trainings_selections_and_the_dimension() -> None:
+    options = resolve(pool=200, rounds=3, batch=5, start=12, epochs=2)
+    bait = plan.predict_plan("bait", (0, 1), options)
+    assert bait["trainings"] == "8"
+    assert bait["selections"] == "6"
+    assert bait["images trained on"] == str(2 * (12 + 17 + 22 + 27) * 2)
+    assert (bait["pool"], bait["d"]) == ("200", "160")
+    assert plan.predict_plan("random", (0,), options)["d"] == ""
+    assert int(plan.predict_plan("bait+fish", (0,), options)["d"]) >= 320
+
+
+def test_masked_arms_cost_more_than_bait_and_bait_more_than_random() -> None:
+    costs = [plan.relative_cost(name, resolve()) for name in ("random", "bait", "bait+fish")]
+    assert costs == sorted(costs)
+    assert len(set(costs)) == 3
+
+
+def test_every_built_in_data_set_has_a_description() -> None:
+    assert all(each.description for each in DATASETS)

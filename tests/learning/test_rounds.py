@@ -1,0 +1,188 @@
+"""Rounds: what the arms of a seed share, and that a run resumes from its selections alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import pytest
+import torch
+
+import fbench.learning.models  # noqa: F401  (registers the models)
+from fbench.learning.data import Images, split
+from fbench.learning.recipe import Recipe
+from fbench.learning.rounds import Design, Outcome, batches_of, play
+from fbench.learning.strategies import Acquisition, Proposal, State, random
+from fbench.registry import MODELS, STRATEGIES, Strategy
+
+START, BATCH, ROUNDS = 6, 3, 3
+SEEDS = (0, 4)
+
+
+@pytest.fixture(autouse=True, scope="module")
+def one_thread() -> Iterator[None]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture(scope="module")
+def images() -> Images:
+    """Three classes that can be learned: a bright band in another place, and noise."""
+    g = torch.Generator().manual_seed(0)
+    targets = torch.arange(150) % 3
+    x = 0.7 * torch.rand(150, 1, 8, 8, generator=g)
+    for label in range(3):
+        x[targets == label, :, 2 * label : 2 * label + 2] += 0.5
+    return Images("bands", x, targets, 3)
+
+
+def design(images: Images, strategy: Strategy | str, seeds: Sequence[int] = SEEDS, rounds: int = ROUNDS) -> Design:
+    return Design(
+        strategy=STRATEGIES.get(strategy) if isinstance(strategy, str) else strategy,
+        model=MODELS.get("small"),
+        seeds=tuple(seeds),
+        pools=[split(images, seed, pool_size=60, test_size=30) for seed in seeds],
+        start=START,
+        batch=BATCH,
+        rounds=rounds,
+        recipe=Recipe(epochs=3, train_batch=8),
+        acquisition=Acquisition(mask_fraction=0.03, fisher_samples=20),
+    )
+
+
+def bought(rounds: Sequence[Sequence[Outcome]]) -> list[list[list[int]]]:
+    return [[list(each.bought) for each in outcomes] for outcomes in rounds]
+
+
+def deterministic(rounds: Sequence[Sequence[Outcome]]) -> list[Any]:
+    return [
+        [(e.seed, e.labels, e.accuracy, e.nll, list(e.bought), dict(e.facts)) for e in outcomes] for outcomes in rounds
+    ]
+
+
+@pytest.fixture(scope="module")
+def played(images: Images) -> dict[str, list[list[Outcome]]]:
+    return {name: list(play(design(images, name))) for name in ("random", "bait", "bait+fish", "bait+random-mask")}
+
+
+def test_a_round_has_an_outcome_for_every_seed(played: dict[str, list[list[Outcome]]]) -> None:
+    for rounds in played.values():
+        assert len(rounds) == ROUNDS + 1
+        assert all([each.seed for each in outcomes] == list(SEEDS) for outcomes in rounds)
+
+
+def test_labels_grow_by_b(played: dict[str, list[list[Outcome]]]) -> None:
+    for rounds in played.values():
+        for number, outcomes in enumerate(rounds):
+            for each in outcomes:
+                assert each.labels == START + number * BATCH
+                assert len(each.bought) == (START if number == 0 else BATCH)
+
+
+def test_nothing_is_bought_twice_and_all_of_it_is_the_pools(
+    played: dict[str, list[list[Outcome]]], images: Images
+) -> None:
+    for rounds in played.values():
+        for place, seed in enumerate(SEEDS):
+            indices = [index for outcomes in rounds for index in outcomes[place].bought]
+            assert len(indices) == len(set(indices)) == START + ROUNDS * BATCH
+            assert set(indices) <= set(split(images, seed, pool_size=60).ids.tolist())
+
+
+def test_arms_of_a_seed_share_their_start_and_what_it_teaches(played: dict[str, list[list[Outcome]]]) -> None:
+    first = {name: deterministic(rounds[:1]) for name, rounds in played.items()}
+    assert all(found == first["random"] for found in first.values())
+    starts = bought(played["random"][:1])[0]
+    assert starts[0] != starts[1]  # seeds do not share it
+
+
+def test_arms_differ_in_what_they_buy(played: dict[str, list[list[Outcome]]]) -> None:
+    batches = [tuple(rounds[1][0].bought) for rounds in played.values()]
+    assert len(set(batches)) == len(batches)
+
+
+def test_a_round_zero_has_no_selection_time(played: dict[str, list[list[Outcome]]]) -> None:
+    for rounds in played.values():
+        assert all(each.select_s is None for each in rounds[0])
+        assert all(each.select_s is not None and each.select_s > 0 for each in rounds[1])
+        assert all(each.train_s > 0 for outcomes in rounds for each in outcomes)
+
+
+def test_a_row_has_the_facts_of_its_strategy(played: dict[str, list[list[Outcome]]]) -> None:
+    row = played["bait"][1][0].row()
+    assert list(row) == ["labels", "accuracy", "nll", "train_s", "select_s", "dim", "regularisation", "d_eff"]
+    assert "dim" not in played["random"][1][0].row()
+
+
+@pytest.mark.parametrize("name", ["random", "bait+random-mask"])
+@pytest.mark.parametrize("done", range(ROUNDS + 2))
+def test_a_run_goes_on_from_its_selections(
+    played: dict[str, list[list[Outcome]]], images: Images, name: str, done: int
+) -> None:
+    whole = played[name]
+    rest = list(play(design(images, name), bought(whole[:done])))
+    assert deterministic(rest) == deterministic(whole[done:])
+
+
+def test_what_was_bought_is_believed_and_not_drawn_again(
+    played: dict[str, list[list[Outcome]]], images: Images
+) -> None:
+    other = bought(played["random"][:1])
+    other[0][0] = bought(played["random"][:2])[1][0] + other[0][0][BATCH:]
+    rest = list(play(design(images, "random"), other))
+    assert len(rest) == ROUNDS
+    assert rest[0][0].nll != played["random"][1][0].nll
+
+
+def test_a_seed_does_not_depend_on_those_beside_it(played: dict[str, list[list[Outcome]]], images: Images) -> None:
+    alone = list(play(design(images, "bait", seeds=SEEDS[1:])))
+    assert deterministic(alone) == [[each[1]] for each in deterministic(played["bait"])]
+
+
+def test_fewer_rounds_are_the_first_ones(played: dict[str, list[list[Outcome]]], images: Images) -> None:
+    assert deterministic(list(play(design(images, "bait", rounds=1)))) == deterministic(played["bait"][:2])
+
+
+def test_a_strategy_that_draws_as_it_likes_moves_nothing_else(
+    played: dict[str, list[list[Outcome]]], images: Images
+) -> None:
+    def propose(state: State, batch_size: int) -> Proposal:
+        torch.manual_seed(state.round)
+        torch.rand(1000)
+        return random(state, batch_size)
+
+    before = torch.get_rng_state()
+    noisy = list(play(design(images, Strategy("noisy", "", propose))))
+    torch.set_rng_state(before)
+    assert deterministic(noisy) == deterministic(played["random"])
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [
+        lambda state, b: Proposal(state.unlabelled()[:1].repeat(b)),
+        lambda state, b: Proposal(state.labelled[:b]),
+        lambda state, b: Proposal(state.unlabelled()[: b - 1]),
+    ],
+    ids=["twice", "labelled", "too few"],
+)
+def test_a_strategy_that_breaks_its_promise_ends_the_arm(images: Images, broken: Any) -> None:
+    rounds = play(design(images, Strategy("broken", "", broken)))
+    assert len(next(rounds)) == len(SEEDS)
+    with pytest.raises(RuntimeError, match="distinct unlabelled were asked"):
+        next(rounds)
+
+
+def test_batches_of_rows_in_any_order(played: dict[str, list[list[Outcome]]]) -> None:
+    expected = bought(played["bait"])
+    rows = [
+        {"round": number, "seed": each.seed, "position": position, "index": index}
+        for number, outcomes in enumerate(played["bait"])
+        for each in outcomes
+        for position, index in enumerate(each.bought)
+    ]
+    assert batches_of(rows, SEEDS) == expected
+    assert batches_of(rows[::-1], SEEDS) == expected
+    assert batches_of([], SEEDS) == []

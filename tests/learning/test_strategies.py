@@ -1,0 +1,290 @@
+"""Strategies: B distinct unlabelled positions each, from what a strategy may look at and nothing else."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+import torch
+from scipy import stats
+from torch import Tensor
+
+import fbench.fisher.bait
+import fbench.fisher.diagonal
+import fbench.learning.models
+from fbench.fisher.bait import bait_select
+from fbench.fisher.embeddings import last_layer_embedding
+from fbench.fisher.masked import masked_embedding
+from fbench.fisher.masks import Mask, kept
+from fbench.learning import seeds
+from fbench.learning.data import Pool
+from fbench.learning.inference import logits_and_features
+from fbench.learning.recipe import Recipe
+from fbench.learning.strategies import (
+    Acquisition,
+    State,
+    check_proposal,
+    classifier_parameters,
+    fish_mask,
+)
+from fbench.learning.training import train_block
+from fbench.registry import MODELS, STRATEGIES
+
+BUILT_IN = ("random", "bait", "bait+fish", "bait+random-mask")
+BAIT = BUILT_IN[1:]
+N, LABELLED, CLASSES = 60, (7, 3, 41, 20, 58, 11, 30, 2), 4
+FRACTION = 0.03
+
+
+@pytest.fixture(autouse=True, scope="module")
+def one_thread() -> Iterator[None]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture(scope="module")
+def trained() -> State:
+    g = torch.Generator().manual_seed(0)
+    images = torch.rand(N, 1, 8, 8, generator=g)
+    targets = torch.randint(CLASSES, (N,), generator=g)
+    pool = Pool(images, targets, torch.arange(N) * 3, images[:5], targets[:5], CLASSES)
+    labelled = torch.tensor(LABELLED)
+    network = train_block(
+        MODELS.get("small"), [images[labelled]], [targets[labelled]], [0], classes=CLASSES, recipe=Recipe(epochs=4)
+    )[0]
+    acquisition = Acquisition(mask_fraction=FRACTION, fisher_samples=16)
+    return State(network, pool, labelled, seed=0, round=1, acquisition=acquisition)
+
+
+def with_acquisition(state: State, **changed: Any) -> State:
+    return dataclasses.replace(state, acquisition=dataclasses.replace(state.acquisition, **changed))
+
+
+def propose(name: str, state: State, batch_size: int = 6) -> list[int]:
+    found: list[int] = STRATEGIES.get(name).propose(state, batch_size).positions.tolist()
+    return found
+
+
+@pytest.mark.parametrize("name", BUILT_IN)
+@pytest.mark.parametrize("batch_size", [1, 6, N - len(LABELLED)])
+def test_exactly_b_distinct_unlabelled(trained: State, name: str, batch_size: int) -> None:
+    found = propose(name, trained, batch_size)
+    assert len(found) == len(set(found)) == batch_size
+    assert not set(found) & set(LABELLED)
+    assert set(found) <= set(range(N))
+    check_proposal(found, trained, batch_size)
+
+
+@pytest.mark.parametrize("name", BUILT_IN)
+def test_the_same_state_gives_the_same_batch(trained: State, name: str) -> None:
+    before = torch.get_rng_state()
+    first = propose(name, trained)
+    torch.rand(17)
+    assert propose(name, trained) == first
+    torch.set_rng_state(before)
+
+
+@pytest.mark.parametrize("name", BUILT_IN)
+def test_targets_of_the_unlabelled_are_not_looked_at(trained: State, name: str) -> None:
+    free = trained.unlabelled()
+    targets = trained.pool.targets.clone()
+    targets[free] = targets[free].flip(0)
+    assert not torch.equal(targets, trained.pool.targets)
+    blind = dataclasses.replace(trained, pool=dataclasses.replace(trained.pool, targets=targets))
+    assert propose(name, blind) == propose(name, trained)
+
+
+@pytest.mark.parametrize("name", BUILT_IN)
+def test_the_network_is_left_as_it_was(trained: State, name: str) -> None:
+    before = {key: value.clone() for key, value in trained.network.state_dict().items()}
+    propose(name, trained)
+    torch.testing.assert_close(dict(trained.network.state_dict()), before, rtol=0, atol=0)
+    assert not trained.network.training
+    assert all(p.grad is None for p in trained.network.parameters())
+
+
+def test_random_is_uniform(trained: State) -> None:
+    draws, batch_size = 400, 5
+    counts = torch.zeros(N)
+    for seed in range(draws):
+        counts[propose("random", dataclasses.replace(trained, seed=seed), batch_size)] += 1
+    free = trained.unlabelled()
+    assert counts.sum() == counts[free].sum() == draws * batch_size
+    expected = draws * batch_size / len(free)
+    # Draws without replacement vary by (m−B)/(m−1) of what independent ones would.
+    statistic = float(((counts[free] - expected) ** 2 / expected).sum()) * (len(free) - 1) / (len(free) - batch_size)
+    assert stats.chi2.cdf(statistic, len(free) - 1) < 0.999
+
+
+def test_random_is_drawn_from_the_strategy_family(trained: State) -> None:
+    free = trained.unlabelled()
+    order = torch.randperm(len(free), generator=seeds.generator("strategy", 0, 1))
+    assert propose("random", trained) == free[order[:6]].tolist()
+    assert propose("random", dataclasses.replace(trained, round=2)) != propose("random", trained)
+    assert propose("random", dataclasses.replace(trained, seed=1)) != propose("random", trained)
+
+
+def test_one_arms_draws_move_nothing_in_another(trained: State) -> None:
+    expected = {name: propose(name, trained) for name in BUILT_IN}
+    torch.rand(1000, generator=trained.generator())
+    torch.rand(1000, generator=trained.generator(0))
+    for name in reversed(BUILT_IN):
+        assert propose(name, trained) == expected[name]
+
+
+@pytest.mark.parametrize(("regularisation", "oversample"), [("1", 2.0), ("0.01", 1.0), ("rel:0.1", 3.0)])
+def test_bait_is_bait_select_on_the_last_layer(trained: State, regularisation: str, oversample: float) -> None:
+    state = with_acquisition(trained, regularisation=regularisation, oversample=oversample)
+    embedding = last_layer_embedding(*logits_and_features(state.network, state.pool.images))
+    expected = bait_select(
+        embedding, 6, labelled=state.labelled, regularisation=regularisation, oversample=oversample, dtype=torch.float32
+    )
+    proposal = STRATEGIES.get("bait").propose(state, 6)
+    assert proposal.positions.tolist() == expected.indices.tolist()
+    assert proposal.facts == {
+        "dim": 16 * CLASSES,
+        "regularisation": expected.regularisation,
+        "d_eff": expected.effective_dimension,
+    }
+
+
+def test_bait_on_fish_is_bait_select_on_the_masked_embedding(trained: State) -> None:
+    embedding = masked_embedding(trained.network, trained.pool.images, fish_mask(trained))
+    expected = bait_select(embedding, 6, labelled=trained.labelled, regularisation=1.0, dtype=torch.float32)
+    proposal = STRATEGIES.get("bait+fish").propose(trained, 6)
+    assert proposal.positions.tolist() == expected.indices.tolist()
+    assert proposal.facts["dim"] == kept(FRACTION, parameters(trained))
+
+
+def parameters(state: State) -> int:
+    return sum(p.numel() for p in state.network.parameters())
+
+
+@pytest.mark.parametrize("fraction", [0.012, 0.02, 0.29, 1.0])
+def test_a_fish_mask_keeps_the_classifier_and_the_fraction(trained: State, fraction: float) -> None:
+    mask = fish_mask(with_acquisition(trained, mask_fraction=fraction))
+    assert classifier_parameters(trained.network) == ["classifier.weight"]
+    assert bool(mask["classifier.weight"].all())
+    assert mask.size == kept(fraction, parameters(trained))
+    assert mask.always == ("classifier.weight",)
+
+
+def test_a_fish_mask_keeps_the_largest_of_the_rest(trained: State) -> None:
+    state = with_acquisition(trained, fisher_samples=N)
+    mask = fish_mask(state)
+    diagonal = fbench.fisher.diagonal.fisher_diagonal(state.network, state.pool.images)
+    free = [name for name in mask if name not in mask.always]
+    inside = torch.cat([diagonal[name][mask[name]] for name in free])
+    outside = torch.cat([diagonal[name][~mask[name]] for name in free])
+    assert len(inside) == kept(FRACTION, parameters(state)) - 16 * CLASSES
+    assert inside.min() >= outside.max() * (1 - 1e-5)  # the order of the images changes the last bits
+
+
+@pytest.fixture
+def drawn(monkeypatch: pytest.MonkeyPatch, trained: State) -> Callable[..., list[int]]:
+    """The pool positions whose images a FISH mask was computed on."""
+    seen: list[Tensor] = []
+    real = fbench.fisher.diagonal.fisher_diagonal
+
+    def spy(network: Any, images: Tensor, **more: Any) -> Any:
+        seen.append(images)
+        return real(network, images, **more)
+
+    monkeypatch.setattr(fbench.fisher.diagonal, "fisher_diagonal", spy)
+
+    def draw(**changed: Any) -> list[int]:
+        seed = changed.pop("seed", 0)
+        fish_mask(dataclasses.replace(with_acquisition(trained, **changed), seed=seed))
+        same = (seen.pop()[:, None] == trained.pool.images[None]).flatten(2).all(2)
+        return [int(row.nonzero()[0, 0]) for row in same]
+
+    return draw
+
+
+@pytest.mark.parametrize(
+    ("population", "allowed"),
+    [("pool", set(range(N))), ("unlabelled", set(range(N)) - set(LABELLED)), ("labelled", set(LABELLED))],
+)
+def test_the_fisher_is_drawn_from_where_it_was_asked(
+    drawn: Callable[..., list[int]], population: str, allowed: set[int]
+) -> None:
+    found = drawn(fisher_on=population, fisher_samples=1024)
+    assert set(found) == allowed
+    assert len(found) == len(allowed)
+    few = drawn(fisher_on=population, fisher_samples=5)
+    assert len(set(few)) == 5
+    assert set(few) <= allowed
+    assert few != sorted(allowed)[:5]
+    assert drawn(fisher_on=population, fisher_samples=5, seed=1) != few
+
+
+def test_a_draw_of_the_pool_holds_labelled_and_unlabelled(drawn: Callable[..., list[int]]) -> None:
+    found = set(drawn(fisher_on="pool", fisher_samples=40))
+    assert found & set(LABELLED)
+    assert found - set(LABELLED)
+
+
+def test_the_random_mask_has_the_fish_masks_count_everywhere(trained: State, monkeypatch: pytest.MonkeyPatch) -> None:
+    masks: list[Mask] = []
+
+    def spy(network: Any, images: Tensor, mask: Mask) -> Any:
+        masks.append(mask)
+        return masked_embedding(network, images, mask)
+
+    monkeypatch.setattr("fbench.fisher.masked.masked_embedding", spy)
+    propose("bait+fish", trained)
+    propose("bait+random-mask", trained)
+    propose("bait+random-mask", dataclasses.replace(trained, round=2))
+    fish, control, later = masks
+    assert control.counts() == fish.counts()
+    assert control.always == fish.always
+    overlap = control.jaccard(fish)
+    assert overlap is not None
+    assert overlap < 0.5
+    assert later.jaccard(control) != 1
+
+
+@pytest.mark.parametrize("name", BAIT)
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_the_selection_runs_in_the_dtype_asked_for(
+    trained: State, monkeypatch: pytest.MonkeyPatch, name: str, dtype: str
+) -> None:
+    asked: list[Any] = []
+
+    def spy(*given: Any, **named: Any) -> Any:
+        asked.append(named)
+        return bait_select(*given, **named)
+
+    monkeypatch.setattr(fbench.fisher.bait, "bait_select", spy)
+    state = with_acquisition(trained, dtype=dtype, devices=("cpu", "cpu"))
+    found = propose(name, state)
+    assert asked[0]["dtype"] is getattr(torch, dtype)
+    assert asked[0]["devices"] == ("cpu", "cpu")
+    assert len(set(found)) == 6
+
+
+@pytest.mark.parametrize(
+    "positions",
+    [[0, 0, 1], [0, 1, LABELLED[0]], [0, 1], [0, 1, 4, 5], [0, 1, N], [0, 1, -1]],
+    ids=["twice", "labelled", "too few", "too many", "beyond the pool", "negative"],
+)
+def test_a_broken_promise_is_refused(trained: State, positions: list[int]) -> None:
+    with pytest.raises(RuntimeError, match=rf"proposed {len(positions)} .*; 3 distinct unlabelled were asked"):
+        check_proposal(positions, trained, 3)
+
+
+def test_unlabelled_ascends_and_leaves_out_the_labelled(trained: State) -> None:
+    assert trained.unlabelled().tolist() == sorted(set(range(N)) - set(LABELLED))
+
+
+def test_nan_in_the_pool_is_named_and_not_ranked(trained: State) -> None:
+    images = trained.pool.images.clone()
+    images[50] = torch.nan
+    broken = dataclasses.replace(trained, pool=dataclasses.replace(trained.pool, images=images))
+    for name in BAIT:
+        with pytest.raises(ValueError, match=r"(?i)nan|finite"):
+            propose(name, with_acquisition(broken, fisher_samples=N))
