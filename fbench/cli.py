@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import json
 import os
 import sys
 import warnings
@@ -282,6 +283,7 @@ def _show_plan(suite: Suite, resolved: Mapping[str, Any], settings: Settings) ->
 
 def _report(suite: Suite, resolved: Mapping[str, Any], rows: Mapping[str, list[Row]], run_folder: RunFolder) -> int:
     """Summarise, write ``summary.md`` and the figures, print; the exit code says how it went."""
+    from fbench.folder import writing
     from fbench.results import figures, render
 
     statuses = [row["status"] for row in rows["results"]]
@@ -291,14 +293,17 @@ def _report(suite: Suite, resolved: Mapping[str, Any], rows: Mapping[str, list[R
             f"nothing was measured in {run_folder.path}: {'; '.join(sorted(reasons)) or 'no cases'}"
         )
     summary = suite.summarise(rows, resolved)
-    for figure in summary.figures:
-        figures.draw(figure, run_folder.path / "figures")
-    run_folder.write_text("summary.md", render.markdown(f"fbench {suite.name}", summary))
+    with writing(run_folder.path):
+        for figure in summary.figures:
+            figures.draw(figure, run_folder.path / "figures")
+    environment = json.loads((run_folder.path / "environment.json").read_text(encoding="utf-8"))
+    where = render.provenance(environment, run_folder.spent_s)
+    run_folder.write_text("summary.md", render.markdown(f"fbench {suite.name}", summary, [where]))
     for table in summary.tables:
         out.print(render.rich_table(table), "")
     for finding in summary.findings:
         out.print(f"• {finding}", markup=False)
-    out.print(f"\nRows, findings and figures are in {run_folder.path}", markup=False)
+    out.print(f"\n{where} Rows, findings and figures are in {run_folder.path}", markup=False)
     return FAILED if "failed" in statuses else 0
 
 

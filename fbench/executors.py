@@ -170,9 +170,11 @@ class _Worker:
         theirs.close()
 
     def send(self, case: Case, committed: dict[str, list[Row]]) -> None:
-        if not self._process.is_alive():
+        try:
+            self.pipe.send((case, committed))
+        except OSError:  # it died, with the cases that it held: a new one takes them up from what is committed
             self._start()
-        self.pipe.send((case, committed))
+            self.pipe.send((case, committed))
 
     def receive(self) -> Unit | Fault | None:
         try:

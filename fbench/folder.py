@@ -3,7 +3,7 @@
     options.json       every option resolved, and the run's fingerprint: written first, it makes the folder ours
     environment.json   the machine
     results.csv, …     tables, appended a unit at a time, rewritten once in key order when the run ends
-    state.json         how many bytes of every table are committed, and whether the run has finished
+    state.json         how many bytes of every table are committed, whether the run has finished, and how long it took
 
 A unit is committed when ``state.json`` (replaced atomically) counts its bytes; whatever lies beyond is a torn or
 uncommitted tail and is cut off when the folder is taken up. A rewrite puts every new table beside the old one, says
@@ -16,6 +16,7 @@ import contextlib
 import json
 import os
 import shutil
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -39,11 +40,13 @@ class RunFolder:
         self.path, self.tables, self.unit = path, tables, unit
         self._sizes: dict[str, int] = {}
         self._lock: Any = None
+        self._since = time.monotonic()
         self.finished = False
+        self.spent_s = 0.0
 
     def create(self, identity: Mapping[str, Any], environment: Mapping[str, Any]) -> None:
         """Make the folder ours and start every table with its header."""
-        with _writing(self.path):
+        with writing(self.path):
             self.path.mkdir(parents=True, exist_ok=True)
             self._take_lock()
             clear(self.path)
@@ -60,10 +63,10 @@ class RunFolder:
         Raises:
             FolderError: another process works in it, or a table lost bytes that had been committed.
         """
-        with _writing(self.path):
+        with writing(self.path):
             self._take_lock()
             state = json.loads((self.path / "state.json").read_text())
-            self._sizes, self.finished = state["sizes"], state["finished"]
+            self._sizes, self.finished, self.spent_s = state["sizes"], state["finished"], state["spent_s"]
             if state["renaming"]:
                 self._rename()
             for name in self.tables:
@@ -71,7 +74,7 @@ class RunFolder:
 
     def commit(self, unit: Unit) -> None:
         """Append a unit: side tables, then ``results``, then the mark."""
-        with _writing(self.path):
+        with writing(self.path):
             for name in [*(n for n in self.tables if n != "results"), "results"]:
                 rows = unit.rows if name == "results" else unit.tables.get(name, ())
                 if rows:
@@ -84,7 +87,7 @@ class RunFolder:
 
     def rewrite(self, rows: Mapping[str, Sequence[Row]], *, finished: bool) -> None:
         """Replace every table at once, so that a kill leaves either the old ones or the new."""
-        with _writing(self.path):
+        with writing(self.path):
             for name, columns in self.tables.items():
                 text = (table.header(columns) + table.lines(columns, rows[name])).encode()
                 self._new(name).write_bytes(text)
@@ -95,7 +98,7 @@ class RunFolder:
 
     def write_text(self, name: str, text: str) -> None:
         """Write one more file of the run, such as ``summary.md``."""
-        with _writing(self.path):
+        with writing(self.path):
             (self.path / name).write_text(text, encoding="utf-8")
 
     def close(self) -> None:
@@ -132,7 +135,14 @@ class RunFolder:
         self._write_state()
 
     def _write_state(self, *, renaming: bool = False) -> None:
-        state = {"sizes": self._sizes, "finished": self.finished, "renaming": renaming}
+        now = time.monotonic()
+        self.spent_s, self._since = self.spent_s + now - self._since, now
+        state = {
+            "sizes": self._sizes,
+            "finished": self.finished,
+            "renaming": renaming,
+            "spent_s": round(self.spent_s, 3),
+        }
         _write_json(self.path / "state.json", state)
 
     def _take_lock(self) -> None:
@@ -183,7 +193,12 @@ def _write_json(path: Path, value: Mapping[str, Any]) -> None:
 
 
 @contextlib.contextmanager
-def _writing(path: Path) -> Iterator[None]:
+def writing(path: Path) -> Iterator[None]:
+    """Turn what the system says of a write into one line for the user.
+
+    Raises:
+        FolderError: the disk is full, the folder cannot be written, …
+    """
     try:
         yield
     except OSError as error:

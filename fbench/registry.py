@@ -154,7 +154,7 @@ class Suite:
             value = options[parameter.name]
             values = option.expand(value, options) if option.expand else value
             points = [{**point, option.axis: each} for point in points for each in values]
-        return [Case(",".join(f"{axis}={_label(value)}" for axis, value in p.items()), p) for p in points]
+        return [Case(" ".join(f"{axis}={_label(value)}" for axis, value in p.items()), p) for p in points]
 
 
 def _label(value: Any) -> str:

@@ -140,7 +140,8 @@ def open_folder(suite: Suite, path: Path, resumed: bool, identity: Mapping[str, 
     if resumed:
         run_folder.take_up()
     else:
-        run_folder.create(identity, environment(settings.devices, settings.threads))
+        where = {**environment(settings.devices, settings.threads), "jobs": settings.jobs}
+        run_folder.create(identity, where)
     return run_folder
 
 

@@ -1,4 +1,5 @@
 import shutil
+import warnings
 from pathlib import Path
 
 import pytest
@@ -29,3 +30,9 @@ def toy(registries, toy_file):
     """The toy suites, loaded into this process; gives their file."""
     registry.load_file(toy_file)
     return toy_file
+
+
+@pytest.fixture
+def showwarning(monkeypatch):
+    """The command line takes warnings over; a test gives them back."""
+    monkeypatch.setattr(warnings, "showwarning", warnings.showwarning)

@@ -11,9 +11,14 @@ so a mask's positions are gathered without building the rest. A bias has A = 1.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Protocol
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+
+_BLOCK_FILL = 64
+"""A product of I′ × O′ entries a position beats gathering up to about this many entries for each position kept."""
 
 
 @dataclass(frozen=True)
@@ -32,12 +37,17 @@ class Factors:
     def at(self, outputs: int, parameter: str, positions: Tensor) -> Gathered:
         """What the flat ``positions`` [m] of ``weight`` or ``bias`` need of A, gathered once for every row."""
         if parameter == "bias":
-            return Gathered(None, positions)
+            return Pairs(None, positions)
         if self.groups == 0:
-            return Gathered(self.A[:, positions], positions)
+            return Pairs(self.A[:, positions], positions)
         width = self.A.shape[1] // self.groups
         out = positions // width
-        return Gathered(self.A[:, out // (outputs // self.groups) * width + positions % width], out)
+        into = out // (outputs // self.groups) * width + positions % width
+        outs, at_out = torch.unique(out, return_inverse=True)
+        ins, at_in = torch.unique(into, return_inverse=True)
+        if len(outs) * len(ins) <= _BLOCK_FILL * len(positions):
+            return Block(self.A[:, ins], outs, at_out, at_in)
+        return Pairs(self.A[:, into], out)
 
     def gradient(self, D: Tensor, parameter: str) -> Tensor:
         """G [n, m] at every position, flat."""
@@ -50,17 +60,36 @@ class Factors:
         return g.view(n, -1)
 
 
+class Gathered(Protocol):
+    """A at a mask's positions, ready to meet every row's D."""
+
+    def gradient(self, D: Tensor) -> Tensor:
+        """G [n, m]."""
+
+
 @dataclass(frozen=True)
-class Gathered:
-    """A at a mask's positions, [n, m, L] (None for a bias: ones), and out(j) [m]."""
+class Pairs:
+    """A position at a time: A [n, m, L] (None for a bias: ones) and out(j) [m]. For scattered positions."""
 
     A: Tensor | None
     out: Tensor
 
     def gradient(self, D: Tensor) -> Tensor:
-        """G [n, m]."""
         rows = D[:, self.out]
         return rows.sum(-1) if self.A is None else (rows * self.A).sum(-1)
+
+
+@dataclass(frozen=True)
+class Block:
+    """The product of all outputs with all inputs that the mask touches, then its positions: A [n, I′, L]."""
+
+    A: Tensor
+    outs: Tensor
+    at_out: Tensor
+    at_in: Tensor
+
+    def gradient(self, D: Tensor) -> Tensor:
+        return (D[:, self.outs] @ self.A.mT)[:, self.at_out, self.at_in]
 
 
 def unsupported_reason(layer: nn.Module) -> str:

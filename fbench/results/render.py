@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 from fbench.contract import Summary, Table
+from fbench.units import format_seconds
 
 if TYPE_CHECKING:
     from rich.table import Table as RichTable
@@ -20,6 +21,15 @@ def markdown(title: str, summary: Summary, notes: Sequence[str] = ()) -> str:
     parts += [f"![{figure.title}](figures/{figure.name}.png)" for figure in summary.figures]
     parts += notes
     return "\n\n".join(parts) + "\n"
+
+
+def provenance(environment: Mapping[str, Any], spent_s: float) -> str:
+    """Where the numbers come from, and how long they took: an absolute time means nothing without its machine."""
+    devices = [gpu["name"] for gpu in environment["gpus"]] or [environment["cpu"] or "unknown CPU"]
+    return (
+        f"Measured in {format_seconds(spent_s)} on {', '.join(devices)} ({environment['cores_usable']} cores; "
+        f"{environment['jobs']} × {environment['threads']} threads; torch {environment['torch']})."
+    )
 
 
 def markdown_table(table: Table) -> str:

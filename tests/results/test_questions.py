@@ -1,0 +1,46 @@
+"""Questions of a comparison, as they are typed."""
+
+from __future__ import annotations
+
+import pytest
+
+from fbench.errors import UsageError
+from fbench.registry import SUITES
+from fbench.results.questions import Question, parse_questions
+
+
+def test_both_relations() -> None:
+    assert parse_questions("bait+fish >= bait, bait+fish > random") == (
+        Question("bait+fish", ">=", "bait"),
+        Question("bait+fish", ">", "random"),
+    )
+
+
+@pytest.mark.parametrize("text", ["a>b", " a > b ", "a  >b", "a > b,", ",a > b"])
+def test_spaces_do_not_matter(text: str) -> None:
+    assert parse_questions(text) == (Question("a", ">", "b"),)
+
+
+def test_greater_or_equal_is_not_read_as_greater() -> None:
+    assert parse_questions("a>=b") == (Question("a", ">=", "b"),)
+
+
+@pytest.mark.parametrize("text", ["", "  ", ","])
+def test_no_question_at_all(text: str) -> None:
+    assert parse_questions(text) == ()
+
+
+@pytest.mark.parametrize(
+    "item",
+    ["a", "a >", "> b", "a < b", "a <= b", "a = b", "a == b", "a > b > c", "a > a", "a >= a", "a b > c", "a ≥ b"],
+)
+def test_anything_else_is_refused(item: str) -> None:
+    with pytest.raises(UsageError, match=r"write 'A >= B' \(not inferior\) or 'A > B' \(better\)") as refused:
+        parse_questions(f"x > y, {item}")
+    assert repr(item.strip()) in str(refused.value)
+
+
+def test_a_question_reads_as_it_was_typed() -> None:
+    text = next(p.default for p in SUITES.get("compare").parameters if p.name == "questions")
+    assert ", ".join(map(str, parse_questions(text))) == text
+    assert len(parse_questions(text)) == 3

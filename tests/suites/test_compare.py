@@ -1,0 +1,821 @@
+"""``fbench compare`` as it is typed: what it writes, that it is the same every time, and what it refuses."""
+
+from __future__ import annotations
+
+import contextlib
+import csv
+import json
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+import warnings
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+import torch
+
+from fbench import cli, registry
+from fbench.folder import RunFolder
+from fbench.learning import plan
+
+TINY = (
+    "--rounds 2 --seeds 2 --epochs 2 --pool 200 --test 60 --batch 5 --start 12 --fisher-samples 64 "
+    "--threads 1 --device cpu"
+).split()
+ARMS = ("random", "bait", "bait+fish", "bait+random-mask")
+TIMES = ("train_s", "select_s")
+CIFAR = os.environ.get("FBENCH_DATA_DIR")
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _surroundings() -> Iterator[None]:
+    """One thread, no data folder from outside, and everything as it was after."""
+    threads, folder = torch.get_num_threads(), os.environ.pop("FBENCH_DATA_DIR", None)
+    yield
+    torch.set_num_threads(threads)
+    if folder is not None:
+        os.environ["FBENCH_DATA_DIR"] = folder
+
+
+class Ended(NamedTuple):
+    code: int
+    out: str
+    err: str
+
+
+@pytest.fixture
+def fbench(capfd: pytest.CaptureFixture[str]) -> Callable[..., Ended]:
+    """Run ``fbench compare`` in this process: the tiny settings, and what is typed after them."""
+
+    def run(*words: Any, tiny: tuple[str, ...] | list[str] = TINY, jobs: int | None = 1) -> Ended:
+        capfd.readouterr()
+        side_by_side = [] if jobs is None else ["--jobs", str(jobs)]
+        code = cli.run(["compare", *tiny, *side_by_side, *(str(word) for word in words)])
+        return Ended(code, *capfd.readouterr())
+
+    return run
+
+
+def table(folder: Path, name: str = "results") -> list[dict[str, str]]:
+    with (folder / f"{name}.csv").open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def deterministic(folder: Path, **where: str) -> list[dict[str, str]]:
+    """The rows of ``results.csv`` without what a clock said, and those ``where`` only."""
+    rows = [row for row in table(folder) if all(row[name] == value for name, value in where.items())]
+    return [{name: value for name, value in row.items() if name not in TIMES} for row in rows]
+
+
+def assert_equal_runs(one: Path, two: Path) -> None:
+    assert deterministic(one) == deterministic(two)
+    assert (one / "selections.csv").read_bytes() == (two / "selections.csv").read_bytes()
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The tiny run of all four arms, uninterrupted."""
+    path = tmp_path_factory.mktemp("whole") / "run"
+    assert cli.run(["compare", *TINY, "--jobs", "1", "--out", str(path)]) == 0
+    return path
+
+
+# What a run writes
+
+
+def test_the_files_of_a_run(whole: Path) -> None:
+    found = {str(path.relative_to(whole)) for path in whole.rglob("*") if path.is_file()}
+    assert found >= {
+        "results.csv", "selections.csv", "options.json", "environment.json", "summary.md",
+        "figures/learning_curves.svg", "figures/learning_curves.png",
+    }  # fmt: skip
+    assert not [name for name in found if name.endswith(".new")]
+
+
+@pytest.mark.parametrize("name", ["results", "selections"])
+def test_columns_are_the_declared_ones(whole: Path, name: str) -> None:
+    declared = [column.name for column in registry.SUITES.get("compare").all_tables()[name]]
+    assert (whole / f"{name}.csv").read_text().splitlines()[0].split(",") == declared
+
+
+def test_columns_of_the_contract_are_declared() -> None:
+    tables = registry.SUITES.get("compare").all_tables()
+    names = {name: [column.name for column in columns] for name, columns in tables.items()}
+    contract = {"case", "strategy", "seed", "round", "labels", "accuracy", "nll", "train_s", "select_s"}
+    assert contract | {"status", "reason"} <= set(names["results"])
+    assert {"strategy", "seed", "round", "position", "index"} <= set(names["selections"])
+
+
+def test_rows_are_complete_and_in_key_order(whole: Path) -> None:
+    keys = [(row["strategy"], int(row["round"]), int(row["seed"])) for row in table(whole)]
+    assert keys == [(name, number, seed) for name in ARMS for number in range(3) for seed in range(2)]
+    keys = [(r["strategy"], *(int(r[n]) for n in ("round", "seed", "position"))) for r in table(whole, "selections")]
+    bought = [12, 5, 5]
+    assert keys == [
+        (name, number, seed, place)
+        for name in ARMS
+        for number in range(3)
+        for seed in range(2)
+        for place in range(bought[number])
+    ]
+
+
+def test_values_of_the_rows(whole: Path) -> None:
+    for row in table(whole):
+        number = int(row["round"])
+        assert (row["status"], row["reason"]) == ("ok", "")
+        assert int(row["labels"]) == 12 + 5 * number
+        assert 0 <= float(row["accuracy"]) <= 1
+        assert (float(row["accuracy"]) * 60) == pytest.approx(round(float(row["accuracy"]) * 60))
+        assert float(row["nll"]) > 0
+        assert float(row["train_s"]) > 0
+        assert (row["select_s"] == "") is (number == 0)
+        assert (row["dim"] == "") is (number == 0 or row["strategy"] == "random")
+        if row["dim"]:
+            assert int(row["dim"]) == 160 if row["strategy"] == "bait" else int(row["dim"]) >= 320
+            assert 0 < float(row["d_eff"]) < int(row["dim"])
+            assert float(row["regularisation"]) == 1
+
+
+def test_arms_share_the_start_set_and_nothing_is_bought_twice(whole: Path) -> None:
+    for seed in "01":
+        rows = [row for row in table(whole, "selections") if row["seed"] == seed]
+        by_arm = {name: [int(row["index"]) for row in rows if row["strategy"] == name] for name in ARMS}
+        assert all(len(set(indices)) == len(indices) == 22 for indices in by_arm.values())
+        assert all(indices[:12] == by_arm["random"][:12] for indices in by_arm.values())
+        first = {tuple(indices[12:17]) for indices in by_arm.values()}
+        assert len(first) == len(ARMS)
+    start = [row for row in deterministic(whole) if row["round"] == "0"]
+    assert len({(row["seed"], row["accuracy"], row["nll"]) for row in start}) == 2
+
+
+def test_options_are_all_recorded(whole: Path) -> None:
+    identity = json.loads((whole / "options.json").read_text())
+    options = identity["options"]
+    assert set(options) == {parameter.name for parameter in registry.SUITES.get("compare").parameters}
+    assert "auto" not in options.values()
+    assert (options["seeds"], options["rounds"], options["model"]) == (2, 2, "small")
+    assert options["strategies"] == list(ARMS)
+    assert options["mask_fraction"] == pytest.approx(0.034)
+    assert options["questions"] == "bait+fish >= bait, bait+fish > bait+random-mask, bait+fish > random"
+    assert (identity["threads"], identity["devices"], identity["suite"]) == (1, ["cpu"], "compare")
+    assert len(identity["fingerprint"]) == 64
+
+
+def test_the_environment_is_recorded(whole: Path) -> None:
+    environment = json.loads((whole / "environment.json").read_text())
+    assert environment["threads"] == 1
+    assert environment["torch"] == torch.__version__
+
+
+def test_the_summary_has_findings_table_and_figure(whole: Path) -> None:
+    text = (whole / "summary.md").read_text()
+    assert "bait+fish is not inferior" in text or "bait+fish is equivalent" in text or "unresolved" in text
+    assert "| random |" in text
+    assert "](figures/learning_curves.png)" in text
+    assert "nan" not in text.lower()
+
+
+def test_a_finished_run_is_rendered_again(whole: Path, tmp_path: Path, fbench: Callable[..., Ended]) -> None:
+    copy = Path(shutil.copytree(whole, tmp_path / "copy"))
+    (copy / "summary.md").unlink()
+    shutil.rmtree(copy / "figures")
+    ended = fbench("--out", copy)
+    assert ended.code == 0
+    assert "Rendering again the finished run" in ended.err
+    for name in ("results.csv", "selections.csv", "summary.md", "figures/learning_curves.svg"):
+        assert (copy / name).read_bytes() == (whole / name).read_bytes()
+
+
+def test_a_dry_run_writes_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fbench: Callable[..., Ended]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for words in ([], ["--out", tmp_path / "run"]):
+        ended = fbench("--dry-run", *words)
+        assert ended.code == 0
+        assert "nothing was run" in ended.out
+        assert all(name in ended.out for name in ARMS)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_without_out_the_folder_is_named_by_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fbench: Callable[..., Ended]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert fbench("--strategies", "random,bait").code == 0
+    (path,) = (tmp_path / "reports/compare").iterdir()
+    assert ":" not in path.name
+    assert len(table(path)) == 12
+
+
+# The same every time
+
+
+def test_the_same_command_gives_the_same_numbers(whole: Path, tmp_path: Path, fbench: Callable[..., Ended]) -> None:
+    torch.rand(3)
+    assert fbench("--out", tmp_path / "again").code == 0
+    assert_equal_runs(tmp_path / "again", whole)
+
+
+def test_seeds_do_not_depend_on_how_many_are_run(whole: Path, tmp_path: Path, fbench: Callable[..., Ended]) -> None:
+    assert fbench("--seeds", 1, "--strategies", "random,bait+fish", "--out", tmp_path / "one").code == 0
+    names = [name for name in table(whole)[0] if name not in (*TIMES, "case")]
+    for strategy in ("random", "bait+fish"):
+        one = deterministic(tmp_path / "one", strategy=strategy)
+        two = deterministic(whole, strategy=strategy, seed="0")
+        assert [[row[name] for name in names] for row in one] == [[row[name] for name in names] for row in two]
+    picks = [row["index"] for row in table(tmp_path / "one", "selections")]
+    wanted = [r for r in table(whole, "selections") if r["seed"] == "0" and r["strategy"] in ("random", "bait+fish")]
+    assert picks == [row["index"] for row in wanted]
+
+
+def test_the_order_of_the_strategies_does_not_matter(whole: Path, tmp_path: Path, fbench: Callable[..., Ended]) -> None:
+    assert fbench("--strategies", ",".join(reversed(ARMS)), "--out", tmp_path / "back").code == 0
+    for name in ARMS:
+        assert deterministic(tmp_path / "back", strategy=name) == deterministic(whole, strategy=name)
+        one, two = (
+            [r for r in table(path, "selections") if r["strategy"] == name] for path in (whole, tmp_path / "back")
+        )
+        assert one == two
+
+
+# A user's own
+
+
+OWN = """
+import torch
+from torch import nn
+
+from fbench.learning.data import Images
+from fbench.learning.strategies import Proposal
+from fbench.registry import dataset, model, strategy
+
+
+@strategy("lowest", "the first positions")
+def lowest(state, batch_size):
+    return Proposal(state.unlabelled()[:batch_size], {"dim": 3})
+
+
+@strategy("twice", "the same one again and again")
+def twice(state, batch_size):
+    return Proposal(state.unlabelled()[:1].repeat(batch_size))
+
+
+@strategy("noted", "a fact that no column declares")
+def noted(state, batch_size):
+    return Proposal(state.unlabelled()[:batch_size], {"mood": 1.0})
+
+
+@model("two-layers", "no replicas, no convolution")
+def two_layers(replicas, channels, size, classes):
+    return nn.Sequential(nn.Flatten(), nn.Linear(channels * size * size, 6), nn.ReLU(), nn.Linear(6, classes))
+
+
+def bands(broken=None):
+    g = torch.Generator().manual_seed(0)
+    targets = torch.arange(240) % 3
+    images = 0.7 * torch.rand(240, 2, 5, 5, generator=g)
+    for label in range(3):
+        images[targets == label, :, label] += 0.5
+    if broken is not None:
+        images[broken] = torch.nan
+    return Images("bands", images[:200], targets[:200], 3, images[200:], targets[200:])
+
+
+@dataset("bands", "three classes")
+def whole(folder, download):
+    return bands()
+
+
+@dataset("holed", "NaN in images 0 to 39")
+def holed(folder, download):
+    return bands(slice(0, 40))
+
+
+@dataset("one-hole", "NaN in one image, which no start set of two seeds holds")
+def one_hole(folder, download):
+    return bands(HOLE)
+"""
+
+
+def unbought() -> int:
+    """An image that neither the start set nor random's batches of seeds 0 and 1 hold."""
+    from fbench.learning import seeds
+
+    drawn = {int(i) for s in (0, 1) for i in torch.randperm(200, generator=seeds.generator("start", s, 3))[:6]}
+    return next(i for i in range(199, -1, -1) if i not in drawn)
+
+
+@pytest.fixture
+def own(tmp_path: Path, registries: Any) -> Iterator[Path]:
+    path = tmp_path / "own.py"
+    path.write_text(OWN.replace("HOLE", str(unbought())))
+    plan.load_images.cache_clear()
+    yield path
+    plan.load_images.cache_clear()
+
+
+BANDS = "--rounds 2 --seeds 2 --epochs 2 --batch 3 --start 6 --fisher-samples 32 --threads 1 --device cpu".split()
+
+
+def test_own_strategy_model_and_data_set(own: Path, tmp_path: Path, fbench: Callable[..., Ended]) -> None:
+    words = ["--load", own, "--dataset", "bands", "--model", "two-layers", "--strategies", "random,bait+fish,lowest"]
+    ended = fbench(*words, "--out", tmp_path / "run", tiny=BANDS)
+    assert ended.code == 0
+    rows = table(tmp_path / "run")
+    assert len(rows) == 3 * 3 * 2
+    assert {row["status"] for row in rows} == {"ok"}
+    assert {row["dim"] for row in rows if row["strategy"] == "lowest"} == {"", "3"}
+    picks = [int(r["index"]) for r in table(tmp_path / "run", "selections") if r["strategy"] == "lowest"]
+    assert set(picks) >= {0, 1, 2}
+    identity = json.loads((tmp_path / "run/options.json").read_text())
+    assert identity["loaded"][0]["path"] == str(own)
+    assert "lowest" in (tmp_path / "run/summary.md").read_text()
+
+
+def test_two_processes_give_what_one_gives(own: Path, tmp_path: Path, fbench: Callable[..., Ended]) -> None:
+    words = ["--load", own, "--dataset", "bands", "--model", "small", "--strategies", "bait,random,lowest"]
+    words += ["--mask-fraction", "0.5"]
+    assert fbench(*words, "--out", tmp_path / "two", tiny=BANDS, jobs=2).code == 0
+    for values in (registry.STRATEGIES, registry.DATASETS, registry.MODELS):
+        for name in ("lowest", "twice", "noted", "bands", "holed", "one-hole", "two-layers"):
+            values._values.pop(name, None)
+    assert fbench(*words, "--out", tmp_path / "one", tiny=BANDS, jobs=1).code == 0
+    assert_equal_runs(tmp_path / "two", tmp_path / "one")
+
+
+def test_a_strategy_that_breaks_its_promise_is_a_failed_row(
+    own: Path, tmp_path: Path, fbench: Callable[..., Ended]
+) -> None:
+    words = ["--load", own, "--dataset", "bands", "--model", "small", "--mask-fraction", "0.5"]
+    ended = fbench(*words, "--strategies", "random,twice,bait", "--out", tmp_path / "run", tiny=BANDS)
+    assert ended.code == 1
+    assert "Traceback" not in ended.err
+    rows = table(tmp_path / "run")
+    failed = [row for row in rows if row["status"] == "failed"]
+    assert {(row["strategy"], row["round"]) for row in failed} == {("twice", "1")}
+    assert all("3 distinct unlabelled were asked" in row["reason"] for row in failed)
+    assert all(row["accuracy"] == "" for row in failed)
+    assert len([row for row in rows if row["strategy"] == "random" and row["status"] == "ok"]) == 6
+
+
+@pytest.mark.xfail(strict=True, reason="an undeclared fact ends the run as an internal error (70)")
+def test_a_fact_that_no_column_declares_costs_its_case_alone(
+    own: Path, tmp_path: Path, fbench: Callable[..., Ended]
+) -> None:
+    words = ["--load", own, "--dataset", "bands", "--model", "small", "--mask-fraction", "0.5"]
+    ended = fbench(*words, "--strategies", "random,bait,noted", "--out", tmp_path / "run", tiny=BANDS)
+    assert ended.code == 1
+    assert len([row for row in table(tmp_path / "run") if row["strategy"] == "random"]) == 6
+
+
+@pytest.mark.parametrize("dataset", ["holed", "one-hole"])
+def test_nan_in_the_images_is_a_failed_row(
+    own: Path, tmp_path: Path, fbench: Callable[..., Ended], dataset: str
+) -> None:
+    words = ["--load", own, "--dataset", dataset, "--model", "small", "--mask-fraction", "0.5"]
+    ended = fbench(*words, "--strategies", "random,bait,bait+fish", "--out", tmp_path / "run", tiny=BANDS)
+    assert "Traceback" not in ended.err
+    rows = table(tmp_path / "run")
+    failed = [row for row in rows if row["status"] == "failed"]
+    assert all("finite" in row["reason"] or "NaN" in row["reason"] for row in failed)
+    if dataset == "holed":  # a fifth of the pool: the start sets hold some
+        assert ended.code == 4
+        assert {row["status"] for row in rows} == {"failed"}
+    else:
+        assert ended.code == 1
+        assert {row["strategy"] for row in failed} == {"bait", "bait+fish"}
+        assert len([row for row in rows if row["strategy"] == "random" and row["status"] == "ok"]) == 6
+
+
+# Interrupted
+
+
+MORE = "--rounds 6 --seeds 2 --epochs 2 --pool 200 --test 60 --batch 5 --start 12 --threads 1 --device cpu".split()
+MORE += ["--strategies", "random,bait", "--jobs", "1"]
+
+LAUNCHER = textwrap.dedent("""
+    import json, os, signal, sys
+    import matplotlib.pyplot, sklearn.datasets, torch
+    from fbench import cli, options, registry, runner
+    import fbench.results.figures, fbench.results.learning_curves, fbench.learning.rounds
+    registry.SUITES.names(), registry.STRATEGIES.names(), registry.DATASETS.names(), registry.MODELS.names()
+    print("ready", flush=True)
+    for line in sys.stdin:
+        given = json.loads(line)
+        child = os.fork()
+        if child == 0:
+            os.setpgid(0, 0)
+            said = os.open(given["err"], os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+            os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+            os.dup2(said, 2)
+            code = cli.run(given["words"])
+            sys.stdout.flush()
+            os._exit(code)
+        print(child, flush=True)
+        print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
+""")
+
+
+class Launcher:
+    """Starts the command in a process and a group of its own, at the price of a fork and not of the imports."""
+
+    def __init__(self, folder: Path) -> None:
+        quiet = {**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+        pipe = subprocess.PIPE
+        command = [sys.executable, "-W", "ignore", "-c", LAUNCHER]
+        self._process = subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True, env=quiet)
+        assert self._read() == "ready"
+        self.err = folder / "stderr.txt"
+
+    def start(self, words: list[str]) -> int:
+        assert self._process.stdin is not None
+        self._process.stdin.write(json.dumps({"words": words, "err": str(self.err)}) + "\n")
+        self._process.stdin.flush()
+        return int(self._read())
+
+    def wait(self) -> int:
+        return int(self._read())
+
+    def _read(self) -> str:
+        assert self._process.stdout is not None
+        return self._process.stdout.readline().strip()
+
+    def close(self) -> None:
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._process.stdin.close()
+        self._process.wait()
+        self._process.stdout.close()
+
+
+@pytest.fixture(scope="module")
+def launcher(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Launcher]:
+    found = Launcher(tmp_path_factory.mktemp("launcher"))
+    yield found
+    found.close()
+
+
+@pytest.fixture(scope="module")
+def uninterrupted(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, float]:
+    """The run that the interrupted ones have to equal, and its seconds."""
+    path = tmp_path_factory.mktemp("uninterrupted") / "run"
+    begun = time.perf_counter()
+    assert cli.run(["compare", *MORE, "--out", str(path)]) == 0
+    return path, time.perf_counter() - begun
+
+
+def committed(path: Path) -> int:
+    """Bytes of results that a run would keep."""
+    try:
+        return int(json.loads((path / "state.json").read_text())["sizes"]["results"])
+    except (OSError, ValueError):
+        return 0
+
+
+def until(condition: Callable[[], bool], seconds: float = 60) -> bool:
+    """Whether it came true in time."""
+    end = time.perf_counter() + seconds
+    while not condition():
+        if time.perf_counter() > end:
+            return False
+        time.sleep(0.002)
+    return True
+
+
+@pytest.mark.parametrize("end", [os.kill, os.killpg], ids=["the process", "its whole group"])
+def test_killed_at_random_moments_it_goes_on(
+    launcher: Launcher, uninterrupted: tuple[Path, float], tmp_path: Path, end: Callable[[int, int], None]
+) -> None:
+    whole, seconds = uninterrupted
+    path, moments = tmp_path / "run", random.Random(len(end.__name__))
+    words = ["compare", *MORE, "--out", str(path)]
+    kept = []
+    for attempt in range(8):
+        child, before = launcher.start(words), committed(path)
+        if attempt % 2:  # after something new was committed; otherwise at any moment, the first ones included
+            assert until(lambda before=before: committed(path) > before)  # type: ignore[misc]
+            time.sleep(moments.uniform(0, 0.1))
+        else:
+            time.sleep(moments.uniform(0, seconds / 8))
+        with contextlib.suppress(ProcessLookupError):
+            end(child, signal.SIGKILL)
+        code = launcher.wait()
+        kept.append(committed(path))
+        if code != -signal.SIGKILL:
+            break
+    assert sorted(kept) == kept  # nothing committed is ever lost
+    assert len({size for size in kept if 0 < size}) >= 3
+    launcher.start(words)
+    assert launcher.wait() == 0, launcher.err.read_text()
+    assert_equal_runs(path, whole)
+    for name in ("summary.md", "figures/learning_curves.svg", "figures/learning_curves.png"):
+        assert (path / name).exists()
+
+
+def test_ctrl_c_ends_with_130_and_the_same_command_goes_on(
+    launcher: Launcher, uninterrupted: tuple[Path, float], tmp_path: Path
+) -> None:
+    path = tmp_path / "run"
+    words = ["compare", *MORE, "--out", str(path)]
+    for _ in range(2):
+        child, before = launcher.start(words), committed(path)
+        assert until(lambda before=before: committed(path) > before)  # type: ignore[misc]
+        os.killpg(child, signal.SIGINT)
+        assert launcher.wait() == 130
+        said = launcher.err.read_text()
+        assert "interrupted: what was measured is on disk" in said
+        assert "Traceback" not in said
+    launcher.start(words)
+    assert launcher.wait() == 0
+    assert "Taking up the unfinished run" in launcher.err.read_text()
+    assert_equal_runs(path, uninterrupted[0])
+
+
+def group_members(group: int) -> set[int]:
+    """Processes of a group that still run."""
+    found = set()
+    for entry in Path("/proc").iterdir():
+        with contextlib.suppress(OSError, ValueError):
+            state, _, own_group = (entry / "stat").read_text().rpartition(")")[2].split()[:3]
+            if entry.name.isdigit() and int(own_group) == group and state != "Z":
+                found.add(int(entry.name))
+    return found
+
+
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="looks for processes in /proc")
+def test_with_two_processes_too(
+    uninterrupted: tuple[Path, float], tmp_path: Path, fbench: Callable[..., Ended]
+) -> None:
+    path = tmp_path / "run"
+    command = [sys.executable, "-c", "from fbench.cli import main; main()", "compare", *MORE[:-1], "2"]
+    command += ["--out", str(path)]
+    for send, wanted in ((signal.SIGKILL, -9), (signal.SIGINT, 130)):
+        with (tmp_path / "said").open("w") as said:
+            process = subprocess.Popen(command, stdout=said, stderr=said, start_new_session=True)
+            before = committed(path)
+            assert until(lambda before=before: committed(path) > before)  # type: ignore[misc]
+            if send == signal.SIGKILL:
+                process.kill()  # the main process alone: its workers have to notice
+            else:
+                os.killpg(process.pid, send)
+            assert process.wait() == wanted
+        assert until(lambda group=process.pid: not group_members(group), 20)  # type: ignore[misc]
+    assert "Traceback" not in (tmp_path / "said").read_text()
+    assert 0 < committed(path) < (uninterrupted[0] / "results.csv").stat().st_size
+    assert fbench("--out", path, tiny=MORE, jobs=None).code == 0
+    assert_equal_runs(path, uninterrupted[0])
+
+
+def test_a_full_disk_is_one_line_and_the_run_goes_on(
+    uninterrupted: tuple[Path, float], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fbench: Callable[..., Ended]
+) -> None:
+    real, calls = RunFolder._append, []
+
+    def append(self: RunFolder, name: str, text: str, start: int) -> None:
+        calls.append(name)
+        if len(calls) == 10:
+            real(self, name, text[: len(text) // 2], start)
+            raise OSError(28, "No space left on device")
+        real(self, name, text, start)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(RunFolder, "_append", append)
+        ended = fbench("--out", tmp_path / "run", tiny=MORE, jobs=None)
+    assert ended.code == 2
+    assert "No space left on device" in ended.err.splitlines()[-1]
+    assert "Traceback" not in ended.err
+    assert fbench("--out", tmp_path / "run", tiny=MORE, jobs=None).code == 0
+    assert_equal_runs(tmp_path / "run", uninterrupted[0])
+
+
+@pytest.mark.xfail(strict=True, reason="figures are drawn outside the folder's guard: internal error (70)")
+def test_a_disk_that_is_full_at_the_figures_is_one_line_too(
+    whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fbench: Callable[..., Ended]
+) -> None:
+    def draw(*_: Any) -> None:
+        raise OSError(28, "No space left on device")
+
+    copy = Path(shutil.copytree(whole, tmp_path / "copy"))
+    monkeypatch.setattr("fbench.results.figures.draw", draw)
+    ended = fbench("--out", copy)
+    assert ended.code == 2
+    assert "No space left on device" in ended.err.splitlines()[-1]
+
+
+# Refused
+
+
+def refusal(ended: Ended, *parts: str) -> str:
+    """The one message of a refused command; ``parts`` are in it."""
+    assert ended.code == 2, ended
+    lines = ended.err.rstrip("\n").split("\n")
+    assert lines[0].startswith("fbench: "), ended.err
+    assert len(lines) == 1 or (len(lines) == 3 and lines[2].strip() == "^"), ended.err  # a caret below a list
+    assert ended.out == ""
+    for part in parts:
+        assert part in ended.err, ended.err
+    return lines[0]
+
+
+BAD = [
+    ("--strategies bait+fisch,random", "unknown strategy 'bait+fisch'; did you mean 'bait+fish'?"),
+    ("--dataset digit", "unknown data set 'digit'; did you mean 'digits'?"),
+    ("--model smal", "unknown model 'smal'; did you mean 'small'?"),
+    ("--strategies bait,random,bait", "strategy 'bait' stands twice; name each once"),
+    ("--strategies bait,,random", "a strategy is missing here; write one, or drop the comma"),
+    ("--strategies ,", "a strategy is missing here"),
+    ("--batch 100", "--start 12 + 2 rounds × --batch 100 = 212 labels, more than the pool's 200; lower"),
+    ("--start 201 --rounds 1 --batch 1", "more than the pool's 200"),
+    ("--start 0", "--start 0: must be at least 1"),
+    ("--rounds 0", "--rounds 0: must be at least 1"),
+    ("--seeds 0", "--seeds 0: must be at least 1"),
+    ("--seeds -1", "--seeds -1: must be at least 1"),
+    ("--batch 0", "--batch 0: must be at least 1"),
+    ("--epochs 0", "--epochs 0: must be at least 1"),
+    ("--pool -1", "--pool -1: must be at least 0"),
+    ("--pool 5000", "pool size is 5000; this data set allows 1 to 1438"),
+    ("--test 5000", "test size is 5000; this data set allows 1 to 359"),
+    ("--fisher-samples 0", "--fisher-samples 0: must be at least 1"),
+    ("--rounds two", "'two' is not a valid int"),
+    ("--rounds 2.5", "'2.5' is not a valid int"),
+    ("--dataset cifar10", "cifar10 needs a folder: give --data-dir FOLDER or set FBENCH_DATA_DIR"),
+    ("--dataset cifar10 --data-dir {tmp}/empty", "data_batch_1 is missing; point --data-dir"),
+    ("--dataset cifar10 --data-dir {tmp}/fake", "data_batch_1 is corrupt: its MD5 checksum is"),
+    ("--device nonsense", "unknown device 'nonsense'; write auto, cpu, cuda"),
+    ("--device cpu,cuda", "mixes CPU and GPU"),
+    ("--mask-fraction 0", "--mask-fraction 0: must be above 0 and at most 1, or auto"),
+    ("--mask-fraction 2", "--mask-fraction 2: must be above 0 and at most 1, or auto"),
+    ("--mask-fraction abc", "--mask-fraction abc: must be above 0 and at most 1, or auto"),
+    ("--mask-fraction 0.001", "--mask-fraction 0.001 keeps 9 of 9,648 weights, no more than the classifier's 160"),
+    ("--regularisation 0", "--regularisation 0: must be a positive number, or rel:c"),
+    ("--regularisation -1", "--regularisation -1: must be a positive number, or rel:c"),
+    ("--regularisation rel:", "--regularisation rel:: must be a positive number, or rel:c"),
+    ("--regularisation abc", "--regularisation abc: must be a positive number, or rel:c"),
+    ("--margin 0", "--margin 0: must be"),
+    ("--margin nan", "--margin nan: must be a finite number"),
+    ("--train-batch 1", "--train-batch 1: must be at least 2"),
+    ("--learning-rate nan", "--learning-rate nan: must be a finite number"),
+    ("--learning-rate -1", "--learning-rate -1: must be"),
+    ("--learning-rate 0", "--learning-rate 0: must be above 0"),
+    ("--weight-decay -1", "--weight-decay -1: must be at least 0"),
+    ("--oversample 0.5", "--oversample 0.5: must be at least 1"),
+    ("--dtype float16", "unknown --dtype 'float16'; did you mean 'float"),
+    ("--fisher-on xyz", "unknown --fisher-on 'xyz'. Known: labelled, pool, unlabelled"),
+    ("--strategies random,bait --questions bait>bait+fish", "--questions names 'bait+fish', which is not among"),
+    ("--questions bait<random", "question 'bait<random': write 'A >= B' (not inferior) or 'A > B' (better)"),
+    ("--questions bait>", "question 'bait>': write"),
+    ("--preset fish-cifar", "unknown preset 'fish-cifar'; did you mean 'fish-cifar10'?"),
+    ("--jobs -1", "--jobs -1: must be 0 (automatic) or more"),
+    ("--threads -1", "--threads -1: must be 0 (automatic) or more"),
+    ("--no-such-option", "No such option"),
+    ("--load {tmp}/absent.py", "absent.py: no such file"),
+]
+KNOWN = {
+    "--learning-rate 0": "refused only by each case, after the folder was written (exit 4)",
+}
+
+
+@pytest.fixture
+def data_folders(tmp_path: Path) -> Path:
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "fake/cifar-10-batches-py").mkdir(parents=True)
+    (tmp_path / "fake/cifar-10-batches-py/data_batch_1").write_bytes(b"not a batch")
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("words", "part"),
+    [
+        pytest.param(w, p, marks=[pytest.mark.xfail(strict=True, reason=KNOWN[w])] if w in KNOWN else [], id=w)
+        for w, p in BAD
+    ],
+)
+def test_bad_input_is_one_clear_line_and_writes_nothing(
+    data_folders: Path, fbench: Callable[..., Ended], words: str, part: str
+) -> None:
+    out = data_folders / "run"
+    jobs = None if "--jobs" in words else 1
+    ended = fbench(*words.format(tmp=data_folders).split(), "--out", out, jobs=jobs)
+    refusal(ended, part)
+    assert not out.exists()
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
+@pytest.mark.parametrize("words", ["--gpus 0", "--gpus 0..3", "--device cuda", "--device cuda:0,cuda:1"])
+def test_a_gpu_that_is_not_there(tmp_path: Path, fbench: Callable[..., Ended], words: str) -> None:
+    tiny = TINY[: TINY.index("--device")]
+    ended = fbench(*words.split(), "--out", tmp_path / "run", tiny=tiny)
+    refusal(ended, f"{words}: no CUDA device here", "or run with --device cpu")
+    assert not (tmp_path / "run").exists()
+
+
+def test_gpus_beside_a_device(tmp_path: Path, fbench: Callable[..., Ended]) -> None:
+    refusal(fbench("--gpus", 0, "--out", tmp_path / "run"), "--device cpu and --gpus 0 both name devices")
+
+
+def test_a_preset_of_another_suite(tmp_path: Path, registries: Any, fbench: Callable[..., Ended]) -> None:
+    registry.PRESETS.add(registry.Preset("other", "", "elsewhere", {}))
+    ended = fbench("--preset", "other", "--out", tmp_path / "run")
+    refusal(ended, "--preset other is for `fbench elsewhere`, not `fbench compare`")
+
+
+def test_a_start_of_fewer_labels_than_classes_is_warned_of_and_runs(
+    tmp_path: Path, fbench: Callable[..., Ended]
+) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("always")
+        ended = fbench("--start", 4, "--strategies", "random,bait", "--out", tmp_path / "run")
+    assert ended.code == 0
+    assert ended.err.startswith("fbench: warning: --start 4 is fewer labels than the 10 classes")
+    assert {row["labels"] for row in table(tmp_path / "run")} == {"4", "9", "14"}
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+@pytest.mark.parametrize("more", [[], ["--overwrite"], ["--fresh"]], ids=str)
+def test_a_foreign_folder_is_left_alone(tmp_path: Path, fbench: Callable[..., Ended], more: list[str]) -> None:
+    (tmp_path / "theirs/figures").mkdir(parents=True)
+    (tmp_path / "theirs/figures/mine.svg").write_text("figure")
+    (tmp_path / "theirs/results.csv").write_text("a,b\n1,2\n")
+    before = contents(tmp_path / "theirs")
+    ended = fbench("--out", tmp_path / "theirs", *more)
+    refusal(ended, "theirs is not empty and not a run of fbench", "choose another")
+    assert contents(tmp_path / "theirs") == before
+
+
+def test_out_that_is_a_file(tmp_path: Path, fbench: Callable[..., Ended]) -> None:
+    (tmp_path / "file").write_text("kept")
+    refusal(fbench("--out", tmp_path / "file"), "file is a file; give a folder")
+    assert (tmp_path / "file").read_text() == "kept"
+
+
+def test_out_below_a_file(tmp_path: Path, fbench: Callable[..., Ended]) -> None:
+    (tmp_path / "file").write_text("kept")
+    refusal(fbench("--out", tmp_path / "file/run"), "cannot write in", "Not a directory")
+
+
+@pytest.mark.skipif(not Path("/proc/self").exists(), reason="no /proc")
+def test_out_that_cannot_be_written(fbench: Callable[..., Ended]) -> None:
+    refusal(fbench("--out", "/proc/x"), "cannot write in /proc/x")
+
+
+def test_out_with_other_options_is_refused_and_overwrite_replaces(
+    whole: Path, tmp_path: Path, fbench: Callable[..., Ended]
+) -> None:
+    copy = Path(shutil.copytree(whole, tmp_path / "copy"))
+    (copy / "notes.txt").write_text("mine")
+    before = contents(copy)
+    other = ["--strategies", "random,bait", "--rounds", 1, "--out", copy]
+    ended = fbench(*other)
+    refusal(ended, "holds a run with other options", "rounds was 2, is 1", "choose another --out, or give --overwrite")
+    assert contents(copy) == before
+    assert fbench(*other, "--overwrite").code == 0
+    assert len(table(copy)) == 2 * 2 * 2
+    assert (copy / "notes.txt").read_text() == "mine"
+
+
+def test_a_killed_overwrite_can_be_run_again(
+    whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fbench: Callable[..., Ended]
+) -> None:
+    copy = Path(shutil.copytree(whole, tmp_path / "copy"))
+    real, left = Path.unlink, [3]
+
+    def unlink(self: Path, *more: Any) -> None:
+        left[0] -= 1
+        if left[0] == 0:
+            raise KeyboardInterrupt
+        real(self, *more)
+
+    words = ["--strategies", "random,bait", "--rounds", 1, "--out", copy, "--overwrite"]
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "unlink", unlink)
+        assert fbench(*words).code == 130
+    assert fbench(*words).code == 0
+
+
+# Real photographs
+
+
+@pytest.mark.skipif(not CIFAR, reason="FBENCH_DATA_DIR is not set")
+def test_real_cifar10(tmp_path: Path, fbench: Callable[..., Ended]) -> None:
+    tiny = "--pool 64 --test 32 --epochs 1 --rounds 1 --seeds 1 --batch 4 --start 12 --fisher-samples 16".split()
+    words = ["--dataset", "cifar10", "--data-dir", CIFAR, "--threads", 1, "--device", "cpu"]
+    ended = fbench(*words, "--out", tmp_path / "run", tiny=tiny)
+    plan.load_images.cache_clear()
+    assert ended.code == 0, ended.err
+    rows = table(tmp_path / "run")
+    assert len(rows) == 8
+    assert {row["status"] for row in rows} == {"ok"}
+    assert {row["dim"] for row in rows if row["strategy"] == "bait"} == {"", "1280"}
+    assert json.loads((tmp_path / "run/options.json").read_text())["options"]["model"] == "thin-resnet18"

@@ -1,0 +1,97 @@
+"""The README says what is true: its commands, its Python, and the numbers of the reference run."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from fbench import cli, registry
+from fbench.results import render, table
+
+ROOT = Path(__file__).resolve().parents[1]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+REFERENCE = ROOT / "reports" / "reference"
+
+
+def block(marker: str) -> str:
+    """The code block right after an HTML comment."""
+    found = re.search(rf"<!-- {marker} -->\n```\n(.*?)\n```", README, re.DOTALL)
+    assert found, marker
+    return found[1]
+
+
+def between(marker: str) -> str:
+    found = re.search(rf"<!-- {marker} -->\n(.*?)<!-- /{marker} -->", README, re.DOTALL)
+    assert found, marker
+    return found[1].strip()
+
+
+@pytest.mark.parametrize("marker", ["main", "tests"])
+def test_a_command_is_one_line_that_makes_its_own_environment(marker):
+    command = block(marker)
+    assert "\n" not in command
+    assert command.startswith("python3 -m venv .venv && .venv/bin/pip install -e ")
+
+
+def test_every_shell_takes_the_extra():
+    assert "'.[test]'" in block("tests")
+
+
+def test_the_main_command_is_one_that_the_program_has(capsys):
+    words = block("main").split(" .venv/bin/fbench ")[1].split()
+    assert cli.run([*words, "--dry-run"]) == 0
+    assert "4 cases of 11 rounds" in capsys.readouterr().out
+
+
+def test_the_python_runs(capsys):
+    [code] = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+    exec(compile(code, "README.md", "exec"), {})
+    assert "100" not in capsys.readouterr().err
+
+
+def test_options_named_exist():
+    known = {"--" + p.name.replace("_", "-") for suite in registry.SUITES for p in suite.parameters}
+    known |= {"--" + name.replace("_", "-") for name in cli._RUN_OPTIONS} | {"--load", "--help"}
+    assert set(re.findall(r"--[a-z][a-z-]+", README)) <= known
+
+
+def load(path):
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+def runs():
+    return sorted(path.parent for path in REFERENCE.glob("*/results.csv"))
+
+
+def test_the_reference_runs_are_there():
+    assert {"compare-digits", "compare-cifar10-small"} <= {path.name for path in runs()}
+
+
+@pytest.mark.parametrize("path", runs(), ids=lambda path: path.name)
+def test_a_reference_run_is_whole(path):
+    identity = load(path / "options.json")
+    suite = registry.SUITES.get(identity["suite"])
+    rows = {name: table.read(path / f"{name}.csv", columns) for name, columns in suite.all_tables().items()}
+    assert {row["status"] for row in rows["results"]} == {"ok"}
+    summary = suite.summarise(rows, identity["options"])
+    where = render.provenance(load(path / "environment.json"), load(path / "state.json")["spent_s"])
+    assert (path / "summary.md").read_text() == render.markdown(f"fbench {suite.name}", summary, [where])
+    for figure in summary.figures:
+        assert (path / "figures" / f"{figure.name}.png").stat().st_size > 10_000
+
+
+def test_the_table_and_the_findings_are_the_reference_runs():
+    said = (REFERENCE / "compare-digits" / "summary.md").read_text()
+    rows, where = between("table").rsplit("\n\n", 1)
+    assert rows in said
+    assert where in said
+    assert between("findings") in said
+
+
+def test_random_is_no_straw_man():
+    """Random's final accuracy is at least logistic regression's on the same labels (committed beside the run)."""
+    baseline = load(REFERENCE / "compare-digits" / "logistic_regression.json")
+    assert baseline["random_final_accuracy"] >= baseline["logistic_regression_accuracy"]
