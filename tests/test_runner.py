@@ -292,7 +292,7 @@ def test_nothing_measured(tmp_path, trap, name):
     rows = drive(settings.out, name, trap=str(trap))
     run_folder = folder.RunFolder(settings.out, suite.all_tables(), suite.unit)
     with pytest.raises(
-        NothingMeasuredError, match="nothing was measured in .*run: MemoryError; ValueError: one"
+        NothingMeasuredError, match=r"nothing was measured in .*run: MemoryError; ValueError: one"
     ) as caught:
         cli._report(suite, options, rows, run_folder)
     assert caught.value.exit_code == 4
