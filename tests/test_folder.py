@@ -81,14 +81,7 @@ def test_a_new_folder_has_headers_and_is_ours(path):
     with opened(path) as run:
         assert not run.finished
         assert run.rows() == {"results": [], "extra": []}
-    assert set(contents(path)) == {
-        "options.json",
-        "environment.json",
-        "state.json",
-        "results.csv",
-        "extra.csv",
-        ".lock",
-    }
+    assert set(contents(path)) == {"options.json", "environment.json", "state.json", "results.csv", "extra.csv"}
     assert folder.identity_of(path) == IDENTITY
     assert json.loads((path / "environment.json").read_text()) == {"cpu": None}
     assert not folder.is_finished(path)

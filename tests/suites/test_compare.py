@@ -572,6 +572,7 @@ def group_members(group: int) -> set[int]:
     ids=["the main process killed", "Ctrl-C"],
 )
 def test_with_two_processes_too(
+    launcher: Launcher,
     uninterrupted: tuple[Path, float],
     tmp_path: Path,
     fbench: Callable[..., Ended],
@@ -580,14 +581,12 @@ def test_with_two_processes_too(
     code: int,
 ) -> None:
     path = tmp_path / "run"
-    command = [sys.executable, "-c", "from fbench.cli import main; main()", "compare", *MORE[:-1], "2"]
-    with (tmp_path / "said").open("w") as said:
-        process = subprocess.Popen([*command, "--out", str(path)], stdout=said, stderr=said, start_new_session=True)
-        assert until(lambda: committed(path) > 0)
-        end(process.pid, number)
-        assert process.wait() == code
-    assert until(lambda: not group_members(process.pid), 20)  # workers notice that they are alone
-    assert number == signal.SIGKILL or "Traceback" not in (tmp_path / "said").read_text()
+    main = launcher.start(["compare", *MORE[:-1], "2", "--out", str(path)])
+    assert until(lambda: committed(path) > 0)
+    end(main, number)
+    assert launcher.wait() == code
+    assert until(lambda: not group_members(main), 20)  # workers notice that they are alone
+    assert number == signal.SIGKILL or "Traceback" not in launcher.err.read_text()
     assert 0 < committed(path) < (uninterrupted[0] / "results.csv").stat().st_size
     assert fbench("--out", path, tiny=MORE, jobs=None).code == 0
     assert_equal_runs(path, uninterrupted[0])
@@ -818,9 +817,10 @@ def test_a_killed_overwrite_can_be_run_again(
         if left[0] == 0:
             raise KeyboardInterrupt
 
-    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+    with monkeypatch.context() as patch:
         patch.setattr(Path, "unlink", unlink)
-        clear(copy)
+        with pytest.raises(KeyboardInterrupt):
+            clear(copy)
     words = ["--strategies", "random,bait", "--rounds", 1, "--out", copy, "--overwrite"]
     assert fbench(*words).code == 0
 
