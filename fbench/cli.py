@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Self
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Column as TableColumn
 from rich.table import Table as RichTable
 
@@ -26,8 +27,16 @@ if TYPE_CHECKING:
     from fbench.folder import RunFolder
     from fbench.runner import Settings
 
+
+class _Console(Console):
+    """A console whose closed pipe is `run`'s to answer: rich would end the process with 1."""
+
+    def on_broken_pipe(self) -> None:
+        raise BrokenPipeError
+
+
 _WIDTH = None if sys.stdout.isatty() else 120  # in a pipe or a file there is no terminal to ask
-out = Console(highlight=False, width=_WIDTH)
+out = _Console(highlight=False, width=_WIDTH)
 err = Console(stderr=True, highlight=False, soft_wrap=True)
 
 FAILED, USAGE, INTERNAL, INTERRUPTED = 1, 2, 70, 130
@@ -50,7 +59,10 @@ def run(arguments: list[str]) -> int:
             rest[0] = "version"
         if rest and rest[0] in _FIXED and not any(word.startswith("-") for word in rest):
             return _FIXED[rest[0]](rest[1:])  # typer and the pydantic it imports cost twice all else here
-        return int(build(loads)(rest, prog_name="fbench", standalone_mode=False) or 0)
+        code = int(build(loads)(rest, prog_name="fbench", standalone_mode=False) or 0)
+        if code == INTERRUPTED:  # typer's word for Ctrl-C
+            _complain(_RESUMES)
+        return code
     except FbenchError as error:
         _complain(str(error))
         return error.exit_code
@@ -154,7 +166,7 @@ def list_names(words: list[str]) -> int:
     for title in [kind] if kind else registry.REGISTRIES:
         found = registry.REGISTRIES[title]
         for value in found:
-            grid.add_row(title, value.name, value.description)
+            grid.add_row(title, value.name, escape(value.description))
         for point, reason in found.broken.items():
             _show_warning(f"{title} of {point} could not be loaded: {reason}")
     out.print(grid)
@@ -170,7 +182,7 @@ def doctor(words: list[str]) -> int:
     grid = RichTable("", "check", "found", "what to do", box=None)
     found = checks()
     for check in found:
-        grid.add_row(marks[check.status], check.name, check.detail, check.remedy)
+        grid.add_row(marks[check.status], check.name, escape(check.detail), escape(check.remedy))
     out.print(grid)
     return USAGE if any(check.status == "missing" for check in found) else 0
 
@@ -190,7 +202,7 @@ def columns(words: list[str]) -> int:
                 title_justify="left",
             )
             for column in own:
-                grid.add_row(column.name, column.type, column.unit, column.meaning)
+                grid.add_row(column.name, column.type, column.unit, escape(column.meaning))
             out.print(grid, "")
     return 0
 
@@ -233,7 +245,13 @@ def _parameter(name: str, kind: type, default: Any, text: str) -> inspect.Parame
     import typer
 
     flag = "--" + name.replace("_", "-")
-    annotation: Any = Annotated[kind, typer.Option(flag, help=text, show_default=default not in ("", False, 0))]
+    shown = default not in ("", False, 0)
+    if kind in (int, float):  # read by options.read_numbers, whose messages name the value
+        option = typer.Option(flag, help=text, show_default=shown, metavar="INT" if kind is int else "NUMBER")
+        kind, default = str, str(default)
+    else:
+        option = typer.Option(flag, help=text, show_default=shown, metavar=None if kind is bool else "TEXT")
+    annotation: Any = Annotated[kind, option]
     return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation)
 
 
@@ -241,7 +259,7 @@ def conduct(suite: Suite, typed: Mapping[str, Any], given: Set[str], loads: tupl
     """One run of a suite, from what was typed to the exit code."""
     from fbench import options, runner
 
-    typed = options.apply_preset(suite, typed, given)
+    typed = options.read_numbers(suite, options.apply_preset(suite, typed, given))
     settings = options.settings(suite, typed, loads)
     resolved = options.resolve_options(suite, typed)
     if typed["dry_run"]:

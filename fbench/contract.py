@@ -36,13 +36,15 @@ class Option:
     """How a measure's keyword parameter is spelled on the command line.
 
     ``parse`` turns the typed text into the value that the measure gets (and raises ``UsageError``).
-    ``minimum`` and ``maximum`` bound a number, both inclusive. ``axis`` names the coordinate that the option
-    spans in the grid; its values are the resolved option, or ``expand(value, options)`` where that differs.
+    ``minimum`` and ``maximum`` bound a number, both inclusive; ``above`` is a bound that it must exceed. ``axis``
+    names the coordinate that the option spans in the grid; its values are the resolved option, or
+    ``expand(value, options)`` where that differs.
     """
 
     help: str
     parse: Callable[[Any], Any] | None = None
     minimum: float | None = None
+    above: float | None = None
     maximum: float | None = None
     axis: str | None = None
     expand: Callable[[Any, Mapping[str, Any]], Sequence[Any]] | None = None

@@ -49,12 +49,15 @@ class Event:
     outcome: Unit | Fault | None
 
 
+_OUT_OF_MEMORY = ("can't allocate memory", "cannot allocate memory", "out of memory")
+
+
 def fault_of(error: Exception) -> Fault:
     """An exception as a row's status and reason; running out of memory has many faces."""
     reason = (str(error).splitlines() or [""])[0]
     text = f"{type(error).__name__}: {reason}" if reason else type(error).__name__
     memory = isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError"
-    memory = memory or "can't allocate memory" in str(error) or "out of memory" in str(error)
+    memory = memory or any(said in str(error).lower() for said in _OUT_OF_MEMORY)
     return Fault("oom" if memory else "failed", text)
 
 
@@ -104,12 +107,22 @@ class _Host:
                 context = replace(self._job.context, committed=committed(case))
                 self._running[case.id] = iter(self._suite.measure(case, context, **self._job.options))
             unit = next(self._running[case.id], None)
+            if unit is not None:
+                self._check(unit)
         except Exception as error:
             self._running.pop(case.id, None)
             return fault_of(error)
         if unit is None:
             del self._running[case.id]
         return unit
+
+    def _check(self, unit: Unit) -> None:
+        """Columns that the suite did not declare are the suite's fault, or its plug-in's: the case's row says so."""
+        declared = {name: {column.name for column in own} for name, own in self._suite.all_tables().items()}
+        for name, rows in {"results": unit.rows, **unit.tables}.items():
+            unknown = {key for row in rows for key in row} - declared.get(name, set())
+            if unknown:
+                raise KeyError(f"{name}.csv has no column {', '.join(sorted(unknown))}; declare it, or leave it out")
 
 
 def inline(job: Job, cases: Sequence[Case], committed: Committed, seed: int) -> Iterator[Event]:
@@ -180,7 +193,7 @@ class _Worker:
         try:
             outcome: Unit | Fault | None = self.pipe.recv()
             return outcome
-        except EOFError:
+        except (EOFError, OSError):  # OSError: it died in the middle of a message
             self._process.join()
             return _death(self._process.exitcode or 0)
 

@@ -17,7 +17,7 @@ import json
 import os
 import shutil
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -49,7 +49,7 @@ class RunFolder:
         with writing(self.path):
             self.path.mkdir(parents=True, exist_ok=True)
             self._take_lock()
-            clear(self.path)
+            clear(self.path, self.tables)
             _write_json(self.path / "options.json", identity)
             _write_json(self.path / "environment.json", environment)
             self._sizes = dict.fromkeys(self.tables, 0)
@@ -65,7 +65,7 @@ class RunFolder:
         """
         with writing(self.path):
             self._take_lock()
-            state = json.loads((self.path / "state.json").read_text())
+            state = self._read_state()
             self._sizes, self.finished, self.spent_s = state["sizes"], state["finished"], state["spent_s"]
             if state["renaming"]:
                 self._rename()
@@ -128,6 +128,16 @@ class RunFolder:
             )
         os.truncate(path, size)
 
+    def _read_state(self) -> dict[str, Any]:
+        try:
+            state: dict[str, Any] = json.loads((self.path / "state.json").read_text(encoding="utf-8"))
+            good = {"finished", "renaming", "spent_s"} <= state.keys() and set(state["sizes"]) == set(self.tables)
+        except (ValueError, LookupError, AttributeError, TypeError):
+            good = False
+        if not good:
+            raise FolderError(f"{self.path / 'state.json'} was edited or is damaged; use --fresh or --overwrite")
+        return state
+
     def _rename(self) -> None:
         for name in self.tables:
             if self._new(name).exists():
@@ -176,12 +186,15 @@ def is_finished(path: Path) -> bool:
         return False
 
 
-def clear(path: Path) -> None:
+def clear(path: Path, tables: Iterable[str]) -> None:
     """Remove a run's own files, and nothing else, from a folder that is to be overwritten."""
-    for entry in sorted(path.iterdir()):
+    # The state goes first, so that what is left is never taken up; options.json stays until it is replaced: it
+    # says that the folder is ours.
+    ours = {*_OURS[1:], *(name + end for name in tables for end in (".csv", ".csv.new"))}
+    for entry in sorted(path.iterdir(), key=lambda entry: entry.name != "state.json"):
         if entry.name == "figures":
             shutil.rmtree(entry)
-        elif entry.name in _OURS or entry.name.endswith((".csv", ".csv.new")):
+        elif entry.name in ours:
             entry.unlink()
 
 

@@ -41,7 +41,8 @@ class History:
         done = self._units.get(case.id)
         if not done:
             return False
-        faulty = all(row["status"] not in GOOD for row in done[max(done)]["results"])
+        last = done[max(done)]["results"]
+        faulty = bool(last) and all(row["status"] not in GOOD for row in last)
         return faulty or (units is not None and len(done) >= units)
 
     def of(self, case: Case) -> dict[str, list[Row]]:

@@ -32,6 +32,26 @@ def apply_preset(suite: Suite, typed: Mapping[str, Any], given: Set[str]) -> dic
     return {**typed, **{name: value for name, value in preset.options.items() if name not in given}}
 
 
+def read_numbers(suite: Suite, typed: Mapping[str, Any]) -> dict[str, Any]:
+    """The typed options with numbers where numbers belong.
+
+    Raises:
+        UsageError: a text that is no number, or no whole one.
+    """
+    kinds = {p.name: p.type for p in suite.parameters} | {"threads": int, "jobs": int}
+    return {name: _number(name, kinds.get(name), value) for name, value in typed.items()}
+
+
+def _number(name: str, kind: type | None, value: Any) -> Any:
+    if kind not in (int, float):
+        return value
+    try:
+        return kind(str(value))
+    except ValueError:
+        what = "a whole number" if kind is int else "a number"
+        raise UsageError(f"{flag_of(name)} {value}: must be {what}") from None
+
+
 def resolve_options(suite: Suite, typed: Mapping[str, Any]) -> dict[str, Any]:
     """The suite's options, checked, parsed and with nothing automatic left.
 
@@ -48,6 +68,8 @@ def _value(parameter: Parameter, typed: Any) -> Any:
         raise UsageError(f"{flag} {typed}: must be a finite number")
     if option.minimum is not None and typed < option.minimum:
         raise UsageError(f"{flag} {typed:g}: must be at least {option.minimum:g}")
+    if option.above is not None and typed <= option.above:
+        raise UsageError(f"{flag} {typed:g}: must be above {option.above:g}")
     if option.maximum is not None and typed > option.maximum:
         raise UsageError(f"{flag} {typed:g}: must be at most {option.maximum:g}")
     return option.parse(typed) if option.parse else typed

@@ -18,6 +18,11 @@ class Clock:
         self._spent: dict[int, list[float]] = defaultdict(list)
         self._now, self._last = now, now()
 
+    def stop(self, case: str) -> None:
+        """The case has no more units to come."""
+        if self._left is not None:
+            self._left[case].clear()
+
     def left_s(self, case: str, unit: int) -> float | None:
         """Seconds left, now that ``unit`` of ``case`` is committed."""
         now = self._now()

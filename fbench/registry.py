@@ -14,10 +14,11 @@ import importlib.metadata
 import importlib.util
 import inspect
 import pkgutil
+import sys
+import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import ModuleType
 from typing import Annotated, Any, Generic, Literal, Protocol, TypeVar, get_args, get_origin, get_type_hints
 
 from fbench.contract import COMMON_COLUMNS, Case, Column, Option, Summary, Unit
@@ -80,10 +81,11 @@ class Registry(Generic[T]):
             return
         self._discovered = True
         for point in _entry_points().select(group=self.group):
-            try:
-                _import_all(importlib.import_module(point.module))
-            except Exception as error:  # another project's plug-in must not take fbench down with it
-                self.broken[point.value] = f"{type(error).__name__}: {error}"
+            for module in _modules(point.module):
+                try:
+                    importlib.import_module(module)
+                except Exception as error:  # one broken plug-in must not take the others, or fbench, down with it
+                    self.broken[module] = f"{type(error).__name__}: {error}"
 
 
 @functools.cache
@@ -92,10 +94,12 @@ def _entry_points() -> Any:
     return importlib.metadata.entry_points()
 
 
-def _import_all(module: ModuleType) -> None:
-    """Import every module of a package, so that their decorators run; a plain module needs nothing more."""
-    for info in pkgutil.iter_modules(getattr(module, "__path__", ())):
-        importlib.import_module(f"{module.__name__}.{info.name}")
+def _modules(name: str) -> Iterator[str]:
+    """The module, and every module in it if it is a package."""
+    yield name
+    path = getattr(sys.modules.get(name), "__path__", ())
+    for info in pkgutil.iter_modules(path):
+        yield f"{name}.{info.name}"
 
 
 @dataclass(frozen=True)
@@ -320,9 +324,13 @@ def load_file(path: Path) -> None:
     spec = importlib.util.spec_from_file_location(f"fbench_loaded_{path.stem}", path)
     if spec is None or spec.loader is None:
         raise UsageError(f"--load {path}: not a Python file; it must end in .py")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module  # dataclasses and pickle look a class's module up there
     try:
-        spec.loader.exec_module(importlib.util.module_from_spec(spec))
-    except UsageError:
+        spec.loader.exec_module(module)
+    except (UsageError, KeyboardInterrupt):
         raise
-    except Exception as error:
-        raise UsageError(f"--load {path}: {type(error).__name__}: {error}") from error
+    except BaseException as error:  # a file that ends the interpreter is a file that fails
+        lines = [step.lineno for step in traceback.extract_tb(error.__traceback__) if step.filename == str(path)]
+        where = f", line {lines[-1]}" if lines else ""
+        raise UsageError(f"--load {path}{where}: {type(error).__name__}: {error}") from error

@@ -92,8 +92,9 @@ def place(suite: Suite, identity: Mapping[str, Any], settings: Settings) -> tupl
         home = settings.reports / suite.name
         return (None if settings.fresh else _unfinished(home, identity)) or (_new_id(home, identity), False)
     path = settings.out
-    if not path.exists() or _is_blank(path):
-        return path, False
+    with folder.writing(path):
+        if not path.exists() or _is_blank(path):
+            return path, False
     found = folder.identity_of(path)
     if found is None:
         raise FolderError(f"--out {path} is not empty and not a run of fbench; nothing was touched: choose another")
@@ -154,7 +155,7 @@ def run(
     if settings.retry and history.drop_faults():
         run_folder.rewrite(history.in_order(plan), finished=False)
     units = suite.units(options)
-    todo = [case for case in plan if not history.closed(case, units)]
+    todo = [] if run_folder.finished else [case for case in plan if not history.closed(case, units)]
     if (cost := suite.cost) is not None:
         todo.sort(key=lambda case: -cost(case, options))
     listener.planned(history.count(), None if units is None else units * len(plan))
@@ -164,16 +165,16 @@ def run(
         outcome = event.outcome
         if isinstance(outcome, executors.Fault):
             listener.stopped(event.case, outcome)
+            clock.stop(event.case.id)
             outcome = _fault_unit(suite, event.case, history.next_unit(event.case), outcome)
         if outcome is not None:
             unit = _complete(suite, event.case, outcome)
             run_folder.commit(unit)
             history.add(event.case, unit)
             listener.measured(event.case, unit.index, clock.left_s(event.case.id, unit.index))
-    rows = history.in_order(plan)
     if not run_folder.finished or todo:
-        run_folder.rewrite(rows, finished=True)
-    return rows
+        run_folder.rewrite(history.in_order(plan), finished=True)
+    return run_folder.rows()  # as they are read again: with every column, and the same now and when rendered again
 
 
 def _events(

@@ -98,9 +98,7 @@ def compare(
     test: Annotated[int, Option("keep a random part of the test set; 0 keeps all", minimum=0)] = 0,
     epochs: Annotated[int, Option("passes over the labelled set, fresh weights every round", minimum=1)] = 30,
     train_batch: Annotated[int, Option("images in an optimiser's step", minimum=2)] = 32,
-    learning_rate: Annotated[
-        float, Option("AdamW's, after a linear warm-up, falling along a cosine", minimum=0)
-    ] = 0.02,
+    learning_rate: Annotated[float, Option("AdamW's, after a linear warm-up, falling along a cosine", above=0)] = 0.02,
     weight_decay: Annotated[float, Option("AdamW's", minimum=0)] = 0.01,
     mask_fraction: Annotated[
         str,
@@ -123,7 +121,7 @@ def compare(
         str,
         Option("of the selection: float32 or float64", parse=plan.one_of("--dtype", "float32", "float64")),
     ] = "float32",
-    margin: Annotated[float, Option("non-inferiority margin in AULC, fixed before the run", minimum=1e-9)] = 0.005,
+    margin: Annotated[float, Option("non-inferiority margin in AULC, fixed before the run", above=0)] = 0.005,
     questions: Annotated[
         str, Option("fixed sequence of tests: 'A >= B' is not inferior, 'A > B' is better")
     ] = QUESTIONS,

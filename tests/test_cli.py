@@ -114,7 +114,6 @@ def test_doctor_says_what_is_missing(call, monkeypatch):
     assert re.search(r"missing +torch +not there +pip install 'torch>=2\.11'", out)
 
 
-@pytest.mark.xfail(strict=True, reason="cells are read as markup")
 def test_doctor_shows_brackets_as_they_are(call, monkeypatch):
     monkeypatch.setattr(
         doctor, "checks", lambda: [doctor.Check("x", "warn", "[Errno 2] gone", "pip install '.[test]'")]
@@ -248,7 +247,6 @@ def test_an_out_that_cannot_be(call, toy_file, tmp_path):
     assert (tmp_path / "file").read_text() == "mine"
 
 
-@pytest.mark.xfail(strict=True, reason="runner.place lets an OSError through")
 def test_an_out_that_is_too_long(call, toy_file):
     code, _, err = call("toy", "--load", toy_file, "--out", "x" * 300)
     assert (code, err.count("\n")) == (2, 1)
@@ -341,7 +339,6 @@ def test_interrupted_while_processes_start(toy_file, tmp_path):
     assert "Traceback" not in err
 
 
-@pytest.mark.xfail(strict=True, reason="typer turns KeyboardInterrupt into 130 before we can say anything")
 def test_interrupted_it_says_what_is_kept(call, monkeypatch, toy_file):
     def interrupted(*_):
         raise KeyboardInterrupt
@@ -352,7 +349,6 @@ def test_interrupted_it_says_what_is_kept(call, monkeypatch, toy_file):
     assert "fbench: interrupted: what was measured is on disk, and the same command goes on from there\n" in err
 
 
-@pytest.mark.xfail(strict=True, reason="rich exits with 1 where it meets a broken pipe")
 def test_a_reader_who_leaves():
     """``fbench list | head -1``, with the reader gone before a word is written."""
     ours, theirs = os.pipe()

@@ -106,7 +106,6 @@ def test_what_torch_says_on_the_cpu():
     assert fault_of(caught.value).status == "oom"
 
 
-@pytest.mark.xfail(strict=True, reason="the system's own words begin with a capital letter")
 def test_what_the_system_says():
     assert fault_of(OSError(12, os.strerror(12))).status == "oom"
 

@@ -302,7 +302,6 @@ def test_killed_while_it_takes_up(tmp_path, when):
                 assert run.rows() in [STATES[-1], FINAL]
 
 
-@pytest.mark.xfail(strict=True, reason="killed while it overwrites, a folder without options.json is nobody's")
 @pytest.mark.parametrize("when", ["before", "after"])
 def test_killed_while_it_overwrites(tmp_path, when):
     """Old rows may be gone, but the folder is still ours, and never the old rows under the new options."""
@@ -422,7 +421,7 @@ def test_clearing_leaves_what_is_not_the_runs(path):
     for name in ("notes.txt", "README.md", "data.json"):
         (path / name).write_text("mine")
     (path / "below").mkdir()
-    folder.clear(path)
+    folder.clear(path, TABLES)
     assert {p.name for p in path.iterdir()} - {"options.json"} == {
         ".lock",
         "notes.txt",
@@ -432,11 +431,10 @@ def test_clearing_leaves_what_is_not_the_runs(path):
     }
 
 
-@pytest.mark.xfail(strict=True, reason="clear takes every .csv for the run's own")
 def test_clearing_leaves_other_tables(path):
     live(path)
     (path / "my-notes.csv").write_text("mine")
-    folder.clear(path)
+    folder.clear(path, TABLES)
     assert (path / "my-notes.csv").exists()
 
 
@@ -456,7 +454,6 @@ def test_what_is_not_finished(path, text):
     assert not folder.is_finished(path)
 
 
-@pytest.mark.xfail(strict=True, reason="take_up lets a ValueError or KeyError through")
 @pytest.mark.parametrize(
     "text", ["", "{}", "not json", '{"sizes": {}, "finished": false, "renaming": false, "spent_s": 0}']
 )

@@ -67,7 +67,6 @@ def test_a_unit_that_is_good_in_part_does_not_close():
     assert not history(row(A, 0, "skipped")).closed(A, 5)
 
 
-@pytest.mark.xfail(strict=True, reason="History.closed takes a last unit without results for a fault")
 def test_a_unit_of_side_tables_alone_does_not_close():
     assert not history(extra=[{"case": A.id, "step": 0}]).closed(A, 5)
 

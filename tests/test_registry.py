@@ -245,7 +245,6 @@ def test_a_file_that_raises(tmp_path, text, message):
         registry.load_file(path)
 
 
-@pytest.mark.xfail(strict=True, reason="the line is named for syntax errors alone")
 def test_a_file_that_raises_is_told_by_its_line(tmp_path):
     path = tmp_path / "bad.py"
     path.write_text("\ndef f():\n    1 / 0\n\n\nf()\n")
@@ -253,7 +252,6 @@ def test_a_file_that_raises_is_told_by_its_line(tmp_path):
         registry.load_file(path)
 
 
-@pytest.mark.xfail(strict=True, reason="SystemExit passes through")
 def test_a_file_that_exits(tmp_path):
     path = tmp_path / "bad.py"
     path.write_text("import sys; sys.exit(0)\n")
@@ -261,7 +259,6 @@ def test_a_file_that_exits(tmp_path):
         registry.load_file(path)
 
 
-@pytest.mark.xfail(strict=True, reason="the module is not in sys.modules while it runs")
 def test_a_file_with_a_dataclass(tmp_path):
     path = tmp_path / "good.py"
     path.write_text(
@@ -343,7 +340,6 @@ def test_a_suite_of_ones_own_runs(mine, tmp_path):
     assert (tmp_path / "run" / "results.csv").read_text() == "case,step,value,status,reason\n,0,0.25,ok,\n"
 
 
-@pytest.mark.xfail(strict=True, reason="compare without a BAIT arm: rows of memory have no column dim")
 def test_a_strategy_a_data_set_and_a_model_of_ones_own_run(mine, tmp_path):
     options = (
         "--strategies random,first --dataset stripes --model mine --start 6 --batch 3 --rounds 1 --epochs 2 --seeds 2"

@@ -162,7 +162,6 @@ def test_a_torn_tail_is_measured_again(tmp_path):
     assert tables_of(tmp_path / "run") == tables_of(tmp_path / "whole")
 
 
-@pytest.mark.xfail(strict=True, reason="runner.run gives the rows of memory, without the cells that are empty")
 def test_what_is_given_is_what_is_on_disk(tmp_path):
     """A summary must not depend on whether the run was just measured or is rendered again."""
     fresh = drive(tmp_path / "run")
@@ -179,7 +178,6 @@ def test_a_finished_run_is_not_measured_again(tmp_path):
     assert tables_of(tmp_path / "run") == before
 
 
-@pytest.mark.xfail(strict=True, reason="cases of unknown length are never closed, though the run is finished")
 def test_a_finished_run_of_unknown_length_is_not_measured_again(tmp_path, monkeypatch):
     drive(tmp_path / "run", "toyopen")
     suite = registry.SUITES.get("toyopen")
@@ -217,7 +215,6 @@ def test_a_fault_is_a_row_and_the_others_go_on(tmp_path, trap, name, how, status
     assert [row["value"] for row in read(tmp_path / "run")][4] == ""
 
 
-@pytest.mark.xfail(strict=True, reason="the clock goes on waiting for the units of a case that stopped")
 def test_a_stopped_case_has_no_time_left(tmp_path, trap):
     trap.write_text("3:0:raise")
     listener = Listener()

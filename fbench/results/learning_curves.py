@@ -17,6 +17,7 @@ from fbench.results.findings import exploratory, number, p_value, plus_minus, se
 from fbench.results.questions import parse_questions
 
 BASELINE = "random"
+_MEASURED = ["train_s", "select_s", "d_eff", "dim"]
 Floats = NDArray[np.float64]
 
 
@@ -43,6 +44,7 @@ class Curves:
 def read_curves(rows: Sequence[Row], strategies: Sequence[str], rounds: int, seeds: int) -> Curves | None:
     """The complete, paired part of a run's rows; None where no seed was finished by every arm."""
     frame = pd.DataFrame([row for row in rows if row["status"] == "ok"])
+    frame = frame.reindex(columns=list(dict.fromkeys([*frame.columns, *_MEASURED])))  # a strategy may lack some
     if frame.empty:
         return None
     tables = {
@@ -52,7 +54,8 @@ def read_curves(rows: Sequence[Row], strategies: Sequence[str], rounds: int, see
     common = sorted(set.intersection(*whole)) if len(whole) == len(strategies) else []
     if not common:
         return None
-    means = frame.groupby("strategy")[["train_s", "select_s", "d_eff", "dim"]].mean()
+    frame[_MEASURED] = frame[_MEASURED].astype(float)
+    means = frame.groupby("strategy")[_MEASURED].mean()
     embedded = [name for name in strategies if not np.isnan(means.d_eff[name])]
     return Curves(
         labels=frame.groupby("round")["labels"].first().to_numpy(float),
@@ -150,15 +153,22 @@ def _savings(curves: Curves) -> list[str]:
     best = max(areas, key=areas.__getitem__)
     half = len(curves.labels) // 2
     target = float(curves.accuracy[BASELINE][:, half].mean())
+    if target <= 0:
+        return []
     found = label_saving(curves.labels, curves.accuracy[best], curves.accuracy[BASELINE], target)
     goal = f"the accuracy at which {BASELINE} stands with {curves.labels[half]:.0f} labels ({number(target)})"
     if found.censored != "no":
         return [f"{best}, the arm with the largest area, never reaches {goal}."]
     return [
         f"{best}, the arm with the largest area, reaches {goal} with {found.labels:.0f}: {found.saving:.0%} of "
-        f"{found.reference_labels:.0f} saved (bootstrap 95 % interval {found.low:.0%} to {found.high:.0%}, "
+        f"{found.reference_labels:.0f} saved (bootstrap 95 % interval {_bound(found.low)} to {_bound(found.high)}, "
         f"too narrow at {curves.seeds} seeds)."
     ]
+
+
+def _bound(share: float) -> str:
+    """An end of a saving's interval; a resample in which the arm never arrives leaves it open."""
+    return f"{share:.0%}".replace("-", "−") if np.isfinite(share) else "no bound"
 
 
 def _dimensions(curves: Curves) -> list[str]:

@@ -42,19 +42,22 @@ def markdown_table(table: Table) -> str:
 def rich_table(table: Table) -> RichTable:
     """One table for the terminal."""
     from rich.box import SIMPLE_HEAD
+    from rich.markup import escape
     from rich.table import Table as RichTable
 
     grid = RichTable(
-        title=table.title,
-        caption=table.note or None,
+        title=escape(table.title),
+        caption=escape(table.note) or None,
         title_justify="left",
         caption_justify="left",
         box=SIMPLE_HEAD,
     )
     for number, column in enumerate(table.columns):
-        grid.add_column(column, justify="left" if number == 0 else "right", overflow="fold", no_wrap=number == 0)
+        grid.add_column(
+            escape(column), justify="left" if number == 0 else "right", overflow="fold", no_wrap=number == 0
+        )
     for row in table.rows:
-        grid.add_row(*row)
+        grid.add_row(*(escape(cell) for cell in row))
     return grid
 
 

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import csv
 import io
-import math
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 from fbench.contract import Column, Row
 from fbench.errors import FolderError
+
+csv.field_size_limit(2**31 - 1)
 
 
 def header(columns: Sequence[Column]) -> str:
@@ -40,25 +41,25 @@ def read(path: Path, columns: Sequence[Column]) -> list[Row]:
     Raises:
         FolderError: another header, or a cell that is not of its column's type.
     """
+    expected = [column.name for column in columns]
     with path.open(newline="", encoding="utf-8") as file:
-        reader = csv.DictReader(file)
-        expected = [column.name for column in columns]
-        if reader.fieldnames != expected:
-            raise FolderError(f"{path}: its columns are not those of this suite ({', '.join(expected)})")
+        reader = csv.reader(file)
         try:
-            return [{c.name: _value(raw[c.name], c) for c in columns} for raw in reader]
-        except (TypeError, ValueError) as error:
+            if next(reader, None) != expected:
+                raise FolderError(f"{path}: its columns are not those of this suite ({', '.join(expected)})")
+            return [{c.name: _value(text, c) for text, c in zip(cells, columns, strict=True)} for cells in reader]
+        except (csv.Error, ValueError) as error:
             raise FolderError(f"{path}, line {reader.line_num}: {error}; was it edited?") from error
 
 
 def _line(cells: Sequence[str]) -> str:
     buffer = io.StringIO()
-    csv.writer(buffer, lineterminator="\n").writerow(cells)
-    return buffer.getvalue()
+    csv.writer(buffer, lineterminator="\r\n").writerow(cells)  # so that Python before 3.13 quotes a cell with \\r
+    return buffer.getvalue().removesuffix("\r\n") + "\n"
 
 
 def _cell(value: Any, column: Column) -> str:
-    if value is None or (isinstance(value, float) and math.isnan(value)):
+    if value is None or value != value:  # only NaN, of whatever type, differs from itself
         return ""
     match column.type:
         case "float":
@@ -79,5 +80,7 @@ def _value(text: str, column: Column) -> Any:
         case "int":
             return int(text)
         case "bool":
-            return {"true": True, "false": False}[text]
+            if text not in ("true", "false"):
+                raise ValueError(f"{column.name} {text!r} is neither true nor false")
+            return text == "true"
     return text

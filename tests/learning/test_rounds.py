@@ -91,11 +91,17 @@ def test_nothing_is_bought_twice_and_all_of_it_is_the_pools(
             assert set(indices) <= set(split(images, seed, pool_size=60).ids.tolist())
 
 
-def test_arms_of_a_seed_share_their_start_and_what_it_teaches(played: dict[str, list[list[Outcome]]]) -> None:
+def test_arms_of_a_seed_share_their_start_and_what_it_teaches(
+    played: dict[str, list[list[Outcome]]], images: Images
+) -> None:
     first = {name: deterministic(rounds[:1]) for name, rounds in played.items()}
     assert all(found == first["random"] for found in first.values())
     starts = bought(played["random"][:1])[0]
-    assert starts[0] != starts[1]  # seeds do not share it
+    places = [
+        torch.searchsorted(split(images, seed, pool_size=60).ids, torch.tensor(start)).tolist()
+        for seed, start in zip(SEEDS, starts, strict=True)
+    ]
+    assert places[0] != places[1]  # seeds share neither the pool nor the places in it
 
 
 def test_arms_differ_in_what_they_buy(played: dict[str, list[list[Outcome]]]) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 
-import pytest
 from rich.console import Console
 
 from fbench.contract import Figure, Summary, Table
@@ -59,7 +58,6 @@ def test_every_cell_is_in_the_terminals_table() -> None:
         assert part in text
 
 
-@pytest.mark.xfail(strict=True, reason="rich_table takes [n, k] for markup and drops it")
 def test_square_brackets_are_no_markup() -> None:
     console = Console(file=io.StringIO(), width=100, color_system=None)
     console.print(rich_table(Table("T", ["unit"], [["weights [n, k]"], ["[red]x"]])))
