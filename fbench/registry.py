@@ -190,11 +190,15 @@ class Strategy:
 
 @dataclass(frozen=True)
 class Dataset:
-    """Where images come from: ``load(folder, download)`` gives a ``learning.data.Images``."""
+    """Where images come from: ``load(folder, download)`` gives a ``learning.data.Images``.
+
+    ``in_folder`` says whether ``--data-dir`` means anything to it.
+    """
 
     name: str
     description: str
     load: Callable[..., Any]
+    in_folder: bool = True
 
 
 @dataclass(frozen=True)
@@ -293,9 +297,9 @@ def strategy(name: str, description: str) -> Callable[[F], F]:
     return _registers(lambda function: STRATEGIES.add(Strategy(name, description, function)))
 
 
-def dataset(name: str, description: str) -> Callable[[F], F]:
+def dataset(name: str, description: str, *, in_folder: bool = True) -> Callable[[F], F]:
     """Register ``load(folder, download)`` as a data set."""
-    return _registers(lambda function: DATASETS.add(Dataset(name, description, function)))
+    return _registers(lambda function: DATASETS.add(Dataset(name, description, function, in_folder)))
 
 
 def model(name: str, description: str, *, block: int = 1) -> Callable[[F], F]:

@@ -143,7 +143,7 @@ def _rows(values: Tensor, ids: Tensor) -> Tensor:
     return values if len(ids) == len(values) else values[ids]
 
 
-@dataset("digits", "1,797 handwritten digits of 8×8 pixels, embedded in scikit-learn")
+@dataset("digits", "1,797 handwritten digits of 8×8 pixels, embedded in scikit-learn", in_folder=False)
 def digits(folder: Path | None, download: bool) -> Images:
     """scikit-learn's digits, values 0 to 16 divided by 16; no fixed test set. Both arguments are ignored."""
     import torch

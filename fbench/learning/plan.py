@@ -88,7 +88,7 @@ def resolve_plan(options: dict[str, Any]) -> dict[str, Any]:
     Raises:
         UsageError: more labels than the pool has, a mask smaller than the classifier; data errors.
     """
-    DATASETS.get(options["dataset"])
+    dataset = DATASETS.get(options["dataset"])
     resolved = {
         **options,
         "model": _OWN_MODEL.get(options["dataset"], "thin-resnet18")
@@ -96,7 +96,8 @@ def resolve_plan(options: dict[str, Any]) -> dict[str, Any]:
         else options["model"],
     }
     MODELS.get(resolved["model"])
-    resolved["data_dir"] = options["data_dir"] or os.environ.get("FBENCH_DATA_DIR") or None
+    given = options["data_dir"] or os.environ.get("FBENCH_DATA_DIR") or None
+    resolved["data_dir"] = given if dataset.in_folder else None
     images = load_images(resolved["dataset"], resolved["data_dir"], resolved["download"])
     _check_labels(resolved, images)
     resolved["mask_fraction"] = _mask_fraction(resolved["mask_fraction"], _network(resolved, images))
@@ -152,7 +153,7 @@ def design(strategy: str, seeds: Sequence[int], devices: Sequence[str], options:
     from fbench.learning.strategies import Acquisition
     from fbench.learning.training import Recipe
 
-    images = load_images(options["dataset"], options["data_dir"], False)
+    images = load_images(options["dataset"], options["data_dir"], options["download"])
     pools = [
         split(images, s, pool_size=options["pool"] or None, test_size=options["test"] or None).to(devices[0])
         for s in seeds
@@ -182,7 +183,7 @@ def predict_plan(strategy: str, seeds: Sequence[int], options: Mapping[str, Any]
     """What an arm will do: trainings, samples seen in training, and the largest tensor of a selection."""
     from fbench.learning.data import split
 
-    images = load_images(options["dataset"], options["data_dir"], False)
+    images = load_images(options["dataset"], options["data_dir"], options["download"])
     labels = [options["start"] + r * options["batch"] for r in range(options["rounds"] + 1)]
     pool = len(split(images, 0, pool_size=options["pool"] or None, test_size=options["test"] or None).ids)
     d = _dim(strategy, options, images)
@@ -200,7 +201,7 @@ def predict_plan(strategy: str, seeds: Sequence[int], options: Mapping[str, Any]
 
 def relative_cost(strategy: str, options: Mapping[str, Any]) -> float:
     """Selection's share of an arm's cost grows with d; a training counts as a few hundred."""
-    return 300.0 + _dim(strategy, options, load_images(options["dataset"], options["data_dir"], False))
+    return 300.0 + _dim(strategy, options, load_images(options["dataset"], options["data_dir"], options["download"]))
 
 
 def _dim(strategy: str, options: Mapping[str, Any], images: Images) -> int:

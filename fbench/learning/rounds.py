@@ -6,6 +6,7 @@ every time, so a run resumes from its selections alone (by training the last com
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -78,6 +79,7 @@ def play(design: Design, bought: Sequence[Sequence[Sequence[int]]] = ()) -> Iter
         design: the arm.
         bought: data-set indices, by round and seed, of the rounds that are done already.
     """
+    _warm_up(design.model, tuple(design.pools[0].images.shape[1:]), design.acquisition.devices[0])
     labelled = [_positions(pool, [each[i] for each in bought]) for i, pool in enumerate(design.pools)]
     done = len(bought)
     networks = _train(design, labelled, done - 1)[0] if 0 < done <= design.rounds else []
@@ -86,6 +88,13 @@ def play(design: Design, bought: Sequence[Sequence[Sequence[int]]] = ()) -> Iter
         labelled = [torch.cat([old, new.positions.cpu()]) for old, (new, _) in zip(labelled, chosen, strict=True)]
         networks, train_s = _train(design, labelled, index)
         yield [_outcome(design, i, networks[i], labelled[i], train_s, chosen[i]) for i in range(len(design.seeds))]
+
+
+@functools.cache
+def _warm_up(model: Model, shape: tuple[int, ...], device: str) -> None:
+    """One throw-away training: what torch does once in a process is not a training's time."""
+    images, targets = torch.zeros(1, 2, *shape), torch.zeros(1, 2, dtype=torch.int64)
+    train_block(model, images, targets, [0], classes=2, recipe=Recipe(epochs=1), device=device)
 
 
 def _positions(pool: Pool, rounds: Sequence[Sequence[int]]) -> Tensor:
@@ -127,7 +136,7 @@ def _choose(design: Design, networks: Sequence[nn.Module], labelled: Sequence[Te
         state = State(network, pool, have, seed, index, design.acquisition)
         with elapsed(design.acquisition.devices[0]) as spent:
             proposal = design.strategy.propose(state, design.batch)
-        check_proposal(proposal.positions.tolist(), state, design.batch)
+        check_proposal(proposal, state, design.batch)
         chosen.append((proposal, spent.seconds))
     return chosen
 

@@ -7,10 +7,10 @@ with one λ, one oversampling and backward removals alike: arms differ in their 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from fbench.errors import InputError
 from fbench.learning import seeds
 from fbench.registry import strategy
 
@@ -178,14 +178,19 @@ def _select(state: State, batch_size: int, embedding: Embedding) -> Proposal:
     return Proposal(chosen.indices, facts)
 
 
-def check_proposal(positions: Sequence[int], state: State, batch_size: int) -> None:
-    """Hold a strategy to its promise: exactly B distinct unlabelled positions.
+def check_proposal(proposal: Proposal, state: State, batch_size: int) -> None:
+    """Hold a strategy to its promise: a ``Proposal`` of exactly B distinct unlabelled positions.
 
     Raises:
-        RuntimeError: it broke it; the case fails and says so.
+        InputError: it broke it; its case fails and says how.
     """
+    if not isinstance(proposal, Proposal):
+        raise InputError(f"the strategy returned a {type(proposal).__name__}; it must return a Proposal")
+    positions = proposal.positions.tolist()
     free = set(state.unlabelled().tolist())
-    if len(positions) != batch_size or len(set(positions)) != batch_size or not set(positions) <= free:
-        raise RuntimeError(
-            f"the strategy proposed {len(positions)} positions; {batch_size} distinct unlabelled were asked"
+    repeated, taken = len(positions) - len(set(positions)), len(set(positions) - free)
+    if len(positions) != batch_size or repeated or taken:
+        raise InputError(
+            f"the strategy proposed {len(positions)} positions, {repeated} of them repeated and {taken} labelled or "
+            f"outside the pool; {batch_size} distinct unlabelled ones were asked"
         )

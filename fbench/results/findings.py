@@ -121,7 +121,9 @@ def exploratory(pairs: Sequence[tuple[str, str]], values: Mapping[str, ArrayLike
     found = [paired(values[a], values[b]) for a, b in pairs]
     corrected = holm([each.p for each in found])
     return [
-        f"Exploratory: {a} against {b}: {number(each.difference, signed=True)} {unit} (95 % interval "
+        f"Exploratory: {a} against {b}: {evidence(each, unit)}."
+        if math.isnan(p)
+        else f"Exploratory: {a} against {b}: {number(each.difference, signed=True)} {unit} (95 % interval "
         f"{span(each.low, each.high, signed=True)}, {p_value(p)} after Holm's correction for {len(found)})."
         for (a, b), each, p in zip(pairs, found, corrected, strict=True)
     ]

@@ -25,7 +25,8 @@ Floats = NDArray[np.float64]
 class Curves:
     """Accuracies [seeds, rounds] by strategy, the seeds those that every arm finished.
 
-    ``seconds`` are mean training and selection times, ``dimensions`` mean d_eff and d, where a strategy has them.
+    ``seconds`` are mean training and selection times, ``dimensions`` mean d_eff and d, where a strategy has them;
+    ``left_out`` says which arms and seeds are missing, and why.
     """
 
     labels: Floats
@@ -33,7 +34,7 @@ class Curves:
     seconds: dict[str, tuple[float, float]]
     dimensions: dict[str, tuple[float, float]]
     seeds: int
-    dropped: int
+    left_out: list[str]
 
     @property
     def areas(self) -> dict[str, Floats]:
@@ -50,21 +51,41 @@ def read_curves(rows: Sequence[Row], strategies: Sequence[str], rounds: int, see
     tables = {
         name: part.pivot(index="seed", columns="round", values="accuracy") for name, part in frame.groupby("strategy")
     }
-    whole = [set(table.dropna().index) for table in tables.values() if len(table.columns) == rounds + 1]
-    common = sorted(set.intersection(*whole)) if len(whole) == len(strategies) else []
+    whole = {
+        name: set(tables[name].dropna().index) if name in tables and len(tables[name].columns) == rounds + 1 else set()
+        for name in strategies
+    }
+    arms = [name for name in strategies if whole[name]]
+    common = sorted(set.intersection(*(whole[name] for name in arms))) if arms else []
     if not common:
         return None
     frame[_MEASURED] = frame[_MEASURED].astype(float)
     means = frame.groupby("strategy")[_MEASURED].mean()
-    embedded = [name for name in strategies if not np.isnan(means.d_eff[name])]
+    embedded = [name for name in arms if not np.isnan(means.d_eff[name])]
     return Curves(
         labels=frame.groupby("round")["labels"].first().to_numpy(float),
-        accuracy={name: tables[name].loc[common].to_numpy(float) for name in strategies},
-        seconds={name: (float(means.train_s[name]), float(means.select_s[name])) for name in strategies},
+        accuracy={name: tables[name].loc[common].to_numpy(float) for name in arms},
+        seconds={name: (float(means.train_s[name]), float(means.select_s[name])) for name in arms},
         dimensions={name: (float(means.d_eff[name]), float(means.dim[name])) for name in embedded},
         seeds=len(common),
-        dropped=seeds - len(common),
+        left_out=_left_out(rows, strategies, arms, seeds - len(common)),
     )
+
+
+def _left_out(rows: Sequence[Row], strategies: Sequence[str], arms: Sequence[str], seeds: int) -> list[str]:
+    """A sentence for every arm that finished no seed, and one for the seeds that some arm did not finish."""
+    said = []
+    for name in strategies:
+        if name not in arms:
+            reasons = sorted({row["reason"] for row in rows if row["strategy"] == name and row["status"] != "ok"})
+            said.append(f"{name} finished no seed and is left out: {'; '.join(reasons) or 'no rows'}.")
+    if seeds:
+        said.append(f"{_seeds(seeds)} not finished by every other strategy, left out of all of the above.")
+    return said
+
+
+def _seeds(count: int) -> str:
+    return f"{count} seed" if count == 1 else f"{count} seeds"
 
 
 def summary(rows: Sequence[Row], options: Mapping[str, Any]) -> Summary:
@@ -87,7 +108,7 @@ def _table(curves: Curves) -> Table:
         cells = [name, plus_minus(mean_interval(area)), plus_minus(mean_interval(curves.accuracy[name][:, -1]))]
         rows.append(cells + (_difference(curves, name) if against else []) + _seconds(curves.seconds[name]))
     note = (
-        f"{curves.seeds} seeds, paired; {curves.labels[0]:.0f} to {curves.labels[-1]:.0f} labels. "
+        f"{_seeds(curves.seeds)}, paired; {curves.labels[0]:.0f} to {curves.labels[-1]:.0f} labels. "
         "AULC: accuracy averaged over labels. ±: 95 % t interval over seeds; p: paired t, not corrected. "
         "Seconds: mean of a seed and round."
     )
@@ -121,24 +142,21 @@ def _penalties(curves: Curves) -> list[Table]:
     points = ", ".join(map(str, found.checkpoints))
     note = (
         f"Share of the checkpoints ({points} labels) won at p < .05, uncorrected. Equal arms show an entry above 0 in "
-        f"{found.nonzero_share:.0%} of sign-flipped data; 95 % of those have no entry above {found.band_entry:.2f} "
+        f"{_bound(found.nonzero_share)} of sign-flipped data; 95 % of those have no entry above {found.band_entry:.2f} "
         f"and no column mean above {found.band_column:.2f}."
     )
     return [Table("Pairwise penalties", ["", *found.names], rows, note)]
 
 
 def _findings(curves: Curves, options: Mapping[str, Any]) -> list[str]:
-    questions = parse_questions(options["questions"])
+    questions = [q for q in parse_questions(options["questions"]) if {q.first, q.second} <= set(curves.accuracy)]
     sentences = sequence(questions, curves.areas, options["margin"], "AULC")
     asked = {frozenset((q.first, q.second)) for q in questions}
     shown = [(name, BASELINE) for name in curves.accuracy if name != BASELINE and BASELINE in curves.accuracy]
     sentences += exploratory([pair for pair in shown if frozenset(pair) not in asked], curves.areas, "AULC")
     sentences += _savings(curves)
     sentences += _dimensions(curves)
-    if curves.dropped:
-        sentences.append(
-            f"{curves.dropped} seeds were not finished by every strategy and are left out of all of the above."
-        )
+    sentences += curves.left_out
     return sentences
 
 
@@ -160,15 +178,15 @@ def _savings(curves: Curves) -> list[str]:
     if found.censored != "no":
         return [f"{best}, the arm with the largest area, never reaches {goal}."]
     return [
-        f"{best}, the arm with the largest area, reaches {goal} with {found.labels:.0f}: {found.saving:.0%} of "
+        f"{best}, the arm with the largest area, reaches {goal} with {found.labels:.0f}: {_bound(found.saving)} of "
         f"{found.reference_labels:.0f} saved (bootstrap 95 % interval {_bound(found.low)} to {_bound(found.high)}, "
-        f"too narrow at {curves.seeds} seeds)."
+        f"too narrow at {_seeds(curves.seeds)})."
     ]
 
 
 def _bound(share: float) -> str:
     """An end of a saving's interval; a resample in which the arm never arrives leaves it open."""
-    return f"{share:.0%}".replace("-", "−") if np.isfinite(share) else "no bound"
+    return f"{100 * share:.0f} %".replace("-", "−") if np.isfinite(share) else "no bound"
 
 
 def _dimensions(curves: Curves) -> list[str]:
@@ -187,7 +205,7 @@ def _figure(curves: Curves, options: Mapping[str, Any]) -> Figure:
         zero = Series(BASELINE, curves.labels.tolist(), [0.0] * len(curves.labels))
         rest = [_series(n, curves.labels, values - base) for n, values in curves.accuracy.items() if n != BASELINE]
         panels.append(Panel([zero, *rest], "labels", f"accuracy − {BASELINE}'s, paired by seed", "difference"))
-    title = f"{options['dataset']}, {options['model']}: {curves.seeds} seeds"
+    title = f"{options['dataset']}, {options['model']}: {_seeds(curves.seeds)}"
     return Figure("learning_curves", title, panels, "mean, 95 % t interval over seeds, and every seed as a dot")
 
 
