@@ -9,6 +9,7 @@ import pytest
 import torch
 
 import fbench.learning.models  # noqa: F401  (registers the models)
+from fbench.errors import InputError
 from fbench.learning.data import Images, split
 from fbench.learning.recipe import Recipe
 from fbench.learning.rounds import Design, Outcome, batches_of, play
@@ -177,7 +178,7 @@ def test_a_strategy_that_draws_as_it_likes_moves_nothing_else(
 def test_a_strategy_that_breaks_its_promise_ends_the_arm(images: Images, broken: Any) -> None:
     rounds = play(design(images, Strategy("broken", "", broken)))
     assert len(next(rounds)) == len(SEEDS)
-    with pytest.raises(RuntimeError, match="distinct unlabelled were asked"):
+    with pytest.raises(InputError, match="distinct unlabelled ones were asked"):
         next(rounds)
 
 

@@ -14,6 +14,7 @@ from torch import Tensor
 import fbench.fisher.bait
 import fbench.fisher.diagonal
 import fbench.learning.models
+from fbench.errors import InputError
 from fbench.fisher.bait import bait_select
 from fbench.fisher.embeddings import last_layer_embedding
 from fbench.fisher.masked import masked_embedding
@@ -24,6 +25,7 @@ from fbench.learning.inference import logits_and_features
 from fbench.learning.recipe import Recipe
 from fbench.learning.strategies import (
     Acquisition,
+    Proposal,
     State,
     check_proposal,
     classifier_parameters,
@@ -76,7 +78,7 @@ def test_exactly_b_distinct_unlabelled(trained: State, name: str, batch_size: in
     assert len(found) == len(set(found)) == batch_size
     assert not set(found) & set(LABELLED)
     assert set(found) <= set(range(N))
-    check_proposal(found, trained, batch_size)
+    check_proposal(Proposal(torch.tensor(found)), trained, batch_size)
 
 
 @pytest.mark.parametrize("name", BUILT_IN)
@@ -273,8 +275,13 @@ def test_the_selection_runs_in_the_dtype_asked_for(
     ids=["twice", "labelled", "too few", "too many", "beyond the pool", "negative"],
 )
 def test_a_broken_promise_is_refused(trained: State, positions: list[int]) -> None:
-    with pytest.raises(RuntimeError, match=rf"proposed {len(positions)} .*; 3 distinct unlabelled were asked"):
-        check_proposal(positions, trained, 3)
+    with pytest.raises(InputError, match=rf"proposed {len(positions)} positions.*; 3 distinct unlabelled ones"):
+        check_proposal(Proposal(torch.tensor(positions)), trained, 3)
+
+
+def test_a_bare_tensor_is_no_proposal(trained: State) -> None:
+    with pytest.raises(InputError, match="returned a Tensor; it must return a Proposal"):
+        check_proposal(torch.tensor([0, 1, 4]), trained, 3)
 
 
 def test_unlabelled_ascends_and_leaves_out_the_labelled(trained: State) -> None:

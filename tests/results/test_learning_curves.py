@@ -75,7 +75,7 @@ def test_curves_are_the_rows() -> None:
     for name, values in curves.accuracy.items():
         assert values.tolist() == [[accuracy(name, s, r) for r in range(ROUNDS + 1)] for s in range(SEEDS)]
         assert curves.areas[name] == pytest.approx(by_hand(name), abs=1e-12)
-    assert (curves.seeds, curves.dropped) == (SEEDS, 0)
+    assert (curves.seeds, curves.left_out) == (SEEDS, [])
 
 
 def test_the_order_of_the_rows_does_not_matter() -> None:
@@ -120,7 +120,7 @@ def test_a_seed_that_an_arm_did_not_finish_is_left_out_everywhere_and_said() -> 
     found = said(given)
     assert cells(found)["random"]["AULC"].startswith(f"{np.mean(by_hand('random', (0, 2))):.4f}")
     assert "2 seeds" in found.tables[0].note
-    assert any("not finished by every strategy" in text and text.startswith("1 seed") for text in found.findings)
+    assert any("not finished by every other strategy" in text and text.startswith("1 seed") for text in found.findings)
     assert len(found.figures[0].panels[0].series[0].points) == 2 * (ROUNDS + 1)
 
 
@@ -216,3 +216,14 @@ def test_every_seed_is_a_dot_in_both_panels() -> None:
     interval = mean_interval(expected)
     assert bait.low is not None
     assert bait.low[-1] == pytest.approx(interval.low)
+
+
+def test_an_arm_that_finished_no_seed_is_named_and_the_others_compared() -> None:
+    given = [
+        {**row, "status": "failed", "reason": "it broke", "accuracy": None} if row["strategy"] == "bait" else row
+        for row in rows()
+    ]
+    found = said(given)
+    assert set(cells(found)) == {"random", "bait+fish"}
+    assert any(text == "bait finished no seed and is left out: it broke." for text in found.findings)
+    assert not any("bait+fish is not inferior" in text for text in found.findings)

@@ -378,7 +378,7 @@ def test_a_strategy_that_breaks_its_promise_is_a_failed_row(
     rows = table(tmp_path / "run")
     failed = [row for row in rows if row["status"] == "failed"]
     assert {(row["strategy"], row["round"]) for row in failed} == {("twice", "1")}
-    assert all("3 distinct unlabelled were asked" in row["reason"] for row in failed)
+    assert all("3 distinct unlabelled ones were asked" in row["reason"] for row in failed)
     assert all(row["accuracy"] == "" for row in failed)
     assert len([row for row in rows if row["strategy"] == "random" and row["status"] == "ok"]) == 6
 
