@@ -72,9 +72,16 @@ def test_the_model_fits_the_images(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_the_data_folder_comes_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    images = plan.load_images("digits", None, False)
+    monkeypatch.setattr(plan, "load_images", lambda *_: images)
     monkeypatch.setenv("FBENCH_DATA_DIR", "/somewhere")
-    assert resolve()["data_dir"] == "/somewhere"
-    assert resolve(data_dir="/typed")["data_dir"] == "/typed"
+    assert resolve(dataset="cifar10")["data_dir"] == "/somewhere"
+    assert resolve(dataset="cifar10", data_dir="/typed")["data_dir"] == "/typed"
+
+
+def test_a_folder_that_means_nothing_does_not_make_another_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FBENCH_DATA_DIR", "/somewhere")
+    assert resolve(dataset="digits")["data_dir"] is None
 
 
 def test_cifar10_without_a_folder_says_where_to_give_one(monkeypatch: pytest.MonkeyPatch) -> None:
