@@ -115,7 +115,7 @@ def compare(
             parse=plan.one_of("--fisher-on", "pool", "unlabelled", "labelled"),
         ),
     ] = "pool",
-    regularisation: Annotated[str, Option("λ of BAIT; rel:c means c · tr F/d", parse=plan.parse_regularisation)] = "1",
+    regularisation: Annotated[str, Option("λ of BAIT; rel:c means c · tr F/d", parse=plan.check_regularisation)] = "1",
     oversample: Annotated[float, Option("forward picks over B, before the backward removals", minimum=1)] = 2.0,
     dtype: Annotated[
         str,

@@ -5,13 +5,12 @@ Letters as in MATH: F [d, d] the mean of V_xᵀV_x over the whole pool; M [d, d]
 
 from __future__ import annotations
 
-import math
-
 import torch
 from torch import Tensor
 
 from fbench.errors import InputError
 from fbench.fisher.embeddings import Embedding
+from fbench.fisher.regularisation import parse_regularisation
 
 
 def fisher(embedding: Embedding) -> Tensor:
@@ -47,20 +46,16 @@ def initial_information(embedding: Embedding, labelled: Tensor, batch_size: int,
 
 
 def resolve_regularisation(regularisation: float | str, F: Tensor) -> float:
-    """λ as a number: ``rel:c`` means c · tr F/d, since λ means nothing without F's scale.
+    """λ as a number, for this F.
 
     Raises:
-        InputError: not a positive finite number, nor ``rel:`` and one.
+        InputError: not a positive finite number, nor ``rel:`` and one; or relative to an F that is 0.
     """
-    relative = isinstance(regularisation, str) and regularisation.startswith("rel:")
-    text = str(regularisation).removeprefix("rel:")
-    try:
-        value = float(text)
-    except ValueError:
-        value = math.nan
-    if not (math.isfinite(value) and value > 0):
-        raise InputError(f"regularisation {regularisation!r}: must be a positive number, or rel:c with c positive")
-    return value * float(F.diagonal().mean()) if relative else value
+    value, relative = parse_regularisation(regularisation)
+    lam = value * float(F.diagonal().mean()) if relative else value
+    if lam <= 0:
+        raise InputError(f"regularisation {regularisation}: the Fisher information is 0; give λ as a number")
+    return lam
 
 
 def effective_dimension(F: Tensor, lam: float) -> float:

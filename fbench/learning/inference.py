@@ -6,14 +6,12 @@ to it batch by batch; results stay on its device. Batch norm is always frozen, g
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from fbench.errors import InputError
+from fbench.fisher.capture import evaluating
 
 __all__ = ["classifier_name", "evaluate", "logits_and_features", "predict"]
 
@@ -44,7 +42,7 @@ def predict(network: nn.Module, images: Tensor, batch_size: int = BATCH) -> Tens
     if batch_size < 1:
         raise InputError(f"batch size is {batch_size}; it must be at least 1")
     device = next(network.parameters()).device
-    with _frozen(network):
+    with evaluating(network), torch.no_grad():  # not inference_mode: its tensors could not enter a graph later
         return torch.cat([network(batch.to(device)) for batch in torch.split(images, batch_size)])
 
 
@@ -91,19 +89,3 @@ def evaluate(network: nn.Module, images: Tensor, targets: Tensor) -> tuple[float
     targets = targets.to(logits.device)
     accuracy = (logits.argmax(1) == targets).double().mean()
     return float(accuracy), float(F.cross_entropy(logits.double(), targets))
-
-
-@contextmanager
-def _frozen(network: nn.Module) -> Iterator[None]:
-    """Eval mode without gradients; each module's mode is put back.
-
-    Not ``inference_mode``: its tensors could not enter a graph later.
-    """
-    modes = [(module, module.training) for module in network.modules()]
-    network.eval()
-    try:
-        with torch.no_grad():
-            yield
-    finally:
-        for module, mode in modes:
-            module.training = mode

@@ -14,7 +14,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from fbench.errors import UnknownNameError, UsageError
+from fbench.errors import InputError, UnknownNameError, UsageError
+from fbench.fisher.regularisation import parse_regularisation
 from fbench.registry import DATASETS, MODELS, STRATEGIES
 from fbench.sweep import parse_names
 from fbench.units import format_bytes, format_count
@@ -47,14 +48,12 @@ def parse_mask_fraction(text: str) -> float | str:
     return value
 
 
-def parse_regularisation(text: str) -> str:
+def check_regularisation(text: str) -> str:
     """A positive number or ``rel:c``; kept as typed, since ``rel:`` depends on each round's Fisher."""
     try:
-        value = float(text.removeprefix("rel:"))
-    except ValueError:
-        value = math.nan
-    if not (math.isfinite(value) and value > 0):
-        raise UsageError(f"--regularisation {text}: must be a positive number, or rel:c for c · tr F/d")
+        parse_regularisation(text)
+    except InputError as error:
+        raise UsageError(f"--{error}") from None
     return text
 
 
