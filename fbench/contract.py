@@ -110,6 +110,7 @@ class Panel:
     x_label: str
     y_label: str
     title: str = ""
+    x_ticks: Sequence[float] = ()
     x_log: bool = False
     y_log: bool = False
 

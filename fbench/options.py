@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+import warnings
 from collections.abc import Mapping, Set
 from pathlib import Path
 from typing import Any
@@ -58,6 +59,11 @@ def resolve_options(suite: Suite, typed: Mapping[str, Any]) -> dict[str, Any]:
     Raises:
         UsageError: a value out of bounds, or one that its parser or the suite refuses.
     """
+    for table, columns in suite.all_tables().items():
+        if suite.unit not in {column.name for column in columns}:
+            raise UsageError(
+                f"suite {suite.name}: table {table} lacks Column({suite.unit!r}, 'int', …), its unit's number"
+            )
     options = {p.name: _value(p, typed[p.name]) for p in suite.parameters}
     return suite.resolve(options)
 
@@ -116,4 +122,7 @@ def _share_cores(suite: Suite, devices: tuple[str, ...], threads: int, jobs: int
             f"--jobs {jobs}: cases of `fbench {suite.name}` on {'+'.join(devices)} run one at a time; leave it out"
         )
     jobs = 1 if alone else jobs or max(1, min(cores // (threads or 1), _MOST_JOBS))
-    return threads or max(1, cores // jobs), jobs
+    threads = threads or max(1, cores // jobs)
+    if threads * jobs > cores:
+        warnings.warn(f"{jobs} processes of {threads} threads on {cores} cores: timings will be poor", stacklevel=2)
+    return threads, jobs

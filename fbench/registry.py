@@ -253,7 +253,8 @@ def suite(
 ) -> Callable[[F], F]:
     """Declare a suite on its ``measure``; every keyword-only parameter of it becomes an option.
 
-    ``columns`` and ``tables`` leave out ``case``, ``status`` and ``reason``, which every table has.
+    ``columns`` and ``tables`` leave out ``case``, ``status`` and ``reason``, which every table has, and hold a column
+    named ``unit``, which the runner fills in: 0, 1, 2, … within a case.
     The remaining keywords are fields of ``Suite``.
     """
 
@@ -322,10 +323,11 @@ def load_file(path: Path) -> None:
         UsageError: the file is missing, or fails; with the line that failed.
     """
     if not path.is_file():
-        raise UsageError(f"--load {path}: no such file")
+        raise UsageError(f"--load {path}: {'a folder, not a file' if path.is_dir() else 'no such file'}")
     for known in REGISTRIES.values():
         known.names()  # ours first, so that it is the user's name which is told of a clash
-    spec = importlib.util.spec_from_file_location(f"fbench_loaded_{path.stem}", path)
+    full = path.resolve()
+    spec = importlib.util.spec_from_file_location(f"fbench_loaded_{path.stem}", full)
     if spec is None or spec.loader is None:
         raise UsageError(f"--load {path}: not a Python file; it must end in .py")
     module = importlib.util.module_from_spec(spec)
@@ -335,6 +337,6 @@ def load_file(path: Path) -> None:
     except (UsageError, KeyboardInterrupt):
         raise
     except BaseException as error:  # a file that ends the interpreter is a file that fails
-        lines = [step.lineno for step in traceback.extract_tb(error.__traceback__) if step.filename == str(path)]
+        lines = [step.lineno for step in traceback.extract_tb(error.__traceback__) if step.filename == str(full)]
         where = f", line {lines[-1]}" if lines else ""
         raise UsageError(f"--load {path}{where}: {type(error).__name__}: {error}") from error

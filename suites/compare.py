@@ -83,11 +83,12 @@ def compare(
         Option(
             "repetitions, seeds 0 to N−1, the pairs of every comparison",
             minimum=1,
+            maximum=1000,
             axis="seeds",
             expand=plan.seed_blocks,
         ),
     ] = 8,
-    rounds: Annotated[int, Option("rounds of buying labels; round 0 is the start set", minimum=1)] = 10,
+    rounds: Annotated[int, Option("rounds of buying labels; round 0 is the start set", minimum=1, maximum=10_000)] = 10,
     batch: Annotated[int, Option("B, labels bought a round", minimum=1)] = 20,
     start: Annotated[int, Option("labels of the start set, drawn uniformly", minimum=1)] = 20,
     dataset: Annotated[str, Option("see `fbench list datasets`")] = "digits",
@@ -170,7 +171,7 @@ for _preset in (
     ),
     Preset(
         "bait-cifar10",
-        "BAIT as published on CIFAR-10: λ = 0.01, twofold oversampling then removal, batches of 128, but fixed epochs",
+        "BAIT as published on CIFAR-10: λ = 0.01, twofold oversampling, training batches of 128, but fixed epochs",
         "compare",
         {
             "dataset": "cifar10",

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -13,6 +15,7 @@ from fbench.results import render, table
 
 ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
+PYTHON = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
 REFERENCE = ROOT / "reports" / "reference"
 
 
@@ -47,9 +50,29 @@ def test_the_main_command_is_one_that_the_program_has(capsys):
 
 
 def test_the_python_runs(capsys):
-    [code] = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+    [code] = [code for code in PYTHON if "bait_select" in code]
     exec(compile(code, "README.md", "exec"), {})
-    assert "100" not in capsys.readouterr().err
+    assert "tensor(" in capsys.readouterr().out
+
+
+def test_a_strategy_of_ones_own_runs(tmp_path):
+    [code] = [code for code in PYTHON if "@strategy" in code]
+    (tmp_path / "mine.py").write_text(code)
+    few = ["--rounds", "1", "--seeds", "1", "--epochs", "1", "--jobs", "1", "--threads", "1"]
+    words = ["compare", "--load", str(tmp_path / "mine.py"), "--strategies", "random,margin", *few]
+    done = subprocess.run(
+        [sys.executable, "-c", "import sys; from fbench.cli import run; sys.exit(run(sys.argv[1:]))", *words],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "margin" in done.stdout
+
+
+def test_links_lead_somewhere():
+    for target in re.findall(r"\]\(([^)#]+)\)", README):
+        assert target.startswith("http") or (ROOT / target).exists(), target
 
 
 def test_options_named_exist():

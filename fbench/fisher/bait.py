@@ -86,6 +86,10 @@ def bait_select(
     """
     if method not in ENGINES:
         raise UnknownNameError("method", method, ENGINES)
+    if not isinstance(embedding, Embedding):
+        raise InputError(
+            f"embedding is a {type(embedding).__name__}: make one by last_layer_embedding or dense_embedding"
+        )
     labelled = _check_labelled(labelled, embedding.n)
     left = embedding.n - len(labelled)
     _check_sizes(batch_size, oversample, left)
@@ -118,9 +122,16 @@ def bait_select(
 
 def _check_labelled(labelled: Tensor | Sequence[int], n: int) -> Tensor:
     """The labelled positions as an index tensor: each in [0, n), none twice."""
-    given = torch.as_tensor(labelled).flatten().cpu()
+    try:
+        given = torch.as_tensor(sorted(labelled) if isinstance(labelled, set) else labelled).cpu()
+    except (RuntimeError, TypeError, ValueError):
+        raise InputError(f"labelled is a {type(labelled).__name__}: give positions in the pool, as [0, 5, 7]") from None
+    if given.ndim != 1:
+        raise InputError(f"labelled has shape {list(given.shape)}: give a list of positions in the pool, as [0, 5, 7]")
     if len(given) and (given.is_floating_point() or given.dtype == torch.bool):
-        raise InputError(f"labelled has dtype {given.dtype}: give the labelled positions as integers")
+        raise InputError(
+            f"labelled has dtype {given.dtype}: give positions as integers (of a mask: mask.nonzero()[:, 0])"
+        )
     index = given.to(torch.int64)
     outside = index[(index < 0) | (index >= n)]
     if len(outside):
@@ -132,7 +143,9 @@ def _check_labelled(labelled: Tensor | Sequence[int], n: int) -> Tensor:
 
 
 def _check_sizes(batch_size: int, oversample: float, left: int) -> None:
-    if not isinstance(batch_size, int) or not 1 <= batch_size <= left:
+    if isinstance(batch_size, bool) or not hasattr(batch_size, "__index__"):
+        raise InputError(f"batch_size {batch_size}: must be a whole number")
+    if not 1 <= batch_size <= left:
         raise InputError(f"batch_size {batch_size}: must be from 1 to {left}, what is left unlabelled in the pool")
     if not (math.isfinite(oversample) and oversample >= 1):
         raise InputError(f"oversample {oversample}: must be at least 1 (1 means no backward removals)")

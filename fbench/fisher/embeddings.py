@@ -174,6 +174,7 @@ def last_layer_embedding(logits: Tensor, features: Tensor) -> FactoredEmbedding:
     Raises:
         InputError: shapes that do not match, fewer than two classes, NaN or infinity.
     """
+    logits, features = torch.as_tensor(logits), torch.as_tensor(features)
     R = logit_rows(logits.detach())
     if features.ndim != 2 or features.shape[0] != logits.shape[0] or 0 in features.shape:
         raise InputError(
@@ -192,6 +193,7 @@ def dense_embedding(values: Tensor) -> DenseEmbedding:
     Raises:
         InputError: not three axes, an empty one, NaN or infinity.
     """
+    values = torch.as_tensor(values)
     if values.ndim != 3 or 0 in values.shape or not values.is_floating_point():
         raise InputError(
             f"values of shape {list(values.shape)}, {values.dtype}: must be floating point [n, k, d], none empty"

@@ -64,6 +64,8 @@ def row_gradients(
         raise InputError(f"the model {type(model).__name__} has no parameters to take gradients of")
     if batch_size < 1:
         raise InputError(f"batch_size {batch_size}: must be at least 1")
+    if not isinstance(inputs, Tensor):
+        raise InputError(f"inputs are a {type(inputs).__name__}: give one tensor [n, …]")
     if len(inputs) == 0:
         raise InputError("inputs are empty; at least one sample is needed")
     positions: Positions = dict(mask) if mask is not None else dict.fromkeys(dict(model.named_parameters()))

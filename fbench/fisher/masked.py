@@ -28,6 +28,8 @@ def masked_embedding(model: nn.Module, inputs: Tensor, mask: Mask, *, batch_size
     Raises:
         InputError: an empty mask, one of another network's names or shapes, logits that are not finite.
     """
+    if not isinstance(inputs, Tensor):
+        raise InputError(f"inputs are a {type(inputs).__name__}: give one tensor [n, …]")
     mask = mask if isinstance(mask, Mask) else Mask(mask)
     check_layers("the mask", mask, dict(model.named_parameters()))
     if mask.size == 0:

@@ -39,6 +39,10 @@ class Mask(Mapping[str, Tensor]):
     def __len__(self) -> int:
         return len(self._layers)
 
+    def __repr__(self) -> str:
+        total = sum(layer.numel() for layer in self._layers.values())
+        return f"Mask({self.size:,} of {total:,} weights, {len(self)} layers)"
+
     @property
     def size(self) -> int:
         """Weights kept: d of a masked embedding."""

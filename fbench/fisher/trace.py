@@ -52,6 +52,8 @@ def trace(
     for name, matrix in (("inverse", inverse), ("fisher", fisher)):
         if tuple(matrix.shape) != (d, d):
             raise InputError(f"{name} has shape {list(matrix.shape)}; the embedding needs [{d}, {d}]")
+    if sign not in (1, -1):
+        raise InputError(f"sign {sign}: must be 1 (adding) or −1 (removing)")
     if chunk_size < 1:
         raise InputError(f"chunk_size {chunk_size}: must be at least 1")
     prepared = chosen.prepare(inverse, fisher)

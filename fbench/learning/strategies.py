@@ -185,7 +185,9 @@ def check_proposal(proposal: Proposal, state: State, batch_size: int) -> None:
         InputError: it broke it; its case fails and says how.
     """
     if not isinstance(proposal, Proposal):
-        raise InputError(f"the strategy returned a {type(proposal).__name__}; it must return a Proposal")
+        raise InputError(
+            f"the strategy returned a {type(proposal).__name__}; it must return a Proposal (fbench.learning.strategies)"
+        )
     positions = proposal.positions.tolist()
     free = set(state.unlabelled().tolist())
     repeated, taken = len(positions) - len(set(positions)), len(set(positions) - free)

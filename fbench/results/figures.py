@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -34,10 +35,11 @@ def draw(figure: Figure, folder: Path) -> list[Path]:
 
     folder.mkdir(parents=True, exist_ok=True)
     with pyplot.rc_context(_STYLE):
+        same = len({tuple(series.label for series in panel.series) for panel in figure.panels}) == 1
         width = 6.4 * len(figure.panels) if len(figure.panels) > 1 else 7.2
         canvas, grid = pyplot.subplots(1, len(figure.panels), figsize=(width, 4.5), squeeze=False)
-        for panel, axes in zip(figure.panels, grid[0], strict=True):
-            _panel(panel, axes)
+        for number, (panel, axes) in enumerate(zip(figure.panels, grid[0], strict=True)):
+            _panel(panel, axes, legend=number == 0 or not same)
         canvas.suptitle(figure.title, fontsize=12)
         if figure.note:
             canvas.supxlabel(figure.note, fontsize=8, color="#555555")
@@ -48,31 +50,33 @@ def draw(figure: Figure, folder: Path) -> list[Path]:
     return paths
 
 
-def _panel(panel: Panel, axes: Axes) -> None:
+def _panel(panel: Panel, axes: Axes, *, legend: bool) -> None:
+    shift = _dodge(panel)
     for number, series in enumerate(panel.series):
-        _series(series, axes, _COLOURS[number % len(_COLOURS)])
+        _series(series, axes, _COLOURS[number % len(_COLOURS)], shift * (number - (len(panel.series) - 1) / 2))
     axes.set(xlabel=panel.x_label, ylabel=panel.y_label, title=panel.title)
     if panel.x_log:
         axes.set_xscale("log", base=2)
     if panel.y_log:
         axes.set_yscale("log")
-    if len(panel.series) > 1:
+    if panel.x_ticks:
+        every = -(-len(panel.x_ticks) // 12)
+        axes.set_xticks(panel.x_ticks[::every])
+    if legend and len(panel.series) > 1:
         axes.legend(loc="best")
 
 
-def _series(series: Series, axes: Axes, colour: str) -> None:
+def _dodge(panel: Panel) -> float:
+    """How far apart the raw points of neighbouring series stand, so that one does not hide another."""
+    x = sorted({at for series in panel.series for at in series.x})
+    gaps = [b - a for a, b in itertools.pairwise(x)]
+    return 0.0 if panel.x_log or not gaps else 0.12 * min(gaps)
+
+
+def _series(series: Series, axes: Axes, colour: str, shift: float) -> None:
     if series.points:
         x, y = zip(*series.points, strict=True)
-        axes.scatter(x, y, s=7, color=colour, alpha=0.28, linewidths=0, zorder=1)
+        axes.scatter([at + shift for at in x], y, s=7, color=colour, alpha=0.4, linewidths=0, zorder=1)
     if series.low is not None and series.high is not None:
-        axes.fill_between(series.x, series.low, series.high, color=colour, alpha=0.16, linewidth=0, zorder=2)
-    axes.plot(
-        series.x,
-        series.y,
-        color=colour,
-        label=series.label,
-        linewidth=1.8,
-        marker="o",
-        markersize=3.5,
-        zorder=3,
-    )
+        axes.fill_between(series.x, series.low, series.high, color=colour, alpha=0.12, linewidth=0, zorder=2)
+    axes.plot(series.x, series.y, color=colour, label=series.label, linewidth=1.8, marker="o", markersize=3.5, zorder=3)

@@ -47,11 +47,12 @@ def evidence(found: Paired, unit: str) -> str:
     """What a paired comparison measured, in one clause."""
     if found.n == 1:
         return f"{number(found.difference, signed=True)} {unit} on one seed, which has no interval"
-    flips = f"sign-flip {p_value(found.sign_flip_p)}, at least {found.sign_flip_floor:.2g}"
+    flips = f"sign-flip {p_value(found.sign_flip_p)}, the smallest possible being {found.sign_flip_floor:.2g}"
     effect = f", d_z {number(found.d_z, 2)}, g {number(found.hedges_g, 2)}" if math.isfinite(found.hedges_g) else ""
     return (
         f"mean paired difference {number(found.difference, signed=True)} {unit} (95 % interval "
-        f"{span(found.low, found.high, signed=True)}; {found.n} seeds, paired t {p_value(found.p)}, {flips}{effect})"
+        f"{span(found.low, found.high, signed=True)}; {found.n} seeds, "
+        f"paired t against 0 {p_value(found.p)}, {flips}{effect})"
     )
 
 
@@ -98,11 +99,17 @@ def _better(question: Question, judged: Verdict) -> tuple[bool, str]:
 def _seeds(found: Paired, goal: str, delta: float) -> str:
     if goal == "direction":
         needed = seeds_needed(found, "direction", delta)
-        return f" A difference of this size would need {needed} seeds (80 % power)." if needed else ""
+        return (
+            f" Were this the true difference, {needed} seeds would show it (80 % power, over sd's 80 % interval)."
+            if needed
+            else ""
+        )
     fit, same = seeds_needed(found, "not inferior", delta), seeds_needed(found, "equivalent", delta)
     if fit is None or same is None:
         return ""
-    return f" Two equal arms would need {fit} seeds to show it, {same} to show equivalence (80 % power)."
+    return (
+        f" Two equal arms would need {fit} seeds to show it, {same} for equivalence (80 % power, sd's 80 % interval)."
+    )
 
 
 def sequence(questions: Sequence[Question], values: Mapping[str, ArrayLike], delta: float, unit: str) -> list[str]:
@@ -120,10 +127,11 @@ def exploratory(pairs: Sequence[tuple[str, str]], values: Mapping[str, ArrayLike
     """Every other displayed pair, corrected by Holm over the family, and labelled so."""
     found = [paired(values[a], values[b]) for a, b in pairs]
     corrected = holm([each.p for each in found])
+    holm_note = f" after Holm's correction for {len(found)}" if len(found) > 1 else ""
     return [
         f"Exploratory: {a} against {b}: {evidence(each, unit)}."
         if math.isnan(p)
         else f"Exploratory: {a} against {b}: {number(each.difference, signed=True)} {unit} (95 % interval "
-        f"{span(each.low, each.high, signed=True)}, {p_value(p)} after Holm's correction for {len(found)})."
+        f"{span(each.low, each.high, signed=True)}, uncorrected; {p_value(p)}{holm_note})."
         for (a, b), each, p in zip(pairs, found, corrected, strict=True)
     ]

@@ -47,8 +47,8 @@ def test_each_verdict(question: Question, mean: float, sd: float, yes: bool, cla
     assert found is yes
     assert text.startswith(claim)
     assert f"mean paired difference {number(mean, signed=True)} AULC (95 % interval " in text
-    assert "8 seeds, paired t p" in text
-    assert ("would need" in text) is claim.endswith("unresolved:") or "is unresolved" in claim
+    assert "8 seeds, paired t against 0 p" in text
+    assert ("seeds to show it" in text or "seeds would show it" in text) is ("is unresolved" in claim)
     assert "exploratory" not in text
     assert text.endswith(".")
 
@@ -57,7 +57,7 @@ def test_unresolved_not_inferior_names_seeds_for_both_claims() -> None:
     found = comparison(0, 0.02)
     fit, same = (seeds_needed(found, goal, DELTA) for goal in ("not inferior", "equivalent"))
     assert (
-        f"Two equal arms would need {fit} seeds to show it, {same} to show equivalence (80 % power)."
+        f"Two equal arms would need {fit} seeds to show it, {same} for equivalence (80 % power, sd's 80 % interval)."
         in (answer(AT_LEAST, found, DELTA, "AULC", confirmatory=True)[1])
     )
     assert str(fit) != str(same)
@@ -67,7 +67,9 @@ def test_unresolved_direction_names_the_seeds_for_what_was_observed() -> None:
     found = comparison(0.005, 0.02)
     text = answer(BETTER, found, DELTA, "AULC", confirmatory=True)[1]
     needed = seeds_needed(found, "direction", DELTA)
-    assert text.endswith(f"A difference of this size would need {needed} seeds (80 % power).")
+    assert text.endswith(
+        f"Were this the true difference, {needed} seeds would show it (80 % power, over sd's 80 % interval)."
+    )
 
 
 @pytest.mark.parametrize("question", [AT_LEAST, BETTER])
@@ -76,7 +78,7 @@ def test_one_seed_resolves_nothing(question: Question) -> None:
     assert not found
     assert "is unresolved: +0.8000 AULC on one seed, which has no interval." in text
     assert "nan" not in text
-    assert "would need" not in text
+    assert "80 % power" not in text
 
 
 @pytest.mark.parametrize("question", [AT_LEAST, BETTER])
@@ -85,7 +87,7 @@ def test_equal_differences_measure_no_spread(question: Question) -> None:
     assert not found
     assert "is unresolved" in text
     assert "95 % interval n/a" in text
-    assert "would need" not in text
+    assert "80 % power" not in text
     assert "nan" not in text
     assert "d_z" not in text
 
@@ -106,7 +108,7 @@ def test_two_seeds_have_an_effect_size_without_hedges_correction() -> None:
     text = answer(BETTER, comparison(0.01, 0.02, n=2), DELTA, "AULC", confirmatory=True)[1]
     assert "2 seeds" in text
     assert "nan" not in text
-    assert "at least 0.5" in text
+    assert "the smallest possible being 0.5" in text
 
 
 def test_evidence_has_every_number() -> None:
@@ -114,7 +116,10 @@ def test_evidence_has_every_number() -> None:
     text = evidence(found, "AULC")
     low, high = found.interval()
     assert f"+0.0123 AULC (95 % interval {number(low, signed=True)} to {number(high, signed=True)}; 8 seeds" in text
-    assert f"paired t {p_value(found.p)}, sign-flip {p_value(found.sign_flip_p)}, at least 0.0078" in text
+    assert (
+        f"paired t against 0 {p_value(found.p)}, sign-flip {p_value(found.sign_flip_p)}, the smallest possible being 0.0078"
+        in text
+    )
     assert f"d_z {found.d_z:.2f}, g {found.hedges_g:.2f})" in text
 
 
