@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from fbench.errors import InputError
 from fbench.fisher import capture
 from fbench.fisher.layers import Factors, Gathered, factors, output_factor
+from fbench.fisher.likelihood import logit_rows
 
 RowMaker = Callable[[Tensor], Tensor]
 """From a batch's logits [c, k] to its rows [c, r, k]."""
@@ -64,31 +65,41 @@ def row_gradients(
         raise InputError(f"the model {type(model).__name__} has no parameters to take gradients of")
     if batch_size < 1:
         raise InputError(f"batch_size {batch_size}: must be at least 1")
-    if not isinstance(inputs, Tensor):
-        raise InputError(f"inputs are a {type(inputs).__name__}: give one tensor [n, …]")
+    check_inputs(inputs)
     if len(inputs) == 0:
         raise InputError("inputs are empty; at least one sample is needed")
     positions: Positions = dict(mask) if mask is not None else dict.fromkeys(dict(model.named_parameters()))
     with capture.evaluating(model):
-        batch = _chosen_path(model, inputs[:batch_size], rows, positions)
+        batch = _chosen_path(model, inputs[:batch_size], positions)
         for start in range(0, len(inputs), batch_size):
             part = slice(start, min(start + batch_size, len(inputs)))
             for row, (count, gradients) in enumerate(batch(model, inputs[part], rows, positions)):
                 yield Step(part, row, count, gradients)
 
 
+def check_inputs(inputs: object) -> None:
+    """Refuse what is not a tensor.
+
+    Raises:
+        InputError: naming what it is.
+    """
+    if not isinstance(inputs, Tensor):
+        raise InputError(f"inputs are a {type(inputs).__name__}: give one tensor [n, …]")
+
+
 Batch = Callable[[nn.Module, Tensor, RowMaker, Positions], Iterator[tuple[int, RowGradients]]]
 
 
-def _chosen_path(model: nn.Module, inputs: Tensor, rows: RowMaker, positions: Positions) -> Batch:
+def _chosen_path(model: nn.Module, inputs: Tensor, positions: Positions) -> Batch:
     """Capture where it can be had and is right for one sample; torch.func for all other networks.
 
     A layer may be fed samples along another axis than the first (steps first, or steps folded into samples); nothing
-    in the shapes need betray it, so the last sample's gradients are held to its own backward pass.
+    in the shapes need betray it, so the last sample's gradients are held to its own backward pass. That is a question
+    of the network, asked with the exact rows: the caller's may be drawn at random, anew at every call.
     """
     try:
-        _, found = next(_layer_batch(model, inputs, rows, positions))
-        if not _agrees(model, inputs, rows, found, list(positions)):
+        _, found = next(_layer_batch(model, inputs, logit_rows, positions))
+        if not _agrees(model, inputs, found, list(positions)):
             raise capture.UnsupportedError("a layer does not take one sample a row")
     except capture.UnsupportedError as reason:
         warnings.warn(f"per-sample gradients by torch.func, several times slower: {reason}", stacklevel=5)
@@ -96,7 +107,7 @@ def _chosen_path(model: nn.Module, inputs: Tensor, rows: RowMaker, positions: Po
     return _layer_batch
 
 
-def _agrees(model: nn.Module, inputs: Tensor, rows: RowMaker, found: _LayerRow, names: Sequence[str]) -> bool:
+def _agrees(model: nn.Module, inputs: Tensor, found: _LayerRow, names: Sequence[str]) -> bool:
     last = len(inputs) - 1
     try:
         mine = found.sample(last)
@@ -104,7 +115,7 @@ def _agrees(model: nn.Module, inputs: Tensor, rows: RowMaker, found: _LayerRow, 
         return False
     parameters = {name: p.detach() for name, p in model.named_parameters()}
     with torch.no_grad():
-        row = rows(model(inputs))[last, 0]
+        row = logit_rows(model(inputs))[last, 0]
     one = torch.func.grad(_combination(model))(parameters, inputs[last], row)
     scale = max(float(one[name].abs().max()) for name in names)
     if not math.isfinite(scale):

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from fbench.errors import InputError
 from fbench.fisher.embeddings import DenseEmbedding, dense_embedding
-from fbench.fisher.jacobian import row_gradients
+from fbench.fisher.jacobian import check_inputs, row_gradients
 from fbench.fisher.likelihood import logit_rows
 from fbench.fisher.masks import Mask, check_layers
 
@@ -28,15 +28,14 @@ def masked_embedding(model: nn.Module, inputs: Tensor, mask: Mask, *, batch_size
     Raises:
         InputError: an empty mask, one of another network's names or shapes, logits that are not finite.
     """
-    if not isinstance(inputs, Tensor):
-        raise InputError(f"inputs are a {type(inputs).__name__}: give one tensor [n, …]")
+    check_inputs(inputs)
     mask = mask if isinstance(mask, Mask) else Mask(mask)
     check_layers("the mask", mask, dict(model.named_parameters()))
     if mask.size == 0:
         raise InputError("the mask is empty; raise the fraction or the size")
-    positions = {name: mask.positions(name).to(inputs.device) for name, _ in model.named_parameters()}
+    found = {name: mask.positions(name).to(inputs.device) for name, _ in model.named_parameters()}
+    positions = {name: index for name, index in found.items() if len(index)}
     values: Tensor | None = None
-    positions = {name: index for name, index in positions.items() if len(index)}
     for step in row_gradients(model, inputs, logit_rows, batch_size, positions):
         columns = step.gradients.gathered()
         if values is None:

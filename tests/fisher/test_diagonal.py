@@ -126,3 +126,12 @@ def test_an_unknown_expectation_names_the_nearest() -> None:
 def test_sampling_needs_a_generator() -> None:
     with pytest.raises(InputError, match=r"sampled.*generator"):
         fbench.fisher_diagonal(nn.Linear(4, 3), torch.zeros(2, 4), expectation="sampled")
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_sampled_labels_do_not_cost_the_fast_path(seed: int) -> None:
+    """The check of the network must not draw labels of its own; falling back warns, and warnings are errors here."""
+    torch.manual_seed(seed)
+    model, inputs = nn.Sequential(nn.Linear(4, 6), nn.ReLU(), nn.Linear(6, 5)), torch.randn(20, 4)
+    g = torch.Generator().manual_seed(seed)
+    fbench.fisher_diagonal(model, inputs, expectation="sampled", generator=g)
