@@ -244,7 +244,7 @@ def _suite_command(suite: Suite, loads: tuple[Path, ...]) -> Callable[..., int]:
 def _parameter(name: str, kind: type, default: Any, text: str) -> inspect.Parameter:
     import typer
 
-    flag = "--" + name.replace("_", "-")
+    flag = registry.flag_of(name)
     shown = default not in ("", False, 0)
     if kind in (int, float):  # read by options.read_numbers, whose messages name the value
         option = typer.Option(flag, help=text, show_default=shown, metavar="INT" if kind is int else "NUMBER")

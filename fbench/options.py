@@ -11,7 +11,7 @@ from typing import Any
 
 from fbench.errors import UsageError
 from fbench.measure.devices import parse_devices
-from fbench.registry import PRESETS, Parameter, Suite
+from fbench.registry import PRESETS, Parameter, Suite, flag_of
 from fbench.runner import Settings
 
 _MOST_JOBS = 4
@@ -79,11 +79,6 @@ def _value(parameter: Parameter, typed: Any) -> Any:
     if option.maximum is not None and typed > option.maximum:
         raise UsageError(f"{flag} {typed:g}: must be at most {option.maximum:g}")
     return option.parse(typed) if option.parse else typed
-
-
-def flag_of(name: str) -> str:
-    """``train_batch`` as it is typed: ``--train-batch``."""
-    return "--" + name.replace("_", "-")
 
 
 def settings(suite: Suite, typed: Mapping[str, Any], loads: tuple[Path, ...]) -> Settings:

@@ -161,6 +161,11 @@ class Suite:
         return [Case(" ".join(f"{axis}={_label(value)}" for axis, value in p.items()), p) for p in points]
 
 
+def flag_of(name: str) -> str:
+    """``train_batch`` as it is typed: ``--train-batch``."""
+    return "--" + name.replace("_", "-")
+
+
 def _label(value: Any) -> str:
     if isinstance(value, tuple) and value:
         return f"{value[0]}-{value[-1]}" if len(value) > 1 else str(value[0])

@@ -88,12 +88,9 @@ def resolve_plan(options: dict[str, Any]) -> dict[str, Any]:
         UsageError: more labels than the pool has, a mask smaller than the classifier; data errors.
     """
     dataset = DATASETS.get(options["dataset"])
-    resolved = {
-        **options,
-        "model": _OWN_MODEL.get(options["dataset"], "thin-resnet18")
-        if options["model"] == "auto"
-        else options["model"],
-    }
+    resolved = dict(options)
+    if resolved["model"] == "auto":
+        resolved["model"] = _OWN_MODEL.get(options["dataset"], "thin-resnet18")
     MODELS.get(resolved["model"])
     given = options["data_dir"] or os.environ.get("FBENCH_DATA_DIR") or None
     resolved["data_dir"] = given if dataset.in_folder else None
