@@ -1,0 +1,70 @@
+"""By how much memory grows at most while a block runs: torch's allocator on a GPU, resident memory on a CPU.
+
+A memory pass is a pass of its own, never one that is timed. What cannot be had is None, never 0.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import gc
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+_STATUS, _CLEAR = Path("/proc/self/status"), Path("/proc/self/clear_refs")
+
+
+@dataclass
+class Growth:
+    """``peak_bytes`` beyond what was held on entering; None inside the block, and where the system does not tell."""
+
+    peak_bytes: int | None = None
+
+
+@contextmanager
+def peak_growth(device: str = "cpu") -> Iterator[Growth]:
+    """Watch a block's peak: exact, from the kernel's or the allocator's own high-water mark, with nothing polled."""
+    found = Growth()
+    gc.collect()
+    if device.startswith("cuda"):
+        import torch
+
+        torch.cuda.synchronize(device)
+        torch.cuda.reset_peak_memory_stats(device)
+        before = torch.cuda.memory_allocated(device)
+        yield found
+        torch.cuda.synchronize(device)
+        found.peak_bytes = torch.cuda.max_memory_allocated(device) - before
+        return
+    _give_back()
+    start = _reset_high_water()
+    yield found
+    if start is not None:
+        found.peak_bytes = max(0, _field("VmHWM") - start)
+
+
+def _give_back() -> None:
+    """Hand freed memory back to the system: the next allocation would be served from it and not be seen."""
+    if sys.platform == "linux":
+        trim = getattr(ctypes.CDLL(None), "malloc_trim", None)  # glibc's alone
+        if trim is not None:
+            trim(0)
+
+
+def _reset_high_water() -> int | None:
+    """Resident bytes now, the kernel's high-water mark set back to them; None where Linux does not let us."""
+    try:
+        _CLEAR.write_text("5")  # proc(5): resets VmHWM
+        return _field("VmRSS")
+    except (OSError, KeyError):
+        return None
+
+
+def _field(name: str) -> int:
+    for line in _STATUS.read_text().splitlines():
+        key, _, value = line.partition(":")
+        if key == name:
+            return int(value.split()[0]) * 1024  # the kernel writes kB and means KiB
+    raise KeyError(name)
