@@ -11,7 +11,7 @@ from fbench.measure import memory
 from fbench.measure.memory import peak_growth
 
 linux = pytest.mark.skipif(sys.platform != "linux", reason="the kernel's high-water mark is Linux's")
-MEGABYTE = 1 << 20
+MEGABYTE = 1 << 20  # the kernel counts pages in batches, so that a few hundred KiB may be missing
 
 
 @linux
@@ -20,7 +20,7 @@ def test_a_block_of_known_size_is_seen_though_it_is_freed_inside():
         block = np.ones(200 * MEGABYTE, dtype=np.uint8)
         del block
         assert found.peak_bytes is None
-    assert 200 * MEGABYTE <= found.peak_bytes <= 220 * MEGABYTE
+    assert 199 * MEGABYTE <= found.peak_bytes <= 220 * MEGABYTE
 
 
 @linux
@@ -28,7 +28,7 @@ def test_an_earlier_larger_peak_does_not_show():
     np.ones(300 * MEGABYTE, dtype=np.uint8)
     with peak_growth() as found:
         np.ones(50 * MEGABYTE, dtype=np.uint8)
-    assert 50 * MEGABYTE <= found.peak_bytes <= 70 * MEGABYTE
+    assert 49 * MEGABYTE <= found.peak_bytes <= 70 * MEGABYTE
 
 
 def test_where_the_system_does_not_tell_the_growth_is_none(monkeypatch, tmp_path):
