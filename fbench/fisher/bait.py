@@ -16,15 +16,8 @@ from torch import Tensor
 
 from fbench.errors import DeviceError, InputError, UnknownNameError
 from fbench.fisher.embeddings import Embedding
-from fbench.fisher.engines import ENGINES
-from fbench.fisher.greedy import Greedy
-from fbench.fisher.information import (
-    effective_dimension,
-    fisher,
-    initial_information,
-    inverse_of,
-    resolve_regularisation,
-)
+from fbench.fisher.engines import METHODS
+from fbench.fisher.greedy import Greedy, Progress
 
 
 @dataclass(frozen=True)
@@ -40,6 +33,8 @@ class Selection:
         regularisation: λ as a number.
         effective_dimension: d_eff = tr F(F + λI)⁻¹.
         drift: ‖P M v − v‖ / ‖v‖ on a probe v after the forward picks: what rounding has done to P = M⁻¹.
+        refreshes: how often P, Q, G and H were made afresh from M during the forward picks.
+        jitter: what had to be added to M's diagonal to factorise it; 0 but for an M lost to rounding.
     """
 
     indices: Tensor
@@ -50,6 +45,8 @@ class Selection:
     regularisation: float
     effective_dimension: float
     drift: float
+    refreshes: int
+    jitter: float
 
 
 @torch.no_grad()
@@ -63,6 +60,7 @@ def bait_select(
     method: str = "incremental",
     dtype: torch.dtype | None = None,
     devices: Sequence[str | torch.device] | None = None,
+    progress: Progress | None = None,
 ) -> Selection:
     """Choose ``batch_size`` candidates by BAIT.
 
@@ -72,9 +70,11 @@ def bait_select(
         labelled: positions in the pool that have their labels; may be empty.
         regularisation: λ, a positive number, or ``rel:c`` for c · tr F/d.
         oversample: forward picks over B; 1 leaves no backward removals.
-        method: ``incremental`` or ``published``; both are exact, one is fast.
+        method: ``incremental`` or ``published``, both exact, one fast; or ``diagonal``, which keeps only the diagonals
+            of F and M: an approximation that holds no d×d matrix.
         dtype: float64 or float32; the embedding's own if not given.
         devices: shards the pool over these; the embedding's own device if not given.
+        progress: told ("setup", 1, 1), then ("forward" or "backward", done, total) after every pick.
 
     Returns:
         The selection, on the CPU.
@@ -84,40 +84,123 @@ def bait_select(
         UnknownNameError: no such method.
         DeviceError: a device that torch cannot use.
     """
-    if method not in ENGINES:
-        raise UnknownNameError("method", method, ENGINES)
-    if not isinstance(embedding, Embedding):
-        raise InputError(
-            f"embedding is a {type(embedding).__name__}: make one by last_layer_embedding or dense_embedding"
-        )
-    labelled = _check_labelled(labelled, embedding.n)
-    left = embedding.n - len(labelled)
-    _check_sizes(batch_size, oversample, left)
-    embedding = embedding.to(dtype=_check_dtype(dtype or embedding.dtype))
-    labelled = labelled.to(embedding.device)
-    shards = _check_devices(devices or [embedding.device])
-    alpha = batch_size / (len(labelled) + batch_size)
-    F = fisher(embedding)
-    lam = resolve_regularisation(regularisation, F)
-    M = initial_information(embedding, labelled, batch_size, lam)
-    forward = Greedy(ENGINES[method], embedding, F, M, alpha, devices=shards, taken=labelled)
-    picks = min(math.ceil(oversample * batch_size), left)
-    indices, scores, gaps = forward.run(picks)
-    candidates = indices.sort().values  # so that the lowest pool index wins a tie here as well
-    # In float64 always: I − G is of order λ/‖V_x‖², below float32's digits, and there are few candidates.
-    few = embedding[candidates].to(dtype=torch.float64)
-    backward = Greedy(ENGINES[method], few, F.to(torch.float64), forward.M, alpha, sign=-1)
-    removed, _, _ = backward.run(picks - batch_size)
-    return Selection(
-        indices=indices[~torch.isin(indices, candidates[removed])].cpu(),
-        forward=indices.cpu(),
-        scores=scores.cpu(),
-        gaps=gaps.cpu(),
-        objective=float((F * inverse_of(backward.M)).sum()),
-        regularisation=lam,
-        effective_dimension=effective_dimension(F, lam),
-        drift=forward.drift,
+    search = Search(
+        embedding,
+        batch_size,
+        labelled=labelled,
+        regularisation=regularisation,
+        oversample=oversample,
+        method=method,
+        dtype=dtype,
+        devices=devices,
+        progress=progress,
     )
+    search.set_up()
+    search.forward()
+    search.backward()
+    return search.finish()
+
+
+class Search:
+    """One selection, phase by phase: ``set_up``, ``forward``, ``backward``, ``finish``. Arguments as ``bait_select``'s.
+
+    ``bait_select`` runs them in turn; whoever times the phases apart, or takes a few steps of each, runs them here.
+    """
+
+    @torch.no_grad()
+    def __init__(
+        self,
+        embedding: Embedding,
+        batch_size: int,
+        *,
+        labelled: Tensor | Sequence[int],
+        regularisation: float | str = 1.0,
+        oversample: float = 2.0,
+        method: str = "incremental",
+        dtype: torch.dtype | None = None,
+        devices: Sequence[str | torch.device] | None = None,
+        progress: Progress | None = None,
+    ) -> None:
+        if method not in METHODS:
+            raise UnknownNameError("method", method, METHODS)
+        if not isinstance(embedding, Embedding):
+            raise InputError(
+                f"embedding is a {type(embedding).__name__}: make one by last_layer_embedding or dense_embedding"
+            )
+        positions = _check_labelled(labelled, embedding.n)
+        left = embedding.n - len(positions)
+        _check_sizes(batch_size, oversample, left)
+        self._V = embedding.to(dtype=_check_dtype(dtype or embedding.dtype))
+        self._labelled = positions.to(embedding.device)
+        self._devices = _check_devices(devices or [embedding.device])
+        self._batch_size, self._regularisation = batch_size, regularisation
+        self._engine, self._kind = METHODS[method]
+        self._progress: Progress = progress or (lambda phase, done, total: None)
+        self.picks = min(math.ceil(oversample * batch_size), left)
+        """Forward picks in all."""
+
+    @torch.no_grad()
+    def set_up(self) -> None:
+        """F, λ, M and the first scores."""
+        self._information = self._kind(self._V, self._labelled, self._batch_size, self._regularisation)
+        everyone = torch.arange(self._V.n, device=self._V.device)
+        self._forward: Greedy | None = Greedy(
+            self._engine, self._V, self._information, everyone, devices=self._devices, taken=self._labelled
+        )
+        self._drift, self._refreshes = 0.0, 0
+        self._progress("setup", 1, 1)
+
+    @torch.no_grad()
+    def forward(self, steps: int | None = None) -> None:
+        """All forward picks, or the next ``steps`` of them."""
+        assert self._forward is not None  # forward picks come before removals
+        done = len(self._forward.taken()[0])
+        steps = self.picks - done if steps is None else min(steps, self.picks - done)
+        self._forward.run(steps, lambda done: self._progress("forward", done, self.picks))
+        self._picked = self._forward.taken()
+
+    def adopt(self, picks: Tensor) -> None:
+        """Take ``picks`` (pool positions) for the forward picks: their removal can then be timed without them."""
+        nothing = torch.full((len(picks),), torch.nan, dtype=self._V.dtype)
+        self._picked = picks.to(self._V.device), nothing, nothing
+
+    @torch.no_grad()
+    def backward(self, steps: int | None = None) -> None:
+        """All removals, or the first ``steps``. In float64 always: I − G is of order λ/‖V_x‖², below float32's digits.
+
+        The state of the forward picks is freed first: a second set of d×d matrices may not fit beside it.
+        """
+        picked = self._picked[0]
+        self._leave_forward()
+        order = picked.sort().values  # so that the lowest pool index wins a tie here as well
+        few = self._V[order].to(dtype=torch.float64)
+        self._backward = Greedy(self._engine, few, self._information, order, sign=-1)
+        total = len(picked) - self._batch_size
+        steps = total if steps is None else min(steps, total)
+        self._backward.run(steps, lambda done: self._progress("backward", done, total))
+
+    def _leave_forward(self) -> None:
+        if self._forward is not None:
+            self._drift, self._refreshes = self._forward.drift, self._forward.refreshes
+            self._forward = None
+
+    @torch.no_grad()
+    def finish(self) -> Selection:
+        """The selection as it stands after the removals."""
+        forward, scores, gaps = self._picked
+        kept = self._backward.picks()
+        return Selection(
+            indices=forward[torch.isin(forward, kept)].cpu(),
+            forward=forward.cpu(),
+            scores=scores.cpu(),
+            gaps=gaps.cpu(),
+            objective=self._information.objective(kept),
+            regularisation=self._information.lam,
+            effective_dimension=self._information.effective_dimension(),
+            drift=self._drift,
+            refreshes=self._refreshes,
+            jitter=self._information.jitter,
+        )
 
 
 def _check_labelled(labelled: Tensor | Sequence[int], n: int) -> Tensor:

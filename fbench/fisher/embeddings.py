@@ -52,8 +52,20 @@ class Embedding(ABC):
         """V_x A V_xᵀ for every x: [n, r, r], for symmetric A [d, d]."""
 
     @abstractmethod
+    def first_times(self, A: Tensor) -> Tensor:
+        """V_x A for the first candidate alone: [r, m], for A [d, m], reading A once."""
+
+    @abstractmethod
+    def diagonals(self) -> Tensor:
+        """The diagonal of V_xᵀV_x for every x: [n, d]."""
+
+    @abstractmethod
+    def add_gram(self, out: Tensor, factor: float = 1.0) -> Tensor:
+        """``out`` += factor · Σ_x V_xᵀV_x in place, for symmetric ``out`` [d, d]; gives ``out``."""
+
     def gram(self) -> Tensor:
         """Σ_x V_xᵀV_x: [d, d]."""
+        return self.add_gram(torch.zeros(self.dim, self.dim, dtype=self.dtype, device=self.device))
 
     def chunks(self, width: int) -> list[slice]:
         """Slices of the pool such that ``width`` numbers a candidate stay under the limit of a temporary."""
@@ -89,9 +101,15 @@ class DenseEmbedding(Embedding):
             torch.bmm(self[part].project(A), self.values[part].mT, out=out[part])
         return out
 
-    def gram(self) -> Tensor:
+    def first_times(self, A: Tensor) -> Tensor:
+        return self.values[0] @ A
+
+    def diagonals(self) -> Tensor:
+        return self.values.square().sum(1)
+
+    def add_gram(self, out: Tensor, factor: float = 1.0) -> Tensor:
         flat = self.values.reshape(-1, self.dim)
-        return flat.T @ flat
+        return out.addmm_(flat.T, flat, alpha=factor)
 
 
 @dataclass(frozen=True, eq=False)
@@ -140,19 +158,27 @@ class FactoredEmbedding(Embedding):
                 phi[part, a, a:] = phi[part, a:, a] = torch.bmm(left, h[:, :, None])[:, :, 0]
         return self.S @ phi @ self.S.mT
 
-    def gram(self) -> Tensor:
+    def first_times(self, A: Tensor) -> Tensor:
+        """S (h A_a): the features from the left, a class's block at a time; A is never multiplied by all of V_x."""
+        h = self.h[:1].expand(self.k, 1, -1)
+        return self.S[0] @ torch.bmm(h, A.reshape(self.k, -1, A.shape[1]))[:, 0]
+
+    def diagonals(self) -> Tensor:
+        return (self.S.square().sum(1)[:, :, None] * self.h.square()[:, None, :]).flatten(1)
+
+    def add_gram(self, out: Tensor, factor: float = 1.0) -> Tensor:
         """Σ_x (S_xᵀS_x) ⊗ (h_x h_xᵀ), a block row of the upper half at a time."""
         k, width = self.k, self.h.shape[1]
-        out = self.h.new_zeros(k, width, k, width)
+        blocks = out.view(k, width, k, width)
         for part in self.chunks(k * width):
-            h, weight = self.h[part], self.S[part].mT @ self.S[part]
+            h, weight = self.h[part], factor * (self.S[part].mT @ self.S[part])
             for a in range(k):
                 left = (weight[:, a, a:, None] * h[:, None, :]).flatten(1)  # [c, (k−a)·h]
-                out[a, :, a:] += (h.T @ left).view(width, k - a, width)
+                blocks[a, :, a:] += (h.T @ left).view(width, k - a, width)
         for a in range(k):
             for b in range(a):
-                out[a, :, b] = out[b, :, a].T
-        return out.view(k * width, k * width)
+                blocks[a, :, b] = blocks[b, :, a].T
+        return out
 
 
 def _describe(embedding: Embedding, n: int, rows: int, dim: int, like: Tensor) -> None:

@@ -1,7 +1,7 @@
-"""Two exact ways to the scores of BAIT's greedy steps: recompute everything, or update in place.
+"""Ways to the scores of BAIT's greedy steps: recompute everything, update in place, or keep diagonals alone.
 
 An engine holds one shard of the candidates and all of the d×d state. ``scores`` gives its candidates' scores,
-``update`` absorbs a pick (``sign`` = +1: M grows by its V_sᵀV_s; −1: M loses it). The letters are those of MATH:
+``update`` absorbs a pick (``sign`` = s = +1: M grows by its V_sᵀV_s; −1: M loses it). The letters are those of MATH:
 V of a candidate carries the factor √α, α = B/(n_L+B); here V is stored without it and α enters G, H, W and Z.
 """
 
@@ -12,8 +12,9 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
+from fbench.fisher.candidates import candidates
 from fbench.fisher.embeddings import DenseEmbedding, Embedding
-from fbench.fisher.information import inverse_of, symmetric
+from fbench.fisher.information import DiagonalInformation, Information, cholesky, sandwich
 from fbench.fisher.trace import trace
 
 _REFRESH_FALL = 10.0
@@ -23,37 +24,47 @@ _REFRESH_FALL = 10.0
 class Engine(Protocol):
     """What the greedy loop asks of a shard."""
 
-    V: Embedding
-
-    @property
-    def M(self) -> Tensor:
-        """M [d, d] in float64, every pick absorbed."""
+    refreshes: int
 
     def scores(self) -> Tensor:
         """[n] in the embedding's dtype; −∞ where the step is not admissible."""
 
-    def update(self, V_s: Tensor) -> None:
-        """Absorb the pick with rows V_s [r, d] (without √α)."""
+    def update(self, s: Embedding) -> None:
+        """Absorb the pick ``s``, an embedding of one candidate."""
 
-    def drift(self) -> float:
+    def stale(self) -> Tensor:
+        """Whether M should be factorised afresh, as a tensor: reading it would stop the device."""
+
+    def load(self, picks: Tensor) -> None:
+        """Start, or start afresh, from M with ``picks``."""
+
+    def drift(self, M: Tensor) -> float:
         """‖P M v − v‖ / ‖v‖ on a probe v; 0 where P is never updated."""
 
 
 class Published:
     """The published order: a fresh M⁻¹ and x M⁻¹ F M⁻¹ xᵀ A⁻¹ over every candidate for every pick."""
 
-    def __init__(self, V: Embedding, F: Tensor, M: Tensor, alpha: float, sign: int) -> None:
-        self.V, self.F, self.M, self.alpha, self.sign = V, F, M.clone(), alpha, sign
-        self._scaled = DenseEmbedding(V.dense() * alpha**0.5)
+    def __init__(self, V: Embedding, information: Information, sign: int) -> None:
+        self._V, self._information, self._sign, self.refreshes = V, information, sign, 0
+        self._F = information.F.to(V.device, V.dtype)
+        self._scaled = DenseEmbedding(V.dense() * information.alpha**0.5)
+
+    def load(self, picks: Tensor) -> None:
+        self._M = self._information.matrix(picks).to(self._V.device)
 
     def scores(self) -> Tensor:
-        inverse = inverse_of(self.M).to(self.V.dtype)
-        return trace(self._scaled, inverse, self.F, kernel="published", sign=self.sign)
+        factor, _ = cholesky(self._M)
+        inverse = torch.cholesky_inverse(factor).to(self._V.dtype)
+        return trace(self._scaled, inverse, self._F, kernel="published", sign=self._sign)
 
-    def update(self, V_s: Tensor) -> None:
-        self.M += _gram64(V_s, self.sign * self.alpha)
+    def update(self, s: Embedding) -> None:
+        s.to(dtype=torch.float64).add_gram(self._M, self._sign * self._information.alpha)
 
-    def drift(self) -> float:
+    def stale(self) -> Tensor:
+        return torch.tensor(False)
+
+    def drift(self, M: Tensor) -> float:
         return 0.0
 
 
@@ -63,67 +74,129 @@ class Incremental:
     One tall product [n·r, d] × [d, 2r] a pick.
     """
 
-    def __init__(self, V: Embedding, F: Tensor, M: Tensor, alpha: float, sign: int) -> None:
-        self.V, self.F, self.alpha, self.sign = V, F, alpha, sign
-        self._start, self._absorbed = M, list[Tensor]()
+    def __init__(self, V: Embedding, information: Information, sign: int) -> None:
+        self._V, self._information, self._sign, self.refreshes = V, information, sign, -1
+        self._candidates = candidates(V, information.alpha, sign)
         self._eye = torch.eye(V.rows, dtype=V.dtype, device=V.device)
-        self._refresh()
 
-    @property
-    def M(self) -> Tensor:
-        """M as it stands, in float64: a refresh starts from no accumulated error."""
-        if self._absorbed:
-            rows = torch.cat(self._absorbed)
-            self._start = self._start + _gram64(rows, self.sign * self.alpha)
-            self._absorbed.clear()
-        return self._start
+    def load(self, picks: Tensor) -> None:
+        """P, Q, G and H from M, factorised in float64."""
+        self.__dict__.pop("_curvature", None)  # the old matrices make room for the new
+        P = self._information.inverse(picks)
+        Q = sandwich(P, self._information.F, self._V.dtype)
+        device, dtype = self._V.device, self._V.dtype
+        self._curvature = Curvature(P.to(device, dtype), Q.to(device), self._sign)
+        self._candidates.load(self._curvature.P, self._curvature.Q)
+        self._at_load = self._candidates.traces().median()
+        self.refreshes += 1
 
     def scores(self) -> Tensor:
-        """tr((I+G)⁻¹H) when adding; tr((−I+G)⁻¹H) = −tr((I−G)⁻¹H) when removing. Both by Cholesky."""
-        factor, fault = torch.linalg.cholesky_ex(self._eye + self.sign * self.G)
-        traces = torch.cholesky_solve(self.H, factor).diagonal(dim1=-2, dim2=-1).sum(-1)
-        return torch.where(fault == 0, self.sign * traces, -torch.inf)
+        return self._candidates.scores()
 
-    def update(self, V_s: Tensor) -> None:
-        root = self.alpha**0.5
-        W, Z = root * (self.P @ V_s.mT), root * (self.Q @ V_s.mT)
-        C = torch.linalg.inv(self.sign * self._eye + root * (V_s @ W))
-        C = (C + C.mT) / 2
-        Z -= W @ (C @ (root * (V_s @ Z))) / 2
-        _subtract(self.P, self.Q, W, C, Z)
-        U, Y = (root * self.V.project(torch.cat([W, Z], dim=1))).split(V_s.shape[0], dim=2)
-        _subtract(self.G, self.H, U, C, Y)
-        self._absorbed.append(V_s)
-        if self._median_trace() * _REFRESH_FALL <= self._at_refresh:
-            self._refresh()
+    def update(self, s: Embedding) -> None:
+        """With K = I + s·V_s W = LLᵀ: W̃ = W L⁻ᵀ, Z̃ = Z L⁻ᵀ − ½s·W̃ (L⁻¹ H_s L⁻ᵀ), and every change is ∓W̃W̃ᵀ or
+        ∓(W̃Z̃ᵀ + Z̃W̃ᵀ). Rows here are their transposes.
+        """
+        root, d = self._information.alpha**0.5, s.dim
+        V_s = s.dense()[0]
+        WZ = torch.cat(self._curvature.times(s, V_s), dim=1).mul_(root)  # [r, 2d]
+        G_s, H_s = root * (WZ[:, :d] @ V_s.T), root * (WZ[:, d:] @ V_s.T)
+        L, _ = torch.linalg.cholesky_ex(self._eye + self._sign * (G_s + G_s.T) / 2)
+        solved = torch.linalg.solve_triangular(L, torch.cat([WZ, (H_s + H_s.T) / 2], dim=1), upper=False)
+        W, Z, half = solved[:, :d], solved[:, d : 2 * d], solved[:, 2 * d :]
+        J = torch.linalg.solve_triangular(L, half.T, upper=False)
+        rows = torch.cat([W, Z - (self._sign / 2) * (J @ W)])
+        self._curvature.absorb(rows)
+        self._candidates.absorb(rows)
 
-    def drift(self) -> float:
-        v = torch.cos(torch.arange(len(self.M), dtype=torch.float64, device=self.M.device))
-        return float((self.P.to(torch.float64) @ (self.M @ v) - v).norm() / v.norm())
+    def stale(self) -> Tensor:
+        return self._candidates.traces().median() * _REFRESH_FALL <= self._at_load
 
-    def _median_trace(self) -> Tensor:
-        return self.H.diagonal(dim1=-2, dim2=-1).sum(-1).median()
-
-    def _refresh(self) -> None:
-        """P, Q, G and H from M, factorised in float64."""
-        P = inverse_of(self.M)
-        Q = symmetric(P @ self.F.to(torch.float64) @ P)
-        self.P, self.Q = P.to(self.V.dtype), Q.to(self.V.dtype)
-        self.G, self.H = self.alpha * self.V.quadratic(self.P), self.alpha * self.V.quadratic(self.Q)
-        self._at_refresh = self._median_trace()
+    def drift(self, M: Tensor) -> float:
+        v = torch.cos(torch.arange(len(M), dtype=torch.float64, device=M.device))
+        Mv = (M @ v).to(self._V.device, self._V.dtype)
+        return float((self._curvature.P_times(Mv).to(v) - v).norm() / v.norm())
 
 
-def _subtract(P: Tensor, Q: Tensor, W: Tensor, C: Tensor, Z: Tensor) -> None:
-    """P −= W C Wᵀ and Q −= W C Zᵀ + Z C Wᵀ in place, for matrices or stacks of them."""
-    WC, ZC = W @ C, Z @ C
-    product = torch.Tensor.addmm_ if P.ndim == 2 else torch.Tensor.baddbmm_
-    product(P, WC, W.mT, alpha=-1)
-    product(Q, torch.cat([WC, ZC], dim=-1), torch.cat([Z, W], dim=-1).mT, alpha=-1)
+class Curvature:
+    """P = M⁻¹ and Q = M⁻¹FM⁻¹ [d, d]: two matrices, and the rows W̃, Z̃ of the picks since they were written.
+
+    Rank-r changes of a d×d matrix cost as much memory traffic as a rank-d/4 change: they are gathered and folded in
+    by one product at its full rate.
+    """
+
+    def __init__(self, P: Tensor, Q: Tensor, sign: int) -> None:
+        self.P, self.Q, self._sign, self._used = P, Q, sign, 0
+        self._W, self._Z = (P.new_empty(max(64, len(P) // 4), len(P)) for _ in range(2))
+
+    def times(self, s: Embedding, V_s: Tensor) -> tuple[Tensor, Tensor]:
+        """V_s P and V_s Q, each [r, d]; ``V_s`` are the rows of ``s``."""
+        W, Z = self._W[: self._used], self._Z[: self._used]
+        on_W, on_Z = self._sign * (V_s @ W.T), self._sign * (V_s @ Z.T)
+        return s.first_times(self.P) - on_W @ W, s.first_times(self.Q) - on_W @ Z - on_Z @ W
+
+    def absorb(self, rows: Tensor) -> None:
+        """Take the rows of W̃ and Z̃ [2r, d]."""
+        r = len(rows) // 2
+        if self._used + r > len(self._W):
+            self.fold()
+        if r > len(self._W):
+            self._change(rows[:r], rows[r:])
+            return
+        self._W[self._used : self._used + r], self._Z[self._used : self._used + r] = rows[:r], rows[r:]
+        self._used += r
+
+    def fold(self) -> None:
+        """Write what was gathered into P and Q."""
+        self._change(self._W[: self._used], self._Z[: self._used])
+        self._used = 0
+
+    def P_times(self, v: Tensor) -> Tensor:
+        """P v as it stands [d]."""
+        W = self._W[: self._used]
+        return self.P @ v - self._sign * (W.T @ (W @ v))
+
+    def _change(self, W: Tensor, Z: Tensor) -> None:
+        self.P.addmm_(W.T, W, alpha=-self._sign)
+        self.Q.addmm_(torch.cat([W, Z]).T, torch.cat([Z, W]), alpha=-self._sign)
 
 
-def _gram64(V_s: Tensor, factor: float) -> Tensor:
-    rows = V_s.to(torch.float64)
-    return factor * (rows.mT @ rows)
+class Diagonal:
+    """F and M by their diagonals alone: score(x) = Σ_j F_j v_j / (M_j (M_j + s·v_j)), v = α diag(V_xᵀV_x).
+
+    An approximation, exact for the diagonals' own objective Σ_j F_j/M_j; d numbers of state in place of d².
+    """
+
+    def __init__(self, V: Embedding, information: Information, sign: int) -> None:
+        self._V, self._information, self._sign, self.refreshes = V, information, sign, 0
+        self._F = information.F.to(V.device, V.dtype)
+
+    def load(self, picks: Tensor) -> None:
+        self._M = self._information.matrix(picks).to(self._V.device)
+
+    def scores(self) -> Tensor:
+        M, out = self._M.to(self._V.dtype), self._F.new_empty(self._V.n)
+        for part in self._V.chunks(self._V.dim):
+            v = self._information.alpha * self._V[part].diagonals()
+            left = M + self._sign * v
+            out[part] = self._sign * ((v / left) @ (self._F / M))
+            out[part][(left <= 0).any(1)] = -torch.inf
+        return out
+
+    def update(self, s: Embedding) -> None:
+        self._M += self._sign * self._information.alpha * s.to(dtype=torch.float64).diagonals()[0]
+
+    def stale(self) -> Tensor:
+        return torch.tensor(False)
+
+    def drift(self, M: Tensor) -> float:
+        return 0.0
 
 
-ENGINES: dict[str, type[Published] | type[Incremental]] = {"published": Published, "incremental": Incremental}
+Method = tuple[type[Engine], type[Information]]
+METHODS: dict[str, Method] = {
+    "incremental": (Incremental, Information),
+    "published": (Published, Information),
+    "diagonal": (Diagonal, DiagonalInformation),
+}
+"""How ``bait_select`` may work: an engine and the information matrices that it needs."""

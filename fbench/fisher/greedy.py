@@ -1,6 +1,7 @@
 """The greedy loop over shards of candidates: score, take the best by the tie rule, tell every shard.
 
-The d×d state is small and lives in every shard; a pick costs the gathering of the scores and the sending of V_s.
+The d×d state is small and lives in every shard; a pick costs one gathering of the scores and the sending of V_s.
+Nothing is read back from a device but every so many picks, when a shard is asked whether it is stale.
 """
 
 from __future__ import annotations
@@ -14,9 +15,15 @@ from torch import Tensor
 from fbench.errors import InputError
 from fbench.fisher.embeddings import Embedding
 from fbench.fisher.engines import Engine
+from fbench.fisher.information import Information
 
 TIE = {torch.float64: 1e-10, torch.float32: 1e-5}
 """Scores this close to the largest, relatively, equal it: rounding depends on chunk and shard, picks must not."""
+_ASK_EVERY = {"cpu": 1}
+"""Picks between questions that make the device wait; a GPU's queue should not run dry every pick."""
+
+Progress = Callable[[str, int, int], None]
+"""Told of (phase, done, total) after every step of a selection."""
 
 
 def shard_bounds(n: int, count: int) -> list[tuple[int, int]]:
@@ -26,64 +33,91 @@ def shard_bounds(n: int, count: int) -> list[tuple[int, int]]:
 
 
 class Greedy:
-    """Forward picks (``sign`` +1) or backward removals (−1) of candidates V, those in ``taken`` excluded."""
+    """Forward picks (``sign`` +1) or backward removals (−1) of the candidates V, those that are not ``open`` excluded.
+
+    ``positions`` [n] are the candidates' places in the pool that ``information`` covers.
+    """
 
     def __init__(
         self,
         engine: Callable[..., Engine],
         V: Embedding,
-        F: Tensor,
-        M: Tensor,
-        alpha: float,
+        information: Information,
+        positions: Tensor,
         *,
         sign: int = 1,
-        devices: Sequence[str | torch.device] | None = None,
-        taken: Tensor | None = None,
+        devices: Sequence[str | torch.device] = (),
+        taken: Sequence[int] | Tensor = (),
     ) -> None:
-        self.V = V
+        self.V, self._information, self._positions, self._sign = V, information, positions, sign
         self._open = torch.ones(V.n, dtype=torch.bool, device=V.device)
-        if taken is not None:
-            self._open[taken] = False
+        self._open[torch.as_tensor(taken, dtype=torch.int64, device=V.device)] = False
+        self._taken: list[tuple[Tensor, Tensor, Tensor]] = []
+        self._every = _ASK_EVERY.get(V.device.type, 8)
         devices = devices or [V.device]
         self._shards = [
-            engine(V[a:b].to(device), F.to(device), M.to(device), alpha, sign)
+            engine(V[a:b].to(device), information, sign)
             for device, (a, b) in zip(devices, shard_bounds(V.n, len(devices)), strict=False)
         ]
-
-    @property
-    def M(self) -> Tensor:
-        """M [d, d] in float64 as it stands, on V's device."""
-        return self._shards[0].M.to(self.V.device)
+        self._load()
 
     @property
     def drift(self) -> float:
         """The largest drift of any shard."""
-        return max(shard.drift() for shard in self._shards)
+        M = self._information.matrix(self.picks())
+        return max(shard.drift(M) for shard in self._shards)
 
-    def run(self, steps: int) -> tuple[Tensor, Tensor, Tensor]:
-        """Take ``steps`` candidates: their indices, scores and relative gaps to the runner-up, each [steps].
+    @property
+    def refreshes(self) -> int:
+        """How often M was factorised afresh after the start."""
+        return max(shard.refreshes for shard in self._shards)
+
+    def picks(self) -> Tensor:
+        """Pool positions in M now: those taken when adding, those left when removing."""
+        taken = self._column(0)
+        if self._sign > 0:
+            return self._positions[taken]
+        left = torch.ones(self.V.n, dtype=torch.bool, device=self.V.device)
+        left[taken] = False
+        return self._positions[left]
+
+    def run(self, steps: int, progress: Callable[[int], None] = lambda done: None) -> None:
+        """Take ``steps`` more candidates.
 
         Raises:
             InputError: rounding has left no admissible step.
         """
-        taken = [self._step() for _ in range(steps)]
-        if not taken:
-            empty = torch.empty(0, dtype=self.V.dtype)
-            return torch.empty(0, dtype=torch.int64, device=self.V.device), empty, empty
-        indices, scores, gaps = (torch.stack(column) for column in zip(*taken, strict=True))
-        if not bool(torch.isfinite(scores).all()):
+        for _ in range(steps):
+            self._step()
+            if len(self._taken) % self._every == 0 and any(bool(shard.stale()) for shard in self._shards):
+                self._load()
+            progress(len(self._taken))
+        if not bool(torch.isfinite(self._column(1)).all()):
             raise InputError("rounding has left M without an admissible step; use float64 or a larger regularisation")
-        return indices, scores, gaps
 
-    def _step(self) -> tuple[Tensor, Tensor, Tensor]:
+    def taken(self) -> tuple[Tensor, Tensor, Tensor]:
+        """Every candidate taken so far, in order: indices into V, scores and relative gaps to the runner-up."""
+        return self._column(0), self._column(1), self._column(2)
+
+    def _column(self, number: int) -> Tensor:
+        if not self._taken:
+            return torch.empty(0, dtype=torch.int64 if number == 0 else self.V.dtype, device=self.V.device)
+        return torch.stack([step[number] for step in self._taken])
+
+    def _load(self) -> None:
+        picks = self.picks()
+        for shard in self._shards:
+            shard.load(picks)
+
+    def _step(self) -> None:
         scores = torch.cat([shard.scores().to(self.V.device) for shard in self._shards])
         scores = torch.where(self._open, scores, -torch.inf)
         index, gap = choose(scores)
         self._open[index] = False
-        V_s = self.V[index[None]].dense()[0]
+        self._taken.append((index, scores[index], gap))
+        s = self.V[index[None]]
         for shard in self._shards:
-            shard.update(V_s.to(shard.M.device))
-        return index, scores[index], gap
+            shard.update(s)
 
 
 def choose(scores: Tensor) -> tuple[Tensor, Tensor]:

@@ -1,9 +1,13 @@
-"""Information matrices: the pool's F, the labelled start of M, and the scale λ that makes M invertible.
+"""Information matrices: the pool's F, what the labels tell, M, and the scale λ that makes M invertible.
 
 Letters as in MATH: F [d, d] the mean of V_xᵀV_x over the whole pool; M [d, d] what the labels (will) tell.
+M is built anew from its samples whenever it is asked for, in float64: it carries no accumulated error, and no room
+is held for it between.
 """
 
 from __future__ import annotations
+
+from collections.abc import Iterator
 
 import torch
 from torch import Tensor
@@ -12,6 +16,85 @@ from fbench.errors import InputError
 from fbench.fisher.embeddings import Embedding
 from fbench.fisher.regularisation import parse_regularisation
 
+_TILE = 1024
+"""Rows of a d×d matrix in float64 at a time, where a whole one would be a second copy."""
+_JITTERS = (1e-14, 1e-12, 1e-10, 1e-8)
+"""Multiples of M's mean diagonal that are added, one after the other, where M has lost its definiteness to rounding."""
+
+
+class Information:
+    """F, λ, and M for any picks, of one selection.
+
+    Attributes:
+        F: [d, d] in the embedding's dtype.
+        lam: λ as a number.
+        alpha: B/(n_L+B), the weight of a pick.
+        jitter: the largest number that had to be added to M's diagonal; 0 where rounding did no harm.
+    """
+
+    def __init__(self, V: Embedding, labelled: Tensor, batch_size: int, regularisation: float | str) -> None:
+        self.V, self.labelled = V, labelled
+        self.alpha = batch_size / (len(labelled) + batch_size)
+        self._per_label = 1.0 / (len(labelled) + batch_size)
+        self.F = self._fisher()
+        self.lam = resolve_regularisation(regularisation, self.F.diagonal() if self.F.ndim == 2 else self.F)
+        self.jitter = 0.0
+
+    def _fisher(self) -> Tensor:
+        return fisher(self.V)
+
+    def matrix(self, picks: Tensor) -> Tensor:
+        """M [d, d] in float64: λI + n_L/(n_L+B) · mean over the labelled + α · sum over ``picks``."""
+        M = torch.zeros(self.V.dim, self.V.dim, dtype=torch.float64, device=self.V.device)
+        M.diagonal().add_(self.lam)
+        for index, weight in ((self.labelled, self._per_label), (picks, self.alpha)):
+            step = max(1, _TILE // self.V.rows)
+            for start in range(0, len(index), step):
+                self.V[index[start : start + step]].to(dtype=torch.float64).add_gram(M, weight)
+        return M
+
+    def inverse(self, picks: Tensor) -> Tensor:
+        """M⁻¹ [d, d] in float64."""
+        factor, jitter = cholesky(self.matrix(picks))
+        self.jitter = max(self.jitter, jitter)
+        return torch.cholesky_inverse(factor)
+
+    def objective(self, picks: Tensor) -> float:
+        """tr(F M⁻¹) with ``picks`` in M."""
+        inverse = self.inverse(picks)
+        return sum(float((self.F[rows].to(torch.float64) * inverse[rows]).sum()) for rows in tiles(len(self.F)))
+
+    def effective_dimension(self) -> float:
+        """d_eff = tr F(F + λI)⁻¹ = d − λ tr (F + λI)⁻¹: how many directions λ leaves standing."""
+        shifted = self.F.to(torch.float64, copy=True)
+        shifted.diagonal().add_(self.lam)
+        factor, _ = cholesky(shifted)
+        del shifted
+        return len(self.F) - self.lam * float(torch.cholesky_inverse(factor).diagonal().sum())
+
+
+class DiagonalInformation(Information):
+    """The same of diagonals alone: F [d] and M [d] hold d numbers, and no d×d matrix ever exists."""
+
+    def _fisher(self) -> Tensor:
+        return _check_overflow(_sum_of_diagonals(self.V) / self.V.n)
+
+    def matrix(self, picks: Tensor) -> Tensor:
+        """M's diagonal [d] in float64."""
+        M = torch.full((self.V.dim,), self.lam, dtype=torch.float64, device=self.V.device)
+        for index, weight in ((self.labelled, self._per_label), (picks, self.alpha)):
+            if len(index):
+                M += weight * _sum_of_diagonals(self.V[index].to(dtype=torch.float64))
+        return M
+
+    def objective(self, picks: Tensor) -> float:
+        """Σ_j F_j/M_j: the diagonals' own objective, not that of the full matrices."""
+        return float((self.F.to(torch.float64) / self.matrix(picks)).sum())
+
+    def effective_dimension(self) -> float:
+        F = self.F.to(torch.float64)
+        return float((F / (F + self.lam)).sum())
+
 
 def fisher(embedding: Embedding) -> Tensor:
     """F [d, d]: the mean of V_xᵀV_x over every candidate, labelled and unlabelled.
@@ -19,60 +102,72 @@ def fisher(embedding: Embedding) -> Tensor:
     Raises:
         InputError: the squares overflow the embedding's dtype.
     """
-    F = embedding.gram() / embedding.n
-    if not bool(torch.isfinite(F).all()):
+    return _check_overflow(embedding.gram().div_(embedding.n))
+
+
+def _check_overflow(F: Tensor) -> Tensor:
+    if not bool(torch.isfinite(F.sum())) and not bool(torch.isfinite(F).all()):  # the sum takes no second matrix
         raise InputError(f"the embedding's squares overflow {F.dtype}: use float64, or scale the features down")
     return F
 
 
+def _sum_of_diagonals(V: Embedding) -> Tensor:
+    total = torch.zeros(V.dim, dtype=torch.float64, device=V.device)
+    for part in V.chunks(V.dim):
+        total += V[part].diagonals().sum(0)
+    return total.to(V.dtype)
+
+
 def symmetric(A: Tensor) -> Tensor:
-    """(A + Aᵀ)/2: a product that is symmetric in theory, but whose halves were rounded apart.
+    """A ← (A + Aᵀ)/2 in place: a product that is symmetric in theory, but whose halves were rounded apart.
 
     It matters: along a direction that no sample sees, M is λ alone and Q's rounding is of order 1/λ².
     """
-    return (A + A.mT) / 2
+    for rows in tiles(len(A)):
+        for columns in tiles(rows.stop):
+            upper = (A[rows, columns] + A[columns, rows].T) / 2
+            A[rows, columns], A[columns, rows] = upper, upper.T
+    return A
 
 
-def initial_information(embedding: Embedding, labelled: Tensor, batch_size: int, lam: float) -> Tensor:
-    """M [d, d] in float64 before the first pick: λI + n_L/(n_L+B) · mean of V_xᵀV_x over the labelled.
+def sandwich(P: Tensor, F: Tensor, dtype: torch.dtype) -> Tensor:
+    """Q = P F P [d, d] in ``dtype``, every product in P's, a tile of columns at a time."""
+    Q = torch.empty_like(F, dtype=dtype)
+    for columns in tiles(len(F)):
+        FP = torch.cat([F[rows].to(P.dtype) @ P[:, columns] for rows in tiles(len(F))])
+        Q[:, columns] = (P @ FP).to(dtype)
+    return symmetric(Q)
 
-    The mean is over samples, never a sum of batch means, which would make λ depend on a batch size.
+
+def tiles(d: int) -> Iterator[slice]:
+    """Slices of [0, d)."""
+    return (slice(start, min(start + _TILE, d)) for start in range(0, d, _TILE))
+
+
+def cholesky(M: Tensor) -> tuple[Tensor, float]:
+    """The lower factor of M, and what had to be added to its diagonal to have one: 0, but for an M lost to rounding.
+
+    Raises:
+        InputError: not even the largest jitter makes M positive definite.
     """
-    M = lam * torch.eye(embedding.dim, dtype=torch.float64, device=embedding.device)
-    n_L = len(labelled)
-    if n_L:
-        M += embedding[labelled].to(dtype=torch.float64).gram() / (n_L + batch_size)
-    return M
+    size = float(M.diagonal().mean())
+    for jitter in (0.0, *(share * size for share in _JITTERS)):
+        M.diagonal().add_(jitter)
+        factor, fault = torch.linalg.cholesky_ex(M)
+        M.diagonal().sub_(jitter)
+        if not int(fault):
+            return factor, jitter
+    raise InputError("the information matrix M is not positive definite in float64; raise the regularisation")
 
 
-def resolve_regularisation(regularisation: float | str, F: Tensor) -> float:
-    """λ as a number, for this F.
+def resolve_regularisation(regularisation: float | str, diagonal: Tensor) -> float:
+    """λ as a number, for an F with this diagonal [d].
 
     Raises:
         InputError: not a positive finite number, nor ``rel:`` and one; or relative to an F that is 0.
     """
     value, relative = parse_regularisation(regularisation)
-    lam = value * float(F.diagonal().mean()) if relative else value
+    lam = value * float(diagonal.mean()) if relative else value
     if lam <= 0:
         raise InputError(f"regularisation {regularisation}: the Fisher information is 0; give λ as a number")
     return lam
-
-
-def effective_dimension(F: Tensor, lam: float) -> float:
-    """d_eff = tr F(F + λI)⁻¹ = d − λ tr (F + λI)⁻¹: how many directions λ leaves standing."""
-    d = len(F)
-    shifted = F.to(torch.float64) + lam * torch.eye(d, dtype=torch.float64, device=F.device)
-    inverse = torch.cholesky_inverse(torch.linalg.cholesky(shifted))
-    return d - lam * float(inverse.diagonal().sum())
-
-
-def inverse_of(M: Tensor) -> Tensor:
-    """M⁻¹ of a symmetric positive definite M [d, d], by Cholesky in float64.
-
-    Raises:
-        InputError: M is not positive definite in float64.
-    """
-    factor, fault = torch.linalg.cholesky_ex(M.to(torch.float64))
-    if int(fault):
-        raise InputError("the information matrix M is not positive definite in float64; raise the regularisation")
-    return torch.cholesky_inverse(factor)

@@ -15,6 +15,8 @@ from torch import Tensor
 
 import fbench
 from fbench.errors import DeviceError, InputError, UnknownNameError
+from fbench.fisher import greedy
+from fbench.fisher.bait import Search
 
 METHODS = ["published", "incremental"]
 FLOAT64_TIE, FLOAT32_TIE = 1e-10, 1e-5
@@ -240,6 +242,44 @@ def test_the_same_call_gives_the_same_answer() -> None:
 def test_nothing_labelled_may_be_spelled_any_way(labelled: object) -> None:
     pool = cases.problem(11, labelled=0)
     assert select(pool, labelled=labelled).indices.tolist() == slow(pool).kept
+
+
+@pytest.mark.parametrize("method", [*METHODS, "diagonal"])
+def test_progress_is_told_of_every_step(method: str) -> None:
+    told: list[tuple[str, int, int]] = []
+    select(cases.problem(12), method=method, progress=lambda *step: told.append(step))
+    assert told == [
+        ("setup", 1, 1),
+        *(("forward", i, 8) for i in range(1, 9)),
+        *(("backward", i, 4) for i in range(1, 5)),
+    ]
+
+
+def test_phases_apart_give_what_they_give_in_one_go() -> None:
+    pool = cases.problem(13)
+    V = fbench.last_layer_embedding(pool.logits, pool.features)
+    whole = fbench.bait_select(V, 4, labelled=pool.labelled)
+    search = Search(V, 4, labelled=pool.labelled)
+    search.set_up()
+    for _ in range(9):  # one more than there are
+        search.forward(1)
+    search.backward()
+    assert search.finish().indices.tolist() == whole.indices.tolist()
+    given_picks = Search(V, 4, labelled=pool.labelled)
+    given_picks.set_up()
+    given_picks.adopt(whole.forward)
+    given_picks.backward()
+    found = given_picks.finish()
+    assert found.indices.tolist() == whole.indices.tolist()
+    assert found.objective == pytest.approx(whole.objective)
+    assert bool(found.scores.isnan().all())  # they were not computed
+
+
+@pytest.mark.parametrize("method", [*METHODS, "diagonal"])
+def test_rounding_that_leaves_nothing_to_take_is_said(method: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(greedy, "choose", lambda scores: (torch.tensor(0), torch.tensor(0.0)))  # takes a taken one
+    with pytest.raises(InputError, match="without an admissible step; use float64"):
+        select(replace(cases.problem(14), labelled=torch.tensor([0])), method=method)
 
 
 BAD = {

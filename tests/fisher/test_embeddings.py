@@ -95,3 +95,26 @@ def test_an_embedding_does_not_hold_the_graph() -> None:
     features = torch.ones(3, 2, requires_grad=True)
     assert not fbench.last_layer_embedding(logits, features).dense().requires_grad
     assert not fbench.dense_embedding(torch.ones(1, 2, 3, requires_grad=True)).dense().requires_grad
+
+
+@pytest.mark.parametrize("kind", ["factored", "dense", "one class", "few rows"])
+def test_every_contraction_is_that_of_the_dense_rows(kind: str) -> None:
+    g = torch.Generator().manual_seed(4)
+    pool = cases.problem(5, n=7, k=4, h=3)
+    V = fbench.last_layer_embedding(pool.logits, pool.features)
+    if kind == "dense":
+        V = fbench.dense_embedding(V.dense())
+    if kind == "one class":  # a likelihood of two classes by its top probability: V_x = s·h
+        V = fbench.FactoredEmbedding(torch.rand(7, 1, 1, generator=g, dtype=torch.float64), pool.features)
+    if kind == "few rows":
+        V = fbench.FactoredEmbedding(torch.randn(7, 2, 4, generator=g, dtype=torch.float64), pool.features)
+    x, d = V.dense(), V.dim
+    A = torch.randn(d, 5, generator=g, dtype=torch.float64)
+    B = torch.randn(d, d, generator=g, dtype=torch.float64)
+    B = B + B.T
+    torch.testing.assert_close(V.project(A), x @ A)
+    torch.testing.assert_close(V.first_times(A), x[0] @ A)
+    torch.testing.assert_close(V.quadratic(B), x @ B @ x.mT)
+    torch.testing.assert_close(V.gram(), (x.mT @ x).sum(0))
+    torch.testing.assert_close(V.add_gram(B.clone(), 0.3), B + 0.3 * (x.mT @ x).sum(0))
+    torch.testing.assert_close(V.diagonals(), (x.mT @ x).diagonal(dim1=1, dim2=2))

@@ -1,0 +1,77 @@
+"""G_x = V_x P V_xᵀ and H_x = V_x Q V_xᵀ of every candidate of a shard, kept up to date, and the scores they give.
+
+``score(x) = s·tr((I + s·G_x)⁻¹ H_x)``, s = +1 for adding x, −1 for removing it; −∞ where I + s·G_x is not positive
+definite. Two forms: ``Plain``, torch on any device, evidently right; ``Packed``, compiled, for a CPU and few rows.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+from abc import ABC, abstractmethod
+from functools import cache
+
+import torch
+from torch import Tensor
+
+from fbench.fisher.embeddings import Embedding
+
+_MOST_ROWS = 32
+"""Above it a block of 16 candidates outgrows the first cache, and LAPACK and BLAS a candidate are faster."""
+
+
+class Candidates(ABC):
+    """What the incremental engine asks of a shard's candidates."""
+
+    def __init__(self, V: Embedding, alpha: float, sign: int) -> None:
+        self.V, self.alpha, self.sign = V, alpha, sign
+
+    @abstractmethod
+    def load(self, P: Tensor, Q: Tensor) -> None:
+        """G and H from P and Q [d, d]."""
+
+    @abstractmethod
+    def absorb(self, rows: Tensor) -> None:
+        """A pick's W̃ᵀ and Z̃ᵀ, rows [2r, d]: G −= s·U Uᵀ, H −= s·(U Yᵀ + Y Uᵀ), with U = √α V_x W̃, Y = √α V_x Z̃."""
+
+    @abstractmethod
+    def scores(self) -> Tensor:
+        """[n]."""
+
+    @abstractmethod
+    def traces(self) -> Tensor:
+        """The trace of every H_x [n]."""
+
+
+class Plain(Candidates):
+    """G, H [n, r, r] by torch."""
+
+    def load(self, P: Tensor, Q: Tensor) -> None:
+        self.G, self.H = self.alpha * self.V.quadratic(P), self.alpha * self.V.quadratic(Q)
+        self._eye = torch.eye(self.V.rows, dtype=self.V.dtype, device=self.V.device)
+
+    def absorb(self, rows: Tensor) -> None:
+        U, Y = (self.alpha**0.5 * self.V.project(rows.T)).split(self.V.rows, dim=2)
+        self.G.baddbmm_(U, U.mT, alpha=-self.sign)
+        self.H.baddbmm_(torch.cat([U, Y], dim=2), torch.cat([Y, U], dim=2).mT, alpha=-self.sign)
+
+    def scores(self) -> Tensor:
+        factor, fault = torch.linalg.cholesky_ex(self._eye + self.sign * self.G)
+        traces = torch.cholesky_solve(self.H, factor).diagonal(dim1=-2, dim2=-1).sum(-1)
+        return torch.where(fault == 0, self.sign * traces, -torch.inf)
+
+    def traces(self) -> Tensor:
+        return self.H.diagonal(dim1=-2, dim2=-1).sum(-1)
+
+
+@cache
+def _has_numba() -> bool:
+    return importlib.util.find_spec("numba") is not None
+
+
+def candidates(V: Embedding, alpha: float, sign: int) -> Candidates:
+    """The faster form for this shard."""
+    if V.device.type == "cpu" and V.rows <= _MOST_ROWS and _has_numba():
+        from fbench.fisher.packed import Packed
+
+        return Packed(V, alpha, sign)
+    return Plain(V, alpha, sign)

@@ -1,0 +1,134 @@
+"""G and H of every candidate in blocks of 16, one candidate a lane, on a CPU (layouts: ``lane_kernels``).
+
+A pick goes through the pool in chunks that fit a core's cache: one matrix product projects the chunk, compiled loops
+take it from there to the scores.
+"""
+
+from __future__ import annotations
+
+import itertools
+import os
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from fbench.fisher import lane_kernels
+from fbench.fisher.candidates import Candidates
+from fbench.fisher.embeddings import Embedding, FactoredEmbedding
+from fbench.fisher.lanes import LANES
+
+_CHUNK = 1 << 18
+"""Numbers of a chunk's projection: it is made and used up in the second cache."""
+_LEAST_BLOCKS = 16
+"""Fewer blocks than this are not worth waking a thread for."""
+
+
+class Packed(Candidates):
+    """G, H [blocks, r(r+1)/2, 16], and the scores and traces that the last pass over them gave."""
+
+    def __init__(self, V: Embedding, alpha: float, sign: int) -> None:
+        super().__init__(V, alpha, sign)
+        self._blocks = -(-V.n // LANES)
+        self._project = _Factored(V) if isinstance(V, FactoredEmbedding) else _Dense(V)
+        self._scores, self._traces = (torch.empty(self._blocks * LANES, dtype=V.dtype) for _ in range(2))
+
+    def load(self, P: Tensor, Q: Tensor) -> None:
+        self.G, self.H = (self.alpha * pack_lower(self.V.quadratic(A)) for A in (P, Q))
+        state = [t.view(-1).numpy() for t in (self.G, self.H, self._scores, self._traces)]
+        share(self._blocks, lane_kernels.score, *state, self.sign, self.V.rows)
+
+    def absorb(self, rows: Tensor) -> None:
+        r = self.V.rows
+        for start, UY in self._project(self.alpha**0.5 * rows):
+            part = slice(start, start + len(UY))
+            state = [t[part].view(-1).numpy() for t in (self.G, self.H)]
+            lanes = slice(part.start * LANES, part.stop * LANES)
+            found = [t[lanes].numpy() for t in (self._scores, self._traces)]
+            share(len(UY), lane_kernels.absorb, UY.view(-1).numpy(), *state, *found, self.sign, r)
+
+    def scores(self) -> Tensor:
+        return self._scores[: self.V.n]
+
+    def traces(self) -> Tensor:
+        return self._traces[: self.V.n]
+
+
+class _Factored:
+    """U and Y of a last-layer embedding: [k·2r, h] @ [h, c] for a chunk, then S_x from the left, in lanes."""
+
+    def __init__(self, V: FactoredEmbedding) -> None:
+        self._V, self._S = V, pack(V.S)
+        self._step = _blocks_a_chunk(V.k * 2 * V.rows)
+        tail = len(V.h) % LANES  # the last block's candidates, and zeros
+        self._tail = torch.cat([V.h[len(V.h) - tail :], V.h.new_zeros(LANES - tail, V.h.shape[1])]) if tail else None
+
+    def __call__(self, rows: Tensor) -> Iterator[tuple[int, Tensor]]:
+        r, k = self._V.rows, self._V.k
+        A = rows.view(2 * r, k, -1).permute(1, 0, 2).reshape(k * 2 * r, -1)
+        whole = len(self._V.h) // LANES
+        for start in range(0, whole, self._step):
+            stop = min(start + self._step, whole)
+            yield start, self._contract(A, self._V.h[start * LANES : stop * LANES], self._S[start:stop])
+        if self._tail is not None:
+            yield whole, self._contract(A, self._tail, self._S[whole:])
+
+    def _contract(self, A: Tensor, h: Tensor, S: Tensor) -> Tensor:
+        r, k = self._V.rows, self._V.k
+        X = A @ h.T
+        UY = X.new_empty(len(S), r * 2 * r, LANES)
+        arrays = (S.view(-1).numpy(), X.view(-1).numpy(), UY.view(-1).numpy())
+        share(len(S), lane_kernels.contract, *arrays, X.shape[1], r, k)
+        return UY
+
+
+class _Dense:
+    """U and Y of an embedding that is given as it is: [c·r, d] @ [d, 2r] for a chunk."""
+
+    def __init__(self, V: Embedding) -> None:
+        self._V = V
+        self._step = _blocks_a_chunk(V.rows * V.dim) * LANES
+
+    def __call__(self, rows: Tensor) -> Iterator[tuple[int, Tensor]]:
+        for start in range(0, self._V.n, self._step):
+            yield start // LANES, pack(self._V[start : start + self._step].project(rows.T))
+
+
+def _blocks_a_chunk(width: int) -> int:
+    return max(1, _CHUNK // (width * LANES))
+
+
+def pack(values: Tensor) -> Tensor:
+    """[n, a, b] → [blocks, a·b, 16], zeros after the last candidate."""
+    n = len(values)
+    flat = values.reshape(n, -1)
+    if n % LANES:
+        flat = torch.cat([flat, flat.new_zeros(LANES - n % LANES, flat.shape[1])])
+    return flat.view(-1, LANES, flat.shape[1]).transpose(1, 2).contiguous()
+
+
+def pack_lower(values: Tensor) -> Tensor:
+    """Symmetric [n, r, r] → [blocks, r(r+1)/2, 16]."""
+    i, j = torch.tril_indices(values.shape[1], values.shape[1])
+    return pack(values[:, i, j][:, :, None])
+
+
+def share(blocks: int, kernel: Callable[..., None], *arguments: Any) -> None:
+    """Run a kernel on all blocks, on as many threads as torch has."""
+    threads = min(torch.get_num_threads(), blocks // _LEAST_BLOCKS)
+    if threads <= 1:
+        kernel(*arguments, 0, blocks)
+        return
+    edges = [i * blocks // threads for i in range(threads + 1)]
+    others = [_threads().submit(kernel, *arguments, a, b) for a, b in itertools.pairwise(edges[1:])]
+    kernel(*arguments, 0, edges[1])
+    for each in others:
+        each.result()
+
+
+@cache
+def _threads() -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(os.cpu_count(), thread_name_prefix="fbench-lanes")
