@@ -189,6 +189,7 @@ class Search:
         """The selection as it stands after the removals."""
         forward, scores, gaps = self._picked
         kept = self._backward.picks()
+        del self._backward  # its d×d matrices make room for M⁻¹
         return Selection(
             indices=forward[torch.isin(forward, kept)].cpu(),
             forward=forward.cpu(),

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from fbench.fisher.candidates import candidates
 from fbench.fisher.embeddings import DenseEmbedding, Embedding
-from fbench.fisher.information import DiagonalInformation, Information, cholesky, sandwich
+from fbench.fisher.information import DiagonalInformation, Information, inverse_in_place, sandwich
 from fbench.fisher.trace import trace
 
 _REFRESH_FALL = 10.0
@@ -54,9 +54,8 @@ class Published:
         self._M = self._information.matrix(picks).to(self._V.device)
 
     def scores(self) -> Tensor:
-        factor, _ = cholesky(self._M)
-        inverse = torch.cholesky_inverse(factor).to(self._V.dtype)
-        return trace(self._scaled, inverse, self._F, kernel="published", sign=self._sign)
+        inverse, _ = inverse_in_place(self._M.clone)
+        return trace(self._scaled, inverse.to(self._V.dtype), self._F, kernel="published", sign=self._sign)
 
     def update(self, s: Embedding) -> None:
         s.to(dtype=torch.float64).add_gram(self._M, self._sign * self._information.alpha)
@@ -86,6 +85,7 @@ class Incremental:
         Q = sandwich(P, self._information.F, self._V.dtype)
         device, dtype = self._V.device, self._V.dtype
         self._curvature = Curvature(P.to(device, dtype), Q.to(device), self._sign)
+        del P
         self._candidates.load(self._curvature.P, self._curvature.Q)
         self._at_load = self._candidates.traces().median()
         self.refreshes += 1
@@ -121,13 +121,13 @@ class Incremental:
 class Curvature:
     """P = M⁻¹ and Q = M⁻¹FM⁻¹ [d, d]: two matrices, and the rows W̃, Z̃ of the picks since they were written.
 
-    Rank-r changes of a d×d matrix cost as much memory traffic as a rank-d/4 change: they are gathered and folded in
+    Rank-r changes of a d×d matrix cost as much memory traffic as a rank-d/8 change: they are gathered and folded in
     by one product at its full rate.
     """
 
     def __init__(self, P: Tensor, Q: Tensor, sign: int) -> None:
         self.P, self.Q, self._sign, self._used = P, Q, sign, 0
-        self._W, self._Z = (P.new_empty(max(64, len(P) // 4), len(P)) for _ in range(2))
+        self._W, self._Z = (P.new_empty(max(64, len(P) // 8), len(P)) for _ in range(2))
 
     def times(self, s: Embedding, V_s: Tensor) -> tuple[Tensor, Tensor]:
         """V_s P and V_s Q, each [r, d]; ``V_s`` are the rows of ``s``."""

@@ -8,6 +8,7 @@ import reference
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from torch import Tensor
 
 import fbench
 from fbench.errors import InputError
@@ -15,8 +16,8 @@ from fbench.fisher import information as module
 from fbench.fisher.information import (
     DiagonalInformation,
     Information,
-    cholesky,
     fisher,
+    inverse_in_place,
     resolve_regularisation,
     sandwich,
     symmetric,
@@ -115,20 +116,44 @@ def test_tiles_change_nothing(d: int, monkeypatch: pytest.MonkeyPatch) -> None:
     torch.testing.assert_close(both, (A + A.T) / 2)
 
 
+def test_the_inverse_takes_the_matrix_place() -> None:
+    A = torch.randn(6, 6, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    M = A @ A.T + torch.eye(6, dtype=torch.float64)
+    expected, place = torch.linalg.inv(M), M.data_ptr()
+    inverse, jitter = inverse_in_place(lambda: M)
+    assert inverse.data_ptr() == place
+    assert jitter == 0
+    torch.testing.assert_close(inverse, expected)
+
+
 def test_a_matrix_that_rounding_made_indefinite_gets_a_jitter_and_says_so() -> None:
     M = torch.eye(3, dtype=torch.float64)
     M[0, 0] = -1e-13
-    given_in = M.clone()
-    factor, jitter = cholesky(M)
+    inverse, jitter = inverse_in_place(M.clone)
     assert 1e-13 < jitter < 1e-11
-    torch.testing.assert_close(M, given_in, rtol=0, atol=1e-15)
-    torch.testing.assert_close(factor @ factor.T, M + jitter * torch.eye(3, dtype=torch.float64), atol=1e-15, rtol=0)
-    assert cholesky(torch.eye(3, dtype=torch.float64))[1] == 0
+    torch.testing.assert_close(inverse, torch.linalg.inv(M + jitter * torch.eye(3, dtype=torch.float64)))
+
+
+def test_a_selection_says_its_jitter(monkeypatch: pytest.MonkeyPatch) -> None:
+    pool = cases.problem(1)
+    V = fbench.last_layer_embedding(pool.logits, pool.features)
+    assert fbench.bait_select(V, 4, labelled=pool.labelled).jitter == 0
+    exact = Information.matrix
+
+    def short(self: Information, picks: Tensor) -> Tensor:
+        """M without one direction, as if rounding had taken it."""
+        M = exact(self, picks)
+        M[0, :] = M[:, 0] = 0.0
+        M[0, 0] = -1e-13
+        return M
+
+    monkeypatch.setattr(Information, "matrix", short)
+    assert 1e-13 < fbench.bait_select(V, 4, labelled=pool.labelled, oversample=1.0).jitter < 1e-9
 
 
 def test_an_inverse_that_does_not_exist() -> None:
     with pytest.raises(InputError, match="regularisation"):
-        cholesky(-torch.eye(2, dtype=torch.float64))
+        inverse_in_place(lambda: -torch.eye(2, dtype=torch.float64))
 
 
 def test_squares_that_overflow() -> None:
