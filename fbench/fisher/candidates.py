@@ -1,7 +1,8 @@
 """G_x = V_x P V_xᵀ and H_x = V_x Q V_xᵀ of every candidate of a shard, kept up to date, and the scores they give.
 
 ``score(x) = s·tr((I + s·G_x)⁻¹ H_x)``, s = +1 for adding x, −1 for removing it; −∞ where I + s·G_x is not positive
-definite. Two forms: ``Plain``, torch on any device, evidently right; ``Packed``, compiled, for a CPU and few rows.
+definite. Three forms: ``Plain``, torch on any device, evidently right; and for few rows ``Packed``, compiled for a
+CPU, and ``Fused``, compiled for a CUDA device.
 """
 
 from __future__ import annotations
@@ -64,14 +65,20 @@ class Plain(Candidates):
 
 
 @cache
-def _has_numba() -> bool:
-    return importlib.util.find_spec("numba") is not None
+def _has(module: str) -> bool:
+    return importlib.util.find_spec(module) is not None
 
 
 def candidates(V: Embedding, alpha: float, sign: int) -> Candidates:
-    """The faster form for this shard."""
-    if V.device.type == "cpu" and V.rows <= _MOST_ROWS and _has_numba():
+    """The fastest form that this shard's device, dtype and rows allow."""
+    few = V.rows <= _MOST_ROWS
+    if few and V.device.type == "cpu" and _has("numba"):
         from fbench.fisher.packed import Packed
 
         return Packed(V, alpha, sign)
+    if few and V.device.type == "cuda" and V.dtype == torch.float32 and _has("triton"):
+        from fbench.fisher.fused import Fused, works
+
+        if works(V.device):
+            return Fused(V, alpha, sign)
     return Plain(V, alpha, sign)

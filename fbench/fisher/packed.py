@@ -7,7 +7,6 @@ take it from there to the scores.
 from __future__ import annotations
 
 import itertools
-import os
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
@@ -131,4 +130,4 @@ def share(blocks: int, kernel: Callable[..., None], *arguments: Any) -> None:
 
 @cache
 def _threads() -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(os.cpu_count(), thread_name_prefix="fbench-lanes")
+    return ThreadPoolExecutor(thread_name_prefix="fbench-lanes")

@@ -112,5 +112,5 @@ def test_the_faster_form_is_chosen(rows: int, form: type[Candidates]) -> None:
 
 
 def test_without_numba_torch_does_it_all(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "_has_numba", lambda: False)
+    monkeypatch.setattr(module, "_has", lambda name: name != "numba")
     assert type(candidates(pool(3, 2, 6, kind="dense"), ALPHA, 1)) is Plain
