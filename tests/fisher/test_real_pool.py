@@ -1,4 +1,4 @@
-"""A real pool: digits through a thin ResNet-18, d = 1,280. Picks of the published order, whatever the form of the work."""
+"""A real pool: digits through a thin ResNet-18, d = 1,280. Picks of the published order, whatever the form of work."""
 
 from __future__ import annotations
 
