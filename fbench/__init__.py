@@ -22,6 +22,7 @@ _HOMES = {
     "fisher_diagonal": "fbench.fisher.diagonal",
     "last_layer_embedding": "fbench.fisher.embeddings",
     "masked_embedding": "fbench.fisher.masked",
+    "query": "fbench.fisher.query",
     "random_mask": "fbench.fisher.masks",
     "top_mask": "fbench.fisher.masks",
     "trace": "fbench.fisher.trace",

@@ -6,6 +6,7 @@ import inspect
 import json
 import os
 import sys
+import time
 import warnings
 from collections.abc import Callable, Mapping, Set
 from pathlib import Path
@@ -41,6 +42,7 @@ err = Console(stderr=True, highlight=False, soft_wrap=True)
 
 FAILED, USAGE, INTERNAL, INTERRUPTED = 1, 2, 70, 130
 _RESUMES = "interrupted: what was measured is on disk, and the same command goes on from there"
+_NO_PICKS = "interrupted: nothing was written"
 
 
 def main() -> None:
@@ -60,22 +62,18 @@ def run(arguments: list[str]) -> int:
         if rest and rest[0] in _FIXED and not any(word.startswith("-") for word in rest):
             return _FIXED[rest[0]](rest[1:])  # typer and the pydantic it imports cost twice all else here
         code = int(build(loads)(rest, prog_name="fbench", standalone_mode=False) or 0)
-        if code == INTERRUPTED:  # typer's word for Ctrl-C
-            _complain(_RESUMES)
-        return code
+        return _interrupted(rest) if code == INTERRUPTED else code  # typer's word for Ctrl-C
     except FbenchError as error:
         _complain(str(error))
         return error.exit_code
     except KeyboardInterrupt:
-        _complain(_RESUMES)
-        return INTERRUPTED
+        return _interrupted(arguments)
     except BrokenPipeError:  # `fbench list | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except Exception as error:
         if type(error).__name__ == "Abort":  # what click makes of Ctrl-C
-            _complain(_RESUMES)
-            return INTERRUPTED
+            return _interrupted(arguments)
         if hasattr(error, "format_message"):  # click's errors, wherever this typer keeps its click
             _complain(error.format_message())
             return USAGE
@@ -84,6 +82,11 @@ def run(arguments: list[str]) -> int:
         _complain(f"internal error: {type(error).__name__}: {error}")
         _complain("this is fbench's own fault; FBENCH_TRACEBACK=1 shows where")
         return INTERNAL
+
+
+def _interrupted(arguments: list[str]) -> int:
+    _complain(_NO_PICKS if "pick" in arguments[:1] else _RESUMES)
+    return INTERRUPTED
 
 
 def take_loads(arguments: list[str]) -> tuple[list[str], tuple[Path, ...]]:
@@ -122,6 +125,7 @@ def build(loads: tuple[Path, ...]) -> Callable[..., Any]:
     app.callback()(_root)
     for name, function in _FIXED.items():
         app.command(name, help=function.__doc__, context_settings={"allow_extra_args": True})(_words_of(function))
+    app.command("pick", help=pick.__doc__)(_pick_command())
     for suite in registry.SUITES:
         app.command(suite.name, help=suite.description)(_suite_command(suite, loads))
     return typer.main.get_command(app)
@@ -255,6 +259,62 @@ def _parameter(name: str, kind: type, default: Any, text: str) -> inspect.Parame
     return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation)
 
 
+_PICK_OPTIONS: dict[str, tuple[Any, Any, str]] = {
+    "batch": (str, "", "B, how many to pick"),
+    "labelled": (str, "", "positions, or a mask, that have their labels: .npy, .npz, .csv (its column index) or .txt"),
+    "out": (str, "picks.csv", "the file to write: position, index, score, gap"),
+    "overwrite": (bool, False, "replace what --out names"),
+    "method": (str, "exact", "exact, top2 (or another number of classes), binary, diagonal, or pca:H"),
+    "regularisation": (str, "1", "λ; rel:c means c · tr F/d"),
+    "oversample": (str, "2", "forward picks over B, before the backward removals"),
+    "dtype": (str, "", "float32 or float64; that of the arrays if not given"),
+    "device": _RUN_OPTIONS["device"],
+    "gpus": _RUN_OPTIONS["gpus"],
+    "threads": (str, "0", "CPU threads; 0 takes as many as there are cores"),
+    "dry_run": (bool, False, "print what it would hold in memory and what else would fit, and stop"),
+}
+
+
+def _pick_command() -> Callable[..., int]:
+    import typer
+
+    def command(**typed: Any) -> int:
+        return pick(**typed)
+
+    features = Annotated[str, typer.Argument(metavar="FEATURES.npz", help="logits and features, or embedding")]
+    first = inspect.Parameter("features", inspect.Parameter.KEYWORD_ONLY, annotation=features)
+    signature = inspect.Signature([first, *(_parameter(name, *spec) for name, spec in _PICK_OPTIONS.items())])
+    command.__signature__ = signature  # type: ignore[attr-defined]
+    command.__annotations__ = {p.name: p.annotation for p in signature.parameters.values()}
+    return command
+
+
+def pick(features: str, **typed: Any) -> int:
+    """The batch that BAIT would buy from your own arrays: logits and features in, picks.csv out."""
+    from fbench import pick as picking
+    from fbench.measure.devices import parse_devices
+
+    threads = picking.parse_whole("--threads", typed["threads"], 0)
+    asked = picking.read_pick(Path(features), typed, parse_devices(typed["device"], typed["gpus"] or None))
+    for note in asked.pool.notes:
+        _show_warning(note)
+    for line in picking.plan_lines(asked):
+        out.print(line, markup=False)
+    if typed["dry_run"]:
+        for line in [*picking.fitting_lines(asked), "Nothing was picked."]:
+            out.print(line, markup=False)
+        return 0
+    if threads:
+        import torch
+
+        torch.set_num_threads(threads)
+    with PickProgress() as progress:
+        done = picking.conduct(asked, progress.took)
+    for sentence in done.sentences:
+        out.print(sentence, markup=False)
+    return 0
+
+
 def conduct(suite: Suite, typed: Mapping[str, Any], given: Set[str], loads: tuple[Path, ...]) -> int:
     """One run of a suite, from what was typed to the exit code."""
     from fbench import options, runner
@@ -325,6 +385,19 @@ def _report(suite: Suite, resolved: Mapping[str, Any], rows: Mapping[str, list[R
     return FAILED if "failed" in statuses else 0
 
 
+def _bar() -> Any:
+    """A bar on a terminal, started; None elsewhere."""
+    if not err.is_terminal:
+        return None
+    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn
+    from rich.progress import Progress as Bar
+
+    left = TextColumn("{task.fields[left]}")
+    bar = Bar(TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), left, console=err, transient=True)
+    bar.start()
+    return bar
+
+
 class Progress:
     """The listener: a bar with the time left on a terminal, a line now and then elsewhere."""
 
@@ -335,18 +408,7 @@ class Progress:
         self._bar: Any = None
 
     def __enter__(self) -> Self:
-        if err.is_terminal:
-            from rich.progress import BarColumn, MofNCompleteColumn, TextColumn
-            from rich.progress import Progress as Bar
-
-            fields = (
-                TextColumn("{task.description}"),
-                BarColumn(),
-                MofNCompleteColumn(),
-                TextColumn("{task.fields[left]}"),
-            )
-            self._bar = Bar(*fields, console=err, transient=True)
-            self._bar.start()
+        self._bar = _bar()
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -374,3 +436,39 @@ class Progress:
     def stopped(self, case: Case, fault: Fault) -> None:
         """A case ran out of memory or failed."""
         err.print(f"fbench: {case.id}: {fault.status}: {fault.reason}", style="yellow", markup=False)
+
+
+class PickProgress:
+    """A selection's picks, with the time left of the phase they are in."""
+
+    def __init__(self) -> None:
+        self._bar: Any = None
+        self._phase, self._said = "", 0
+        self._since: float | None = None
+
+    def __enter__(self) -> Self:
+        self._bar = _bar()
+        if self._bar is not None:
+            self._bar.add_task("setup", total=None, left="")
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._bar is not None:
+            self._bar.stop()
+
+    def took(self, phase: str, done: int, total: int) -> None:
+        """``done`` of the ``total`` steps of a phase are taken."""
+        now = time.perf_counter()
+        if phase != self._phase:
+            self._phase, self._said = phase, 0
+        left = ""
+        if self._since is not None and done:
+            left = f"{format_seconds((now - self._since) * (total - done) / done)} left"
+        if self._bar is not None:
+            task = self._bar.task_ids[0]
+            self._bar.update(task, description=phase, completed=done, total=total, left=left)
+        elif (done - self._said) * 10 >= total > 1:
+            self._said = done
+            err.print(f"{phase}: {done} of {total}{', ' if left else ''}{left}", markup=False)
+        if done == total:
+            self._since = now

@@ -5,6 +5,7 @@
     │   ├── SweepError                  a range or list that does not parse, with a caret under the fault
     │   ├── UnknownNameError            no such suite, strategy, data set, …; names the nearest
     │   ├── InputError                  a value or tensor that the mathematics cannot take (also a ValueError)
+    │   │   └── TooLargeError           a problem whose state would not fit into memory (also a MemoryError)
     │   ├── DataError                   data that is missing, corrupt or not what it says it is
     │   ├── DeviceError                 a device that is not there
     │   └── FolderError                 a run folder that cannot be written or belongs to something else
@@ -56,6 +57,10 @@ class UnknownNameError(UsageError):
 
 class InputError(UsageError, ValueError):
     """A value or tensor that the mathematics cannot take."""
+
+
+class TooLargeError(InputError, MemoryError):
+    """A problem whose state would not fit into memory, refused before any of it is allocated."""
 
 
 class DataError(UsageError):

@@ -186,11 +186,16 @@ class Kernel:
 
 @dataclass(frozen=True)
 class Strategy:
-    """How a batch is chosen: ``propose(state, batch_size)`` gives pool positions (see learning.strategies)."""
+    """How a batch is chosen: ``propose(state, batch_size)`` gives pool positions (see learning.strategies).
+
+    ``plan(sizes)`` says what its selection will hold, as a ``fisher.plan.SelectionPlan``, or None where that is next to
+    nothing; it is asked before a run. A strategy without one is taken to select on a mask, the dearest.
+    """
 
     name: str
     description: str
     propose: Callable[..., Any]
+    plan: Callable[..., Any] | None = None
 
 
 @dataclass(frozen=True)
@@ -298,9 +303,9 @@ def _parameters(measure: Callable[..., Any]) -> tuple[Parameter, ...]:
     return tuple(found)
 
 
-def strategy(name: str, description: str) -> Callable[[F], F]:
+def strategy(name: str, description: str, *, plan: Callable[..., Any] | None = None) -> Callable[[F], F]:
     """Register ``propose(state, batch_size)`` as a strategy."""
-    return _registers(lambda function: STRATEGIES.add(Strategy(name, description, function)))
+    return _registers(lambda function: STRATEGIES.add(Strategy(name, description, function, plan)))
 
 
 def dataset(name: str, description: str, *, in_folder: bool = True) -> Callable[[F], F]:

@@ -55,6 +55,12 @@ def test_the_python_runs(capsys):
     assert "tensor(" in capsys.readouterr().out
 
 
+def test_the_query_of_a_classifier_runs(capsys):
+    [code] = [code for code in PYTHON if "fbench.query" in code]
+    exec(compile(code, "README.md", "exec"), {})
+    assert len(capsys.readouterr().out.split()) == 10
+
+
 def test_a_strategy_of_ones_own_runs(tmp_path):
     [code] = [code for code in PYTHON if "@strategy" in code]
     (tmp_path / "mine.py").write_text(code)
@@ -77,7 +83,7 @@ def test_links_lead_somewhere():
 
 def test_options_named_exist():
     known = {"--" + p.name.replace("_", "-") for suite in registry.SUITES for p in suite.parameters}
-    known |= {"--" + name.replace("_", "-") for name in cli._RUN_OPTIONS} | {"--load", "--help"}
+    known |= {"--" + name.replace("_", "-") for name in [*cli._RUN_OPTIONS, *cli._PICK_OPTIONS]} | {"--load", "--help"}
     assert set(re.findall(r"--[a-z][a-z-]+", README)) <= known
 
 

@@ -17,6 +17,7 @@ from torch import Tensor
 from fbench.errors import DeviceError, InputError, UnknownNameError
 from fbench.fisher.embeddings import Embedding
 from fbench.fisher.engines import METHODS
+from fbench.fisher.fitting import check_plan
 from fbench.fisher.greedy import Greedy, Progress
 
 
@@ -83,6 +84,7 @@ def bait_select(
         InputError: any value out of its range, named.
         UnknownNameError: no such method.
         DeviceError: a device that torch cannot use.
+        TooLargeError: the d×d matrices do not fit what is free; with what would.
     """
     search = Search(
         embedding,
@@ -130,9 +132,11 @@ class Search:
         positions = _check_labelled(labelled, embedding.n)
         left = embedding.n - len(positions)
         _check_sizes(batch_size, oversample, left)
-        self._V = embedding.to(dtype=_check_dtype(dtype or embedding.dtype))
-        self._labelled = positions.to(embedding.device)
         self._devices = _check_devices(devices or [embedding.device])
+        dtype = _check_dtype(dtype or embedding.dtype)
+        check_plan(embedding, dtype, method, self._devices)
+        self._V = embedding.to(dtype=dtype)
+        self._labelled = positions.to(embedding.device)
         self._batch_size, self._regularisation = batch_size, regularisation
         self._engine, self._kind = METHODS[method]
         self._progress: Progress = progress or (lambda phase, done, total: None)
@@ -172,12 +176,17 @@ class Search:
         """
         picked = self._picked[0]
         self._leave_forward()
+        total = len(picked) - self._batch_size
+        if total == 0:
+            self._kept = picked
+            return
         order = picked.sort().values  # so that the lowest pool index wins a tie here as well
         few = self._V[order].to(dtype=torch.float64)
-        self._backward = Greedy(self._engine, few, self._information, order, sign=-1)
-        total = len(picked) - self._batch_size
-        steps = total if steps is None else min(steps, total)
-        self._backward.run(steps, lambda done: self._progress("backward", done, total))
+        backward = Greedy(self._engine, few, self._information, order, sign=-1)
+        backward.run(
+            total if steps is None else min(steps, total), lambda done: self._progress("backward", done, total)
+        )
+        self._kept = backward.picks()
 
     def _leave_forward(self) -> None:
         if self._forward is not None:
@@ -188,14 +197,12 @@ class Search:
     def finish(self) -> Selection:
         """The selection as it stands after the removals."""
         forward, scores, gaps = self._picked
-        kept = self._backward.picks()
-        del self._backward  # its d×d matrices make room for M⁻¹
         return Selection(
-            indices=forward[torch.isin(forward, kept)].cpu(),
+            indices=forward[torch.isin(forward, self._kept)].cpu(),
             forward=forward.cpu(),
             scores=scores.cpu(),
             gaps=gaps.cpu(),
-            objective=self._information.objective(kept),
+            objective=self._information.objective(self._kept),
             regularisation=self._information.lam,
             effective_dimension=self._information.effective_dimension(),
             drift=self._drift,

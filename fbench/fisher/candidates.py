@@ -51,17 +51,25 @@ class Plain(Candidates):
         self._eye = torch.eye(self.V.rows, dtype=self.V.dtype, device=self.V.device)
 
     def absorb(self, rows: Tensor) -> None:
-        U, Y = (self.alpha**0.5 * self.V.project(rows.T)).split(self.V.rows, dim=2)
-        self.G.baddbmm_(U, U.mT, alpha=-self.sign)
-        self.H.baddbmm_(torch.cat([U, Y], dim=2), torch.cat([Y, U], dim=2).mT, alpha=-self.sign)
+        for part in self._parts():
+            U, Y = (self.alpha**0.5 * self.V[part].project(rows.T)).split(self.V.rows, dim=2)
+            self.G[part].baddbmm_(U, U.mT, alpha=-self.sign)
+            self.H[part].baddbmm_(torch.cat([U, Y], dim=2), torch.cat([Y, U], dim=2).mT, alpha=-self.sign)
 
     def scores(self) -> Tensor:
-        factor, fault = torch.linalg.cholesky_ex(self._eye + self.sign * self.G)
-        traces = torch.cholesky_solve(self.H, factor).diagonal(dim1=-2, dim2=-1).sum(-1)
-        return torch.where(fault == 0, self.sign * traces, -torch.inf)
+        found = []
+        for part in self._parts():
+            factor, fault = torch.linalg.cholesky_ex(self._eye + self.sign * self.G[part])
+            traces = torch.cholesky_solve(self.H[part], factor).diagonal(dim1=-2, dim2=-1).sum(-1)
+            found.append(torch.where(fault == 0, self.sign * traces, -torch.inf))
+        return torch.cat(found)
 
     def traces(self) -> Tensor:
         return self.H.diagonal(dim1=-2, dim2=-1).sum(-1)
+
+    def _parts(self) -> list[slice]:
+        """Chunks, so that what is thrown away after each is not eight times G."""
+        return self.V.chunks(self.V.rows**2)
 
 
 @cache

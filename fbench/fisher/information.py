@@ -80,14 +80,14 @@ class DiagonalInformation(Information):
     """The same of diagonals alone: F [d] and M [d] hold d numbers, and no d×d matrix ever exists."""
 
     def _fisher(self) -> Tensor:
-        return _check_overflow(_sum_of_diagonals(self.V) / self.V.n)
+        return _check_overflow((_sum_of_diagonals(self.V) / self.V.n).to(self.V.dtype))
 
     def matrix(self, picks: Tensor) -> Tensor:
         """M's diagonal [d] in float64."""
         M = torch.full((self.V.dim,), self.lam, dtype=torch.float64, device=self.V.device)
         for index, weight in ((self.labelled, self._per_label), (picks, self.alpha)):
             if len(index):
-                M += weight * _sum_of_diagonals(self.V[index].to(dtype=torch.float64))
+                M += weight * _sum_of_diagonals(self.V[index])
         return M
 
     def objective(self, picks: Tensor) -> float:
@@ -117,8 +117,8 @@ def _check_overflow(F: Tensor) -> Tensor:
 def _sum_of_diagonals(V: Embedding) -> Tensor:
     total = torch.zeros(V.dim, dtype=torch.float64, device=V.device)
     for part in V.chunks(V.dim):
-        total += V[part].diagonals().sum(0)
-    return total.to(V.dtype)
+        total += V[part].to(dtype=torch.float64).diagonals().sum(0)
+    return total
 
 
 def symmetric(A: Tensor) -> Tensor:
@@ -134,11 +134,16 @@ def symmetric(A: Tensor) -> Tensor:
 
 
 def sandwich(P: Tensor, F: Tensor, dtype: torch.dtype) -> Tensor:
-    """Q = P F P [d, d] in ``dtype``, every product in P's, a tile of columns at a time."""
+    """Q = P F P [d, d] in ``dtype``, every product in P's, a tile of columns at a time, in rooms made once."""
+    d = len(F)
     Q = torch.empty_like(F, dtype=dtype)
-    for columns in tiles(len(F)):
-        FP = torch.cat([F[rows].to(P.dtype) @ P[:, columns] for rows in tiles(len(F))])
-        Q[:, columns] = (P @ FP).to(dtype)
+    wide, FP, PFP = P.new_empty(min(_TILE, d), d), P.new_empty(d * min(_TILE, d)), P.new_empty(d * min(_TILE, d))
+    for columns in tiles(d):
+        width = columns.stop - columns.start
+        left, right = FP[: d * width].view(d, width), PFP[: d * width].view(d, width)
+        for rows in tiles(d):
+            torch.mm(wide[: rows.stop - rows.start].copy_(F[rows]), P[:, columns], out=left[rows])
+        Q[:, columns] = torch.mm(P, left, out=right)
     return symmetric(Q)
 
 

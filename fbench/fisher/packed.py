@@ -36,7 +36,7 @@ class Packed(Candidates):
         self._scores, self._traces = (torch.empty(self._blocks * LANES, dtype=V.dtype) for _ in range(2))
 
     def load(self, P: Tensor, Q: Tensor) -> None:
-        self.G, self.H = (self.alpha * pack_lower(self.V.quadratic(A)) for A in (P, Q))
+        self.G, self.H = self._quadratic(P), self._quadratic(Q)
         state = [t.view(-1).numpy() for t in (self.G, self.H, self._scores, self._traces)]
         share(self._blocks, lane_kernels.score, *state, self.sign, self.V.rows)
 
@@ -48,6 +48,14 @@ class Packed(Candidates):
             lanes = slice(part.start * LANES, part.stop * LANES)
             found = [t[lanes].numpy() for t in (self._scores, self._traces)]
             share(len(UY), lane_kernels.absorb, UY.view(-1).numpy(), *state, *found, self.sign, r)
+
+    def _quadratic(self, A: Tensor) -> Tensor:
+        """α·V_x A V_xᵀ, packed chunk by chunk: whole it would take three times the room of what is kept."""
+        r, step = self.V.rows, _blocks_a_chunk(self.V.rows**2)
+        out = self._scores.new_empty(self._blocks, r * (r + 1) // 2, LANES)
+        for b in range(0, self._blocks, step):
+            out[b : b + step] = pack_lower(self.alpha * self.V[b * LANES : (b + step) * LANES].quadratic(A))
+        return out
 
     def scores(self) -> Tensor:
         return self._scores[: self.V.n]

@@ -14,7 +14,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from fbench.errors import InputError, UnknownNameError, UsageError
+from fbench.errors import InputError, TooLargeError, UnknownNameError, UsageError
+from fbench.fisher.fitting import check_devices
+from fbench.fisher.plan import SelectionPlan
 from fbench.fisher.regularisation import parse_regularisation
 from fbench.registry import DATASETS, MODELS, STRATEGIES
 from fbench.sweep import parse_names
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
 
     from fbench.learning.data import Images
     from fbench.learning.rounds import Design
+    from fbench.learning.strategies import Sizes
 
 _OWN_MODEL = {"digits": "small"}
 """``--model auto``: the network that fits the images; the published thin ResNet-18 for all others."""
@@ -143,12 +146,17 @@ def _mask_fraction(fraction: float | str, network: nn.Module) -> float:
 
 
 def design(strategy: str, seeds: Sequence[int], devices: Sequence[str], options: Mapping[str, Any]) -> Design:
-    """The arm of one strategy on a block of seeds, its pools on the first device."""
+    """The arm of one strategy on a block of seeds, its pools on the first device.
+
+    Raises:
+        TooLargeError: its selections would not fit into memory.
+    """
     from fbench.learning.data import split
     from fbench.learning.rounds import Design
     from fbench.learning.strategies import Acquisition
     from fbench.learning.training import Recipe
 
+    check_memory(strategy, devices, options)
     images = load_images(options["dataset"], options["data_dir"], options["download"])
     pools = [
         split(images, s, pool_size=options["pool"] or None, test_size=options["test"] or None).to(devices[0])
@@ -176,36 +184,81 @@ def design(strategy: str, seeds: Sequence[int], devices: Sequence[str], options:
 
 
 def predict_plan(strategy: str, seeds: Sequence[int], options: Mapping[str, Any]) -> dict[str, str]:
-    """What an arm will do: trainings, samples seen in training, and the largest tensor of a selection."""
-    from fbench.learning.data import split
-
-    images = load_images(options["dataset"], options["data_dir"], options["download"])
+    """What an arm will do: trainings, samples seen in training, and what a selection holds in memory."""
     labels = [options["start"] + r * options["batch"] for r in range(options["rounds"] + 1)]
-    pool = len(split(images, 0, pool_size=options["pool"] or None, test_size=options["test"] or None).ids)
-    d = _dim(strategy, options, images)
-    itemsize = 8 if options["dtype"] == "float64" else 4
-    width = images.classes if strategy == "bait" else d  # the last layer's embedding stays factored
+    sizes = _sizes(options)
+    plan = _selection(strategy, sizes)
     return {
         "trainings": str(len(labels) * len(seeds)),
         "images trained on": format_count(options["epochs"] * sum(labels) * len(seeds)),
         "selections": str(options["rounds"] * len(seeds)),
-        "pool": format_count(pool),
-        "d": format_count(d) if d else "",
-        "embedding": format_bytes(pool * (images.classes - 1) * width * itemsize) if d else "",
+        "pool": format_count(sizes.n),
+        "d": format_count(plan.shape.dim) if plan else "",
+        "embedding": format_bytes(plan.inputs) if plan else "",
+        "d×d matrices": format_bytes(sum(plan.matrices.values())) if plan and plan.matrices else "",
+        "a selection": format_bytes(plan.total) if plan else "",
     }
 
 
 def relative_cost(strategy: str, options: Mapping[str, Any]) -> float:
-    """Selection's share of an arm's cost grows with d; a training counts as a few hundred."""
-    return 300.0 + _dim(strategy, options, load_images(options["dataset"], options["data_dir"], options["download"]))
+    """Selection's share of an arm's cost grows with d; a training counts as a few hundred.
+
+    A strategy that declares no plan is taken to select on the mask, the dearest.
+    """
+    sizes = _sizes(options)
+    plan = sizes.mask() if STRATEGIES.get(strategy).plan is None else _selection(strategy, sizes)
+    return 300.0 + (plan.shape.dim if plan else 0)
 
 
-def _dim(strategy: str, options: Mapping[str, Any], images: Images) -> int:
-    """D of a built-in strategy's embedding; a stranger is taken to use the mask, the dearest."""
+def check_memory(strategy: str, devices: Sequence[str], options: Mapping[str, Any]) -> None:
+    """Refuse an arm whose selection would not fit, before its first network is trained.
+
+    Raises:
+        TooLargeError: with the arms that would fit.
+    """
+    sizes = _sizes(options)
+    try:
+        _check_arm(strategy, devices, sizes)
+    except TooLargeError as error:
+        fitting = [each.name for each in STRATEGIES if each.plan and _fits(each.name, devices, sizes)]
+        raise TooLargeError(f"{strategy}: {error}. Of --strategies {', '.join(fitting)} fit") from None
+
+
+def _check_arm(strategy: str, devices: Sequence[str], sizes: Sizes) -> None:
+    plan = _selection(strategy, sizes)
+    if plan is not None:
+        check_devices(plan.shape, plan.dtype, plan.method, devices)
+
+
+def _fits(strategy: str, devices: Sequence[str], sizes: Sizes) -> bool:
+    try:
+        _check_arm(strategy, devices, sizes)
+    except TooLargeError:
+        return False
+    return True
+
+
+def _selection(strategy: str, sizes: Sizes) -> SelectionPlan | None:
+    """What the strategy's selection will hold; None where that is nothing, or where it does not say."""
+    declared = STRATEGIES.get(strategy).plan
+    return declared(sizes) if declared else None
+
+
+def _sizes(options: Mapping[str, Any]) -> Sizes:
+    """The sizes that selections will meet, in the last round."""
     from fbench.fisher.masks import kept
-    from fbench.learning.strategies import classifier_parameters
+    from fbench.learning.data import split
+    from fbench.learning.strategies import Sizes, classifier_width
 
+    images = load_images(options["dataset"], options["data_dir"], options["download"])
     network = _network(options, images)
-    parameters = {name: p.numel() for name, p in network.named_parameters()}
-    last = sum(parameters[name] for name in classifier_parameters(network))
-    return {"random": 0, "bait": last}.get(strategy, kept(options["mask_fraction"], sum(parameters.values())))
+    pool = split(images, 0, pool_size=options["pool"] or None, test_size=options["test"] or None)
+    return Sizes(
+        n=len(pool.ids),
+        labels=options["start"] + (options["rounds"] - 1) * options["batch"],
+        batch=options["batch"],
+        classes=images.classes,
+        features=classifier_width(network),
+        masked=kept(options["mask_fraction"], sum(p.numel() for p in network.parameters())),
+        dtype=options["dtype"],
+    )

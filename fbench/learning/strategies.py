@@ -7,10 +7,13 @@ with one λ, one oversampling and backward removals alike: arms differ in their 
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from fbench.errors import InputError
+from fbench.fisher.methods import METHODS
+from fbench.fisher.plan import SelectionPlan, Shape, plan_selection
 from fbench.learning import seeds
 from fbench.registry import strategy
 
@@ -86,7 +89,52 @@ class Proposal:
     facts: dict[str, float] = field(default_factory=dict)
 
 
-@strategy("random", "uniform draws from the unlabelled pool: the baseline")
+@dataclass(frozen=True)
+class Sizes:
+    """What a strategy's plan is made from, before a network is trained.
+
+    Attributes:
+        n: candidates in the pool.
+        labels: of them labelled before the last batch is chosen.
+        batch: B.
+        classes: k.
+        features: h, entering the last layer.
+        masked: weights that a mask keeps.
+        dtype: of the selection.
+    """
+
+    n: int
+    labels: int
+    batch: int
+    classes: int
+    features: int
+    masked: int
+    dtype: str = "float32"
+
+    def last_layer(self, method: str = "exact", number: int = 0, *, n: int = 0) -> SelectionPlan:
+        """On what a method of ``fisher.methods`` makes of the last layer, on n candidates if not all."""
+        way = METHODS[method]
+        shape = way.shape(n or self.n, self.classes, self.features, number)
+        return plan_selection(shape, dtype=self.dtype, method=way.engine)
+
+    def mask(self) -> SelectionPlan:
+        """On a mask's dense embedding."""
+        return plan_selection(Shape(self.n, self.classes - 1, self.masked), dtype=self.dtype)
+
+
+SUBSAMPLE = 10
+"""``bait-subsample`` draws this many times B candidates a round."""
+
+COMPONENTS = 4
+"""``bait-pca`` keeps one in this many of the features' principal directions, rounded up."""
+
+
+def components_of(features: int) -> int:
+    """How many directions of h features ``bait-pca`` keeps: known before a run, so that its cost is."""
+    return -(-features // COMPONENTS)
+
+
+@strategy("random", "uniform draws from the unlabelled pool: the baseline", plan=lambda sizes: None)
 def random(state: State, batch_size: int) -> Proposal:
     """B unlabelled positions, uniformly."""
     import torch
@@ -95,22 +143,85 @@ def random(state: State, batch_size: int) -> Proposal:
     return Proposal(free[torch.randperm(len(free), generator=state.generator())[:batch_size]])
 
 
-@strategy("bait", "BAIT on the last layer's gradients (Ash et al. 2021)")
+@strategy("bait", "BAIT on the last layer's gradients (Ash et al. 2021)", plan=Sizes.last_layer)
 def bait(state: State, batch_size: int) -> Proposal:
     """BAIT, the embedding factored and never built."""
-    from fbench.fisher.embeddings import last_layer_embedding
-    from fbench.learning.inference import logits_and_features
-
-    return _select(state, batch_size, last_layer_embedding(*logits_and_features(state.network, state.pool.images)))
+    return _select_last(state, batch_size)
 
 
-@strategy("bait+fish", "BAIT on the weights with the largest Fisher information (FISH mask), the classifier kept")
+@strategy(
+    "bait-top2",
+    "BAIT on the gradients of each candidate's two likeliest classes (Huseljic et al. 2024)",
+    plan=lambda sizes: sizes.last_layer("top", 2),
+)
+def bait_top2(state: State, batch_size: int) -> Proposal:
+    """Less state a candidate; d, and with it the d×d matrices, stay."""
+    return _select_last(state, batch_size, "top", 2)
+
+
+@strategy(
+    "bait-binary",
+    "BAIT on the likelihood of being right or wrong: d is the features' (Huseljic et al. 2024)",
+    plan=lambda sizes: sizes.last_layer("binary"),
+)
+def bait_binary(state: State, batch_size: int) -> Proposal:
+    """One row a candidate, d = h: the cheapest that still sees the features' correlations."""
+    return _select_last(state, batch_size, "binary")
+
+
+@strategy(
+    "bait-diagonal",
+    "BAIT with only the diagonals of F and M kept",
+    plan=lambda sizes: sizes.last_layer("diagonal"),
+)
+def bait_diagonal(state: State, batch_size: int) -> Proposal:
+    """No d×d matrix at all: d may be anything."""
+    return _select_last(state, batch_size, "diagonal")
+
+
+@strategy(
+    "bait-pca",
+    f"BAIT on the features' leading principal directions, one in {COMPONENTS} of them",
+    plan=lambda sizes: sizes.last_layer("pca", components_of(sizes.features)),
+)
+def bait_pca(state: State, batch_size: int) -> Proposal:
+    """All classes, fewer features: d falls with them, the d×d matrices with their square."""
+    return _select_last(state, batch_size, "pca", components_of(classifier_width(state.network)))
+
+
+@strategy(
+    "bait-subsample",
+    f"BAIT on a random {SUBSAMPLE}·B of the unlabelled pool and the labelled, drawn anew every round",
+    plan=lambda sizes: sizes.last_layer(n=min(sizes.n, sizes.labels + SUBSAMPLE * sizes.batch)),
+)
+def bait_subsample(state: State, batch_size: int) -> Proposal:
+    """Candidates and F of a smaller pool."""
+    import torch
+
+    from fbench.fisher.approximations import subsample
+
+    labelled = state.labelled.cpu()
+    kept = subsample(len(state.pool.ids), labelled, SUBSAMPLE * batch_size, state.generator(2))
+    few = dataclasses.replace(state, labelled=torch.searchsorted(kept, labelled))
+    chosen = _select_last(few, batch_size, images=state.pool.images[kept.to(state.pool.images.device)])
+    return Proposal(kept[chosen.positions], chosen.facts)
+
+
+@strategy(
+    "bait+fish",
+    "BAIT on the weights with the largest Fisher information (FISH mask), the classifier kept",
+    plan=Sizes.mask,
+)
 def bait_fish(state: State, batch_size: int) -> Proposal:
     """BAIT on a FISH mask."""
     return _select_masked(state, batch_size, fish_mask(state))
 
 
-@strategy("bait+random-mask", "BAIT on random weights, as many in every layer as the FISH mask keeps: its control")
+@strategy(
+    "bait+random-mask",
+    "BAIT on random weights, as many in every layer as the FISH mask keeps: its control",
+    plan=Sizes.mask,
+)
 def bait_random_mask(state: State, batch_size: int) -> Proposal:
     """BAIT on weights drawn at random with the FISH mask's own count in every layer."""
     from fbench.fisher.masks import random_mask
@@ -138,6 +249,14 @@ def classifier_parameters(network: nn.Module) -> list[str]:
     return [name for name, _ in network.named_parameters() if name.rpartition(".")[0] == layer]
 
 
+def classifier_width(network: nn.Module) -> int:
+    """h, the features that enter the last linear layer."""
+    from fbench.learning.inference import classifier_name
+
+    layer = cast("nn.Linear", network.get_submodule(classifier_name(network)))
+    return layer.in_features
+
+
 def _draw(state: State) -> Tensor:
     """N positions of the Fisher's population, at random, never the first N."""
     import torch
@@ -155,7 +274,18 @@ def _select_masked(state: State, batch_size: int, mask: Mask) -> Proposal:
     return _select(state, batch_size, masked_embedding(state.network, state.pool.images, mask))
 
 
-def _select(state: State, batch_size: int, embedding: Embedding) -> Proposal:
+def _select_last(
+    state: State, batch_size: int, method: str = "exact", number: int = 0, images: Tensor | None = None
+) -> Proposal:
+    """By a method of ``fisher.methods``; ``labelled`` are positions in ``images``, the pool's if not given."""
+    from fbench.learning.inference import logits_and_features
+
+    way = METHODS[method]
+    logits, features = logits_and_features(state.network, state.pool.images if images is None else images)
+    return _select(state, batch_size, way.make(logits, features, number), way.engine)
+
+
+def _select(state: State, batch_size: int, embedding: Embedding, method: str = "incremental") -> Proposal:
     import torch
 
     from fbench.fisher.bait import bait_select
@@ -167,6 +297,7 @@ def _select(state: State, batch_size: int, embedding: Embedding) -> Proposal:
         labelled=state.labelled,
         regularisation=how.regularisation,
         oversample=how.oversample,
+        method=method,
         dtype=getattr(torch, how.dtype),
         devices=how.devices,
     )

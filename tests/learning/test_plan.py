@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 import torch
 
-from fbench.errors import DataError, InputError, SweepError, UnknownNameError, UsageError
+from fbench.errors import DataError, InputError, SweepError, TooLargeError, UnknownNameError, UsageError
 from fbench.learning import plan
 from fbench.learning.strategies import classifier_parameters
-from fbench.registry import DATASETS, MODELS, SUITES, Model
+from fbench.registry import DATASETS, MODELS, STRATEGIES, SUITES, Model, Strategy
 
 SMALL = 9648  # weights of the small network on digits: 9·16 + 16 + 16 + 9·16·32 + …; held to by a test below
 CLASSIFIER = 160
@@ -220,6 +220,61 @@ def test_a_prediction_counts_trainings_selections_and_the_dimension() -> None:
     assert (bait["pool"], bait["d"]) == ("200", "160")
     assert plan.predict_plan("random", (0,), options)["d"] == ""
     assert int(plan.predict_plan("bait+fish", (0,), options)["d"]) >= 320
+
+
+@pytest.mark.parametrize(
+    ("name", "d", "rows"),
+    [
+        ("bait", 160, 9),
+        ("bait-top2", 160, 2),
+        ("bait-binary", 16, 1),
+        ("bait-pca", 40, 9),
+        ("bait-diagonal", 160, 9),
+        ("bait+fish", 328, 9),
+        ("bait+random-mask", 328, 9),
+    ],
+)
+def test_every_arm_knows_its_dimension(name: str, d: int, rows: int) -> None:
+    plan_of = STRATEGIES.get(name).plan
+    assert plan_of is not None
+    shape = plan_of(plan._sizes(resolve())).shape
+    assert (shape.n, shape.dim, shape.rows) == (1438, d, rows)
+    said = plan.predict_plan(name, (0,), resolve())
+    assert said["d"] == str(d)
+    assert said["embedding"]
+    assert said["a selection"]
+    assert (said["d×d matrices"] == "") == (name == "bait-diagonal")
+
+
+def test_a_subsamples_pool_is_that_of_the_last_round() -> None:
+    plan_of = STRATEGIES.get("bait-subsample").plan
+    assert plan_of is not None
+    assert plan_of(plan._sizes(resolve(start=20, rounds=10, batch=20))).shape.n == 20 + 9 * 20 + 200
+    assert plan_of(plan._sizes(resolve(start=20, rounds=2, batch=200))).shape.n == 1438
+
+
+def test_an_arm_that_does_not_say_is_given_no_figures(registries: Any) -> None:
+    STRATEGIES.add(Strategy("stranger", "", lambda state, size: None))
+    said = plan.predict_plan("stranger", (0,), resolve())
+    assert {said[name] for name in ("d", "embedding", "d×d matrices", "a selection")} == {""}
+    assert plan.relative_cost("stranger", resolve()) == plan.relative_cost("bait+fish", resolve())
+    plan.check_memory("stranger", ("cpu",), resolve())
+
+
+def test_an_arm_that_does_not_fit_is_refused_before_its_first_training(monkeypatch: pytest.MonkeyPatch) -> None:
+    """And the arms that would fit are named; the same function refuses as in a selection."""
+    need = plan._selection("bait-diagonal", plan._sizes(resolve()))
+    assert need is not None
+    monkeypatch.setattr("fbench.fisher.fitting.free_bytes", lambda device: need.growth + 2 * need.inputs)
+    match = (
+        r"^bait\+fish: the selection needs .* beyond its inputs and .* are free on cpu: d = 328; "
+        r".*\. Of --strategies .*bait-binary, bait-diagonal, .*random fit$"
+    )
+    with pytest.raises(TooLargeError, match=match) as refused:
+        plan.design("bait+fish", (0,), ("cpu",), resolve())
+    assert "bait+random-mask" not in str(refused.value)
+    for name in ("random", "bait-binary", "bait-diagonal"):
+        plan.design(name, (0,), ("cpu",), resolve())
 
 
 def test_masked_arms_cost_more_than_bait_and_bait_more_than_random() -> None:

@@ -15,10 +15,12 @@ import fbench.fisher.bait
 import fbench.fisher.diagonal
 import fbench.learning.models
 from fbench.errors import InputError
+from fbench.fisher.approximations import binary, principal, subsample, top_classes
 from fbench.fisher.bait import bait_select
-from fbench.fisher.embeddings import last_layer_embedding
+from fbench.fisher.embeddings import Embedding, last_layer_embedding
 from fbench.fisher.masked import masked_embedding
 from fbench.fisher.masks import Mask, kept
+from fbench.fisher.plan import shape_of
 from fbench.learning import seeds
 from fbench.learning.data import Pool
 from fbench.learning.inference import logits_and_features
@@ -26,15 +28,19 @@ from fbench.learning.recipe import Recipe
 from fbench.learning.strategies import (
     Acquisition,
     Proposal,
+    Sizes,
     State,
     check_proposal,
     classifier_parameters,
+    classifier_width,
+    components_of,
     fish_mask,
 )
 from fbench.learning.training import train_block
 from fbench.registry import MODELS, STRATEGIES
 
-BUILT_IN = ("random", "bait", "bait+fish", "bait+random-mask")
+APPROXIMATE = ("bait-top2", "bait-binary", "bait-diagonal", "bait-subsample", "bait-pca")
+BUILT_IN = ("random", "bait", "bait+fish", "bait+random-mask", *APPROXIMATE)
 BAIT = BUILT_IN[1:]
 N, LABELLED, CLASSES = 60, (7, 3, 41, 20, 58, 11, 30, 2), 4
 FRACTION = 0.03
@@ -107,6 +113,89 @@ def test_the_network_is_left_as_it_was(trained: State, name: str) -> None:
     torch.testing.assert_close(dict(trained.network.state_dict()), before, rtol=0, atol=0)
     assert not trained.network.training
     assert all(p.grad is None for p in trained.network.parameters())
+
+
+@pytest.fixture
+def selections(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Embedding, dict[str, Any]]]:
+    """Every embedding that a selection was asked for, and how."""
+    asked: list[tuple[Embedding, dict[str, Any]]] = []
+
+    def spy(embedding: Embedding, batch_size: int, **named: Any) -> Any:
+        asked.append((embedding, named))
+        return bait_select(embedding, batch_size, **named)
+
+    monkeypatch.setattr(fbench.fisher.bait, "bait_select", spy)
+    return asked
+
+
+def test_every_built_in_strategy_is_tested_here() -> None:
+    ours = {each.name for each in STRATEGIES if each.propose.__module__ == "fbench.learning.strategies"}
+    assert ours == set(BUILT_IN)
+
+
+@pytest.mark.parametrize("name", BAIT)
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_a_plan_says_what_the_selection_is_given(trained: State, selections: Any, name: str, dtype: str) -> None:
+    batch_size, network = 3, trained.network
+    propose(name, with_acquisition(trained, dtype=dtype), batch_size)
+    [(embedding, named)] = selections
+    total = sum(p.numel() for p in network.parameters())
+    sizes = Sizes(
+        n=N,
+        labels=len(LABELLED),
+        batch=batch_size,
+        classes=CLASSES,
+        features=classifier_width(network),
+        masked=kept(FRACTION, total),
+        dtype=dtype,
+    )
+    declared = STRATEGIES.get(name).plan
+    assert declared is not None
+    plan = declared(sizes)
+    assert plan.shape == shape_of(embedding)
+    assert (plan.method, plan.dtype) == (named["method"], dtype)
+
+
+def test_random_has_no_plan_since_it_holds_nothing() -> None:
+    plan = STRATEGIES.get("random").plan
+    assert plan is not None
+    assert plan(Sizes(10, 1, 1, 2, 2, 2)) is None
+
+
+@pytest.mark.parametrize(
+    ("name", "make"),
+    [
+        ("bait", last_layer_embedding),
+        ("bait-top2", lambda logits, features: top_classes(logits, features, 2)),
+        ("bait-binary", binary),
+        ("bait-diagonal", last_layer_embedding),
+        ("bait-pca", lambda logits, features: principal(logits, features, components_of(features.shape[1]))),
+    ],
+)
+def test_an_approximation_selects_on_its_embedding(trained: State, selections: Any, name: str, make: Any) -> None:
+    propose(name, trained)
+    expected = make(*logits_and_features(trained.network, trained.pool.images))
+    [(embedding, named)] = selections
+    torch.testing.assert_close(embedding.dense(), expected.dense(), rtol=0, atol=0)
+    assert named["method"] == ("diagonal" if name == "bait-diagonal" else "incremental")
+
+
+def test_a_subsample_is_chosen_from_and_no_more(trained: State, selections: Any) -> None:
+    found = propose("bait-subsample", trained, 3)
+    logits, features = logits_and_features(trained.network, trained.pool.images)
+    kept_positions = subsample(N, torch.tensor(LABELLED), 10 * 3, trained.generator(2))
+    whole = last_layer_embedding(logits, features)[kept_positions]
+    [(embedding, named)] = selections
+    torch.testing.assert_close(embedding.dense(), whole.dense())
+    assert kept_positions[named["labelled"]].tolist() == list(LABELLED)
+    assert set(found) <= set(kept_positions.tolist()) - set(LABELLED)
+    later = dataclasses.replace(trained, round=2)
+    assert subsample(N, torch.tensor(LABELLED), 30, later.generator(2)).tolist() != kept_positions.tolist()
+
+
+@pytest.mark.parametrize(("features", "components"), [(1, 1), (4, 1), (5, 2), (512, 128)])
+def test_how_many_directions_are_kept(features: int, components: int) -> None:
+    assert components_of(features) == components
 
 
 def test_random_is_uniform(trained: State) -> None:

@@ -1,0 +1,98 @@
+"""Blocks as rows: the first also tells memory and agreement, a refused case is one row."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from fbench.fisher import fitting
+from fbench.learning import blocks
+from fbench.learning.blocks import Task
+from fbench.learning.ways import Problem, parse_way
+
+PROBLEM = Problem(n=60, k=3, d=12, batch=4, labelled=6)
+OPTIONS = {"passes": 2, "extrapolate": 3, "reference_budget": 1e12}
+
+
+def task(name, problem=PROBLEM, dtype="float64", devices=("cpu",), **options):
+    return Task(parse_way(name), problem, dtype, devices, {**OPTIONS, **options})
+
+
+def phases(rows):
+    return [row["phase"] for row in rows]
+
+
+TIMED = ["setup", "forward", "first_removal", "backward"]
+
+
+def test_a_selections_blocks():
+    (zero, first), (one, second) = blocks.run(task("incremental"), 0)
+    assert (zero, one) == (0, 1)
+    assert phases(first) == ["memory", *TIMED, "agreement"]
+    assert phases(second) == TIMED
+    assert all("time_s" not in row for row in first if row["phase"] in ("memory", "agreement"))
+    row = first[-1]
+    assert (row["same_picks"], row["picks"], row["reference"]) == (1.0, 4, "published")
+    assert row["objective"] == pytest.approx(row["reference_objective"], rel=1e-9)
+    assert row["drift"] < 1e-8
+    assert row["refreshes"] >= 0
+
+
+def test_a_cut_short_selection_has_no_batch():
+    row = next(blocks.run(task("published"), 0))[1][-1]
+    assert (row["phase"], row["picks"], row["same_picks"]) == ("agreement", 3, 1.0)
+    assert "objective" not in row
+    assert "drift" not in row
+    whole = next(blocks.run(task("published", extrapolate=0), 0))[1][-1]
+    assert whole["picks"] == 4
+    assert whole["objective"] == pytest.approx(whole["reference_objective"], rel=1e-9)
+
+
+def test_without_a_reference_agreement_is_empty():
+    row = next(blocks.run(task("incremental", reference_budget=0), 0))[1][-1]
+    assert row["phase"] == "agreement"
+    assert not {"same_picks", "objective", "reference"} & row.keys()
+    assert row["regularisation"] == 1.0
+
+
+def test_random_draws_a_batch_a_block():
+    found = [rows for _, rows in blocks.run(task("random"), 0)]
+    assert [phases(rows) for rows in found] == [["agreement"]] * 2
+    assert [rows[0]["pass_index"] for rows in found] == [0, 1]
+    worth = [rows[0]["objective"] / rows[0]["reference_objective"] for rows in found]
+    assert min(worth) > 1
+    assert worth[0] != worth[1]
+
+
+def test_scores():
+    (_, first), (_, second) = blocks.run(task("score-inverse", dtype="float32"), 0)
+    assert phases(first) == [*["score"] * 3, "memory", "agreement"] * 2
+    assert [row["rows"] for row in second] == [3, 3, 3, 2, 2, 2]
+    assert [row["pass_index"] for row in second] == [0, 1, 2, 0, 1, 2]
+
+
+def test_it_goes_on_after_what_is_done(monkeypatch):
+    ((index, rows),) = blocks.run(task("incremental"), 1)
+    assert (index, phases(rows)) == (1, TIMED)
+    monkeypatch.setattr(blocks, "warm_up", lambda *_: pytest.fail("nothing is left to warm up for"))
+    assert list(blocks.run(task("incremental"), 2)) == []
+
+
+def test_a_case_that_makes_no_sense_is_skipped():
+    odd = Problem(n=60, k=5, d=12, batch=4, labelled=6)
+    ((index, (row,)),) = blocks.run(task("incremental", odd), 0)
+    assert (index, row["status"]) == (0, "skipped")
+    assert "dim 12 is not a multiple of classes 5" in row["reason"]
+    assert list(blocks.run(task("incremental", odd), 1)) == []
+
+
+def test_a_case_that_would_not_fit_is_refused_before_it_begins(monkeypatch):
+    monkeypatch.setattr(fitting, "free_bytes", lambda device: 1000)
+    monkeypatch.setattr(blocks, "warm_up", lambda *_: pytest.fail("it began"))
+    ((_, (row,)),) = blocks.run(task("published"), 0)
+    assert row["status"] == "oom"
+    assert "1000 B are free on cpu" in row["reason"]
+
+
+def test_dtypes_by_name():
+    assert task("incremental", dtype="float32").kind is torch.float32

@@ -1,0 +1,88 @@
+"""A pass splits into its phases, counts what it covered, and chooses what an untimed selection chooses."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+import torch
+
+from fbench.learning import passes, selection
+from fbench.learning.passes import Steps
+from fbench.learning.ways import Problem, parse_way
+
+PROBLEM = Problem(n=60, k=3, d=12, batch=4, labelled=6)
+CPU = ("cpu",)
+
+
+def counts(found):
+    return {phase.name: (phase.picks, phase.picks_total) for phase in found}
+
+
+@pytest.mark.parametrize("name", ["incremental", "published", "diagonal", "binary"])
+def test_a_whole_pass(name):
+    way = parse_way(name)
+    steps = Steps.of(way, PROBLEM, 0)
+    assert steps.whole(PROBLEM)
+    found, chosen = passes.timed_pass(way, PROBLEM, torch.float64, CPU, steps, keep=True)
+    assert counts(found) == {"setup": (0, 0), "forward": (8, 8), "first_removal": (1, 1), "backward": (3, 3)}
+    assert all(phase.seconds > 0 for phase in found)
+    whole = selection.select(way, PROBLEM, torch.float64, CPU)
+    assert (chosen.kept, chosen.forward) == (whole.kept, whole.forward)
+
+
+def test_a_pass_that_is_cut_short():
+    way = parse_way("published")
+    steps = Steps.of(way, PROBLEM, 3)
+    assert steps == Steps(3, 3)
+    found, chosen = passes.timed_pass(way, PROBLEM, torch.float64, CPU, steps, keep=True)
+    assert counts(found) == {"setup": (0, 0), "forward": (3, 8), "first_removal": (1, 1), "backward": (2, 3)}
+    assert chosen.forward == selection.select(way, PROBLEM, torch.float64, CPU).forward[:3]
+
+
+def test_only_the_published_order_is_cut_short():
+    assert Steps.of(parse_way("incremental"), PROBLEM, 3) == Steps(8, 4)
+    assert Steps.of(parse_way("published"), PROBLEM, 100) == Steps(8, 4)
+
+
+def test_nothing_is_kept_unless_asked():
+    way = parse_way("incremental")
+    assert passes.timed_pass(way, PROBLEM, torch.float32, CPU, Steps(8, 4))[1] is None
+
+
+@pytest.mark.parametrize("extrapolate", [0, 3])
+def test_without_removals_there_are_no_such_phases(extrapolate):
+    problem = replace(PROBLEM, oversample=1.0)
+    way = parse_way("published")
+    steps = Steps.of(way, problem, extrapolate)
+    found, chosen = passes.timed_pass(way, problem, torch.float64, CPU, steps, keep=True)
+    assert list(counts(found)) == ["setup", "forward"]
+    assert len(chosen.forward) == (extrapolate or 4)
+
+
+def test_one_removal_is_the_first():
+    problem = replace(PROBLEM, oversample=1.25)
+    found, _ = passes.timed_pass(parse_way("incremental"), problem, torch.float64, CPU, Steps(5, 1))
+    assert counts(found) == {"setup": (0, 0), "forward": (5, 5), "first_removal": (1, 1)}
+
+
+def test_two_shards_choose_as_one():
+    way = parse_way("incremental")
+    _, one = passes.timed_pass(way, PROBLEM, torch.float64, CPU, Steps(8, 4), keep=True)
+    _, two = passes.timed_pass(way, PROBLEM, torch.float64, ("cpu", "cpu"), Steps(8, 4), keep=True)
+    assert one.kept == two.kept
+
+
+def test_memory_sees_the_dense_rows():
+    problem = Problem(n=4000, k=10, d=200, batch=2, labelled=10)
+    way = parse_way("published")
+    passes.warm_up(way, problem, torch.float32, CPU)
+    peak = passes.memory_pass(way, problem, torch.float32, CPU, Steps(1, 1))
+    assert peak is None or peak >= 2 * 4000 * 10 * 200 * 4  # V, and V scaled
+    few = passes.memory_pass(parse_way("incremental"), problem, torch.float32, CPU, Steps(4, 2))
+    assert few is None or few < peak / 4
+
+
+@pytest.mark.parametrize("name", ["incremental", "published", "top5", "pca", "pca:5", "subsample:9", "binary"])
+def test_warming_up_fits_every_way(name):
+    passes.warm_up(parse_way(name), Problem(n=500, k=5, d=25, batch=9, labelled=0), torch.float32, CPU)
