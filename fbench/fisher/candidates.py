@@ -47,8 +47,11 @@ class Plain(Candidates):
     """G, H [n, r, r] by torch."""
 
     def load(self, P: Tensor, Q: Tensor) -> None:
-        self.G, self.H = self.alpha * self.V.quadratic(P), self.alpha * self.V.quadratic(Q)
-        self._eye = torch.eye(self.V.rows, dtype=self.V.dtype, device=self.V.device)
+        r = self.V.rows
+        self.G, self.H = (torch.empty(self.V.n, r, r, dtype=self.V.dtype, device=self.V.device) for _ in range(2))
+        for part in self._parts():
+            self.G[part], self.H[part] = (self.alpha * self.V[part].quadratic(A) for A in (P, Q))
+        self._eye = torch.eye(r, dtype=self.V.dtype, device=self.V.device)
 
     def absorb(self, rows: Tensor) -> None:
         for part in self._parts():

@@ -151,13 +151,12 @@ _MATRICES: dict[str, Callable[[int, int, int], dict[str, int]]] = {
 def _incremental_others(shape: Shape, itemsize: int, shards: int, kind: str) -> dict[str, int]:
     """The r×r state of the candidates: packed triangles on a CPU, whole matrices on a GPU or of many rows."""
     n, r, k, d = shape.n, shape.rows, shape.classes, shape.dim
-    making = n * (k * k + r * k + r * r) if k else 2 * n * r * r
-    if r > _PACKED_ROWS:
-        parts = {"G and H of every candidate": 2 * n * r * r, "products of theirs": max(6 * n * r * r, making)}
-    elif kind == "cpu":
-        parts = {"G and H of every candidate": n * r * (r + 1), "S in lanes": n * r * k, "products of theirs": making}
+    if kind == "cpu" and r <= _PACKED_ROWS:
+        parts = {"G and H of every candidate": n * r * (r + 1), "S in lanes": n * r * k}
     else:
-        parts = {"G and H of every candidate": 2 * n * r * r, "products of theirs": max(2 * n * k * r, making)}
+        parts = {"G and H of every candidate": 2 * n * r * r}
+        if kind != "cpu":
+            parts["a pick's projections"] = 2 * n * max(k, r) * r
     parts["rows of picks to fold into P and Q"] = shards * 2 * max(64, d // 8) * d
     return {name: size * itemsize for name, size in parts.items() if size}
 

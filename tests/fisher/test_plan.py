@@ -106,8 +106,8 @@ print(growth.peak_bytes, plan_selection(shape_of(embedding), method=method, dtyp
     [
         (2000, 6, 600, "incremental", "float32"),
         (2000, 1, 3600, "incremental", "float64"),
-        (60_000, 20, 20, "incremental", "float32"),
-        (6_000, 50, 8, "incremental", "float32"),
+        (110_000, 20, 20, "incremental", "float32"),
+        (16_000, 50, 8, "incremental", "float32"),
         (11_000, 6, 150, "published", "float32"),
         (60_000, 10, 100, "diagonal", "float32"),
     ],
