@@ -98,6 +98,7 @@ def check_fits(plan: SelectionPlan, free: int | None, device: str = "cpu") -> No
     raise TooLargeError(
         f"the selection needs {format_bytes(plan.growth)} beyond its inputs and {format_bytes(free)} are free on "
         f"{device}: {d}; {parts}. What fits: {fitting or 'nothing; take a smaller pool'}"
+        f"{'. fbench select measures how they agree with the exact one where both fit' if fitting else ''}"
     )
 
 

@@ -61,7 +61,9 @@ def _panel(panel: Panel, axes: Axes, *, legend: bool) -> None:
         axes.set_yscale("log")
     if panel.x_ticks:
         every = -(-len(panel.x_ticks) // 12)
-        axes.set_xticks(panel.x_ticks[::every])
+        ticks = panel.x_ticks[::every]
+        axes.set_xticks(ticks, [f"{tick:,g}" for tick in ticks])  # a logarithmic axis labels only its base's powers
+        axes.tick_params(axis="x", which="minor", bottom=False)
     if legend and len(panel.series) > 1:
         axes.legend(loc="best")
 

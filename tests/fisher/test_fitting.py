@@ -30,7 +30,8 @@ def test_what_does_not_fit_says_why_and_what_would() -> None:
         r"^the selection needs [0-9.]+ GiB beyond its inputs and 16 GiB are free on cuda:1: "
         r"100 classes × 512 features give d = 51,200; d×d matrices F 9\.77 GiB \+ P and Q in float64 39\.1 GiB \+ .*, "
         r"G and H of every candidate .*\. What fits: pca:[0-9]+ \(features on [0-9]+ of 512 principal directions: "
-        r"[0-9.]+ GiB\); binary \(right or wrong in place of classes, d = 512: .*\); diagonal \(.*\)$"
+        r"[0-9.]+ GiB\); binary \(right or wrong in place of classes, d = 512: .*\); diagonal \(.*\)\. "
+        r"fbench select measures how they agree with the exact one where both fit$"
     )
     with pytest.raises(TooLargeError, match=match) as refused:
         check_fits(plan, 16 * GIB, "cuda:1")
