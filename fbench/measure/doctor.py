@@ -57,6 +57,7 @@ def checks() -> list[Check]:
         "memory": _memory,
         "disk": _disk,
         "data": _data,
+        "numba": _compiled_loops,
         "matplotlib": _figures,
     }
     found = []
@@ -146,6 +147,12 @@ def _data() -> Check:
     detail = f"{CIFAR_FOLDER} in {folder}" if good else f"{DATA_VARIABLE} is {folder or 'not set'}"
     limit = "the digits are at hand, CIFAR-10 is not"
     return _check("data", good, detail, limit, f"set {DATA_VARIABLE} to the folder that holds {CIFAR_FOLDER}")
+
+
+def _compiled_loops() -> Check:
+    version = version_of("numba")
+    detail, limit = version or "not installed", "a CPU's selections take plain torch's loops, several times slower"
+    return _check("numba", version is not None, detail, limit, "pip install numba")
 
 
 def _figures() -> Check:

@@ -31,6 +31,7 @@ PACKAGES = (
     "typer",
     "rich",
     "nvidia-ml-py",
+    "numba",
     "scipy",
     "scikit-learn",
     "matplotlib",

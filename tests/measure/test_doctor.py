@@ -25,7 +25,8 @@ def check(name):
 def test_every_subject_is_checked_and_every_fault_has_a_remedy(no_driver):
     found = doctor.checks()
     assert [each.name for each in found] == [
-        *("python", "torch", "cuda", "nvml", "threads", "load", "memory", "disk", "data", "matplotlib"),
+        *("python", "torch", "cuda", "nvml", "threads", "load", "memory", "disk", "data", "numba"),
+        "matplotlib",
     ]
     assert all(each.detail for each in found)
     assert all(bool(each.remedy) == (each.status != "ok") for each in found)
@@ -114,13 +115,14 @@ def test_data_folder(monkeypatch, tmp_path):
     assert check("data").status == "ok"
 
 
-def test_no_matplotlib(monkeypatch):
+@pytest.mark.parametrize("name", ["matplotlib", "numba"])
+def test_no_package(name, monkeypatch):
     def gone(name):
         raise importlib.metadata.PackageNotFoundError(name)
 
     monkeypatch.setattr(importlib.metadata, "version", gone)
-    assert check("matplotlib").status == "warn"
-    assert check("matplotlib").remedy == "pip install matplotlib"
+    assert check(name).status == "warn"
+    assert check(name).remedy == f"pip install {name}"
 
 
 def test_what_is_asked_for_is_what_the_package_needs():
