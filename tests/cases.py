@@ -9,6 +9,7 @@ import torch
 import torch.nn.functional as functional
 from hypothesis import settings
 from torch import Tensor, nn
+from torchvision.models.resnet import BasicBlock
 
 
 def randomised(examples: int) -> settings:
@@ -314,6 +315,56 @@ def _conv1d() -> nn.Module:
     return nn.Sequential(nn.Conv1d(2, 3, 3), nn.Tanh(), nn.Flatten(), nn.Linear(9, 3))
 
 
+def _conv3d() -> nn.Module:
+    return nn.Sequential(
+        nn.Conv3d(1, 4, (2, 3, 1), stride=(1, 2, 1), padding=(0, 1, 1), padding_mode="replicate", bias=False),
+        nn.BatchNorm3d(4, affine=False),
+        nn.Tanh(),
+        nn.Flatten(2),
+        nn.Conv1d(4, 6, 3, stride=2, padding=2, padding_mode="circular", groups=2),
+        nn.BatchNorm1d(6),
+        nn.Tanh(),
+        nn.Flatten(),
+        nn.Linear(66, 3),
+    )
+
+
+def _one_position() -> nn.Module:
+    """Convolutions down to one pixel, with groups: the contraction of one position."""
+    return nn.Sequential(
+        nn.Conv2d(2, 4, 4, groups=2),
+        nn.BatchNorm2d(4, eps=0.1),
+        nn.Tanh(),
+        nn.Conv2d(4, 4, 1, groups=4),
+        nn.Flatten(),
+        nn.BatchNorm1d(4),
+        nn.Linear(4, 3),
+    )
+
+
+def _channels_last() -> nn.Module:
+    """Activations whose strides are not those of their shape."""
+    network = nn.Sequential(
+        nn.Conv2d(2, 4, 3, padding=1), nn.GroupNorm(2, 4), nn.Tanh(), nn.Conv2d(4, 3, 2), nn.Flatten(), nn.Linear(36, 3)
+    )
+    return network.to(memory_format=torch.channels_last)
+
+
+def _stock_resnet() -> nn.Module:
+    """torchvision's own blocks: ReLU modules in place, and a residual sum in place on batch norm's output."""
+    down = nn.Sequential(nn.Conv2d(4, 6, 1, stride=2, bias=False), nn.BatchNorm2d(6))
+    return nn.Sequential(
+        nn.Conv2d(2, 4, 3, padding=1, bias=False),
+        nn.BatchNorm2d(4),
+        nn.ReLU(inplace=True),
+        BasicBlock(4, 4),
+        BasicBlock(4, 6, stride=2, downsample=down),
+        nn.AdaptiveAvgPool2d(1),
+        nn.Flatten(),
+        nn.Linear(6, 3),
+    )
+
+
 @dataclass(frozen=True)
 class ModelCase:
     """A network and the shape of one input."""
@@ -344,6 +395,10 @@ MODELS = {
     "called by keyword": ModelCase(ByKeyword, (4,)),
     "dead branch": ModelCase(DeadBranch, (4,)),
     "detached": ModelCase(Detached, (4,)),
+    "conv3d": ModelCase(_conv3d, (1, 3, 4, 3)),
+    "one position": ModelCase(_one_position, (2, 4, 4)),
+    "stock resnet": ModelCase(_stock_resnet, (2, 6, 6)),
+    "channels last": ModelCase(_channels_last, (2, 5, 4)),
     "single layer": ModelCase(lambda: nn.Linear(4, 3), (4,)),
 }
 
@@ -362,3 +417,19 @@ def model(name: str) -> tuple[nn.Module, Tensor]:
             elif key.endswith("running_var"):
                 buffer.copy_(0.5 + torch.rand(buffer.shape, generator=g, dtype=torch.float64))
     return network, torch.randn(case.inputs, *case.shape, generator=g, dtype=torch.float64)
+
+
+def wide() -> tuple[nn.Module, Tensor]:
+    """Return a float32 network and 256 inputs that need 190 megabytes or more, were there one batch."""
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        network = nn.Sequential(
+            nn.Conv2d(3, 32, 3, padding=1),
+            nn.BatchNorm2d(32),
+            nn.ReLU(),
+            nn.Conv2d(32, 32, 3, padding=1),
+            nn.MaxPool2d(4),
+            nn.Flatten(),
+            nn.Linear(512, 10),
+        )
+        return network, torch.randn(256, 3, 16, 16)

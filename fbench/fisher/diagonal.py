@@ -10,7 +10,8 @@ import torch
 from torch import Tensor, nn
 
 from fbench.errors import InputError, UnknownNameError
-from fbench.fisher.jacobian import row_gradients
+from fbench.fisher.footprint import MEMORY_BUDGET
+from fbench.fisher.jacobian import Batches, square_sums
 from fbench.fisher.likelihood import check_finite, logit_rows, score_rows
 
 
@@ -19,23 +20,26 @@ def fisher_diagonal(
     inputs: Tensor,
     *,
     expectation: str = "exact",
-    batch_size: int = 256,
+    batch_size: int | None = None,
+    memory_budget: int = MEMORY_BUDGET,
     generator: torch.Generator | None = None,
 ) -> dict[str, Tensor]:
-    """The Fisher information of every weight, averaged over ``inputs``.
+    """The Fisher information of every weight, averaged over ``inputs``; of frozen parameters too.
 
     Args:
         model: gives logits [n, k]; evaluated in evaluation mode, left as found.
         inputs: [N, …]; draw them at random from the whole pool.
         expectation: ``exact`` over the classes, or ``sampled``: one y ~ p a sample, one pass, noisy.
-        batch_size: samples in a pass; the result does not depend on it beyond rounding.
+        batch_size: samples in a pass; the result does not depend on it beyond rounding. None takes as many as
+            ``memory_budget`` holds.
+        memory_budget: bytes for activations and gradients, beside the result; one sample is always taken.
         generator: for ``sampled``, a CPU generator.
 
     Returns:
         F̂ by parameter name, each in the parameter's shape.
 
     Raises:
-        InputError: no parameters, no inputs, a bad batch size, logits that are not finite, no generator.
+        InputError: no parameters, no inputs, a bad batch size or budget, logits that are not finite, no generator.
         UnknownNameError: no such expectation.
     """
     if expectation not in ("exact", "sampled"):
@@ -49,10 +53,7 @@ def fisher_diagonal(
         p = torch.softmax(logits, dim=1).cpu()
         return score_rows(logits, torch.multinomial(p, 1, generator=generator)[:, 0].to(logits.device))
 
-    total = {name: torch.zeros_like(p, requires_grad=False) for name, p in model.named_parameters()}
-    for step in row_gradients(model, inputs, rows, batch_size):
-        for name, squares in step.gradients.squares().items():
-            total[name] += squares
+    total = square_sums(model, inputs, rows, Batches(batch_size, memory_budget))
     for name, value in total.items():
-        check_finite(f"the diagonal of {name}", value)
-    return {name: value / len(inputs) for name, value in total.items()}
+        check_finite(f"the diagonal of {name}", value.div_(len(inputs)))
+    return total

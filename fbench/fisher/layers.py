@@ -5,11 +5,13 @@ an image, of a sequence, or 1), entry j of a parameter's gradient for sample x i
 
     g[x, j] = Σ_l D[x, out(j), l] · A[x, in(j), l]
 
-so a mask's positions are gathered without building the rest. A bias has A = 1.
+so a mask's positions are gathered without building the rest. A bias has A = 1. A convolution's A repeats every pixel
+once for each weight that meets it, so it stays a view of the padded image until some of it is asked for.
 """
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -17,51 +19,81 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+Convolution = nn.Conv1d | nn.Conv2d | nn.Conv3d
+BatchNorm = nn.BatchNorm1d | nn.BatchNorm2d | nn.BatchNorm3d
+
+BATCH_NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
+
+_SUPPORTED = (nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d, *BATCH_NORMS, nn.GroupNorm, nn.LayerNorm)
 _BLOCK_FILL = 64
 """A product of I′ × O′ entries a position beats gathering up to about this many entries for each position kept."""
 
 
 @dataclass(frozen=True)
 class Factors:
-    """A [n, I, L] and how δ becomes D [n, O, L]; ``groups`` blocks when every output meets every input of its group,
-    0 when output i meets input i alone (norms).
+    """A as a view [n, *inputs, *positions], of which ``axes`` axes are inputs: I and L are the products.
+
+    ``groups`` blocks when every one of the O ``outputs`` meets every input of its group, 0 when output i meets input i
+    alone (norms).
     """
 
-    A: Tensor
+    view: Tensor
+    axes: int
+    outputs: int
     groups: int
 
-    def __getitem__(self, sample: slice) -> Factors:
-        """The factors of some samples."""
-        return Factors(self.A[sample], self.groups)
+    @property
+    def inputs(self) -> int:
+        """I."""
+        return math.prod(self.view.shape[1 : 1 + self.axes])
 
-    def at(self, outputs: int, parameter: str, positions: Tensor) -> Gathered:
+    @property
+    def positions(self) -> int:
+        """L."""
+        return math.prod(self.view.shape[1 + self.axes :])
+
+    def whole(self, samples: slice = slice(None)) -> Tensor:
+        """A [c, I, L] of some samples, built."""
+        view = self.view[samples]
+        return view.reshape(len(view), self.inputs, self.positions)
+
+    def some(self, inputs: Tensor) -> Tensor:
+        """A [n, m, L] at the flat ``inputs`` [m], without building the rest."""
+        at = torch.unravel_index(inputs, self.view.shape[1 : 1 + self.axes])
+        some = self.view[(slice(None), *at)]  # type: ignore[index] # mypy joins slice and Tensor to object
+        return some.reshape(len(self.view), len(inputs), self.positions)
+
+    def at(self, parameter: str, positions: Tensor) -> Gathered:
         """What the flat ``positions`` [m] of ``weight`` or ``bias`` need of A, gathered once for every row."""
         if parameter == "bias":
             return Pairs(None, positions)
         if self.groups == 0:
-            return Pairs(self.A[:, positions], positions)
-        width = self.A.shape[1] // self.groups
+            return Pairs(self.some(positions), positions)
+        width = self.inputs // self.groups
         out = positions // width
-        into = out // (outputs // self.groups) * width + positions % width
+        into = out // (self.outputs // self.groups) * width + positions % width
         outs, at_out = torch.unique(out, return_inverse=True)
         ins, at_in = torch.unique(into, return_inverse=True)
         if len(outs) * len(ins) <= _BLOCK_FILL * len(positions):
-            return Block(self.A[:, ins], outs, at_out, at_in)
-        return Pairs(self.A[:, into], out)
+            return Block(self.some(ins), outs, at_out, at_in)
+        return Pairs(self.some(into), out)
 
-    def gradient(self, D: Tensor, parameter: str) -> Tensor:
-        """G [n, m] at every position, flat."""
+    def gradient(self, D: Tensor, parameter: str, sample: int) -> Tensor:
+        """One sample's gradient [m], flat, from every sample's D."""
+        D, A, L = D[sample], self.whole(slice(sample, sample + 1))[0], self.positions
         if parameter == "bias":
             return D.sum(-1)
         if self.groups == 0:
-            return (D * self.A).sum(-1)
-        n, _, L = D.shape
-        g = D.reshape(n * self.groups, -1, L) @ self.A.reshape(n * self.groups, -1, L).mT
-        return g.view(n, -1)
+            return (D * A).sum(-1)
+        return (D.view(self.groups, -1, L) @ A.view(self.groups, -1, L).mT).flatten()
 
 
 class Gathered(Protocol):
     """A at a mask's positions, ready to meet every row's D."""
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of A."""
 
     def gradient(self, D: Tensor) -> Tensor:
         """G [n, m]."""
@@ -73,6 +105,10 @@ class Pairs:
 
     A: Tensor | None
     out: Tensor
+
+    @property
+    def nbytes(self) -> int:
+        return 0 if self.A is None else self.A.nbytes
 
     def gradient(self, D: Tensor) -> Tensor:
         rows = D[:, self.out]
@@ -88,37 +124,39 @@ class Block:
     at_out: Tensor
     at_in: Tensor
 
+    @property
+    def nbytes(self) -> int:
+        return self.A.nbytes
+
     def gradient(self, D: Tensor) -> Tensor:
         return (D[:, self.outs] @ self.A.mT)[:, self.at_out, self.at_in]
 
 
 def unsupported_reason(layer: nn.Module) -> str:
     """Why this layer's gradient has not the form above; empty if it has."""
-    if isinstance(layer, nn.Conv2d) and (layer.padding_mode != "zeros" or isinstance(layer.padding, str)):
-        return f"padding mode {layer.padding_mode!r} with padding {layer.padding!r}"
-    if isinstance(layer, nn.BatchNorm2d) and layer.running_mean is None:
+    if isinstance(layer, BatchNorm) and layer.running_mean is None:
         return "batch norm without running statistics mixes samples"
-    if type(layer) in (nn.Conv2d, nn.Linear, nn.BatchNorm2d, nn.GroupNorm, nn.LayerNorm):
-        return ""
-    return f"type {type(layer).__name__} has no contraction here"
+    if type(layer) not in _SUPPORTED:
+        return f"type {type(layer).__name__} has no contraction here"
+    return ""
 
 
 def factors(layer: nn.Module, a: Tensor) -> Factors:
     """A for a layer from what entered it."""
     match layer:
-        case nn.Conv2d():
-            padding: tuple[int, ...] = layer.padding  # type: ignore[assignment] # a str is unsupported_reason's
-            unfolded = F.unfold(a, layer.kernel_size, layer.dilation, padding, layer.stride)
-            return Factors(unfolded, layer.groups)
+        case nn.Conv1d() | nn.Conv2d() | nn.Conv3d():
+            return Factors(_windows(layer, a), 1 + len(layer.kernel_size), layer.out_channels, layer.groups)
         case nn.Linear():
-            return Factors(_positions_last(a), 1)
-        case nn.BatchNorm2d():
-            return Factors(F.batch_norm(a, layer.running_mean, layer.running_var, eps=layer.eps).flatten(2), 0)
+            return Factors(a.movedim(-1, 1), 1, layer.out_features, 1)
+        case nn.BatchNorm1d() | nn.BatchNorm2d() | nn.BatchNorm3d():
+            normal = F.batch_norm(a, layer.running_mean, layer.running_var, eps=layer.eps)
+            return Factors(normal, 1, layer.num_features, 0)
         case nn.GroupNorm():
-            return Factors(F.group_norm(a, layer.num_groups, eps=layer.eps).flatten(2), 0)
+            return Factors(F.group_norm(a, layer.num_groups, eps=layer.eps), 1, layer.num_channels, 0)
         case nn.LayerNorm():
-            normal = F.layer_norm(a, layer.normalized_shape, eps=layer.eps)
-            return Factors(_positions_last(normal.flatten(-len(layer.normalized_shape))), 0)
+            shape = layer.normalized_shape
+            normal = F.layer_norm(a, shape, eps=layer.eps).flatten(-len(shape)).movedim(-1, 1)
+            return Factors(normal, 1, math.prod(shape), 0)
     raise TypeError(f"no factors for {type(layer).__name__}")
 
 
@@ -126,13 +164,35 @@ def output_factor(layer: nn.Module, delta: Tensor) -> Tensor:
     """D [n, O, L] from δ, which has the shape of the layer's output."""
     match layer:
         case nn.Linear():
-            return _positions_last(delta)
+            delta = delta.movedim(-1, 1)
         case nn.LayerNorm():
-            return _positions_last(delta.flatten(-len(layer.normalized_shape)))
-    return delta.flatten(2)
+            delta = delta.flatten(-len(layer.normalized_shape)).movedim(-1, 1)
+    return delta.reshape(*delta.shape[:2], -1)
 
 
-def _positions_last(values: Tensor) -> Tensor:
-    """[n, …, features] → [n, features, L]."""
-    n, width = values.shape[0], values.shape[-1]
-    return values.reshape(n, -1, width).mT
+def _windows(layer: Convolution, a: Tensor) -> Tensor:
+    """Every window of the padded image, as a view [n, channels, *kernel, *positions].
+
+    ``F.unfold`` builds the same; copying from this view is three times faster on images of 16 × 16 and more.
+    """
+    padding = _padding(layer)
+    if any(padding):
+        a = F.pad(a, padding, mode="constant" if layer.padding_mode == "zeros" else layer.padding_mode)
+    axes = list(zip(a.shape[2:], a.stride()[2:], layer.kernel_size, layer.stride, layer.dilation, strict=True))
+    positions = [(size - dilation * (kernel - 1) - 1) // step + 1 for size, _, kernel, step, dilation in axes]
+    steps = [stride * dilation for _, stride, _, _, dilation in axes] + [
+        stride * step for _, stride, _, step, _ in axes
+    ]
+    return a.as_strided((*a.shape[:2], *layer.kernel_size, *positions), (*a.stride()[:2], *steps))
+
+
+def _padding(layer: Convolution) -> list[int]:
+    """Pixels before and after each axis, the last axis first, as ``F.pad`` takes them."""
+    if layer.padding == "same":
+        totals = [d * (k - 1) for d, k in zip(layer.dilation, layer.kernel_size, strict=True)]
+        ends = [(total // 2, total - total // 2) for total in totals]
+    elif isinstance(layer.padding, str):  # valid
+        ends = [(0, 0)] * len(layer.kernel_size)
+    else:
+        ends = [(each, each) for each in layer.padding]
+    return [size for pair in reversed(ends) for size in pair]

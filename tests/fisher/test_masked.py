@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 import fbench
 from fbench.errors import InputError
+from fbench.measure.memory import peak_growth
 
 
 def embed(model: nn.Module, inputs: Tensor, mask: Mapping[str, Tensor], **how: int) -> fbench.DenseEmbedding:
@@ -49,6 +50,36 @@ def test_independent_of_the_batch_size(name: str) -> None:
     for batch_size in (1, 2, 3):
         part = embed(model, inputs, mask, batch_size=batch_size).dense()
         torch.testing.assert_close(part, whole, rtol=1e-10, atol=1e-13)
+
+
+@pytest.mark.parametrize("budget", [1, 5_000, 20_000])
+def test_independent_of_the_memory_budget(budget: int) -> None:
+    model, inputs = cases.model("convolutions")
+    mask = draw(model, 0.3, seed=2)
+    whole = embed(model, inputs, mask).dense()
+    torch.testing.assert_close(embed(model, inputs, mask, memory_budget=budget).dense(), whole, rtol=1e-10, atol=1e-13)
+
+
+def test_the_peak_stays_below_the_budget() -> None:
+    """In one batch it would be nearly three times the budget."""
+    model, inputs = cases.wide()
+    mask = draw(model, 0.01, seed=0)
+    embed(model, inputs[:64], mask)  # what libraries allocate once
+    budget = 1 << 26
+    with peak_growth() as growth:
+        V = embed(model, inputs, mask, memory_budget=budget)
+    if growth.peak_bytes is None:
+        pytest.skip("this system does not tell its peak")
+    assert growth.peak_bytes < budget + 1.2 * V.dense().nbytes
+
+
+@pytest.mark.parametrize(
+    ("how", "part"), [({"batch_size": 0}, "batch_size 0"), ({"memory_budget": -1}, "memory_budget -1")]
+)
+def test_limits_below_one(how: dict[str, int], part: str) -> None:
+    model, inputs = cases.model("linear")
+    with pytest.raises(InputError, match=f"{part}: must be at least 1"):
+        fbench.masked_embedding(model, inputs, draw(model, 1.0, seed=0), **how)
 
 
 def test_the_last_layer_as_a_mask_is_the_last_layer_embedding() -> None:
