@@ -1,9 +1,10 @@
-"""Take finished runs into reports/reference/, draw them again, and put the README's table and findings in place.
+"""Take finished runs into reports/reference/, draw them again, and put the README's tables and findings in place.
 
     python tests/benchmarks/update_reference.py [NAME=RUN-FOLDER …]
 
 Without arguments the runs that are there already are drawn again: do that after a change of wording or figures. No
-number in the README is typed by hand.
+number in the README is typed by hand: `<!-- findings NAME 1,3 -->` … `<!-- /findings NAME -->` holds the first and
+third finding of a run, `<!-- table NAME 2 -->` … `<!-- /table NAME -->` its second table; without numbers, all.
 """
 
 from __future__ import annotations
@@ -15,18 +16,19 @@ import sys
 from pathlib import Path
 
 from fbench import registry
+from fbench.contract import Summary
 from fbench.results import figures, render, table
 
 ROOT = Path(__file__).resolve().parents[2]
 REFERENCE = ROOT / "reports" / "reference"
-FILES = ("results.csv", "selections.csv", "options.json", "environment.json", "state.json")
+FILES = ("options.json", "environment.json", "state.json")
 
 
 def take(name: str, run: Path) -> None:
     """Copy a finished run's tables and descriptions."""
     (REFERENCE / name).mkdir(parents=True, exist_ok=True)
-    for file in FILES:
-        shutil.copyfile(run / file, REFERENCE / name / file)
+    for file in (*(run / file for file in FILES), *run.glob("*.csv")):
+        shutil.copyfile(file, REFERENCE / name / file.name)
 
 
 def draw(folder: Path) -> None:
@@ -40,16 +42,27 @@ def draw(folder: Path) -> None:
     environment = json.loads((folder / "environment.json").read_text())
     where = render.provenance(environment, json.loads((folder / "state.json").read_text())["spent_s"])
     (folder / "summary.md").write_text(render.markdown(f"fbench {suite.name}", summary, [where]))
-    if folder.name == "compare-digits":
-        fill("table", f"{render.markdown_table(summary.tables[0])}\n\n{where}")
-        fill("findings", "\n".join(f"- {finding}" for finding in summary.findings))
+    fill(folder.name, summary, where)
 
 
-def fill(marker: str, text: str) -> None:
-    """Replace what stands between two markers of the README."""
+def fill(name: str, summary: Summary, where: str) -> None:
+    """Replace what stands between the README's markers for this run."""
+
+    def chosen(found: re.Match[str]) -> str:
+        kind, numbers = found["kind"], found["numbers"].strip()
+        values = summary.tables if kind == "table" else summary.findings
+        if numbers:
+            values = [values[int(number) - 1] for number in numbers.split(",")]
+        if kind == "table":
+            text = "\n\n".join([*map(render.markdown_table, values), where])
+        else:
+            text = "\n".join(f"- {finding}" for finding in values)
+        return f"{found['start']}{text}\n{found['end']}"
+
     path = ROOT / "README.md"
-    pattern = re.compile(rf"(<!-- {marker} -->\n).*?(<!-- /{marker} -->)", re.DOTALL)
-    path.write_text(pattern.sub(lambda found: f"{found[1]}{text}\n{found[2]}", path.read_text()))
+    start = rf"(?P<start><!-- (?P<kind>table|findings) {name}(?P<numbers>[ 0-9,]*) -->\n)"
+    pattern = re.compile(rf"{start}.*?(?P<end><!-- /(?P=kind) {name} -->)", re.DOTALL)
+    path.write_text(pattern.sub(chosen, path.read_text()))
 
 
 if __name__ == "__main__":
