@@ -83,7 +83,7 @@ def forward(model: nn.Module, inputs: Tensor) -> tuple[Tensor, list[Record]]:
     layers = _layers(model)
     handles = [layer.register_forward_hook(_keep(name, records), with_kwargs=True) for name, layer in layers.items()]
     try:
-        with torch.enable_grad(), _affine_norms(model):
+        with torch.enable_grad(), affine_norms(model):
             logits = model(inputs.detach().requires_grad_(inputs.is_floating_point()))
     finally:
         for handle in handles:
@@ -126,12 +126,16 @@ def _check(records: list[Record], layers: dict[str, nn.Module]) -> None:
 
 
 @contextmanager
-def _affine_norms(model: nn.Module) -> Iterator[None]:
-    """Frozen batch norm as the affine map that it is: autograd's way back through it takes a third of the time."""
+def affine_norms(model: nn.Module, *, live: bool = False) -> Iterator[None]:
+    """Frozen batch norm as the affine map that it is: autograd's way back through it takes a third of the time.
+
+    Its own weight and bias get no gradient but where they are ``live``. What is compared with a capture must take the
+    same map: another rounding can put a ReLU's input on the other side of 0.
+    """
     norms = [m for m in model.modules() if isinstance(m, BatchNorm) and m.running_mean is not None]
     own = [norm for norm in norms if type(norm) in BATCH_NORMS and "forward" not in vars(norm)]
     for norm in own:
-        norm.forward = functools.partial(_affine, norm)  # type: ignore[method-assign]
+        norm.forward = functools.partial(_affine, norm, live)  # type: ignore[method-assign]
     try:
         yield
     finally:
@@ -139,15 +143,15 @@ def _affine_norms(model: nn.Module) -> Iterator[None]:
             del norm.forward
 
 
-def _affine(norm: BatchNorm, a: Tensor) -> Tensor:
+def _affine(norm: BatchNorm, live: bool, a: Tensor) -> Tensor:
     assert norm.running_mean is not None
     assert norm.running_var is not None
     scale = torch.rsqrt(norm.running_var + norm.eps)
     if norm.weight is not None:
-        scale = scale * norm.weight.detach()
+        scale = scale * (norm.weight if live else norm.weight.detach())
     shift = -norm.running_mean * scale
     if norm.bias is not None:
-        shift = shift + norm.bias.detach()
+        shift = shift + (norm.bias if live else norm.bias.detach())
     shape = (-1, *(1,) * (a.dim() - 2))
     return torch.addcmul(shift.view(shape), a, scale.view(shape)).to(a.dtype)
 

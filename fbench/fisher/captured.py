@@ -94,11 +94,12 @@ class CapturedPath:
         return found
 
     def _probe(self, inputs: Tensor) -> Footprint:
-        """Hold the last sample's gradients to its own backward pass, and count bytes.
+        """Hold a sample's gradients to its own backward pass, and count bytes.
 
         A layer may be fed samples along another axis than the first (steps first, or steps folded into samples);
-        nothing in the shapes need betray it. That is a question of the network, asked with the exact rows: the
-        caller's may be drawn at random, anew at every call.
+        nothing in the shapes need betray it, but then no sample agrees. One that does is enough: rounding can put a
+        ReLU's input on the other side of 0, which changes a sample's gradients by per cents. That is a question of the
+        network, asked with the exact rows: the caller's may be drawn at random, anew at every call.
         """
         with watching() as held:
             logits, records, R = self._forward(inputs, logit_rows)
@@ -106,7 +107,7 @@ class CapturedPath:
         held.add(*(record.a for record in records), *(part.A.view for part in parts))
         kept = held.bytes(*self._model.parameters(), *self._model.buffers())
         D = next(_passes(logits, records, R[:, :1]))
-        if not _agrees(self._model, inputs, R[-1, 0], parts, D):
+        if not any(_agrees(self._model, inputs, R[:, 0], x, parts, D) for x in reversed(range(len(inputs)))):
             raise UnsupportedError("a layer does not take one sample a row")
         # autograd frees δ as it goes but for those asked for, and each layer's way back works beside them
         deltas = 2 * sum(each.nbytes for each in D)
@@ -132,18 +133,21 @@ def _passes(logits: Tensor, records: list[Record], R: Tensor) -> Iterator[list[T
         yield [output_factor(record.layer, delta) for record, delta in zip(records, deltas, strict=True)]
 
 
-def _agrees(model: nn.Module, inputs: Tensor, row: Tensor, parts: Sequence[_Part], D: Sequence[Tensor]) -> bool:
-    """Whether the last sample's gradients of the logits weighted by ``row`` [k] are those of autograd."""
+def _agrees(
+    model: nn.Module, inputs: Tensor, rows: Tensor, x: int, parts: Sequence[_Part], D: Sequence[Tensor]
+) -> bool:
+    """Whether sample x's gradients of its logits weighted by ``rows[x]`` [k] are those of autograd."""
     try:
-        mine = {part.full: part.A.gradient(D[part.record], part.name, len(inputs) - 1) for part in parts}
+        mine = {part.full: part.A.gradient(D[part.record], part.name, x) for part in parts}
     except (IndexError, RuntimeError):  # factors whose shapes do not even fit each other
         return False
     parameters = {name: p.detach() for name, p in model.named_parameters()}
-    one = torch.func.grad(combination(model))(parameters, inputs[-1], row)
+    with capture.affine_norms(model, live=True):
+        one = torch.func.grad(combination(model))(parameters, inputs[x], rows[x])
     scale = max(float(one[name].abs().max()) for name in mine)
     if not math.isfinite(scale):
         return True  # nothing to compare; whoever asked refuses gradients that are not finite
-    tolerance = scale * (1e-7 if row.dtype == torch.float64 else 1e-2)
+    tolerance = scale * (1e-7 if rows.dtype == torch.float64 else 1e-2)
     return all(
         g.numel() == one[name].numel() and float((g - one[name].flatten()).abs().max()) <= tolerance
         for name, g in mine.items()

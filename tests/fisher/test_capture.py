@@ -7,8 +7,10 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+import fbench
 from fbench.fisher import capture
 from fbench.fisher.capture import UnsupportedError
+from fbench.fisher.layers import Factors
 
 
 class Overwrites(nn.Module):
@@ -75,3 +77,21 @@ def test_a_frozen_batch_norm_as_an_affine_map() -> None:
     bias = next(d for record, d in zip(records, delta, strict=True) if record.name == "bn1").sum((0, 2, 3))
     model(inputs).sum().backward()
     torch.testing.assert_close(bias, model.bn1.bias.grad, rtol=1e-10, atol=1e-12)
+
+
+def test_a_sample_whose_relu_is_rounded_across_zero_does_not_end_the_fast_path(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """In float32 another batch size can flip a ReLU at 1e-8; the other sample still shows that the form is right."""
+    network, inputs = cases.model("batch norm")
+    exact = Factors.gradient
+
+    def flipped(self: Factors, D: torch.Tensor, parameter: str, sample: int) -> torch.Tensor:
+        gradient = exact(self, D, parameter, sample)
+        return 1.1 * gradient if sample == 1 else gradient
+
+    monkeypatch.setattr(Factors, "gradient", flipped)
+    fbench.fisher_diagonal(network, inputs)  # a warning of the slow path would be an error
+    monkeypatch.setattr(Factors, "gradient", lambda *how: 1.1 * exact(*how))
+    with pytest.warns(UserWarning, match="does not take one sample a row"):
+        fbench.fisher_diagonal(network, inputs)
