@@ -146,12 +146,12 @@ class RunFolder:
 
     def _write_state(self, *, renaming: bool = False) -> None:
         now = time.monotonic()
-        self.spent_s, self._since = self.spent_s + now - self._since, now
+        self.spent_s, self._since = round(self.spent_s + now - self._since, 3), now  # as it will be read again
         state = {
             "sizes": self._sizes,
             "finished": self.finished,
             "renaming": renaming,
-            "spent_s": round(self.spent_s, 3),
+            "spent_s": self.spent_s,
         }
         _write_json(self.path / "state.json", state)
 
