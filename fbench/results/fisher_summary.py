@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from fbench.contract import Figure, Panel, Row, Series, Summary, Table
-from fbench.measure.statistics import mean_interval
+from fbench.results import ratios
+from fbench.results.ratios import Ratio, factor, geometric, with_interval
 from fbench.units import format_bytes, format_seconds
 
 OURS, FLOOR = "batched", "backward"
@@ -38,17 +39,7 @@ class Measured:
     @property
     def typical(self) -> float:
         """Seconds a sample: the geometric mean over blocks."""
-        return math.exp(sum(map(math.log, self.seconds.values())) / len(self.seconds))
-
-
-@dataclass(frozen=True)
-class Ratio:
-    """Of two times: geometric mean over the blocks both were timed in, and the t interval of the logarithms."""
-
-    n: int
-    mean: float
-    low: float
-    high: float
+        return geometric(self.seconds)
 
 
 def read_cases(rows: Sequence[Row]) -> list[Measured]:
@@ -82,11 +73,8 @@ def _once(rows: Sequence[Row], phase: str, name: str) -> Any:
 
 def ratio(slow: Measured, fast: Measured) -> Ratio | None:
     """How many times longer ``slow`` takes, block by block; None without a common block."""
-    common = sorted(slow.seconds.keys() & fast.seconds.keys())
-    if not common:
-        return None
-    found = mean_interval([math.log(slow.seconds[block] / fast.seconds[block]) for block in common])
-    return Ratio(found.n, *(math.exp(value) for value in (found.mean, found.low, found.high)))
+    found = ratios.ratio(slow.seconds, fast.seconds)
+    return found if found.n else None
 
 
 def summary(rows: Sequence[Row], options: Mapping[str, Any]) -> Summary:
@@ -130,15 +118,7 @@ def _table(cases: Sequence[Measured], options: Mapping[str, Any]) -> Table:
 
 def _cell(slow: Measured, fast: Measured) -> str:
     found = ratio(slow, fast)
-    if found is None:
-        return ""
-    ends = "" if math.isnan(found.low) else f" ({factor(found.low)} to {factor(found.high)})"
-    return factor(found.mean) + ends
-
-
-def factor(value: float) -> str:
-    """A ratio to three digits: 139, 14.2, 1.08."""
-    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
+    return "" if found is None else with_interval(found)
 
 
 def _findings(own: Mapping[str, Measured], cases: Sequence[Measured]) -> Iterable[str]:
@@ -164,13 +144,9 @@ def _compared(own: Mapping[str, Measured], ours: Measured) -> str:
         if found is None:
             continue
         batch = f" at its batch of {case.batch_size:,}" if name == "loop" else ""
-        more, times = ("less", found) if found.mean >= 1 else ("more", _inverse(found))
+        more, times = ("less", found) if found.mean >= 1 else ("more", found.inverse())
         words.append(f"{factor(times.mean)} times {more} than {_NAMES.get(name, name)}{batch}{_interval(times)}")
     return "".join(f", {each}" for each in words)
-
-
-def _inverse(found: Ratio) -> Ratio:
-    return Ratio(found.n, 1 / found.mean, 1 / found.high, 1 / found.low)
 
 
 def _interval(found: Ratio) -> str:

@@ -6,31 +6,19 @@ is anything but read, and who prints a number that was carried on says so.
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import fmean, median
-from typing import Any, NamedTuple
+from typing import Any
 
 from fbench.contract import Row
 from fbench.measure.statistics import Mean, mean_interval
+from fbench.results.ratios import Seconds
 
 SIZES = ("candidates", "classes", "dim", "batch", "dtype")
 LETTERS = {"candidates": "n", "classes": "k", "dim": "d", "batch": "B", "dtype": "dtype"}
 PHASES = ("setup", "forward", "first_removal", "backward")
 _ITEMSIZE = {"float32": 4, "float64": 8}
-
-Seconds = Mapping[int, float]
-"""By block."""
-
-
-class Ratio(NamedTuple):
-    """A geometric mean of ratios over blocks and its 95 % t interval (of the logarithms); nan where there is none."""
-
-    n: int
-    mean: float
-    low: float
-    high: float
 
 
 @dataclass(frozen=True)
@@ -128,17 +116,3 @@ def _label(key: tuple[Any, ...], rows: Sequence[Row]) -> str:
 def problems(cases: Sequence[Measured]) -> list[tuple[Any, ...]]:
     """Every problem and dtype, the largest n·k·d²·B last."""
     return sorted({case.sizes for case in cases}, key=lambda s: (s[0] * s[1] * s[2] ** 2 * s[3], s))
-
-
-def geometric(seconds: Seconds) -> float:
-    """The geometric mean over blocks: ratios of these are the mean ratios."""
-    return math.exp(fmean(math.log(value) for value in seconds.values())) if seconds else math.nan
-
-
-def ratio(first: Seconds, second: Seconds) -> Ratio:
-    """First over second, paired by block."""
-    blocks = sorted(first.keys() & second.keys())
-    if not blocks:
-        return Ratio(0, math.nan, math.nan, math.nan)
-    found = mean_interval([math.log(first[block] / second[block]) for block in blocks])
-    return Ratio(found.n, math.exp(found.mean), math.exp(found.low), math.exp(found.high))

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from fbench.contract import Row
+from fbench.results.ratios import Ratio, factor, geometric, ratio
 from fbench.results.selection_cases import (
     LETTERS,
     SIZES,
     Measured,
-    Ratio,
-    geometric,
     problems,
-    ratio,
 )
 from fbench.units import format_bytes, format_seconds
 
@@ -33,13 +30,6 @@ def findings(cases: Sequence[Measured], rows: Sequence[Row], options: Mapping[st
         said += [where + sentence for sentence in [*_speed(own), *_score(own), *_agreement(own)]]
         said += [where + sentence for sentence in [*_approximations(own), *_memory(own)]]
     return [*said, *_growth(cases), *_dtypes(cases), *_reference(cases, options), *_left_out(rows)]
-
-
-def factor(value: float) -> str:
-    """A ratio to three digits, thousands apart; n/a where there is none."""
-    if math.isnan(value):
-        return "n/a"
-    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
 
 
 def _where(sizes: tuple[Any, ...], cases: Sequence[Measured]) -> str:
@@ -64,7 +54,7 @@ def _compared(found: Ratio, other: str) -> str:
 
 def _inside(found: Ratio) -> Ratio:
     """The ratio as ``_compared`` words it: above 1."""
-    return found if found.mean >= 1 else Ratio(found.n, 1 / found.mean, 1 / found.high, 1 / found.low)
+    return found if found.mean >= 1 else found.inverse()
 
 
 def _speed(own: Mapping[str, Measured]) -> Iterable[str]:

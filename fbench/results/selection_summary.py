@@ -6,18 +6,15 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from fbench.contract import Figure, Panel, Row, Series, Summary, Table
+from fbench.results.ratios import Seconds, factor, geometric, ratio, with_interval
 from fbench.results.selection_cases import (
     LETTERS,
     SIZES,
     Measured,
-    Ratio,
-    Seconds,
-    geometric,
     problems,
-    ratio,
     read_cases,
 )
-from fbench.results.selection_findings import EXACT, factor, findings
+from fbench.results.selection_findings import EXACT, findings
 from fbench.units import format_bytes, format_seconds
 
 Cells = Mapping[str, Callable[[Measured], str]]
@@ -93,12 +90,6 @@ def _times(cases: Sequence[Measured]) -> list[Table]:
 
 def _against(case: Measured, base: Measured | None, of: Callable[[Measured], Seconds]) -> str:
     return "" if base is None or base is case else with_interval(ratio(of(base), of(case)))
-
-
-def with_interval(found: Ratio) -> str:
-    """``105 (98 to 112)``; the ratio alone where there is no interval."""
-    ends = f" ({factor(found.low)} to {factor(found.high)})" if found.n > 1 else ""
-    return factor(found.mean) + ends if found.n else ""
 
 
 def _scores(cases: Sequence[Measured]) -> list[Table]:

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import math
-
 import pytest
 from selection_rows import row, selection
 
-from fbench.results.selection_cases import geometric, problems, ratio, read_cases
+from fbench.results.selection_cases import problems, read_cases
 
 
 def test_seconds_of_a_step_and_of_a_whole():
@@ -63,17 +61,3 @@ def test_rows_without_a_measurement_are_no_cases():
 def test_problems_go_from_small_to_large():
     rows = [row("random", "agreement", candidates=n, dim=d) for n, d in ((900, 12), (100, 24), (100, 12))]
     assert [sizes[:3] for sizes in problems(read_cases(rows))] == [(100, 3, 12), (100, 3, 24), (900, 3, 12)]
-
-
-def test_ratios_are_paired_and_geometric():
-    assert geometric({0: 1.0, 1: 4.0}) == pytest.approx(2.0)
-    assert math.isnan(geometric({}))
-    found = ratio({0: 8.0, 1: 2.0, 2: 9.0}, {0: 1.0, 1: 1.0})
-    assert (found.n, found.mean) == (2, pytest.approx(4.0))
-    half = 12.7062047 * math.log(2) / 1  # t(.975, 1)·sd/√2 with sd = ln 4/√2
-    assert math.log(found.high / found.mean) == pytest.approx(half, rel=1e-6)
-    assert math.log(found.mean / found.low) == pytest.approx(half, rel=1e-6)
-    one = ratio({0: 8.0}, {0: 2.0})
-    assert one.mean == pytest.approx(4.0)
-    assert math.isnan(one.low)
-    assert ratio({0: 1.0}, {1: 1.0}).n == 0
