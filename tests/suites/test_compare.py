@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import csv
 import json
 import os
 import random
@@ -16,10 +15,11 @@ import time
 import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import pytest
 import torch
+from command import Ended, table
 
 from fbench import cli, registry
 from fbench.folder import RunFolder, clear
@@ -49,12 +49,6 @@ def _surroundings() -> Iterator[None]:
         os.environ["FBENCH_DATA_DIR"] = folder
 
 
-class Ended(NamedTuple):
-    code: int
-    out: str
-    err: str
-
-
 @pytest.fixture
 def fbench(capfd: pytest.CaptureFixture[str]) -> Callable[..., Ended]:
     """Run ``fbench compare`` in this process: the tiny settings, and what is typed after them."""
@@ -66,11 +60,6 @@ def fbench(capfd: pytest.CaptureFixture[str]) -> Callable[..., Ended]:
         return Ended(code, *capfd.readouterr())
 
     return run
-
-
-def table(folder: Path, name: str = "results") -> list[dict[str, str]]:
-    with (folder / f"{name}.csv").open(newline="") as file:
-        return list(csv.DictReader(file))
 
 
 def deterministic(folder: Path, **where: str) -> list[dict[str, str]]:

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import csv
 import json
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import pytest
 import torch
+from command import Ended, table
 
 from fbench import cli, registry
 from fbench.fisher.baselines import BASELINES
@@ -25,12 +25,6 @@ def _threads() -> Iterator[None]:
     torch.set_num_threads(threads)
 
 
-class Ended(NamedTuple):
-    code: int
-    out: str
-    err: str
-
-
 @pytest.fixture
 def fbench(capfd: pytest.CaptureFixture[str]) -> Callable[..., Ended]:
     """Run ``fbench fisher`` with the tiny settings and what is typed after them; its cases run in a worker."""
@@ -41,11 +35,6 @@ def fbench(capfd: pytest.CaptureFixture[str]) -> Callable[..., Ended]:
         return Ended(code, *capfd.readouterr())
 
     return run
-
-
-def table(folder: Path) -> list[dict[str, str]]:
-    with (folder / "results.csv").open(newline="") as file:
-        return list(csv.DictReader(file))
 
 
 @pytest.fixture(scope="module")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import json
 import os
 import shutil
@@ -12,11 +11,12 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import pytest
 import reference as slow
 import torch
+from command import Ended, table
 
 from fbench import cli, registry
 from fbench.learning.synthetic import synthetic_outputs
@@ -34,12 +34,6 @@ MEASURED = ("time_s", "peak_bytes")
 SUITE = registry.SUITES.get("select")
 
 
-class Ended(NamedTuple):
-    code: int
-    out: str
-    err: str
-
-
 @pytest.fixture
 def fbench(capfd: pytest.CaptureFixture[str]) -> Callable[..., Ended]:
     """Run ``fbench select`` in this process; its cases run in their worker."""
@@ -50,11 +44,6 @@ def fbench(capfd: pytest.CaptureFixture[str]) -> Callable[..., Ended]:
         return Ended(code, *capfd.readouterr())
 
     return run
-
-
-def table(folder: Path) -> list[dict[str, str]]:
-    with (folder / "results.csv").open(newline="") as file:
-        return list(csv.DictReader(file))
 
 
 def deterministic(folder: Path) -> list[dict[str, str]]:
