@@ -318,10 +318,11 @@ def pick(features: str, **typed: Any) -> int:
 def conduct(suite: Suite, typed: Mapping[str, Any], given: Set[str], loads: tuple[Path, ...]) -> int:
     """One run of a suite, from what was typed to the exit code."""
     from fbench import options, runner
+    from fbench.contract import Context
 
     typed = options.read_numbers(suite, options.apply_preset(suite, typed, given))
     settings = options.settings(suite, typed, loads)
-    resolved = options.resolve_options(suite, typed)
+    resolved = options.resolve_options(suite, typed, Context(settings.devices, settings.threads))
     if typed["dry_run"]:
         return _show_plan(suite, resolved, settings)
     identity = runner.identify(suite, resolved, settings)

@@ -60,24 +60,29 @@ class Case:
 
 @dataclass(frozen=True)
 class Context:
-    """What a measure may know of its surroundings.
+    """What a measure may know of its surroundings: where it runs, on how many threads, and what is on disk.
 
     ``committed`` holds this case's rows that are already on disk, by table: a measure that resumes starts
     after them. ``options`` are all of the suite's, resolved: the keywords of the measure, to be passed on whole.
     """
 
     devices: tuple[str, ...] = ("cpu",)
+    threads: int = 1
     options: Mapping[str, Any] = field(default_factory=dict)
     committed: Mapping[str, Sequence[Row]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class Unit:
-    """What is written, or lost, together: rows of ``results``, of the side tables, and arrays."""
+    """What is written, or lost, together: rows of ``results`` and of the side tables.
+
+    A case whose units are not counted beforehand says in ``left_s`` how many seconds it may still take.
+    """
 
     index: int
     rows: Sequence[Row]
     tables: Mapping[str, Sequence[Row]] = field(default_factory=dict)
+    left_s: float | None = None
 
 
 @dataclass(frozen=True)
@@ -92,7 +97,11 @@ class Table:
 
 @dataclass(frozen=True)
 class Series:
-    """One line of a figure, its interval, and every raw point behind it as (x, y)."""
+    """One line of a figure, its interval, and every raw point behind it as (x, y).
+
+    ``points`` as a style leaves the line out and draws intervals as bars. A series that is ``like`` another of its
+    panel, named by its label, is drawn in that one's colour; one whose own label is empty does not stand in the legend.
+    """
 
     label: str
     x: Sequence[float]
@@ -100,11 +109,13 @@ class Series:
     low: Sequence[float] | None = None
     high: Sequence[float] | None = None
     points: Sequence[tuple[float, float]] = ()
+    style: Literal["line", "dashed", "points"] = "line"
+    like: str = ""
 
 
 @dataclass(frozen=True)
 class Panel:
-    """One pair of axes."""
+    """One pair of axes; ``marks`` are vertical lines, each at an x with a text; ``aside``: no legend over the data."""
 
     series: Sequence[Series]
     x_label: str
@@ -113,6 +124,9 @@ class Panel:
     x_ticks: Sequence[float] = ()
     x_log: bool = False
     y_log: bool = False
+    y_ticks: Sequence[float] = ()
+    marks: Sequence[tuple[float, str]] = ()
+    aside: bool = False
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,8 @@ from collections.abc import Mapping, Set
 from pathlib import Path
 from typing import Any
 
-from fbench.errors import UsageError
+from fbench.contract import Context
+from fbench.errors import SweepError, UsageError
 from fbench.measure.devices import parse_devices
 from fbench.registry import PRESETS, Parameter, Suite, flag_of
 from fbench.runner import Settings
@@ -53,8 +54,8 @@ def _number(name: str, kind: type | None, value: Any) -> Any:
         raise UsageError(f"{flag_of(name)} {value}: must be {what}") from None
 
 
-def resolve_options(suite: Suite, typed: Mapping[str, Any]) -> dict[str, Any]:
-    """The suite's options, checked, parsed and with nothing automatic left.
+def resolve_options(suite: Suite, typed: Mapping[str, Any], context: Context) -> dict[str, Any]:
+    """The suite's options, checked, parsed and with nothing automatic left, for a run on the context's devices.
 
     Raises:
         UsageError: a value out of bounds, or one that its parser or the suite refuses.
@@ -65,7 +66,7 @@ def resolve_options(suite: Suite, typed: Mapping[str, Any]) -> dict[str, Any]:
                 f"suite {suite.name}: table {table} lacks Column({suite.unit!r}, 'int', …), its unit's number"
             )
     options = {p.name: _value(p, typed[p.name]) for p in suite.parameters}
-    return suite.resolve(options)
+    return suite.resolve(options, context)
 
 
 def _value(parameter: Parameter, typed: Any) -> Any:
@@ -78,7 +79,12 @@ def _value(parameter: Parameter, typed: Any) -> Any:
         raise UsageError(f"{flag} {typed:g}: must be above {option.above:g}")
     if option.maximum is not None and typed > option.maximum:
         raise UsageError(f"{flag} {typed:g}: must be at most {option.maximum:g}")
-    return option.parse(typed) if option.parse else typed
+    if option.parse is None:
+        return typed
+    try:
+        return option.parse(typed)
+    except SweepError as error:  # its caret shows where, not in which of several sweeps
+        raise SweepError(error.text, error.position, f"{flag}: {error.rule}") from None
 
 
 def settings(suite: Suite, typed: Mapping[str, Any], loads: tuple[Path, ...]) -> Settings:

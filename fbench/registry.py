@@ -21,7 +21,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, Generic, Literal, Protocol, TypeVar, get_args, get_origin, get_type_hints
 
-from fbench.contract import COMMON_COLUMNS, Case, Column, Option, Summary, Unit
+from fbench.contract import COMMON_COLUMNS, Case, Column, Context, Option, Row, Summary, Unit
 from fbench.errors import UnknownNameError, UsageError
 
 
@@ -118,9 +118,11 @@ class Suite:
 
     ``measure(case, context, **options)`` yields one ``Unit`` after another (or returns a list of them),
     numbered from 0, starting after those in ``context.committed``.
-    ``units(options)`` is how many a case has, where that is known. ``resolve`` fills in automatic options and
-    refuses impossible ones, before anything is written. ``identify`` gives the key columns of a case's rows
-    where they are not its axes; a faulty case is written with them. ``predict(case, options)`` says, for
+    ``units(options)`` is how many a case has, where that is known. ``resolve(options, context)`` fills in automatic
+    options and refuses impossible ones, before anything is written. ``points(options)`` gives the coordinates of every
+    case where these are not simply all that the axes span. ``finish(tables, options)`` gives the rows of a
+    finished run as they are to stay, with what only the whole run can tell; it may meet its own work again. ``identify`` gives the key columns of a
+    case's rows where they are not its axes; a faulty case is written with them. ``predict(case, options)`` says, for
     ``--dry-run``, what a case will cost; ``cost(case, options)`` is that as one number in any unit: dear cases start
     first, so that processes end together and the time left errs high. ``schedule`` says how cases take turns:
     ``"cases"`` ends one before the next begins, ``"blocks"`` takes one unit of every case, in shuffled order, again
@@ -137,7 +139,9 @@ class Suite:
     summarise: Callable[[Mapping[str, Any], Mapping[str, Any]], Summary]
     tables: Mapping[str, tuple[Column, ...]] = field(default_factory=dict)
     units: Callable[[Mapping[str, Any]], int | None] = lambda options: None
-    resolve: Callable[[dict[str, Any]], dict[str, Any]] = lambda options: options
+    resolve: Callable[[dict[str, Any], Context], dict[str, Any]] = lambda options, context: options
+    points: Callable[[Mapping[str, Any]], Sequence[Mapping[str, Any]]] | None = None
+    finish: Callable[[dict[str, list[Row]], Mapping[str, Any]], dict[str, list[Row]]] = lambda tables, options: tables
     identify: Callable[[Case], Sequence[Mapping[str, Any]]] | None = None
     predict: Callable[..., Mapping[str, str]] | None = None
     cost: Callable[[Case, Mapping[str, Any]], float] | None = None
@@ -149,7 +153,11 @@ class Suite:
         return {"results": self.columns, **self.tables}
 
     def grid(self, options: Mapping[str, Any]) -> list[Case]:
-        """Every point that the axes span, the first axis varying slowest."""
+        """Every case: what ``points`` gives, or all that the axes span, the first axis varying slowest."""
+        points = self._spanned(options) if self.points is None else self.points(options)
+        return [Case(" ".join(f"{axis}={_label(value)}" for axis, value in p.items()), p) for p in points]
+
+    def _spanned(self, options: Mapping[str, Any]) -> list[dict[str, Any]]:
         points: list[dict[str, Any]] = [{}]
         for parameter in self.parameters:
             option = parameter.option
@@ -158,7 +166,7 @@ class Suite:
             value = options[parameter.name]
             values = option.expand(value, options) if option.expand else value
             points = [{**point, option.axis: each} for point in points for each in values]
-        return [Case(" ".join(f"{axis}={_label(value)}" for axis, value in p.items()), p) for p in points]
+        return points
 
 
 def flag_of(name: str) -> str:
@@ -174,7 +182,14 @@ def _label(value: Any) -> str:
 
 @dataclass(frozen=True)
 class Kernel:
-    """A trace kernel: ``prepare`` is done once and not timed with ``run``; ``flops`` and ``bytes`` count a pass."""
+    """A trace kernel: scores of a pool's candidates, a chunk at a time (see fisher.trace).
+
+    ``prepare(embedding, inverse, fisher, sign)`` is done once and not timed; its result goes to
+    ``run(prepared, part, with_inner)``, which gives the scores [c] of the candidates of the slice ``part``.
+    ``flops(n, rows, d, with_inner, features)`` and ``bytes(n, rows, d, itemsize, features)`` count a pass over n
+    candidates of r ``rows``; ``features`` is h where V is a last layer's and never built, else None.
+    ``takes`` says which embedding it is timed on: V built (``dense``), a ``last-layer``'s factors, or ``either``.
+    """
 
     name: str
     description: str
@@ -182,6 +197,7 @@ class Kernel:
     run: Callable[..., Any]
     flops: Callable[..., int]
     bytes: Callable[..., int]
+    takes: Literal["dense", "last-layer", "either"] = "dense"
 
 
 @dataclass(frozen=True)

@@ -160,9 +160,11 @@ def run(
         todo.sort(key=lambda case: -cost(case, options))
     listener.planned(history.count(), None if units is None else units * len(plan))
     left = {case.id: range(history.next_unit(case), units) for case in todo} if units is not None else None
-    clock = Clock(left)
+    clock = Clock(left, [case.id for case in todo])
     for event in _events(suite, options, settings, todo, history):
         outcome = event.outcome
+        if outcome is None:
+            clock.stop(event.case.id)
         if isinstance(outcome, executors.Fault):
             listener.stopped(event.case, outcome)
             clock.stop(event.case.id)
@@ -171,9 +173,9 @@ def run(
             unit = _complete(suite, event.case, outcome)
             run_folder.commit(unit)
             history.add(event.case, unit)
-            listener.measured(event.case, unit.index, clock.left_s(event.case.id, unit.index))
+            listener.measured(event.case, unit.index, clock.left_s(event.case.id, unit.index, unit.left_s))
     if not run_folder.finished or todo:
-        run_folder.rewrite(history.in_order(plan), finished=True)
+        run_folder.rewrite(suite.finish(history.in_order(plan), options), finished=True)
     return run_folder.rows()  # as they are read again: with every column, and the same now and when rendered again
 
 
@@ -182,7 +184,7 @@ def _events(
 ) -> Iterator[executors.Event]:
     if not todo:
         return iter(())
-    context = Context(devices=settings.devices, options=dict(options))
+    context = Context(devices=settings.devices, threads=settings.threads, options=dict(options))
     job = executors.Job(suite.name, dict(options), context, settings.threads, settings.loads)
     seed = int(options.get("seed", 0))
     if suite.executor == "worker" or settings.jobs > 1:

@@ -45,7 +45,7 @@ def summarise(rows: Mapping[str, Sequence[Row]], options: Mapping[str, Any]) -> 
     return summary(rows["results"], options)
 
 
-def resolve(options: dict[str, Any]) -> dict[str, Any]:
+def resolve(options: dict[str, Any], context: Context) -> dict[str, Any]:
     """Fill in what is automatic; the default questions are those whose arms are in the run."""
     resolved = plan.resolve_plan(options)
     arms = options["strategies"]

@@ -55,7 +55,7 @@ def _names(option: str, known: Sequence[str], text: str) -> tuple[str, ...]:
     return names
 
 
-def resolve(options: dict[str, Any]) -> dict[str, Any]:
+def resolve(options: dict[str, Any], context: Context) -> dict[str, Any]:
     """Refuse what cannot be asked.
 
     Raises:

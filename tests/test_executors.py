@@ -113,7 +113,7 @@ def test_what_the_system_says():
 def job_of(toy, suite, **options):
     found = registry.SUITES.get(suite)
     given = found.resolve(
-        {p.name: p.option.parse(p.default) if p.option.parse else p.default for p in found.parameters}
+        {p.name: p.option.parse(p.default) if p.option.parse else p.default for p in found.parameters}, Context()
     )
     given = {**given, **options}
     return Job(suite, given, Context(options=given), 1, (toy,)), found.grid(given)

@@ -7,6 +7,7 @@ import dataclasses
 import pytest
 
 from fbench import options, registry
+from fbench.contract import Context
 from fbench.errors import UsageError
 
 SUITE = registry.SUITES.get("compare")
@@ -53,7 +54,7 @@ def test_timed_cases_run_alone():
 
 def test_a_suite_without_its_unit_column():
     with pytest.raises(UsageError, match=r"table results lacks Column\('lap', 'int', …\), its unit's number"):
-        options.resolve_options(dataclasses.replace(SUITE, unit="lap"), {})
+        options.resolve_options(dataclasses.replace(SUITE, unit="lap"), {}, Context())
 
 
 def test_a_thousand_seeds_are_the_most():

@@ -74,3 +74,20 @@ def test_an_unknown_number_of_units(hands):
     clock = Clock(None, now=hands)
     hands.time += 1
     assert clock.left_s("a", 0) is None
+
+
+def test_cases_that_say_themselves_what_they_take(hands):
+    clock = Clock(None, ["a", "b", "c"], now=hands)
+    assert clock.left_s("a", 0) is None  # nothing said, nothing known
+    assert clock.left_s("a", 0, 6.0) == 18  # the two that are silent take as long
+    assert clock.left_s("b", 0, 2.0) == 6 + 2 + 4
+    assert clock.left_s("c", 0, 1.0) == 9
+    assert clock.left_s("a", 1, 3.0) == 6
+    clock.stop("b")
+    assert clock.left_s("a", 2, 0.5) == 1.5
+
+
+def test_a_case_that_ends_unheard_is_not_waited_for(hands):
+    clock = Clock(None, ["a", "b"], now=hands)
+    clock.stop("b")
+    assert clock.left_s("a", 0, 4.0) == 4

@@ -9,7 +9,7 @@ from typing import Annotated
 import pytest
 
 from fbench import registry
-from fbench.contract import Column, Option, Summary
+from fbench.contract import Column, Context, Option, Summary
 from fbench.errors import UnknownNameError, UsageError
 from fbench.registry import Registry, Strategy
 
@@ -54,7 +54,8 @@ def test_every_table_has_the_common_columns(declare):
 
 def test_defaults_of_a_suite(declare):
     found = declare(lambda case, context: ())
-    assert (found.units({}), found.resolve({"a": 1})) == (None, {"a": 1})
+    assert (found.units({}), found.resolve({"a": 1}, Context())) == (None, {"a": 1})
+    assert (found.points, found.finish({"results": []}, {"a": 1})) == (None, {"results": []})
     assert (found.schedule, found.executor, found.identify, found.predict, found.cost) == (
         "cases",
         "inline",
@@ -104,6 +105,21 @@ def test_an_axis_may_expand_by_other_options(declare):
     cases = declare(measure).grid({"seeds": 5, "by": 2})
     assert [case.id for case in cases] == ["seeds=0-1", "seeds=2-3", "seeds=4"]
     assert [case.point["seeds"] for case in cases] == [(0, 1), (2, 3), (4,)]
+
+
+def test_points_stand_in_for_the_axes(declare):
+    """Where cases are not simply all that the axes span."""
+
+    def measure(case, context, *, sizes: Annotated[str, Option("", axis="size")] = ""):
+        return ()
+
+    def points(options):
+        return [{"phase": "sweep", "size": size} for size in options["sizes"]] + [{"phase": "single", "size": 1}]
+
+    found = declare(measure, points=points)
+    cases = found.grid({"sizes": (3, 20)})
+    assert [case.id for case in cases] == ["phase=sweep size=3", "phase=sweep size=20", "phase=single size=1"]
+    assert cases[2].point == {"phase": "single", "size": 1}
 
 
 def test_no_axes_give_one_case(declare):

@@ -494,3 +494,85 @@ def test_a_row_of_its_own_status_is_kept(tmp_path, monkeypatch):
     rows = drive(tmp_path / "run")["results"]
     assert [(row["status"], row["reason"]) for row in rows] == [("skipped", "odd"), ("ok", "")] * 3
     assert "skipped" in history.GOOD
+
+
+def finished_with_ranks(tables, options):
+    """Every good row's place by its value among all of the run, as its reason; and one row of the side table a case."""
+    good = sorted(row["value"] for row in tables["results"] if row["status"] == "ok")
+    results = [
+        {**row, "reason": f"{good.index(row['value']) + 1} of {len(good)}"} if row["status"] == "ok" else row
+        for row in tables["results"]
+    ]
+    last = {row["case"]: {**row, "step": options["steps"]} for row in tables["extra"]}
+    return {"results": results, "extra": list(last.values())}
+
+
+@pytest.fixture
+def finishing(monkeypatch):
+    """The toy suites with what only the whole run can tell."""
+    for name in SUITES:
+        suite = replace(registry.SUITES.get(name), finish=finished_with_ranks)
+        monkeypatch.setitem(registry.SUITES._values, name, suite)
+
+
+@pytest.mark.parametrize("name", SUITES)
+def test_the_rows_of_a_finished_run_are_as_finish_leaves_them(tmp_path, name, finishing):
+    path = tmp_path / "run"
+    rows = drive(path, name)
+    assert [row["reason"] for row in rows["results"] if row["size"] == 3] == ["5 of 9", "8 of 9", "9 of 9"]
+    assert all(row["reason"].endswith(" of 9") for row in rows["results"])
+    assert [row["reason"] for row in read(path)] == [row["reason"] for row in rows["results"]]
+    assert [(row["size"], row["step"]) for row in rows["extra"]] == [(3, 3), (1, 3), (2, 3)]
+    before = tables_of(path)
+    assert drive(path, name) == rows  # rendered again
+    assert tables_of(path) == before
+
+
+@pytest.mark.parametrize("name", SUITES)
+def test_interrupted_anywhere_finish_sees_the_whole_run(tmp_path, name, finishing):
+    drive(tmp_path / "whole", name)
+    for units in (1, 5, 9):
+        path = tmp_path / str(units)
+        with pytest.raises(KeyboardInterrupt):
+            drive(path, name, Listener(units))
+        assert all(row["reason"] == "" for row in read(path))
+        drive(path, name)
+        assert tables_of(path) == tables_of(tmp_path / "whole")
+
+
+@pytest.mark.parametrize("name", SUITES)
+def test_retried_finish_is_done_again(tmp_path, trap, name, finishing):
+    path = tmp_path / "run"
+    trap.write_text("1:1:raise 2:0:memory")
+    drive(path, name, trap=str(trap))
+    assert {row["reason"] for row in read(path) if row["status"] == "ok"} == {f"{place} of 4" for place in range(1, 5)}
+    trap.unlink()
+    drive(path, name, settings=Settings(out=path, retry=True), trap=str(trap))
+    drive(tmp_path / "whole", name)
+    assert tables_of(path) == tables_of(tmp_path / "whole")
+
+
+def test_cases_may_say_themselves_what_they_still_take(tmp_path, monkeypatch):
+    """Two seconds, one, none; cases that have not begun take as long as the others said at first."""
+    suite = registry.SUITES.get("toyopen")
+
+    def measure(case, context, **options):
+        for unit in suite.measure(case, context, **options):
+            yield replace(unit, left_s=2.0 - unit.index)
+
+    monkeypatch.setitem(registry.SUITES._values, "toyopen", replace(suite, measure=measure))
+    listener = Listener()
+    drive(tmp_path / "run", "toyopen", listener)
+    assert [left for *_, left in listener.told] == [6, 5, 4, 4, 3, 2, 2, 1, 0]
+
+
+def test_a_measure_knows_devices_and_threads(tmp_path, monkeypatch):
+    suite, seen = registry.SUITES.get("toy"), []
+
+    def measure(case, context, **options):
+        seen.append((context.devices, context.threads))
+        return suite.measure(case, context, **options)
+
+    monkeypatch.setitem(registry.SUITES._values, "toy", replace(suite, measure=measure))
+    drive(tmp_path / "run", settings=Settings(out=tmp_path / "run", threads=2, devices=("cpu", "cpu")), sizes="1")
+    assert seen == [(("cpu", "cpu"), 2)]

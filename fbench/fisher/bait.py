@@ -10,15 +10,17 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from torch import Tensor
 
 from fbench.errors import DeviceError, InputError, UnknownNameError
 from fbench.fisher.embeddings import Embedding
-from fbench.fisher.engines import METHODS
+from fbench.fisher.engines import METHODS, Published
 from fbench.fisher.fitting import check_plan
 from fbench.fisher.greedy import Greedy, Progress
+from fbench.fisher.trace import CHUNK_SIZE
 
 
 @dataclass(frozen=True)
@@ -61,6 +63,7 @@ def bait_select(
     method: str = "incremental",
     dtype: torch.dtype | None = None,
     devices: Sequence[str | torch.device] | None = None,
+    chunk_size: int = CHUNK_SIZE,
     progress: Progress | None = None,
 ) -> Selection:
     """Choose ``batch_size`` candidates by BAIT.
@@ -75,6 +78,7 @@ def bait_select(
             of F and M: an approximation that holds no d×d matrix.
         dtype: float64 or float32; the embedding's own if not given.
         devices: shards the pool over these; the embedding's own device if not given.
+        chunk_size: candidates of a chunk of the published order; the others hold no chunk's V.
         progress: told ("setup", 1, 1), then ("forward" or "backward", done, total) after every pick.
 
     Returns:
@@ -95,6 +99,7 @@ def bait_select(
         method=method,
         dtype=dtype,
         devices=devices,
+        chunk_size=chunk_size,
         progress=progress,
     )
     search.set_up()
@@ -121,6 +126,7 @@ class Search:
         method: str = "incremental",
         dtype: torch.dtype | None = None,
         devices: Sequence[str | torch.device] | None = None,
+        chunk_size: int = CHUNK_SIZE,
         progress: Progress | None = None,
     ) -> None:
         if method not in METHODS:
@@ -132,13 +138,16 @@ class Search:
         positions = _check_labelled(labelled, embedding.n)
         left = embedding.n - len(positions)
         _check_sizes(batch_size, oversample, left)
+        if chunk_size < 1:
+            raise InputError(f"chunk_size {chunk_size}: must be at least 1")
         self._devices = _check_devices(devices or [embedding.device])
         dtype = _check_dtype(dtype or embedding.dtype)
         check_plan(embedding, dtype, method, self._devices)
         self._V = embedding.to(dtype=dtype)
         self._labelled = positions.to(embedding.device)
         self._batch_size, self._regularisation = batch_size, regularisation
-        self._engine, self._kind = METHODS[method]
+        engine, self._kind = METHODS[method]
+        self._engine = partial(Published, chunk_size=chunk_size) if engine is Published else engine
         self._progress: Progress = progress or (lambda phase, done, total: None)
         self.picks = min(math.ceil(oversample * batch_size), left)
         """Forward picks in all."""

@@ -35,6 +35,14 @@ class Candidates(ABC):
         """A pick's W̃ᵀ and Z̃ᵀ, rows [2r, d]: G −= s·U Uᵀ, H −= s·(U Yᵀ + Y Uᵀ), with U = √α V_x W̃, Y = √α V_x Z̃."""
 
     @abstractmethod
+    def arrange(self, rows: Tensor) -> Tensor:
+        """A pick's rows as ``after`` wants them, once for all chunks."""
+
+    @abstractmethod
+    def after(self, arranged: Tensor, part: slice) -> tuple[Tensor, Tensor]:
+        """Scores and traces [c] of the candidates of ``part`` as the pick would leave them; nothing is changed."""
+
+    @abstractmethod
     def scores(self) -> Tensor:
         """[n]."""
 
@@ -58,6 +66,15 @@ class Plain(Candidates):
             U, Y = (self.alpha**0.5 * self.V[part].project(rows.T)).split(self.V.rows, dim=2)
             self.G[part].baddbmm_(U, U.mT, alpha=-self.sign)
             self.H[part].baddbmm_(torch.cat([U, Y], dim=2), torch.cat([Y, U], dim=2).mT, alpha=-self.sign)
+
+    def arrange(self, rows: Tensor) -> Tensor:
+        return rows
+
+    def after(self, arranged: Tensor, part: slice) -> tuple[Tensor, Tensor]:
+        chunk = type(self)(self.V[part], self.alpha, self.sign)
+        chunk.G, chunk.H, chunk._eye = self.G[part].clone(), self.H[part].clone(), self._eye
+        chunk.absorb(arranged)
+        return chunk.scores(), chunk.traces()
 
     def scores(self) -> Tensor:
         found = []

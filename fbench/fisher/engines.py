@@ -15,7 +15,7 @@ from torch import Tensor
 from fbench.fisher.candidates import candidates
 from fbench.fisher.embeddings import DenseEmbedding, Embedding
 from fbench.fisher.information import DiagonalInformation, Information, inverse_in_place, sandwich
-from fbench.fisher.trace import trace
+from fbench.fisher.trace import CHUNK_SIZE, trace
 
 _REFRESH_FALL = 10.0
 """Refresh P, Q, G and H when the median tr H has fallen by this factor: float32 at λ = 0.01 needs it."""
@@ -43,10 +43,11 @@ class Engine(Protocol):
 
 
 class Published:
-    """The published order: a fresh M⁻¹ and x M⁻¹ F M⁻¹ xᵀ A⁻¹ over every candidate for every pick."""
+    """The published order: a fresh M⁻¹ and x M⁻¹ F M⁻¹ xᵀ A⁻¹ over every candidate for every pick, in chunks."""
 
-    def __init__(self, V: Embedding, information: Information, sign: int) -> None:
+    def __init__(self, V: Embedding, information: Information, sign: int, chunk_size: int = CHUNK_SIZE) -> None:
         self._V, self._information, self._sign, self.refreshes = V, information, sign, 0
+        self._chunk_size = chunk_size
         self._F = information.F.to(V.device, V.dtype)
         self._scaled = DenseEmbedding(V.dense() * information.alpha**0.5)
 
@@ -55,7 +56,8 @@ class Published:
 
     def scores(self) -> Tensor:
         inverse, _ = inverse_in_place(self._M.clone)
-        return trace(self._scaled, inverse.to(self._V.dtype), self._F, kernel="published", sign=self._sign)
+        matrices = inverse.to(self._V.dtype), self._F
+        return trace(self._scaled, *matrices, kernel="published", chunk_size=self._chunk_size, sign=self._sign)
 
     def update(self, s: Embedding) -> None:
         s.to(dtype=torch.float64).add_gram(self._M, self._sign * self._information.alpha)
@@ -76,7 +78,6 @@ class Incremental:
     def __init__(self, V: Embedding, information: Information, sign: int) -> None:
         self._V, self._information, self._sign, self.refreshes = V, information, sign, -1
         self._candidates = candidates(V, information.alpha, sign)
-        self._eye = torch.eye(V.rows, dtype=V.dtype, device=V.device)
 
     def load(self, picks: Tensor) -> None:
         """P, Q, G and H from M, factorised in float64."""
@@ -94,18 +95,10 @@ class Incremental:
         return self._candidates.scores()
 
     def update(self, s: Embedding) -> None:
-        """With K = I + s·V_s W = LLᵀ: W̃ = W L⁻ᵀ, Z̃ = Z L⁻ᵀ − ½s·W̃ (L⁻¹ H_s L⁻ᵀ), and every change is ∓W̃W̃ᵀ or
-        ∓(W̃Z̃ᵀ + Z̃W̃ᵀ). Rows here are their transposes.
-        """
-        root, d = self._information.alpha**0.5, s.dim
+        root = self._information.alpha**0.5
         V_s = s.dense()[0]
-        WZ = torch.cat(self._curvature.times(s, V_s), dim=1).mul_(root)  # [r, 2d]
-        G_s, H_s = root * (WZ[:, :d] @ V_s.T), root * (WZ[:, d:] @ V_s.T)
-        L, _ = torch.linalg.cholesky_ex(self._eye + self._sign * (G_s + G_s.T) / 2)
-        solved = torch.linalg.solve_triangular(L, torch.cat([WZ, (H_s + H_s.T) / 2], dim=1), upper=False)
-        W, Z, half = solved[:, :d], solved[:, d : 2 * d], solved[:, 2 * d :]
-        J = torch.linalg.solve_triangular(L, half.T, upper=False)
-        rows = torch.cat([W, Z - (self._sign / 2) * (J @ W)])
+        WZ = torch.cat(self._curvature.times(s, V_s), dim=1)
+        rows = pick_rows(WZ.mul_(root), root * V_s, self._sign)
         self._curvature.absorb(rows)
         self._candidates.absorb(rows)
 
@@ -116,6 +109,21 @@ class Incremental:
         v = torch.cos(torch.arange(len(M), dtype=torch.float64, device=M.device))
         Mv = (M @ v).to(self._V.device, self._V.dtype)
         return float((self._curvature.P_times(Mv).to(v) - v).norm() / v.norm())
+
+
+def pick_rows(WZ: Tensor, V_s: Tensor, sign: int) -> Tensor:
+    """W̃ᵀ above Z̃ᵀ [2r, d], by which a pick changes P, Q and every G_x and H_x.
+
+    With K = I + s·V_s W = LLᵀ: W̃ = W L⁻ᵀ, Z̃ = Z L⁻ᵀ − ½s·W̃ (L⁻¹ H_s L⁻ᵀ), and every change is ∓W̃W̃ᵀ or
+    ∓(W̃Z̃ᵀ + Z̃W̃ᵀ). ``WZ`` [r, 2d] are V_s P and V_s Q side by side, ``V_s`` [r, d] the pick's rows, factor included.
+    """
+    d, eye = V_s.shape[1], torch.eye(len(V_s), dtype=V_s.dtype, device=V_s.device)
+    G_s, H_s = WZ[:, :d] @ V_s.T, WZ[:, d:] @ V_s.T
+    L, _ = torch.linalg.cholesky_ex(eye + sign * (G_s + G_s.T) / 2)
+    solved = torch.linalg.solve_triangular(L, torch.cat([WZ, (H_s + H_s.T) / 2], dim=1), upper=False)
+    W, Z, half = solved[:, :d], solved[:, d : 2 * d], solved[:, 2 * d :]
+    J = torch.linalg.solve_triangular(L, half.T, upper=False)
+    return torch.cat([W, Z - (sign / 2) * (J @ W)])
 
 
 class Curvature:

@@ -7,7 +7,7 @@ take it from there to the scores.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from typing import Any
@@ -41,13 +41,28 @@ class Packed(Candidates):
         share(self._blocks, lane_kernels.score, *state, self.sign, self.V.rows)
 
     def absorb(self, rows: Tensor) -> None:
-        r = self.V.rows
-        for start, UY in self._project(self.alpha**0.5 * rows):
-            part = slice(start, start + len(UY))
-            state = [t[part].view(-1).numpy() for t in (self.G, self.H)]
+        A = self.arrange(rows)
+        for start in range(0, self._blocks, self._project.step):
+            part = slice(start, min(start + self._project.step, self._blocks))
             lanes = slice(part.start * LANES, part.stop * LANES)
-            found = [t[lanes].numpy() for t in (self._scores, self._traces)]
-            share(len(UY), lane_kernels.absorb, UY.view(-1).numpy(), *state, *found, self.sign, r)
+            self._absorb(A, part, self.G[part], self.H[part], self._scores[lanes], self._traces[lanes])
+
+    def arrange(self, rows: Tensor) -> Tensor:
+        return self._project.arrange(self.alpha**0.5 * rows)
+
+    def after(self, arranged: Tensor, part: slice) -> tuple[Tensor, Tensor]:
+        """Whole blocks of 16 are worked on, those that ``part`` begins or ends within included."""
+        blocks = slice(part.start // LANES, -(-part.stop // LANES))
+        found = [self._scores.new_empty((blocks.stop - blocks.start) * LANES) for _ in range(2)]
+        self._absorb(arranged, blocks, self.G[blocks].clone(), self.H[blocks].clone(), *found)
+        own = slice(part.start - blocks.start * LANES, part.stop - blocks.start * LANES)
+        return found[0][own], found[1][own]
+
+    def _absorb(self, A: Tensor, blocks: slice, *state: Tensor) -> None:
+        """``state`` are G, H, scores and traces of the blocks, written in place."""
+        UY = self._project(A, blocks)
+        arrays = [t.view(-1).numpy() for t in (UY, *state)]
+        share(len(UY), lane_kernels.absorb, *arrays, self.sign, self.V.rows)
 
     def _quadratic(self, A: Tensor) -> Tensor:
         """α·V_x A V_xᵀ, packed chunk by chunk: whole it would take three times the room of what is kept."""
@@ -69,22 +84,19 @@ class _Factored:
 
     def __init__(self, V: FactoredEmbedding) -> None:
         self._V, self._S = V, pack(V.S)
-        self._step = _blocks_a_chunk(V.k * 2 * V.rows)
+        self.step = _blocks_a_chunk(V.k * 2 * V.rows)
         tail = len(V.h) % LANES  # the last block's candidates, and zeros
         self._tail = torch.cat([V.h[len(V.h) - tail :], V.h.new_zeros(LANES - tail, V.h.shape[1])]) if tail else None
 
-    def __call__(self, rows: Tensor) -> Iterator[tuple[int, Tensor]]:
-        r, k = self._V.rows, self._V.k
-        A = rows.view(2 * r, k, -1).permute(1, 0, 2).reshape(k * 2 * r, -1)
-        whole = len(self._V.h) // LANES
-        for start in range(0, whole, self._step):
-            stop = min(start + self._step, whole)
-            yield start, self._contract(A, self._V.h[start * LANES : stop * LANES], self._S[start:stop])
-        if self._tail is not None:
-            yield whole, self._contract(A, self._tail, self._S[whole:])
+    def arrange(self, rows: Tensor) -> Tensor:
+        """W̃ᵀ and Z̃ᵀ [2r, d] as [k·2r, h]."""
+        return rows.view(2 * self._V.rows, self._V.k, -1).permute(1, 0, 2).reshape(self._V.k * 2 * self._V.rows, -1)
 
-    def _contract(self, A: Tensor, h: Tensor, S: Tensor) -> Tensor:
-        r, k = self._V.rows, self._V.k
+    def __call__(self, A: Tensor, blocks: slice) -> Tensor:
+        r, k, S = self._V.rows, self._V.k, self._S[blocks]
+        h = self._V.h[blocks.start * LANES : blocks.stop * LANES]
+        if len(h) < len(S) * LANES and self._tail is not None:
+            h = torch.cat([h[: (len(S) - 1) * LANES], self._tail])
         X = A @ h.T
         UY = X.new_empty(len(S), r * 2 * r, LANES)
         arrays = (S.view(-1).numpy(), X.view(-1).numpy(), UY.view(-1).numpy())
@@ -97,11 +109,14 @@ class _Dense:
 
     def __init__(self, V: Embedding) -> None:
         self._V = V
-        self._step = _blocks_a_chunk(V.rows * V.dim) * LANES
+        self.step = _blocks_a_chunk(V.rows * V.dim)
 
-    def __call__(self, rows: Tensor) -> Iterator[tuple[int, Tensor]]:
-        for start in range(0, self._V.n, self._step):
-            yield start // LANES, pack(self._V[start : start + self._step].project(rows.T))
+    def arrange(self, rows: Tensor) -> Tensor:
+        """W̃ᵀ and Z̃ᵀ [2r, d] as columns."""
+        return rows.T
+
+    def __call__(self, A: Tensor, blocks: slice) -> Tensor:
+        return pack(self._V[blocks.start * LANES : blocks.stop * LANES].project(A))
 
 
 def _blocks_a_chunk(width: int) -> int:

@@ -114,3 +114,29 @@ def test_the_faster_form_is_chosen(rows: int, form: type[Candidates]) -> None:
 def test_without_numba_torch_does_it_all(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "_has", lambda name: name != "numba")
     assert type(candidates(pool(3, 2, 6, kind="dense"), ALPHA, 1)) is Plain
+
+
+@pytest.mark.parametrize("kind", ["dense", "factored"])
+@pytest.mark.parametrize("form", [Plain, Packed])
+@pytest.mark.parametrize("sign", [1, -1])
+@pytest.mark.parametrize("n", [1, 16, 21, 32])
+def test_after_a_pick_in_parts_is_after_it_as_a_whole(form: type[Candidates], kind: str, sign: int, n: int) -> None:
+    """Every part there is, most of which begin and end within blocks of 16."""
+    r, d = 3, 12
+    V = pool(n, r, d, kind=kind)
+    P, Q = state(d)
+    P = 0.5 * P / float(torch.linalg.eigvalsh(ALPHA * V.dense() @ P @ V.dense().mT).max())
+    before, whole = form(V, ALPHA, sign), form(V, ALPHA, sign)
+    rows = 0.01 * torch.randn(2 * r, d, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    for each in (before, whole):
+        each.load(P, Q)
+    whole.absorb(rows)
+    kept = [t.clone() for t in (before.G, before.H, before.scores(), before.traces())]
+    arranged = before.arrange(rows)
+    for start in range(n):
+        for stop in range(start + 1, n + 1):
+            scores, traces = before.after(arranged, slice(start, stop))
+            torch.testing.assert_close(scores, whole.scores()[start:stop])
+            torch.testing.assert_close(traces, whole.traces()[start:stop])
+    assert all(map(torch.equal, kept, (before.G, before.H, before.scores(), before.traces())))
+    assert not torch.equal(before.scores(), whole.scores())

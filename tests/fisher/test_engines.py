@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import cases
 import pytest
 import torch
 
 import fbench
+from fbench.errors import InputError
 from fbench.fisher import engines, greedy
 from fbench.fisher.bait import Search
 from fbench.fisher.engines import Curvature, Incremental
@@ -121,3 +124,31 @@ def test_diagonal_takes_the_largest_fall_of_its_own_objective() -> None:
         M = M - alpha * x[gone].square().sum(0)
     assert sorted(chosen.indices.tolist()) == sorted(kept)
     assert chosen.objective == pytest.approx(float((F / M).sum()))
+
+
+def test_the_published_order_takes_its_chunks_as_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    sizes, whole = [], engines.trace
+
+    def seen(*given: torch.Tensor, **how: Any) -> torch.Tensor:
+        sizes.append(how["chunk_size"])
+        return whole(*given, **how)
+
+    monkeypatch.setattr(engines, "trace", seen)
+    pool = cases.problem(0, n=30, labelled=4, batch_size=3)
+    V = fbench.last_layer_embedding(pool.logits, pool.features)
+    found = [
+        fbench.bait_select(V, 3, labelled=pool.labelled, method="published", **more)
+        for more in ({}, {"chunk_size": 7}, {"chunk_size": 1})
+    ]
+    steps = len(sizes) // 3
+    assert sizes == [engines.CHUNK_SIZE] * steps + [7] * steps + [1] * steps
+    assert all(torch.equal(each.forward, found[0].forward) for each in found)
+    assert all(torch.equal(each.indices, found[0].indices) for each in found)
+
+
+@pytest.mark.parametrize("method", ["published", "incremental"])
+def test_a_chunk_holds_a_candidate(method: str) -> None:
+    pool = cases.problem(0)
+    V = fbench.last_layer_embedding(pool.logits, pool.features)
+    with pytest.raises(InputError, match="chunk_size 0: must be at least 1"):
+        fbench.bait_select(V, 3, labelled=[], method=method, chunk_size=0)
