@@ -95,6 +95,8 @@ def _named_cuda(device: str, items: list[str], look: Callable[[], Gpus]) -> tupl
     """The GPUs of a ``--device`` list."""
     matches = [(item, _CUDA.fullmatch(item)) for item in items]
     for item, match in matches:
+        if item == "auto":
+            raise DeviceError(f"--device {device}: auto chooses by itself; write it alone, or name every device")
         if match is None and item != "cpu":
             raise DeviceError(f"unknown device {item!r}; write auto, cpu, cuda, cuda:1 or cuda:0,cuda:1")
     if "cpu" in items:

@@ -11,14 +11,14 @@ import os
 import platform
 import re
 import subprocess
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import ModuleType
 from typing import Any, TypeVar
 
 import fbench
 from fbench.measure import devices as cuda
+from fbench.measure.nvml import nvml_for_now
 
 T = TypeVar("T")
 
@@ -108,7 +108,7 @@ def gpu_inventory(devices: Sequence[str] = ()) -> tuple[list[dict[str, Any]], st
     found: list[dict[str, Any]] = []
     driver, note = None, None
     try:
-        with _nvml() as nvml:
+        with nvml_for_now() as nvml:
             driver = attempt(nvml.nvmlSystemGetDriverVersion)
             for index in range(nvml.nvmlDeviceGetCount()):
                 found.append(_nvml_gpu(nvml, index))
@@ -122,17 +122,6 @@ def gpu_inventory(devices: Sequence[str] = ()) -> tuple[list[dict[str, Any]], st
         else:
             same["device"] = own["device"]
     return found, driver, note
-
-
-@contextmanager
-def _nvml() -> Iterator[ModuleType]:
-    import pynvml
-
-    pynvml.nvmlInit()
-    try:
-        yield pynvml
-    finally:
-        pynvml.nvmlShutdown()
 
 
 def _nvml_gpu(nvml: ModuleType, index: int) -> dict[str, Any]:

@@ -80,12 +80,15 @@ def test_both_options_name_the_same_devices():
     assert listed == parse_devices("auto", "0..1", query=pretend(2)) == parse_devices("auto", "all", query=pretend(2))
 
 
-@pytest.mark.parametrize(
-    "device", ["gpu", "CUDA", "cuda:", "cuda:x", "cuda:-1", "cuda 0", "cpu:0", "auto,cpu", "mps", "cuda:٣"]
-)
+@pytest.mark.parametrize("device", ["gpu", "CUDA", "cuda:", "cuda:x", "cuda:-1", "cuda 0", "cpu:0", "mps", "cuda:٣"])
 def test_unknown_device(device):
     with pytest.raises(DeviceError, match=r"unknown device '.*'; write auto, cpu, cuda, cuda:1 or cuda:0,cuda:1"):
         parse_devices(device, None, query=pretend(4))
+
+
+def test_auto_stands_alone():
+    with pytest.raises(DeviceError, match="--device auto,cpu: auto chooses by itself; write it alone"):
+        parse_devices("auto,cpu", None, query=pretend(4))
 
 
 @pytest.mark.parametrize(
