@@ -18,6 +18,7 @@ _HOMES = {
     "Mask": "fbench.fisher.masks",
     "Selection": "fbench.fisher.bait",
     "bait_select": "fbench.fisher.bait",
+    "choose_chunk": "fbench.learning.chunk_choice",
     "dense_embedding": "fbench.fisher.embeddings",
     "fisher_diagonal": "fbench.fisher.diagonal",
     "last_layer_embedding": "fbench.fisher.embeddings",

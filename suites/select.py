@@ -13,10 +13,11 @@ from typing import Annotated, Any
 
 from fbench.contract import Case, Column, Context, Option, Row, Summary, Unit
 from fbench.errors import UsageError
+from fbench.fisher.trace import CHUNK_SIZE
 from fbench.learning import ways
-from fbench.learning.plan import check_regularisation
+from fbench.learning.plan import check_regularisation, parse_dtypes
 from fbench.registry import suite
-from fbench.sweep import parse_names, parse_sweep
+from fbench.sweep import parse_sweep
 from fbench.units import format_bytes, format_si
 
 COLUMNS = (
@@ -31,6 +32,7 @@ COLUMNS = (
     Column("pass_index", "int", "", "pass within the block; random: the draw"),
     Column("phase", "str", "", "setup, forward, first_removal, backward, score: timed; memory, agreement: never timed"),
     Column("rows", "int", "", "r, rows of V a candidate"),
+    Column("chunk_size", "int", "samples", "of the published order; empty for ways without such chunks"),
     Column("picks", "int", "", "picks or removals that time_s covers; of agreement: picks compared"),
     Column("picks_total", "int", "", "picks or removals of the phase in a whole selection"),
     Column("time_s", "float", "s", "of the phase; empty where nothing was timed"),
@@ -58,16 +60,17 @@ def summarise(tables: Mapping[str, Sequence[Row]], options: Mapping[str, Any]) -
     return summary(tables["results"], options)
 
 
-def parse_dtypes(text: str) -> tuple[str, ...]:
-    """A comma list of float32 and float64."""
-    names = parse_names(text, "dtype")
-    for name in names:
-        if name not in ("float32", "float64"):
-            raise UsageError(f"--dtype {name}: must be float32 or float64, or both as float32,float64")
-    return names
+def parse_chunk_size(text: str) -> int:
+    """A whole number; 0 for ``auto``."""
+    if text.strip() == "auto":
+        return 0
+    size = int(text) if text.isascii() and text.isdigit() else 0
+    if not 1 <= size <= CHUNK_SIZE:
+        raise UsageError(f"--chunk-size {text}: must be auto, or a whole number from 1 to {CHUNK_SIZE:,}")
+    return size
 
 
-def resolve(options: dict[str, Any]) -> dict[str, Any]:
+def resolve(options: dict[str, Any], context: Context) -> dict[str, Any]:
     """Refuse a grid without one case that could run."""
     names = ("candidates", "classes", "dim", "batch")
     first = ""
@@ -137,6 +140,14 @@ def select(
     extrapolate: Annotated[
         int, Option("picks and removals that the published order is timed for; 0 takes all", minimum=0)
     ] = 3,
+    chunk_size: Annotated[
+        str,
+        Option(
+            f"candidates of a chunk of the published order, at most {CHUNK_SIZE:,}, which the memory plan counts; "
+            "auto measures the knee, as `fbench chunksize` does",
+            parse=parse_chunk_size,
+        ),
+    ] = str(CHUNK_SIZE),
     reference_budget: Annotated[
         float,
         Option(

@@ -76,6 +76,22 @@ def test_a_strategy_of_ones_own_runs(tmp_path):
     assert "margin" in done.stdout
 
 
+def test_a_kernel_of_ones_own_runs(tmp_path):
+    [code] = [code for code in PYTHON if "KERNELS.add" in code]
+    (tmp_path / "mine.py").write_text(code)
+    few = ["--candidates", "40", "--dim", "20", "--sizes", "8,16", "--max-time", "1", "--device", "cpu"]
+    words = ["chunksize", "--load", str(tmp_path / "mine.py"), "--kernels", "fused,halves,halves:no-inner", *few]
+    done = subprocess.run(
+        [sys.executable, "-c", "import sys; from fbench.cli import run; sys.exit(run(sys.argv[1:]))", *words],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "halves" in done.stdout
+    assert "another question" not in done.stdout
+
+
 def test_links_lead_somewhere():
     for target in re.findall(r"\]\(([^)#]+)\)", README):
         assert target.startswith("http") or (ROOT / target).exists(), target

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Any
 
 import torch
 
 from fbench.contract import Row
 from fbench.errors import TooLargeError
+from fbench.fisher.trace import CHUNK_SIZE
+from fbench.learning.chunk_choice import choose_chunk
 from fbench.learning.passes import Steps, memory_pass, timed_pass, warm_up
 from fbench.learning.scoring import score_passes
-from fbench.learning.selection import Picked, agreement, exact_objective, random_batch, reference
+from fbench.learning.selection import Picked, agreement, exact_objective, outputs, prepare, random_batch, reference
 from fbench.learning.ways import Problem, Way, check_memory, unfit
 
 _SCORE_PASSES = 3
@@ -47,10 +50,26 @@ def run(task: Task, done: int) -> Iterator[tuple[int, list[Row]]]:
     if refused:
         yield from [] if done else [(0, [refused])]
         return
+    if task.way.engine == "published":
+        task = replace(task, way=replace(task.way, chunk_size=_chunk_size(task)))
     if task.way.kind == "selection" and done < task.options["passes"]:
         warm_up(task.way, task.problem, task.kind, task.devices)
     for block in range(done, task.options["passes"]):
         yield block, _BLOCKS[task.way.kind](task, block)
+
+
+def _chunk_size(task: Task) -> int:
+    """As typed, or the knee of the published kernel on this problem."""
+    typed: int = task.options["chunk_size"]
+    return typed or _knee(task.way, task.problem, task.kind, task.devices)
+
+
+@lru_cache(maxsize=32)
+def _knee(way: Way, problem: Problem, dtype: torch.dtype, devices: tuple[str, ...]) -> int:
+    V = prepare(way, problem, outputs(problem, dtype, devices[0])).embedding
+    F = V.gram() / V.n
+    inverse = torch.linalg.inv(F + torch.eye(V.dim, dtype=dtype, device=V.device))
+    return choose_chunk(V, inverse, F, kernel="published", most=CHUNK_SIZE)
 
 
 def _refused(task: Task) -> Row | None:
@@ -67,6 +86,8 @@ def _refused(task: Task) -> Row | None:
 def _selection(task: Task, block: int) -> list[Row]:
     first, rows = block == 0, list[Row]()
     sizes: Row = {"rows": task.way.shape(task.problem).rows, "pass_index": 0}
+    if task.way.engine == "published":
+        sizes["chunk_size"] = task.way.chunk_size
     case = (task.way, task.problem, task.kind, task.devices, task.steps)
     if first:  # before the clock runs: it warms up what the tiny problem did not
         rows.append({**sizes, "phase": "memory", "peak_bytes": memory_pass(*case)})

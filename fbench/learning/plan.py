@@ -71,6 +71,15 @@ def one_of(option: str, *choices: str) -> Any:
     return parse
 
 
+def parse_dtypes(text: str) -> tuple[str, ...]:
+    """A comma list of float32 and float64."""
+    names = parse_names(text, "dtype")
+    for name in names:
+        if name not in ("float32", "float64"):
+            raise UsageError(f"--dtype {name}: must be float32 or float64, or both as float32,float64")
+    return names
+
+
 def seed_blocks(count: int, options: Mapping[str, Any]) -> list[tuple[int, ...]]:
     """Seeds 0 … count−1 in the blocks that the model trains side by side."""
     block = MODELS.get(options["model"]).block

@@ -81,6 +81,7 @@ def search(
         method=way.engine,
         dtype=dtype,
         devices=list(devices),
+        chunk_size=way.chunk_size,
         progress=progress,
     )
 

@@ -16,6 +16,7 @@ from fbench.errors import UnknownNameError
 from fbench.fisher.fitting import check_devices
 from fbench.fisher.methods import METHODS
 from fbench.fisher.plan import SelectionPlan, Shape, plan_selection
+from fbench.fisher.trace import CHUNK_SIZE
 from fbench.learning.strategies import SUBSAMPLE, components_of
 from fbench.sweep import parse_names
 
@@ -72,6 +73,7 @@ class Way:
         embedding: of ``fisher.methods``; ``dense`` is V of all k rows, built; ``subsample`` the exact one of a part.
         number: classes, components or candidates kept; 0 where there is none, or where it is automatic.
         engine: ``method`` of ``bait_select``.
+        chunk_size: candidates of a chunk of the published order.
     """
 
     name: str
@@ -79,6 +81,7 @@ class Way:
     embedding: str = "exact"
     number: int = 0
     engine: str = "incremental"
+    chunk_size: int = CHUNK_SIZE
 
     @property
     def exact(self) -> bool:

@@ -11,7 +11,7 @@ from fbench.learning.blocks import Task
 from fbench.learning.ways import Problem, parse_way
 
 PROBLEM = Problem(n=60, k=3, d=12, batch=4, labelled=6)
-OPTIONS = {"passes": 2, "extrapolate": 3, "reference_budget": 1e12}
+OPTIONS = {"passes": 2, "extrapolate": 3, "reference_budget": 1e12, "chunk_size": 1024}
 
 
 def task(name, problem=PROBLEM, dtype="float64", devices=("cpu",), **options):
@@ -96,3 +96,28 @@ def test_a_case_that_would_not_fit_is_refused_before_it_begins(monkeypatch):
 
 def test_dtypes_by_name():
     assert task("incremental", dtype="float32").kind is torch.float32
+
+
+def test_the_chunk_of_the_published_order_is_the_one_typed(monkeypatch):
+    monkeypatch.setattr(blocks, "choose_chunk", lambda *_, **__: pytest.fail("it was typed"))
+    for _, rows in blocks.run(task("published", chunk_size=7), 0):
+        assert {row["chunk_size"] for row in rows} == {7}
+    assert not any("chunk_size" in row for row in next(blocks.run(task("incremental", chunk_size=7), 0))[1])
+
+
+def test_an_automatic_chunk_is_measured_once_on_the_problems_own_embedding(monkeypatch):
+    seen = []
+
+    def choose(V, inverse, F, *, kernel, most):
+        seen.append((V.n, V.rows, V.dim, V.dtype, inverse.shape, F.shape, kernel, most))
+        return 16
+
+    monkeypatch.setattr(blocks, "choose_chunk", choose)
+    blocks._knee.cache_clear()
+    for dtype in ("float64", "float32", "float64"):
+        (_, first), (_, second) = blocks.run(task("published", dtype=dtype, chunk_size=0), 0)
+        assert {row["chunk_size"] for row in first + second} == {16}
+        assert first[-1]["same_picks"] == 1.0
+    blocks._knee.cache_clear()
+    sizes = (60, 3, 12), ((12, 12), (12, 12), "published", 1024)
+    assert seen == [(*sizes[0], kind, *sizes[1]) for kind in (torch.float64, torch.float32)]

@@ -7,6 +7,7 @@ import math
 import re
 import xml.etree.ElementTree as ElementTree
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -97,3 +98,82 @@ def test_no_figure_stays_open(tmp_path: Path) -> None:
 def test_more_series_than_colours_are_drawn(tmp_path: Path) -> None:
     many = [dataclasses.replace(OTHER, label=f"arm {i}") for i in range(11)]
     assert scattered(draw(Figure("f", "", [Panel(many, "x", "y")]), tmp_path)[0]) == [2] * 11
+
+
+def lines_of(svg: Path) -> list[str]:
+    """The style of every line with more than an axis to it, in the order drawn."""
+    groups = ElementTree.parse(svg).iter("{http://www.w3.org/2000/svg}g")
+    own = [g for g in groups if re.fullmatch(r"line2d_\d+", g.get("id", ""))]
+    paths = [path for g in own for path in g.findall("{http://www.w3.org/2000/svg}path") if path.get("clip-path")]
+    return [path.get("style", "") for path in paths if "#b0b0b0" not in path.get("style", "")]  # the grid is grey
+
+
+def colours_of(svg: Path) -> list[str]:
+    return [found[1] for style in lines_of(svg) if (found := re.search(r"stroke: (#\w+)", style))]
+
+
+def drawn(tmp_path: Path, *series: Series, **more: Any) -> Path:
+    return draw(Figure("f", "", [Panel(series, "x", "y", **more)]), tmp_path)[0]
+
+
+def test_a_series_like_another_has_its_colour_and_takes_none(tmp_path: Path) -> None:
+    shade = Series("", [20, 60], [0.4, 0.8], style="dashed", like="random")
+    path = drawn(tmp_path, SERIES, shade, OTHER, dataclasses.replace(OTHER, label="third"))
+    bait, dashed, random, third = colours_of(path)
+    assert dashed == random
+    assert len({bait, random, third}) == 3
+    plain = drawn(tmp_path / "plain", SERIES, OTHER, dataclasses.replace(OTHER, label="third"))
+    assert colours_of(plain) == [bait, random, third]
+
+
+def test_what_it_is_like_must_be_in_the_panel(tmp_path: Path) -> None:
+    with pytest.raises(KeyError, match="absent"):
+        drawn(tmp_path, SERIES, dataclasses.replace(OTHER, like="absent"))
+
+
+def test_a_series_without_a_label_is_not_in_the_legend(tmp_path: Path) -> None:
+    alone = drawn(tmp_path, SERIES, dataclasses.replace(OTHER, label="", like="bait"))
+    assert "legend_1" not in alone.read_text()
+    both = drawn(tmp_path / "both", SERIES, OTHER, dataclasses.replace(OTHER, label="", like="bait"))
+    legend = both.read_text().split('id="legend_1"')[1]
+    assert re.findall(r"<!-- (.*?) -->", legend) == ["bait", "random"]
+
+
+def test_styles(tmp_path: Path) -> None:
+    dashed = dataclasses.replace(OTHER, style="dashed")
+    points = dataclasses.replace(SERIES, style="points")
+    path = drawn(tmp_path, dashed, points)
+    assert "stroke-dasharray" in lines_of(path)[0]
+    assert "LineCollection_1" in path.read_text()  # the intervals, as bars
+    assert "LineCollection_1" not in drawn(tmp_path / "band", SERIES, OTHER).read_text()
+
+
+def test_a_dense_line_has_no_markers(tmp_path: Path) -> None:
+    few, many = (Series("s", list(range(n)), [i % 7 for i in range(n)]) for n in (100, 101))
+    count = [
+        len(re.findall("<use ", drawn(tmp_path / name, s).read_text())) for name, s in {"a": few, "b": many}.items()
+    ]
+    assert count[0] - count[1] >= 90
+
+
+def test_marks_are_lines_with_words(tmp_path: Path) -> None:
+    path = drawn(tmp_path, SERIES, marks=[(50.0, "found 50"), (30.0, "expected 30")])
+    assert {"found 50", "expected 30"} <= set(re.findall(r"<!-- (.*?) -->", path.read_text()))
+    assert len(lines_of(path)) == len(lines_of(drawn(tmp_path / "plain", SERIES))) + 2
+
+
+def test_ticks_of_a_logarithmic_axis_are_plain_numbers(tmp_path: Path) -> None:
+    said = re.findall(
+        r"<!-- (.*?) -->", drawn(tmp_path, SERIES, OTHER, y_log=True, y_ticks=[0.4, 0.5, 0.8]).read_text()
+    )
+    assert {"0.4", "0.5", "0.8"} <= set(said)
+    assert not any("10^" in text for text in said)
+
+
+def test_a_legend_aside_stands_once_after_the_last_panel(tmp_path: Path) -> None:
+    panel = dataclasses.replace(FIGURE.panels[0], aside=True)
+    shade = Series("", [20, 60], [0.4, 0.8], style="dashed", like="random")
+    first = dataclasses.replace(panel, series=[*panel.series, shade])
+    text = draw(dataclasses.replace(FIGURE, panels=[first, panel]), tmp_path)[0].read_text()
+    assert text.count('id="legend_') == 1
+    assert text.index('id="legend_1"') > text.index('id="axes_2"')

@@ -126,6 +126,27 @@ def test_agreement_is_that_of_the_slow_formulas(whole: Path) -> None:
         assert float(row["gap_there"]) == pytest.approx(expected.gaps[at], rel=1e-6)
 
 
+def test_the_chunk_size_is_of_the_published_order(whole: Path) -> None:
+    sizes = {row["method"]: row["chunk_size"] for row in where(whole, dim="12")}
+    assert {name for name, size in sizes.items() if size} == {"published"}
+    assert sizes["published"] == "1024"
+
+
+@pytest.mark.parametrize(("typed", "sizes"), [("64", {"64"}), ("auto", {"16", "32", "60"})])
+def test_a_chunk_size_of_ones_own_picks_the_same(
+    typed: str, sizes: set[str], whole: Path, tmp_path: Path, fbench: Callable[..., Ended]
+) -> None:
+    words = [*TINY, "--methods", "published,incremental", "--dtype", "float64", "--chunk-size", typed]
+    assert fbench(*words, "--out", tmp_path / "run").code == 0
+    rows = where(tmp_path / "run", method="published")
+    assert len({row["chunk_size"] for row in rows}) == 1
+    assert {row["chunk_size"] for row in rows} <= sizes
+    assert {row["chunk_size"] for row in where(tmp_path / "run", method="incremental")} == {""}
+    (found,) = [row for row in rows if row["phase"] == "agreement"]
+    (usual,) = where(whole, method="published", dtype="float64", dim="12", phase="agreement")
+    assert (found["same_picks"], found["picks"]) == (usual["same_picks"], usual["picks"]) == ("1.0", "3")
+
+
 def test_scores_have_both_sizes(whole: Path) -> None:
     rows = where(whole, method="score-inverse", dtype="float64", dim="12", phase="score", block="0")
     assert [(row["rows"], row["pass_index"]) for row in rows] == [(r, i) for r in "32" for i in "012"]
@@ -245,6 +266,10 @@ def test_a_dry_run_says_what_it_would_hold(
         ("--oversample 0.5", "--oversample 0.5: must be at least 1"),
         ("--passes 0", "--passes 0: must be at least 1"),
         ("--extrapolate -1", "--extrapolate -1: must be at least 0"),
+        ("--chunk-size 0", "--chunk-size 0: must be auto, or a whole number from 1 to 1,024"),
+        ("--chunk-size -1", "--chunk-size -1: must be auto, or a whole number from 1 to 1,024"),
+        ("--chunk-size 2000", "--chunk-size 2000: must be auto, or a whole number from 1 to 1,024"),
+        ("--chunk-size abc", "--chunk-size abc: must be auto, or a whole number from 1 to 1,024"),
         ("--reference-budget 1e16", "--reference-budget 1e+16: must be at most 1e+15"),
         ("--seed -1", "--seed -1: must be at least 0"),
         ("--dim 321", "nothing can be selected: dim 321 is not a multiple of classes 10"),

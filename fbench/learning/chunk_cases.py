@@ -1,0 +1,217 @@
+"""The blocks of one case of ``fbench chunksize`` as rows: a control, then passes or single chunks with their errors."""
+
+from __future__ import annotations
+
+import math
+import statistics
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache, lru_cache
+from typing import Any
+
+import torch
+
+from fbench.contract import Row, Unit
+from fbench.errors import TooLargeError
+from fbench.learning import chunk_points, chunk_state
+from fbench.learning.chunk_passes import ShardPasses
+from fbench.learning.chunk_state import Problem
+from fbench.machine import free_bytes
+from fbench.measure.chunking import chunks
+from fbench.measure.conditions import Conditions
+from fbench.measure.medians import median_interval
+from fbench.measure.memory import peak_growth
+from fbench.measure.timing import Meter, Pass, meter, time_together, warm_up
+from fbench.units import format_bytes
+
+_BLOCK_S, _MOST_PASSES, _BLOCKS = 0.03, 10, 12
+"""A block times passes for about so long, one at least and so many at most; no longer than leaves time for blocks."""
+_LEAST_BLOCKS = 6
+"""Fewer give a median no interval: a point takes up to twice its share of the time for them."""
+_FIRST_WARM_UP_S, _WARM_UP_S = 0.1, 0.005
+_SHORT_S = 0.02
+"""A pass this long needs no warming up after other cases' turns: what is cold is warm within a hundredth of it."""
+_CONTROL_SIDE = {"cpu": 512, "cuda": 4096}
+_CONTROL_PRODUCTS = 4
+
+
+@dataclass(frozen=True)
+class Task:
+    """One case: its point, the devices, how long it may be timed, the precision to stop at, and the largest pool."""
+
+    point: dict[str, Any]
+    devices: tuple[str, ...]
+    budget_s: float
+    precision: float
+    pool: int
+    seed: int
+
+    @property
+    def placements(self) -> list[tuple[str, ...]]:
+        """All devices, and where there are several the first alone; of a single chunk those whose shards hold it."""
+        found = list(dict.fromkeys([self.devices, self.devices[:1]]))
+        if self.point["phase"] != "single":
+            return found
+        return [each for each in found if self.point["chunk_size"] <= chunk_points.shard_sizes(self.pool, len(each))[0]]
+
+
+def run(task: Task, committed: Mapping[str, Sequence[Row]]) -> Iterator[Unit]:
+    """Blocks after those committed, until every placement has converged or the time is spent."""
+    history = _History(task, committed)
+    cases = [_Placed(task, devices) for devices in task.placements]
+    while not history.ended():
+        start = time.perf_counter()
+        control = _control_row(task)
+        _watch(task.devices).read()  # steal is counted from here on: it is to be that of this case's passes
+        rows = [row for placed in cases for row in placed.block(first=history.blocks == 0)]
+        condition = {**control, **_watch(task.devices).read()}
+        history.add(rows, control["control_s"])
+        wall = time.perf_counter() - start
+        index = history.blocks - 1
+        yield Unit(index, rows, {"conditions": [condition]}, left_s=wall * history.blocks_left())
+
+
+class _History:
+    """Block medians and seconds spent, from the rows; controls count, or short passes would never use up their time."""
+
+    def __init__(self, task: Task, committed: Mapping[str, Sequence[Row]]) -> None:
+        self._task, self.blocks, self._spent = task, 0, 0.0
+        self._medians: dict[int, list[float]] = {}
+        results = committed.get("results", ())
+        controls = {row["block"]: row["control_s"] for row in committed.get("conditions", ())}
+        for block in sorted({row["block"] for row in results}):
+            self.add([row for row in results if row["block"] == block], controls[block])
+
+    def add(self, rows: Sequence[Row], control_s: float) -> None:
+        self.blocks += 1
+        self._spent += control_s
+        for count in {row["gpus"] for row in rows}:
+            seconds = [row["time_s"] for row in rows if row["gpus"] == count and row["phase"] != "memory"]
+            self._spent += sum(seconds)
+            self._medians.setdefault(count, []).append(statistics.median(seconds))
+
+    def ended(self) -> bool:
+        if not self.blocks:
+            return False
+        widths = [median_interval(medians).width for medians in self._medians.values()]
+        share = self._spent / self._task.budget_s
+        spent = share >= 2 or (share >= 1 and self.blocks >= _LEAST_BLOCKS)
+        return spent or all(width <= self._task.precision for width in widths)
+
+    def blocks_left(self) -> int:
+        if self.ended():
+            return 0
+        by_time = math.ceil((self._task.budget_s - self._spent) / max(self._spent / self.blocks, 1e-9))
+        return max(1, by_time, _LEAST_BLOCKS - self.blocks)
+
+
+class _Placed:
+    """A case on a choice of devices: its passes, ready to run."""
+
+    def __init__(self, task: Task, devices: tuple[str, ...]) -> None:
+        self._point, point = task.point, task.point
+        self._single = point["phase"] == "single"
+        even = len(devices) * chunk_points.shard_sizes(task.pool, len(devices))[0]  # every shard holds the chunk
+        n = even if self._single else point["candidates"]
+        self._problem = Problem(n, point["classes"], point["dim"], point["dtype"], devices, task.seed)
+        self._size = point["chunk_size"]
+        self._block_s = min(_BLOCK_S, task.budget_s / _BLOCKS)
+        self._meters = [_meter(device) for device in devices]
+        self._seconds: float | None = None
+
+    def block(self, *, first: bool) -> list[Row]:
+        """The rows of a block: in the first one a pass for memory, and longer warming up."""
+        rows: list[Row] = []
+        if first:
+            self._check_memory()
+        shards = [self._shard(number) for number in range(len(self._meters))]
+        runs: list[Pass] = [shard.run for shard in shards]
+        if first:  # not used: libraries compile, and make a thread's handles, at the first use
+            self._seconds = time_together(self._meters, runs, [0]).seconds[0]
+        if first and not self._single:
+            with peak_growth(self._problem.devices[0]) as growth:
+                runs[0](0)
+            rows.append({"phase": "memory", "pass_index": 0, "peak_bytes": growth.peak_bytes})
+        typical = self._typical(runs, first=first)
+        count = min(_MOST_PASSES, max(1, round(self._block_s / typical)))
+        timed = time_together(self._meters, runs, range(count))
+        self._seconds = max(statistics.median(timed.seconds), 1e-7)
+        for i, seconds in enumerate(timed.seconds):
+            error = max(shard.error(i, timed.results[number][i]) for number, shard in enumerate(shards))
+            rows.append({"phase": self._point["phase"], "pass_index": i, "time_s": seconds, "max_rel_error": error})
+        return [{**self._key(), **row} for row in rows]
+
+    def _shard(self, number: int) -> ShardPasses:
+        return ShardPasses(self._problem, number, self._point["kernel"], self._size, self._single)
+
+    def _typical(self, runs: Sequence[Pass], *, first: bool) -> float:
+        """Seconds of a pass, about; from warming up on all devices where that is needed, else from the last block."""
+        known = self._seconds
+        if known is None or known < _SHORT_S:
+            seconds = _FIRST_WARM_UP_S if first else _WARM_UP_S
+            start = time.perf_counter()
+            passes = max(warm_up(each, run, seconds) for each, run in zip(self._meters, runs, strict=True))
+            known = (time.perf_counter() - start) / passes / len(runs)
+        return max(known, 1e-7)
+
+    def _key(self) -> Row:
+        point, count = self._point, len(self._problem.devices)
+        whole = {**point, "candidates": point["candidates"] * count} if self._single else point
+        flops, read = chunk_points.operations(whole)
+        largest = self._size if self._single else chunk_points.shard_sizes(self._problem.n, count)[0]
+        return {
+            **point,
+            "device": "+".join(self._problem.devices),
+            "gpus": count,
+            "rows": point["classes"] - 1,
+            "chunks": chunks(largest, self._size),
+            "flops": flops,
+            "bytes": read,
+        }
+
+    def _check_memory(self) -> None:
+        """Refuse what cannot fit before the system kills the process for it."""
+        takes = chunk_state.needed_bytes(self._problem, self._point["kernel"], self._size)
+        free = free_bytes(self._problem.devices[0])
+        if free is not None and takes > free:
+            raise TooLargeError(
+                f"{self._point['kernel']} at chunk_size {self._size:,} holds {format_bytes(takes)}, "
+                f"{format_bytes(free)} are free: fewer --candidates, a smaller --dim or a smaller chunk"
+            )
+
+
+@cache
+def _meter(device: str) -> Meter:
+    return meter(device)
+
+
+@cache
+def _watch(devices: tuple[str, ...]) -> Conditions:
+    return Conditions(devices)
+
+
+@lru_cache(maxsize=4)
+def _control(device: str, dtype: str) -> Pass:
+    """A few square matrix products: what the machine can do at most, and always the same."""
+    side = _CONTROL_SIDE[device.partition(":")[0]]
+    g = torch.Generator().manual_seed(0)
+    a, b = (torch.randn(side, side, generator=g).to(device, getattr(torch, dtype)) for _ in range(2))
+    out = torch.empty_like(a)
+
+    def run(_: int) -> torch.Tensor:
+        for _ in range(_CONTROL_PRODUCTS):
+            torch.mm(a, b, out=out)
+        return out
+
+    return run
+
+
+def _control_row(task: Task) -> Row:
+    """The control timed on the first device, after one of it that is not."""
+    device, dtype = task.devices[0], task.point["dtype"]
+    control, own = _control(device, dtype), _meter(device)
+    own.time(control, [0])
+    seconds = own.time(control, [0]).seconds[0]
+    flops = _CONTROL_PRODUCTS * 2 * _CONTROL_SIDE[device.partition(":")[0]] ** 3
+    return {"control_s": seconds, "control_flops": flops}

@@ -1,0 +1,114 @@
+"""What the timed passes of ``fbench chunksize`` work on: a pool's V, M⁻¹ and F, prepared kernels, float64 scores.
+
+Everything is made once a process and kept, for cases take turns.
+"""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from fbench.fisher.embeddings import Embedding, FactoredEmbedding, dense_embedding, last_layer_embedding
+from fbench.learning.chunk_points import parse_kernel, shard_sizes
+from fbench.learning.synthetic import synthetic_outputs
+from fbench.registry import KERNELS
+
+_REFERENCE_CHUNK = 256
+
+
+@dataclass(frozen=True)
+class Problem:
+    """A pool of n candidates, k classes and d weights, on one device or shared by several.
+
+    V is a last layer's where k divides d; otherwise its first d columns are built, as for a mask of d weights.
+    """
+
+    n: int
+    k: int
+    d: int
+    dtype: str
+    devices: tuple[str, ...]
+    seed: int
+
+    @property
+    def kind(self) -> torch.dtype:
+        """The dtype as torch's."""
+        found: torch.dtype = getattr(torch, self.dtype)
+        return found
+
+    @property
+    def shards(self) -> list[slice]:
+        """Candidates of each device: they partition the pool."""
+        ends = list(itertools.accumulate(shard_sizes(self.n, len(self.devices))))
+        return [slice(a, b) for a, b in zip([0, *ends], ends, strict=False)]
+
+
+@lru_cache(maxsize=4)
+def pool(n: int, k: int, d: int, seed: int) -> Embedding:
+    """V on the CPU in float64, exact in float32 up to the rounding of its rows."""
+    given = synthetic_outputs(n, k, -(-d // k), 0, seed)
+    V = last_layer_embedding(given.logits.double(), given.features.double())
+    return V if d % k == 0 else dense_embedding(V.dense()[:, :, :d].clone())
+
+
+@lru_cache(maxsize=4)
+@torch.no_grad()
+def matrices(n: int, k: int, d: int, seed: int) -> tuple[Tensor, Tensor]:
+    """M⁻¹ and F [d, d] in float64: λ = 1, and a labelled set that is like the pool."""
+    V = pool(n, k, d, seed)
+    F = V.gram() / n
+    return torch.linalg.inv(torch.eye(d, dtype=F.dtype) + F), F
+
+
+_made: set[tuple[Problem, bool]] = set()
+"""Problems of which V is held already, built or not."""
+
+
+@lru_cache(maxsize=16)
+@torch.no_grad()
+def shard(problem: Problem, number: int, built: bool) -> Embedding:
+    """V of one device's shard, in the dtype asked for; as [c, r, d] if it is to be ``built``."""
+    whole = pool(problem.n, problem.k, problem.d, problem.seed)[problem.shards[number]]
+    _made.add((problem, built))
+    own = whole.to(problem.devices[number], problem.kind)
+    return dense_embedding(own.dense()) if built else own
+
+
+@lru_cache(maxsize=64)
+@torch.no_grad()
+def prepared(problem: Problem, kernel: str, number: int) -> Any:
+    """What the kernel made of the shard, M⁻¹ and F; not timed."""
+    device, kind = problem.devices[number], problem.kind
+    inverse, F = (A.to(device, kind) for A in matrices(problem.n, problem.k, problem.d, problem.seed))
+    chosen = KERNELS.get(kernel)
+    return chosen.prepare(shard(problem, number, chosen.takes == "dense"), inverse, F, 1)
+
+
+@lru_cache(maxsize=64)
+@torch.no_grad()
+def reference(problem: Problem, number: int, with_inner: bool) -> Tensor:
+    """Scores [n of the shard] in float64, by the factored formula where V has factors; on the shard's device."""
+    V = pool(problem.n, problem.k, problem.d, problem.seed)[problem.shards[number]].to(problem.devices[number])
+    kernel = KERNELS.get("factored" if isinstance(V, FactoredEmbedding) else "fused")
+    given = kernel.prepare(V, *(A.to(V.device) for A in matrices(problem.n, problem.k, problem.d, problem.seed)), 1)
+    parts = [slice(a, min(a + _REFERENCE_CHUNK, V.n)) for a in range(0, V.n, _REFERENCE_CHUNK)]
+    return torch.cat([kernel.run(given, part, with_inner) for part in parts])
+
+
+def needed_bytes(problem: Problem, kernel: str, chunk_size: int) -> int:
+    """What the first device must still find room for, of a kernel on a built V: V unless it is held already, M⁻¹, F and
+    Q, and three products of a chunk. CPU shards are all on one device.
+    """
+    if parse_kernel(kernel).kernel.takes != "dense" and problem.d % problem.k == 0:
+        return 0
+    rows, size = problem.k - 1, torch.empty(0, dtype=problem.kind).element_size()
+    shards = len(problem.devices) if problem.devices[0] == "cpu" else 1
+    n = shards * shard_sizes(problem.n, len(problem.devices))[0]
+    chunk = shards * min(chunk_size, problem.n)
+    held = 0 if (problem, True) in _made else n * rows * problem.d + 3 * problem.d**2
+    return size * (held + 3 * chunk * rows * problem.d)

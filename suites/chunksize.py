@@ -1,0 +1,159 @@
+"""``fbench chunksize``: does the chunk size of the batched trace kernel affect completion time, and why?
+
+A case is one kernel at one chunk size (a ``sweep`` over the pool, or a ``single`` chunk alone), a unit is one block:
+every case that has not converged once, in shuffled order, beside a control operation, so that a drift of the
+machine meets all alike and is seen.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Annotated, Any
+
+from fbench.contract import Case, Column, Context, Option, Row, Summary, Unit
+from fbench.learning import chunk_points
+from fbench.learning.chunk_points import parse_auto_sweep, parse_budget, parse_kernels
+from fbench.learning.plan import parse_dtypes
+from fbench.registry import suite
+from fbench.sweep import parse_sweep
+from fbench.units import format_seconds, format_si
+
+POINT = (
+    Column("block", "int", "", "every case not yet converged runs once a block, in shuffled order"),
+    Column("kernel", "str", "", "trace kernel; :no-inner is without A⁻¹, as the poster's"),
+    Column("device", "str", "", "device ids, joined by +"),
+    Column("gpus", "int", "devices", "that share the pool: the time is that of the slowest"),
+    Column("dtype", "str", "", "float32 or float64"),
+    Column("candidates", "int", "samples", "n that a pass goes over; of a single chunk its own"),
+    Column("classes", "int", "", "k"),
+    Column("dim", "int", "weights", "d"),
+    Column("rows", "int", "", "r = k − 1, rows of V a candidate"),
+    Column("chunk_size", "int", "samples", "c, candidates of a chunk, on each device"),
+    Column("chunks", "int", "", "of a pass, on the device with the most"),
+    Column(
+        "phase", "str", "", "sweep: over the pool; single: one chunk alone, τ(c), on each device; memory: not timed"
+    ),
+)
+COLUMNS = (
+    *POINT,
+    Column("pass_index", "int", "", "pass within the block"),
+    Column("time_s", "float", "s", "of the pass; empty where nothing was timed"),
+    Column("predicted_s", "float", "s", "⌊n/c⌋·τ(c) + τ(n mod c) of the largest shard, from single chunks alone"),
+    Column("max_rel_error", "float", "share", "of the pass's scores, to float64 ones, over the largest"),
+    Column("peak_bytes", "int", "bytes", "peak growth of a pass that is not timed; of several devices the first's"),
+    Column("flops", "int", "FLOP", "operations of the pass, all devices together"),
+    Column("bytes", "int", "bytes", "least traffic of the pass: each operand once"),
+    Column("converged", "bool", "", "the point's interval is no wider than --precision"),
+)
+CONDITIONS = (
+    Column("block", "int", "", "as in results.csv"),
+    Column("control_s", "float", "s", "of the control operation, timed before the case's passes"),
+    Column("control_flops", "int", "FLOP", "its operations: square matrix products, the machine's ceiling"),
+    Column("cpu_mhz", "float", "MHz", "mean clock of the CPUs"),
+    Column("load_1m", "float", "", "load average over a minute"),
+    Column("steal_share", "float", "share", "of CPU time that the hypervisor gave to others, since the last unit"),
+    Column("gpu_clock_mhz", "float", "MHz", "clock of the slowest GPU in use"),
+    Column("gpu_throttle", "str", "", "what slows a GPU down, joined by +"),
+    Column("gpu_temperature_c", "float", "°C", "of the hottest GPU in use"),
+    Column("multiprocessors", "int", "", "of a GPU"),
+)
+POINTS = (
+    *POINT,
+    Column("samples", "int", "", "passes timed, none dropped"),
+    Column("median_s", "float", "s", "median over blocks of the blocks' medians"),
+    Column("low_s", "float", "s", "lower end of its 95 % interval, by order statistics"),
+    Column("high_s", "float", "s", "upper end"),
+    Column("repeat_low_s", "float", "s", "lower end of where a second run's median falls (95 %)"),
+    Column("repeat_high_s", "float", "s", "upper end"),
+    Column("converged", "bool", "", "the interval is no wider than --precision"),
+    Column("predicted_s", "float", "s", "from single chunks alone"),
+    Column("flops_per_s", "float", "FLOP/s", "operations over the median"),
+    Column("gemm_share", "float", "share", "of the rate of the control's matrix products"),
+    Column("peak_bytes", "int", "bytes", "peak growth of a pass that is not timed"),
+    Column("max_rel_error", "float", "share", "the largest of the passes"),
+)
+
+
+def summarise(tables: Mapping[str, Sequence[Row]], options: Mapping[str, Any]) -> Summary:
+    """Points to tables, findings and figures."""
+    from fbench.results.chunk_summary import summary
+
+    return summary(tables, options)
+
+
+def finish(tables: dict[str, list[Row]], options: Mapping[str, Any]) -> dict[str, list[Row]]:
+    """What only the whole run can tell: points, predictions, convergence."""
+    from fbench.results.chunk_points import complete
+
+    return complete(tables, options)
+
+
+def predict(case: Case, options: Mapping[str, Any]) -> dict[str, str]:
+    """Operations of a pass and the case's share of the time."""
+    reason = chunk_points.unfit(case.point)
+    if reason:
+        return {"a pass": "", "timed for": "", "note": reason}
+    flops, _ = chunk_points.operations(case.point)
+    return {
+        "a pass": format_si(flops, "FLOP"),
+        "timed for": f"up to {format_seconds(chunk_points.budget_of(case.point, options))}",
+        "note": "",
+    }
+
+
+@suite(
+    "chunksize",
+    "Does the chunk size of the batched trace kernel affect completion time, and why?",
+    columns=COLUMNS,
+    tables={"conditions": CONDITIONS, "points": POINTS},
+    unit="block",
+    resolve=chunk_points.resolve,
+    points=chunk_points.points,
+    predict=predict,
+    finish=finish,
+    summarise=summarise,
+    schedule="blocks",
+    executor="worker",
+)
+def chunksize(
+    case: Case,
+    context: Context,
+    *,
+    kernels: Annotated[
+        str, Option("comma-separated, see `fbench list kernels`; NAME:no-inner leaves A⁻¹ out", parse=parse_kernels)
+    ] = "published,published:no-inner,fused,fused:no-inner,factored,incremental",
+    sizes: Annotated[
+        str, Option("chunk sizes, a sweep such as 64..4096 or 64..1024:+16; auto doubles", parse=parse_auto_sweep)
+    ] = "auto",
+    single: Annotated[
+        str,
+        Option(
+            "single chunks to time, a sweep; those that predictions need come by themselves", parse=parse_auto_sweep
+        ),
+    ] = "auto",
+    candidates: Annotated[str, Option("n, a sweep; auto suits the machine", parse=parse_auto_sweep)] = "auto",
+    classes: Annotated[str, Option("k, a sweep", parse=parse_sweep)] = "10",
+    dim: Annotated[str, Option("d, a sweep", parse=parse_sweep)] = "1280",
+    dtype: Annotated[str, Option("float32, float64, or both", parse=parse_dtypes)] = "float32",
+    precision: Annotated[
+        float, Option("width of a median's 95 % interval to stop at, as a share", above=0, maximum=1)
+    ] = 0.05,
+    max_time: Annotated[
+        float, Option("seconds that all points together may be timed for", above=0, maximum=604_800)
+    ] = 80.0,
+    memory_budget: Annotated[
+        str, Option("what a chunk's temporaries may take, such as 500MB; the knee stays under it", parse=parse_budget)
+    ] = "",
+    seed: Annotated[int, Option("of the synthetic pool and of the order", minimum=0, maximum=2**31 - 1)] = 0,
+) -> Iterator[Unit]:
+    """One kernel at one chunk size, a block at a time, until its median is known or its time is spent."""
+    from fbench.learning.chunk_cases import Task, run
+
+    reason = chunk_points.unfit(case.point)
+    if reason:
+        if not context.committed.get("results"):
+            yield Unit(0, [{**case.point, "status": "skipped", "reason": reason}])
+        return
+    budget = chunk_points.budget_of(case.point, context.options)
+    task = Task(dict(case.point), context.devices, budget, precision, max(context.options["candidates"]), seed)
+    yield from run(task, context.committed)

@@ -1,0 +1,167 @@
+"""Points of a chunk sweep: medians over blocks, what a repeat gives, predictions from single chunks, shares of GEMM."""
+
+from __future__ import annotations
+
+import copy
+import math
+
+import pytest
+from chunk_rows import OPTIONS, conditions, memory, passes, row, tables
+
+from fbench.results.chunk_points import Control, complete, number, read_points
+
+EIGHT = [[1.0, 9.0, 2.0], *([seconds] for seconds in (2.02, 2.04, 2.06, 2.08, 2.1, 2.12, 2.14))]
+
+
+def points_of(*groups, options=OPTIONS, **more):
+    return complete(tables(*groups, **more), options)["points"]
+
+
+def test_a_block_counts_once_by_its_median():
+    (point,) = points_of(passes("fused", 64, EIGHT))
+    assert (point["block"], point["samples"]) == (7, 10)
+    assert (point["median_s"], point["low_s"], point["high_s"]) == (pytest.approx(2.07), 2.0, 2.14)
+
+
+def test_a_point_stands_in_the_last_block_it_was_timed_in():
+    rows = [{**each, "block": 2 * each["block"] + 1} for each in passes("fused", 64, EIGHT)]
+    whole = complete(tables(rows), OPTIONS)
+    assert whole["points"][0]["block"] == 15
+    assert read_points(whole)[0].median.n == 8
+
+
+def test_an_interval_narrower_than_the_precision_converged():
+    narrow, wide = passes("fused", 64, [[2.0], [2.01]] * 4), passes("fused", 128, [[2.0], [3.0]] * 4)
+    assert [point["converged"] for point in points_of(narrow, wide)] == [True, False]
+
+
+def test_few_blocks_have_no_interval_and_are_not_converged():
+    (point,) = points_of(passes("fused", 64, [[2.0]] * 5))
+    names = ("low_s", "high_s", "repeat_low_s", "repeat_high_s")
+    assert [point[name] for name in names] == [None] * 4
+    assert point["converged"] is False
+
+
+def test_a_repeat_may_fall_where_noise_and_the_control_say():
+    steady = points_of(passes("fused", 64, EIGHT))[0]
+    half = math.sqrt(2) * (2.07 - 2.0)
+    assert steady["repeat_low_s"] == pytest.approx(2.07 - half)
+    drifting = points_of(passes("fused", 64, EIGHT), control_s=[0.01, 0.011] * 4)[0]
+    spread = 0.001 / 0.0105  # over all blocks
+    assert drifting["repeat_low_s"] == pytest.approx(2.07 - half - spread / 2 * 2.07)
+
+
+def test_no_repeat_is_expected_below_zero():
+    (point,) = points_of(passes("fused", 64, EIGHT), control_s=[*[0.01] * 7, 0.1])
+    assert point["repeat_low_s"] == 0.0
+
+
+def test_dtypes_with_other_controls_make_no_drift():
+    single, double = passes("fused", 64, [[1.0]] * 8), passes("fused", 64, [[2.0]] * 4, dtype="float64")
+    whole = tables(single, double)
+    for unit in whole["conditions"]:
+        unit["control_s"] *= 2 if "float64" in unit["case"] else 1
+    control = Control(whole)
+    assert control.drift == pytest.approx(0)
+    assert (control.rate("float32"), control.rate("float64")) == (pytest.approx(1e11), pytest.approx(5e10))
+    assert control.rate("bfloat16") is None
+
+
+def test_share_of_gemm_counts_every_device():
+    one = passes("fused", 64, [[0.02]] * 8)
+    two = passes("fused", 64, [[0.01]] * 8, gpus=2, device="cpu+cpu")
+    found = points_of(one, two)
+    assert [point["flops_per_s"] for point in found] == [pytest.approx(5e10), pytest.approx(1e11)]
+    assert [point["gemm_share"] for point in found] == [pytest.approx(0.5), pytest.approx(0.5)]
+
+
+def test_without_a_control_or_operations_their_cells_are_empty():
+    whole = tables(passes("fused", 64, EIGHT, flops=None))
+    whole["conditions"] = []
+    (point,) = complete(whole, OPTIONS)["points"]
+    assert [point[name] for name in ("flops_per_s", "gemm_share", "repeat_low_s")] == [None] * 3
+
+
+def test_the_prediction_is_of_the_largest_shard():
+    small = {"candidates": 101, "gpus": 2, "device": "cpu+cpu"}  # 51 on the first: 20 + 20 + 11
+    swept = passes("fused", 20, [[1.0]] * 8, **small)
+    singles = [
+        *passes("fused", 20, [[0.4]] * 8, "single", **small),
+        *passes("fused", 11, [[0.3]] * 8, "single", **small),
+    ]
+    found = points_of(swept, singles)
+    assert [point["predicted_s"] for point in found] == [pytest.approx(1.1), None, None]
+    assert points_of(swept, singles[:8])[0]["predicted_s"] is None
+
+
+@pytest.mark.parametrize("other", [{"kernel": "published"}, {"dtype": "float64"}, {"dim": 640}, {"gpus": 2}])
+def test_single_chunks_of_something_else_predict_nothing(other):
+    named = {"kernel": "fused", **other}
+    singles = passes(named.pop("kernel"), 64, [[0.4]] * 8, "single", **named)
+    assert points_of(passes("fused", 64, [[1.0]] * 8), singles)[0]["predicted_s"] is None
+
+
+def test_memory_and_error_are_those_of_the_point_whatever_the_phase():
+    found = points_of(passes("fused", 64, EIGHT), [memory("fused", 64, 1000, 1e-6), memory("fused", 128, 2000)])
+    assert [(point["peak_bytes"], point["max_rel_error"]) for point in found] == [(1000, 1e-6)]
+
+
+def test_rows_are_filled_in_and_otherwise_as_they_were():
+    whole = tables(
+        [row("fused", 32, status="skipped", reason="no")],
+        passes("fused", 64, EIGHT),
+        passes("fused", 64, [[0.03]] * 8, "single"),
+        [memory("fused", 64, 1000), row("fused", 64, 8, status="oom", reason="out")],
+    )
+    before = copy.deepcopy(whole)
+    found = complete(whole, OPTIONS)
+    assert whole == before
+    assert found["conditions"] == before["conditions"]
+    filled = found["results"]
+    rest = [{**each, "predicted_s": None, "converged": None} for each in filled]
+    assert rest == before["results"]
+    timed = [each for each in filled if each["phase"] == "sweep" and each["status"] == "ok"]
+    assert [each["predicted_s"] for each in timed] == [pytest.approx(64 * 0.03)] * len(timed)
+    assert {each["converged"] for each in timed} == {False}
+    assert {each["converged"] for each in filled if each["phase"] == "single"} == {True}
+    assert [each["converged"] for each in filled if each["status"] != "ok" or each["phase"] == "memory"] == [None] * 3
+
+
+def test_done_twice_is_done_once():
+    once = complete(tables(passes("fused", 64, EIGHT), passes("fused", 64, EIGHT, "single")), OPTIONS)
+    assert complete(once, OPTIONS) == once
+
+
+def test_nothing_timed_gives_no_points():
+    assert points_of([row("fused", 64, status="oom", reason="out"), memory("fused", 64, 1)]) == []
+
+
+def test_points_are_read_with_their_passes():
+    whole = complete(tables(passes("fused", 64, EIGHT)), OPTIONS)
+    (point,) = read_points(whole)
+    assert len(point.samples) == 10
+    assert (point.seconds[0], point.flops) == (2.0, 10**9)
+    assert (point.median.low, point.median.high) == (2.0, 2.14)
+    assert point.repeat.low < 2.0
+    assert read_points({**whole, "results": []}) == []
+
+
+@pytest.mark.parametrize("empty", [None, math.nan, ""])
+def test_empty_cells_are_read_alike(empty):
+    whole = complete(tables(passes("fused", 64, [[2.0]] * 3, flops=None)), OPTIONS)
+    whole["points"] = [{key: empty if cell is None else cell for key, cell in p.items()} for p in whole["points"]]
+    if empty == "":
+        assert number({"x": empty}, "x") is None
+        return
+    (point,) = read_points(whole)
+    assert math.isnan(point.median.low)
+    assert math.isnan(point.repeat.high)
+    assert point.number("flops_per_s") is None
+
+
+def test_units_without_a_control_are_passed_over():
+    rows = passes("fused", 64, EIGHT)
+    units = [{**unit, "control_s": math.nan if unit["block"] else 0.02} for unit in conditions(rows)]
+    control = Control({"results": rows, "conditions": units})
+    assert control.seconds("float32") == {0: pytest.approx(2e-11)}
+    assert math.isnan(control.drift)

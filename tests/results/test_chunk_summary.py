@@ -1,0 +1,171 @@
+"""Tables and figures of a chunk sweep carry the numbers of its points."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from chunk_rows import OPTIONS, memory, passes, row, swept, tables
+
+from fbench.measure.chunking import needed
+from fbench.results import figures
+from fbench.results.chunk_points import complete
+from fbench.results.chunk_summary import summary
+
+SIZES = (64, 128, 256)
+
+
+def flat(kernel, *seconds, **more):
+    return [each for size, s in zip(SIZES, seconds, strict=False) for each in passes(kernel, size, [[s]] * 8, **more)]
+
+
+def cells(table, *names):
+    return [[line[list(table.columns).index(name)] for name in names] for line in table.rows]
+
+
+def test_the_best_chunk_of_every_kernel():
+    rows = [*flat("published", 3.0, 2.0, 2.5), *flat("fused", 1.5, 1.0, 1.0), memory("fused", 128, 2**20, 1e-6)]
+    best, everything = summary(tables(rows), OPTIONS).tables
+    assert best.title == "Best chunk of every kernel: n = 4,096, k = 10, d = 1,280, float32"
+    assert cells(best, "kernel", "best chunk", "time", "95 %", "worst chunk", "× worst", "knee", "× published") == [
+        ["published", "128", "2 s", "2 to 2 s", "64", "1.5 (1.5 to 1.5)", "128", ""],
+        ["fused", "128", "1 s", "1 to 1 s", "64", "1.5 (1.5 to 1.5)", "128", "2 (2 to 2)"],
+    ]
+    assert cells(best, "rate", "of GEMM")[1] == ["1 GFLOP/s", "1 %"]
+    assert "efficiency" not in best.columns
+    assert len(everything.rows) == 6
+    assert cells(everything, "kernel", "chunk", "chunks", "memory", "error", "converged")[4] == [
+        "fused", "128", "32", "1 MiB", "1e-06", "yes",
+    ]  # fmt: skip
+    assert "no wider than 5 % of the median" in everything.note
+
+
+def test_a_table_is_equal_before_and_after_the_points_are_written():
+    whole = tables(flat("fused", 1.5, 1.0, 1.0))
+    assert summary(whole, OPTIONS) == summary(complete(whole, OPTIONS), OPTIONS)
+
+
+def test_few_blocks_leave_cells_empty():
+    rows = [each for each in flat("fused", 1.5, 1.0) if each["block"] < 3]
+    best, everything = summary(tables(rows), OPTIONS).tables
+    assert "95 %" not in best.columns
+    assert cells(best, "best chunk", "time") == [["128", "1 s"]]
+    assert cells(everything, "converged") == [["no"], ["no"]]
+
+
+def test_sizes_that_vary_are_columns_and_several_devices_have_an_efficiency():
+    two = {"gpus": 2, "device": "cpu+cpu"}
+    rows = [*flat("fused", 2.0, dim=640), *flat("fused", 4.0), *flat("fused", 2.5, **two)]
+    best, everything = summary(tables(rows), OPTIONS).tables
+    assert best.title == "Best chunk of every kernel: n = 4,096, k = 10, float32"
+    assert cells(best, "d", "time", "efficiency") == [["640", "2 s", ""], ["1,280", "2.5 s", "80 %"]]
+    assert cells(everything, "d", "devices") == [["640", "cpu"], ["1,280", "cpu+cpu"], ["1,280", "cpu"]]
+    assert "Efficiency: t₁/(g·t) on g devices." in best.note
+
+
+def test_many_points_are_left_to_the_file():
+    rows = swept("fused", lambda size: 1.0, range(1, 62))
+    (best,) = summary(tables(rows), OPTIONS).tables
+    assert best.note.endswith("All 61 points are in points.csv.")
+
+
+def test_nothing_timed_has_sentences_alone():
+    said = summary(tables([row("fused", 64, status="failed", reason="why")]), OPTIONS)
+    assert (list(said.tables), list(said.figures)) == ([], [])
+    assert said.findings[-1] == "Not measured (failed): fused at chunk 64: why."
+
+
+def predicted(kernel, sizes, n=4096, **more):
+    return [
+        *swept(kernel, lambda c: 1e-6 * n + 1e-5 * n / c, sizes, candidates=n, **more),
+        *swept(kernel, lambda m: 1e-6 * m + 1e-5, sorted(needed(n, sizes)), phase="single", **more),
+    ]
+
+
+def test_time_by_chunk_has_every_pass_and_the_prediction_in_the_kernels_colour():
+    said = summary(tables(predicted("fused", SIZES), predicted("published", SIZES)), OPTIONS)
+    time, residual = said.figures
+    assert (time.name, residual.name) == ("time_by_chunk", "residual")
+    panel, relative = time.panels
+    first, dashed, *_ = panel.series
+    assert (first.label, dashed.label, dashed.like, dashed.style) == ("published", "", "published", "dashed")
+    assert [len(each.points) for each in panel.series] == [72, 0, 72, 0]
+    assert list(first.x) == list(panel.x_ticks) == [64, 128, 256]
+    assert panel.y_label == "milliseconds a pass"
+    assert first.y[0] == pytest.approx(4.7, rel=0.03)
+    assert [each.label for each in relative.series] == ["published", "fused"]
+    assert [each.label for each in residual.panels[0].series] == ["published", "fused"]
+    assert max(abs(y) for each in residual.panels[0].series for y in each.y) < 3
+
+
+def test_without_predictions_there_is_no_residual():
+    (figure,) = summary(tables(flat("fused", 1.5, 1.0)), OPTIONS).figures
+    assert [each.label for each in figure.panels[0].series] == ["fused"]
+
+
+def test_problems_and_devices_have_figures_and_panels_of_their_own():
+    two = {"gpus": 2, "device": "cpu+cpu"}
+    rows = [*flat("fused", 2.0, 1.0, dim=640), *flat("fused", 4.0, 3.0), *flat("fused", 2.5, 2.0, **two)]
+    found = {figure.name: figure for figure in summary(tables(rows), OPTIONS).figures}
+    assert list(found) == ["time_by_chunk-d640", "time_by_chunk-d1280"]
+    panels = found["time_by_chunk-d1280"].panels
+    assert [panel.title for panel in panels] == ["cpu+cpu", "cpu", "cpu+cpu"]
+    assert list(panels[2].series[0].y) == [1.25, 1.0]
+
+
+def test_the_effect_is_drawn_over_each_kernels_best():
+    blocks = [[s] for s in (1.0, 1.1, 1.2, 1.3, 1.4, 1.5, 1.6, 1.7)]
+    rows = [*passes("fused", 64, [[2.7]] * 8), *passes("fused", 128, blocks), *passes("one", 64, [[1.0]] * 8)]
+    (figure,) = summary(tables(rows), OPTIONS).figures
+    (series,) = figure.panels[1].series  # no kernel of one size
+    assert (series.label, list(series.points)) == ("fused", [])
+    assert list(series.y) == [pytest.approx(2), 1]
+    assert [series.low[1], series.high[1]] == [pytest.approx(1.0 / 1.35), pytest.approx(1.7 / 1.35)]
+    assert figure.panels[1].y_label == "time over the kernel's best"
+    assert not figure.panels[1].y_log
+
+
+def test_one_size_has_no_effect_to_draw():
+    (figure,) = summary(tables(passes("fused", 64, [[1.0]] * 8)), OPTIONS).figures
+    assert len(figure.panels) == 1
+
+
+def test_an_interval_far_longer_than_the_others_is_cut_off_and_said(tmp_path: Path):
+    far = [[s] for s in (1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 3.0)]
+    single = [each for m in SIZES for each in passes("fused", m, [[m / 4096]] * 8, "single")]
+    rows = [*passes("fused", 64, far), *passes("fused", 128, [[1.02]] * 8), *passes("fused", 256, [[1.0]] * 3)]
+    residual = summary(tables(rows, single), OPTIONS).figures[1]
+    (series,) = residual.panels[0].series
+    assert list(series.y) == [pytest.approx(0), pytest.approx(2), pytest.approx(0)]
+    assert (series.high[0], series.high[1]) == (pytest.approx(7), pytest.approx(2))
+    assert residual.note.endswith("\ncut off at the frame: fused at 64 (+0 to +200 %)")
+    assert all(path.stat().st_size for path in figures.draw(residual, tmp_path))
+
+
+def test_many_intervals_cut_off_are_counted():
+    far = [[s] for s in (1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 3.0)]
+    rows = [passes(f"k{i}", 64, far) for i in range(6)]
+    single = [passes(f"k{i}", 64, [[1 / 64]] * 8, "single") for i in range(6)]
+    residual = summary(tables(*rows, *single), OPTIONS).figures[1]
+    assert residual.note.endswith("k3 at 64 (+0 to +200 %) and 2 more")
+
+
+def test_many_kernels_are_spread_over_panels():
+    groups = [flat(f"kernel-{i}", 2.0, 1.0) for i in range(10)]
+    (figure,) = summary(tables(*groups), OPTIONS).figures
+    assert [len(panel.series) for panel in figure.panels] == [8, 2, 8, 2]
+
+
+def test_even_sizes_have_a_spectrum(tmp_path: Path):
+    gpu = {"device": "cuda:0"}
+    sizes = range(64, 64 + 40 * 32, 32)
+    rows = predicted("fused:no-inner", list(sizes), 16384, **gpu), predicted("fused", list(sizes), 16384, **gpu)
+    said = summary(tables(*rows, multiprocessors=132), OPTIONS)
+    names = ["time_by_chunk", "residual-fused-no-inner", "residual-fused", "single_chunk"]
+    assert [figure.name for figure in said.figures] == names
+    left, right = said.figures[1].panels
+    assert [each.label for each in left.series] == ["measured", "predicted", "whole chunks of a smooth τ"]
+    assert (188, "expected 188") in [(round(x), text) for x, text in right.marks]
+    assert [each.label for each in said.figures[3].panels[0].series] == ["fused:no-inner", "fused"]
+    for figure in said.figures:
+        assert all(path.stat().st_size for path in figures.draw(figure, tmp_path))
