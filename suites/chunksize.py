@@ -47,8 +47,9 @@ COLUMNS = (
 )
 CONDITIONS = (
     Column("block", "int", "", "as in results.csv"),
-    Column("control_s", "float", "s", "of the control operation, timed before the case's passes"),
-    Column("control_flops", "int", "FLOP", "its operations: square matrix products, the machine's ceiling"),
+    Column("control_s", "float", "s", "of the control, timed before the case's passes: thin products that miss caches"),
+    Column("gemm_s", "float", "s", "of the ceiling, timed there as well: square matrix products"),
+    Column("gemm_flops", "int", "FLOP", "operations of the ceiling"),
     Column("cpu_mhz", "float", "MHz", "mean clock of the CPUs"),
     Column("load_1m", "float", "", "load average over a minute"),
     Column("steal_share", "float", "share", "of CPU time that the hypervisor gave to others, since the last unit"),
@@ -68,7 +69,7 @@ POINTS = (
     Column("converged", "bool", "", "the interval is no wider than --precision"),
     Column("predicted_s", "float", "s", "from single chunks alone"),
     Column("flops_per_s", "float", "FLOP/s", "operations over the median"),
-    Column("gemm_share", "float", "share", "of the rate of the control's matrix products"),
+    Column("gemm_share", "float", "share", "of the rate of the square matrix products"),
     Column("peak_bytes", "int", "bytes", "peak growth of a pass that is not timed"),
     Column("max_rel_error", "float", "share", "the largest of the passes"),
 )

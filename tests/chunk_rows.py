@@ -65,11 +65,12 @@ def swept(
 
 
 def conditions(rows: Sequence[Row], control_s: Sequence[float] = (), **more: Any) -> list[Row]:
-    """One row for every unit among ``rows``: 10⁹ operations in ``control_s[block]``, 10 ms unless said."""
+    """One row a unit of ``rows``: the control, and 10⁹ operations, in ``control_s[block]``, 10 ms unless said."""
     units = dict.fromkeys((each["case"], each["block"]) for each in rows)
     seconds = dict(enumerate(control_s))
     return [
-        {"case": case, "block": block, "control_s": seconds.get(block, 0.01), "control_flops": 10**9,
+        {"case": case, "block": block, "control_s": seconds.get(block, 0.01),
+         "gemm_s": seconds.get(block, 0.01), "gemm_flops": 10**9,
          **dict.fromkeys(CONDITION), "multiprocessors": None, **more}
         for case, block in units
     ]  # fmt: skip

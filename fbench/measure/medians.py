@@ -58,11 +58,11 @@ def median_interval(values: ArrayLike, level: float = 0.95) -> Median:
     return Median(n, float(np.median(sample)) if n else math.nan, low, high)
 
 
-def drift(values: ArrayLike, level: float = 0.95) -> float:
-    """How far a control that does the same work in every block moved, relative to its median.
+def drift(values: ArrayLike, level: float = 0.95) -> Interval:
+    """How far the time of a control that always does the same work moved below and above its median, relative to it.
 
-    The distance between the quantiles between which a next block would fall with the chance ``level``, over the
-    median; the whole range where there are too few blocks for such quantiles (under 39 at 95 %); nan under two.
+    Between the ends, about 0, a next reading would fall with the chance ``level``: they are quantiles of the readings,
+    or the least and the greatest where there are too few for such quantiles (under 39 at 95 %); nan under two.
 
     Raises:
         InputError: for values that are not finite and positive, another shape, or a level out of range.
@@ -70,29 +70,29 @@ def drift(values: ArrayLike, level: float = 0.95) -> float:
     _check_level(level)
     sample = _sample(values)
     if (sample <= 0).any():
-        raise InputError(f"a control of {sample.min():g} seconds was never timed: give positive times, one a block")
+        raise InputError(f"a control of {sample.min():g} seconds was never timed: give positive times, one a reading")
     if sample.size < 2:
-        return math.nan
+        return Interval(math.nan, math.nan)
     # Weibull's quantiles, at rank p(n + 1), hold a next value with the chance meant; they end at min and max
     low, high = np.quantile(sample, ((1 - level) / 2, (1 + level) / 2), method="weibull")
-    return float((high - low) / np.median(sample))
+    middle = np.median(sample)
+    return Interval(float(low / middle - 1), float(high / middle - 1))
 
 
-def repeat_interval(found: Median, drift: float) -> Interval:
+def repeat_interval(found: Median, drift: Interval) -> Interval:
     """Where the median of a second run like this one falls, if the machine differs between runs as it does within one.
 
-    Two independent medians differ by √2 times one's half width on each side; half of ``drift``, the control's
-    relative spread over the blocks of this run, is added to each side for what the next run's level may be. Were
-    a level drawn for each run, as spread as its blocks, it covers 90 to 94 % from 6 to 100 blocks, if ``found`` is
-    of one value a block; from five values a block, which are not independent, 77 % at 6 blocks. It cannot know
-    what this run never saw: another machine, another clock, a neighbour who came later.
+    Two independent medians differ by √2 times one's half width on each side; how far the control moved from its
+    median in this run is added on the same side, for what the next run's level may be. Were a level drawn for each
+    run, as spread as its blocks, it covers 88 % at 6 blocks and over 90 % from 10 on, if ``found`` is of one value a
+    block; of five values a block, which are not independent, far less. It cannot know what this run never saw: another
+    machine, another clock, a neighbour who came later.
 
     Returns:
         Both ends in the unit of ``found``; nan where it has no interval or there is no drift to go by.
     """
-    level = drift / 2 * found.median
-    low = found.median - math.sqrt(2) * (found.median - found.low) - level
-    return Interval(low, found.median + math.sqrt(2) * (found.high - found.median) + level)
+    low = found.median - math.sqrt(2) * (found.median - found.low) + drift.low * found.median
+    return Interval(low, found.median + math.sqrt(2) * (found.high - found.median) + drift.high * found.median)
 
 
 def knee(

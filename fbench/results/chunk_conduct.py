@@ -58,9 +58,10 @@ def _times_more(point: Point, precision: float) -> float:
 
 def _machine(control: Control, conditions: Sequence[Row]) -> Iterable[str]:
     """What may have moved the times of all points together."""
-    if not math.isnan(control.drift):
-        blocks = len(by_block(conditions, "control_s"))
-        yield f"The control operation's time varied by {format_percent(control.drift)} over the run's {blocks} blocks."
+    below, above = control.drift
+    if not math.isnan(below):
+        ends = f"{format_percent(below, signed=True)} to {format_percent(above, signed=True)}"
+        yield f"The control operation's time ranged from {ends} of its median (95 % of {control.readings:,} readings)."
     stolen, load = by_block(conditions, "steal_share"), by_block(conditions, "load_1m")
     words = [f"a load of {max(load.values()):.3g}"] if load else []
     if stolen:

@@ -199,35 +199,32 @@ def _whole(value: float | None) -> int | None:
 
 
 class Control:
-    """The matrix product that was timed in every unit, in seconds an operation, for each dtype by itself.
+    """What was timed in every unit beside its case: the control, whose drift it tells, and the ceiling, for each dtype.
 
-    ``drift`` is the relative spread of its medians over the blocks of the run (see ``medians.drift``).
+    ``drift`` is how far the control's readings were from their median, over the whole run (see ``medians.drift``).
     """
 
     def __init__(self, tables: Tables) -> None:
         """Read ``conditions``; a unit's dtype is that of its case in ``results``."""
         dtypes = {row["case"]: row.get("dtype") for row in tables["results"]}
+        controls: dict[Any, list[float]] = {}
         self._units: dict[Any, list[Row]] = {}
         for row in tables.get("conditions", ()):
-            seconds, flops = number(row, "control_s"), number(row, "control_flops")
+            own, control = dtypes.get(row["case"]), number(row, "control_s")
+            if control is not None:
+                controls.setdefault(own, []).append(control)
+            seconds, flops = number(row, "gemm_s"), number(row, "gemm_flops")
             if seconds is not None and flops:
-                unit = {"block": row["block"], "each_s": seconds / flops}
-                self._units.setdefault(dtypes.get(row["case"]), []).append(unit)
-        self.drift = drift(list(by_block(self._relative(), "each").values()))
-
-    def _relative(self) -> list[Row]:
-        """Every unit over the median of its dtype, so that which cases a block still has makes no drift."""
-        units = []
-        for own in self._units.values():
-            usual = median(unit["each_s"] for unit in own)
-            units += [{"block": unit["block"], "each": unit["each_s"] / usual} for unit in own]
-        return units
+                self._units.setdefault(own, []).append({"block": row["block"], "each_s": seconds / flops})
+        # Each reading over the median of its dtype: how many cases of each a block still has makes no drift
+        readings = [each / median(own) for own in controls.values() for each in own]
+        self.drift, self.readings = drift(readings), len(readings)
 
     def seconds(self, dtype: str) -> dict[int, float]:
-        """Seconds an operation by block, on one device."""
+        """Seconds an operation of the ceiling by block, on one device."""
         return by_block(self._units.get(dtype, ()), "each_s")
 
     def rate(self, dtype: str) -> float | None:
-        """Operations a second on one device: the median over all units; None where none was timed."""
+        """Operations a second of the ceiling on one device: the median over all units; None where none was timed."""
         units = self._units.get(dtype)
         return median(1 / unit["each_s"] for unit in units) if units else None

@@ -31,11 +31,11 @@ def quick(monkeypatch):
     """No warming up by time, and a control that takes no time; torch's threads stay as they were."""
     monkeypatch.setattr(chunk_cases, "_FIRST_WARM_UP_S", 0.0)
     monkeypatch.setattr(chunk_cases, "_WARM_UP_S", 0.0)
-    monkeypatch.setattr(chunk_cases, "_CONTROL_SIDE", {"cpu": 8})
-    chunk_cases._control.cache_clear()
+    monkeypatch.setattr(chunk_cases, "_BESIDE", {"cpu": ((1, 4, 8), (1, 8, 8))})
+    chunk_cases._beside.cache_clear()
     before = torch.get_num_threads()
     yield
-    chunk_cases._control.cache_clear()
+    chunk_cases._beside.cache_clear()
     assert torch.get_num_threads() == before
 
 
@@ -59,7 +59,7 @@ def script(monkeypatch):
 
     def scripted(seconds, control_s=0.0):
         monkeypatch.setattr(chunk_cases, "_MOST_PASSES", 1)
-        monkeypatch.setattr(chunk_cases, "_control_row", lambda task: {"control_s": control_s})
+        monkeypatch.setattr(chunk_cases, "_control_row", lambda task: {"control_s": control_s, "gemm_s": 0.0})
         own = iter(seconds)
         monkeypatch.setattr(chunk_cases, "_meter", lambda device: Scripted(own))
 

@@ -41,7 +41,7 @@ def test_without_a_time_given_none_is_proposed():
 
 def test_the_machine_meanwhile():
     text = said(STEADY, control_s=[0.01] * 4 + [0.011] * 4, load_1m=1.5, steal_share=0.02)
-    assert text[1] == "The control operation's time varied by 9.52 % over the run's 8 blocks."
+    assert text[1] == "The control operation's time ranged from -4.76 % to +4.76 % of its median (95 % of 8 readings)."
     assert text[2] == "The worst block had a load of 1.5 and 2 % of the CPU time taken by the hypervisor."
 
 
