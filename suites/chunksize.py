@@ -141,7 +141,7 @@ def chunksize(
     ] = 0.05,
     max_time: Annotated[
         float, Option("seconds that all points together may be timed for", above=0, maximum=604_800)
-    ] = 80.0,
+    ] = 62.0,
     memory_budget: Annotated[
         str, Option("what a chunk's temporaries may take, such as 500MB; the knee stays under it", parse=parse_budget)
     ] = "",
