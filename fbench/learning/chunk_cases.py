@@ -33,7 +33,7 @@ _FIRST_WARM_UP_S, _WARM_UP_S = 0.1, 0.005
 _SHORT_S = 0.02
 """A pass this long needs no warming up after other cases' turns: what is cold is warm within a hundredth of it."""
 _BESIDE = {
-    "cpu": ((2, 128, 1280), (2, 512, 512)),
+    "cpu": ((2, 128, 1280), (4, 512, 512)),
     "cuda": ((4, 1024, 8192), (4, 4096, 4096)),
 }
 """(products, rows, side) of the control and of the ceiling. The control's matrix is larger than a core's caches, for
