@@ -32,7 +32,7 @@ import logging
 import random
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from itertools import repeat
 from pathlib import Path
 from types import SimpleNamespace
@@ -44,9 +44,11 @@ from pytest_benchmark.fixture import BenchmarkFixture
 from pytest_benchmark.timers import default_timer
 from pytest_benchmark.utils import NameWrapper
 
+from fbench.contract import Table
 from fbench.measure.environment import environment
 from fbench.measure.medians import median_interval
 from fbench.measure.timing import CpuMeter, measure
+from fbench.results.render import markdown_table
 
 COLUMNS = ("tool", "round", "samples", "wall_s", "per_sample_us", "beyond_clock_us")
 ROUNDS = 20
@@ -161,6 +163,9 @@ def turns(rounds: int) -> Iterator[list[dict[str, object]]]:
         ]
 
 
+NOTE = "torch's blocks time many calls by one pair of readings: per call, which no other tool here does."
+
+
 def main(folder: Path, rounds: int = ROUNDS) -> None:
     """Measure, write into ``folder`` and print the medians."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -177,10 +182,15 @@ def main(folder: Path, rounds: int = ROUNDS) -> None:
             file.flush()
             for row in rows:
                 beyond[str(row["tool"])].append(float(str(row["beyond_clock_us"])))
-    print(f"{'tool':18} {'µs a sample beyond the clock':>28}   95 % interval, {rounds} rounds")
-    for tool, values in beyond.items():
-        found = median_interval(values)
-        print(f"{tool:18} {found.median:28.3f}   {found.low:.3f} to {found.high:.3f}")
+    table = Table("", ("tool", "µs a sample beyond the clock reads", "95 %"), [_line(*each) for each in beyond.items()])
+    text = f"{markdown_table(table)}\n\nMedians of {rounds} rounds in shuffled order, on an empty function. {NOTE}\n"
+    (folder / "summary.md").write_text(f"# What a sample costs\n\n{text}")
+    print(text)
+
+
+def _line(tool: str, values: Sequence[float]) -> tuple[str, str, str]:
+    found = median_interval(values)
+    return tool, f"{found.median:.3f}", f"{found.low:.3f} to {found.high:.3f}"
 
 
 if __name__ == "__main__":
