@@ -182,9 +182,13 @@ def main(folder: Path, rounds: int = ROUNDS) -> None:
             file.flush()
             for row in rows:
                 beyond[str(row["tool"])].append(float(str(row["beyond_clock_us"])))
-    table = Table("", ("tool", "µs a sample beyond the clock reads", "95 %"), [_line(*each) for each in beyond.items()])
+    table = Table(
+        "What a sample costs",
+        ("tool", "µs a sample beyond the clock reads", "95 %"),
+        [_line(*each) for each in beyond.items()],
+    )
     text = f"{markdown_table(table)}\n\nMedians of {rounds} rounds in shuffled order, on an empty function. {NOTE}\n"
-    (folder / "summary.md").write_text(f"# What a sample costs\n\n{text}")
+    (folder / "summary.md").write_text(text)
     print(text)
 
 
