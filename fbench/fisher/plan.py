@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 
 _ITEMSIZE = {"float64": 8, "float32": 4}
 _CHUNK = {"cpu": 1 << 18, "cuda": 1 << 26}
-"""Numbers of a chunked contraction's temporary, as in ``embeddings``; eight at most are held at once."""
+"""Numbers of a chunked contraction's temporary, as in ``embeddings``; eight at most are held at once, or one of
+a quadratic form's, which is four times as large, and four."""
 _KEPT_BACK = 128 * 2**20
 """What an allocator keeps of blocks that were freed, at most: glibc holds back a few of up to 32 MiB each."""
 _TILE = 512

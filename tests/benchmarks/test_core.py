@@ -21,7 +21,7 @@ def last_layer():
     return fbench.last_layer_embedding(logits, torch.randn(1000, 32, generator=generator))
 
 
-@pytest.mark.parametrize("kernel", ["published", "fused", "factored"])
+@pytest.mark.parametrize("kernel", ["published", "fused", "factored", "incremental"])
 def test_trace(benchmark, last_layer, kernel):
     assert kernel in KERNELS.names()
     F = last_layer.gram() / last_layer.n
