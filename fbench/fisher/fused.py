@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from contextlib import AbstractContextManager, nullcontext
 from functools import cache
 
 import torch
@@ -48,7 +49,13 @@ class Fused(Plain):
         R = max(16, 1 << (r - 1).bit_length())
         C = max(1, _REGISTERS // (R * R))
         state = (X, S.contiguous(), self.G, self.H, self._scores, self._traces)
-        triton_kernels.absorb[(-(-self.V.n // C),)](*state, self.V.n, self.sign, r, k, R, C)
+        with _current(X.device):
+            triton_kernels.absorb[(-(-self.V.n // C),)](*state, self.V.n, self.sign, r, k, R, C)
+
+
+def _current(device: torch.device) -> AbstractContextManager[object]:
+    """Triton launches on the current device, wherever its arguments lie."""
+    return torch.cuda.device(device) if device.type == "cuda" else nullcontext()
 
 
 @cache

@@ -124,6 +124,7 @@ class _Placed:
         self._block_s = min(_BLOCK_S, task.budget_s / _BLOCKS)
         self._meters = [_meter(device) for device in devices]
         self._seconds: float | None = None
+        self._next = 0  # of the passes: single chunks go on through the pool from block to block
 
     def block(self, *, first: bool) -> list[Row]:
         """The rows of a block: in the first one a pass for memory, and longer warming up."""
@@ -140,11 +141,16 @@ class _Placed:
             rows.append({"phase": "memory", "pass_index": 0, "peak_bytes": growth.peak_bytes})
         typical = self._typical(runs, first=first)
         count = min(_MOST_PASSES, max(1, round(self._block_s / typical)))
-        timed = time_together(self._meters, runs, range(count))
-        self._seconds = max(statistics.median(timed.seconds), 1e-7)
-        for i, seconds in enumerate(timed.seconds):
-            error = max(shard.error(i, timed.results[number][i]) for number, shard in enumerate(shards))
-            rows.append({"phase": self._point["phase"], "pass_index": i, "time_s": seconds, "max_rel_error": error})
+        # Several devices have new threads in every block: a pass before the timed ones wakes them
+        awake = 0 if len(runs) == 1 else 1
+        passes = range(self._next, self._next + awake + count)
+        self._next += awake + count
+        timed = time_together(self._meters, runs, passes)
+        self._seconds = max(statistics.median(timed.seconds[awake:]), 1e-7)
+        for at in range(awake, awake + count):
+            error = max(shard.error(passes[at], timed.results[number][at]) for number, shard in enumerate(shards))
+            seconds = {"time_s": timed.seconds[at], "max_rel_error": error}
+            rows.append({"phase": self._point["phase"], "pass_index": at - awake, **seconds})
         return [{**self._key(), **row} for row in rows]
 
     def _shard(self, number: int) -> ShardPasses:

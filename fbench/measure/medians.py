@@ -19,6 +19,8 @@ from fbench.measure.statistics import Interval
 
 __all__ = ["Median", "drift", "knee", "median_interval", "repeat_interval"]
 
+_NEAR = 0.05  # of the best median: what a wide interval may call as fast
+
 Floats = NDArray[np.float64]
 
 
@@ -100,8 +102,9 @@ def knee(
 ) -> int | None:
     """Smallest size that is as fast as the best, among those known to fit the memory budget.
 
-    As fast: a median not above the upper end of the best one's interval, or not above the best median itself
-    where that has no interval. A size whose peak is unknown is not known to fit; without a budget all fit.
+    As fast: a median not above the upper end of the best one's interval, nor 5 % above its median, or noise would pass
+    for speed; not above the best median itself where that has no interval. A size whose peak is unknown is not known
+    to fit; without a budget all fit.
 
     Args:
         sizes: [p], in any order.
@@ -120,7 +123,7 @@ def knee(
     if not points:
         return None
     best = min((found for _, found in points), key=lambda found: found.median)
-    limit = best.median if math.isnan(best.high) else best.high
+    limit = best.median if math.isnan(best.high) else min(best.high, (1 + _NEAR) * best.median)
     return min(size for size, found in points if found.median <= limit)
 
 

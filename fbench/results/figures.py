@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import textwrap
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +24,8 @@ _LINES: dict[str, Any] = {
 
 _DENSE = 100
 """Values of a line above which markers would hide it."""
+
+_NOTE_CHARACTERS = 15  # of the note's size to an inch
 
 _STYLE: Any = {
     "font.size": 10,
@@ -53,12 +56,17 @@ def draw(figure: Figure, folder: Path) -> list[Path]:
             _panel(panel, axes, legend=number == only or not same)
         canvas.suptitle(figure.title, fontsize=12)
         if figure.note:
-            canvas.supxlabel(figure.note, fontsize=8, color="#555555")
+            canvas.supxlabel(_wrapped(figure.note, width), fontsize=8, color="#555555")
         paths = [folder / f"{figure.name}.svg", folder / f"{figure.name}.png"]
         canvas.savefig(paths[0], metadata={"Date": None})
         canvas.savefig(paths[1], dpi=160)
         pyplot.close(canvas)
     return paths
+
+
+def _wrapped(note: str, inches: float) -> str:
+    """The note in lines that the figure holds."""
+    return "\n".join(textwrap.fill(line, int(_NOTE_CHARACTERS * inches)) for line in note.splitlines())
 
 
 def _panel(panel: Panel, axes: Axes, *, legend: bool) -> None:

@@ -171,8 +171,8 @@ def test_knee_is_the_smallest_within_the_interval_of_the_best():
 
 
 def test_a_budget_excludes_the_best():
-    found = [*timed(3.0, 2.5), Median(9, 2.0, 1.9, 3.1)]
-    assert knee([64, 128, 256], found, [10, 20, 40], None) == 64
+    found = [*timed(3.0, 2.5), Median(9, 2.0, 1.9, 2.05)]
+    assert knee([64, 128, 256], found, [10, 20, 40], None) == 256
     assert knee([64, 128, 256], found, [10, 20, 40], 20) == 128
     assert knee([64, 128, 256], found, [10, 20, 40], 9) is None
 
@@ -182,6 +182,11 @@ def test_an_unknown_peak_is_not_known_to_fit(unknown):
     found = timed(3.0, 2.0)
     assert knee([64, 128], found, [10, unknown], 1000) == 64
     assert knee([64, 128], found, [10, unknown], None) == 128
+
+
+def test_noise_does_not_pass_for_speed():
+    """However wide the best one's interval, a size 5 % slower is not as fast."""
+    assert knee([64, 128, 256], [*timed(3.0, 2.09), Median(9, 2.0, 1.9, 9.0)], [1] * 3, None) == 128
 
 
 def test_without_an_interval_the_best_median_decides():
