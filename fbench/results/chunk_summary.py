@@ -76,8 +76,8 @@ def _note(own: Sequence[Sweep], points: int, options: Mapping[str, Any]) -> str:
     under = " and fits the memory budget" if options.get("memory_budget") else ""
     said = [
         "Time: median over blocks of a pass over all candidates. × worst: worst over best chunk, both chosen on the "
-        f"even blocks and compared on the odd. Knee: the smallest chunk within the interval of the best{under}, and 5 % "
-        "of it. Of GEMM: of the rate of the matrix products timed in the same blocks."
+        f"even blocks and compared on the odd. Knee: the smallest chunk within the interval of the best{under}, and 5 "
+        "% of it. Of GEMM: of the rate of the matrix products timed in the same blocks."
     ]
     if any(_cell(against(sweep, own), with_interval) for sweep in own):
         said.append("× published: how many times less than the published kernel, each at its best chunk.")

@@ -154,6 +154,10 @@ def _periods(sweep: Sweep, expected: float | None, seed: int) -> Iterable[str]:
         yield _expected(sweep, expected)
 
 
+_EDGE = 3
+"""Steps to a period below which one too short to be seen cannot be told from it."""
+
+
 def _period(wiggle: Wiggle, expected: float | None, seed: int) -> str:
     found = spectrum.find_period(wiggle.values, wiggle.step, seed=seed)
     if found is None:
@@ -163,6 +167,12 @@ def _period(wiggle: Wiggle, expected: float | None, seed: int) -> str:
         return (
             f"shows no period over {len(wiggle.sizes)} sizes: the strongest, {found.period:.3g} candidates, is what "
             f"red noise may give (p = {found.p:.2g}{limits})"
+        )
+    if found.period < _EDGE * wiggle.step:
+        return (
+            f"may have a period of {found.period:.3g} candidates (p = {found.p:.2g} against red noise{limits}), but "
+            f"that is under {_EDGE} steps of {wiggle.step:g}, where a shorter one shows as well: a finer step "
+            "would tell"
         )
     return (
         f"has a period of {found.period:.3g} candidates ({found.low:.3g} to {found.high:.3g}): "

@@ -55,6 +55,16 @@ def test_a_planted_period_is_found_and_the_expected_one_named():
     assert "A wave of 128×128 tiles, one a multiprocessor, would be 188 candidates." in sentence
 
 
+def test_a_period_of_two_steps_is_not_claimed():
+    """A zigzag from size to size: a period of 16, or of 5.33, which shows alike at every eighth size."""
+    sizes = list(range(8, 513, 8))
+    rows = swept("fused", lambda c: (1e-3 + 1e-6 * c) * (1.05 if c % 16 else 1.0), sizes, noise=0.004)
+    rows += swept("fused", lambda m: 1e-5 + 1e-6 * m, sorted(needed(512, sizes)), phase="single", noise=0.004)
+    sentence = said(rows)[1]
+    assert "fused's t(c) may have a period of 16" in sentence
+    assert "that is under 3 steps of 8, where a shorter one shows as well: a finer step would tell." in sentence
+
+
 def test_without_waves_no_period_is_claimed():
     sizes = list(range(16, 1025, 16))
     rows = [
