@@ -150,7 +150,7 @@ def _timed(key: Key, rows: Sequence[Row], control: Control, precision: float) ->
         "repeat_high_s": _cell(again.high),
         "converged": found.width <= precision,  # nan, no interval yet, is not
         "flops_per_s": rate,
-        "gemm_share": None if rate is None or full is None else rate / (full * first["gpus"]),
+        "gemm_share": None if rate is None or full is None else rate / (full * ceilings(first)),
     }
 
 
@@ -180,6 +180,11 @@ def _predicted(point: Row, tau: Mapping[Key, Mapping[int, float]]) -> float | No
     if own is None or point["phase"] != "sweep":
         return None
     return chunking.predict(shard(point), point["chunk_size"], own)
+
+
+def ceilings(row: Row) -> int:
+    """Devices that each have a ceiling of their own: shards of one CPU share its."""
+    return len(set(str(row["device"]).split("+")))
 
 
 def shard(row: Row) -> int:

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 from fbench.contract import Row
 from fbench.measure import spectrum
 from fbench.measure.medians import knee
-from fbench.results.chunk_points import Control, Point, shard
+from fbench.results.chunk_points import Control, Point, ceilings, shard
 from fbench.results.ratios import Ratio, Seconds, ratio
 
 PROBLEM = ("candidates", "classes", "dim", "dtype")
@@ -158,9 +158,9 @@ def knee_of(sweep: Sweep, budget: int | None) -> int | None:
 
 def gemm_share(point: Point, control: Control) -> Ratio:
     """Share of the control's rate on as many devices, paired by block."""
-    gpus, flops = point.row["gpus"], point.flops
+    devices, flops = ceilings(point.row), point.flops
     each = control.seconds(point.row["dtype"]) if flops is not None else {}
-    return ratio({block: flops * seconds / gpus for block, seconds in each.items() if flops}, point.seconds)
+    return ratio({block: flops * seconds / devices for block, seconds in each.items() if flops}, point.seconds)
 
 
 def against(sweep: Sweep, others: Sequence[Sweep]) -> Ratio | None:

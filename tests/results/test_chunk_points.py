@@ -68,12 +68,14 @@ def test_dtypes_with_other_controls_make_no_drift():
     assert control.rate("bfloat16") is None
 
 
-def test_share_of_gemm_counts_every_device():
+@pytest.mark.parametrize(("device", "share"), [("cuda:0+cuda:1", 0.5), ("cpu+cpu", 1.0)])
+def test_share_of_gemm_counts_every_device(device, share):
+    """But one CPU twice is one CPU."""
     one = passes("fused", 64, [[0.02]] * 8)
-    two = passes("fused", 64, [[0.01]] * 8, gpus=2, device="cpu+cpu")
+    two = passes("fused", 64, [[0.01]] * 8, gpus=2, device=device)
     found = points_of(one, two)
     assert [point["flops_per_s"] for point in found] == [pytest.approx(5e10), pytest.approx(1e11)]
-    assert [point["gemm_share"] for point in found] == [pytest.approx(0.5), pytest.approx(0.5)]
+    assert [point["gemm_share"] for point in found] == [pytest.approx(0.5), pytest.approx(share)]
 
 
 def test_without_a_control_or_operations_their_cells_are_empty():
