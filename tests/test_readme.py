@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import json
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+from command import typed
 
 from fbench import cli, registry
 from fbench.results import render, table
@@ -66,12 +65,7 @@ def test_a_strategy_of_ones_own_runs(tmp_path):
     (tmp_path / "mine.py").write_text(code)
     few = ["--rounds", "1", "--seeds", "1", "--epochs", "1", "--jobs", "1", "--threads", "1"]
     words = ["compare", "--load", str(tmp_path / "mine.py"), "--strategies", "random,margin", *few]
-    done = subprocess.run(
-        [sys.executable, "-c", "import sys; from fbench.cli import run; sys.exit(run(sys.argv[1:]))", *words],
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-    )
+    done = typed(*words, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert "margin" in done.stdout
 
@@ -81,12 +75,7 @@ def test_a_kernel_of_ones_own_runs(tmp_path):
     (tmp_path / "mine.py").write_text(code)
     few = ["--candidates", "40", "--dim", "20", "--sizes", "8,16", "--max-time", "1", "--device", "cpu"]
     words = ["chunksize", "--load", str(tmp_path / "mine.py"), "--kernels", "fused,halves,halves:no-inner", *few]
-    done = subprocess.run(
-        [sys.executable, "-c", "import sys; from fbench.cli import run; sys.exit(run(sys.argv[1:]))", *words],
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-    )
+    done = typed(*words, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert "halves" in done.stdout
     assert "another question" not in done.stdout

@@ -28,8 +28,12 @@ Progress = Callable[[str, int, int], None]
 
 def shard_bounds(n: int, count: int) -> list[tuple[int, int]]:
     """``count`` slices that partition [0, n), as equal as can be; empty ones are left out."""
-    edges = [i * n // count for i in range(count + 1)]
-    return [(a, b) for a, b in itertools.pairwise(edges) if a < b]
+    return [(a, b) for a, b in itertools.pairwise(shard_edges(n, count)) if a < b]
+
+
+def shard_edges(n: int, count: int) -> list[int]:
+    """Where ``count`` shards of [0, n) begin and end: the largest has ⌈n/count⌉, the smallest ⌊n/count⌋."""
+    return [i * n // count for i in range(count + 1)]
 
 
 class Greedy:

@@ -51,6 +51,18 @@ def trace(
         InputError: matrices that are not d×d, a chunk below one, an embedding that the kernel cannot take.
         UnknownNameError: no such kernel.
     """
+    if chunk_size < 1:
+        raise InputError(f"chunk_size {chunk_size}: must be at least 1")
+    chosen, prepared = prepare(kernel, embedding, inverse, fisher, sign)
+    scores = inverse.new_empty(embedding.n)
+    for start in range(0, embedding.n, chunk_size):
+        part = slice(start, min(start + chunk_size, embedding.n))
+        scores[part] = chosen.run(prepared, part, with_inner)
+    return scores
+
+
+def prepare(kernel: str, embedding: Embedding, inverse: Tensor, fisher: Tensor, sign: int = 1) -> tuple[Kernel, Any]:
+    """The kernel of that name, and what it makes of V, M⁻¹ and F; arguments and errors as ``trace``'s."""
     chosen = KERNELS.get(kernel)
     d = embedding.dim
     for name, matrix in (("inverse", inverse), ("fisher", fisher)):
@@ -58,14 +70,7 @@ def trace(
             raise InputError(f"{name} has shape {list(matrix.shape)}; the embedding needs [{d}, {d}]")
     if sign not in (1, -1):
         raise InputError(f"sign {sign}: must be 1 (adding) or −1 (removing)")
-    if chunk_size < 1:
-        raise InputError(f"chunk_size {chunk_size}: must be at least 1")
-    prepared = chosen.prepare(embedding, inverse, fisher, sign)
-    scores = inverse.new_empty(embedding.n)
-    for start in range(0, embedding.n, chunk_size):
-        part = slice(start, min(start + chunk_size, embedding.n))
-        scores[part] = chosen.run(prepared, part, with_inner)
-    return scores
+    return chosen, chosen.prepare(embedding, inverse, fisher, sign)
 
 
 class _Prepared(NamedTuple):

@@ -20,15 +20,13 @@ from fbench.learning.chunk_state import Problem
 from fbench.machine import free_bytes
 from fbench.measure.chunking import chunks
 from fbench.measure.conditions import Conditions
-from fbench.measure.medians import median_interval
+from fbench.measure.medians import LEAST, median_interval
 from fbench.measure.memory import peak_growth
 from fbench.measure.timing import Meter, Pass, meter, time_together, warm_up
 from fbench.units import format_bytes
 
 _BLOCK_S, _MOST_PASSES, _BLOCKS = 0.03, 10, 12
 """A block times passes for about so long, one at least and so many at most; no longer than leaves time for blocks."""
-_LEAST_BLOCKS = 6
-"""Fewer give a median no interval: a point takes up to twice its share of the time for them."""
 _FIRST_WARM_UP_S, _WARM_UP_S = 0.1, 0.005
 _SHORT_S = 0.02
 """A pass this long needs no warming up after other cases' turns: what is cold is warm within a hundredth of it."""
@@ -58,7 +56,7 @@ class Task:
         found = list(dict.fromkeys([self.devices, self.devices[:1]]))
         if self.point["phase"] != "single":
             return found
-        return [each for each in found if self.point["chunk_size"] <= chunk_points.shard_sizes(self.pool, len(each))[0]]
+        return [each for each in found if self.point["chunk_size"] <= chunks(self.pool, len(each))]
 
 
 def run(task: Task, committed: Mapping[str, Sequence[Row]]) -> Iterator[Unit]:
@@ -101,14 +99,14 @@ class _History:
             return False
         widths = [median_interval(medians).width for medians in self._medians.values()]
         share = self._spent / self._task.budget_s
-        spent = share >= 2 or (share >= 1 and self.blocks >= _LEAST_BLOCKS)
+        spent = share >= 2 or (share >= 1 and self.blocks >= LEAST)  # for an interval
         return spent or all(width <= self._task.precision for width in widths)
 
     def blocks_left(self) -> int:
         if self.ended():
             return 0
         by_time = math.ceil((self._task.budget_s - self._spent) / max(self._spent / self.blocks, 1e-9))
-        return max(1, by_time, _LEAST_BLOCKS - self.blocks)
+        return max(1, by_time, LEAST - self.blocks)
 
 
 class _Placed:
@@ -117,7 +115,7 @@ class _Placed:
     def __init__(self, task: Task, devices: tuple[str, ...]) -> None:
         self._point, point = task.point, task.point
         self._single = point["phase"] == "single"
-        even = len(devices) * chunk_points.shard_sizes(task.pool, len(devices))[0]  # every shard holds the chunk
+        even = len(devices) * chunks(task.pool, len(devices))  # every shard holds the chunk
         n = even if self._single else point["candidates"]
         self._problem = Problem(n, point["classes"], point["dim"], point["dtype"], devices, task.seed)
         self._size = point["chunk_size"]
@@ -170,7 +168,7 @@ class _Placed:
         point, count = self._point, len(self._problem.devices)
         whole = {**point, "candidates": point["candidates"] * count} if self._single else point
         flops, read = chunk_points.operations(whole)
-        largest = self._size if self._single else chunk_points.shard_sizes(self._problem.n, count)[0]
+        largest = self._size if self._single else chunks(self._problem.n, count)
         return {
             **point,
             "device": "+".join(self._problem.devices),

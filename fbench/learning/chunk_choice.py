@@ -11,10 +11,11 @@ from torch import Tensor
 
 from fbench.errors import InputError
 from fbench.fisher.embeddings import Embedding
+from fbench.fisher.trace import prepare
 from fbench.measure.medians import knee, median_interval
 from fbench.measure.memory import peak_growth
 from fbench.measure.timing import Pass, meter, warm_up
-from fbench.registry import KERNELS
+from fbench.sweep import parse_sweep
 
 _LEAST, _MOST = 16, 4096
 _BLOCKS = 12
@@ -48,14 +49,15 @@ def choose_chunk(
         max_time: seconds after which no further block begins; one is always measured.
 
     Raises:
-        InputError: no size fits the budget, or nobody tells what a pass takes; or ``most`` is below one.
+        InputError: matrices that are not d×d, ``most`` below one, no size that fits the budget, or nobody tells what a
+            pass takes.
         UnknownNameError: no such kernel.
     """
     if most < 1:
         raise InputError(f"most {most}: must be at least 1")
-    chosen = KERNELS.get(kernel)
-    given, device = chosen.prepare(embedding, inverse, fisher, 1), str(embedding.device)
-    sizes = _sizes(min(most, embedding.n))
+    chosen, given = prepare(kernel, embedding, inverse, fisher)
+    device, most = str(embedding.device), min(most, embedding.n)
+    sizes = parse_sweep(f"{min(_LEAST, most)}..{most}")
 
     def pass_of(size: int) -> Pass:
         starts = max(1, embedding.n // size)
@@ -70,15 +72,6 @@ def choose_chunk(
     if found is None:
         raise InputError(f"no chunk of {kernel!r} fits a memory budget of {memory_budget:,} bytes; allow more")
     return found
-
-
-def _sizes(most: int) -> list[int]:
-    """Doubling from 16, and the largest itself."""
-    sizes, size = [], _LEAST
-    while size < most:
-        sizes.append(size)
-        size *= 2
-    return [*sizes, most]
 
 
 def _peak(run: Pass, device: str) -> int | None:

@@ -68,11 +68,6 @@ def parse_budget(text: str) -> int | None:
     return parse_bytes(text) if text else None
 
 
-def shard_sizes(n: int, devices: int) -> list[int]:
-    """Candidates of each device's shard: they add up to n and differ by one at most, the larger ones first."""
-    return [n // devices + (i < n % devices) for i in range(devices)]
-
-
 def resolve(options: dict[str, Any], context: Context) -> dict[str, Any]:
     """The options with pool, chunk sizes and single chunks for the devices and threads at hand.
 
@@ -89,8 +84,8 @@ def resolve(options: dict[str, Any], context: Context) -> dict[str, Any]:
     if min(pools) < devices:
         raise UsageError(f"--candidates {min(pools)}: must be at least 1 for each of the {devices} devices")
     resolved["sizes"] = _clamped("--sizes", options["sizes"] or _sizes_for(max(pools), context), max(pools))
-    shards = {shard_sizes(n, count)[0] for n in pools for count in {1, devices}}
-    least = min(shard_sizes(max(pools), devices))
+    shards = {chunks(n, count) for n in pools for count in {1, devices}}
+    least = max(pools) // devices  # the smallest shard
     asked = _clamped("--single", options["single"], least) if options["single"] else ()
     both = set(asked).union(*(needed(n, resolved["sizes"]) for n in shards))
     resolved["single"] = tuple(sorted(m for m in both if m <= max(shards)))

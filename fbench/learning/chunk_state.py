@@ -14,8 +14,10 @@ import torch
 from torch import Tensor
 
 from fbench.fisher.embeddings import Embedding, FactoredEmbedding, dense_embedding, last_layer_embedding
-from fbench.learning.chunk_points import parse_kernel, shard_sizes
+from fbench.fisher.greedy import shard_edges
+from fbench.learning.chunk_points import parse_kernel
 from fbench.learning.synthetic import synthetic_outputs
+from fbench.measure.chunking import chunks
 from fbench.registry import KERNELS
 
 _REFERENCE_CHUNK = 256
@@ -44,8 +46,7 @@ class Problem:
     @property
     def shards(self) -> list[slice]:
         """Candidates of each device: they partition the pool."""
-        ends = list(itertools.accumulate(shard_sizes(self.n, len(self.devices))))
-        return [slice(a, b) for a, b in zip([0, *ends], ends, strict=False)]
+        return [slice(a, b) for a, b in itertools.pairwise(shard_edges(self.n, len(self.devices)))]
 
 
 @lru_cache(maxsize=4)
@@ -108,7 +109,7 @@ def needed_bytes(problem: Problem, kernel: str, chunk_size: int) -> int:
         return 0
     rows, size = problem.k - 1, torch.empty(0, dtype=problem.kind).element_size()
     shards = len(problem.devices) if problem.devices[0] == "cpu" else 1
-    n = shards * shard_sizes(problem.n, len(problem.devices))[0]
+    n = shards * chunks(problem.n, len(problem.devices))
     chunk = shards * min(chunk_size, problem.n)
     held = 0 if (problem, True) in _made else n * rows * problem.d + 3 * problem.d**2
     return size * (held + 3 * chunk * rows * problem.d)

@@ -17,7 +17,10 @@ from scipy import special
 from fbench.errors import InputError
 from fbench.measure.statistics import Interval
 
-__all__ = ["Median", "drift", "knee", "median_interval", "repeat_interval"]
+__all__ = ["LEAST", "Median", "drift", "knee", "median_interval", "repeat_interval"]
+
+LEAST = 6
+"""Values under which a median has no 95 % interval."""
 
 _NEAR = 0.05  # of the best median: what a wide interval may call as fast
 

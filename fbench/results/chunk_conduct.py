@@ -7,12 +7,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from fbench.contract import Row
+from fbench.measure.medians import LEAST
 from fbench.results.chunk_points import Control, Point, Tables, by_block, number
 from fbench.results.chunk_words import span
 from fbench.units import format_percent
 
-_LEAST = 6
-"""Blocks under which a median has no 95 % interval."""
 _FAR = 10
 """Beyond so many times more blocks the root law is a guess: an interval that wide has a value far out in it."""
 _SHOWN = 4
@@ -53,7 +52,7 @@ def _more_time(late: Sequence[Point], precision: float, options: Mapping[str, An
 
 def _times_more(point: Point, precision: float) -> float:
     found = point.median
-    return max(_LEAST / found.n, 1.0) if math.isnan(found.width) else max((found.width / precision) ** 2, 1.0)
+    return max(LEAST / found.n, 1.0) if math.isnan(found.width) else max((found.width / precision) ** 2, 1.0)
 
 
 def _machine(control: Control, conditions: Sequence[Row]) -> Iterable[str]:

@@ -8,6 +8,7 @@ import sys
 
 import pytest
 import torch
+from command import interpreted
 
 from fbench.fisher import candidates as module
 from fbench.fisher import fused
@@ -51,12 +52,7 @@ print("agrees")
 
 
 def test_the_interpreted_kernel_agrees_with_plain_torch() -> None:
-    done = subprocess.run(
-        [sys.executable, "-c", INTERPRETED],
-        env={**os.environ, "TRITON_INTERPRET": "1"},
-        capture_output=True,
-        text=True,
-    )
+    done = interpreted(INTERPRETED)
     assert done.stdout.strip() == "agrees", done.stderr[-2000:]
 
 

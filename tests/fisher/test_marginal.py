@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
-
 import pytest
 import torch
+from command import interpreted
 from torch import Tensor
 
 import fbench
@@ -177,10 +174,5 @@ print("agrees")
 
 def test_the_interpreted_gpu_form_agrees() -> None:
     pytest.importorskip("triton")
-    done = subprocess.run(
-        [sys.executable, "-c", INTERPRETED],
-        env={**os.environ, "TRITON_INTERPRET": "1"},
-        capture_output=True,
-        text=True,
-    )
+    done = interpreted(INTERPRETED)
     assert done.stdout.strip() == "agrees", done.stderr[-2000:]

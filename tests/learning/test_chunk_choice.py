@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections import Counter
 
 import pytest
@@ -86,17 +87,14 @@ def test_sizes_double_up_to_the_most_and_the_pool(plant, problem, most, sizes):
 
 def test_chunks_move_through_the_pool(problem, plant, monkeypatch):
     parts = []
-    chosen = chunk_choice.KERNELS.get("fused")
+    kernel, prepared = chunk_choice.prepare("fused", *problem)
 
-    class Watched:
-        prepare = staticmethod(chosen.prepare)
+    def watched(given, part, with_inner):
+        parts.append((part.start, part.stop, with_inner))
+        return kernel.run(given, part, with_inner)
 
-        @staticmethod
-        def run(given, part, with_inner):
-            parts.append((part.start, part.stop, with_inner))
-            return chosen.run(given, part, with_inner)
-
-    monkeypatch.setattr(chunk_choice, "KERNELS", {"fused": Watched})
+    watching = dataclasses.replace(kernel, run=watched), prepared
+    monkeypatch.setattr(chunk_choice, "prepare", lambda name, *given: watching)
     plant(affine)
     choose_chunk(*problem, with_inner=False, most=32)
     assert {stop - start for start, stop, _ in parts} == {16, 32}
@@ -144,3 +142,11 @@ def test_an_unknown_kernel_names_the_nearest(problem):
 
 def test_by_a_real_clock_it_is_one_of_the_sizes(problem):
     assert choose_chunk(*problem, max_time=0.05) in (16, 32, 64, 128, 256, 512)
+
+
+@pytest.mark.parametrize("which", ["inverse", "fisher"])
+def test_matrices_of_another_size_are_named_as_by_trace(problem, which):
+    V, inverse, fisher = problem
+    given = {"inverse": inverse, "fisher": fisher} | {which: torch.eye(D + 1)}
+    with pytest.raises(InputError, match=rf"{which} has shape \[7, 7\]; the embedding needs \[6, 6\]"):
+        choose_chunk(V, given["inverse"], given["fisher"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import subprocess
 import sys
 import warnings
@@ -13,10 +14,10 @@ from hypothesis import strategies as st
 
 from fbench.contract import Context
 from fbench.errors import SweepError, UnknownNameError, UsageError
-from fbench.fisher.greedy import shard_bounds
+from fbench.fisher.greedy import shard_bounds, shard_edges
 from fbench.learning import chunk_points
-from fbench.learning.chunk_points import parse_kernel, points, resolve, shard_sizes, shares
-from fbench.measure.chunking import needed
+from fbench.learning.chunk_points import parse_kernel, points, resolve, shares
+from fbench.measure.chunking import chunks, needed
 
 OPTIONS = {
     "kernels": ("published", "factored:no-inner"),
@@ -94,12 +95,12 @@ def test_planning_needs_no_torch():
 @given(n=st.integers(0, 500), devices=st.integers(1, 9))
 @cases.randomised(200)
 def test_shards_partition_the_pool_as_evenly_as_a_selections_do(n, devices):
-    sizes = shard_sizes(n, devices)
+    """The largest and the smallest are what ``resolve`` takes them for."""
+    sizes = [b - a for a, b in itertools.pairwise(shard_edges(n, devices))]
     assert (len(sizes), sum(sizes)) == (devices, n)
     assert max(sizes) - min(sizes) <= 1
-    assert sizes == sorted(sizes, reverse=True)
-    bounds = [b - a for a, b in shard_bounds(n, devices)]  # in another order, and empty ones left out
-    assert sorted(bounds) == sorted(size for size in sizes if size)
+    assert (max(sizes), min(sizes)) == (chunks(n, devices), n // devices)
+    assert [b - a for a, b in shard_bounds(n, devices)] == [size for size in sizes if size]
 
 
 # What is resolved

@@ -14,8 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import torch
-from command import Ended, table
+from command import Ended, finished, table
 
 from fbench import cli, registry
 
@@ -68,11 +67,7 @@ def fbench(capfd: pytest.CaptureFixture[str], registries: Any) -> Callable[..., 
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The small run, on two shards and on one."""
-    path = tmp_path_factory.mktemp("chunksize") / "run"
-    threads = torch.get_num_threads()
-    assert cli.run(["chunksize", *SMALL, "--device", "cpu,cpu", "--out", str(path)]) == 0
-    torch.set_num_threads(threads)
-    return path
+    return finished(tmp_path_factory.mktemp("chunksize") / "run", "chunksize", *SMALL, "--device", "cpu,cpu")
 
 
 def test_every_file_is_there(whole: Path) -> None:

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 import reference as slow
 import torch
-from command import Ended, table
+from command import Ended, finished, table
 
 from fbench import cli, registry
 from fbench.learning.synthetic import synthetic_outputs
@@ -54,11 +54,7 @@ def deterministic(folder: Path) -> list[dict[str, str]]:
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The tiny run, uninterrupted; one of its two sizes of d makes no sense."""
-    path = tmp_path_factory.mktemp("select") / "run"
-    threads = torch.get_num_threads()
-    assert cli.run(["select", *TINY, "--dim", "12,13", "--out", str(path)]) == 0
-    torch.set_num_threads(threads)
-    return path
+    return finished(tmp_path_factory.mktemp("select") / "run", "select", *TINY, "--dim", "12,13")
 
 
 def where(path: Path, **values: str) -> list[dict[str, str]]:
