@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING, Annotated, Any, Self
 
 from rich.console import Console
 from rich.markup import escape
-from rich.table import Column as TableColumn
 from rich.table import Table as RichTable
 
 from fbench import registry
 from fbench.errors import FbenchError, NothingMeasuredError, UnknownNameError, UsageError
+from fbench.progress import Lines
 from fbench.registry import Suite
 from fbench.units import format_seconds
 
@@ -37,8 +37,8 @@ class _Console(Console):
 
 
 _WIDTH = None if sys.stdout.isatty() else 120  # in a pipe or a file there is no terminal to ask
-out = _Console(highlight=False, width=_WIDTH)
-err = Console(stderr=True, highlight=False, soft_wrap=True)
+out = _Console(emoji=False, highlight=False, width=_WIDTH)
+err = Console(stderr=True, emoji=False, highlight=False, soft_wrap=True)
 
 FAILED, USAGE, INTERNAL, INTERRUPTED = 1, 2, 70, 130
 _RESUMES = "interrupted: what was measured is on disk, and the same command goes on from there"
@@ -226,6 +226,7 @@ _RUN_OPTIONS: dict[str, tuple[Any, Any, str]] = {
     "retry": (bool, False, "measure failed and out-of-memory cases again"),
     "dry_run": (bool, False, "print the plan and what each case will cost, and stop"),
 }
+_SECOND_NAMES = {"dry_run": ["--plan"]}
 
 
 def _suite_command(suite: Suite, loads: tuple[Path, ...]) -> Callable[..., int]:
@@ -248,13 +249,13 @@ def _suite_command(suite: Suite, loads: tuple[Path, ...]) -> Callable[..., int]:
 def _parameter(name: str, kind: type, default: Any, text: str) -> inspect.Parameter:
     import typer
 
-    flag = registry.flag_of(name)
+    flags = [registry.flag_of(name), *_SECOND_NAMES.get(name, [])]
     shown = default not in ("", False, 0)
     if kind in (int, float):  # read by options.read_numbers, whose messages name the value
-        option = typer.Option(flag, help=text, show_default=shown, metavar="INT" if kind is int else "NUMBER")
+        option = typer.Option(*flags, help=text, show_default=shown, metavar="INT" if kind is int else "NUMBER")
         kind, default = str, str(default)
     else:
-        option = typer.Option(flag, help=text, show_default=shown, metavar=None if kind is bool else "TEXT")
+        option = typer.Option(*flags, help=text, show_default=shown, metavar=None if kind is bool else "TEXT")
     annotation: Any = Annotated[kind, option]
     return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation)
 
@@ -324,7 +325,9 @@ def conduct(suite: Suite, typed: Mapping[str, Any], given: Set[str], loads: tupl
     settings = options.settings(suite, typed, loads)
     resolved = options.resolve_options(suite, typed, Context(settings.devices, settings.threads))
     if typed["dry_run"]:
-        return _show_plan(suite, resolved, settings)
+        for line in options.plan_lines(suite, resolved, settings.devices, out.width):
+            out.print(line, markup=False)
+        return 0
     identity = runner.identify(suite, resolved, settings)
     path, resumed = runner.place(suite, identity, settings)
     run_folder = runner.open_folder(suite, path, resumed, identity, settings)
@@ -344,20 +347,6 @@ def _announce(suite: Suite, run_folder: RunFolder, resumed: bool, settings: Sett
         f"{verb} run of {suite.name} in {run_folder.path} ({where}, {settings.jobs} × {settings.threads} threads)",
         markup=False,
     )
-
-
-def _show_plan(suite: Suite, resolved: Mapping[str, Any], settings: Settings) -> int:
-    cases = suite.grid(resolved)
-    costs = [dict(suite.predict(case, resolved)) if suite.predict else {} for case in cases]
-    names = list(costs[0]) if costs else []
-    grid = RichTable(*(TableColumn(name, overflow="fold") for name in ("case", *names)), box=None)
-    for case, cost in zip(cases, costs, strict=True):
-        grid.add_row(case.id, *cost.values())
-    out.print(grid)
-    units = suite.units(resolved)
-    each = f" of {units} {suite.unit}s" if units else ""
-    out.print(f"{len(cases)} cases{each} on {'+'.join(settings.devices)}; nothing was run.")
-    return 0
 
 
 def _report(suite: Suite, resolved: Mapping[str, Any], rows: Mapping[str, list[Row]], run_folder: RunFolder) -> int:
@@ -405,8 +394,9 @@ class Progress:
     def __init__(self, suite: Suite) -> None:
         self._suite = suite
         self._total: int | None = None
-        self._done = self._said = 0
+        self._done = 0
         self._bar: Any = None
+        self._lines = Lines()
 
     def __enter__(self) -> Self:
         self._bar = _bar()
@@ -427,12 +417,11 @@ class Progress:
     def measured(self, case: Case, unit: int, left_s: float | None) -> None:
         """A unit was committed; about ``left_s`` seconds are left."""
         self._done += 1
-        left = "" if left_s is None else f"{format_seconds(left_s)} left"
         if self._bar is not None:
+            left = "" if left_s is None else f"{format_seconds(left_s)} left"
             self._bar.update(self._bar.task_ids[0], completed=self._done, description=case.id, left=left)
-        elif self._total and (self._done - self._said) * 10 >= self._total:
-            self._said = self._done
-            err.print(f"{self._done} of {self._total} units, {left}", markup=False)
+        elif line := self._lines.due(self._done, self._total, left_s):
+            err.print(line, markup=False)
 
     def stopped(self, case: Case, fault: Fault) -> None:
         """A case ran out of memory or failed."""

@@ -137,8 +137,11 @@ def inline(job: Job, cases: Sequence[Case], committed: Committed, seed: int) -> 
 
 
 def workers(job: Job, cases: Sequence[Case], committed: Committed, seed: int, count: int) -> Iterator[Event]:
-    """Run the cases in ``count`` spawned processes; one that is killed costs its case, not the run."""
-    turns = _turns(job, cases, seed)
+    """Run the cases in ``count`` spawned processes; one that is killed costs its case, not the run.
+
+    A suite whose executor is ``fresh`` gets a new process for every case, however the one before it ended.
+    """
+    turns, fresh = _turns(job, cases, seed), registry.SUITES.get(job.suite).executor == "fresh"
     pool = [_Worker(job) for _ in range(min(count, len(cases)))]
     busy: dict[Any, tuple[int, Case]] = {}
 
@@ -157,6 +160,8 @@ def workers(job: Job, cases: Sequence[Case], committed: Committed, seed: int, co
                 outcome = pool[lane].receive()
                 if not isinstance(outcome, Unit):
                     turns.end(lane, case)
+                    if fresh:
+                        pool[lane].stop()
                 yield Event(case, outcome)
                 give(lane)
     finally:
@@ -169,7 +174,7 @@ def _turns(job: Job, cases: Sequence[Case], seed: int) -> Turns:
 
 
 class _Worker:
-    """A spawned process and the pipe to it; a dead one is replaced when it is next needed."""
+    """A spawned process and the pipe to it; one that died or was stopped is replaced when it is next needed."""
 
     def __init__(self, job: Job) -> None:
         self._job = job
@@ -185,7 +190,7 @@ class _Worker:
     def send(self, case: Case, committed: dict[str, list[Row]]) -> None:
         try:
             self.pipe.send((case, committed))
-        except OSError:  # it died, with the cases that it held: a new one takes them up from what is committed
+        except OSError:  # it is gone, with the cases that it held: a new one takes them up from what is committed
             self._start()
             self.pipe.send((case, committed))
 
@@ -198,6 +203,7 @@ class _Worker:
             return _death(self._process.exitcode or 0)
 
     def stop(self) -> None:
+        """End the process, and wait until the system has its memory back; once more does nothing."""
         self._process.terminate()
         self._process.join()
         self.pipe.close()
@@ -214,6 +220,7 @@ def _death(code: int) -> Fault:
 def _serve(pipe: Connection, job: Job) -> None:
     """A worker's life: advance what it is told to, until the pipe closes."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
+    multiprocessing.current_process().daemon = False  # only here, for daemons may not start processes: a case may
     for path in job.loads:
         registry.load_file(path)
     _pin(job.threads)

@@ -1,10 +1,12 @@
-"""How much time a run has left, from how long its units took."""
+"""How much time a run has left, from how long its units took; and when and how that is said in plain lines."""
 
 from __future__ import annotations
 
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
+
+from fbench.units import format_seconds
 
 
 class Clock:
@@ -57,3 +59,22 @@ def remaining(spent: Mapping[int, Sequence[float]], left: Sequence[int]) -> floa
     means = {unit: sum(seconds) / len(seconds) for unit, seconds in spent.items() if seconds}
     latest = means[max(means)] if means else 0.0
     return sum(means.get(unit, latest) for unit in left)
+
+
+class Lines:
+    """Progress where no bar can be drawn: a line with the first unit that ends ``every_s`` or more after the last line.
+
+    Nothing ticks in between: a run whose units take minutes says something every so many minutes.
+    """
+
+    def __init__(self, every_s: float = 30.0, now: Callable[[], float] = time.perf_counter) -> None:
+        self._every_s, self._now, self._said = every_s, now, now()
+
+    def due(self, done: int, total: int | None, left_s: float | None) -> str:
+        """``12 of 72 units done, about 40 s left``; empty where it is too early to say something again."""
+        now = self._now()
+        if now - self._said < self._every_s:
+            return ""
+        self._said = now
+        whole = f"{done} of {total}" if total else f"{done}"
+        return f"{whole} units done" + (f", about {format_seconds(round(left_s))} left" if left_s is not None else "")

@@ -127,7 +127,8 @@ class Suite:
     number in any unit: dear cases start first, so that processes end together and the time left errs high.
     ``schedule`` says how cases take turns: ``"cases"`` ends one before the next begins, ``"blocks"`` takes one unit of
     every case, in shuffled order, again and again, so that a drift of the machine meets all alike.
-    ``executor="worker"`` runs the cases in a spawned process, so that one killed for memory is a row.
+    ``executor="worker"`` runs the cases in a spawned process, so that one killed for memory is a row; ``"fresh"`` in
+    one of its own each, so that what a case leaves in memory is never in the next, and takes the schedule ``"cases"``.
     """
 
     name: str
@@ -146,7 +147,13 @@ class Suite:
     predict: Callable[..., Mapping[str, str]] | None = None
     cost: Callable[[Case, Mapping[str, Any]], float] | None = None
     schedule: Literal["cases", "blocks"] = "cases"
-    executor: Literal["inline", "worker"] = "inline"
+    executor: Literal["inline", "worker", "fresh"] = "inline"
+
+    def __post_init__(self) -> None:
+        if self.executor == "fresh" and self.schedule != "cases":
+            raise TypeError(
+                f"suite {self.name}: executor='fresh' ends a case before the next; it takes schedule='cases'"
+            )
 
     def all_tables(self) -> dict[str, tuple[Column, ...]]:
         """Columns of every table that the suite writes: ``results`` first."""
@@ -155,7 +162,7 @@ class Suite:
     def grid(self, options: Mapping[str, Any]) -> list[Case]:
         """Every case: what ``points`` gives, or all that the axes span, the first axis varying slowest."""
         points = self._spanned(options) if self.points is None else self.points(options)
-        return [Case(" ".join(f"{axis}={_label(value)}" for axis, value in p.items()), p) for p in points]
+        return [Case(spell(point), point) for point in points]
 
     def _spanned(self, options: Mapping[str, Any]) -> list[dict[str, Any]]:
         points: list[dict[str, Any]] = [{}]
@@ -172,6 +179,11 @@ class Suite:
 def flag_of(name: str) -> str:
     """``train_batch`` as it is typed: ``--train-batch``."""
     return "--" + name.replace("_", "-")
+
+
+def spell(point: Mapping[str, Any]) -> str:
+    """A point of the grid, or a part of one, as case ids have it: ``kernel=fused dim=64 seeds=0-7``."""
+    return " ".join(f"{axis}={_label(value)}" for axis, value in point.items())
 
 
 def _label(value: Any) -> str:

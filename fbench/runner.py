@@ -187,7 +187,7 @@ def _events(
     context = Context(devices=settings.devices, threads=settings.threads, options=dict(options))
     job = executors.Job(suite.name, dict(options), context, settings.threads, settings.loads)
     seed = int(options.get("seed", 0))
-    if suite.executor == "worker" or settings.jobs > 1:
+    if suite.executor != "inline" or settings.jobs > 1:
         return executors.workers(job, todo, history.of, seed, settings.jobs)
     return executors.inline(job, todo, history.of, seed)
 

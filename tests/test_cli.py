@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import re
 import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 
 import psutil
 import pytest
@@ -15,6 +17,7 @@ import pytest
 import fbench
 from fbench import cli, registry, runner
 from fbench.measure import doctor
+from fbench.progress import Lines
 
 COMMAND = [sys.executable, "-c", "from fbench.cli import main; main()"]
 
@@ -215,6 +218,135 @@ def test_a_plan_is_shown_and_nothing_is_written(call, toy_file, tmp_path):
     assert [line.strip() for line in out.splitlines() if "size=" in line] == ["size=5", "size=6"]
     assert "2 cases of 3 steps on cpu; nothing was run." in out
     assert [path.name for path in tmp_path.iterdir()] == ["toy.py"]
+
+
+def test_plan_is_another_name_of_dry_run(tmp_path):
+    said = []
+    for flag in ("--plan", "--dry-run"):
+        with start("chunksize", "--device", "cpu", "--sizes", "16,32", flag, cwd=tmp_path) as process:
+            said.append((*process.communicate(timeout=60), process.returncode))
+    assert said[0] == said[1]
+    out, err, code = said[0]
+    assert (code, err) == (0, "")
+    assert "chunk_size=32" in out
+    assert out.endswith("cases on cpu; nothing was run.\n")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("command", [*registry.SUITES.names(), "pick"])
+def test_the_help_has_both_names_of_the_plan(call, command):
+    code, out, _ = call(command, "--help")
+    assert code == 0
+    assert "--dry-run, --plan" in out
+
+
+PHASES = ("data", "train", "embed", "fisher", "init", "forward", "backward", "peak", "d×d matrices")
+WIDE = (*PHASES, "largest chunk", "largest pool", "note")
+REASON = "dim 13 is not a multiple of classes 10: d of the last layer is classes × features; choose 10 or 20"
+
+
+def points_of(options):
+    methods = ("incremental", "published:no-inner", "fused")
+    return [{"method": m, "dtype": "float32", "size": s, "seeds": (0, 1, 2)} for m in methods for s in options["sizes"]]
+
+
+@pytest.fixture
+def plan(call, toy_file, monkeypatch):
+    """The plan of six cases as a terminal of so many columns shows it; ``predict`` says what one costs."""
+
+    def shown(predict, width, sizes="13,320"):
+        monkeypatch.setattr(cli.out, "width", width)
+        registry.load_file(toy_file)
+        suite = replace(registry.SUITES.get("toy"), name="wide", predict=predict, points=points_of)
+        registry.SUITES.add(suite)
+        code, out, err = call("wide", "--plan", "--sizes", sizes)
+        assert (code, err) == (0, "")
+        lines = out.splitlines()
+        assert max(map(len, lines)) <= width
+        assert lines[-1].endswith(" cases of 3 steps on cpu; nothing was run.")
+        return lines[:-1]
+
+    return shown
+
+
+def wide(case, options):
+    if case.point["size"] == 13:
+        return {**dict.fromkeys(WIDE, ""), "note": REASON}
+    chunk = "" if case.point["method"] == "incremental" else "1,024"
+    sizes = {name: f"{case.point['size'] * number} MiB" for number, name in enumerate(PHASES)}
+    return {**sizes, "largest chunk": chunk, "largest pool": "50,000", "note": ""}
+
+
+@pytest.mark.parametrize("width", [80, 120])
+def test_a_plan_too_wide_for_a_table_is_a_block_a_case(plan, width):
+    lines = plan(wide, width)
+    assert lines[0] == "In every case: dtype=float32 seeds=0-2"
+    cases = [line for line in lines if line.startswith("method=")]
+    assert cases == [f"method={m} size={s}" for m in ("incremental", "published:no-inner", "fused") for s in (13, 320)]
+    block = lines[lines.index("method=fused size=320") + 1 :]
+    said = re.split(r"  +", " ".join(block).strip())
+    assert said == [*(f"{n} {320 * i} MiB" for i, n in enumerate(PHASES)), "largest chunk 1,024", "largest pool 50,000"]
+    refused = lines[lines.index("method=fused size=13") + 1 : lines.index("method=fused size=320")]
+    assert " ".join(line.strip() for line in refused) == f"note: {REASON}"
+    assert all(len(line) - len(line.lstrip()) == 2 + 2 * bool(at) for at, line in enumerate(refused))
+    assert [line for line in lines if not line.strip()] == []
+
+
+def test_places_in_blocks_are_equal(plan):
+    """Numbers are compared downwards, whatever a case lacks."""
+
+    def predict(case, options):
+        return {**wide(case, options), **({"train": ""} if case.point["method"] == "fused" else {})}
+
+    lines = plan(predict, 80)
+    assert sum("train" in line for line in lines) == 2
+    for name in ("embed", "largest pool"):
+        assert len({line.index(name) for line in lines if name in line}) == 1
+
+
+def test_a_plan_that_fits_is_a_table(plan):
+    def predict(case, options):
+        ready = {"empty": "", "a pass": f"{case.point['size']} FLOP"}
+        return ready if case.point["method"] == "incremental" else {**ready, "for": "2 s", "note": REASON}
+
+    assert plan(predict, 120, "5") == [
+        "In every case: dtype=float32 size=5 seeds=0-2",
+        "case                       a pass  for",
+        "method=incremental         5 FLOP",
+        "method=published:no-inner  5 FLOP  2 s",
+        f"  note: {REASON}",
+        "method=fused               5 FLOP  2 s",
+        f"  note: {REASON}",
+    ]
+
+
+def test_a_case_alone_is_shown_whole(call, toy_file):
+    _, out, _ = call("toy", "--load", toy_file, "--plan", "--sizes", "5")
+    assert out == "case\nsize=5\n1 cases of 3 steps on cpu; nothing was run.\n"
+
+
+def test_a_process_a_case_is_one_at_a_time(call, toy_file):
+    registry.load_file(toy_file)
+    registry.SUITES.add(replace(registry.SUITES.get("toy"), name="toyfresh", executor="fresh"))
+    code, _, err = call("toyfresh", "--jobs", 2)
+    assert code == 2
+    assert err == "fbench: --jobs 2: cases of `fbench toyfresh` on cpu run one at a time; leave it out\n"
+    assert call("toyfresh", "--jobs", 1, "--plan")[0] == 0
+
+
+@pytest.mark.parametrize(("suite", "whole"), [("toy", "9 of 9"), ("toyopen", "9")])
+def test_without_a_terminal_lines_say_how_far_it_is(call, toy_file, monkeypatch, suite, whole):
+    monkeypatch.setattr(cli, "Lines", functools.partial(Lines, every_s=0))
+    code, out, err = call(suite, "--load", toy_file, "--threads", 1, "--jobs", 1)
+    lines = [line for line in err.splitlines() if "done" in line]
+    assert (code, len(lines), "done" in out) == (0, 9, False)
+    assert lines[-1].startswith(f"{whole} units done")
+    assert lines[-1].endswith(", about 0 s left") == (suite == "toy")
+
+
+def test_a_short_run_says_nothing_on_the_way(call, toy_file):
+    _, _, err = call("toy", "--load", toy_file, "--threads", 1, "--jobs", 1)
+    assert err.count("\n") == 1
 
 
 def test_nothing_measured_is_exit_4(call, toy_file, tmp_path):

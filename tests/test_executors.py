@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import os
+import textwrap
 from collections import Counter
+from dataclasses import replace
 
+import psutil
 import pytest
 import torch
 
@@ -198,8 +201,6 @@ def test_the_last_case_may_kill_its_worker(toy, tmp_path):
 
 
 def test_leaving_early_ends_the_workers(toy):
-    import psutil
-
     before = set(psutil.Process().children())
     job, cases = job_of(toy, "toyworker")
     events = workers(job, cases, lambda case: {"results": [], "extra": []}, 0, 2)
@@ -212,9 +213,115 @@ def test_leaving_early_ends_the_workers(toy):
 
 
 def cmdline(process):
-    import psutil
-
     try:
         return process.cmdline()
     except psutil.Error:
         return []
+
+
+PIDS = """
+    import multiprocessing, os, signal
+    from dataclasses import replace
+    from fbench.contract import Unit
+    from fbench.registry import SUITES
+
+    toy = SUITES.get("toy")
+
+    def pids(case, context, **options):
+        for unit in toy.measure(case, context, **options):
+            yield replace(unit, rows=[{**row, "value": os.getpid()} for row in unit.rows])
+
+    def parent(case, context, **options):
+        spawn = multiprocessing.get_context("spawn")
+        ours, theirs = spawn.Pipe()
+        child = spawn.Process(target=theirs.poll, args=(60,))  # ends with the pipe
+        child.start()
+        theirs.close()
+        yield Unit(0, [{"size": case.point["size"], "value": child.pid}])
+        if case.point["size"] == 2:
+            os.kill(os.getpid(), signal.SIGKILL)
+        ours.close()
+        child.join()
+        yield Unit(1, [{"size": case.point["size"], "value": child.exitcode}])
+
+    for executor in ("worker", "fresh"):
+        SUITES.add(replace(toy, name=f"{executor}pids", measure=pids, executor=executor))
+        SUITES.add(replace(toy, name=f"{executor}parent", measure=parent, executor=executor))
+"""
+
+
+@pytest.fixture
+def pids_of(toy, tmp_path):
+    """A job of a suite of ``PIDS`` on the sizes 1 to 5, and its cases: a value is the number of a process."""
+    path = tmp_path / "pids.py"
+    path.write_text(textwrap.dedent(PIDS))
+    registry.load_file(path)
+
+    def found(suite, sizes=range(1, 6), **options):
+        job, cases = job_of(toy, suite, sizes=tuple(sizes), **options)
+        return replace(job, loads=(toy, path)), cases
+
+    return found
+
+
+def by_size(rows):
+    found = {}
+    for row in rows["results"]:
+        found.setdefault(row["size"], set()).add(row["value"])
+    return found
+
+
+@pytest.mark.parametrize("count", [1, 2])
+def test_a_fresh_process_for_every_case(pids_of, count):
+    job, cases = pids_of("freshpids")
+    _, rows = collect(job, cases, count=count)
+    seen = by_size(rows)
+    assert [len(own) for own in seen.values()] == [1] * 5  # the units of a case stay together
+    assert len(set.union(*seen.values()) - {os.getpid()}) == 5
+    assert len(rows["results"]) == 15
+
+
+def test_a_worker_stays_for_all_cases(pids_of):
+    job, cases = pids_of("workerpids", sizes=range(1, 4))
+    _, rows = collect(job, cases, count=1)
+    assert len(set.union(*by_size(rows).values())) == 1
+
+
+def test_a_fresh_process_is_gone_before_the_next_begins(pids_of):
+    """Else the memory of one case would be the machine's load in the next."""
+    job, cases = pids_of("freshpids", sizes=range(1, 4))
+    pids = {}
+    for event in workers(job, cases, lambda case: {"results": [], "extra": []}, 0, 1):
+        if isinstance(event.outcome, Unit):
+            pids[event.case.id] = event.outcome.rows[0]["value"]
+        else:
+            assert not psutil.pid_exists(pids[event.case.id])
+    assert len(pids) == 3
+
+
+def test_fresh_processes_that_die_or_fail(pids_of, tmp_path):
+    """One lane, so that every case follows one that came to grief."""
+    (tmp_path / "trap").write_text("1:1:kill 2:1:exit 3:1:raise 4:1:memory")
+    job, cases = pids_of("freshpids", trap=str(tmp_path / "trap"))
+    events, rows = collect(job, cases, count=1)
+    assert {case: (fault.status, fault.reason[:40]) for case, fault in faults(events).items()} == {
+        "size=1": ("oom", "the worker process was killed (signal 9)"),
+        "size=2": ("failed", "the worker process ended with exit code "),
+        "size=3": ("failed", 'ValueError: one, two, "three"'),
+        "size=4": ("oom", "MemoryError"),
+    }
+    seen = by_size(rows)
+    assert len(set.union(*seen.values())) == len(seen) == 5
+    assert Counter(row["size"] for row in rows["results"]) == {1: 1, 2: 1, 3: 1, 4: 1, 5: 3}
+
+
+@pytest.mark.parametrize("executor", ["worker", "fresh"])
+def test_a_case_may_start_processes_and_be_killed_beside_them(pids_of, executor):
+    job, cases = pids_of(f"{executor}parent", sizes=(1, 2, 3))
+    events, rows = collect(job, cases, count=1)
+    assert {case: fault.status for case, fault in faults(events).items()} == {"size=2": "oom"}
+    children = [row["value"] for row in rows["results"] if row["value"]]
+    assert [row["size"] for row in rows["results"] if row["value"] == 0] == [1, 3]  # exit codes
+    assert len(set(children)) == 3
+    _, alive = psutil.wait_procs([psutil.Process(pid) for pid in children if psutil.pid_exists(pid)], timeout=10)
+    assert alive == []

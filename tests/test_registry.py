@@ -63,6 +63,19 @@ def test_defaults_of_a_suite(declare):
     )
 
 
+def test_fresh_processes_and_blocks_exclude_each_other(declare):
+    assert declare(lambda case, context: (), executor="fresh").schedule == "cases"
+    with pytest.raises(TypeError, match=r"suite mine: executor='fresh' ends a case .*; it takes schedule='cases'"):
+        declare(lambda case, context: (), executor="fresh", schedule="blocks")
+
+
+def test_a_point_is_spelled_as_its_case():
+    assert (
+        registry.spell({"kind": "a", "size": 20, "seeds": (0, 1, 2), "ids": (4,)}) == "kind=a size=20 seeds=0-2 ids=4"
+    )
+    assert registry.spell({}) == ""
+
+
 def test_an_option_without_a_declaration(declare):
     def measure(case, context, *, size: int = 1):
         return ()

@@ -123,6 +123,42 @@ def test_processes_leave_no_trace(tmp_path, toy):
     assert tables_of(tmp_path / "two") == tables_of(tmp_path / "worker") == tables_of(tmp_path / "whole")
 
 
+@pytest.fixture
+def fresh(toy, tmp_path):
+    """The toy suite with a process for every case; gives settings that its processes can load it by."""
+    path = tmp_path / "fresh.py"
+    path.write_text(
+        "from dataclasses import replace\nfrom fbench.registry import SUITES\n"
+        "SUITES.add(replace(SUITES.get('toy'), name='toyfresh', executor='fresh'))\n"
+    )
+    registry.load_file(path)
+    return lambda **more: Settings(out=tmp_path / "run", loads=(toy, path), **more)
+
+
+def test_a_run_of_fresh_processes_goes_on_where_it_stopped(tmp_path, fresh):
+    drive(tmp_path / "whole")
+    for units, already in ((2, 0), (3, 2)):  # within the first case, and within the second
+        listener = Listener(units)
+        with pytest.raises(KeyboardInterrupt):
+            drive(tmp_path / "run", "toyfresh", listener, settings=fresh())
+        assert listener.plan == (already, 9)
+    listener = Listener()
+    drive(tmp_path / "run", "toyfresh", listener, settings=fresh())
+    assert (listener.plan, len(listener.told)) == ((5, 9), 4)
+    assert tables_of(tmp_path / "run") == tables_of(tmp_path / "whole")
+
+
+def test_a_fresh_process_that_is_killed_is_a_row(tmp_path, trap, fresh):
+    trap.write_text("3:1:kill")
+    rows = drive(tmp_path / "run", "toyfresh", settings=fresh(), trap=str(trap))["results"]
+    assert [(row["size"], row["status"]) for row in rows] == [(3, "ok"), (3, "oom"), *[(1, "ok")] * 3, *[(2, "ok")] * 3]
+    assert "killed (signal 9)" in rows[1]["reason"]
+    trap.unlink()
+    drive(tmp_path / "run", "toyfresh", settings=fresh(retry=True), trap=str(trap))
+    drive(tmp_path / "whole")
+    assert tables_of(tmp_path / "run") == tables_of(tmp_path / "whole")
+
+
 @pytest.mark.parametrize("name", SUITES)
 def test_interrupted_anywhere_the_bytes_are_the_same(tmp_path, name):
     drive(tmp_path / "whole", name)
