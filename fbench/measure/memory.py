@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+_MMAP_THRESHOLD, _TRIM_THRESHOLD = -3, -1  # mallopt(3)
 _STATUS, _CLEAR = Path("/proc/self/status"), Path("/proc/self/clear_refs")
 
 
@@ -38,14 +39,14 @@ def peak_growth(device: str = "cpu") -> Iterator[Growth]:
         torch.cuda.synchronize(device)
         found.peak_bytes = torch.cuda.max_memory_allocated(device) - before
         return
-    _give_back()
-    start = _reset_high_water()
+    give_back()
+    start = reset_high_water()
     yield found
     if start is not None:
-        found.peak_bytes = max(0, _field("VmHWM") - start)
+        found.peak_bytes = max(0, high_water() - start)
 
 
-def _give_back() -> None:
+def give_back() -> None:
     """Hand freed memory back to the system: the next allocation would be served from it and not be seen."""
     if sys.platform == "linux":
         trim = getattr(ctypes.CDLL(None), "malloc_trim", None)  # glibc's alone
@@ -53,13 +54,28 @@ def _give_back() -> None:
             trim(0)
 
 
-def _reset_high_water() -> int | None:
+def return_freed_blocks() -> bool:
+    """Have the C library return every freed block of 64 KiB or more at once, from now on; False where it cannot.
+
+    glibc keeps freed blocks of up to 32 MiB and fits later ones into them badly, so that resident memory stands above
+    what is held; returned, it follows what is held, and every block costs a call to the system and new pages.
+    """
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None) if sys.platform == "linux" else None  # glibc's alone
+    return mallopt is not None and all(mallopt(knob, 1 << 16) == 1 for knob in (_MMAP_THRESHOLD, _TRIM_THRESHOLD))
+
+
+def reset_high_water() -> int | None:
     """Resident bytes now, the kernel's high-water mark set back to them; None where Linux does not let us."""
     try:
         _CLEAR.write_text("5")  # proc(5): resets VmHWM
         return _field("VmRSS")
     except (OSError, KeyError):
         return None
+
+
+def high_water() -> int:
+    """The most bytes that were resident since ``reset_high_water``, which must have given a number."""
+    return _field("VmHWM")
 
 
 def _field(name: str) -> int:
