@@ -99,8 +99,10 @@ class Table:
 class Series:
     """One line of a figure, its interval, and every raw point behind it as (x, y).
 
-    ``points`` as a style leaves the line out and draws intervals as bars. A series that is ``like`` another of its
-    panel, named by its label, is drawn in that one's colour; one whose own label is empty does not stand in the legend.
+    ``points`` as a style leaves the line out and draws intervals as bars; ``bars`` has a bar at every x, which are 1
+    apart, beside those of the panel's other ``bars``. A y of NaN is a gap, and no bar. A series that is ``like``
+    another of its panel, named by its label, is drawn in that one's colour; one whose own label is empty does not stand
+    in the legend.
     """
 
     label: str
@@ -109,13 +111,17 @@ class Series:
     low: Sequence[float] | None = None
     high: Sequence[float] | None = None
     points: Sequence[tuple[float, float]] = ()
-    style: Literal["line", "dashed", "points"] = "line"
+    style: Literal["line", "dashed", "points", "bars"] = "line"
     like: str = ""
 
 
 @dataclass(frozen=True)
 class Panel:
-    """One pair of axes; ``marks`` are vertical lines, each at an x with a text; ``aside``: no legend over the data."""
+    """One pair of axes; ``marks`` are vertical lines, each at an x with a text; ``aside``: no legend over the data.
+
+    ``x_names`` are categories at 0, 1, 2, … in place of ticks; ``bands`` are shaded spans from one x to another, each
+    with a text above it, which may be empty.
+    """
 
     series: Sequence[Series]
     x_label: str
@@ -127,11 +133,13 @@ class Panel:
     y_ticks: Sequence[float] = ()
     marks: Sequence[tuple[float, str]] = ()
     aside: bool = False
+    x_names: Sequence[str] = ()
+    bands: Sequence[tuple[float, float, str]] = ()
 
 
 @dataclass(frozen=True)
 class Figure:
-    """One file of ``figures/``: its panels side by side."""
+    """One file of ``figures/``: its panels side by side; more than two that all have ``x_names``, in rows of two."""
 
     name: str
     title: str

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import itertools
+import math
 import textwrap
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,6 +28,9 @@ _DENSE = 100
 """Values of a line above which markers would hide it."""
 
 _NOTE_CHARACTERS = 15  # of the note's size to an inch
+_NAME_CHARACTERS = 78  # of an axis's categories that stand side by side
+_BARS = 0.8  # of the distance between categories is taken by their bars
+_APART = 0.05  # of the axis's width, between the texts of two bands
 
 _STYLE: Any = {
     "font.size": 10,
@@ -49,9 +54,12 @@ def draw(figure: Figure, folder: Path) -> list[Path]:
     folder.mkdir(parents=True, exist_ok=True)
     with pyplot.rc_context(_STYLE):
         same = len({tuple(series.label for series in panel.series if series.label) for panel in figure.panels}) == 1
-        width = 6.4 * len(figure.panels) if len(figure.panels) > 1 else 7.2
-        canvas, grid = pyplot.subplots(1, len(figure.panels), figsize=(width, 4.5), squeeze=False)
-        for number, (panel, axes) in enumerate(zip(figure.panels, grid[0], strict=True)):
+        rows, columns = _grid(figure)
+        width = 6.4 * columns if columns > 1 else 7.2
+        canvas, grid = pyplot.subplots(rows, columns, figsize=(width, 4.5 if rows == 1 else 3.6 * rows), squeeze=False)
+        for axes in grid.flat[len(figure.panels) :]:
+            axes.set_axis_off()
+        for number, (panel, axes) in enumerate(zip(figure.panels, grid.flat, strict=False)):
             only = len(figure.panels) - 1 if panel.aside else 0  # beside the last one, not between two
             _panel(panel, axes, legend=number == only or not same)
         canvas.suptitle(figure.title, fontsize=12)
@@ -64,15 +72,24 @@ def draw(figure: Figure, folder: Path) -> list[Path]:
     return paths
 
 
+def _grid(figure: Figure) -> tuple[int, int]:
+    """Rows and columns of its panels: a row of categories stays as wide as a slide."""
+    count = len(figure.panels)
+    in_pairs = count > 2 and all(panel.x_names for panel in figure.panels)
+    return (-(-count // 2), 2) if in_pairs else (1, count)
+
+
 def _wrapped(note: str, inches: float) -> str:
     """The note in lines that the figure holds."""
     return "\n".join(textwrap.fill(line, int(_NOTE_CHARACTERS * inches)) for line in note.splitlines())
 
 
 def _panel(panel: Panel, axes: Axes, *, legend: bool) -> None:
-    shift = _dodge(panel)
-    for number, (series, colour) in enumerate(zip(panel.series, _colours(panel), strict=True)):
-        _series(series, axes, colour, shift * (number - (len(panel.series) - 1) / 2))
+    for series, colour, shift in zip(panel.series, _colours(panel), _shifts(panel), strict=True):
+        if series.style == "bars":
+            _bars(series, axes, colour, shift, _bar_width(panel))
+        else:
+            _series(series, axes, colour, shift)
     axes.set(xlabel=panel.x_label, ylabel=panel.y_label, title=panel.title)
     if panel.x_log:
         axes.set_xscale("log", base=2)
@@ -86,7 +103,10 @@ def _panel(panel: Panel, axes: Axes, *, legend: bool) -> None:
     if panel.y_ticks:
         axes.set_yticks(panel.y_ticks, [f"{tick:,g}" for tick in panel.y_ticks])
         axes.tick_params(axis="y", which="minor", left=False, labelleft=False)
+    if panel.x_names:
+        _names(panel.x_names, axes)
     _marks(panel, axes)
+    _bands(panel, axes)
     if legend and sum(bool(series.label) for series in panel.series) > 1:
         place: Any = {"loc": "upper left", "bbox_to_anchor": (1, 1)} if panel.aside else {"loc": "best"}
         axes.legend(**place)
@@ -117,6 +137,80 @@ def _marks(panel: Panel, axes: Axes) -> None:
         )
 
 
+def _names(names: Sequence[str], axes: Axes) -> None:
+    """Categories for ticks, slanted where they would run into each other."""
+    longest = max(len(line) for name in names for line in name.splitlines() or [""])
+    slant: Any = {"rotation": 30, "ha": "right", "rotation_mode": "anchor"}
+    fits = longest * len(names) <= _NAME_CHARACTERS
+    axes.set_xticks(range(len(names)), names, fontsize=8, **({} if fits else slant))
+    axes.set_xlim(-0.5, len(names) - 0.5)
+    axes.tick_params(axis="x", length=0)
+    axes.grid(visible=False, axis="x")
+
+
+def _bands(panel: Panel, axes: Axes) -> None:
+    """Spans in two shades by turns, their texts above the axes and apart, each led to the middle of its own."""
+    bands = sorted(panel.bands)
+    reached = [at for low, high, _ in bands for at in (low, high)] + [at for each in panel.series for at in each.x]
+    if not bands or min(reached) == max(reached):
+        return
+    left, right = min(reached), max(reached)
+    axes.set_xlim(left, right)
+    axes.grid(visible=False, axis="x")
+    for (low, high, _), shade in zip(bands, itertools.cycle((0.04, 0.11)), strict=False):
+        axes.axvspan(low, high, color="#000000", alpha=shade, linewidth=0, zorder=0)
+    named = [((low + high) / 2, text) for low, high, text in bands if text]
+    places = _spread([(middle - left) / (right - left) for middle, _ in named])
+    for (middle, text), place in zip(named, places, strict=True):
+        axes.annotate(
+            text,
+            (middle, 1),
+            (place, 1.07),
+            xycoords=("data", "axes fraction"),
+            textcoords="axes fraction",
+            rotation=45,
+            rotation_mode="anchor",
+            fontsize=8,
+            color="#333333",
+            arrowprops={"arrowstyle": "-", "color": "#999999", "linewidth": 0.6, "shrinkA": 1, "shrinkB": 0},
+        )
+    if named and panel.title:
+        axes.set_title(panel.title, pad=64)
+
+
+def _spread(wanted: Sequence[float]) -> list[float]:
+    """Places from 0 to 1 in the order given, ``_APART`` at least, as near to those wanted as that allows.
+
+    Less their rank times the distance, places need only not fall: an isotonic regression, by pooling neighbours.
+    """
+    apart = min(_APART, 1 / max(1, len(wanted) - 1))
+    pools: list[tuple[float, int]] = []
+    for rank, at in enumerate(wanted):
+        mean, size = at - rank * apart, 1
+        while pools and pools[-1][0] > mean:
+            before, count = pools.pop()
+            mean, size = (before * count + mean * size) / (count + size), count + size
+        pools.append((mean, size))
+    most = 1 - apart * (len(wanted) - 1)
+    level = [min(max(mean, 0.0), most) for mean, size in pools for _ in range(size)]
+    return [mean + rank * apart for rank, mean in enumerate(level)]
+
+
+def _shifts(panel: Panel) -> list[float]:
+    """How far to the side each series stands: bars beside each other, raw points out of each other's way."""
+    shift, middle = _dodge(panel), (len(panel.series) - 1) / 2
+    bars = itertools.count()
+    centre, width = (sum(series.style == "bars" for series in panel.series) - 1) / 2, _bar_width(panel)
+    return [
+        width * (next(bars) - centre) if series.style == "bars" else shift * (number - middle)
+        for number, series in enumerate(panel.series)
+    ]
+
+
+def _bar_width(panel: Panel) -> float:
+    return _BARS / max(1, sum(series.style == "bars" for series in panel.series))
+
+
 def _dodge(panel: Panel) -> float:
     """How far apart the raw points of neighbouring series stand, so that one does not hide another."""
     x = sorted({at for series in panel.series for at in series.x})
@@ -135,3 +229,15 @@ def _series(series: Series, axes: Axes, colour: str, shift: float) -> None:
             axes.fill_between(series.x, series.low, series.high, color=colour, alpha=0.12, linewidth=0, zorder=2)
     style = "thin" if series.style == "line" and len(series.x) > _DENSE else series.style
     axes.plot(series.x, series.y, color=colour, label=series.label, zorder=3, **_LINES[style])
+
+
+def _bars(series: Series, axes: Axes, colour: str, shift: float, width: float) -> None:
+    """A bar for every number, its interval and its raw points dark upon it."""
+    dark: Any = {"color": "#222222", "alpha": 0.7, "zorder": 4}
+    known = [(at + shift, y) for at, y in zip(series.x, series.y, strict=True) if not math.isnan(y)]
+    axes.bar([at for at, _ in known], [y for _, y in known], 0.94 * width, color=colour, label=series.label, zorder=3)
+    if series.low is not None and series.high is not None:
+        axes.vlines([at + shift for at in series.x], series.low, series.high, linewidth=1.4, **dark)
+    if series.points:
+        x, y = zip(*series.points, strict=True)
+        axes.scatter([at + shift for at in x], y, s=7, linewidths=0, **dark)

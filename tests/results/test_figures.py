@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import math
 import re
 import xml.etree.ElementTree as ElementTree
@@ -12,7 +13,7 @@ from typing import Any
 import pytest
 
 from fbench.contract import Figure, Panel, Series
-from fbench.results.figures import draw
+from fbench.results.figures import _grid, _spread, draw
 
 POINTS = [(20.0, 0.4), (20.0, 0.5), (40.0, 0.6), (40.0, 0.7), (60.0, 0.7), (60.0, 0.8)]
 SERIES = Series("bait", [20, 40, 60], [0.45, 0.65, 0.75], [0.3, 0.5, 0.6], [0.6, 0.8, 0.9], POINTS)
@@ -177,3 +178,93 @@ def test_a_legend_aside_stands_once_after_the_last_panel(tmp_path: Path) -> None
     text = draw(dataclasses.replace(FIGURE, panels=[first, panel]), tmp_path)[0].read_text()
     assert text.count('id="legend_') == 1
     assert text.index('id="legend_1"') > text.index('id="axes_2"')
+
+
+def comments(path: Path) -> list[str]:
+    return re.findall(r"<!-- (.*?) -->", path.read_text())
+
+
+def corners(svg: Path) -> list[list[tuple[float, float]]]:
+    """The corners of every filled shape inside the axes, in the order drawn."""
+    groups = ElementTree.parse(svg).iter("{http://www.w3.org/2000/svg}g")
+    own = [g for g in groups if re.fullmatch(r"patch_\d+", g.get("id", ""))]
+    paths = [path for g in own for path in g.findall("{http://www.w3.org/2000/svg}path") if path.get("clip-path")]
+    return [[(float(x), float(y)) for x, y in re.findall(r"[ML] (\S+) (\S+)", path.get("d", ""))] for path in paths]
+
+
+MEASURED = Series("measured", [0, 1, 2], [3.0, 1.0, 2.0], style="bars")
+PREDICTED = Series("predicted", [0, 1, 2], [2.0, math.nan, 4.0], style="bars")
+
+
+def test_bars_stand_beside_each_other_and_a_missing_one_leaves_its_place(tmp_path: Path) -> None:
+    shapes = corners(drawn(tmp_path, MEASURED, PREDICTED, x_names=["train", "embed", "forward"]))
+    spans = sorted((min(x for x, _ in shape), max(x for x, _ in shape)) for shape in shapes)
+    assert len(spans) == 5
+    assert all(end < start for (_, end), (start, _) in itertools.pairwise(spans))
+    heights = [max(y for _, y in shape) - min(y for _, y in shape) for shape in shapes]
+    assert heights[0] == pytest.approx(3 * heights[1], rel=1e-3)
+    assert heights[3] == pytest.approx(heights[2], rel=1e-3)
+
+
+def test_a_bar_has_its_interval_and_every_raw_point(tmp_path: Path) -> None:
+    dots = [(0.0, 2.9), (0.0, 3.1), (1.0, 1.0)]
+    bars = dataclasses.replace(MEASURED, low=[2.5, 0.5, 1.5], high=[3.5, 1.5, 2.5], points=dots)
+    path = drawn(tmp_path, bars, PREDICTED)
+    assert scattered(path) == [3]
+    assert "LineCollection_1" in path.read_text()
+    assert "nan" not in path.read_text().lower()
+
+
+def test_categories_are_named(tmp_path: Path) -> None:
+    names = ["train\n9.6 s", "embed", "forward"]
+    said = comments(drawn(tmp_path, MEASURED, x_names=names))
+    assert {"embed", "forward", "train", "9.6 s"} <= set(said)
+    assert "0" not in said[:3]
+
+
+def test_names_that_would_run_into_each_other_are_slanted(tmp_path: Path) -> None:
+    def turned(name: str) -> bool:
+        text = drawn(tmp_path / name, MEASURED, x_names=[name, "b", "c"]).read_text()
+        return "rotate(-30)" in text
+
+    assert not turned("embed")
+    assert turned("a name that is far too long")
+
+
+def test_bands_are_shaded_and_named(tmp_path: Path) -> None:
+    bands = [(0.0, 10.0, "data"), (10.0, 58.0, "train"), (58.0, 58.1, "mask"), (58.1, 60.0, "")]
+    path = drawn(tmp_path, SERIES, bands=bands, title="Left")
+    assert [text for text in comments(path) if text in ("data", "train", "mask", "")] == ["data", "train", "mask"]
+    assert len(corners(path)) == len(bands)
+    assert "Left" in comments(path)
+    assert corners(drawn(tmp_path / "none", SERIES)) == []
+    assert corners(drawn(tmp_path / "point", Series("s", [1], [1]), bands=[(1.0, 1.0, "a")])) == []
+
+
+def test_bands_cut_nothing_off(tmp_path: Path) -> None:
+    (band,) = corners(drawn(tmp_path, SERIES, bands=[(20.0, 40.0, "half")]))
+    (whole,) = corners(drawn(tmp_path / "whole", SERIES, bands=[(20.0, 60.0, "all")]))
+    assert max(x for x, _ in whole) - min(x for x, _ in whole) == pytest.approx(
+        2 * (max(x for x, _ in band) - min(x for x, _ in band)), rel=1e-3
+    )
+
+
+def test_texts_of_short_bands_are_spread() -> None:
+    places = _spread([0.0, 0.5, 0.501, 0.502, 0.99, 1.0])
+    assert all(b - a > 0.0499 for a, b in itertools.pairwise(places))
+    assert (min(places), max(places)) == (0.0, 1.0)
+    assert places[2] == pytest.approx(0.501)  # the middle one stays, the others give way
+    assert _spread([0.1, 0.3]) == [0.1, pytest.approx(0.3)]
+    assert _spread([0.5]) == [0.5]
+    assert _spread([]) == []
+    many = _spread([0.5] * 40)
+    assert (many[0], many[-1]) == (pytest.approx(0), pytest.approx(1))
+
+
+@pytest.mark.parametrize(("count", "shape"), [(2, (1, 2)), (3, (2, 2)), (4, (2, 2)), (5, (3, 2))])
+def test_panels_of_categories_stand_in_rows_of_two(tmp_path: Path, count: int, shape: tuple[int, int]) -> None:
+    panel = Panel([MEASURED, PREDICTED], "", "GiB", x_names=["a", "b", "c"])
+    figure = Figure("f", "", [panel] * count)
+    assert _grid(figure) == shape
+    assert len(corners(draw(figure, tmp_path)[0])) == 5 * count
+    assert _grid(dataclasses.replace(figure, panels=[*figure.panels, FIGURE.panels[0]])) == (1, count + 1)
