@@ -138,8 +138,8 @@ def plan_lines(suite: Suite, options: Mapping[str, Any], devices: Sequence[str],
 
     A table where it fits, else a few lines a case. What all cases have in common is said once.
     """
-    cases = suite.grid(options)
-    costs = [suite.predict(case, options) if suite.predict else {} for case in cases]
+    cases, context = suite.grid(options), Context(devices=tuple(devices), options=options)
+    costs = [suite.predict(case, options, context) if suite.predict else {} for case in cases]
     common = _common(cases)
     ids = [spell({axis: value for axis, value in case.point.items() if axis not in common}) for case in cases]
     first = _wrapped(f"In every case: {spell(common)}", width) if common else []

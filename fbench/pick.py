@@ -17,11 +17,11 @@ from fbench.contract import Row
 from fbench.errors import InputError, TooLargeError, UnknownNameError, UsageError
 from fbench.fisher.fitting import Alternative, alternatives, check_fits, device_plans
 from fbench.fisher.methods import Method, parse_method
-from fbench.fisher.plan import SelectionPlan, Shape
+from fbench.fisher.plan import MARGIN, Counts, SelectionPlan, Shape
 from fbench.fisher.regularisation import parse_regularisation
 from fbench.machine import free_bytes
 from fbench.pool_files import PoolArrays, check_out, positions_of, read_labelled, read_pool, write_picks
-from fbench.units import format_bytes, format_count
+from fbench.units import format_bytes, format_count, format_percent
 
 if TYPE_CHECKING:
     from fbench.fisher.bait import Selection
@@ -96,7 +96,8 @@ class Pick:
     @property
     def plans(self) -> dict[str, SelectionPlan]:
         """What each device will hold."""
-        return device_plans(self.shape, self.dtype, self.method.engine, self.devices)
+        counts = Counts.of(self.batch, self.oversample, self.pool.n - len(self.labelled))
+        return device_plans(self.shape, self.dtype, self.method.engine, self.devices, counts=counts)
 
 
 def read_pick(features: Path, typed: Mapping[str, Any], devices: tuple[str, ...]) -> Pick:
@@ -170,7 +171,8 @@ def plan_lines(pick: Pick) -> list[str]:
     lines = [f"{pick.source}: {sizes}; {pick.dtype}"]
     for device, plan in pick.plans.items():
         free = free_bytes(device)
-        parts = {**plan.parts, "in all": plan.growth}
+        parts = {**plan.parts, f"in all, in {plan.phase}, its dearest phase": plan.growth}
+        parts[f"with {format_percent(MARGIN)} to spare"] = plan.needed
         if free is not None:
             parts[f"free on {device}"] = free
         width = max(map(len, parts))
@@ -185,7 +187,7 @@ def fitting_lines(pick: Pick) -> list[str]:
         free = free_bytes(device)
         if free is None:
             lines.append(f"How much {device} has free is not known here.")
-        elif plan.growth <= free:
+        elif plan.needed <= free:
             lines.append(f"On {device} it fits.")
         else:
             lines.append(f"On {device} it does not fit. What does:")

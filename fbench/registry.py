@@ -123,8 +123,8 @@ class Suite:
     case where these are not simply all that the axes span. ``finish(tables, options)`` gives the rows of a finished run
     as they are to stay, with what only the whole run can tell; it may meet its own work again. ``identify`` gives the
     key columns of a case's rows where they are not its axes; a faulty case is written with them.
-    ``predict(case, options)`` says, for ``--dry-run``, what a case will cost; ``cost(case, options)`` is that as one
-    number in any unit: dear cases start first, so that processes end together and the time left errs high.
+    ``predict(case, options, context)`` says, for ``--plan``, what a case will cost; ``cost(case, options)`` is that as
+    one number in any unit: dear cases start first, so that processes end together and the time left errs high.
     ``schedule`` says how cases take turns: ``"cases"`` ends one before the next begins, ``"blocks"`` takes one unit of
     every case, in shuffled order, again and again, so that a drift of the machine meets all alike.
     ``executor="worker"`` runs the cases in a spawned process, so that one killed for memory is a row; ``"fresh"`` in

@@ -89,7 +89,7 @@ def finish(tables: dict[str, list[Row]], options: Mapping[str, Any]) -> dict[str
     return complete(tables, options)
 
 
-def predict(case: Case, options: Mapping[str, Any]) -> dict[str, str]:
+def predict(case: Case, options: Mapping[str, Any], context: Context) -> dict[str, str]:
     """Operations of a pass and the case's share of the time."""
     reason = chunk_points.unfit(case.point)
     if reason:

@@ -68,7 +68,7 @@ def resolve(options: dict[str, Any], context: Context) -> dict[str, Any]:
     resolve=resolve,
     summarise=summarise,
     identify=lambda case: [{"strategy": case.point["strategy"], "seed": seed} for seed in case.point["seeds"]],
-    predict=lambda case, options: plan.predict_plan(case.point["strategy"], case.point["seeds"], options),
+    predict=lambda case, options, context: plan.predict_plan(case.point["strategy"], case.point["seeds"], options),
 )
 def compare(
     case: Case,

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Annotated, Any
 
 from fbench.contract import Case, Column, Context, Option, Row, Summary, Unit
@@ -19,6 +20,8 @@ from fbench.learning.plan import check_regularisation, parse_dtypes
 from fbench.registry import suite
 from fbench.sweep import parse_sweep
 from fbench.units import format_bytes, format_si
+
+_MOST_CHUNK = 10**9
 
 COLUMNS = (
     Column("method", "str", "", "how the batch was chosen; score-… is the batched score alone"),
@@ -32,7 +35,7 @@ COLUMNS = (
     Column("pass_index", "int", "", "pass within the block; random: the draw"),
     Column("phase", "str", "", "setup, forward, first_removal, backward, score: timed; memory, agreement: never timed"),
     Column("rows", "int", "", "r, rows of V a candidate"),
-    Column("chunk_size", "int", "samples", "of the published order; empty for ways without such chunks"),
+    Column("chunk_size", "int", "samples", "of published, fused and factored; empty for ways without such chunks"),
     Column("picks", "int", "", "picks or removals that time_s covers; of agreement: picks compared"),
     Column("picks_total", "int", "", "picks or removals of the phase in a whole selection"),
     Column("time_s", "float", "s", "of the phase; empty where nothing was timed"),
@@ -65,8 +68,8 @@ def parse_chunk_size(text: str) -> int:
     if text.strip() == "auto":
         return 0
     size = int(text) if text.isascii() and text.isdigit() else 0
-    if not 1 <= size <= CHUNK_SIZE:
-        raise UsageError(f"--chunk-size {text}: must be auto, or a whole number from 1 to {CHUNK_SIZE:,}")
+    if not 1 <= size <= _MOST_CHUNK:
+        raise UsageError(f"--chunk-size {text}: must be auto, or a whole number from 1 to {_MOST_CHUNK:,}")
     return size
 
 
@@ -84,14 +87,15 @@ def resolve(options: dict[str, Any], context: Context) -> dict[str, Any]:
     raise UsageError(f"nothing can be selected: {first}")
 
 
-def predict(case: Case, options: Mapping[str, Any]) -> dict[str, str]:
+def predict(case: Case, options: Mapping[str, Any], context: Context) -> dict[str, str]:
     """What a case will hold in memory, and the published order's operations a pick to compare with."""
     problem, way = _problem(case.point, options), ways.parse_way(case.point["method"])
-    reason = ways.unfit(problem, way, ("cpu",))
+    reason = ways.unfit(problem, way, context.devices)
     if reason or way.kind == "random":
         return {"memory": "", "published, a pick": "", "reference": "", "note": reason}
+    way = replace(way, chunk_size=options["chunk_size"] or CHUNK_SIZE)
     return {
-        "memory": format_bytes(ways.plan_way(problem, way, case.point["dtype"]).total),
+        "memory": format_bytes(ways.plan_way(problem, way, case.point["dtype"]).growth),
         "published, a pick": format_si(ways.published_operations(problem, 1), "FLOP"),
         "reference": ways.choose_reference(problem, options["reference_budget"]) or "none",
         "note": "",
@@ -122,8 +126,8 @@ def select(
     methods: Annotated[
         str,
         Option(
-            "comma-separated: incremental, published, diagonal, topC, binary, pca:H, subsample:N, random, "
-            "score-packed, score-cholesky, score-inverse",
+            "comma-separated: incremental, published, fused, factored, diagonal, topC, binary, pca:H, subsample:N, "
+            "random, score-packed, score-cholesky, score-inverse",
             parse=ways.parse_ways,
             axis="method",
         ),
@@ -138,12 +142,12 @@ def select(
     oversample: Annotated[float, Option("forward picks over B, before the backward removals", minimum=1)] = 2.0,
     passes: Annotated[int, Option("blocks: every case once a block", minimum=1, maximum=1000)] = 5,
     extrapolate: Annotated[
-        int, Option("picks and removals that the published order is timed for; 0 takes all", minimum=0)
+        int, Option("picks and removals that published, fused and factored are timed for; 0 takes all", minimum=0)
     ] = 3,
     chunk_size: Annotated[
         str,
         Option(
-            f"candidates of a chunk of the published order, at most {CHUNK_SIZE:,}, which the memory plan counts; "
+            "candidates of a chunk of published, fused and factored, less where memory does not last; "
             "auto measures the knee, as `fbench chunksize` does",
             parse=parse_chunk_size,
         ),

@@ -269,7 +269,7 @@ def plan(call, toy_file, monkeypatch):
     return shown
 
 
-def wide(case, options):
+def wide(case, options, context):
     if case.point["size"] == 13:
         return {**dict.fromkeys(WIDE, ""), "note": REASON}
     chunk = "" if case.point["method"] == "incremental" else "1,024"
@@ -295,8 +295,8 @@ def test_a_plan_too_wide_for_a_table_is_a_block_a_case(plan, width):
 def test_places_in_blocks_are_equal(plan):
     """Numbers are compared downwards, whatever a case lacks."""
 
-    def predict(case, options):
-        return {**wide(case, options), **({"train": ""} if case.point["method"] == "fused" else {})}
+    def predict(case, options, context):
+        return {**wide(case, options, context), **({"train": ""} if case.point["method"] == "fused" else {})}
 
     lines = plan(predict, 80)
     assert sum("train" in line for line in lines) == 2
@@ -305,7 +305,7 @@ def test_places_in_blocks_are_equal(plan):
 
 
 def test_a_plan_that_fits_is_a_table(plan):
-    def predict(case, options):
+    def predict(case, options, context):
         ready = {"empty": "", "a pass": f"{case.point['size']} FLOP"}
         return ready if case.point["method"] == "incremental" else {**ready, "for": "2 s", "note": REASON}
 

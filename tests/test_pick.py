@@ -69,7 +69,13 @@ def test_picks_are_those_of_bait_select(call):
     assert [float(row["score"]) for row in rows] == chosen.scores[where].tolist()
     assert [float(row["gap"]) for row in rows] == chosen.gaps[where].tolist()
     assert "pool.npz: n = 80 candidates (4 labelled), r = 3, d = 12; k = 4 classes, h = 3 features; float32" in out
-    assert re.search(r"P and Q in float64 +2.25 KiB", out)
+    # d = 12, float32: F is 4·12² bytes; of so few weights the quadratic forms of the candidates set the peak
+    assert re.search(r"^  F +576 B$", out, re.MULTILINE)
+    assert re.search(r"^  P and Q +1\.12 KiB$", out, re.MULTILINE)
+    assert re.search(r"^  a chunk's quadratic forms +18\.1 KiB$", out, re.MULTILINE)
+    [total] = re.findall(r"^  in all, in init, its dearest phase +([0-9.]+) KiB$", out, re.MULTILINE)
+    [needed] = re.findall(r"^  with 15 % to spare +([0-9.]+) KiB$", out, re.MULTILINE)
+    assert float(needed) == pytest.approx(1.15 * float(total), rel=5e-3)
     assert re.search(r"free on cpu +[0-9.]+ [MGT]iB", out)
     assert f"6 picks are in picks.csv: tr(F M⁻¹) is {chosen.objective:.4g} with them, after 12 forward picks had" in out
     assert re.search(r"lowered it by [0-9.]+ \(λ = 1, d_eff = [0-9.]+ of d = 12\)\.", out)
@@ -199,12 +205,28 @@ def test_what_does_not_fit_is_refused_before_it_begins(call, little, tmp_path):
     code, _, err = call("--batch", 6, pool="wide.npz")
     assert code == 2
     assert err.startswith("fbench: the selection needs ")
-    assert "40 classes × 100 features give d = 4,000; d×d matrices " in err
+    assert "40 classes × 100 features give d = 4,000; in backward, its dearest phase: d×d matrices F 61 MiB" in err
     assert "What fits: pca:" in err
     assert err.count("\n") == 1
     offer = re.search(r"pca:[0-9]+", err)
     assert offer
     assert call("--batch", 6, "--method", offer[0], pool="wide.npz")[0] == 0
+
+
+def test_a_plan_is_held_to_what_is_free_with_the_margin(call, little, monkeypatch):
+    """Dry run and selection alike; the plan knows B, the oversampling and what is labelled."""
+    [plan] = asked_for(6).plans.values()
+    assert (plan.setting.picks, plan.setting.removals) == (12, 6)
+    assert plan.growth < plan.needed - 1
+    little(plan.needed)
+    assert "On cpu it fits." in call("--batch", 6, "--dry-run")[1]
+    assert call("--batch", 6, "--out", "first.csv")[0] == 0
+    little(plan.needed - 1)
+    assert "On cpu it does not fit." in call("--batch", 6, "--dry-run")[1]
+    code, _, err = call("--batch", 6)
+    assert (code, err.count("\n")) == (2, 1)
+    assert "with 15 % to spare, and " in err
+    assert not Path("picks.csv").exists()
 
 
 @pytest.mark.parametrize("error", [MemoryError(), RuntimeError("[enforce fail] can't allocate memory: 9 TB")])

@@ -89,6 +89,7 @@ def test_links_lead_somewhere():
 def test_options_named_exist():
     known = {"--" + p.name.replace("_", "-") for suite in registry.SUITES for p in suite.parameters}
     known |= {"--" + name.replace("_", "-") for name in [*cli._RUN_OPTIONS, *cli._PICK_OPTIONS]} | {"--load", "--help"}
+    known |= {name for names in cli._SECOND_NAMES.values() for name in names}
     assert set(re.findall(r"--[a-z][a-z-]+", README)) <= known
 
 

@@ -17,10 +17,11 @@ from torch import Tensor
 
 from fbench.errors import DeviceError, InputError, UnknownNameError
 from fbench.fisher.embeddings import Embedding
-from fbench.fisher.engines import METHODS, Published
+from fbench.fisher.engines import METHODS
 from fbench.fisher.fitting import check_plan
 from fbench.fisher.greedy import Greedy, Progress
-from fbench.fisher.trace import CHUNK_SIZE
+from fbench.fisher.plan import Counts
+from fbench.fisher.trace import CHUNK_SIZE, check_takes
 
 
 @dataclass(frozen=True)
@@ -74,11 +75,12 @@ def bait_select(
         labelled: positions in the pool that have their labels; may be empty.
         regularisation: λ, a positive number, or ``rel:c`` for c · tr F/d.
         oversample: forward picks over B; 1 leaves no backward removals.
-        method: ``incremental`` or ``published``, both exact, one fast; or ``diagonal``, which keeps only the diagonals
-            of F and M: an approximation that holds no d×d matrix.
+        method: ``incremental``, exact and fast; ``published``, ``fused`` or ``factored``, the same batch with every
+            score anew for every pick, by the trace kernel of that name (``factored`` on a last layer only); or
+            ``diagonal``, which keeps only the diagonals of F and M: an approximation that holds no d×d matrix.
         dtype: float64 or float32; the embedding's own if not given.
         devices: shards the pool over these; the embedding's own device if not given.
-        chunk_size: candidates of a chunk of the published order; the others hold no chunk's V.
+        chunk_size: candidates of a chunk of a trace kernel; ``incremental`` and ``diagonal`` take none.
         progress: told ("setup", 1, 1), then ("forward" or "backward", done, total) after every pick.
 
     Returns:
@@ -109,9 +111,10 @@ def bait_select(
 
 
 class Search:
-    """One selection, phase by phase: ``set_up``, ``forward``, ``backward``, ``finish``. Arguments as ``bait_select``'s.
+    """One selection, phase by phase: ``set_up`` (``fisher``, then ``start``), ``forward``, ``backward``, ``finish``.
 
-    ``bait_select`` runs them in turn; whoever times the phases apart, or takes a few steps of each, runs them here.
+    ``bait_select`` runs them in turn; whoever measures the phases apart, or takes a few steps of each, runs them here.
+    Arguments as ``bait_select``'s.
     """
 
     @torch.no_grad()
@@ -135,6 +138,9 @@ class Search:
             raise InputError(
                 f"embedding is a {type(embedding).__name__}: make one by last_layer_embedding or dense_embedding"
             )
+        engine, self._kind, chunked = METHODS[method]
+        if chunked:  # F comes before the first score, which would be refused as well
+            check_takes(method, embedding)
         positions = _check_labelled(labelled, embedding.n)
         left = embedding.n - len(positions)
         _check_sizes(batch_size, oversample, left)
@@ -142,20 +148,29 @@ class Search:
             raise InputError(f"chunk_size {chunk_size}: must be at least 1")
         self._devices = _check_devices(devices or [embedding.device])
         dtype = _check_dtype(dtype or embedding.dtype)
-        check_plan(embedding, dtype, method, self._devices)
+        counts = Counts.of(batch_size, oversample, left, chunk_size)
+        self.picks = counts.picks
+        """Forward picks in all."""
+        check_plan(embedding, dtype, method, self._devices, counts)
         self._V = embedding.to(dtype=dtype)
         self._labelled = positions.to(embedding.device)
         self._batch_size, self._regularisation = batch_size, regularisation
-        engine, self._kind = METHODS[method]
-        self._engine = partial(Published, chunk_size=chunk_size) if engine is Published else engine
+        self._engine = partial(engine, chunk_size=chunk_size) if chunked else engine
         self._progress: Progress = progress or (lambda phase, done, total: None)
-        self.picks = min(math.ceil(oversample * batch_size), left)
-        """Forward picks in all."""
 
-    @torch.no_grad()
     def set_up(self) -> None:
         """F, λ, M and the first scores."""
+        self.fisher()
+        self.start()
+
+    @torch.no_grad()
+    def fisher(self) -> None:
+        """F and λ."""
         self._information = self._kind(self._V, self._labelled, self._batch_size, self._regularisation)
+
+    @torch.no_grad()
+    def start(self) -> None:
+        """M and the state of the forward picks."""
         everyone = torch.arange(self._V.n, device=self._V.device)
         self._forward: Greedy | None = Greedy(
             self._engine, self._V, self._information, everyone, devices=self._devices, taken=self._labelled
@@ -171,6 +186,12 @@ class Search:
         steps = self.picks - done if steps is None else min(steps, self.picks - done)
         self._forward.run(steps, lambda done: self._progress("forward", done, self.picks))
         self._picked = self._forward.taken()
+
+    @torch.no_grad()
+    def refresh(self) -> None:
+        """P, Q, G and H afresh from M, as happens by itself where scores have fallen far."""
+        assert self._forward is not None  # forward picks come before removals
+        self._forward.load()
 
     def adopt(self, picks: Tensor) -> None:
         """Take ``picks`` (pool positions) for the forward picks: their removal can then be timed without them."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 import importlib.util
 from abc import ABC, abstractmethod
 from functools import cache
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -54,12 +55,15 @@ class Candidates(ABC):
 class Plain(Candidates):
     """G, H [n, r, r] by torch."""
 
+    def __init__(self, V: Embedding, alpha: float, sign: int) -> None:
+        super().__init__(V, alpha, sign)
+        like: Any = {"dtype": V.dtype, "device": V.device}
+        self.G, self.H = (torch.empty(V.n, V.rows, V.rows, **like) for _ in range(2))
+        self._eye = torch.eye(V.rows, **like)
+
     def load(self, P: Tensor, Q: Tensor) -> None:
-        r = self.V.rows
-        self.G, self.H = (torch.empty(self.V.n, r, r, dtype=self.V.dtype, device=self.V.device) for _ in range(2))
         for part in self._parts():
             self.G[part], self.H[part] = (self.alpha * self.V[part].quadratic(A) for A in (P, Q))
-        self._eye = torch.eye(r, dtype=self.V.dtype, device=self.V.device)
 
     def absorb(self, rows: Tensor) -> None:
         for part in self._parts():
@@ -72,7 +76,7 @@ class Plain(Candidates):
 
     def after(self, arranged: Tensor, part: slice) -> tuple[Tensor, Tensor]:
         chunk = type(self)(self.V[part], self.alpha, self.sign)
-        chunk.G, chunk.H, chunk._eye = self.G[part].clone(), self.H[part].clone(), self._eye
+        chunk.G, chunk.H = self.G[part].clone(), self.H[part].clone()
         chunk.absorb(arranged)
         return chunk.scores(), chunk.traces()
 

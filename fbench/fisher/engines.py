@@ -7,7 +7,9 @@ V of a candidate carries the factor √α, α = B/(n_L+B); here V is stored with
 
 from __future__ import annotations
 
-from typing import Protocol
+from collections.abc import Callable
+from functools import partial
+from typing import NamedTuple, Protocol
 
 import torch
 from torch import Tensor
@@ -16,6 +18,7 @@ from fbench.fisher.candidates import candidates
 from fbench.fisher.embeddings import DenseEmbedding, Embedding
 from fbench.fisher.information import DiagonalInformation, Information, inverse_in_place, sandwich
 from fbench.fisher.trace import CHUNK_SIZE, trace
+from fbench.registry import KERNELS
 
 _REFRESH_FALL = 10.0
 """Refresh P, Q, G and H when the median tr H has fallen by this factor: float32 at λ = 0.01 needs it."""
@@ -25,6 +28,8 @@ class Engine(Protocol):
     """What the greedy loop asks of a shard."""
 
     refreshes: int
+    updates: bool
+    """Whether P follows the picks, and may drift."""
 
     def scores(self) -> Tensor:
         """[n] in the embedding's dtype; −∞ where the step is not admissible."""
@@ -42,22 +47,29 @@ class Engine(Protocol):
         """‖P M v − v‖ / ‖v‖ on a probe v; 0 where P is never updated."""
 
 
-class Published:
-    """The published order: a fresh M⁻¹ and x M⁻¹ F M⁻¹ xᵀ A⁻¹ over every candidate for every pick, in chunks."""
+class Recomputed:
+    """Everything anew for every pick: M⁻¹, then a trace kernel over every candidate, in chunks.
 
-    def __init__(self, V: Embedding, information: Information, sign: int, chunk_size: int = CHUNK_SIZE) -> None:
-        self._V, self._information, self._sign, self.refreshes = V, information, sign, 0
-        self._chunk_size = chunk_size
-        self._F = information.F.to(V.device, V.dtype)
-        self._scaled = DenseEmbedding(V.dense() * information.alpha**0.5)
+    ``published`` is the published order; ``fused`` and ``factored`` are the same numbers with fewer operations.
+    """
+
+    updates = False
+
+    def __init__(
+        self, V: Embedding, information: Information, sign: int, kernel: str = "published", chunk_size: int = CHUNK_SIZE
+    ) -> None:
+        self._information, self._sign, self.refreshes = information, sign, 0
+        self._kernel, self._chunk_size = kernel, chunk_size
+        self._V = DenseEmbedding(V.dense()) if KERNELS.get(kernel).takes == "dense" else V
+        self._F = information.F.to(V.device, V.dtype, copy=True).div_(information.alpha)
 
     def load(self, picks: Tensor) -> None:
         self._M = self._information.matrix(picks).to(self._V.device)
 
     def scores(self) -> Tensor:
-        inverse, _ = inverse_in_place(self._M.clone)
-        matrices = inverse.to(self._V.dtype), self._F
-        return trace(self._scaled, *matrices, kernel="published", chunk_size=self._chunk_size, sign=self._sign)
+        """Of V without its factor √α: α·M⁻¹ and F/α take it up, and no second V is held."""
+        inverse = inverse_in_place(self._M.clone)[0].mul_(self._information.alpha).to(self._V.dtype)
+        return trace(self._V, inverse, self._F, kernel=self._kernel, chunk_size=self._chunk_size, sign=self._sign)
 
     def update(self, s: Embedding) -> None:
         s.to(dtype=torch.float64).add_gram(self._M, self._sign * self._information.alpha)
@@ -74,6 +86,8 @@ class Incremental:
 
     One tall product [n·r, d] × [d, 2r] a pick.
     """
+
+    updates = True
 
     def __init__(self, V: Embedding, information: Information, sign: int) -> None:
         self._V, self._information, self._sign, self.refreshes = V, information, sign, -1
@@ -175,6 +189,8 @@ class Diagonal:
     An approximation, exact for the diagonals' own objective Σ_j F_j/M_j; d numbers of state in place of d².
     """
 
+    updates = False
+
     def __init__(self, V: Embedding, information: Information, sign: int) -> None:
         self._V, self._information, self._sign, self.refreshes = V, information, sign, 0
         self._F = information.F.to(V.device, V.dtype)
@@ -201,10 +217,18 @@ class Diagonal:
         return 0.0
 
 
-Method = tuple[type[Engine], type[Information]]
-METHODS: dict[str, Method] = {
-    "incremental": (Incremental, Information),
-    "published": (Published, Information),
-    "diagonal": (Diagonal, DiagonalInformation),
+class Method(NamedTuple):
+    """How ``bait_select`` may work: an engine, the information matrices that it needs, and whether it takes chunks."""
+
+    engine: Callable[..., Engine]
+    information: type[Information]
+    chunked: bool = False
+
+
+METHODS = {
+    "incremental": Method(Incremental, Information),
+    "published": Method(partial(Recomputed, kernel="published"), Information, chunked=True),
+    "fused": Method(partial(Recomputed, kernel="fused"), Information, chunked=True),
+    "factored": Method(partial(Recomputed, kernel="factored"), Information, chunked=True),
+    "diagonal": Method(Diagonal, DiagonalInformation),
 }
-"""How ``bait_select`` may work: an engine and the information matrices that it needs."""

@@ -10,15 +10,27 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from fbench.errors import TooLargeError
-from fbench.fisher.plan import SelectionPlan, Shape, plan_selection, shape_of
+from fbench.fisher.plan import (
+    MARGIN,
+    Counts,
+    SelectionPlan,
+    Shape,
+    largest,
+    plan_selection,
+    rechunked,
+    replanned,
+    shape_of,
+    with_margin,
+)
 from fbench.machine import free_bytes
-from fbench.units import format_bytes
+from fbench.units import format_bytes, format_percent
 
 if TYPE_CHECKING:
     from fbench.fisher.embeddings import Embedding
 
-_SHARE = 0.9
-"""Of what is free that an alternative may take, for others take some of it meanwhile."""
+
+CHUNKED = ("published", "fused", "factored")
+"""Methods that make every score anew for every pick, a chunk of candidates at a time."""
 
 
 @dataclass(frozen=True)
@@ -31,12 +43,14 @@ class Alternative:
 
 
 def alternatives(plan: SelectionPlan, free: int) -> list[Alternative]:
-    """What would fit into nine tenths of ``free`` bytes instead, its own inputs included; the nearest first."""
-    shape, found, free = plan.shape, list[Alternative](), int(_SHARE * free)
+    """What would fit into ``free`` bytes instead with the margin, its own inputs included; the nearest first."""
+    shape, found = plan.shape, list[Alternative]()
 
     def offer(name: str, meaning: str, other: Shape, **changed: str) -> None:
-        found.append(Alternative(name, meaning, replan(plan, other, **changed)))
+        found.append(Alternative(name, meaning, replanned(plan, shape=other, **changed)))
 
+    if plan.method in CHUNKED:
+        offer("incremental", "the same picks, from state that follows them", shape, method="incremental")
     if plan.dtype == "float64":
         offer("float32", "half the digits", shape, dtype="float32")
     if shape.classes > 1:
@@ -49,12 +63,7 @@ def alternatives(plan: SelectionPlan, free: int) -> list[Alternative]:
         offer("binary", f"right or wrong in place of classes, d = {shape.width:,}", Shape(shape.n, 1, shape.width, 1))
     if plan.method != "diagonal":
         offer("diagonal", "the diagonals of F and M alone", shape, method="diagonal")
-    return [each for each in found if each.plan.total <= free]
-
-
-def replan(plan: SelectionPlan, shape: Shape, *, dtype: str = "", method: str = "") -> SelectionPlan:
-    """The plan of another shape, dtype or method; what is not given stays."""
-    return plan_selection(shape, dtype=dtype or plan.dtype, method=method or plan.method, device=plan.device)
+    return [each for each in found if with_margin(each.plan.total) <= free]
 
 
 def _projected(shape: Shape, components: int) -> Shape:
@@ -62,15 +71,29 @@ def _projected(shape: Shape, components: int) -> Shape:
 
 
 def _most_components(plan: SelectionPlan, free: int) -> int:
-    """The largest h' < h that fits, by bisection; 0 if none does."""
-    fits, fails = 0, plan.shape.width
-    while fails - fits > 1:
-        middle = (fits + fails) // 2
-        if replan(plan, _projected(plan.shape, middle)).total <= free:
-            fits = middle
-        else:
-            fails = middle
-    return fits
+    """The largest h' < h that fits; 0 if none does."""
+
+    def fits(components: int) -> bool:
+        return with_margin(replanned(plan, shape=_projected(plan.shape, components)).total) <= free
+
+    return largest(plan.shape.width - 1, fits)
+
+
+def largest_chunk(plan: SelectionPlan, free: int, most: int = 0) -> int:
+    """The largest chunk of a trace kernel with which the selection's growth fits ``free`` bytes; 0 if none does.
+
+    Of at most ``most`` candidates; of all of them if that is not given.
+    """
+    return largest(most or plan.shape.n, lambda size: rechunked(plan, size).needed <= free)
+
+
+def largest_pool(plan: SelectionPlan, free: int, most: int = 2**31) -> int:
+    """The most candidates, ``most`` at the utmost, whose embedding and selection fit ``free`` bytes; 0 if none do."""
+
+    def fits(n: int) -> bool:
+        return with_margin(replanned(plan, shape=replace(plan.shape, n=n)).total) <= free
+
+    return largest(most, fits)
 
 
 def check_fits(plan: SelectionPlan, free: int | None, device: str = "cpu") -> None:
@@ -84,7 +107,7 @@ def check_fits(plan: SelectionPlan, free: int | None, device: str = "cpu") -> No
     Raises:
         TooLargeError: with what is needed, what is free, which part needs it, and what would fit.
     """
-    if free is None or plan.growth <= free:
+    if free is None or plan.needed <= free:
         return
     shape = plan.shape
     d = f"d = {shape.dim:,}"
@@ -95,25 +118,34 @@ def check_fits(plan: SelectionPlan, free: int | None, device: str = "cpu") -> No
         matrices = " + ".join(f"{name} {format_bytes(size)}" for name, size in plan.matrices.items())
         parts = f"d×d matrices {matrices}, {parts}"
     fitting = "; ".join(f"{a.name} ({a.meaning}: {format_bytes(a.plan.total)})" for a in alternatives(plan, free))
+    agreement = ". fbench select measures how they agree with the exact one where both fit" if fitting else ""
     raise TooLargeError(
-        f"the selection needs {format_bytes(plan.growth)} beyond its inputs and {format_bytes(free)} are free on "
-        f"{device}: {d}; {parts}. What fits: {fitting or 'nothing; take a smaller pool'}"
-        f"{'. fbench select measures how they agree with the exact one where both fit' if fitting else ''}"
+        f"the selection needs {format_bytes(plan.growth)} beyond its inputs, {format_bytes(plan.needed)} with "
+        f"{format_percent(MARGIN)} to spare, and {format_bytes(free)} are free on {device}: {d}; "
+        f"in {plan.phase}, its dearest phase: {parts}. "
+        f"What fits: {fitting or 'nothing; take a smaller pool'}{agreement}"
     )
 
 
-def check_plan(embedding: Embedding, dtype: Any, method: str, devices: Sequence[Any]) -> None:
+def check_plan(
+    embedding: Embedding, dtype: Any, method: str, devices: Sequence[Any], counts: Counts | None = None
+) -> None:
     """Hold a selection from ``embedding`` against what every device of it has free.
 
     Raises:
         TooLargeError: one has too little.
     """
     source = (str(embedding.dtype), str(embedding.device))
-    check_devices(shape_of(embedding), dtype, method, devices, lambda device: (str(dtype), device) != source)
+    check_devices(shape_of(embedding), dtype, method, devices, lambda device: (str(dtype), device) != source, counts)
 
 
 def check_devices(
-    shape: Shape, dtype: Any, method: str, devices: Sequence[Any], copied: Callable[[str], bool] = lambda device: True
+    shape: Shape,
+    dtype: Any,
+    method: str,
+    devices: Sequence[Any],
+    copied: Callable[[str], bool] = lambda device: True,
+    counts: Counts | None = None,
 ) -> None:
     """Hold a selection of this shape, sharded over ``devices``, against what each of them has free.
 
@@ -122,12 +154,17 @@ def check_devices(
     Raises:
         TooLargeError: one has too little.
     """
-    for device, plan in device_plans(shape, dtype, method, devices, copied).items():
+    for device, plan in device_plans(shape, dtype, method, devices, copied, counts).items():
         check_fits(plan, free_bytes(device), device)
 
 
 def device_plans(
-    shape: Shape, dtype: Any, method: str, devices: Sequence[Any], copied: Callable[[str], bool] = lambda device: True
+    shape: Shape,
+    dtype: Any,
+    method: str,
+    devices: Sequence[Any],
+    copied: Callable[[str], bool] = lambda device: True,
+    counts: Counts | None = None,
 ) -> dict[str, SelectionPlan]:
     """The plan of every device that holds a share of the candidates, by its name."""
     names, plans = [str(device) for device in devices], {}
@@ -136,6 +173,6 @@ def device_plans(
         share = replace(shape, n=-(-shape.n * shards // len(names)))
         name = str(dtype).removeprefix("torch.")
         plans[device] = plan_selection(
-            share, dtype=name, method=method, device=device, shards=shards, copied=copied(device)
+            share, dtype=name, method=method, device=device, shards=shards, copied=copied(device), counts=counts
         )
     return plans

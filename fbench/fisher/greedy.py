@@ -58,16 +58,18 @@ class Greedy:
         self._open[torch.as_tensor(taken, dtype=torch.int64, device=V.device)] = False
         self._taken: list[tuple[Tensor, Tensor, Tensor]] = []
         self._every = _ASK_EVERY.get(V.device.type, 8)
-        devices = devices or [V.device]
+        bounds = shard_bounds(V.n, max(1, len(devices)))
+        self._places = [torch.device(place) for place in devices or [V.device]][: len(bounds)]
         self._shards = [
-            engine(V[a:b].to(device), information, sign)
-            for device, (a, b) in zip(devices, shard_bounds(V.n, len(devices)), strict=False)
+            engine(V[a:b].to(place), information, sign) for place, (a, b) in zip(self._places, bounds, strict=True)
         ]
-        self._load()
+        self.load()
 
     @property
     def drift(self) -> float:
         """The largest drift of any shard."""
+        if not any(shard.updates for shard in self._shards):
+            return 0.0
         M = self._information.matrix(self.picks())
         return max(shard.drift(M) for shard in self._shards)
 
@@ -94,7 +96,7 @@ class Greedy:
         for _ in range(steps):
             self._step()
             if len(self._taken) % self._every == 0 and any(bool(shard.stale()) for shard in self._shards):
-                self._load()
+                self.load()
             progress(len(self._taken))
         if not bool(torch.isfinite(self._column(1)).all()):
             raise InputError("rounding has left M without an admissible step; use float64 or a larger regularisation")
@@ -108,7 +110,8 @@ class Greedy:
             return torch.empty(0, dtype=torch.int64 if number == 0 else self.V.dtype, device=self.V.device)
         return torch.stack([step[number] for step in self._taken])
 
-    def _load(self) -> None:
+    def load(self) -> None:
+        """Every shard's state afresh, from M with the picks so far."""
         picks = self.picks()
         for shard in self._shards:
             shard.load(picks)
@@ -117,11 +120,12 @@ class Greedy:
         scores = torch.cat([shard.scores().to(self.V.device) for shard in self._shards])
         scores = torch.where(self._open, scores, -torch.inf)
         index, gap = choose(scores)
-        self._open[index] = False
-        self._taken.append((index, scores[index], gap))
-        s = self.V[index[None]]
-        for shard in self._shards:
-            shard.update(s)
+        best = index[None]  # by a tensor of one dimension: one of none is read back from the device, and gives a view
+        self._open.index_fill_(0, best, False)
+        self._taken.append((index, scores[best][0], gap))
+        s = self.V[best]
+        for place, shard in zip(self._places, self._shards, strict=True):
+            shard.update(s.to(place))
 
 
 def choose(scores: Tensor) -> tuple[Tensor, Tensor]:

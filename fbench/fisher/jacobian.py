@@ -60,7 +60,7 @@ def square_sums(model: nn.Module, inputs: Tensor, rows: RowMaker, batches: Batch
     _check(model, inputs, batches)
     totals = {name: p.new_zeros(p.shape) for name, p in model.named_parameters()}  # contiguous, unlike zeros_like
     with capture.evaluating(model):
-        path = _chosen_path(model, inputs[:2], dict.fromkeys(totals))
+        path = _chosen_path(model, _few(inputs), dict.fromkeys(totals))
         for part in _parts(path, inputs, batches):
             path.square_sums(inputs[part], rows, totals)
     return totals
@@ -78,7 +78,7 @@ def gathered(
     """
     _check(model, inputs, batches)
     with capture.evaluating(model):
-        path = _chosen_path(model, inputs[:2], positions)
+        path = _chosen_path(model, _few(inputs), positions)
         for part in _parts(path, inputs, batches):
             for row, (count, gradients) in enumerate(path.gathered(inputs[part], rows)):
                 yield Gathered(part, row, count, gradients)
@@ -91,9 +91,14 @@ def automatic_batch(
     memory_budget: int = MEMORY_BUDGET,
 ) -> int:
     """The samples a pass that the budget gives: for ``gathered`` at ``positions``, without them for ``square_sums``."""
+    return footprint(model, inputs, positions).batch(memory_budget, len(inputs))
+
+
+def footprint(model: nn.Module, inputs: Tensor, positions: Mapping[str, Tensor] | None = None) -> Footprint:
+    """What a batch holds, by the first two of ``inputs``; ``positions`` as ``automatic_batch``'s."""
     wanted = positions if positions is not None else dict.fromkeys(name for name, _ in model.named_parameters())
     with capture.evaluating(model):
-        return _chosen_path(model, inputs[:2], wanted).footprint.batch(memory_budget, len(inputs))
+        return _chosen_path(model, _few(inputs), wanted).footprint
 
 
 def _check(model: nn.Module, inputs: Tensor, batches: Batches) -> None:
@@ -124,6 +129,11 @@ def _parts(path: Path, inputs: Tensor, batches: Batches) -> Iterator[slice]:
     size = batches.batch_size or path.footprint.batch(batches.memory_budget, len(inputs))
     for start in range(0, len(inputs), size):
         yield slice(start, min(start + size, len(inputs)))
+
+
+def _few(inputs: Tensor) -> Tensor:
+    """Two samples to probe with, in a storage of their own: a view's is the whole pool's, and would be counted."""
+    return inputs[:2].clone()
 
 
 def _chosen_path(model: nn.Module, probe: Tensor, positions: Positions) -> Path:

@@ -12,6 +12,9 @@ from torch import Tensor
 
 from fbench.errors import InputError
 
+_PART = {"cpu": 1 << 18, "cuda": 1 << 26}
+"""Numbers of a temporary: whole, three times the rows themselves would be held beside them."""
+
 
 def check_finite(name: str, values: Tensor) -> None:
     """Refuse NaN and infinities, naming the first.
@@ -43,6 +46,15 @@ def logit_rows(logits: Tensor) -> Tensor:
         shape = f"{list(logits.shape)}, {logits.dtype}"
         raise InputError(f"logits of shape {shape}: must be floating point [n, k] with k ≥ 2 classes")
     check_finite("logits", logits)
+    n, k = logits.shape
+    rows = logits.new_empty(n, k - 1, k)
+    step = max(1, _PART.get(logits.device.type, 1 << 26) // k**2)
+    for start in range(0, n, step):
+        rows[start : start + step] = _householder_rows(logits[start : start + step])
+    return rows
+
+
+def _householder_rows(logits: Tensor) -> Tensor:
     n, k = logits.shape
     u = torch.log_softmax(logits, dim=1).mul(0.5).exp()
     pivot = u.argmax(dim=1, keepdim=True)

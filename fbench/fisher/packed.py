@@ -34,9 +34,11 @@ class Packed(Candidates):
         self._blocks = -(-V.n // LANES)
         self._project = _Factored(V) if isinstance(V, FactoredEmbedding) else _Dense(V)
         self._scores, self._traces = (torch.empty(self._blocks * LANES, dtype=V.dtype) for _ in range(2))
+        self.G, self.H = (self._scores.new_empty(self._blocks, V.rows * (V.rows + 1) // 2, LANES) for _ in range(2))
 
     def load(self, P: Tensor, Q: Tensor) -> None:
-        self.G, self.H = self._quadratic(P), self._quadratic(Q)
+        self._quadratic(P, self.G)
+        self._quadratic(Q, self.H)
         state = [t.view(-1).numpy() for t in (self.G, self.H, self._scores, self._traces)]
         share(self._blocks, lane_kernels.score, *state, self.sign, self.V.rows)
 
@@ -64,13 +66,11 @@ class Packed(Candidates):
         arrays = [t.view(-1).numpy() for t in (UY, *state)]
         share(len(UY), lane_kernels.absorb, *arrays, self.sign, self.V.rows)
 
-    def _quadratic(self, A: Tensor) -> Tensor:
+    def _quadratic(self, A: Tensor, out: Tensor) -> None:
         """α·V_x A V_xᵀ, packed chunk by chunk: whole it would take three times the room of what is kept."""
-        r, step = self.V.rows, _blocks_a_chunk(self.V.rows**2)
-        out = self._scores.new_empty(self._blocks, r * (r + 1) // 2, LANES)
+        step = _blocks_a_chunk(self.V.rows**2)
         for b in range(0, self._blocks, step):
             out[b : b + step] = pack_lower(self.alpha * self.V[b * LANES : (b + step) * LANES].quadratic(A))
-        return out
 
     def scores(self) -> Tensor:
         return self._scores[: self.V.n]

@@ -1,94 +1,113 @@
-"""What a selection will hold in memory at its peak, in bytes, from shapes alone and fitted to nothing.
+"""What a selection will hold in memory, in bytes, phase by phase, from shapes alone and fitted to nothing.
 
-Letters as in MATH: n candidates, k classes, h features, r rows a candidate, d weights (k·h for the last layer). The
-dear parts are the d×d matrices and the r×r state of every candidate. torch is not imported: suites plan without it.
-A test measures that a selection grows by no more than its plan says.
+``phases`` has the formulas; here they become a plan of one device, with the margin that a plan is held to what is
+free with, and the largest chunk and the largest pool that would fit. torch is not imported: suites plan without it.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, replace
 
-if TYPE_CHECKING:
-    from fbench.fisher.embeddings import Embedding
+from fbench.fisher.phases import Held, Setting, phases
+from fbench.fisher.shapes import Shape, shape_of
+
+__all__ = ["MARGIN", "Counts", "SelectionPlan", "Shape", "largest", "plan_selection", "shape_of"]
 
 _ITEMSIZE = {"float64": 8, "float32": 4}
-_CHUNK = {"cpu": 1 << 18, "cuda": 1 << 26}
-"""Numbers of a chunked contraction's temporary, as in ``embeddings``; eight at most are held at once, or one of
-a quadratic form's, which is four times as large, and four."""
-_KEPT_BACK = 128 * 2**20
-"""What an allocator keeps of blocks that were freed, at most: glibc holds back a few of up to 32 MiB each."""
-_TILE = 512
-"""Rows of a d×d matrix that are widened to float64 at a time, as in ``information``."""
-_PACKED_ROWS = 32
-"""The most rows whose G and H are kept as packed triangles, as in ``candidates``; on a CPU only."""
+MARGIN = 0.15
+"""Share of a plan that is kept free beyond it: what libraries take inside an operation, and what allocators keep
+back. Measured peaks of plans above 500 MB lay within it (reports/reference/memory-large)."""
+CHUNK_SIZE = 1024
+"""Candidates of a chunk where nobody says, as in ``trace``."""
 
 
 @dataclass(frozen=True)
-class Shape:
-    """The shape of an embedding: V [n, r, d] dense, or S [n, r, k] ⊗ h [n, d/k] where ``classes`` is k.
+class Counts:
+    """How much a selection does: forward ``picks``, ``removals`` of them, candidates of a trace kernel's chunk."""
 
-    Attributes:
-        n: candidates, the labelled included.
-        rows: r.
-        dim: d.
-        classes: k of a factored embedding; 0 for a dense one.
-    """
+    picks: int
+    removals: int
+    chunk_size: int = CHUNK_SIZE
 
-    n: int
-    rows: int
-    dim: int
-    classes: int = 0
-
-    @property
-    def width(self) -> int:
-        """Features of a factored embedding."""
-        return self.dim // self.classes
-
-    @property
-    def numbers(self) -> int:
-        """How many numbers the embedding is made of."""
-        return self.n * (self.rows * self.classes + self.width) if self.classes else self.n * self.rows * self.dim
+    @classmethod
+    def of(cls, batch_size: int, oversample: float, left: int, chunk_size: int = CHUNK_SIZE) -> Counts:
+        """Of B labels bought from what is ``left`` unlabelled, as ``bait_select`` does it."""
+        picks = min(math.ceil(oversample * batch_size), left)
+        return cls(picks, max(0, picks - batch_size), chunk_size)
 
 
 @dataclass(frozen=True)
 class SelectionPlan:
-    """Bytes that a selection holds at its peak on one device, by part.
+    """Bytes that a selection holds on one device.
 
     Attributes:
-        shape: of the embedding, the device's share of the candidates.
+        setting: its sizes.
         method: of ``bait_select``.
         dtype: ``float32`` or ``float64``.
-        device: ``cpu`` or ``cuda``: they hold different temporaries.
         inputs: of the embedding, which is there before the selection begins.
-        matrices: d×d ones, by name; none where only diagonals are kept.
-        others: whatever else it takes, by name.
+        copied: of the embedding once more, where it lies elsewhere or in another dtype.
+        phases: what each phase holds at its peak beyond these.
     """
 
-    shape: Shape
+    setting: Setting
     method: str
     dtype: str
-    device: str
     inputs: int
-    matrices: Mapping[str, int]
-    others: Mapping[str, int]
+    copied: int
+    phases: Mapping[str, Held]
+
+    @property
+    def shape(self) -> Shape:
+        """Of the embedding, the device's share of the candidates."""
+        return self.setting.shape
+
+    @property
+    def device(self) -> str:
+        """``cpu`` or ``cuda``."""
+        return self.setting.kind
+
+    @property
+    def phase(self) -> str:
+        """The phase that sets the peak."""
+        return max(self.phases, key=lambda name: self.phases[name].bytes)
+
+    @property
+    def matrices(self) -> Mapping[str, int]:
+        """The d×d matrices at the peak, by name; none where only diagonals are kept."""
+        return self.phases[self.phase].matrices
+
+    @property
+    def others(self) -> Mapping[str, int]:
+        """Whatever else it holds then, by name."""
+        copied = {f"the embedding in {self.dtype}": self.copied} if self.copied else {}
+        return {**copied, **self.phases[self.phase].others}
 
     @property
     def parts(self) -> dict[str, int]:
-        """Everything beyond the inputs, by name."""
+        """Everything beyond the inputs at the peak, by name."""
         return {**self.matrices, **self.others}
 
     @property
     def growth(self) -> int:
-        """What the selection takes beyond its inputs."""
+        """What the selection takes beyond its inputs at its peak."""
         return sum(self.parts.values())
 
     @property
     def total(self) -> int:
         """Inputs and growth."""
         return self.inputs + self.growth
+
+    @property
+    def needed(self) -> int:
+        """Growth with the margin: what should be free."""
+        return with_margin(self.growth)
+
+
+def with_margin(size: int) -> int:
+    """Bytes that should be free for ``size`` predicted ones."""
+    return int(size * (1 + MARGIN))
 
 
 def plan_selection(
@@ -99,83 +118,52 @@ def plan_selection(
     device: str = "cpu",
     shards: int = 1,
     copied: bool = False,
+    counts: Counts | None = None,
 ) -> SelectionPlan:
     """What ``bait_select`` will hold.
 
     Args:
         shape: of the candidates that one device holds.
         dtype: ``float32`` or ``float64``.
-        method: ``incremental``, ``published`` or ``diagonal``.
+        method: of ``bait_select``.
         device: ``cpu`` or ``cuda``, with or without a number.
         shards: how many of the pool's shards lie on the device.
         copied: the embedding lies elsewhere, or in another dtype, and is copied.
+        counts: picks, removals and the chunk; where they are not known, a tenth of the candidates is picked, 1,024 at
+            most, and half of them removed.
     """
     itemsize, kind = _ITEMSIZE[dtype], device.partition(":")[0]
+    counts = counts or Counts.of(min(-(-shape.n // 20), 512), 2.0, shape.n)
+    setting = Setting(shape, itemsize, kind, shards, counts.picks, counts.removals, counts.chunk_size)
     inputs = shape.numbers * itemsize
-    others = {f"the embedding in {dtype}": inputs} if copied else {}
-    others |= _OTHERS[method](shape, itemsize, shards, kind)
-    matrices = _MATRICES[method](shape.dim, itemsize, shards)
-    taken = sum(matrices.values()) + sum(others.values())
-    chunks = shards * 8 * itemsize * min(_CHUNK.get(kind, _CHUNK["cpu"]), shape.n * shape.dim)
-    others["temporaries, and what is freed but kept back"] = chunks + min(_KEPT_BACK, taken + chunks)
-    return SelectionPlan(shape, method, dtype, kind, inputs, matrices, others)
+    return SelectionPlan(setting, method, dtype, inputs, inputs if copied else 0, phases(method, setting))
 
 
-def _incremental_matrices(d: int, itemsize: int, shards: int) -> dict[str, int]:
-    """F, P and Q, as they are when the most of them are.
-
-    Either while the last shard gets its P, which is made in float64 beside the other shards' P and Q; or while picks
-    are removed, all in float64 whatever the dtype and by then without the forward picks' matrices.
-    """
-    square, tiles = d * d, 5 * 8 * d * min(d, _TILE)
-    held = 2 * (shards - 1) * itemsize * square
-    loading = {"P in float64": 8 * square, "Q": itemsize * square, "P and Q of shards": held}
-    loading["P rounded, or tiles of products"] = max(itemsize * square if itemsize < 8 else 0, tiles)
-    removing = {"P and Q in float64": 16 * square, "tiles of products": tiles}
-    more = max(loading, removing, key=lambda parts: sum(parts.values()))
-    return {"F": itemsize * square, **{name: size for name, size in more.items() if size}}
+def replanned(plan: SelectionPlan, *, shape: Shape | None = None, dtype: str = "", method: str = "") -> SelectionPlan:
+    """The plan of another shape, dtype or method; what is not given stays."""
+    s = plan.setting
+    return plan_selection(
+        shape or plan.shape,
+        dtype=dtype or plan.dtype,
+        method=method or plan.method,
+        device=s.kind,
+        shards=s.shards,
+        counts=Counts(s.picks, s.removals, s.chunk),
+    )
 
 
-def _published_matrices(d: int, itemsize: int, shards: int) -> dict[str, int]:
-    square = d * d
-    return {"F, and in float64": (itemsize + 8) * square, "M, and M⁻¹ twice, in float64": shards * 24 * square}
+def rechunked(plan: SelectionPlan, chunk_size: int) -> SelectionPlan:
+    """The same with another chunk."""
+    setting = replace(plan.setting, chunk=chunk_size)
+    return replace(plan, setting=setting, phases=phases(plan.method, setting))
 
 
-_MATRICES: dict[str, Callable[[int, int, int], dict[str, int]]] = {
-    "incremental": _incremental_matrices,
-    "published": _published_matrices,
-    "diagonal": lambda d, itemsize, shards: {},
-}
-"""By method, from d, the bytes of a number and the shards on the device."""
-
-
-def _incremental_others(shape: Shape, itemsize: int, shards: int, kind: str) -> dict[str, int]:
-    """The r×r state of the candidates: packed triangles on a CPU, whole matrices on a GPU or of many rows."""
-    n, r, k, d = shape.n, shape.rows, shape.classes, shape.dim
-    if kind == "cpu" and r <= _PACKED_ROWS:
-        parts = {"G and H of every candidate": n * r * (r + 1), "S in lanes": n * r * k}
-    else:
-        parts = {"G and H of every candidate": 2 * n * r * r}
-        if kind != "cpu":
-            parts["a pick's projections"] = 2 * n * max(k, r) * r
-    parts["rows of picks to fold into P and Q"] = shards * 2 * max(64, d // 8) * d
-    return {name: size * itemsize for name, size in parts.items() if size}
-
-
-def _published_others(shape: Shape, itemsize: int, shards: int, kind: str) -> dict[str, int]:
-    built = shape.n * shape.rows * shape.dim * itemsize
-    chunks = 4 * min(shape.n, 1024) * shape.rows * shape.dim * itemsize
-    return {"V, dense": built, "V dense once more, or products of a chunk": max(built, chunks)}
-
-
-_OTHERS: dict[str, Callable[[Shape, int, int, str], dict[str, int]]] = {
-    "incremental": _incremental_others,
-    "published": _published_others,
-    "diagonal": lambda shape, itemsize, shards, kind: {"diagonals": shards * 4 * 8 * shape.dim},
-}
-"""By method, from the shape, the bytes of a number, the shards on the device and its kind."""
-
-
-def shape_of(embedding: Embedding) -> Shape:
-    """The shape of an embedding."""
-    return Shape(embedding.n, embedding.rows, embedding.dim, getattr(embedding, "k", 0))
+def largest(most: int, fits: Callable[[int], bool]) -> int:
+    """The largest number from 1 to ``most`` that fits, by bisection, where fewer always fit if more do; 0 if none."""
+    if most < 1 or fits(most):
+        return max(0, most)
+    good, bad = 0, most
+    while bad - good > 1:
+        middle = (good + bad) // 2
+        good, bad = (middle, bad) if fits(middle) else (good, middle)
+    return good

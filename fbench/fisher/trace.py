@@ -73,6 +73,19 @@ def prepare(kernel: str, embedding: Embedding, inverse: Tensor, fisher: Tensor, 
     return chosen, chosen.prepare(embedding, inverse, fisher, sign)
 
 
+def check_takes(kernel: str, embedding: Embedding) -> None:
+    """Refuse an embedding that the kernel cannot take.
+
+    Raises:
+        InputError: a dense one, and the kernel is of a last layer's factors.
+        UnknownNameError: no such kernel.
+    """
+    from fbench.fisher.embeddings import FactoredEmbedding
+
+    if KERNELS.get(kernel).takes == "last-layer" and not isinstance(embedding, FactoredEmbedding):
+        raise InputError(f"kernel {kernel!r} needs a last-layer embedding (see last_layer_embedding); use 'fused'")
+
+
 class _Prepared(NamedTuple):
     """What a pass needs: V, M⁻¹ [d, d], then F or Q = M⁻¹FM⁻¹ [d, d], and ±1 for adding or removing."""
 
@@ -113,11 +126,8 @@ def _sandwich(V: Embedding, inverse: Tensor, fisher: Tensor, sign: int = 1) -> _
     return _Prepared(V, inverse, symmetric(inverse @ fisher @ inverse), sign)
 
 
-def _factors(V: Embedding, inverse: Tensor, fisher: Tensor, sign: int = 1) -> _Blocks:
-    from fbench.fisher.embeddings import FactoredEmbedding
-
-    if not isinstance(V, FactoredEmbedding):
-        raise InputError("kernel 'factored' needs a last-layer embedding (see last_layer_embedding); use 'fused'")
+def _factors(V: FactoredEmbedding, inverse: Tensor, fisher: Tensor, sign: int = 1) -> _Blocks:
+    check_takes("factored", V)
     given = _sandwich(V, inverse, fisher, sign)
     return _Blocks(V, list(V.upper_blocks(given.inverse)), list(V.upper_blocks(given.other)), sign)
 

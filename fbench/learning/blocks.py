@@ -16,7 +16,7 @@ from fbench.learning.chunk_choice import choose_chunk
 from fbench.learning.passes import Steps, memory_pass, timed_pass, warm_up
 from fbench.learning.scoring import score_passes
 from fbench.learning.selection import Picked, agreement, exact_objective, outputs, prepare, random_batch, reference
-from fbench.learning.ways import Problem, Way, check_memory, unfit
+from fbench.learning.ways import Problem, Way, check_memory, fitted, unfit
 
 _SCORE_PASSES = 3
 """Passes of the score a block: one takes milliseconds."""
@@ -46,22 +46,25 @@ class Task:
 
 def run(task: Task, done: int) -> Iterator[tuple[int, list[Row]]]:
     """Blocks after the first ``done``, each with its number; a case that cannot run is one row that says why."""
+    if task.way.anew and not unfit(task.problem, task.way, task.devices):
+        task = replace(task, way=_chunked(task))
     refused = _refused(task)
     if refused:
         yield from [] if done else [(0, [refused])]
         return
-    if task.way.engine == "published":
-        task = replace(task, way=replace(task.way, chunk_size=_chunk_size(task)))
     if task.way.kind == "selection" and done < task.options["passes"]:
         warm_up(task.way, task.problem, task.kind, task.devices)
     for block in range(done, task.options["passes"]):
         yield block, _BLOCKS[task.way.kind](task, block)
 
 
-def _chunk_size(task: Task) -> int:
-    """As typed, or the knee of the published kernel on this problem."""
+def _chunked(task: Task) -> Way:
+    """With the chunk typed, or the kernel's knee on this problem; a smaller one where memory does not last for it."""
     typed: int = task.options["chunk_size"]
-    return typed or _knee(task.way, task.problem, task.kind, task.devices)
+    way = fitted(task.problem, replace(task.way, chunk_size=typed or CHUNK_SIZE), task.dtype, task.devices)
+    if typed or _refused(replace(task, way=way)):
+        return way
+    return replace(way, chunk_size=_knee(way, task.problem, task.kind, task.devices))
 
 
 @lru_cache(maxsize=32)
@@ -69,7 +72,7 @@ def _knee(way: Way, problem: Problem, dtype: torch.dtype, devices: tuple[str, ..
     V = prepare(way, problem, outputs(problem, dtype, devices[0])).embedding
     F = V.gram() / V.n
     inverse = torch.linalg.inv(F + torch.eye(V.dim, dtype=dtype, device=V.device))
-    return choose_chunk(V, inverse, F, kernel="published", most=CHUNK_SIZE)
+    return choose_chunk(V, inverse, F, kernel=way.engine, most=way.chunk_size)
 
 
 def _refused(task: Task) -> Row | None:
@@ -86,7 +89,7 @@ def _refused(task: Task) -> Row | None:
 def _selection(task: Task, block: int) -> list[Row]:
     first, rows = block == 0, list[Row]()
     sizes: Row = {"rows": task.way.shape(task.problem).rows, "pass_index": 0}
-    if task.way.engine == "published":
+    if task.way.anew:
         sizes["chunk_size"] = task.way.chunk_size
     case = (task.way, task.problem, task.kind, task.devices, task.steps)
     if first:  # before the clock runs: it warms up what the tiny problem did not

@@ -2,8 +2,8 @@
 
 A timed pass begins with the logits and features on the device and makes the embedding itself. Phases: ``setup`` (the
 embedding, F, M and the first scores), ``forward``, ``first_removal`` (what removals need set up, and the first of
-them), ``backward`` (the others). A published pass may be cut short: a few forward picks, then a few removals from the
-forward picks that the incremental update made.
+them), ``backward`` (the others). A pass that makes every score anew for every pick, such as the published order's, may
+be cut short: a few forward picks, then a few removals from the forward picks that the incremental update made.
 """
 
 from __future__ import annotations
@@ -40,8 +40,8 @@ class Steps:
 
     @classmethod
     def of(cls, way: Way, problem: Problem, extrapolate: int) -> Steps:
-        """All of them; of the published order ``extrapolate`` each, if that is not 0."""
-        if way.engine != "published" or not extrapolate:
+        """All of them; ``extrapolate`` each, if that is not 0, where every score is made anew for every pick."""
+        if not way.anew or not extrapolate:
             return cls(problem.picks, problem.removals)
         return cls(min(extrapolate, problem.picks), min(extrapolate, problem.removals))
 

@@ -236,7 +236,7 @@ def check_memory(strategy: str, devices: Sequence[str], options: Mapping[str, An
 def _check_arm(strategy: str, devices: Sequence[str], sizes: Sizes) -> None:
     plan = _selection(strategy, sizes)
     if plan is not None:
-        check_devices(plan.shape, plan.dtype, plan.method, devices)
+        check_devices(plan.shape, plan.dtype, plan.method, devices, counts=sizes.counts)
 
 
 def _fits(strategy: str, devices: Sequence[str], sizes: Sizes) -> bool:
@@ -270,4 +270,5 @@ def _sizes(options: Mapping[str, Any]) -> Sizes:
         features=classifier_width(network),
         masked=kept(options["mask_fraction"], sum(p.numel() for p in network.parameters())),
         dtype=options["dtype"],
+        oversample=options["oversample"],
     )

@@ -17,7 +17,7 @@ from fbench.fisher.greedy import TIE
 from fbench.fisher.information import Information
 from fbench.fisher.methods import METHODS
 from fbench.learning.synthetic import Outputs, synthetic_outputs
-from fbench.learning.ways import Problem, Way, check_memory, choose_reference, parse_way
+from fbench.learning.ways import Problem, Way, check_memory, choose_reference, fitted, parse_way
 
 Progress = Callable[[str, int, int], None]
 
@@ -54,6 +54,8 @@ def prepare(way: Way, problem: Problem, given: Outputs) -> Prepared:
     logits, features, labelled = given.logits, given.features, given.labelled
     if way.embedding == "dense":
         return Prepared(dense_embedding(top_classes(logits, features, problem.k).dense()), labelled)
+    if way.embedding == "built":
+        return Prepared(dense_embedding(last_layer_embedding(logits, features).dense()), labelled)
     if way.embedding == "subsample":
         g = torch.Generator().manual_seed(problem.seed)
         kept = subsample(problem.n, labelled, way.count(problem), g)
@@ -141,12 +143,13 @@ class Reference:
 def reference(problem: Problem, budget: float, devices: tuple[str, ...]) -> Reference | None:
     """The float64 reference of a problem, once a process; None where each is dearer than ``budget`` operations.
 
-    The published order falls back to the incremental update where its V would not fit into memory as well.
+    The published order falls back to the incremental update where its V would not fit into memory as well, whatever its
+    chunk.
     """
     how = choose_reference(problem, budget)
     if not how:
         return None
-    way = parse_way(how)
+    way = fitted(problem, parse_way(how), "float64", devices)
     try:
         check_memory(problem, way, "float64", devices)
     except TooLargeError:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, cast
 
 from fbench.errors import InputError
 from fbench.fisher.methods import METHODS
-from fbench.fisher.plan import SelectionPlan, Shape, plan_selection
+from fbench.fisher.plan import Counts, SelectionPlan, Shape, plan_selection
 from fbench.learning import seeds
 from fbench.registry import strategy
 
@@ -101,6 +101,7 @@ class Sizes:
         features: h, entering the last layer.
         masked: weights that a mask keeps.
         dtype: of the selection.
+        oversample: forward picks over B.
     """
 
     n: int
@@ -110,16 +111,22 @@ class Sizes:
     features: int
     masked: int
     dtype: str = "float32"
+    oversample: float = 2.0
+
+    @property
+    def counts(self) -> Counts:
+        """Forward picks and removals."""
+        return Counts.of(self.batch, self.oversample, self.n - self.labels)
 
     def last_layer(self, method: str = "exact", number: int = 0, *, n: int = 0) -> SelectionPlan:
         """On what a method of ``fisher.methods`` makes of the last layer, on n candidates if not all."""
         way = METHODS[method]
         shape = way.shape(n or self.n, self.classes, self.features, number)
-        return plan_selection(shape, dtype=self.dtype, method=way.engine)
+        return plan_selection(shape, dtype=self.dtype, method=way.engine, counts=self.counts)
 
     def mask(self) -> SelectionPlan:
         """On a mask's dense embedding."""
-        return plan_selection(Shape(self.n, self.classes - 1, self.masked), dtype=self.dtype)
+        return plan_selection(Shape(self.n, self.classes - 1, self.masked), dtype=self.dtype, counts=self.counts)
 
 
 SUBSAMPLE = 10

@@ -13,11 +13,12 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from fbench.errors import UnknownNameError
-from fbench.fisher.fitting import check_devices
+from fbench.fisher.fitting import CHUNKED, check_devices, device_plans, largest_chunk
 from fbench.fisher.methods import METHODS
-from fbench.fisher.plan import SelectionPlan, Shape, plan_selection
+from fbench.fisher.plan import Counts, SelectionPlan, Shape, plan_selection
 from fbench.fisher.trace import CHUNK_SIZE
 from fbench.learning.strategies import SUBSAMPLE, components_of
+from fbench.machine import free_bytes
 from fbench.sweep import parse_names
 
 Kind = Literal["selection", "random", "score"]
@@ -70,10 +71,11 @@ class Way:
     Attributes:
         name: as typed.
         kind: a whole selection, a random batch, or the scores of all candidates once.
-        embedding: of ``fisher.methods``; ``dense`` is V of all k rows, built; ``subsample`` the exact one of a part.
+        embedding: of ``fisher.methods``; ``built`` is the exact one's V, built, ``dense`` V of all k rows, built;
+            ``subsample`` the exact one of a part.
         number: classes, components or candidates kept; 0 where there is none, or where it is automatic.
         engine: ``method`` of ``bait_select``.
-        chunk_size: candidates of a chunk of the published order.
+        chunk_size: candidates of a chunk where every score is made anew for every pick.
     """
 
     name: str
@@ -86,7 +88,12 @@ class Way:
     @property
     def exact(self) -> bool:
         """Whether it gives the exact method's batch, rounding aside."""
-        return self.kind == "selection" and self.engine != "diagonal" and self.embedding in ("exact", "dense")
+        return self.kind == "selection" and self.engine != "diagonal" and self.embedding in ("exact", "dense", "built")
+
+    @property
+    def anew(self) -> bool:
+        """Whether every score is made anew for every pick, chunk by chunk."""
+        return self.engine in CHUNKED
 
     def count(self, problem: Problem) -> int:
         """The number, automatic ones filled in as the strategies of the same names do."""
@@ -99,8 +106,8 @@ class Way:
     def shape(self, problem: Problem) -> Shape:
         """Of the embedding that it selects on."""
         n, k, h, number = problem.n, problem.k, problem.h, self.count(problem)
-        if self.embedding == "dense":
-            return Shape(n, k, problem.d)
+        if self.embedding in ("dense", "built"):
+            return Shape(n, k if self.embedding == "dense" else k - 1, problem.d)
         if self.embedding == "subsample":
             return METHODS["exact"].shape(problem.labelled + number, k, h, 0)
         return METHODS[self.embedding].shape(n, k, h, number)
@@ -111,6 +118,8 @@ _WAYS = {
     for way in (
         Way("incremental"),
         Way("published", embedding="dense", engine="published"),
+        Way("fused", embedding="built", engine="fused"),
+        Way("factored", engine="factored"),
         Way("diagonal", engine="diagonal"),
         Way("binary", embedding="binary"),
         Way("pca", embedding="pca"),
@@ -167,7 +176,9 @@ def unfit(problem: Problem, way: Way, devices: Sequence[str]) -> str:
 
 def plan_way(problem: Problem, way: Way, dtype: str) -> SelectionPlan:
     """What a way will hold beyond the network's logits and features, its embedding included, on one device."""
-    return plan_selection(_held(problem, way), dtype=dtype, method=way.engine, copied=way.embedding != "dense")
+    return plan_selection(
+        _held(problem, way), dtype=dtype, method=way.engine, copied=True, counts=_counts(problem, way)
+    )
 
 
 def check_memory(problem: Problem, way: Way, dtype: str, devices: Sequence[str]) -> None:
@@ -177,7 +188,21 @@ def check_memory(problem: Problem, way: Way, dtype: str, devices: Sequence[str])
         TooLargeError: with the bytes needed and free, and what would fit.
     """
     if way.kind != "random":
-        check_devices(_held(problem, way), dtype, way.engine, devices, lambda device: way.embedding != "dense")
+        check_devices(_held(problem, way), dtype, way.engine, devices, counts=_counts(problem, way))
+
+
+def fitted(problem: Problem, way: Way, dtype: str, devices: Sequence[str]) -> Way:
+    """The way with the largest chunk up to its own that every device has room for; as it is where not even one fits."""
+    if not way.anew:
+        return way
+    plans = device_plans(_held(problem, way), dtype, way.engine, devices, counts=_counts(problem, way))
+    rooms = [(plan, free_bytes(device)) for device, plan in plans.items()]
+    chunks = [largest_chunk(plan, free, way.chunk_size) for plan, free in rooms if free is not None]
+    return replace(way, chunk_size=min(chunks, default=way.chunk_size) or way.chunk_size)
+
+
+def _counts(problem: Problem, way: Way) -> Counts:
+    return Counts(problem.picks, problem.removals, way.chunk_size)
 
 
 def _held(problem: Problem, way: Way) -> Shape:

@@ -15,7 +15,7 @@ from fbench.results.selection_cases import (
 )
 from fbench.units import format_bytes, format_seconds
 
-EXACT = ("incremental", "published")
+EXACT = ("incremental", "published", "fused", "factored")
 _NEAR = 10
 """A lead below so many tolerances is a near-tie: rounding may turn it."""
 

@@ -220,8 +220,9 @@ def _worth(cases: Sequence[Measured]) -> Figure:
     panel = Panel(series, "objective tr(F M⁻¹) above the reference's, in %", "seconds a selection", "", y_log=True)
     fixed = ", ".join(_size(i, along[0]) for i in range(4))
     note = "geometric mean over blocks, and every block as a dot; low and left is good"
-    if any(case.cut_short for case in along):
-        note += "; published carried on from a few picks"
+    short = dict.fromkeys(case.method for case in along if case.cut_short)
+    if short:
+        note += f"; {', '.join(short)} carried on from a few picks"
     return Figure("time", f"What a batch costs and what it is worth: {fixed}", [panel], note)
 
 

@@ -15,10 +15,11 @@ from torch import Tensor
 
 import fbench
 from fbench.errors import DeviceError, InputError, UnknownNameError
-from fbench.fisher import greedy
+from fbench.fisher import greedy, information
 from fbench.fisher.bait import Search
 
-METHODS = ["published", "incremental"]
+ANEW = ["published", "fused", "factored"]
+METHODS = [*ANEW, "incremental"]
 FLOAT64_TIE, FLOAT32_TIE = 1e-10, 1e-5
 UNDERFLOW = {FLOAT64_TIE: 1e-290, FLOAT32_TIE: 1e-30}  # below, scores have lost their digits
 
@@ -97,7 +98,7 @@ def problems(draw: st.DrawFn) -> cases.Problem:
 
 @given(pool=problems())
 @cases.randomised(60)
-def test_both_methods_pick_as_the_full_recompute(pool: cases.Problem) -> None:
+def test_every_method_picks_as_the_full_recompute(pool: cases.Problem) -> None:
     expected = slow(pool)
     for method in METHODS:
         assert_same(select(pool, method=method), expected, pool, FLOAT64_TIE)
@@ -108,7 +109,8 @@ def test_both_methods_pick_as_the_full_recompute(pool: cases.Problem) -> None:
 def test_dense_and_factored_pick_the_same(pool: cases.Problem) -> None:
     expected = slow(pool)
     for method in METHODS:
-        assert_same(select(pool, method=method, dense=True), expected, pool, FLOAT64_TIE)
+        if method != "factored":  # it takes no other than a factored one
+            assert_same(select(pool, method=method, dense=True), expected, pool, FLOAT64_TIE)
 
 
 @given(pool=problems(), shards=st.integers(2, 5))
@@ -253,6 +255,95 @@ def test_progress_is_told_of_every_step(method: str) -> None:
         *(("forward", i, 8) for i in range(1, 9)),
         *(("backward", i, 4) for i in range(1, 5)),
     ]
+
+
+def decided(pool: cases.Problem, tie: float) -> bool:
+    """Whether every pick and removal leads the next by more than rounding."""
+    expected = slow(pool)
+    return min([*expected.gaps, *expected.removal_gaps]) > 10 * tie
+
+
+@pytest.mark.parametrize(("dtype", "tie"), [(torch.float64, FLOAT64_TIE), (torch.float32, FLOAT32_TIE)])
+@pytest.mark.parametrize("seed", range(6))
+def test_fused_and_factored_pick_exactly_as_published(seed: int, dtype: torch.dtype, tie: float) -> None:
+    """Forward picks and removals; V built or not; chunks and shards of any size."""
+    pool = cases.problem(seed, n=50, k=3 + seed, h=5, labelled=7, batch_size=6, oversample=2.5)
+    assert decided(pool, tie)
+    published = select(pool, method="published", dtype=dtype)
+    ways: list[dict[str, Any]] = [{}, {"chunk_size": 1}, {"chunk_size": 13}, {"chunk_size": 10**9}]
+    ways += [{"devices": ["cpu"] * 4}, {"devices": ["cpu"] * 3, "chunk_size": 5}]
+    for how in ways:
+        for method, dense in [("published", True), ("fused", False), ("fused", True), ("factored", False)]:
+            found = select(pool, method=method, dense=dense, dtype=dtype, **how)
+            assert found.forward.tolist() == published.forward.tolist()
+            assert found.indices.tolist() == published.indices.tolist()
+            torch.testing.assert_close(found.scores, published.scores, rtol=10 * tie, atol=0)
+            assert found.objective == pytest.approx(published.objective, rel=tie)  # F of V built is rounded otherwise
+
+
+@pytest.mark.parametrize("method", ANEW)
+@pytest.mark.parametrize("labelled", [0, 40])
+def test_a_pick_weighs_as_much_as_alpha_says(method: str, labelled: int) -> None:
+    """α = B/(n_L+B) is in the matrices and in no V: of 1 with nothing labelled, of a 41st with B = 1."""
+    pool = cases.problem(15, n=60, k=4, h=3, labelled=labelled, batch_size=1, oversample=5.0, regularisation=0.01)
+    assert_same(select(pool, method=method), slow(pool), pool, FLOAT64_TIE)
+
+
+def test_factored_on_a_dense_embedding_is_refused_before_it_begins(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(information, "fisher", lambda V: pytest.fail("it began"))
+    with pytest.raises(InputError, match=r"^kernel 'factored' needs a last-layer embedding .*; use 'fused'$"):
+        select(cases.problem(0), method="factored", dense=True)
+
+
+def test_published_and_fused_hold_no_second_v() -> None:
+    """A dense V is read where it lies: neither copied nor scaled."""
+    V = fbench.dense_embedding(rows(cases.problem(0)))
+    for method in ("published", "fused"):
+        search = Search(V, 4, labelled=[0], method=method)
+        search.set_up()
+        assert search._forward is not None
+        (shard,) = search._forward._shards
+        assert shard._V.dense().data_ptr() == V.dense().data_ptr()
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32])
+@pytest.mark.parametrize("devices", [None, ["cpu"] * 3])
+@pytest.mark.parametrize("method", [*METHODS, "diagonal"])
+def test_a_refresh_in_mid_selection_changes_no_pick(method: str, devices: list[str] | None, dtype: torch.dtype) -> None:
+    pool = cases.problem(16, n=80, k=4, h=5, labelled=5, batch_size=8)
+    assert decided(pool, FLOAT32_TIE)
+    whole = select(pool, method=method, devices=devices, dtype=dtype)
+    V = fbench.last_layer_embedding(pool.logits, pool.features)
+    search = Search(V, 8, labelled=pool.labelled, method=method, devices=devices, dtype=dtype)
+    search.fisher()
+    search.start()
+    for _ in range(search.picks):
+        search.forward(1)
+        search.refresh()
+    search.backward()
+    found = search.finish()
+    assert found.forward.tolist() == whole.forward.tolist()
+    assert found.indices.tolist() == whole.indices.tolist()
+    assert found.refreshes == (search.picks if method == "incremental" else 0)
+
+
+@pytest.mark.parametrize("method", [*ANEW, "diagonal"])
+def test_methods_that_update_nothing_do_not_drift(method: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And M is not built once more to find that out: not one more than for a selection's own steps."""
+    built: list[int] = []
+    matrix = information.Information.matrix
+    monkeypatch.setattr(information.Information, "matrix", lambda self, picks: built.append(1) or matrix(self, picks))
+    pool = cases.problem(17)
+    V = fbench.last_layer_embedding(pool.logits, pool.features)
+    search = Search(V, 4, labelled=pool.labelled, method=method)
+    search.set_up()
+    search.forward()
+    before = len(built)
+    assert search._forward is not None
+    assert search._forward.drift == 0
+    assert len(built) == before
+    search.backward()
+    assert (search.finish().drift, search.finish().refreshes) == (0.0, 0)
 
 
 def test_phases_apart_give_what_they_give_in_one_go() -> None:

@@ -16,6 +16,7 @@ from fbench.errors import InputError, UnknownNameError
 from fbench.fisher.capture import evaluating
 from fbench.fisher.functional import FunctionalPath
 from fbench.fisher.likelihood import logit_rows
+from fbench.measure.live import LiveBytes
 from fbench.measure.memory import peak_growth
 
 
@@ -186,15 +187,19 @@ def test_the_memory_budget_changes_nothing(name: str) -> None:
 
 
 def test_the_peak_stays_below_the_budget() -> None:
-    """In one batch it would be four times the budget."""
+    """In one batch it would be four times the budget. Resident memory stands above what is held by what glibc keeps
+    of freed blocks: a third at this size, where all blocks are small to it.
+    """
     model, inputs = cases.wide()
-    fbench.fisher_diagonal(model, inputs[:64])  # what libraries allocate once
-    budget = 1 << 26
+    budget, parameters = 1 << 26, sum(p.nbytes for p in model.parameters())
+    with LiveBytes() as live:
+        fbench.fisher_diagonal(model, inputs, memory_budget=budget)
+    assert 0.6 * budget < live.peak < budget + 2 * parameters
     with peak_growth() as growth:
         fbench.fisher_diagonal(model, inputs, memory_budget=budget)
     if growth.peak_bytes is None:
         pytest.skip("this system does not tell its peak")
-    assert growth.peak_bytes < budget + 2 * sum(p.nbytes for p in model.parameters())
+    assert growth.peak_bytes < 1.3 * budget + 2 * parameters
 
 
 def test_no_inputs() -> None:

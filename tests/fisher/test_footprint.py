@@ -7,6 +7,7 @@ import torch
 from torch import nn
 
 from fbench.fisher.footprint import Footprint, watching
+from fbench.fisher.jacobian import footprint
 
 
 @pytest.mark.parametrize(
@@ -36,3 +37,14 @@ def test_what_autograd_keeps_is_counted_once() -> None:
         y = model(x)
     held.add(y, y)
     assert held.bytes(*model.parameters()) == 4 * 5 * (4 + 8 + 8)
+
+
+@pytest.mark.parametrize("masked", [False, True])
+def test_the_pool_that_samples_come_from_is_not_theirs(masked: bool) -> None:
+    """Two samples of a large pool are a view of its storage."""
+    model = nn.Sequential(nn.Flatten(), nn.Linear(4, 8), nn.Tanh(), nn.Linear(8, 3))
+    positions = {"1.weight": torch.arange(9)} if masked else None
+    pools = [torch.randn(n, 2, 2) for n in (2, 20_000)]
+    alone, among = (footprint(model, pool, positions) for pool in pools)
+    assert alone == among
+    assert alone.per_sample < 4000

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 
 from fbench.fisher import fitting
-from fbench.learning import blocks
+from fbench.learning import blocks, passes, selection, ways
 from fbench.learning.blocks import Task
 from fbench.learning.ways import Problem, parse_way
 
@@ -38,12 +40,13 @@ def test_a_selections_blocks():
     assert row["refreshes"] >= 0
 
 
-def test_a_cut_short_selection_has_no_batch():
-    row = next(blocks.run(task("published"), 0))[1][-1]
+@pytest.mark.parametrize("name", ["published", "fused", "factored"])
+def test_a_cut_short_selection_has_no_batch(name):
+    row = next(blocks.run(task(name), 0))[1][-1]
     assert (row["phase"], row["picks"], row["same_picks"]) == ("agreement", 3, 1.0)
     assert "objective" not in row
     assert "drift" not in row
-    whole = next(blocks.run(task("published", extrapolate=0), 0))[1][-1]
+    whole = next(blocks.run(task(name, extrapolate=0), 0))[1][-1]
     assert whole["picks"] == 4
     assert whole["objective"] == pytest.approx(whole["reference_objective"], rel=1e-9)
 
@@ -86,10 +89,14 @@ def test_a_case_that_makes_no_sense_is_skipped():
     assert list(blocks.run(task("incremental", odd), 1)) == []
 
 
-def test_a_case_that_would_not_fit_is_refused_before_it_begins(monkeypatch):
-    monkeypatch.setattr(fitting, "free_bytes", lambda device: 1000)
+@pytest.mark.parametrize("chunk_size", [0, 64])
+@pytest.mark.parametrize("name", ["published", "fused", "factored", "incremental"])
+def test_a_case_that_would_not_fit_is_refused_before_it_begins(monkeypatch, name, chunk_size):
+    for module in (ways, fitting):
+        monkeypatch.setattr(module, "free_bytes", lambda device: 1000)
     monkeypatch.setattr(blocks, "warm_up", lambda *_: pytest.fail("it began"))
-    ((_, (row,)),) = blocks.run(task("published"), 0)
+    monkeypatch.setattr(blocks, "choose_chunk", lambda *_, **__: pytest.fail("it began"))
+    ((_, (row,)),) = blocks.run(task(name, chunk_size=chunk_size), 0)
     assert row["status"] == "oom"
     assert "1000 B are free on cpu" in row["reason"]
 
@@ -98,11 +105,33 @@ def test_dtypes_by_name():
     assert task("incremental", dtype="float32").kind is torch.float32
 
 
-def test_the_chunk_of_the_published_order_is_the_one_typed(monkeypatch):
+@pytest.mark.parametrize("name", ["published", "fused", "factored"])
+@pytest.mark.parametrize("typed", [7, 10**6])
+def test_the_chunk_is_the_one_typed(monkeypatch, name, typed):
     monkeypatch.setattr(blocks, "choose_chunk", lambda *_, **__: pytest.fail("it was typed"))
-    for _, rows in blocks.run(task("published", chunk_size=7), 0):
-        assert {row["chunk_size"] for row in rows} == {7}
+    for _, rows in blocks.run(task(name, chunk_size=typed), 0):
+        assert {row["chunk_size"] for row in rows} == {typed}
     assert not any("chunk_size" in row for row in next(blocks.run(task("incremental", chunk_size=7), 0))[1])
+
+
+@pytest.mark.parametrize("name", ["published", "fused", "factored"])
+@pytest.mark.parametrize(("typed", "room", "most", "used"), [(2000, 1500, [], 1500), (0, 900, [900], 31)])
+def test_a_chunk_that_memory_shrinks_is_the_one_on_record(monkeypatch, name, typed, room, most, used):
+    """And the one that the selection is given; an automatic one is sought below it."""
+    k, d = (30, 240) if name == "factored" else (6, 36)  # of fewer classes F takes more than its chunks
+    problem = Problem(n=3000, k=k, d=d, batch=2, labelled=6)
+    plan = ways.plan_way(problem, replace(parse_way(name), chunk_size=room), "float32")
+    for module in (ways, fitting):
+        monkeypatch.setattr(module, "free_bytes", lambda device: plan.needed)
+    given, asked, search = set(), [], selection.search
+    monkeypatch.setattr(passes, "search", lambda way, *how: given.add(way.chunk_size) or search(way, *how))
+    monkeypatch.setattr(blocks, "choose_chunk", lambda *_, most, **__: asked.append(most) or 31)
+    blocks._knee.cache_clear()
+    small = task(name, problem, "float32", chunk_size=typed, passes=1, reference_budget=0)
+    ((_, rows),) = blocks.run(small, 0)
+    blocks._knee.cache_clear()
+    assert {row["chunk_size"] for row in rows} == given == {used}
+    assert asked == most
 
 
 def test_an_automatic_chunk_is_measured_once_on_the_problems_own_embedding(monkeypatch):

@@ -13,13 +13,14 @@ from fbench.learning.ways import Problem, parse_way
 
 PROBLEM = Problem(n=60, k=3, d=12, batch=4, labelled=6)
 CPU = ("cpu",)
+EVERY = ["incremental", "published", "fused", "factored", "binary"]
 
 
 def counts(found):
     return {phase.name: (phase.picks, phase.picks_total) for phase in found}
 
 
-@pytest.mark.parametrize("name", ["incremental", "published", "diagonal", "binary"])
+@pytest.mark.parametrize("name", [*EVERY, "diagonal"])
 def test_a_whole_pass(name):
     way = parse_way(name)
     steps = Steps.of(way, PROBLEM, 0)
@@ -31,8 +32,9 @@ def test_a_whole_pass(name):
     assert (chosen.kept, chosen.forward) == (whole.kept, whole.forward)
 
 
-def test_a_pass_that_is_cut_short():
-    way = parse_way("published")
+@pytest.mark.parametrize("name", ["published", "fused", "factored"])
+def test_a_pass_that_is_cut_short(name):
+    way = parse_way(name)
     steps = Steps.of(way, PROBLEM, 3)
     assert steps == Steps(3, 3)
     found, chosen = passes.timed_pass(way, PROBLEM, torch.float64, CPU, steps, keep=True)
@@ -40,9 +42,13 @@ def test_a_pass_that_is_cut_short():
     assert chosen.forward == selection.select(way, PROBLEM, torch.float64, CPU).forward[:3]
 
 
-def test_only_the_published_order_is_cut_short():
+def test_only_what_makes_every_score_anew_is_cut_short():
     assert Steps.of(parse_way("incremental"), PROBLEM, 3) == Steps(8, 4)
-    assert Steps.of(parse_way("published"), PROBLEM, 100) == Steps(8, 4)
+    assert Steps.of(parse_way("diagonal"), PROBLEM, 3) == Steps(8, 4)
+    for name in ("published", "fused", "factored"):
+        assert Steps.of(parse_way(name), PROBLEM, 3) == Steps(3, 3)
+        assert Steps.of(parse_way(name), PROBLEM, 100) == Steps(8, 4)
+        assert Steps.of(parse_way(name), PROBLEM, 0) == Steps(8, 4)
 
 
 def test_nothing_is_kept_unless_asked():
@@ -73,16 +79,17 @@ def test_two_shards_choose_as_one():
     assert one.kept == two.kept
 
 
-def test_memory_sees_the_dense_rows():
+def test_memory_sees_the_dense_rows_once():
     problem = Problem(n=4000, k=10, d=200, batch=2, labelled=10)
-    way = parse_way("published")
+    way = replace(parse_way("published"), chunk_size=64)
     passes.warm_up(way, problem, torch.float32, CPU)
     peak = passes.memory_pass(way, problem, torch.float32, CPU, Steps(1, 1))
-    assert peak is None or peak >= 2 * 4000 * 10 * 200 * 4  # V, and V scaled
+    V = 4000 * 10 * 200 * 4
+    assert peak is None or V <= peak < 1.8 * V  # V, and no second one
     few = passes.memory_pass(parse_way("incremental"), problem, torch.float32, CPU, Steps(4, 2))
-    assert few is None or few < peak / 3
+    assert few is None or few < V  # a quarter of it and less, beside what glibc keeps of freed blocks
 
 
-@pytest.mark.parametrize("name", ["incremental", "published", "top5", "pca", "pca:5", "subsample:9", "binary"])
+@pytest.mark.parametrize("name", [*EVERY, "top5", "pca", "pca:5", "subsample:9"])
 def test_warming_up_fits_every_way(name):
     passes.warm_up(parse_way(name), Problem(n=500, k=5, d=25, batch=9, labelled=0), torch.float32, CPU)

@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from fbench.errors import DataError, InputError, SweepError, TooLargeError, UnknownNameError, UsageError
+from fbench.fisher.plan import with_margin
 from fbench.learning import plan
 from fbench.learning.strategies import classifier_parameters
 from fbench.registry import DATASETS, MODELS, STRATEGIES, SUITES, Model, Strategy
@@ -265,9 +266,10 @@ def test_an_arm_that_does_not_fit_is_refused_before_its_first_training(monkeypat
     """And the arms that would fit are named; the same function refuses as in a selection."""
     need = plan._selection("bait-diagonal", plan._sizes(resolve()))
     assert need is not None
-    monkeypatch.setattr("fbench.fisher.fitting.free_bytes", lambda device: need.growth + 2 * need.inputs)
+    room = with_margin(need.growth + need.inputs)  # the embedding is yet to be made
+    monkeypatch.setattr("fbench.fisher.fitting.free_bytes", lambda device: room)
     match = (
-        r"^bait\+fish: the selection needs .* beyond its inputs and .* are free on cpu: d = 328; "
+        r"^bait\+fish: the selection needs .* beyond its inputs, .* to spare, and .* are free on cpu: d = 328; in .*"
         r".*\. Of --strategies .*bait-binary, bait-diagonal, .*random fit$"
     )
     with pytest.raises(TooLargeError, match=match) as refused:
@@ -275,6 +277,17 @@ def test_an_arm_that_does_not_fit_is_refused_before_its_first_training(monkeypat
     assert "bait+random-mask" not in str(refused.value)
     for name in ("random", "bait-binary", "bait-diagonal"):
         plan.design(name, (0,), ("cpu",), resolve())
+    monkeypatch.setattr("fbench.fisher.fitting.free_bytes", lambda device: room - 1)
+    with pytest.raises(TooLargeError, match=r"^bait-diagonal: the selection needs"):
+        plan.design("bait-diagonal", (0,), ("cpu",), resolve())
+
+
+def test_an_arm_is_planned_with_its_own_picks() -> None:
+    few, many = (plan._selection("bait", plan._sizes(resolve(oversample=each, batch=20))) for each in (1.0, 3.0))
+    assert few is not None
+    assert many is not None
+    assert (few.setting.picks, few.setting.removals) == (20, 0)
+    assert (many.setting.picks, many.setting.removals) == (60, 40)
 
 
 def test_masked_arms_cost_more_than_bait_and_bait_more_than_random() -> None:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import reference as slow
 import torch
 
 from fbench.errors import TooLargeError
+from fbench.fisher import fitting
 from fbench.fisher.greedy import TIE
-from fbench.learning import selection
-from fbench.learning.selection import Picked, Reference
-from fbench.learning.ways import Problem, parse_way
+from fbench.learning import selection, ways
+from fbench.learning.selection import Picked, Reference, select
+from fbench.learning.ways import Problem, check_memory, parse_way
 
 PROBLEM = Problem(n=60, k=3, d=12, batch=4, labelled=6, seed=3)
 CPU = ("cpu",)
@@ -62,6 +65,29 @@ def test_where_published_does_not_fit_the_reference_is_incremental(monkeypatch):
     selection.reference.cache_clear()
 
 
+def test_the_reference_is_published_in_small_chunks_where_large_ones_do_not_fit(monkeypatch):
+    problem, way = Problem(n=900, k=4, d=24, batch=2, labelled=6), parse_way("published")
+    room = ways.plan_way(problem, replace(way, chunk_size=300), "float64").needed
+    for module in (ways, fitting):
+        monkeypatch.setattr(module, "free_bytes", lambda device: room)
+    with pytest.raises(TooLargeError):
+        check_memory(problem, way, "float64", CPU)
+    seen = []
+    monkeypatch.setattr(selection, "select", lambda way, *how: seen.append(way) or select(way, *how))
+    assert selection.reference(problem, 1e12, CPU).how == "published"
+    assert [way.chunk_size for way in seen] == [300]
+
+
+def test_built_is_the_exact_embedding(V):
+    prepared = selection.prepare(parse_way("fused"), PROBLEM, selection.outputs(PROBLEM, torch.float64, "cpu"))
+    built = prepared.embedding.dense()
+    assert built.shape == (60, 2, 12)
+    torch.testing.assert_close(built.mT @ built, V.mT @ V)
+    given = selection.outputs(PROBLEM, torch.float64, "cpu")
+    exact = selection.prepare(parse_way("factored"), PROBLEM, given).embedding
+    assert torch.equal(exact.dense(), built)
+
+
 def test_published_builds_all_k_rows(V):
     prepared = selection.prepare(parse_way("published"), PROBLEM, selection.outputs(PROBLEM, torch.float64, "cpu"))
     built = prepared.embedding.dense()
@@ -69,7 +95,7 @@ def test_published_builds_all_k_rows(V):
     torch.testing.assert_close(built.mT @ built, V.mT @ V)
 
 
-@pytest.mark.parametrize("name", ["published", "incremental", "top3", "pca:4", "subsample:54"])
+@pytest.mark.parametrize("name", ["published", "fused", "factored", "incremental", "top3", "pca:4", "subsample:54"])
 def test_whole_approximations_are_exact(expected, name):
     found = selection.select(parse_way(name), PROBLEM, torch.float64, CPU)
     assert found.forward == expected.forward

@@ -16,7 +16,7 @@ import fbench.fisher.diagonal
 import fbench.learning.models
 from fbench.errors import InputError
 from fbench.fisher.approximations import binary, principal, subsample, top_classes
-from fbench.fisher.bait import bait_select
+from fbench.fisher.bait import Selection, bait_select
 from fbench.fisher.embeddings import Embedding, last_layer_embedding
 from fbench.fisher.masked import masked_embedding
 from fbench.fisher.masks import Mask, kept
@@ -116,13 +116,13 @@ def test_the_network_is_left_as_it_was(trained: State, name: str) -> None:
 
 
 @pytest.fixture
-def selections(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Embedding, dict[str, Any]]]:
-    """Every embedding that a selection was asked for, and how."""
-    asked: list[tuple[Embedding, dict[str, Any]]] = []
+def selections(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Embedding, dict[str, Any], Selection]]:
+    """Every embedding that a selection was asked for, how, and what it gave."""
+    asked: list[tuple[Embedding, dict[str, Any], Selection]] = []
 
-    def spy(embedding: Embedding, batch_size: int, **named: Any) -> Any:
-        asked.append((embedding, named))
-        return bait_select(embedding, batch_size, **named)
+    def spy(embedding: Embedding, batch_size: int, **named: Any) -> Selection:
+        asked.append((embedding, named, bait_select(embedding, batch_size, **named)))
+        return asked[-1][2]
 
     monkeypatch.setattr(fbench.fisher.bait, "bait_select", spy)
     return asked
@@ -134,11 +134,13 @@ def test_every_built_in_strategy_is_tested_here() -> None:
 
 
 @pytest.mark.parametrize("name", BAIT)
-@pytest.mark.parametrize("dtype", ["float32", "float64"])
-def test_a_plan_says_what_the_selection_is_given(trained: State, selections: Any, name: str, dtype: str) -> None:
+@pytest.mark.parametrize(("dtype", "oversample"), [("float32", 2.0), ("float64", 1.5)])
+def test_a_plan_says_what_the_selection_is_given(
+    trained: State, selections: Any, name: str, dtype: str, oversample: float
+) -> None:
     batch_size, network = 3, trained.network
-    propose(name, with_acquisition(trained, dtype=dtype), batch_size)
-    [(embedding, named)] = selections
+    propose(name, with_acquisition(trained, dtype=dtype, oversample=oversample), batch_size)
+    [(embedding, named, chosen)] = selections
     total = sum(p.numel() for p in network.parameters())
     sizes = Sizes(
         n=N,
@@ -148,12 +150,15 @@ def test_a_plan_says_what_the_selection_is_given(trained: State, selections: Any
         features=classifier_width(network),
         masked=kept(FRACTION, total),
         dtype=dtype,
+        oversample=oversample,
     )
     declared = STRATEGIES.get(name).plan
     assert declared is not None
     plan = declared(sizes)
     assert plan.shape == shape_of(embedding)
     assert (plan.method, plan.dtype) == (named["method"], dtype)
+    removed = len(chosen.forward) - len(chosen.indices)
+    assert (plan.setting.picks, plan.setting.removals) == (len(chosen.forward), removed)
 
 
 def test_random_has_no_plan_since_it_holds_nothing() -> None:
@@ -175,7 +180,7 @@ def test_random_has_no_plan_since_it_holds_nothing() -> None:
 def test_an_approximation_selects_on_its_embedding(trained: State, selections: Any, name: str, make: Any) -> None:
     propose(name, trained)
     expected = make(*logits_and_features(trained.network, trained.pool.images))
-    [(embedding, named)] = selections
+    [(embedding, named, _)] = selections
     torch.testing.assert_close(embedding.dense(), expected.dense(), rtol=0, atol=0)
     assert named["method"] == ("diagonal" if name == "bait-diagonal" else "incremental")
 
@@ -185,7 +190,7 @@ def test_a_subsample_is_chosen_from_and_no_more(trained: State, selections: Any)
     logits, features = logits_and_features(trained.network, trained.pool.images)
     kept_positions = subsample(N, torch.tensor(LABELLED), 10 * 3, trained.generator(2))
     whole = last_layer_embedding(logits, features)[kept_positions]
-    [(embedding, named)] = selections
+    [(embedding, named, _)] = selections
     torch.testing.assert_close(embedding.dense(), whole.dense())
     assert kept_positions[named["labelled"]].tolist() == list(LABELLED)
     assert set(found) <= set(kept_positions.tolist()) - set(LABELLED)

@@ -27,6 +27,8 @@ def test_sizes_of_a_problem():
     [
         ("incremental", "exact", 0, "incremental"),
         ("published", "dense", 0, "published"),
+        ("fused", "built", 0, "fused"),
+        ("factored", "exact", 0, "factored"),
         ("diagonal", "exact", 0, "diagonal"),
         ("top2", "top", 2, "incremental"),
         ("top12", "top", 12, "incremental"),
@@ -67,6 +69,8 @@ def test_automatic_numbers_are_the_strategies():
 def test_shapes():
     assert parse_way("incremental").shape(PROBLEM) == Shape(100, 3, 32, 4)
     assert parse_way("published").shape(PROBLEM) == Shape(100, 4, 32)
+    assert parse_way("fused").shape(PROBLEM) == Shape(100, 3, 32)
+    assert parse_way("factored").shape(PROBLEM) == Shape(100, 3, 32, 4)
     assert parse_way("subsample:20").shape(PROBLEM) == Shape(30, 3, 32, 4)
     assert parse_way("top2").shape(PROBLEM) == Shape(100, 2, 32, 4)
     assert parse_way("binary").shape(PROBLEM) == Shape(100, 1, 8, 1)
@@ -74,8 +78,10 @@ def test_shapes():
 
 
 def test_which_are_exact():
-    names = ("incremental", "published", "diagonal", "top2", "binary", "pca", "subsample", "random", "score-packed")
-    assert [name for name in names if parse_way(name).exact] == ["incremental", "published"]
+    anew, others = ["published", "fused", "factored"], ["diagonal", "top2", "binary", "pca", "subsample"]
+    names = ("incremental", *anew, *others, "random", "score-packed")
+    assert [name for name in names if parse_way(name).exact] == ["incremental", *anew]
+    assert [name for name in names if parse_way(name).anew] == anew
 
 
 @pytest.mark.parametrize(
@@ -102,10 +108,10 @@ def test_packed_scores_need_numba(monkeypatch):
     assert ways.unfit(PROBLEM, parse_way("score-packed"), ("cpu",)) == "score-packed needs numba; pip install numba"
 
 
-@pytest.mark.parametrize("name", ["incremental", "published", "score-inverse"])
+@pytest.mark.parametrize("name", ["incremental", "published", "fused", "factored", "score-inverse"])
 def test_what_does_not_fit_is_refused_with_its_bytes(monkeypatch, name):
     monkeypatch.setattr(fitting, "free_bytes", lambda device: 1000)
-    with pytest.raises(TooLargeError, match=r"the selection needs .* and 1,?000 B are free on cpu.*What fits"):
+    with pytest.raises(TooLargeError, match=r"the selection needs .* to spare, and 1000 B are free on cpu.*What fits"):
         ways.check_memory(PROBLEM, parse_way(name), "float32", ("cpu",))
     ways.check_memory(PROBLEM, parse_way("random"), "float32", ("cpu",))
 
@@ -113,6 +119,80 @@ def test_what_does_not_fit_is_refused_with_its_bytes(monkeypatch, name):
 def test_a_score_is_planned_with_its_stacks():
     bare = ways.plan_way(PROBLEM, parse_way("incremental"), "float32")
     assert ways.plan_way(PROBLEM, parse_way("score-inverse"), "float32").total > bare.total + 6 * 100 * 16 * 4
+
+
+ANEW = ["published", "fused", "factored"]
+
+
+@pytest.mark.parametrize("name", ["incremental", "diagonal", "pca", *ANEW])
+def test_an_embedding_is_planned_for_before_it_is_made(name):
+    """V built as much as the factors: growth is held to what is free, and V is yet to come."""
+    way = parse_way(name)
+    plan = ways.plan_way(PROBLEM, way, "float32")
+    assert plan.others["the embedding in float32"] == plan.inputs == way.shape(PROBLEM).numbers * 4
+
+
+def room(monkeypatch, **sizes):
+    """What devices have free, by their names with underscores."""
+    for module in (ways, fitting):
+        monkeypatch.setattr(module, "free_bytes", lambda device: sizes[device.replace(":", "_")])
+
+
+MANY = Problem(n=3000, k=30, d=240, batch=5, labelled=10)
+"""Of fewer classes F takes more than a chunk of ``factored``."""
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("name", ANEW)
+def test_a_chunk_is_made_smaller_where_memory_does_not_last(monkeypatch, name, dtype):
+    way = replace(parse_way(name), chunk_size=2500)
+
+    def needed(size):
+        return ways.plan_way(MANY, replace(way, chunk_size=size), dtype).needed
+
+    for size in (2499, 2000, 1500):
+        assert needed(size) < needed(size + 1)
+        room(monkeypatch, cpu=needed(size))
+        found = ways.fitted(MANY, way, dtype, ("cpu",))
+        assert found == replace(way, chunk_size=size)
+        ways.check_memory(MANY, found, dtype, ("cpu",))
+        with pytest.raises(TooLargeError):
+            ways.check_memory(MANY, replace(way, chunk_size=size + 1), dtype, ("cpu",))
+
+
+@pytest.mark.parametrize("name", ANEW)
+def test_a_chunk_that_fits_stays_as_it_was_typed(monkeypatch, name):
+    for size in (1, 1024, 10**9):  # more than there are candidates is all of them
+        way = replace(parse_way(name), chunk_size=size)
+        room(monkeypatch, cpu=ways.plan_way(MANY, way, "float32").needed)
+        assert ways.fitted(MANY, way, "float32", ("cpu",)) == way
+        room(monkeypatch, cpu=None)  # nobody tells
+        assert ways.fitted(MANY, way, "float32", ("cpu",)) == way
+
+
+def test_where_not_even_one_candidate_fits_it_stays_and_is_refused(monkeypatch):
+    room(monkeypatch, cpu=1000)
+    way = parse_way("fused")
+    assert ways.fitted(MANY, way, "float32", ("cpu",)) == way
+    with pytest.raises(TooLargeError):
+        ways.check_memory(MANY, way, "float32", ("cpu",))
+
+
+def test_ways_without_chunks_are_not_fitted(monkeypatch):
+    monkeypatch.setattr(ways, "device_plans", lambda *_, **__: pytest.fail("there is nothing to fit"))
+    for name in ("incremental", "diagonal", "top2", "random", "score-inverse"):
+        assert ways.fitted(MANY, parse_way(name), "float32", ("cpu",)) == parse_way(name)
+
+
+def test_the_device_with_the_least_room_sets_the_chunk(monkeypatch):
+    way = replace(parse_way("published"), chunk_size=1400)
+    half = replace(MANY, n=1500)
+    small = ways.plan_way(half, replace(way, chunk_size=900), "float32").needed
+    room(monkeypatch, cuda_0=10**12, cuda_1=small, cuda_2=None)
+    assert ways.fitted(MANY, way, "float32", ("cuda:0", "cuda:1")).chunk_size == 900
+    third = replace(MANY, n=4500)
+    assert ways.fitted(third, way, "float32", ("cuda:0", "cuda:1", "cuda:2")).chunk_size == 900
+    assert ways.fitted(MANY, way, "float32", ("cuda:0", "cuda:2")) == way
 
 
 def test_the_reference_is_the_first_that_the_budget_allows():

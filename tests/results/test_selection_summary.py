@@ -105,6 +105,28 @@ def test_approximations_against_exact_and_random():
     assert "pca picks 1 of 4 alike, an objective 5 % below the reference's." in said(better)
 
 
+@pytest.mark.parametrize("method", ["fused", "factored"])
+def test_other_kernels_are_exact_and_no_approximations(method):
+    whole = [*exact(), *selection(method, [0.5, 0.5, 0.5]), row(method, "agreement", **{**EQUAL, "objective": 2.0})]
+    text = said(whole)
+    assert f"{method} has all of the float64 reference's 4 picks, and the order of all 8 forward picks." in text
+    assert f"{method} picks" not in text
+    left = {**EQUAL, "objective": 2.0, "first_difference": 4, "gap_there": 3e-5}
+    text = said([*exact(), *selection(method, [0.5]), row(method, "agreement", **left)])
+    assert f"{method} has all of the float64 reference's 4 picks; it leaves its order at pick 5" in text
+
+
+def test_a_figure_names_what_was_carried_on():
+    top = [*selection("top2", [0.3, 0.3]), row("top2", "agreement", **{**EQUAL, "objective": 2.2})]
+    short = selection("fused", [0.5, 0.5], picks=(3, 1, 2))
+    fused = [*short, row("fused", "agreement", **{**EQUAL, "picks": 3})]
+    (figure,) = summary([*exact(), *fused, *top], OPTIONS).figures
+    assert figure.note.endswith("; published, fused carried on from a few picks")
+    whole = [*selection("incremental", [1.0]), row("incremental", "agreement", **{**EQUAL, "objective": 2.0})]
+    (figure,) = summary([*whole, *top], OPTIONS).figures
+    assert "carried on" not in figure.note
+
+
 def test_memory_against_the_dense_rows():
     text = said(exact())
     assert "V built with all its rows, n·k·d numbers, is 14.1 KiB; memory grows by 7.03 KiB by incremental, 0.5" in text

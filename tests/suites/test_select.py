@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +21,10 @@ import torch
 from command import Ended, finished, table
 
 from fbench import cli, registry
+from fbench.contract import Case, Context
+from fbench.learning import ways
 from fbench.learning.synthetic import synthetic_outputs
+from fbench.units import format_bytes
 
 
 def words_of(text: str) -> list[str]:
@@ -28,8 +33,9 @@ def words_of(text: str) -> list[str]:
 
 TINY = words_of(
     "--candidates 60 --classes 3 --dim 12 --batch 4 --labelled 6 --passes 2 --dtype float64,float32 --threads 1 "
-    "--device cpu --methods incremental,published,top2,random,score-packed,score-inverse"
+    "--device cpu --methods incremental,published,fused,factored,top2,random,score-packed,score-inverse"
 )
+ANEW = ("published", "fused", "factored")
 MEASURED = ("time_s", "peak_bytes")
 SUITE = registry.SUITES.get("select")
 
@@ -89,13 +95,17 @@ def test_rows_of_a_selection(whole: Path, dtype: str) -> None:
     assert {(row["device"], row["rows"], row["pass_index"]) for row in rows} == {("cpu", "2", "0")}
 
 
-def test_the_published_order_is_cut_short_and_says_so(whole: Path) -> None:
-    rows = where(whole, method="published", dtype="float64", dim="12", block="1")
+@pytest.mark.parametrize("method", ANEW)
+def test_what_scores_anew_is_cut_short_and_says_so(whole: Path, method: str) -> None:
+    rows = where(whole, method=method, dtype="float64", dim="12", block="1")
     covered = {row["phase"]: (row["picks"], row["picks_total"]) for row in rows}
     assert covered["forward"] == ("3", "8")
     assert covered["backward"] == ("2", "3")
     text = (whole / "summary.md").read_text()
     assert "published timed on 3 of its 8 picks" in text
+    assert re.search(rf"^\| float64 \| {method} \|.* \| ≈ ", text, re.MULTILINE)
+    assert f"{method} has all of the float64 reference's 3 first forward picks" in text
+    assert f"{method} picks" not in text  # which is said of approximations
     assert "carried on in proportion" in text
 
 
@@ -122,25 +132,34 @@ def test_agreement_is_that_of_the_slow_formulas(whole: Path) -> None:
         assert float(row["gap_there"]) == pytest.approx(expected.gaps[at], rel=1e-6)
 
 
-def test_the_chunk_size_is_of_the_published_order(whole: Path) -> None:
+def test_the_chunk_size_is_of_what_scores_anew(whole: Path) -> None:
     sizes = {row["method"]: row["chunk_size"] for row in where(whole, dim="12")}
-    assert {name for name, size in sizes.items() if size} == {"published"}
-    assert sizes["published"] == "1024"
+    assert {name: size for name, size in sizes.items() if size} == dict.fromkeys(ANEW, "1024")
 
 
-@pytest.mark.parametrize(("typed", "sizes"), [("64", {"64"}), ("auto", {"16", "32", "60"})])
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+@pytest.mark.parametrize("method", ANEW)
+def test_what_scores_anew_picks_as_the_reference(whole: Path, method: str, dtype: str) -> None:
+    (row,) = where(whole, method=method, dtype=dtype, dim="12", phase="agreement")
+    assert (row["same_picks"], row["picks"], row["reference"]) == ("1.0", "3", "published")
+    assert (row["drift"], row["refreshes"]) == ("", "")  # nothing is updated that could drift
+    assert {row["rows"] for row in where(whole, method=method, dim="12")} == {"3" if method == "published" else "2"}
+
+
+@pytest.mark.parametrize(("typed", "sizes"), [("64", {"64"}), ("2000", {"2000"}), ("auto", {"16", "32", "60"})])
 def test_a_chunk_size_of_ones_own_picks_the_same(
     typed: str, sizes: set[str], whole: Path, tmp_path: Path, fbench: Callable[..., Ended]
 ) -> None:
-    words = [*TINY, "--methods", "published,incremental", "--dtype", "float64", "--chunk-size", typed]
+    words = [*TINY, "--methods", ",".join([*ANEW, "incremental"]), "--dtype", "float64", "--chunk-size", typed]
     assert fbench(*words, "--out", tmp_path / "run").code == 0
-    rows = where(tmp_path / "run", method="published")
-    assert len({row["chunk_size"] for row in rows}) == 1
-    assert {row["chunk_size"] for row in rows} <= sizes
     assert {row["chunk_size"] for row in where(tmp_path / "run", method="incremental")} == {""}
-    (found,) = [row for row in rows if row["phase"] == "agreement"]
-    (usual,) = where(whole, method="published", dtype="float64", dim="12", phase="agreement")
-    assert (found["same_picks"], found["picks"]) == (usual["same_picks"], usual["picks"]) == ("1.0", "3")
+    for method in ANEW:
+        rows = where(tmp_path / "run", method=method)
+        assert len({row["chunk_size"] for row in rows}) == 1
+        assert {row["chunk_size"] for row in rows} <= sizes
+        (found,) = [row for row in rows if row["phase"] == "agreement"]
+        (usual,) = where(whole, method=method, dtype="float64", dim="12", phase="agreement")
+        assert (found["same_picks"], found["picks"]) == (usual["same_picks"], usual["picks"]) == ("1.0", "3")
 
 
 def test_scores_have_both_sizes(whole: Path) -> None:
@@ -159,7 +178,7 @@ def test_random_batches_are_drawn_block_by_block(whole: Path) -> None:
 
 def test_a_dim_that_the_classes_do_not_divide_is_skipped(whole: Path) -> None:
     rows = where(whole, dim="13")
-    assert len(rows) == 12
+    assert len(rows) == 16
     assert {row["status"] for row in rows} == {"skipped"}
     assert all("dim 13 is not a multiple of classes 3" in row["reason"] for row in rows)
     assert "Not measured (skipped)" in (whole / "summary.md").read_text()
@@ -237,8 +256,23 @@ def test_a_dry_run_says_what_it_would_hold(
     assert ended.code == 0
     assert "published, a pick" in ended.out
     assert "dim 13 is not a multiple" in ended.out
-    assert "24 cases of 2 blocks on cpu; nothing was run." in ended.out
+    assert "32 cases of 2 blocks on cpu; nothing was run." in ended.out
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_dry_run_counts_the_chunk_that_was_typed() -> None:
+    """In what a way holds beyond logits and features, which is what a case is held to."""
+    options = {"labelled": 6, "regularisation": "1", "oversample": 2.0, "seed": 0, "reference_budget": 0.0}
+    sizes = {"candidates": 30_000, "classes": 10, "dim": 320, "batch": 20, "dtype": "float32"}
+    problem = ways.Problem(30_000, 10, 320, 20, 6)
+    for method in ANEW:
+        case = Case("", {"method": method, **sizes})
+        chunks = (0, 1024, 30_000)
+        said = {chunk: SUITE.predict(case, {**options, "chunk_size": chunk}, Context())["memory"] for chunk in chunks}
+        for chunk, memory in said.items():
+            way = replace(ways.parse_way(method), chunk_size=chunk or 1024)
+            assert memory == format_bytes(ways.plan_way(problem, way, "float32").growth)
+        assert said[0] == said[1024] != said[30_000]
 
 
 # What it refuses
@@ -262,10 +296,11 @@ def test_a_dry_run_says_what_it_would_hold(
         ("--oversample 0.5", "--oversample 0.5: must be at least 1"),
         ("--passes 0", "--passes 0: must be at least 1"),
         ("--extrapolate -1", "--extrapolate -1: must be at least 0"),
-        ("--chunk-size 0", "--chunk-size 0: must be auto, or a whole number from 1 to 1,024"),
-        ("--chunk-size -1", "--chunk-size -1: must be auto, or a whole number from 1 to 1,024"),
-        ("--chunk-size 2000", "--chunk-size 2000: must be auto, or a whole number from 1 to 1,024"),
-        ("--chunk-size abc", "--chunk-size abc: must be auto, or a whole number from 1 to 1,024"),
+        ("--chunk-size 0", "--chunk-size 0: must be auto, or a whole number from 1 to 1,000,000,000"),
+        ("--chunk-size -1", "--chunk-size -1: must be auto, or a whole number from 1 to 1,000,000,000"),
+        ("--chunk-size 1000000001", "--chunk-size 1000000001: must be auto, or a whole number from 1 to 1,000,000,000"),
+        ("--chunk-size abc", "--chunk-size abc: must be auto, or a whole number from 1 to 1,000,000,000"),
+        ("--methods factord", "unknown --methods 'factord'; did you mean 'factored'?"),
         ("--reference-budget 1e16", "--reference-budget 1e+16: must be at most 1e+15"),
         ("--seed -1", "--seed -1: must be at least 0"),
         ("--dim 321", "nothing can be selected: dim 321 is not a multiple of classes 10"),

@@ -1,0 +1,46 @@
+"""The shape of an embedding: all that a plan of its memory needs to know of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from fbench.fisher.embeddings import Embedding
+
+
+@dataclass(frozen=True)
+class Shape:
+    """The shape of an embedding: V [n, r, d] dense, or S [n, r, k] ⊗ h [n, d/k] where ``classes`` is k.
+
+    Attributes:
+        n: candidates, the labelled included.
+        rows: r.
+        dim: d.
+        classes: k of a factored embedding; 0 for a dense one.
+    """
+
+    n: int
+    rows: int
+    dim: int
+    classes: int = 0
+
+    @property
+    def width(self) -> int:
+        """Features of a factored embedding."""
+        return self.dim // self.classes
+
+    @property
+    def numbers(self) -> int:
+        """How many numbers the embedding is made of."""
+        return self.n * (self.rows * self.classes + self.width if self.classes else self.numbers_dense)
+
+    @property
+    def numbers_dense(self) -> int:
+        """Numbers of one candidate's V_x, built."""
+        return self.rows * self.dim
+
+
+def shape_of(embedding: Embedding) -> Shape:
+    """The shape of an embedding."""
+    return Shape(embedding.n, embedding.rows, embedding.dim, getattr(embedding, "k", 0))
