@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from fbench.contract import Row
@@ -33,10 +33,11 @@ _JUDGED = ("used", "allocated")
 """Quantities that are judged for leaks: reserved and non_torch are parts of used, requested of allocated."""
 
 
-def findings(cases: Sequence[Measured], tables: Tables) -> list[str]:
+def findings(cases: Sequence[Measured], tables: Tables, options: Mapping[str, Any]) -> list[str]:
     """What a run says: peaks, predictions, limits, leaks, then how the run went."""
     label = named(cases)
-    said = [*_peaks(cases), *_predictions(cases, label), *_limits(tables.get("limits", ()))]
+    said = [*_peaks(cases), *_predictions(cases, label), *_kept(cases, options.get("malloc"))]
+    said += _limits(tables.get("limits", ()), free=options.get("memory_budget", 0) is None)
     return [*said, *_leaks(cases, tables, label), *memory_conduct.findings(cases, tables, label)]
 
 
@@ -141,22 +142,41 @@ def _worst(pair: _Pair) -> str:
     return f"{pair.name}, {format_bytes(pair.predicted)} predicted for {format_bytes(pair.measured)}"
 
 
-def _limits(limits: Sequence[Row]) -> Iterable[str]:
-    """The largest chunk and pool that fit: of each method at its largest problem; how often nothing fits."""
+def _kept(cases: Sequence[Measured], malloc: str | None) -> Iterable[str]:
+    """What resident memory shows beside what is held, where the C library was left as it is."""
+    meters = [case.main.meter for case in cases if case.main]
+    if malloc == "system" and any(meter.source == "rss" for meter in meters):
+        yield (
+            "Predictions are of what is held; resident memory has in it as well what the C library keeps of freed "
+            "blocks (of up to 32 MiB each in glibc). A run with --malloc returning shows it without them."
+        )
+
+
+def _limits(limits: Sequence[Row], *, free: bool) -> Iterable[str]:
+    """The largest chunk and pool that fit: of each method at its largest problem; how often nothing fits.
+
+    The budget is one that was given, or what was ``free`` when a case began.
+    """
     rows = [row for row in limits if row["budget_bytes"] is not None]
     last: dict[tuple[Any, ...], Row] = {}
     for row in rows:
-        key = (row["budget_bytes"], row["margin"], row["method"])
+        key = (None if free else row["budget_bytes"], row["margin"], row["method"])
         last[key] = row if key not in last or _rank(row) > _rank(last[key]) else last[key]
     which = varying([[row[name] for name in SIZES] for row in rows]) if rows else []
-    for budget, margin in dict.fromkeys((row["budget_bytes"], row["margin"]) for row in rows):
-        own = [row for key, row in last.items() if key[:2] == (budget, margin)]
-        keep = f" with a margin of {format_percent(margin)}" if margin else ""
+    for group in dict.fromkeys(key[:2] for key in last):
+        own = [row for key, row in last.items() if key[:2] == group]
+        keep = f" with a margin of {format_percent(group[1])}" if group[1] else ""
         each = "; ".join(_limit(row, which) for row in own)
-        yield f"Predicted to keep the budget of {format_bytes(budget)}{keep}: {each}."
+        yield f"Predicted to keep {_budget(own, free=free)}{keep}: {each}."
     none = sum(row["largest_pool"] == 0 for row in rows)
     if none:
         yield f"In {none} of {len(rows)} cases no pool is predicted to fit."
+
+
+def _budget(rows: Sequence[Row], *, free: bool) -> str:
+    sizes = sorted({row["budget_bytes"] for row in rows})
+    said = " to ".join(dict.fromkeys(format_bytes(size) for size in (sizes[0], sizes[-1])))
+    return f"what was free ({said})" if free else f"the budget of {said}"
 
 
 def _rank(row: Row) -> tuple[Any, ...]:

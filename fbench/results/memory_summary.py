@@ -35,7 +35,7 @@ def summary(tables: Tables, options: Mapping[str, Any]) -> Summary:
     """Tables, findings and figures of a run, finished or not; ``options`` are those of the run."""
     cases = read_cases(tables["results"])
     shown = [*_by_phase(largest(cases)), *_every_case(cases), *_by_source(largest(cases)), *_limits(tables)]
-    return Summary(shown, findings(cases, tables), figures(cases, tables))
+    return Summary(shown, findings(cases, tables, options), figures(cases, tables))
 
 
 def _by_phase(cases: Sequence[Measured]) -> Iterable[Table]:

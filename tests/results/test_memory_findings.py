@@ -8,9 +8,9 @@ from fbench.results.memory_findings import findings
 from fbench.results.memory_peaks import read_cases
 
 
-def said(*groups, **more):
-    own = tables(*groups, **more)
-    return findings(read_cases(own["results"]), own)
+def said(*groups, options=(), **more):
+    own, options = tables(*groups, **more), dict(options)
+    return findings(read_cases(own["results"]), own, options)
 
 
 def test_the_phase_that_sets_the_peak():
@@ -111,6 +111,22 @@ def test_budgets_have_sentences_of_their_own():
         "Predicted to keep the budget of 8 GiB: bait: pools of up to 40,000 candidates.",
         "Predicted to keep the budget of 80 GiB with a margin of 10 %: bait: pools of up to 40,000 candidates.",
     ]
+
+
+def test_what_is_free_differs_from_case_to_case():
+    rows = [limit("bait", budget_bytes=7 * GIB), limit("fused", budget_bytes=8 * GIB), limit("none", budget_bytes=None)]
+    text = [each for each in said(limits=rows, options={"memory_budget": None}) if each.startswith("Predicted to")]
+    assert text == [
+        "Predicted to keep what was free (7 GiB to 8 GiB) with a margin of 10 %: bait: pools of up to 40,000 "
+        "candidates; fused: pools of up to 40,000 candidates.",
+    ]
+
+
+def test_what_the_c_library_keeps_is_said_where_it_shows():
+    rss, torch = rounds_of("bait", {"train": [300]}), rounds_of("bait", {"train": [300]}, which=ALLOCATED)
+    system, returning = {"malloc": "system"}, {"malloc": "returning"}
+    assert any("--malloc returning" in each for each in said(rss, options=system))
+    assert not any("--malloc" in each for each in [*said(rss, options=returning), *said(torch, options=system)])
 
 
 def leaks(*rounds, results=()):

@@ -1,0 +1,195 @@
+"""What a round of active learning will hold, phase by phase, beyond what its process holds before it.
+
+Phases of the network are counted from its shapes (``memory_network``) or on a few samples (``memory_gradients``),
+those of the selection come from the formulas of ``fisher.phases``, by the same function that refuses a selection that
+would not fit. Nothing is fitted. Each phase's bytes are those at its peak, with everything that earlier phases left:
+the images, the network, then the diagonal and the mask, then the embedding.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from fbench.fisher.fitting import device_plans
+from fbench.fisher.plan import MARGIN, SelectionPlan, largest, with_margin
+from fbench.learning.inference import BATCH
+from fbench.learning.memory_gradients import Key, gradients
+from fbench.learning.memory_network import forward_bytes, model_of, parameters_bytes, weights
+from fbench.learning.memory_points import Spec
+from fbench.learning.recipe import Recipe
+from fbench.learning.training import _STATISTICS_BATCH
+from fbench.machine import free_bytes
+from fbench.units import format_bytes, format_percent
+
+_ITEMSIZE = {"float64": 8, "float32": 4}
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What would fit.
+
+    Attributes:
+        budget_bytes: of the device; None where nobody tells.
+        predicted_bytes: of the dearest phase, ``phase``; ``matrices_bytes`` of it are d×d matrices.
+        largest_chunk: candidates of a chunk that fit with the margin; None where there are no chunks.
+        largest_pool: candidates of the pool, all else as it is; both 0 where none fits.
+        refusal: why the case is not tried; empty where it fits.
+    """
+
+    budget_bytes: int | None
+    predicted_bytes: int
+    phase: str
+    matrices_bytes: int
+    largest_chunk: int | None
+    largest_pool: int | None
+    refusal: str
+
+
+def predicted(spec: Spec, device: str = "cpu", devices: tuple[str, ...] = ()) -> dict[str, int]:
+    """Bytes by phase on ``device``, one of ``devices``; phases that cannot be counted are left out."""
+    devices = devices or (device,)
+    selection = _selection(spec, device, devices)
+    if device != devices[0]:
+        return selection
+    network = _network_phases(spec)
+    return {**{phase: size for phase, size in network.items() if size is not None}, **selection}
+
+
+def _network_phases(spec: Spec) -> dict[str, int | None]:
+    """``data`` to ``embed``."""
+    training = _training(spec)
+    phases: dict[str, int | None] = {
+        "data": _data(spec),
+        "train": None if training is None else _data(spec) + training,
+    }
+    if spec.method.masked:
+        phases |= _masked(spec)
+    else:
+        forward = forward_bytes(*_key(spec), min(BATCH, spec.n), "use")
+        held = _data(spec) + _trained(spec)
+        phases["embed"] = None if forward is None else held + _last_layer(spec, forward)
+    return phases
+
+
+def _masked(spec: Spec) -> dict[str, int | None]:
+    """``diagonal``, ``mask``, and the ``embed`` that gathers V batch by batch, then gives it the other dtype."""
+    samples, count = min(spec.fisher_samples, spec.n), weights(*_key(spec))
+    held = _data(spec) + _trained(spec)
+    summing, gathering = gradients(_key(spec), 0), gradients(_key(spec), spec.d)
+    V = 4 * spec.shape.numbers
+    embed = [V + gathering.bytes(spec.n)] if gathering else []
+    if spec.dtype == "float64":
+        embed.append(3 * V)
+    return {
+        "diagonal": held + _images(spec, samples) + 4 * count + summing.bytes(samples) if summing else None,
+        # beside the diagonal: all of it in a row, what kthvalue copies and numbers, and the mask
+        "mask": held + 4 * count + (4 + 12 + 1) * count,
+        "embed": held + count + 8 * spec.d + max(embed) if gathering else None,
+    }
+
+
+def _training(spec: Spec) -> int | None:
+    """The dearer of a step, which has the optimiser's state, and the pass for batch norm's statistics after the last.
+
+    Beside them: every replica's labelled images, the networks one by one and as a block, and their gradients.
+    """
+    key, block = _key(spec), model_of(spec.model, spec.h).block
+    networks = parameters_bytes(*key) * (1 if block == 1 else 2 * block)
+    gradients = 4 * block * weights(*key)
+    batch = -(-spec.labelled // Recipe(train_batch=spec.train_batch).batches(spec.labelled))
+    most = -(-spec.labelled // -(-spec.labelled // _STATISTICS_BATCH))
+    step, statistics = forward_bytes(*key, batch, "step"), forward_bytes(*key, most, "statistics")
+    if step is None or statistics is None:
+        return None
+    stepping = 2 * gradients + block * _images(spec, batch) + step
+    after = gradients + statistics + (0 if block == 1 else block * _images(spec, most))
+    return networks + block * _images(spec, spec.labelled) + max(stepping, after)
+
+
+def _trained(spec: Spec) -> int:
+    """The network that training leaves; one that was trained alone still has its gradients."""
+    alone = model_of(spec.model, spec.h).block == 1
+    return parameters_bytes(*_key(spec)) + (4 * weights(*_key(spec)) if alone else 0)
+
+
+def _last_layer(spec: Spec, forward: int) -> int:
+    """Logits and features batch by batch, then once more in a row; rows; the other dtype; V built."""
+    n, k, h, b = spec.n, spec.k, spec.h, _ITEMSIZE[spec.dtype]
+    outputs = 4 * n * (h + k)
+    rows = 4 * n * (k if spec.method.engine == "published" else k - 1) * k
+    moments = [outputs + forward, outputs + 4 * n * h, outputs + rows * (2 if spec.method.engine == "published" else 1)]
+    factors = (rows + 4 * n * h) // 4
+    if b == 8:
+        moments.append(12 * factors)
+    if not spec.shape.classes:
+        moments.append(b * (factors + spec.shape.numbers))
+    return max(moments)
+
+
+def _selection(spec: Spec, device: str, devices: tuple[str, ...]) -> dict[str, int]:
+    """``fisher`` to ``backward``: images, network and mask, the embedding, and the plan of the selection."""
+    plan = selection_plan(spec, device, devices)
+    held = plan.copied if device != devices[0] else _held(spec) + spec.shape.numbers * _ITEMSIZE[spec.dtype]
+    return {phase: held + each.bytes for phase, each in plan.phases.items()}
+
+
+def selection_plan(spec: Spec, device: str, devices: tuple[str, ...]) -> SelectionPlan:
+    """The plan of the selection alone."""
+    how = (spec.shape, spec.dtype, spec.method.engine, devices)
+    return device_plans(*how, lambda each: each != devices[0], spec.counts)[device]
+
+
+def _held(spec: Spec) -> int:
+    """Images, the network, and a mask of it."""
+    mask = weights(*_key(spec)) if spec.method.masked else 0
+    return _data(spec) + _trained(spec) + mask
+
+
+def limits(spec: Spec, device: str, budget: int | None, devices: tuple[str, ...] = ()) -> Limits:
+    """What fits ``budget`` bytes, or what ``device`` has free where it is None, with the margin."""
+    room = free_bytes(device) if budget is None else budget
+    phases = predicted(spec, device, devices)
+    phase = max(phases, key=lambda name: phases[name])
+    held = selection_plan(spec, device, devices or (device,)).phases.get(phase)
+    matrices = sum(held.matrices.values()) if held else 0
+    if room is None:
+        return Limits(None, phases[phase], phase, matrices, None, None, "")
+
+    def fits(other: Spec) -> bool:
+        return with_margin(max(predicted(other, device, devices).values())) <= room
+
+    chunk = largest(spec.n, lambda c: fits(replace(spec, chunk_size=c))) if spec.method.chunked else None
+    pool = largest(_most(spec, room), lambda n: fits(replace(spec, n=n)))
+    pool = pool if pool >= spec.labelled + spec.batch else 0  # fewer would leave too few to choose from
+    return Limits(room, phases[phase], phase, matrices, chunk, pool, _refusal(phases, phase, room, matrices))
+
+
+def _refusal(phases: Mapping[str, int], phase: str, room: int, matrices: int) -> str:
+    if with_margin(phases[phase]) <= room:
+        return ""
+    of = f", {format_bytes(matrices)} of it d×d matrices," if matrices else ""
+    return (
+        f"{phase} needs {format_bytes(phases[phase])}{of} and {format_percent(MARGIN)} to spare; "
+        f"{format_bytes(room)} are to be had"
+    )
+
+
+def _most(spec: Spec, room: int) -> int:
+    """More candidates than this do not fit whatever the method: their images and features alone are too many."""
+    return max(1, room // (_images(spec, 1) + 4 * spec.h))
+
+
+def _data(spec: Spec) -> int:
+    """Images in float32 and targets."""
+    return _images(spec, spec.n) + 8 * spec.n
+
+
+def _images(spec: Spec, count: int) -> int:
+    channels, size = spec.image
+    return 4 * count * channels * size * size
+
+
+def _key(spec: Spec) -> Key:
+    """What the network depends on."""
+    return spec.model, spec.h, spec.image, spec.k

@@ -1,0 +1,96 @@
+"""One round of active learning, phase by phase, on synthetic images: what ``fbench memory`` watches.
+
+The code is that of a real round (``training``, ``inference``, ``fisher``); images and labels are random, for memory
+depends on shapes alone. Two things are done so that a round's peak does not depend on chance: a method that updates its
+state refreshes it once, as it does whenever scores have fallen far, and one that makes every score anew takes a few
+picks and removals, all alike.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+
+import torch
+from torch import Tensor, nn
+
+from fbench.fisher.approximations import top_classes
+from fbench.fisher.bait import Search
+from fbench.fisher.diagonal import fisher_diagonal
+from fbench.fisher.embeddings import Embedding, dense_embedding, last_layer_embedding
+from fbench.fisher.masked import masked_embedding
+from fbench.learning.inference import logits_and_features
+from fbench.learning.memory_gradients import largest_weights
+from fbench.learning.memory_network import model_of
+from fbench.learning.memory_points import Spec
+from fbench.learning.recipe import Recipe
+from fbench.learning.training import train_block
+
+Watch = Callable[[str], AbstractContextManager[None]]
+"""Opens a phase by its name."""
+
+
+@torch.no_grad()
+def play(spec: Spec, devices: tuple[str, ...], phase: Watch) -> None:
+    """A whole round; what it held is let go when it returns."""
+    g = torch.Generator(devices[0]).manual_seed(spec.seed)
+    with phase("data"):
+        images, targets = _data(spec, devices[0], g)
+    with phase("train"), torch.enable_grad():
+        network = _trained(spec, images, targets, devices[0])
+    if spec.method.masked:
+        with phase("diagonal"):
+            drawn = torch.randperm(spec.n, generator=g, device=devices[0])[: spec.fisher_samples]
+            diagonal = fisher_diagonal(network, images[drawn])
+        with phase("mask"):
+            mask = largest_weights(diagonal, spec.d)
+        del diagonal, drawn
+        with phase("embed"):
+            V: Embedding = masked_embedding(network, images, mask).to(dtype=getattr(torch, spec.dtype))
+    else:
+        with phase("embed"):
+            V = _embedded(spec, network, images)
+    _select(spec, V, devices, phase)
+
+
+def _data(spec: Spec, device: str, g: torch.Generator) -> tuple[Tensor, Tensor]:
+    channels, size = spec.image
+    images = torch.randn(spec.n, channels, size, size, generator=g, device=device)
+    return images, torch.randint(spec.k, (spec.n,), generator=g, device=device)
+
+
+def _trained(spec: Spec, images: Tensor, targets: Tensor, device: str) -> nn.Module:
+    """One epoch on the labelled, the first n_L: the optimiser's state is there from the first step on."""
+    model, labelled = model_of(spec.model, spec.h), slice(spec.labelled)
+    recipe = Recipe(epochs=2, train_batch=spec.train_batch)
+    block = [images[labelled]], [targets[labelled]]
+    return train_block(model, *block, [spec.seed], classes=spec.k, recipe=recipe, device=device)[0]
+
+
+def _embedded(spec: Spec, network: nn.Module, images: Tensor) -> Embedding:
+    """V of the last layer: its factors, or built, with all k rows where it is to be as published."""
+    logits, features = logits_and_features(network, images)
+    published = spec.method.engine == "published"
+    V = top_classes(logits, features, spec.k) if published else last_layer_embedding(logits, features)
+    del logits, features
+    V = V.to(dtype=getattr(torch, spec.dtype))
+    return V if spec.shape.classes else dense_embedding(V.dense())
+
+
+def _select(spec: Spec, V: Embedding, devices: tuple[str, ...], phase: Watch) -> None:
+    how = {"labelled": range(spec.labelled), "oversample": spec.oversample, "chunk_size": spec.chunk_size}
+    search = Search(V, spec.batch, method=spec.method.engine, devices=list(devices), **how)  # type: ignore[arg-type]
+    anew, steps = spec.method.chunked, spec.picks if spec.method.chunked else None
+    with phase("fisher"):
+        search.fisher()
+    with phase("init"):
+        search.start()
+    with phase("forward"):
+        search.forward(steps)
+        if not anew:
+            search.refresh()
+    if anew:
+        search.adopt(torch.arange(spec.labelled, spec.labelled + search.picks))
+    with phase("backward"):
+        search.backward(steps)
+        search.finish()

@@ -1,0 +1,260 @@
+"""What ``fbench memory`` measures: options to the grid of its cases, and a case to the sizes of one round.
+
+Letters as in MATH. torch is not imported: options are parsed without it.
+"""
+
+from __future__ import annotations
+
+import itertools
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from fbench.contract import Context
+from fbench.errors import UnknownNameError, UsageError
+from fbench.fisher.plan import Counts
+from fbench.fisher.shapes import Shape
+from fbench.registry import MODELS
+from fbench.sweep import parse_names, parse_sweep
+from fbench.units import format_bytes, parse_bytes
+
+ENGINES = ("incremental", "published", "fused", "factored", "diagonal")
+"""Methods of ``bait_select``; each but ``factored`` also on a FISH mask, as ``NAME:mask``."""
+PHASES = ("data", "train", "diagonal", "mask", "embed", "fisher", "init", "forward", "backward")
+"""Of a round, in order; ``diagonal`` and ``mask`` are of methods on a mask alone."""
+_ANEW = ("published", "fused", "factored")
+_POOL = {"cpu": 2000, "cuda": 50_000}
+_WIDTH = 128
+_IMAGE = re.compile(r"(?P<channels>[1-9][0-9]{0,3})x(?P<size>[1-9][0-9]{0,3})(?:x(?P<other>[1-9][0-9]{0,3}))?")
+
+
+@dataclass(frozen=True)
+class Method:
+    """How a round selects: an engine, on the last layer's weights or on those of a FISH mask."""
+
+    engine: str
+    masked: bool
+
+    @property
+    def chunked(self) -> bool:
+        """Whether scores are made in chunks of candidates, anew for every pick."""
+        return self.engine in _ANEW
+
+
+def parse_method(text: str) -> Method:
+    """``NAME`` or ``NAME:mask``.
+
+    Raises:
+        UnknownNameError: another name.
+        UsageError: ``factored:mask``.
+    """
+    engine, colon, on = text.partition(":")
+    if engine not in ENGINES or (colon and on != "mask"):
+        raise UnknownNameError("method", text, [*ENGINES, *(f"{name}:mask" for name in ENGINES if name != "factored")])
+    if text == "factored:mask":
+        raise UsageError("--methods factored:mask: a mask's weights have no factors; take fused:mask")
+    return Method(engine, bool(colon))
+
+
+def parse_methods(text: str) -> tuple[str, ...]:
+    """A comma list of methods, each of them known."""
+    names: tuple[str, ...] = parse_names(text, "method")
+    for name in names:
+        parse_method(name)
+    return names
+
+
+def parse_image(text: str) -> tuple[int, int]:
+    """``3x32x32`` or ``3x32``: channels and the side of a square."""
+    match = _IMAGE.fullmatch(text.strip().lower())
+    if match is None or (match["other"] or match["size"]) != match["size"]:
+        raise UsageError(f"--image {text}: must be channels × a square's side, as 3x32x32")
+    return int(match["channels"]), int(match["size"])
+
+
+def parse_auto(text: str) -> tuple[int, ...]:
+    """A sweep, or ``auto``: nothing yet."""
+    return () if text == "auto" else tuple(parse_sweep(text))
+
+
+def parse_budget(text: str) -> int | None:
+    """A size such as ``8GiB``; None where nothing is typed."""
+    return parse_bytes(text) if text else None
+
+
+def check_model(name: str) -> str:
+    """``auto``, or a registered model."""
+    return name if name == "auto" else MODELS.get(name).name
+
+
+@dataclass(frozen=True)
+class Spec:
+    """One round, by its sizes.
+
+    Attributes:
+        method: how it selects.
+        n: candidates; n_L = ``labelled`` of them have their labels.
+        k: classes.
+        d: weights considered.
+        h: features that enter the network's last layer.
+        batch: B.
+        oversample: forward picks over B.
+        chunk_size: candidates of a chunk.
+        dtype: of the selection.
+        model: of the registry, or ``auto``: a ResNet-18 of the width h.
+        image: channels and side.
+        train_batch, fisher_samples: images of a training step, and behind the diagonal.
+        picks: forward picks, and removals, that a method which scores anew takes; memory does not depend on more.
+        seed: of images, network and selection.
+    """
+
+    method: Method
+    n: int
+    k: int
+    d: int
+    h: int
+    batch: int
+    oversample: float
+    chunk_size: int
+    dtype: str
+    model: str
+    image: tuple[int, int]
+    labelled: int
+    train_batch: int
+    fisher_samples: int
+    picks: int
+    seed: int
+
+    @property
+    def counts(self) -> Counts:
+        """Picks, removals and chunk of a whole selection."""
+        return Counts.of(self.batch, self.oversample, self.n - self.labelled, self.chunk_size)
+
+    @property
+    def shape(self) -> Shape:
+        """Of the embedding that the selection gets: V built where it scores anew, a last layer's factors else."""
+        if self.method.masked:
+            return Shape(self.n, self.k - 1, self.d)
+        if self.method.engine == "published":
+            return Shape(self.n, self.k, self.d)
+        return Shape(self.n, self.k - 1, self.d, 0 if self.method.engine == "fused" else self.k)
+
+
+def spec(point: Mapping[str, Any], options: Mapping[str, Any]) -> Spec:
+    """The round of one case."""
+    method = parse_method(point["method"])
+    own_width = options["model"] == "auto" and not method.masked
+    return Spec(
+        method=method,
+        n=point["candidates"],
+        k=point["classes"],
+        d=point["dim"],
+        h=point["dim"] // point["classes"] if own_width else options["features"],
+        batch=point["batch"],
+        oversample=options["oversample"],
+        chunk_size=point.get("chunk_size", 1),
+        dtype=point["dtype"],
+        model=options["model"],
+        image=tuple(options["image"]),
+        labelled=options["labelled"],
+        train_batch=options["train_batch"],
+        fisher_samples=options["fisher_samples"],
+        picks=options["picks"],
+        seed=options["seed"],
+    )
+
+
+def unfit(point: Mapping[str, Any], options: Mapping[str, Any]) -> str:
+    """Why a case cannot be; empty where it can."""
+    found = spec(point, options)
+    if found.k < 2:
+        return "classes 1: a classifier needs 2 at least"
+    if not found.method.masked and found.d % found.k:
+        return f"dim {found.d} is not a multiple of classes {found.k}: d of the last layer is classes × features"
+    if not found.method.masked and found.d != found.k * found.h:
+        return (
+            f"dim {found.d}: the last layer of {found.model} has {found.k} classes × {found.h} features = "
+            f"{found.k * found.h:,} weights; leave --dim out"
+        )
+    left = found.n - found.labelled
+    if left < 0:
+        return f"labelled {found.labelled} are more than the {found.n} candidates, which they are among"
+    if left < found.batch:
+        return f"batch {found.batch} is more than the {left} unlabelled of {found.n} candidates"
+    return _too_large_a_mask(found)
+
+
+def _too_large_a_mask(found: Spec) -> str:
+    if not found.method.masked:
+        return ""
+    from fbench.learning.memory_network import weights
+
+    count = weights(found.model, found.h, found.image, found.k)
+    if found.d <= count:
+        return ""
+    return f"dim {found.d}: the network has {count:,} weights, and a mask has no more; give a smaller --dim"
+
+
+def resolve(options: dict[str, Any], context: Context) -> dict[str, Any]:
+    """The options with pool and features for the devices and the model at hand.
+
+    Raises:
+        UsageError: no case that could run.
+    """
+    resolved = dict(options)
+    kind = context.devices[0].partition(":")[0]
+    resolved["candidates"] = options["candidates"] or (_POOL[kind],)
+    if options["model"] != "auto":
+        from fbench.learning.memory_network import features_of
+
+        width = features_of(options["model"], tuple(options["image"]), options["classes"][0])
+        if options["features"] not in (0, width):
+            given = f"--features {options['features']}"
+            raise UsageError(f"{given}: the last layer of --model {options['model']} has {width}; leave it out")
+        resolved["features"] = width
+    elif not options["features"]:
+        resolved["features"] = _WIDTH
+    first = ""
+    for point in points(resolved):
+        reason = unfit(point, resolved)
+        if not reason:
+            return resolved
+        first = first or reason
+    raise UsageError(f"nothing can be measured: {first}")
+
+
+def points(options: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Every case: methods, dtypes and sizes; chunks where there are any, and no --dim means classes × features."""
+    names = ("methods", "dtype", "candidates", "classes", "batch")
+    found = []
+    for name, dtype, n, k, batch in itertools.product(*(options[each] for each in names)):
+        chunks: Sequence[dict[str, int]] = [{}]
+        if parse_method(name).chunked:
+            chunks = [{"chunk_size": size} for size in options["chunk_size"]]
+        for d, chunk in itertools.product(options["dim"] or (k * options["features"],), chunks):
+            sizes = {"candidates": n, "classes": k, "dim": d, "batch": batch}
+            found.append({"method": name, "dtype": dtype, **sizes, **chunk})
+    return found
+
+
+def predict(point: Mapping[str, Any], options: Mapping[str, Any], context: Context) -> dict[str, str]:
+    """What a case will hold beyond what the process holds before it, phase by phase, and what would fit."""
+    reason = unfit(point, options)
+    if reason:
+        return {"note": reason}
+    from fbench.learning.memory_model import limits, predicted
+
+    asked = spec(point, options)
+    device = context.devices[0]
+    phases = predicted(asked, device, context.devices)
+    fits = limits(asked, device, options["memory_budget"], context.devices)
+    return {
+        **{phase: format_bytes(phases.get(phase)) for phase in PHASES},
+        "peak": format_bytes(fits.predicted_bytes),
+        "d×d matrices": format_bytes(fits.matrices_bytes) if fits.matrices_bytes else "",
+        "free": format_bytes(fits.budget_bytes),
+        "largest chunk": "" if fits.largest_chunk is None else f"{fits.largest_chunk:,}",
+        "largest pool": "" if fits.largest_pool is None else f"{fits.largest_pool:,}",
+        "note": fits.refusal,
+    }

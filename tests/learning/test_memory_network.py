@@ -1,0 +1,117 @@
+"""The network of a round by its shapes alone: features, weights, and the bytes of a pass, against real ones."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from fbench.errors import InputError
+from fbench.learning import memory_network
+from fbench.learning.memory_network import features_of, forward_bytes, model_of, parameters_bytes, weights
+from fbench.learning.training import initial_network
+from fbench.measure.live import LiveBytes
+from fbench.registry import Model
+
+IMAGE = (3, 8)
+
+
+@pytest.fixture(autouse=True)
+def forgotten():
+    """What is remembered of a test's model is not that of another's of the same name."""
+    yield
+    for each in (memory_network.features_of, memory_network._blank, memory_network.forward_bytes):
+        each.cache_clear()
+
+
+def register(registries, name, build, block=1):
+    registries["models"].add(Model(name, "of a test", build, block=block))
+
+
+def test_the_automatic_network_is_as_wide_as_asked():
+    assert [len(model_of("auto", h).build(1, 1, 8, 3).classifier.weight[0]) for h in (1, 3, 16)] == [1, 3, 16]
+    assert model_of("small", 5).name == "small"
+
+
+@pytest.mark.parametrize(("name", "h"), [("small", 16), ("thin-resnet18", 128)])
+def test_features_of_a_registered_model(name, h):
+    assert features_of(name, IMAGE, 4) == h
+
+
+def test_a_model_without_a_linear_layer(registries):
+    register(registries, "flat", lambda replicas, channels, size, classes: nn.Sequential(nn.Flatten()))
+    with pytest.raises(InputError, match=r"has no nn.Linear layer; last-layer methods need one"):
+        features_of("flat", IMAGE, 4)
+
+
+@pytest.mark.parametrize(("name", "h"), [("auto", 8), ("small", 16)])
+def test_bytes_are_those_of_the_real_network(name, h):
+    network = initial_network(model_of(name, h), 0, (3, 8, 8), 4)
+    assert weights(name, h, IMAGE, 4) == sum(each.numel() for each in network.parameters())
+    assert parameters_bytes(name, h, IMAGE, 4) == sum(
+        each.nbytes for each in (*network.parameters(), *network.buffers())
+    )
+
+
+def test_a_network_of_any_size_is_planned_for_and_nobodys_random_numbers_move():
+    before = torch.get_rng_state()
+    assert weights("auto", 100_000, IMAGE, 10) > 10**11  # 400 GB, which nobody has
+    assert forward_bytes("auto", 100_000, IMAGE, 10, 32, "step") > 4 * 10**11
+    assert torch.equal(before, torch.get_rng_state())
+
+
+def measured(name, h, batch, mode):
+    model = model_of(name, h)
+    replicas = 1 if mode == "use" else model.block
+    network = model.build(replicas, 3, 8, 4).train(mode != "use")
+    x, y = torch.randn(batch, replicas * 3, 8, 8), torch.zeros(batch * replicas, dtype=torch.int64)
+    with LiveBytes() as live, torch.set_grad_enabled(mode == "step"):
+        logits = network(x)
+        if mode == "step":
+            F.cross_entropy(logits.reshape(len(y), -1), y, reduction="sum").backward()
+    return live.peak
+
+
+@pytest.mark.parametrize("mode", ["step", "statistics", "use"])
+@pytest.mark.parametrize(("name", "h"), [("auto", 16), ("small", 16)])
+def test_a_pass_on_meta_holds_what_a_real_one_does(name, h, mode):
+    assert forward_bytes(name, h, IMAGE, 4, 24, mode) == pytest.approx(measured(name, h, 24, mode), rel=0.05)
+
+
+def test_a_pass_grows_with_its_batch():
+    for mode in ("step", "statistics", "use"):
+        sizes = [forward_bytes("small", 16, IMAGE, 4, batch, mode) for batch in (1, 2, 30, 500)]
+        assert sizes == sorted(sizes)
+        assert sizes[-1] > 10 * sizes[0]
+
+
+class Looking(nn.Module):
+    """Asks its numbers something, which the meta device does not have."""
+
+    def __init__(self, classes, error):
+        super().__init__()
+        self.linear, self.error = nn.Linear(IMAGE[0] * 64, classes), error
+
+    def forward(self, x):
+        if x.is_meta:
+            raise self.error
+        return self.linear(x.flatten(1))
+
+
+@pytest.mark.parametrize("error", [RuntimeError("no numbers"), NotImplementedError(), TypeError("meta"), ValueError()])
+def test_a_network_that_does_not_run_on_meta_has_no_bytes(registries, error):
+    register(registries, "looking", lambda replicas, channels, size, classes: Looking(classes, error))
+    assert {forward_bytes("looking", 0, IMAGE, 4, 8, mode) for mode in ("step", "statistics", "use")} == {None}
+    assert (features_of("looking", IMAGE, 4), weights("looking", 0, IMAGE, 4)) == (192, 192 * 4 + 4)
+
+
+def test_a_network_that_looks_at_its_numbers_while_it_is_built(registries):
+    def build(replicas, channels, size, classes):
+        network = nn.Sequential(nn.Flatten(), nn.Linear(channels * size * size, classes))
+        assert float(network[1].weight.sum().item()) < 1e9
+        return network
+
+    register(registries, "summing", build)
+    assert weights("summing", 0, IMAGE, 4) == 192 * 4 + 4
+    assert forward_bytes("summing", 0, IMAGE, 4, 8, "use") == 4 * 8 * 4

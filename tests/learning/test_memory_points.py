@@ -1,0 +1,316 @@
+"""What ``fbench memory`` measures: methods, images and budgets as typed, the grid of cases, and what cannot be."""
+
+from __future__ import annotations
+
+import contextlib
+import subprocess
+import sys
+
+import cases
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fbench.contract import Context
+from fbench.errors import SweepError, UnknownNameError, UsageError
+from fbench.fisher.shapes import Shape
+from fbench.learning import memory_points
+from fbench.learning.memory_points import PHASES, Method, parse_image, parse_method, points, resolve, spec, unfit
+
+OPTIONS = {
+    "methods": ("incremental", "fused", "incremental:mask"),
+    "candidates": (200,),
+    "classes": (4,),
+    "dim": (),
+    "batch": (4,),
+    "chunk_size": (16, 64),
+    "dtype": ("float32",),
+    "model": "auto",
+    "features": 8,
+    "image": (1, 8),
+    "labelled": 20,
+    "train_batch": 8,
+    "fisher_samples": 16,
+    "oversample": 2.0,
+    "picks": 1,
+    "rounds": 2,
+    "memory_budget": None,
+    "malloc": "system",
+    "seed": 0,
+}
+
+
+def options(**more):
+    return {**OPTIONS, **more}
+
+
+def point(**more):
+    sizes = {"method": "fused", "dtype": "float32", "candidates": 200, "classes": 4, "dim": 32, "batch": 4}
+    return {**sizes, "chunk_size": 16, **more}
+
+
+# As typed
+
+
+@pytest.mark.parametrize("engine", memory_points.ENGINES)
+def test_a_method_and_its_mask(engine):
+    assert parse_method(engine) == Method(engine, masked=False)
+    if engine != "factored":
+        assert parse_method(f"{engine}:mask") == Method(engine, masked=True)
+    assert parse_method(engine).chunked is (engine in ("published", "fused", "factored"))
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("fusd", "unknown method 'fusd'; did you mean 'fused'?"),
+        ("fused:msk", "unknown method 'fused:msk'; did you mean 'fused:mask'?"),
+        ("fused:", "unknown method 'fused:'; did you mean 'fused'?"),
+        (":mask", "unknown method ':mask'"),
+        ("Fused", "unknown method 'Fused'; did you mean 'fused'?"),
+        ("fused:mask:mask", "unknown method 'fused:mask:mask'"),
+        ("", "unknown method ''"),
+    ],
+)
+def test_another_method_names_the_nearest(text, said):
+    with pytest.raises(UnknownNameError) as raised:
+        parse_method(text)
+    assert str(raised.value).startswith(said)
+    assert "Known: diagonal, diagonal:mask, factored, fused, fused:mask, " in str(raised.value)
+
+
+def test_a_mask_has_no_factors():
+    with pytest.raises(UsageError, match="--methods factored:mask: a mask's weights have no factors; take fused:mask"):
+        parse_method("factored:mask")
+
+
+def test_a_list_of_methods():
+    assert memory_points.parse_methods("fused, fused:mask") == ("fused", "fused:mask")
+    with pytest.raises(SweepError, match="method 'fused' stands twice"):
+        memory_points.parse_methods("fused,fused")
+    with pytest.raises(SweepError, match="a method is missing here"):
+        memory_points.parse_methods("fused,")
+    with pytest.raises(UnknownNameError, match="'fusd'"):
+        memory_points.parse_methods("fused,fusd")
+
+
+@given(c=st.integers(1, 9999), size=st.integers(1, 9999))
+@cases.randomised(100)
+def test_an_image_is_channels_and_a_side(c, size):
+    assert parse_image(f"{c}x{size}") == parse_image(f" {c}X{size}x{size} ") == (c, size)
+
+
+@given(c=st.integers(0, 20), a=st.integers(0, 20), b=st.integers(0, 20))
+@cases.randomised(100)
+def test_another_rectangle_is_refused(c, a, b):
+    text = f"{c}x{a}x{b}"
+    if c and a and a == b:
+        assert parse_image(text) == (c, a)
+    else:
+        with pytest.raises(UsageError, match=f"--image {text}: must be channels × a square's side, as 3x32x32"):
+            parse_image(text)
+
+
+@given(st.text(alphabet="0123x× -.k", max_size=9))
+@cases.randomised(200)
+def test_any_other_image_is_one_line(text):
+    with contextlib.suppress(UsageError):
+        assert min(parse_image(text)) >= 1
+
+
+@pytest.mark.parametrize("text", ["", "3", "3x", "x32", "3x32x31", "3x32x32x32", "0x8", "3x08", "3x10000", "-3x8"])
+def test_images_that_are_none(text):
+    with pytest.raises(UsageError, match="must be channels"):
+        parse_image(text)
+
+
+def test_sweeps_and_budgets_may_be_left_open():
+    assert memory_points.parse_auto("auto") == ()
+    assert memory_points.parse_auto("4..16") == (4, 8, 16)
+    assert (memory_points.parse_budget(""), memory_points.parse_budget("2KiB")) == (None, 2048)
+    for text in ("automatic", "0", ""):
+        with pytest.raises(SweepError):
+            memory_points.parse_auto(text)
+    for text in ("lots", "0", "-1"):
+        with pytest.raises(UsageError, match=text):
+            memory_points.parse_budget(text)
+
+
+def test_models():
+    assert memory_points.check_model("auto") == "auto"
+    assert memory_points.check_model("small") == "small"
+    with pytest.raises(UnknownNameError, match="unknown model 'smal'; did you mean 'small'"):
+        memory_points.check_model("smal")
+
+
+def test_planning_of_a_last_layer_needs_no_torch():
+    code = f"""
+import sys
+from fbench.contract import Context
+from fbench.learning import memory_points as points
+options = {options(methods=("incremental", "fused"), features=0)!r}
+assert points.points(points.resolve(options, Context()))
+points.parse_methods("published,fused:mask")
+sys.exit("torch" in sys.modules)
+"""
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+# The grid
+
+
+def test_chunks_are_of_the_methods_that_have_them():
+    found = points(options())
+    assert [(each["method"], each.get("chunk_size")) for each in found] == [
+        ("incremental", None),
+        ("fused", 16),
+        ("fused", 64),
+        ("incremental:mask", None),
+    ]
+    assert {each["dim"] for each in found} == {4 * 8}
+
+
+def test_every_size_with_every_other():
+    given_ = options(candidates=(100, 200), classes=(3, 4), dim=(24, 36), batch=(2, 4), dtype=("float32", "float64"))
+    found = points(given_)
+    assert len(found) == len({tuple(sorted(each.items())) for each in found}) == 2**5 * (1 + 2 + 1)
+    assert points(options(classes=(3, 4), methods=("diagonal",)))[1]["dim"] == 4 * 8
+
+
+def test_a_case_to_sizes():
+    found = spec(point(dim=40), options())
+    assert (found.n, found.k, found.d, found.h, found.batch, found.chunk_size) == (200, 4, 40, 10, 4, 16)
+    assert (found.counts.picks, found.counts.removals, found.counts.chunk_size) == (8, 4, 16)
+    assert spec(point(method="fused:mask", dim=40), options()).h == 8  # the mask's size is not the layer's
+    assert spec(point(dim=64), options(model="small", features=16)).h == 16
+    no_chunk = {name: value for name, value in point(method="incremental").items() if name != "chunk_size"}
+    assert spec(no_chunk, options()).chunk_size == 1
+
+
+@pytest.mark.parametrize(
+    ("method", "shape"),
+    [
+        ("incremental", Shape(200, 3, 32, 4)),
+        ("factored", Shape(200, 3, 32, 4)),
+        ("diagonal", Shape(200, 3, 32, 4)),
+        ("fused", Shape(200, 3, 32)),
+        ("published", Shape(200, 4, 32)),
+        ("incremental:mask", Shape(200, 3, 32)),
+        ("published:mask", Shape(200, 3, 32)),
+    ],
+)
+def test_the_embedding_that_a_selection_gets(method, shape):
+    assert spec(point(method=method), options()).shape == shape
+
+
+# What cannot be
+
+
+@pytest.mark.parametrize(
+    ("changed", "more", "said"),
+    [
+        ({"classes": 1}, {}, "classes 1: a classifier needs 2 at least"),
+        ({"dim": 33}, {}, "dim 33 is not a multiple of classes 4: d of the last layer is classes × features"),
+        (
+            {"dim": 32},
+            {"model": "small", "features": 16},
+            "dim 32: the last layer of small has 4 classes × 16 features = 64 weights; leave --dim out",
+        ),
+        ({"candidates": 10}, {}, "labelled 20 are more than the 10 candidates, which they are among"),
+        ({"candidates": 20}, {}, "batch 4 is more than the 0 unlabelled of 20 candidates"),
+        ({"batch": 181}, {}, "batch 181 is more than the 180 unlabelled of 200 candidates"),
+        (
+            {"method": "fused:mask", "dim": 1_000_000},
+            {},
+            "dim 1000000: the network has 2,915 weights, and a mask has no more; give a smaller --dim",
+        ),
+    ],
+)
+def test_a_case_that_cannot_be_says_why(changed, more, said):
+    assert unfit(point(**changed), options(**more)) == said
+
+
+def test_cases_that_can_be():
+    assert unfit(point(), options()) == ""
+    assert unfit(point(candidates=24), options()) == ""
+    assert unfit(point(method="fused:mask", dim=33), options()) == ""
+    assert unfit(point(method="fused:mask", dim=2915), options()) == ""
+    assert unfit(point(method="fused:mask", dim=2916), options()) != ""
+    assert unfit(point(dim=64), options(model="small", features=16)) == ""
+
+
+@pytest.mark.parametrize(("device", "n"), [("cpu", 2000), ("cuda:0", 50_000)])
+def test_an_automatic_pool_suits_the_device(device, n):
+    found = resolve(options(candidates=(), features=0), Context(devices=(device,)))
+    assert (found["candidates"], found["features"]) == ((n,), 128)
+
+
+def test_what_is_given_is_left_as_it_is():
+    given_ = options()
+    assert resolve(given_, Context()) == given_ == OPTIONS
+
+
+def test_features_are_those_of_the_model():
+    assert resolve(options(model="small", features=0), Context())["features"] == 16
+    assert resolve(options(model="small", features=16), Context())["features"] == 16
+    with pytest.raises(UsageError, match="--features 9: the last layer of --model small has 16; leave it out"):
+        resolve(options(model="small", features=9), Context())
+
+
+def test_a_case_that_can_be_is_enough():
+    resolve(options(dim=(33, 32), methods=("fused",)), Context())
+    with pytest.raises(UsageError, match=r"^nothing can be measured: dim 33 is not a multiple of classes 4"):
+        resolve(options(dim=(33, 34), methods=("fused",)), Context())
+
+
+# Plans
+
+
+def test_a_plan_has_every_phase_in_order():
+    found = memory_points.predict(point(method="incremental:mask"), options(), Context())
+    assert tuple(found)[: len(PHASES)] == PHASES
+    assert all(found[phase] for phase in PHASES)
+    last_layer = memory_points.predict(point(), options(), Context())
+    assert tuple(last_layer) == tuple(found)
+    assert [phase for phase in PHASES if not last_layer[phase]] == ["diagonal", "mask"]
+    assert last_layer["largest chunk"] == "200"
+    assert (found["largest chunk"], found["note"], last_layer["note"]) == ("", "", "")
+
+
+def test_a_plan_says_what_does_not_fit():
+    found = memory_points.predict(point(), options(memory_budget=1000), Context())
+    assert found["note"].endswith("and 15 % to spare; 1000 B are to be had")
+    assert (found["free"], found["largest chunk"], found["largest pool"]) == ("1000 B", "0", "0")
+    assert memory_points.predict(point(dim=33), options(), Context()) == {"note": unfit(point(dim=33), options())}
+
+
+def test_a_plan_is_of_the_devices():
+    one, two = (
+        memory_points.predict(point(dim=320), options(features=80), Context(devices=("cpu",) * count))
+        for count in (1, 2)
+    )
+    assert one["embed"] == two["embed"]
+    assert one["forward"] != two["forward"]
+
+
+@given(
+    n=st.integers(1, 40),
+    k=st.integers(1, 5),
+    d=st.integers(1, 60),
+    batch=st.integers(1, 30),
+    labelled=st.integers(2, 30),
+    method=st.sampled_from(["incremental", "published", "fused", "factored", "diagonal"]),
+)
+@cases.randomised(150)
+def test_what_is_called_fit_has_sizes_that_are(n, k, d, batch, labelled, method):
+    one = point(method=method, candidates=n, classes=k, dim=d, batch=batch)
+    if unfit(one, options(labelled=labelled)):
+        more = {"candidates": (n,), "classes": (k,), "dim": (d,), "batch": (batch,)}
+        with pytest.raises(UsageError, match="nothing can be measured"):
+            resolve(options(methods=(method,), labelled=labelled, **more), Context())
+        return
+    found = spec(one, options(labelled=labelled))
+    assert found.d == found.k * found.h
+    assert found.batch <= found.counts.picks <= found.n - found.labelled
+    assert found.counts.removals == found.counts.picks - found.batch
+    assert found.shape.numbers > 0
