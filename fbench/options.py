@@ -145,7 +145,7 @@ def plan_lines(suite: Suite, options: Mapping[str, Any], devices: Sequence[str],
     first = _wrapped(f"In every case: {spell(common)}", width) if common else []
     units = suite.units(options)
     each = f" of {units} {suite.unit}s" if units else ""
-    last = f"{len(cases)} cases{each} on {'+'.join(devices)}; nothing was run."
+    last = f"{len(cases)} case{'' if len(cases) == 1 else 's'}{each} on {'+'.join(devices)}; nothing was run."
     return [*first, *_costs(ids, costs, width), last]
 
 

@@ -322,7 +322,7 @@ def test_a_plan_that_fits_is_a_table(plan):
 
 def test_a_case_alone_is_shown_whole(call, toy_file):
     _, out, _ = call("toy", "--load", toy_file, "--plan", "--sizes", "5")
-    assert out == "case\nsize=5\n1 cases of 3 steps on cpu; nothing was run.\n"
+    assert out == "case\nsize=5\n1 case of 3 steps on cpu; nothing was run.\n"
 
 
 def test_a_process_a_case_is_one_at_a_time(call, toy_file):

@@ -293,13 +293,18 @@ def _finish(s: Setting) -> list[Held]:
 
 
 def _diagonal(s: Setting) -> dict[str, list[Held]]:
-    """Diagonals alone, and those of a chunk's candidates: summed up in float64, then thrice beside each other."""
-    shape, kept = s.shape, {"diagonals": s.shards * 4 * 8 * s.shape.dim}
-    c = min(shape.n, max(1, s.limit() // shape.dim))
-    summed = 8 * c * (shape.dim + 2 * shape.numbers // shape.n)
-    held = {phase: Held({}, kept) for phase in ("fisher", "init", "forward", "backward")}
-    more = {"fisher": summed, "forward": 3 * s.itemsize * c * shape.dim}
-    return {phase: [each.beside(Held({}, {"a chunk's diagonals": more.get(phase, 0)}))] for phase, each in held.items()}
+    """Diagonals alone, and those of a chunk's candidates: summed up in float64, then thrice beside each other.
+
+    A dense V is squared whole, r times as many numbers as its diagonals are.
+    """
+    shape, b, one = s.shape, s.itemsize, s.shape.numbers // s.shape.n
+    c, labelled = min(shape.n, max(1, s.limit() // shape.dim)), min(s.labelled, shape.n)
+    squares = 0 if shape.classes else shape.numbers_dense
+    summing = 8 * (shape.dim + squares + 2 * one if shape.classes else one + squares + shape.dim)
+    few = b * labelled * one + summing * min(c, labelled)
+    more = {"fisher": c * summing, "init": few, "forward": b * c * (3 * shape.dim + squares), "backward": few}
+    kept = {"diagonals": s.shards * 4 * 8 * shape.dim}
+    return {phase: [Held({}, kept | {"a chunk's diagonals": size})] for phase, size in more.items()}
 
 
 _METHODS: dict[str, Callable[[Setting], dict[str, list[Held]]]] = {

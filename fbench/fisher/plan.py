@@ -18,7 +18,7 @@ __all__ = ["MARGIN", "Counts", "SelectionPlan", "Shape", "largest", "plan_select
 _ITEMSIZE = {"float64": 8, "float32": 4}
 MARGIN = 0.15
 """Share of a plan that is kept free beyond it: what libraries take inside an operation, and what allocators keep
-back. Measured peaks of plans above 500 MB lay within it (reports/reference/memory-large)."""
+back. Measured peaks of plans above 500 MB lay within it (reports/reference/memory-cifar10)."""
 CHUNK_SIZE = 1024
 """Candidates of a chunk where nobody says, as in ``trace``."""
 

@@ -92,7 +92,7 @@ def _masked(spec: Spec) -> dict[str, int | None]:
 def _training(spec: Spec) -> int | None:
     """The dearer of a step, which has the optimiser's state, and the pass for batch norm's statistics after the last.
 
-    Beside them: every replica's labelled images, the networks one by one and as a block, and their gradients.
+    Beside them: every replica's labelled images, and the networks one by one and as a block.
     """
     key, block = _key(spec), model_of(spec.model, spec.h).block
     networks = parameters_bytes(*key) * (1 if block == 1 else 2 * block)
@@ -103,14 +103,13 @@ def _training(spec: Spec) -> int | None:
     if step is None or statistics is None:
         return None
     stepping = 2 * gradients + block * _images(spec, batch) + step
-    after = gradients + statistics + (0 if block == 1 else block * _images(spec, most))
+    after = statistics + (0 if block == 1 else block * _images(spec, most))
     return networks + block * _images(spec, spec.labelled) + max(stepping, after)
 
 
 def _trained(spec: Spec) -> int:
-    """The network that training leaves; one that was trained alone still has its gradients."""
-    alone = model_of(spec.model, spec.h).block == 1
-    return parameters_bytes(*_key(spec)) + (4 * weights(*_key(spec)) if alone else 0)
+    """The network that training leaves."""
+    return parameters_bytes(*_key(spec))
 
 
 def _last_layer(spec: Spec, forward: int) -> int:

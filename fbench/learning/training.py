@@ -180,6 +180,7 @@ def _fit(block: nn.Module, x: Tensor, y: Tensor, orders: Tensor, recipe: Recipe)
         optimiser.zero_grad()
         torch.autograd.backward(_loss(block, *_batch(x, y, samples)))
         optimiser.step()
+    optimiser.zero_grad()  # the networks are used from now on, and nobody asks for the last step's gradients
 
 
 def _batch(x: Tensor, y: Tensor, samples: Tensor) -> tuple[Tensor, Tensor]:
