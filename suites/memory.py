@@ -104,7 +104,7 @@ def memory(
             "comma-separated: incremental, published, fused, factored, diagonal; NAME:mask is on a FISH mask",
             parse=points.parse_methods,
         ),
-    ] = "published,fused,factored,incremental,incremental:mask",
+    ] = "published,fused,incremental,incremental:mask",
     candidates: Annotated[str, Option("n, a sweep; auto suits the device", parse=points.parse_auto)] = "auto",
     classes: Annotated[str, Option("k, a sweep", parse=parse_sweep)] = "10",
     dim: Annotated[
@@ -125,7 +125,7 @@ def memory(
     image: Annotated[str, Option("channels × side × side of a pool's image", parse=points.parse_image)] = "3x32x32",
     labelled: Annotated[int, Option("n_L, candidates that have their labels", minimum=2)] = 100,
     train_batch: Annotated[int, Option("images in an optimiser's step", minimum=2)] = 32,
-    fisher_samples: Annotated[int, Option("N, images behind the FISH diagonal", minimum=1)] = 256,
+    fisher_samples: Annotated[int, Option("N, images behind the FISH diagonal", minimum=1)] = 128,
     oversample: Annotated[float, Option("forward picks over B, before the backward removals", minimum=1)] = 2.0,
     picks: Annotated[
         int, Option("picks and removals that published, fused and factored take: more need no more memory", minimum=1)
@@ -137,11 +137,11 @@ def memory(
     malloc: Annotated[
         str,
         Option(
-            "on a CPU: system as it is, or returning, which gives freed blocks back at once, so that resident memory "
-            "follows what is held",
+            "on a CPU: returning gives freed blocks back at once, so that resident memory follows what is held; system "
+            "leaves the C library as it is, which keeps many",
             parse=one_of("--malloc", "system", "returning"),
         ),
-    ] = "system",
+    ] = "returning",
     seed: Annotated[int, Option("of images, network and selection", minimum=0, maximum=2**31 - 1)] = 0,
 ) -> Iterator[Unit]:
     """One method at one size, a round at a time."""

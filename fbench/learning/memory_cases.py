@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Iterator, Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
@@ -49,6 +50,8 @@ def run(task: Task, done: int) -> Iterator[Unit]:
     if task.options["malloc"] == "returning":
         return_freed_blocks()
     _warm_up(task)
+    gc.collect()
+    gc.freeze()  # each phase begins with a collection, which need not look at what libraries made once
     with MemoryWatch(task.devices) as watch:
         for number in range(done, task.options["rounds"]):
             watch.begin()

@@ -24,7 +24,7 @@ ENGINES = ("incremental", "published", "fused", "factored", "diagonal")
 PHASES = ("data", "train", "diagonal", "mask", "embed", "fisher", "init", "forward", "backward")
 """Of a round, in order; ``diagonal`` and ``mask`` are of methods on a mask alone."""
 _ANEW = ("published", "fused", "factored")
-_POOL = {"cpu": 2000, "cuda": 50_000}
+_POOL = {"cpu": 1000, "cuda": 50_000}
 _WIDTH = 128
 _IMAGE = re.compile(r"(?P<channels>[1-9][0-9]{0,3})x(?P<size>[1-9][0-9]{0,3})(?:x(?P<other>[1-9][0-9]{0,3}))?")
 

@@ -322,7 +322,7 @@ def test_broken_off_it_goes_on(tmp_path: Path, models: Path) -> None:
         ("--chunk-size auto", "'a' does not begin a value"),
         ("--candidates 0", "0 is too small"),
         ("--candidates 50", "nothing can be measured: labelled 100 are more than the 50 candidates"),
-        ("--batch 5000", "nothing can be measured: batch 5000 is more than the 1900 unlabelled of 2000 candidates"),
+        ("--batch 5000", "nothing can be measured: batch 5000 is more than the 900 unlabelled of 1000 candidates"),
         ("--classes 1", "nothing can be measured: classes 1: a classifier needs 2 at least"),
         ("--dtype float16", "--dtype float16: must be float32 or float64, or both as float32,float64"),
         ("--labelled 1", "--labelled 1: must be at least 2"),
