@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gc
 from collections.abc import Iterator, Mapping
-from contextlib import nullcontext
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -50,13 +50,22 @@ def run(task: Task, done: int) -> Iterator[Unit]:
     if task.options["malloc"] == "returning":
         return_freed_blocks()
     _warm_up(task)
-    gc.collect()
-    gc.freeze()  # each phase begins with a collection, which need not look at what libraries made once
-    with MemoryWatch(task.devices) as watch:
+    with _frozen(), MemoryWatch(task.devices) as watch:
         for number in range(done, task.options["rounds"]):
             watch.begin()
             play(task.spec, task.devices, watch.phase)
             yield _unit(task, number, watch.end(), found)
+
+
+@contextmanager
+def _frozen() -> Iterator[None]:
+    """Each phase begins with a collection of garbage, which need not look at what libraries have made once."""
+    gc.collect()
+    gc.freeze()
+    try:
+        yield
+    finally:
+        gc.unfreeze()
 
 
 def _warm_up(task: Task) -> None:

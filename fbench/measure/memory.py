@@ -15,7 +15,7 @@ from pathlib import Path
 
 _MMAP_THRESHOLD, _TRIM_THRESHOLD = -3, -1  # mallopt(3)
 _RETURNED = 1 << 18
-"""Bytes of a block from which on it is worth a call to the system: from 64 KiB on a masked embedding took twice as long."""
+"""Bytes of a block that are worth a call to the system: with 64 KiB a masked embedding took twice as long."""
 _STATUS, _CLEAR = Path("/proc/self/status"), Path("/proc/self/clear_refs")
 
 
