@@ -238,6 +238,15 @@ def points(options: Mapping[str, Any]) -> list[dict[str, Any]]:
     return found
 
 
+def _unknown(asked: Spec, phases: Mapping[str, int]) -> str:
+    """The phases of which nothing is said, and why."""
+    own = [phase for phase in PHASES if asked.method.masked or phase not in ("diagonal", "mask")]
+    missing = [phase for phase in own if phase not in phases]
+    if not missing:
+        return ""
+    return f"not predicted, nor counted in the peak: {', '.join(missing)}; {asked.model} does not run without data"
+
+
 def predict(point: Mapping[str, Any], options: Mapping[str, Any], context: Context) -> dict[str, str]:
     """What a case will hold beyond what the process holds before it, phase by phase, and what would fit."""
     reason = unfit(point, options)
@@ -253,8 +262,8 @@ def predict(point: Mapping[str, Any], options: Mapping[str, Any], context: Conte
         **{phase: format_bytes(phases.get(phase)) for phase in PHASES},
         "peak": format_bytes(fits.predicted_bytes),
         "d×d matrices": format_bytes(fits.matrices_bytes) if fits.matrices_bytes else "",
-        "free": format_bytes(fits.budget_bytes),
+        "free" if options["memory_budget"] is None else "budget": format_bytes(fits.budget_bytes),
         "largest chunk": "" if fits.largest_chunk is None else f"{fits.largest_chunk:,}",
         "largest pool": "" if fits.largest_pool is None else f"{fits.largest_pool:,}",
-        "note": fits.refusal,
+        "note": fits.refusal or _unknown(asked, phases),
     }

@@ -57,7 +57,8 @@ def _peaks(cases: Sequence[Measured], more: int) -> Figure:
     note = f"median over rounds, and every round as a dot{scales}"
     if more > 0:
         note += f"; {more} more method{'s' if more > 1 else ''} in the table"
-    return Figure("peaks", f"Peak growth of {who}: {sizes}", panels, note)
+    gap = "\n" if len(panels) == 1 else " "  # a single panel is too narrow for one line
+    return Figure("peaks", f"Peak growth of {who}:{gap}{sizes}", panels, note)
 
 
 def _bars(main: Profile, title: str) -> Panel:

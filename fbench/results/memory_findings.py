@@ -167,7 +167,7 @@ def _limits(limits: Sequence[Row], *, free: bool) -> Iterable[str]:
         own = [row for key, row in last.items() if key[:2] == group]
         keep = f" with a margin of {format_percent(group[1])}" if group[1] else ""
         each = "; ".join(_limit(row, which) for row in own)
-        yield f"Predicted to keep {_budget(own, free=free)}{keep}: {each}."
+        yield f"Predicted to stay within {_budget(own, free=free)}{keep}: {each}."
     none = sum(row["largest_pool"] == 0 for row in rows)
     if none:
         yield f"In {none} of {len(rows)} cases no pool is predicted to fit."

@@ -11,7 +11,7 @@ Ratios are paired, with over without, and their 95 % interval is t on logarithms
 pass, in which every interruption counts, and of their median pass, which forgives those that hit fewer than half of the
 passes, the sampler's and other people's alike.
 
-Writes FOLDER/results.csv, a row a block, written when the pair is over, FOLDER/environment.json, and
+Writes FOLDER/sampler_cost.csv, a row a block, written when the pair is over, FOLDER/environment.json, and
 FOLDER/summary.md, which is printed too.
 """
 
@@ -109,7 +109,7 @@ def main(folder: Path, count: int = PAIRS, period_s: float = PERIOD_S) -> None:
     where = environment(("cpu",), torch.get_num_threads())
     (folder / "environment.json").write_text(json.dumps(where, indent=2) + "\n")
     rows = list[Row]()
-    with (folder / "results.csv").open("w", newline="") as file:
+    with (folder / "sampler_cost.csv").open("w", newline="") as file:
         writer = csv.DictWriter(file, COLUMNS)
         writer.writeheader()
         for pair in pairs(count, period_s):

@@ -280,7 +280,7 @@ def test_a_plan_has_every_phase_in_order():
 def test_a_plan_says_what_does_not_fit():
     found = memory_points.predict(point(), options(memory_budget=1000), Context())
     assert found["note"].endswith("and 15 % to spare; 1000 B are to be had")
-    assert (found["free"], found["largest chunk"], found["largest pool"]) == ("1000 B", "0", "0")
+    assert (found["budget"], found["largest chunk"], found["largest pool"]) == ("1000 B", "0", "0")
     assert memory_points.predict(point(dim=33), options(), Context()) == {"note": unfit(point(dim=33), options())}
 
 

@@ -21,7 +21,7 @@ def drawn(*groups, **more):
 def test_peaks_have_predicted_beside_measured():
     rows = rounds_of("bait", {"train": [100, 110, 90], "forward": [512, 500, 520]}, {"forward": 600})
     peaks = drawn(rows)["peaks"]
-    assert peaks.title == ("Peak growth of resident memory by phase: n = 5,000, k = 10, d = 1,280, B = 100, float32")
+    assert peaks.title == ("Peak growth of resident memory by phase:\nn = 5,000, k = 10, d = 1,280, B = 100, float32")
     (panel,) = peaks.panels
     predicted, measured = panel.series
     assert (list(panel.x_names), panel.y_label, panel.title) == (

@@ -97,7 +97,7 @@ def test_what_fits():
         limit("free", budget_bytes=None),
     ]
     assert [sentence for sentence in said(limits=rows) if "predict" in sentence.lower()][1:] == [
-        "Predicted to keep the budget of 8 GiB with a margin of 10 %: bait (n = 5,000): pools of up to 50,000 "
+        "Predicted to stay within the budget of 8 GiB with a margin of 10 %: bait (n = 5,000): pools of up to 50,000 "
         "candidates; published (n = 5,000, chunk 256): pools of up to 9,000 candidates and chunks of up to 4,096 at "
         "n = 5,000; tight (n = 5,000, chunk 8): no pool and no chunk at n = 5,000; lost (n = 5,000): not known.",
         "In 1 of 5 cases no pool is predicted to fit.",
@@ -106,10 +106,10 @@ def test_what_fits():
 
 def test_budgets_have_sentences_of_their_own():
     rows = [limit("bait", margin=0), limit("bait", device="cuda:0", budget_bytes=80 * GIB)]
-    text = [sentence for sentence in said(limits=rows) if sentence.startswith("Predicted to keep")]
+    text = [sentence for sentence in said(limits=rows) if sentence.startswith("Predicted to stay within")]
     assert text == [
-        "Predicted to keep the budget of 8 GiB: bait: pools of up to 40,000 candidates.",
-        "Predicted to keep the budget of 80 GiB with a margin of 10 %: bait: pools of up to 40,000 candidates.",
+        "Predicted to stay within the budget of 8 GiB: bait: pools of up to 40,000 candidates.",
+        "Predicted to stay within the budget of 80 GiB with a margin of 10 %: bait: pools of up to 40,000 candidates.",
     ]
 
 
@@ -117,7 +117,7 @@ def test_what_is_free_differs_from_case_to_case():
     rows = [limit("bait", budget_bytes=7 * GIB), limit("fused", budget_bytes=8 * GIB), limit("none", budget_bytes=None)]
     text = [each for each in said(limits=rows, options={"memory_budget": None}) if each.startswith("Predicted to")]
     assert text == [
-        "Predicted to keep what was free (7 GiB to 8 GiB) with a margin of 10 %: bait: pools of up to 40,000 "
+        "Predicted to stay within what was free (7 GiB to 8 GiB) with a margin of 10 %: bait: pools of up to 40,000 "
         "candidates; fused: pools of up to 40,000 candidates.",
     ]
 
