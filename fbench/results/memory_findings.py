@@ -147,8 +147,8 @@ def _kept(cases: Sequence[Measured], malloc: str | None) -> Iterable[str]:
     meters = [case.main.meter for case in cases if case.main]
     if malloc == "system" and any(meter.source == "rss" for meter in meters):
         yield (
-            "Predictions are of what is held; resident memory has in it as well what the C library keeps of freed "
-            "blocks (of up to 32 MiB each in glibc). A run with --malloc returning shows it without them."
+            "Predictions and limits are of what is held; resident memory has in it as well what the C library keeps of "
+            "freed blocks (of up to 32 MiB each in glibc). A run with --malloc returning shows it without them."
         )
 
 
