@@ -12,8 +12,8 @@ from typing import Annotated, Any
 
 from fbench.contract import Case, Column, Context, Option, Row, Summary, Unit
 from fbench.learning import chunk_points
-from fbench.learning.chunk_points import parse_auto_sweep, parse_budget, parse_kernels
-from fbench.learning.plan import parse_dtypes
+from fbench.learning.chunk_points import parse_kernels
+from fbench.learning.plan import parse_auto_sweep, parse_budget, parse_dtypes
 from fbench.registry import suite
 from fbench.sweep import parse_sweep
 from fbench.units import format_seconds, format_si

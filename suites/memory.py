@@ -11,7 +11,7 @@ from typing import Annotated, Any
 
 from fbench.contract import Case, Column, Context, Option, Row, Summary, Unit
 from fbench.learning import memory_points as points
-from fbench.learning.plan import one_of, parse_dtypes
+from fbench.learning.plan import one_of, parse_auto_sweep, parse_budget, parse_dtypes
 from fbench.registry import suite
 from fbench.sweep import parse_sweep
 
@@ -105,10 +105,10 @@ def memory(
             parse=points.parse_methods,
         ),
     ] = "published,fused,incremental,incremental:mask",
-    candidates: Annotated[str, Option("n, a sweep; auto suits the device", parse=points.parse_auto)] = "auto",
+    candidates: Annotated[str, Option("n, a sweep; auto suits the device", parse=parse_auto_sweep)] = "auto",
     classes: Annotated[str, Option("k, a sweep", parse=parse_sweep)] = "10",
     dim: Annotated[
-        str, Option("d, a sweep; auto is classes × features, for a mask too", parse=points.parse_auto)
+        str, Option("d, a sweep; auto is classes × features, for a mask too", parse=parse_auto_sweep)
     ] = "auto",
     batch: Annotated[str, Option("B, a sweep", parse=parse_sweep)] = "20",
     chunk_size: Annotated[str, Option("candidates of a chunk, a sweep", parse=parse_sweep)] = "1024",
@@ -132,7 +132,7 @@ def memory(
     ] = 1,
     rounds: Annotated[int, Option("of every case: what is left of one shows in the next", minimum=1, maximum=1000)] = 5,
     memory_budget: Annotated[
-        str, Option("what a round may hold, such as 8GiB; what is free where not given", parse=points.parse_budget)
+        str, Option("what a round may hold, such as 8GiB; what is free where not given", parse=parse_budget)
     ] = "",
     malloc: Annotated[
         str,

@@ -13,9 +13,9 @@ from dataclasses import dataclass, replace
 from fbench.fisher.phases import Held, Setting, phases
 from fbench.fisher.shapes import Shape, shape_of
 
-__all__ = ["MARGIN", "Counts", "SelectionPlan", "Shape", "largest", "plan_selection", "shape_of"]
+__all__ = ["ITEMSIZE", "MARGIN", "Counts", "SelectionPlan", "Shape", "largest", "plan_selection", "shape_of"]
 
-_ITEMSIZE = {"float64": 8, "float32": 4}
+ITEMSIZE = {"float64": 8, "float32": 4}
 MARGIN = 0.15
 """Share of a plan that is kept free beyond it: what libraries take inside an operation, and what allocators keep
 back. Measured peaks of plans above 500 MB lay within it (reports/reference/memory-cifar10)."""
@@ -132,7 +132,7 @@ def plan_selection(
         counts: picks, removals and the chunk; where they are not known, a tenth of the candidates is picked, 1,024 at
             most, and half of them removed.
     """
-    itemsize, kind = _ITEMSIZE[dtype], device.partition(":")[0]
+    itemsize, kind = ITEMSIZE[dtype], device.partition(":")[0]
     counts = counts or Counts.of(min(-(-shape.n // 20), 512), 2.0, shape.n)
     setting = Setting(shape, itemsize, kind, shards, counts.picks, counts.removals, counts.chunk_size)
     inputs = shape.numbers * itemsize

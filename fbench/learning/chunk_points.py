@@ -16,7 +16,6 @@ from fbench.errors import UnknownNameError, UsageError
 from fbench.measure.chunking import chunks, needed
 from fbench.registry import KERNELS, Kernel
 from fbench.sweep import echo, parse_names, parse_sweep
-from fbench.units import parse_bytes
 
 NO_INNER = ":no-inner"
 """After a kernel's name: without A⁻¹, as the poster's expression has it."""
@@ -52,20 +51,6 @@ def parse_kernels(text: str) -> tuple[str, ...]:
     for name in names:
         parse_kernel(name)
     return names
-
-
-def parse_auto_sweep(text: str) -> tuple[int, ...]:
-    """A sweep; none for ``auto``, which ``resolve`` fills in."""
-    return () if text.strip() == "auto" else parse_sweep(text)
-
-
-def parse_budget(text: str) -> int | None:
-    """Bytes; None where nothing was typed.
-
-    Raises:
-        UsageError: no size.
-    """
-    return parse_bytes(text) if text else None
 
 
 def resolve(options: dict[str, Any], context: Context) -> dict[str, Any]:

@@ -50,11 +50,12 @@ def run(task: Task, done: int) -> Iterator[Unit]:
     if task.options["malloc"] == "returning":
         return_freed_blocks()
     _warm_up(task)
+    guesses = {device: predicted(task.spec, device, task.devices) for device in found}
     with _frozen(), MemoryWatch(task.devices) as watch:
         for number in range(done, task.options["rounds"]):
             watch.begin()
             play(task.spec, task.devices, watch.phase)
-            yield _unit(task, number, watch.end(), found)
+            yield _unit(task, number, watch.end(), found, guesses)
 
 
 @contextmanager
@@ -87,8 +88,9 @@ def _refused(task: Task, reason: str) -> list[Row]:
     return rows
 
 
-def _unit(task: Task, number: int, found: Round, fits: Mapping[str, Limits]) -> Unit:
-    guesses = {device: predicted(task.spec, device, task.devices) for device in task.devices}
+def _unit(
+    task: Task, number: int, found: Round, fits: Mapping[str, Limits], guesses: Mapping[str, Mapping[str, int]]
+) -> Unit:
     rows = []
     for peak in found.peaks:
         row = {**task.point, **{name: getattr(peak, name) for name in _PEAK}}

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from fbench.fisher.fitting import device_plans
-from fbench.fisher.plan import MARGIN, SelectionPlan, largest, with_margin
+from fbench.fisher.plan import ITEMSIZE, MARGIN, SelectionPlan, largest, with_margin
 from fbench.learning.inference import BATCH
 from fbench.learning.memory_gradients import Key, gradients
 from fbench.learning.memory_network import forward_bytes, model_of, parameters_bytes, weights
@@ -21,8 +21,6 @@ from fbench.learning.recipe import Recipe
 from fbench.learning.training import _STATISTICS_BATCH
 from fbench.machine import free_bytes
 from fbench.units import format_bytes, format_percent
-
-_ITEMSIZE = {"float64": 8, "float32": 4}
 
 
 @dataclass(frozen=True)
@@ -114,7 +112,7 @@ def _trained(spec: Spec) -> int:
 
 def _last_layer(spec: Spec, forward: int) -> int:
     """Logits and features batch by batch, then once more in a row; rows; the other dtype; V built."""
-    n, k, h, b = spec.n, spec.k, spec.h, _ITEMSIZE[spec.dtype]
+    n, k, h, b = spec.n, spec.k, spec.h, ITEMSIZE[spec.dtype]
     outputs = 4 * n * (h + k)
     rows = 4 * n * (k if spec.method.engine == "published" else k - 1) * k
     moments = [outputs + forward, outputs + 4 * n * h, outputs + rows * (2 if spec.method.engine == "published" else 1)]
@@ -129,7 +127,7 @@ def _last_layer(spec: Spec, forward: int) -> int:
 def _selection(spec: Spec, device: str, devices: tuple[str, ...]) -> dict[str, int]:
     """``fisher`` to ``backward``: images, network and mask, the embedding, and the plan of the selection."""
     plan = selection_plan(spec, device, devices)
-    held = plan.copied if device != devices[0] else _held(spec) + spec.shape.numbers * _ITEMSIZE[spec.dtype]
+    held = plan.copied if device != devices[0] else _held(spec) + spec.shape.numbers * ITEMSIZE[spec.dtype]
     return {phase: held + each.bytes for phase, each in plan.phases.items()}
 
 

@@ -13,17 +13,17 @@ from typing import Any
 
 from fbench.contract import Context
 from fbench.errors import UnknownNameError, UsageError
+from fbench.fisher.fitting import CHUNKED
 from fbench.fisher.plan import Counts
 from fbench.fisher.shapes import Shape
 from fbench.registry import MODELS
-from fbench.sweep import parse_names, parse_sweep
-from fbench.units import format_bytes, parse_bytes
+from fbench.sweep import parse_names
+from fbench.units import format_bytes
 
 ENGINES = ("incremental", "published", "fused", "factored", "diagonal")
 """Methods of ``bait_select``; each but ``factored`` also on a FISH mask, as ``NAME:mask``."""
 PHASES = ("data", "train", "diagonal", "mask", "embed", "fisher", "init", "forward", "backward")
 """Of a round, in order; ``diagonal`` and ``mask`` are of methods on a mask alone."""
-_ANEW = ("published", "fused", "factored")
 _POOL = {"cpu": 1000, "cuda": 50_000}
 _WIDTH = 128
 _IMAGE = re.compile(r"(?P<channels>[1-9][0-9]{0,3})x(?P<size>[1-9][0-9]{0,3})(?:x(?P<other>[1-9][0-9]{0,3}))?")
@@ -39,7 +39,7 @@ class Method:
     @property
     def chunked(self) -> bool:
         """Whether scores are made in chunks of candidates, anew for every pick."""
-        return self.engine in _ANEW
+        return self.engine in CHUNKED
 
 
 def parse_method(text: str) -> Method:
@@ -71,16 +71,6 @@ def parse_image(text: str) -> tuple[int, int]:
     if match is None or (match["other"] or match["size"]) != match["size"]:
         raise UsageError(f"--image {text}: must be channels × a square's side, as 3x32x32")
     return int(match["channels"]), int(match["size"])
-
-
-def parse_auto(text: str) -> tuple[int, ...]:
-    """A sweep, or ``auto``: nothing yet."""
-    return () if text == "auto" else tuple(parse_sweep(text))
-
-
-def parse_budget(text: str) -> int | None:
-    """A size such as ``8GiB``; None where nothing is typed."""
-    return parse_bytes(text) if text else None
 
 
 def check_model(name: str) -> str:

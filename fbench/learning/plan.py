@@ -19,8 +19,8 @@ from fbench.fisher.fitting import check_devices
 from fbench.fisher.plan import SelectionPlan
 from fbench.fisher.regularisation import parse_regularisation
 from fbench.registry import DATASETS, MODELS, STRATEGIES
-from fbench.sweep import parse_names
-from fbench.units import format_bytes, format_count
+from fbench.sweep import parse_names, parse_sweep
+from fbench.units import format_bytes, format_count, parse_bytes
 
 if TYPE_CHECKING:
     from torch import nn
@@ -78,6 +78,20 @@ def parse_dtypes(text: str) -> tuple[str, ...]:
         if name not in ("float32", "float64"):
             raise UsageError(f"--dtype {name}: must be float32 or float64, or both as float32,float64")
     return names
+
+
+def parse_auto_sweep(text: str) -> tuple[int, ...]:
+    """A sweep; none for ``auto``, which ``resolve`` fills in."""
+    return () if text.strip() == "auto" else parse_sweep(text)
+
+
+def parse_budget(text: str) -> int | None:
+    """Bytes; None where nothing was typed.
+
+    Raises:
+        UsageError: no size.
+    """
+    return parse_bytes(text) if text else None
 
 
 def seed_blocks(count: int, options: Mapping[str, Any]) -> list[tuple[int, ...]]:

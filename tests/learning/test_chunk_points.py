@@ -74,16 +74,6 @@ def test_a_list_of_kernels():
         chunk_points.parse_kernels("fused,fusd")
 
 
-def test_sweeps_and_budgets_may_be_left_open():
-    assert chunk_points.parse_auto_sweep(" auto ") == ()
-    assert chunk_points.parse_auto_sweep("4..16") == (4, 8, 16)
-    assert (chunk_points.parse_budget(""), chunk_points.parse_budget("2KiB")) == (None, 2048)
-    with pytest.raises(SweepError):
-        chunk_points.parse_auto_sweep("automatic")
-    with pytest.raises(UsageError, match="lots"):
-        chunk_points.parse_budget("lots")
-
-
 def test_planning_needs_no_torch():
     code = "import sys, fbench.learning.chunk_points; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

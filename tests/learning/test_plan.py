@@ -298,3 +298,15 @@ def test_masked_arms_cost_more_than_bait_and_bait_more_than_random() -> None:
 
 def test_every_built_in_data_set_has_a_description() -> None:
     assert all(each.description for each in DATASETS)
+
+
+def test_sweeps_and_budgets_may_be_left_open() -> None:
+    assert (plan.parse_auto_sweep("auto"), plan.parse_auto_sweep(" auto ")) == ((), ())
+    assert plan.parse_auto_sweep("4..16") == (4, 8, 16)
+    assert (plan.parse_budget(""), plan.parse_budget("2KiB")) == (None, 2048)
+    for text in ("automatic", "0", ""):
+        with pytest.raises(SweepError):
+            plan.parse_auto_sweep(text)
+    for text in ("lots", "0", "-1"):
+        with pytest.raises(UsageError, match=text):
+            plan.parse_budget(text)
