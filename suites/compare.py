@@ -133,13 +133,14 @@ def compare(
     strategy, block = case.point["strategy"], case.point["seeds"]
     arm = plan.design(strategy, block, context.devices, context.options)
     bought = batches_of(context.committed.get("selections", ()), block)
-    for number, outcomes in enumerate(play(arm, bought), start=len(bought)):
+    for played in play(arm, bought):
         rows, selections = [], []
-        for each in outcomes:
-            key = {"strategy": strategy, "seed": each.seed, "round": number}
+        for each in played.outcomes:
+            key = {"strategy": strategy, "seed": each.seed, "round": played.index}
             rows.append({**key, **each.row()})
             selections += [{**key, "position": i, "index": index} for i, index in enumerate(each.bought)]
-        yield Unit(number, rows, {"selections": selections})
+        if rows:
+            yield Unit(played.index, rows, {"selections": selections})
 
 
 for _preset in (

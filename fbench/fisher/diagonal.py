@@ -6,10 +6,13 @@ passes over a batch, never a loop over samples and classes.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor, nn
 
 from fbench.errors import InputError, UnknownNameError
+from fbench.fisher.capture import RowMaker
 from fbench.fisher.footprint import MEMORY_BUDGET
 from fbench.fisher.jacobian import Batches, square_sums
 from fbench.fisher.likelihood import check_finite, logit_rows, score_rows
@@ -42,18 +45,45 @@ def fisher_diagonal(
         InputError: no parameters, no inputs, a bad batch size or budget, logits that are not finite, no generator.
         UnknownNameError: no such expectation.
     """
+    rows = _row_maker(expectation, generator)
+    return _means([inputs], square_sums(model, [inputs], rows, Batches(batch_size, memory_budget)))[0]
+
+
+def fisher_diagonals(
+    model: nn.Module, draws: Sequence[Tensor], *, batch_size: int | None = None, memory_budget: int = MEMORY_BUDGET
+) -> list[dict[str, Tensor]]:
+    """The exact diagonal of each of several draws [N_i, …] of inputs, at one pass over all of them.
+
+    What is found out about a network before its first batch is found out once. The mean over draws, weighted by N_i, is
+    the diagonal of all their inputs, up to rounding.
+
+    Raises:
+        InputError: as ``fisher_diagonal``.
+    """
+    if not draws:
+        return []
+    return _means(draws, square_sums(model, draws, logit_rows, Batches(batch_size, memory_budget)))
+
+
+def _row_maker(expectation: str, generator: torch.Generator | None) -> RowMaker:
+    """The rows whose gradients are squared: all k − 1, or one drawn from p."""
     if expectation not in ("exact", "sampled"):
         raise UnknownNameError("expectation", expectation, ("exact", "sampled"))
-    if expectation == "sampled" and generator is None:
+    if expectation == "exact":
+        return logit_rows
+    if generator is None:
         raise InputError("expectation 'sampled' draws labels: give a generator, so that the draw can be repeated")
 
-    def rows(logits: Tensor) -> Tensor:
-        if expectation == "exact":
-            return logit_rows(logits)
+    def sampled(logits: Tensor) -> Tensor:
         p = torch.softmax(logits, dim=1).cpu()
         return score_rows(logits, torch.multinomial(p, 1, generator=generator)[:, 0].to(logits.device))
 
-    total = square_sums(model, inputs, rows, Batches(batch_size, memory_budget))
-    for name, value in total.items():
-        check_finite(f"the diagonal of {name}", value.div_(len(inputs)))
-    return total
+    return sampled
+
+
+def _means(draws: Sequence[Tensor], sums: Sequence[dict[str, Tensor]]) -> list[dict[str, Tensor]]:
+    """Each draw's sums over its samples, in place."""
+    for inputs, total in zip(draws, sums, strict=True):
+        for name, value in total.items():
+            check_finite(f"the diagonal of {name}", value.div_(len(inputs)))
+    return list(sums)

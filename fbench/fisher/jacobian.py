@@ -7,7 +7,7 @@ taken wherever it is right; ``FunctionalPath`` is the torch.func fallback, sever
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple, Protocol
 
 from torch import Tensor, nn
@@ -51,19 +51,26 @@ class Path(Protocol):
         """The number of rows, and G [n, d] at the positions side by side, a row at a time."""
 
 
-def square_sums(model: nn.Module, inputs: Tensor, rows: RowMaker, batches: Batches) -> dict[str, Tensor]:
-    """Σ_x Σ_r g² by parameter, in its shape, of every parameter, frozen or not.
+def square_sums(model: nn.Module, draws: Sequence[Tensor], rows: RowMaker, batches: Batches) -> list[dict[str, Tensor]]:
+    """Σ_x Σ_r g² by parameter, in its shape, of every parameter, frozen or not: of each draw of inputs apart.
 
     Raises:
         InputError: as ``_check``, or logits that are not [n, k].
     """
-    _check(model, inputs, batches)
+    for inputs in draws:
+        _check(model, inputs, batches)
     totals = {name: p.new_zeros(p.shape) for name, p in model.named_parameters()}  # contiguous, unlike zeros_like
+    found = [totals]
     with capture.evaluating(model):
-        path = _chosen_path(model, _few(inputs), dict.fromkeys(totals))
-        for part in _parts(path, inputs, batches):
-            path.square_sums(inputs[part], rows, totals)
-    return totals
+        path = _chosen_path(model, _few(draws[0]), dict.fromkeys(totals))
+        for number, inputs in enumerate(draws):
+            if number:  # the path holds on to the totals: what is in them moves out
+                found.insert(-1, {name: total.clone() for name, total in totals.items()})
+                for total in totals.values():
+                    total.zero_()
+            for part in _parts(path, inputs, batches):
+                path.square_sums(inputs[part], rows, totals)
+    return found
 
 
 def gathered(

@@ -92,7 +92,7 @@ def _alive(network: nn.Module, images: Tensor, positions: Mapping[str, Tensor] |
 
     with LiveBytes() as live:
         if positions is None:
-            totals = square_sums(network, images, rows, batches)
+            (totals,) = square_sums(network, [images], rows, batches)
             return finding, live.peak - sum(each.nbytes for each in totals.values())
         for _ in gathered(network, images, rows, positions, batches):
             pass

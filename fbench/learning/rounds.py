@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from fbench.learning import seeds as streams
 from fbench.learning.data import Pool
@@ -72,22 +72,48 @@ def batches_of(rows: Sequence[Mapping[str, Any]], seeds: Sequence[int]) -> list[
     return bought
 
 
-def play(design: Design, bought: Sequence[Sequence[Sequence[int]]] = ()) -> Iterator[list[Outcome]]:
-    """Every round that is still to come, an outcome for each seed.
+@dataclass(frozen=True)
+class Round:
+    """A round of a block of seeds.
+
+    Attributes:
+        index: 0 is the start set's.
+        states: of every seed, with its trained network, as the choice of the next round will see it.
+        outcomes: of every seed; none where the round was committed before and is only trained once more.
+    """
+
+    index: int
+    states: Sequence[State]
+    outcomes: Sequence[Outcome] = ()
+
+
+def play(design: Design, bought: Sequence[Sequence[Sequence[int]]] = (), *, first: bool = False) -> Iterator[Round]:
+    """Every round that is still to come, after the last one that is done, which is trained once more.
 
     Args:
         design: the arm.
         bought: data-set indices, by round and seed, of the rounds that are done already.
+        first: have round 0 trained once more, too, where it is done.
     """
     _warm_up(design.model, tuple(design.pools[0].images.shape[1:]), design.acquisition.devices[0])
-    labelled = [_positions(pool, [each[i] for each in bought]) for i, pool in enumerate(design.pools)]
     done = len(bought)
-    networks = _train(design, labelled, done - 1)[0] if 0 < done <= design.rounds else []
+    if done > design.rounds:
+        return
+    states: Sequence[State] = ()
+    for index in sorted({0, done - 1} if first else {done - 1}) if done else ():
+        states = _trained(design, _labelled(design, bought[: index + 1]), index)[0]
+        yield Round(index, states)
     for index in range(done, design.rounds + 1):
-        chosen = _start(design) if index == 0 else _choose(design, networks, labelled, index)
-        labelled = [torch.cat([old, new.positions.cpu()]) for old, (new, _) in zip(labelled, chosen, strict=True)]
-        networks, train_s = _train(design, labelled, index)
-        yield [_outcome(design, i, networks[i], labelled[i], train_s, chosen[i]) for i in range(len(design.seeds))]
+        chosen = _choose(design, states) if states else _start(design)
+        before = [state.labelled for state in states] or _labelled(design, ())
+        labelled = [torch.cat([old, new.positions.cpu()]) for old, (new, _) in zip(before, chosen, strict=True)]
+        states, train_s = _trained(design, labelled, index)
+        yield Round(index, states, [_outcome(design, i, states[i], train_s, chosen[i]) for i in range(len(states))])
+
+
+def retrained(design: Design, played: Round) -> list[State]:
+    """The states of a round with networks of another batch order: the same labels and initial weights."""
+    return _trained(design, [state.labelled for state in played.states], played.index, again=1)[0]
 
 
 @functools.cache
@@ -95,6 +121,11 @@ def _warm_up(model: Model, shape: tuple[int, ...], device: str) -> None:
     """One throw-away training: what torch does once in a process is not a training's time."""
     images, targets = torch.zeros(1, 2, *shape), torch.zeros(1, 2, dtype=torch.int64)
     train_block(model, images, targets, [0], classes=2, recipe=Recipe(epochs=1), device=device)
+
+
+def _labelled(design: Design, bought: Sequence[Sequence[Sequence[int]]]) -> list[Tensor]:
+    """Pool positions of what each seed has bought, data-set indices by round and seed."""
+    return [_positions(pool, [each[i] for each in bought]) for i, pool in enumerate(design.pools)]
 
 
 def _positions(pool: Pool, rounds: Sequence[Sequence[int]]) -> Tensor:
@@ -112,8 +143,8 @@ def _start(design: Design) -> list[Chosen]:
     return chosen
 
 
-def _train(design: Design, labelled: Sequence[Tensor], index: int) -> tuple[list[nn.Module], float]:
-    """The networks of a round, and the seconds that one of them took."""
+def _trained(design: Design, labelled: Sequence[Tensor], index: int, *, again: int = 0) -> tuple[list[State], float]:
+    """The states with a round's networks, and the seconds that one of them took."""
     device = design.acquisition.devices[0]
     at = [positions.to(pool.images.device) for positions, pool in zip(labelled, design.pools, strict=True)]
     with elapsed(device) as spent:
@@ -126,30 +157,27 @@ def _train(design: Design, labelled: Sequence[Tensor], index: int) -> tuple[list
             recipe=design.recipe,
             device=device,
             round_index=index,
+            again=again,
         )
-    return networks, spent.seconds / len(design.seeds)
+    parts = zip(networks, design.pools, labelled, design.seeds, strict=True)
+    states = [State(net, pool, have, seed, index + 1, design.acquisition) for net, pool, have, seed in parts]
+    return states, spent.seconds / len(design.seeds)
 
 
-def _choose(design: Design, networks: Sequence[nn.Module], labelled: Sequence[Tensor], index: int) -> list[Chosen]:
+def _choose(design: Design, states: Sequence[State]) -> list[Chosen]:
+    """A batch for every seed; a Fisher pass that was made before, and is used here, is counted here."""
     chosen: list[Chosen] = []
-    for seed, pool, network, have in zip(design.seeds, design.pools, networks, labelled, strict=True):
-        state = State(network, pool, have, seed, index, design.acquisition)
+    for state in states:
+        made = state.fisher.seconds
         with elapsed(design.acquisition.devices[0]) as spent:
             proposal = design.strategy.propose(state, design.batch)
         check_proposal(proposal, state, design.batch)
-        chosen.append((proposal, spent.seconds))
+        chosen.append((proposal, spent.seconds + (made if state.fisher.used else 0.0)))
     return chosen
 
 
-def _outcome(
-    design: Design,
-    i: int,
-    network: nn.Module,
-    labelled: Tensor,
-    train_s: float,
-    chosen: Chosen,
-) -> Outcome:
-    pool, (proposal, select_s) = design.pools[i], chosen
-    accuracy, nll = evaluate(network, pool.test_images, pool.test_targets)
+def _outcome(design: Design, i: int, state: State, train_s: float, chosen: Chosen) -> Outcome:
+    pool, (proposal, select_s) = state.pool, chosen
+    accuracy, nll = evaluate(state.network, pool.test_images, pool.test_targets)
     bought = pool.ids.cpu()[proposal.positions.cpu()].tolist()
-    return Outcome(design.seeds[i], len(labelled), accuracy, nll, train_s, select_s, bought, proposal.facts)
+    return Outcome(design.seeds[i], len(state.labelled), accuracy, nll, train_s, select_s, bought, proposal.facts)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, cast
 
 from fbench.errors import InputError
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from fbench.fisher.embeddings import Embedding
     from fbench.fisher.masks import Mask
     from fbench.learning.data import Pool
+    from fbench.learning.fisher_draws import FisherDraws
 
 
 @dataclass(frozen=True)
@@ -34,7 +36,8 @@ class Acquisition:
         regularisation: λ, or ``rel:c``.
         oversample: forward picks over B.
         mask_fraction: q of a FISH mask, the classifier included.
-        fisher_samples: N, images behind the FISH diagonal, a random draw.
+        fisher_samples: N, images behind the FISH diagonal, a random draw that stays all rounds.
+        fisher_cuts: fewer of them whose diagonals somebody wants to see too (``FisherDraws``).
         fisher_on: ``pool``, ``unlabelled`` or ``labelled``: where they are drawn.
         dtype: ``float32`` or ``float64`` of the selection.
         devices: shards of the selection; the network lies on the first.
@@ -44,6 +47,7 @@ class Acquisition:
     oversample: float = 2.0
     mask_fraction: float = 0.05
     fisher_samples: int = 1024
+    fisher_cuts: tuple[int, ...] = ()
     fisher_on: str = "pool"
     dtype: str = "float32"
     devices: tuple[str, ...] = ("cpu",)
@@ -79,6 +83,29 @@ class State:
         free = torch.ones(len(self.pool.ids), dtype=torch.bool)
         free[self.labelled] = False
         return free.nonzero()[:, 0]
+
+    @cached_property
+    def fisher(self) -> FisherDraws:
+        """The network's Fisher diagonals on the run's draws."""
+        return self.fisher_draws(0)
+
+    def fisher_draws(self, pair: int) -> FisherDraws:
+        """The same on another pair of draws."""
+        from fbench.learning.fisher_draws import FisherDraws, two_draws
+
+        how, n = self.acquisition, len(self.pool.ids)
+        draws = two_draws(self._fisher_population(), n, how.fisher_samples, self.seed, pair)
+        return FisherDraws(self.network, self.pool.images, draws, how.fisher_cuts)
+
+    def _fisher_population(self) -> Tensor:
+        import torch
+
+        match self.acquisition.fisher_on:
+            case "unlabelled":
+                return self.unlabelled()
+            case "labelled":
+                return self.labelled.cpu()
+        return torch.arange(len(self.pool.ids))
 
 
 @dataclass(frozen=True)
@@ -240,12 +267,10 @@ def bait_random_mask(state: State, batch_size: int) -> Proposal:
 
 def fish_mask(state: State) -> Mask:
     """The FISH mask of the state's network: N random images of the pool, the classifier kept whole."""
-    from fbench.fisher.diagonal import fisher_diagonal
     from fbench.fisher.masks import top_mask
 
-    images = state.pool.images[_draw(state)]
-    diagonal = fisher_diagonal(state.network, images)
-    return top_mask(diagonal, state.acquisition.mask_fraction, always=classifier_parameters(state.network))
+    always = classifier_parameters(state.network)
+    return top_mask(state.fisher.whole(), state.acquisition.mask_fraction, always=always)
 
 
 def classifier_parameters(network: nn.Module) -> list[str]:
@@ -262,17 +287,6 @@ def classifier_width(network: nn.Module) -> int:
 
     layer = cast("nn.Linear", network.get_submodule(classifier_name(network)))
     return layer.in_features
-
-
-def _draw(state: State) -> Tensor:
-    """N positions of the Fisher's population, at random, never the first N."""
-    import torch
-
-    everyone = torch.arange(len(state.pool.ids))
-    population = {"pool": everyone, "unlabelled": state.unlabelled(), "labelled": state.labelled.cpu()}
-    chosen = population[state.acquisition.fisher_on]
-    order = torch.randperm(len(chosen), generator=state.generator(0))
-    return chosen[order[: state.acquisition.fisher_samples]].to(state.pool.images.device)
 
 
 def _select_masked(state: State, batch_size: int, mask: Mask) -> Proposal:

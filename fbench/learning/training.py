@@ -35,6 +35,9 @@ _STATISTICS_BATCH = 512
 _LAYERS = 1
 """Marks the stream of layers that draw numbers of their own, such as dropout, off from the batch order's."""
 
+_AGAIN = 2
+"""Marks the batch order of another training of the same round off from the first one's."""
+
 
 def train_block(
     model: Model,
@@ -46,11 +49,12 @@ def train_block(
     recipe: Recipe,
     device: torch.device | str = "cpu",
     round_index: int = 0,
+    again: int = 0,
 ) -> list[nn.Module]:
     """Train one network for each seed on that seed's labelled images.
 
     Every call starts afresh from weights that depend on the seed alone, the same in every round and for every
-    strategy; the batch order depends on the seed and the round.
+    strategy; the batch order depends on the seed and the round, and on ``again``.
 
     Args:
         model: what to train; at most ``model.block`` seeds go into one call.
@@ -61,6 +65,7 @@ def train_block(
         recipe: epochs, batches, rates.
         device: where to train; the networks stay there.
         round_index: of the batch order.
+        again: another training of the same round, 1, 2, …, differs in its batch order and in nothing else.
 
     Returns:
         S networks of one replica each, in eval mode; their batch norm statistics are the labelled images'.
@@ -77,7 +82,8 @@ def train_block(
 
     networks = [initial_network(model, seed, x.shape[2:], classes).to(x) for seed in padded]
     block = _side_by_side(model, networks, x.shape[2:], classes).to(x)
-    orders = torch.stack([_orders(seed, round_index, recipe.epochs, x.shape[1]) for seed in padded], dim=2)
+    key = (round_index, _AGAIN, again) if again else (round_index,)
+    orders = torch.stack([_orders((seed, *key), recipe.epochs, x.shape[1]) for seed in padded], dim=2)
     with _deterministic_convolutions(), _seeded(x.device, seeds[0], round_index, _LAYERS):
         _fit(block, x, y, orders.to(device), recipe)
         _recompute_statistics(block, x)
@@ -152,9 +158,9 @@ def _side_by_side(model: Model, networks: Sequence[nn.Module], shape: Sequence[i
     return block
 
 
-def _orders(seed: int, round_index: int, epochs: int, samples: int) -> Tensor:
+def _orders(key: tuple[int, ...], epochs: int, samples: int) -> Tensor:
     """Batch order of every epoch, [epochs, n]."""
-    generator = streams.generator("training", seed, round_index)
+    generator = streams.generator("training", *key)
     return torch.stack([torch.randperm(samples, generator=generator) for _ in range(epochs)])
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -10,9 +11,10 @@ import torch
 
 import fbench.learning.models  # noqa: F401  (registers the models)
 from fbench.errors import InputError
+from fbench.learning import rounds as playing
 from fbench.learning.data import Images, split
 from fbench.learning.recipe import Recipe
-from fbench.learning.rounds import Design, Outcome, batches_of, play
+from fbench.learning.rounds import Design, Outcome, batches_of, retrained
 from fbench.learning.strategies import Acquisition, Proposal, State, random
 from fbench.registry import MODELS, STRATEGIES, Strategy
 
@@ -51,6 +53,11 @@ def design(images: Images, strategy: Strategy | str, seeds: Sequence[int] = SEED
         recipe=Recipe(epochs=3, train_batch=8),
         acquisition=Acquisition(mask_fraction=0.03, fisher_samples=20),
     )
+
+
+def play(design: Design, bought: Sequence[Sequence[Sequence[int]]] = ()) -> Iterator[Sequence[Outcome]]:
+    """The outcomes of the rounds to come."""
+    return (each.outcomes for each in playing.play(design, bought) if each.outcomes)
 
 
 def bought(rounds: Sequence[Sequence[Outcome]]) -> list[list[list[int]]]:
@@ -180,6 +187,62 @@ def test_a_strategy_that_breaks_its_promise_ends_the_arm(images: Images, broken:
     assert len(next(rounds)) == len(SEEDS)
     with pytest.raises(InputError, match="distinct unlabelled ones were asked"):
         next(rounds)
+
+
+@pytest.mark.parametrize("done", range(ROUNDS + 2))
+def test_what_is_trained_once_more(played: dict[str, list[list[Outcome]]], images: Images, done: int) -> None:
+    before = bought(played["random"])[:done]
+    found = {first: list(playing.play(design(images, "random"), before, first=first)) for first in (False, True)}
+    again = {first: [each.index for each in rounds if not each.outcomes] for first, rounds in found.items()}
+    rest = list(range(done, ROUNDS + 1))
+    assert [each.index for each in found[True] if each.outcomes] == rest
+    if done in (0, ROUNDS + 1):
+        assert again == {False: [], True: []}
+    else:
+        assert again == {False: [done - 1], True: sorted({0, done - 1})}
+    for each in found[True]:
+        assert [state.round for state in each.states] == [each.index + 1] * len(SEEDS)
+        assert [len(state.labelled) for state in each.states] == [START + each.index * BATCH] * len(SEEDS)
+
+
+def test_a_round_trained_once_more_has_the_same_networks(images: Images) -> None:
+    whole = list(playing.play(design(images, "random")))
+    done = bought([each.outcomes for each in whole[:3]])
+    again = list(playing.play(design(images, "random"), done, first=True))
+    for mine, theirs in zip(again, (whole[0], whole[2], whole[3]), strict=True):
+        for a, b in zip(mine.states, theirs.states, strict=True):
+            assert all(torch.equal(x, b.network.state_dict()[name]) for name, x in a.network.state_dict().items())
+
+
+def test_another_training_differs_in_its_batch_order_alone(images: Images) -> None:
+    arm = design(images, "random", rounds=1)
+    for each in playing.play(arm):
+        first, second = retrained(arm, each), retrained(arm, each)
+        for own, other, same in zip(each.states, first, second, strict=True):
+            assert own.labelled.equal(other.labelled)
+            assert (own.round, own.seed) == (other.round, other.seed)
+            weights = [state.network.state_dict()["classifier.weight"] for state in (own, other, same)]
+            assert torch.equal(weights[1], weights[2])
+            assert not torch.equal(weights[0], weights[1])
+    still = playing._trained(dataclasses.replace(arm, recipe=Recipe(epochs=1, learning_rate=1e-30)), first_of(each), 1)
+    moved = retrained(dataclasses.replace(arm, recipe=Recipe(epochs=1, learning_rate=1e-30)), each)
+    for own, other in zip(still[0], moved, strict=True):  # without a step both are the initial weights
+        assert torch.equal(own.network.classifier.weight, other.network.classifier.weight)
+
+
+def first_of(played: playing.Round) -> list[torch.Tensor]:
+    return [state.labelled for state in played.states]
+
+
+def test_a_fisher_pass_made_before_is_counted_where_it_is_used(images: Images) -> None:
+    for name in ("bait+fish", "random"):
+        arm = design(images, name, rounds=1)
+        rounds = playing.play(arm)
+        for state in next(rounds).states:
+            state.fisher.pair(10)
+            state.fisher.seconds = 1000.0
+        seconds = [each.select_s for each in next(rounds).outcomes]
+        assert all(each is not None and (each > 1000) == (name == "bait+fish") for each in seconds)
 
 
 def test_batches_of_rows_in_any_order(played: dict[str, list[list[Outcome]]]) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import pytest
@@ -21,7 +21,7 @@ from fbench.fisher.embeddings import Embedding, last_layer_embedding
 from fbench.fisher.masked import masked_embedding
 from fbench.fisher.masks import Mask, kept
 from fbench.fisher.plan import shape_of
-from fbench.learning import seeds
+from fbench.learning import fisher_draws, seeds
 from fbench.learning.data import Pool
 from fbench.learning.inference import logits_and_features
 from fbench.learning.recipe import Recipe
@@ -284,13 +284,13 @@ def test_a_fish_mask_keeps_the_largest_of_the_rest(trained: State) -> None:
 def drawn(monkeypatch: pytest.MonkeyPatch, trained: State) -> Callable[..., list[int]]:
     """The pool positions whose images a FISH mask was computed on."""
     seen: list[Tensor] = []
-    real = fbench.fisher.diagonal.fisher_diagonal
+    real = fisher_draws.fisher_diagonals
 
-    def spy(network: Any, images: Tensor, **more: Any) -> Any:
-        seen.append(images)
-        return real(network, images, **more)
+    def spy(network: Any, draws: Sequence[Tensor]) -> Any:
+        seen.append(torch.cat(list(draws)))
+        return real(network, draws)
 
-    monkeypatch.setattr(fbench.fisher.diagonal, "fisher_diagonal", spy)
+    monkeypatch.setattr(fisher_draws, "fisher_diagonals", spy)
 
     def draw(**changed: Any) -> list[int]:
         seed = changed.pop("seed", 0)

@@ -1,0 +1,107 @@
+"""The Fisher diagonals of one trained network, on two disjoint draws of images that stay the same all rounds of a seed.
+
+A FISH mask is made from both. That they are disjoint, and the same for every network of the seed, is what drift is
+measured by: masks of two networks from one draw each share no sample, as little as two masks of one network do, so
+that what is lost beyond that is the networks' doing. Whoever asks first has the pass measured; it is made once.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from functools import cached_property
+
+import torch
+from torch import Tensor, nn
+
+from fbench.fisher.diagonal import fisher_diagonals
+from fbench.learning import seeds
+from fbench.measure.timing import elapsed
+
+Diagonal = dict[str, Tensor]
+
+
+def two_draws(population: Tensor, n: int, size: int, seed: int, pair: int = 0) -> tuple[Tensor, Tensor]:
+    """Two disjoint random draws from a population, ``size`` positions in all, the first larger by one if that is odd.
+
+    They are the population's first and last in an order of the pool that depends on the seed and the pair alone. So
+    they are the same in every round where the population is; and where it only grows, or only shrinks, the first of any
+    round and the second of any other are disjoint too, as long as the population has ``size`` members in both.
+
+    Args:
+        population: [m] distinct positions.
+        n: the pool's candidates.
+        size: of both draws together; all of the population where that has fewer.
+        seed: of the run.
+        pair: numbers independent pairs of draws.
+    """
+    order = torch.randperm(n, generator=seeds.generator("strategy", seed, 0, pair))  # rounds of choosing begin at 1
+    rank = torch.empty_like(order)
+    rank[order] = torch.arange(n)
+    ordered = population[rank[population].argsort()]
+    size = min(size, len(population))
+    return ordered[: size - size // 2], ordered[len(ordered) - size // 2 :].flip(0)
+
+
+class FisherDraws:
+    """The diagonals of a network on two draws of images; nothing is computed until it is asked for.
+
+    Args:
+        network: in evaluation mode.
+        images: the pool's [n, c, h, w].
+        draws: positions of the first and of the second draw, the first larger by one at most.
+        cuts: sizes of which ``pair`` is to be asked, beside that of the second draw.
+
+    Attributes:
+        seconds: that the pass took; 0.0 until it was made.
+        used: whether ``whole`` was asked for.
+    """
+
+    def __init__(
+        self, network: nn.Module, images: Tensor, draws: tuple[Tensor, Tensor], cuts: Sequence[int] = ()
+    ) -> None:
+        self._network, self._images, self._draws = network, images, draws
+        self._cuts = sorted({0, *(cut for cut in cuts if cut < len(draws[1])), len(draws[1])})
+        self.seconds, self.used = 0.0, False
+
+    @cached_property
+    def _running(self) -> tuple[list[Diagonal], list[Diagonal]]:
+        """For both draws, the diagonal of the first 0, 1, … parts between the cuts."""
+        parts = [[draw[a:b] for a, b in itertools.pairwise(self._ends(draw))] for draw in self._draws]
+        at = [positions.to(self._images.device) for own in parts for positions in own]
+        with elapsed(str(self._images.device)) as spent:
+            found = fisher_diagonals(self._network, [self._images[positions] for positions in at])
+        self.seconds = spent.seconds
+        split = len(parts[0])
+        return _running_means(parts[0], found[:split]), _running_means(parts[1], found[split:])
+
+    def _ends(self, draw: Tensor) -> list[int]:
+        return [*self._cuts, len(draw)] if len(draw) > self._cuts[-1] else self._cuts
+
+    def pair(self, size: int) -> tuple[Diagonal, Diagonal]:
+        """The diagonals of the first ``size`` images of either draw; a cut, or the second draw's size."""
+        number = self._cuts.index(size) - 1
+        return self._running[0][number], self._running[1][number]
+
+    def whole(self) -> Diagonal:
+        """The diagonal of both draws together."""
+        self.used = True
+        first, second = self._running
+        if not second:
+            return first[-1]
+        sizes = [len(draw) for draw in self._draws]
+        return _mean(first[-1], sizes[0], second[-1], sizes[1])
+
+
+def _running_means(parts: Sequence[Tensor], diagonals: Sequence[Diagonal]) -> list[Diagonal]:
+    found: list[Diagonal] = []
+    size = 0
+    for positions, diagonal in zip(parts, diagonals, strict=True):
+        found.append(_mean(found[-1], size, diagonal, len(positions)) if found else diagonal)
+        size += len(positions)
+    return found
+
+
+def _mean(first: Diagonal, m: int, second: Diagonal, n: int) -> Diagonal:
+    """Of m and n samples."""
+    return {name: value.mul(m / (m + n)).add_(second[name], alpha=n / (m + n)) for name, value in first.items()}
