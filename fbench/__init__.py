@@ -22,6 +22,7 @@ _HOMES = {
     "dense_embedding": "fbench.fisher.embeddings",
     "fisher_diagonal": "fbench.fisher.diagonal",
     "last_layer_embedding": "fbench.fisher.embeddings",
+    "load_masks": "fbench.learning.mask_files",
     "masked_embedding": "fbench.fisher.masked",
     "query": "fbench.fisher.query",
     "random_mask": "fbench.fisher.masks",

@@ -122,19 +122,24 @@ def resolve_plan(options: dict[str, Any]) -> dict[str, Any]:
     resolved["data_dir"] = given if dataset.in_folder else None
     images = load_images(resolved["dataset"], resolved["data_dir"], resolved["download"])
     _check_labels(resolved, images)
-    resolved["mask_fraction"] = _mask_fraction(resolved["mask_fraction"], _network(resolved, images))
+    resolved["mask_fraction"] = _mask_fraction(resolved)
     return resolved
 
 
-def _check_labels(options: Mapping[str, Any], images: Images) -> None:
+def pool_length(options: Mapping[str, Any]) -> int:
+    """n, the candidates of a seed's pool."""
     from fbench.learning.data import split
 
-    pool = split(images, 0, pool_size=options["pool"] or None, test_size=options["test"] or None)
-    wanted = options["start"] + options["rounds"] * options["batch"]
-    if wanted > len(pool.ids):
+    images = load_images(options["dataset"], options["data_dir"], options["download"])
+    return len(split(images, 0, pool_size=options["pool"] or None, test_size=options["test"] or None).ids)
+
+
+def _check_labels(options: Mapping[str, Any], images: Images) -> None:
+    n, wanted = pool_length(options), options["start"] + options["rounds"] * options["batch"]
+    if wanted > n:
         raise UsageError(
             f"--start {options['start']} + {options['rounds']} rounds × --batch {options['batch']} = {wanted:,} "
-            f"labels, more than the pool's {len(pool.ids):,}; lower --rounds or --batch"
+            f"labels, more than the pool's {n:,}; lower --rounds or --batch"
         )
     if options["start"] < images.classes:
         warnings.warn(
@@ -150,22 +155,43 @@ def _network(options: Mapping[str, Any], images: Images) -> nn.Module:
     return initial_network(MODELS.get(options["model"]), 0, images.images.shape[1:], images.classes)
 
 
-def _mask_fraction(fraction: float | str, network: nn.Module) -> float:
-    """``auto``: the least per mille that keeps twice the classifier's weights; else checked against the classifier."""
-    from fbench.fisher.masks import kept
+def _weights(options: Mapping[str, Any]) -> tuple[int, int]:
+    """Weights of the network, and of its classifier."""
     from fbench.learning.strategies import classifier_parameters
 
+    network = _network(options, load_images(options["dataset"], options["data_dir"], options["download"]))
     sizes = {name: p.numel() for name, p in network.named_parameters()}
-    total, classifier = sum(sizes.values()), sum(sizes[name] for name in classifier_parameters(network))
+    return sum(sizes.values()), sum(sizes[name] for name in classifier_parameters(network))
+
+
+def _mask_fraction(options: Mapping[str, Any]) -> float:
+    """``auto``: the least per mille that keeps twice the classifier's weights; else checked against the classifier."""
+    fraction: float | str = options["mask_fraction"]
     if isinstance(fraction, str):
+        total, classifier = _weights(options)
         return min(1.0, math.ceil(2000 * classifier / total) / 1000)
-    if kept(fraction, total) <= classifier:
-        least = math.ceil((classifier + 1) / total * 1e6) / 1e6
-        raise UsageError(
-            f"--mask-fraction {fraction:g} keeps {kept(fraction, total):,} of {total:,} weights, no more than the "
-            f"classifier's {classifier:,}, which the mask always holds; the least that works is {least:g}"
-        )
+    check_fraction("--mask-fraction", fraction, options)
     return fraction
+
+
+def check_fraction(option: str, fraction: float, options: Mapping[str, Any], *, classifier_kept: bool = True) -> None:
+    """Refuse a mask that keeps no weight of its own choice.
+
+    Raises:
+        UsageError: naming the least fraction that works.
+    """
+    from fbench.fisher.masks import kept
+
+    total, classifier = _weights(options)
+    forced = classifier if classifier_kept else 0
+    if kept(fraction, total) > forced:
+        return
+    least = math.ceil((forced + 1) / total * 1e6) / 1e6
+    why = f"no more than the classifier's {forced:,}, which the mask always holds" if forced else "none at all"
+    raise UsageError(
+        f"{option} {fraction:g} keeps {kept(fraction, total):,} of {total:,} weights, {why}; "
+        f"the least that works is {least:g}"
+    )
 
 
 def design(strategy: str, seeds: Sequence[int], devices: Sequence[str], options: Mapping[str, Any]) -> Design:

@@ -14,6 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from fbench.contract import Row
 from fbench.learning import seeds as streams
 from fbench.learning.data import Pool
 from fbench.learning.inference import evaluate
@@ -85,6 +86,15 @@ class Round:
     index: int
     states: Sequence[State]
     outcomes: Sequence[Outcome] = ()
+
+    def keys(self, strategy: str) -> list[Row]:
+        """What a row of each seed begins with."""
+        return [{"strategy": strategy, "seed": each.seed, "round": self.index} for each in self.outcomes]
+
+    def selections(self, strategy: str) -> list[Row]:
+        """A row for every label bought, as ``batches_of`` reads them."""
+        pairs = zip(self.keys(strategy), self.outcomes, strict=True)
+        return [{**key, "position": i, "index": at} for key, each in pairs for i, at in enumerate(each.bought)]
 
 
 def play(design: Design, bought: Sequence[Sequence[Sequence[int]]] = (), *, first: bool = False) -> Iterator[Round]:

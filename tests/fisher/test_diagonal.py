@@ -14,6 +14,7 @@ import fbench
 from fbench import registry
 from fbench.errors import InputError, UnknownNameError
 from fbench.fisher.capture import evaluating
+from fbench.fisher.diagonal import fisher_diagonals
 from fbench.fisher.functional import FunctionalPath
 from fbench.fisher.likelihood import logit_rows
 from fbench.measure.live import LiveBytes
@@ -224,3 +225,27 @@ def test_sampled_labels_do_not_cost_the_fast_path(seed: int) -> None:
     model, inputs = nn.Sequential(nn.Linear(4, 6), nn.ReLU(), nn.Linear(6, 5)), torch.randn(20, 4)
     g = torch.Generator().manual_seed(seed)
     fbench.fisher_diagonal(model, inputs, expectation="sampled", generator=g)
+
+
+@pytest.mark.parametrize("name", cases.MODELS)
+def test_draws_apart_are_the_diagonals_of_each(name: str) -> None:
+    model, inputs = cases.model(name)
+    draws = [inputs[:2], inputs[1:], inputs[:1]]
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="per-sample gradients by torch.func")
+        found = fisher_diagonals(model, draws, batch_size=2)
+    assert len(found) == len(draws)
+    for got, draw in zip(found, draws, strict=True):
+        expected = reference.fisher_diagonal(model, draw)
+        for key in expected:
+            torch.testing.assert_close(got[key], expected[key], rtol=1e-10, atol=1e-15)
+
+
+def test_no_draws_have_no_diagonals() -> None:
+    assert fisher_diagonals(cases.model(next(iter(cases.MODELS)))[0], []) == []
+
+
+def test_an_empty_draw_is_refused() -> None:
+    model, inputs = cases.model(next(iter(cases.MODELS)))
+    with pytest.raises(InputError, match="inputs are empty"):
+        fisher_diagonals(model, [inputs, inputs[:0]])

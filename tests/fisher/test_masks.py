@@ -220,3 +220,18 @@ def test_random_sizes_fit(size: int | dict[str, int]) -> None:
 def test_a_random_mask_smaller_than_what_is_always_kept() -> None:
     with pytest.raises(InputError, match=r"\b3\b"):
         fbench.random_mask(diagonal([5, 5], 0), 3, generator=generator(), always=["b"])
+
+
+def test_overlap_counts_layer_by_layer_without_what_is_always_kept() -> None:
+    g = torch.Generator().manual_seed(0)
+    shapes = {"a": (3, 4), "b": (7,), "c": (2, 2)}
+    first, second = (
+        fbench.Mask({name: torch.rand(shape, generator=g) < 0.5 for name, shape in shapes.items()}, always)
+        for always in (("c",), ())
+    )
+    found = first.overlap(second, without=["b"])
+    positions = [set(mask.positions("a").tolist()) for mask in (first, second)]
+    assert found == {"a": (len(positions[0] & positions[1]), len(positions[0]), len(positions[1]))}
+    assert set(second.overlap(first)) == {"a", "b"}
+    with pytest.raises(InputError, match="lacks the layer 'c'"):
+        first.overlap(fbench.Mask({name: second[name] for name in "ab"}))

@@ -1,0 +1,74 @@
+"""What every suite of active-learning arms declares alike: columns, and options of labelling, training, selecting."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fbench.contract import Column, Option
+from fbench.learning import plan
+
+KEY = (
+    Column("strategy", "str", "", "how the batch was chosen"),
+    Column("seed", "int", "", "pairs the arms: split, start set, initial weights, batch order"),
+    Column("round", "int", "", "0 is the start set"),
+)
+SELECTIONS = (
+    *KEY,
+    Column("position", "int", "", "order within the batch, from 0"),
+    Column("index", "int", "", "data-set index"),
+)
+OUTCOME = (
+    Column("labels", "int", "samples", "labelled when the network was trained"),
+    Column("accuracy", "float", "share", "on the test set, 0 to 1"),
+    Column("nll", "float", "nats", "mean negative log likelihood on the test set"),
+    Column("train_s", "float", "s", "training time of the block of seeds, over its seeds"),
+    Column("select_s", "float", "s", "time to choose this round's labels; empty for the start set"),
+)
+"""Of a round."""
+
+Strategies = Annotated[
+    str, Option("comma-separated: see `fbench list strategies`", parse=plan.parse_strategies, axis="strategy")
+]
+Seeds = Annotated[
+    int,
+    Option(
+        "repetitions, seeds 0 to N−1, the pairs of every comparison",
+        minimum=1,
+        maximum=1000,
+        axis="seeds",
+        expand=plan.seed_blocks,
+    ),
+]
+Rounds = Annotated[int, Option("rounds of buying labels; round 0 is the start set", minimum=1, maximum=10_000)]
+Batch = Annotated[int, Option("B, labels bought a round", minimum=1)]
+Start = Annotated[int, Option("labels of the start set, drawn uniformly", minimum=1)]
+Dataset = Annotated[str, Option("see `fbench list datasets`")]
+Model = Annotated[str, Option("see `fbench list models`; auto fits the images")]
+DataDir = Annotated[str, Option("folder of data sets that are not embedded; or FBENCH_DATA_DIR")]
+Download = Annotated[bool, Option("fetch a missing data set into --data-dir")]
+PoolSize = Annotated[int, Option("keep a random part of the pool; 0 keeps all", minimum=0)]
+TestSize = Annotated[int, Option("keep a random part of the test set; 0 keeps all", minimum=0)]
+Epochs = Annotated[int, Option("passes over the labelled set, fresh weights every round", minimum=1)]
+TrainBatch = Annotated[int, Option("images in an optimiser's step", minimum=2)]
+LearningRate = Annotated[float, Option("AdamW's, after a linear warm-up, falling along a cosine", above=0)]
+WeightDecay = Annotated[float, Option("AdamW's", minimum=0)]
+MaskFraction = Annotated[
+    str,
+    Option(
+        "weights that a strategy's mask keeps, the classifier included; auto is twice the classifier",
+        parse=plan.parse_mask_fraction,
+    ),
+]
+FisherOn = Annotated[
+    str,
+    Option(
+        "where they are drawn: pool, unlabelled or labelled",
+        parse=plan.one_of("--fisher-on", "pool", "unlabelled", "labelled"),
+    ),
+]
+Regularisation = Annotated[str, Option("λ of BAIT; rel:c means c · tr F/d", parse=plan.check_regularisation)]
+Oversample = Annotated[float, Option("forward picks over B, before the backward removals", minimum=1)]
+Dtype = Annotated[
+    str,
+    Option("of the selection: float32 or float64", parse=plan.one_of("--dtype", "float32", "float64")),
+]
