@@ -16,6 +16,7 @@ _HOMES = {
     "Embedding": "fbench.fisher.embeddings",
     "FactoredEmbedding": "fbench.fisher.embeddings",
     "Mask": "fbench.fisher.masks",
+    "MaskKey": "fbench.learning.mask_files",
     "Selection": "fbench.fisher.bait",
     "bait_select": "fbench.fisher.bait",
     "choose_chunk": "fbench.learning.chunk_choice",

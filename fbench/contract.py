@@ -102,7 +102,8 @@ class Series:
     ``points`` as a style leaves the line out and draws intervals as bars; ``bars`` has a bar at every x, which are 1
     apart, beside those of the panel's other ``bars``. A y of NaN is a gap, and no bar. A series that is ``like``
     another of its panel, named by its label, is drawn in that one's colour; one whose own label is empty does not stand
-    in the legend.
+    in the legend. ``colour`` is a place of the palette, for what shall look alike in several panels. ``places`` are
+    diamonds whose interval lies: its ends are two x.
     """
 
     label: str
@@ -111,16 +112,36 @@ class Series:
     low: Sequence[float] | None = None
     high: Sequence[float] | None = None
     points: Sequence[tuple[float, float]] = ()
-    style: Literal["line", "dashed", "points", "bars"] = "line"
+    style: Literal["line", "dashed", "points", "bars", "places"] = "line"
     like: str = ""
+    colour: int | None = None
+
+
+@dataclass(frozen=True)
+class Heat:
+    """A colour for every pair of an x and a y, both rising; a value of NaN is a gap, hatched and in no colour.
+
+    ``values`` has a row for each of ``y``, ``label`` says what they are and in which unit. Colours begin at 0, so that
+    rounding does not look like a difference, or at what is less; ``log`` spreads them over the logarithm of what is
+    above 0 and leaves the rest grey.
+    """
+
+    x: Sequence[float]
+    y: Sequence[float]
+    values: Sequence[Sequence[float]]
+    label: str
+    log: bool = False
 
 
 @dataclass(frozen=True)
 class Panel:
     """One pair of axes; ``marks`` are vertical lines, each at an x with a text; ``aside``: no legend over the data.
 
-    ``x_names`` are categories at 0, 1, 2, … in place of ticks; ``bands`` are shaded spans from one x to another, each
-    with a text above it, which may be empty.
+    ``x_names`` and ``y_names`` are categories at 0, 1, 2, … in place of ticks; ``bands`` are shaded spans from one x to
+    another, each with a text above it, which may be empty. ``heat`` lies under the series. A logarithmic axis whose
+    ``y_linear`` is above 0 is linear up to there, and so has a place for 0. ``y_limits`` are the ends of its axis,
+    beyond which intervals are cut off. ``dodge`` is how far apart the raw points of neighbouring series stand, in the
+    least distance of two x.
     """
 
     series: Sequence[Series]
@@ -135,16 +156,26 @@ class Panel:
     aside: bool = False
     x_names: Sequence[str] = ()
     bands: Sequence[tuple[float, float, str]] = ()
+    heat: Heat | None = None
+    y_names: Sequence[str] = ()
+    y_linear: float = 0.0
+    y_limits: tuple[float, float] | None = None
+    dodge: float = 0.12
 
 
 @dataclass(frozen=True)
 class Figure:
-    """One file of ``figures/``: its panels side by side; more than two that all have ``x_names``, in rows of two."""
+    """One file of ``figures/``: its panels side by side.
+
+    More than two stand in rows of two where ``pairs`` says so, which has the legend in a place left over, or where all
+    have ``x_names``.
+    """
 
     name: str
     title: str
     panels: Sequence[Panel]
     note: str = ""
+    pairs: bool = False
 
 
 @dataclass(frozen=True)

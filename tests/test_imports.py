@@ -188,9 +188,9 @@ def test_importing_fbench_imports_nothing_heavy():
 
 FUNCTIONS = {
     *("last_layer_embedding", "dense_embedding", "masked_embedding", "fisher_diagonal"),
-    *("top_mask", "random_mask", "trace", "bait_select", "query", "choose_chunk"),
+    *("top_mask", "random_mask", "trace", "bait_select", "query", "choose_chunk", "load_masks"),
 }
-TYPES = {"Embedding", "FactoredEmbedding", "DenseEmbedding", "Mask", "Selection"}
+TYPES = {"Embedding", "FactoredEmbedding", "DenseEmbedding", "Mask", "MaskKey", "Selection"}
 
 
 def test_public_names():

@@ -3,29 +3,20 @@
 from __future__ import annotations
 
 import itertools
-import math
 import textwrap
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from fbench.contract import Figure, Panel, Series
+from fbench.contract import Figure, Panel
+from fbench.results.heat_maps import draw_heat
+from fbench.results.strokes import draw_series
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 _COLOURS = ("#4d4d4d", "#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#a6761d")
 """Okabe and Ito's palette, told apart by everyone; grey first, for the baseline."""
-
-_LINES: dict[str, Any] = {
-    "line": {"linewidth": 1.8, "marker": "o", "markersize": 3.5},
-    "thin": {"linewidth": 1.4},
-    "dashed": {"linewidth": 1.2, "linestyle": (0, (4, 2))},
-    "points": {"linewidth": 0, "marker": "o", "markersize": 3.5},
-}
-
-_DENSE = 100
-"""Values of a line above which markers would hide it."""
 
 _NOTE_CHARACTERS = 15  # of the note's size to an inch
 _NAME_CHARACTERS = 78  # of an axis's categories that stand side by side
@@ -57,11 +48,14 @@ def draw(figure: Figure, folder: Path) -> list[Path]:
         rows, columns = _grid(figure)
         width = 6.4 * columns if columns > 1 else 7.2
         canvas, grid = pyplot.subplots(rows, columns, figsize=(width, 4.5 if rows == 1 else 3.6 * rows), squeeze=False)
-        for axes in grid.flat[len(figure.panels) :]:
+        spare = grid.flat[len(figure.panels) :]
+        for axes in spare:
             axes.set_axis_off()
         for number, (panel, axes) in enumerate(zip(figure.panels, grid.flat, strict=False)):
             only = len(figure.panels) - 1 if panel.aside else 0  # beside the last one, not between two
-            _panel(panel, axes, legend=number == only or not same)
+            _panel(
+                panel, axes, legend=number == only or not same, home=spare[-1] if figure.pairs and spare.size else None
+            )
         canvas.suptitle(figure.title, fontsize=12)
         if figure.note:
             canvas.supxlabel(_wrapped(figure.note, width), fontsize=8, color="#555555")
@@ -75,7 +69,7 @@ def draw(figure: Figure, folder: Path) -> list[Path]:
 def _grid(figure: Figure) -> tuple[int, int]:
     """Rows and columns of its panels: a row of categories stays as wide as a slide."""
     count = len(figure.panels)
-    in_pairs = count > 2 and all(panel.x_names for panel in figure.panels)
+    in_pairs = count > 2 and (figure.pairs or all(panel.x_names for panel in figure.panels))
     return (-(-count // 2), 2) if in_pairs else (1, count)
 
 
@@ -84,17 +78,16 @@ def _wrapped(note: str, inches: float) -> str:
     return "\n".join(textwrap.fill(line, int(_NOTE_CHARACTERS * inches)) for line in note.splitlines())
 
 
-def _panel(panel: Panel, axes: Axes, *, legend: bool) -> None:
+def _panel(panel: Panel, axes: Axes, *, legend: bool, home: Axes | None) -> None:
+    if panel.heat is not None:
+        draw_heat(panel.heat, axes)
     for series, colour, shift in zip(panel.series, _colours(panel), _shifts(panel), strict=True):
-        if series.style == "bars":
-            _bars(series, axes, colour, shift, _bar_width(panel))
-        else:
-            _series(series, axes, colour, shift)
+        draw_series(series, axes, colour, shift, _bar_width(panel))
     axes.set(xlabel=panel.x_label, ylabel=panel.y_label, title=panel.title)
     if panel.x_log:
         axes.set_xscale("log", base=2)
     if panel.y_log:
-        axes.set_yscale("log")
+        _logarithmic(panel.y_linear, axes)
     if panel.x_ticks:
         every = -(-len(panel.x_ticks) // 12)
         ticks = panel.x_ticks[::every]
@@ -105,17 +98,35 @@ def _panel(panel: Panel, axes: Axes, *, legend: bool) -> None:
         axes.tick_params(axis="y", which="minor", left=False, labelleft=False)
     if panel.x_names:
         _names(panel.x_names, axes)
+    if panel.y_names:
+        axes.set_yticks(range(len(panel.y_names)), panel.y_names, fontsize=8)
+    if panel.y_limits:
+        axes.set_ylim(panel.y_limits)
     _marks(panel, axes)
     _bands(panel, axes)
     if legend and sum(bool(series.label) for series in panel.series) > 1:
-        place: Any = {"loc": "upper left", "bbox_to_anchor": (1, 1)} if panel.aside else {"loc": "best"}
-        axes.legend(**place)
+        if home is not None:
+            home.legend(*axes.get_legend_handles_labels(), loc="upper left")
+        else:
+            place: Any = {"loc": "upper left", "bbox_to_anchor": (1, 1)} if panel.aside else {"loc": "best"}
+            axes.legend(**place)
+
+
+def _logarithmic(linear: float, axes: Axes) -> None:
+    if linear:
+        axes.set_yscale("symlog", linthresh=linear, linscale=0.5)
+    else:
+        axes.set_yscale("log")
 
 
 def _colours(panel: Panel) -> list[str]:
     """Each series' own colour, or that of the one it is like."""
     own = itertools.cycle(_COLOURS)
-    first = {series.label: next(own) for series in panel.series if not series.like}
+    first = {
+        series.label: next(own) if series.colour is None else _COLOURS[series.colour % len(_COLOURS)]
+        for series in panel.series
+        if not series.like
+    }
     return [first[series.like or series.label] for series in panel.series]
 
 
@@ -215,29 +226,4 @@ def _dodge(panel: Panel) -> float:
     """How far apart the raw points of neighbouring series stand, so that one does not hide another."""
     x = sorted({at for series in panel.series for at in series.x})
     gaps = [b - a for a, b in itertools.pairwise(x)]
-    return 0.0 if panel.x_log or not gaps else 0.12 * min(gaps)
-
-
-def _series(series: Series, axes: Axes, colour: str, shift: float) -> None:
-    if series.points:
-        x, y = zip(*series.points, strict=True)
-        axes.scatter([at + shift for at in x], y, s=7, color=colour, alpha=0.4, linewidths=0, zorder=1)
-    if series.low is not None and series.high is not None:
-        if series.style == "points":
-            axes.vlines(series.x, series.low, series.high, color=colour, alpha=0.6, linewidth=1.4, zorder=2)
-        else:
-            axes.fill_between(series.x, series.low, series.high, color=colour, alpha=0.12, linewidth=0, zorder=2)
-    style = "thin" if series.style == "line" and len(series.x) > _DENSE else series.style
-    axes.plot(series.x, series.y, color=colour, label=series.label, zorder=3, **_LINES[style])
-
-
-def _bars(series: Series, axes: Axes, colour: str, shift: float, width: float) -> None:
-    """A bar for every number, its interval and its raw points dark upon it."""
-    dark: Any = {"color": "#222222", "alpha": 0.7, "zorder": 4}
-    known = [(at + shift, y) for at, y in zip(series.x, series.y, strict=True) if not math.isnan(y)]
-    axes.bar([at for at, _ in known], [y for _, y in known], 0.94 * width, color=colour, label=series.label, zorder=3)
-    if series.low is not None and series.high is not None:
-        axes.vlines([at + shift for at in series.x], series.low, series.high, linewidth=1.4, **dark)
-    if series.points:
-        x, y = zip(*series.points, strict=True)
-        axes.scatter([at + shift for at in x], y, s=7, linewidths=0, **dark)
+    return 0.0 if panel.x_log or not gaps else panel.dodge * min(gaps)

@@ -22,12 +22,15 @@ from fbench.results import figures, render, table
 ROOT = Path(__file__).resolve().parents[2]
 REFERENCE = ROOT / "reports" / "reference"
 FILES = ("options.json", "environment.json", "state.json")
+LARGEST = 2**20
+"""Bytes of a table above which it stays out of the repository: masks of large networks."""
 
 
 def take(name: str, run: Path) -> None:
     """Copy a finished run's tables and descriptions."""
     (REFERENCE / name).mkdir(parents=True, exist_ok=True)
-    for file in (*(run / file for file in FILES), *run.glob("*.csv")):
+    tables = [file for file in run.glob("*.csv") if file.stat().st_size <= LARGEST]
+    for file in (*(run / file for file in FILES), *tables):
         shutil.copyfile(file, REFERENCE / name / file.name)
 
 
@@ -35,7 +38,8 @@ def draw(folder: Path) -> None:
     """Write ``summary.md`` and the figures from the rows; the README's part if it shows this run."""
     identity = json.loads((folder / "options.json").read_text())
     suite = registry.SUITES.get(identity["suite"])
-    rows = {name: table.read(folder / f"{name}.csv", columns) for name, columns in suite.all_tables().items()}
+    known = {name: columns for name, columns in suite.all_tables().items() if (folder / f"{name}.csv").exists()}
+    rows = {name: table.read(folder / f"{name}.csv", columns) for name, columns in known.items()}
     summary = suite.summarise(rows, identity["options"])
     for figure in summary.figures:
         figures.draw(figure, folder / "figures")

@@ -159,3 +159,15 @@ def test_other_populations_are_watched_too(population: str) -> None:
     found = [row for each in tables for row in each["drift"] if row["layer"] == WHOLE]
     assert all(0 <= row["jaccard_redraw"] <= 1 for row in found)
     assert all(row["samples"] == 3 for row in found)
+
+
+@pytest.mark.gpu
+def test_a_gpu_sees_the_same_kind_of_rows() -> None:
+    arm = design(devices=("cuda",))
+    arm = dataclasses.replace(arm, pools=[pool.to("cuda") for pool in arm.pools])
+    here, there = watched(design()), watched(arm)
+    for mine, theirs in zip(here, there, strict=True):
+        for name in mine:
+            assert [row.keys() for row in mine[name]] == [row.keys() for row in theirs[name]]
+    first = [(a["kept"], b["kept"]) for a, b in zip(here[0]["drift"], there[0]["drift"], strict=True)]
+    assert sum(abs(a - b) for a, b in first) < 0.2 * sum(a for a, _ in first)

@@ -268,3 +268,72 @@ def test_panels_of_categories_stand_in_rows_of_two(tmp_path: Path, count: int, s
     assert _grid(figure) == shape
     assert len(corners(draw(figure, tmp_path)[0])) == 5 * count
     assert _grid(dataclasses.replace(figure, panels=[*figure.panels, FIGURE.panels[0]])) == (1, count + 1)
+
+
+def test_places_are_diamonds_whose_interval_lies(tmp_path: Path) -> None:
+    place = Series("", [30.0], [0.5], [25.0], [40.0], style="places", like="bait")
+    path = drawn(tmp_path, SERIES, place)
+    assert colours_of(path)[0] == colours_of(drawn(tmp_path / "plain", SERIES))[0]
+    (bar,) = (
+        g for g in ElementTree.parse(path).iter("{http://www.w3.org/2000/svg}g") if g.get("id") == "LineCollection_1"
+    )
+    found = re.findall(r"[ML] (\S+) (\S+)", next(bar.iter("{http://www.w3.org/2000/svg}path")).get("d", ""))
+    (left, one), (right, other) = [(float(x), float(y)) for x, y in found]
+    assert one == other
+    assert left < right
+
+
+def test_a_colour_of_the_palette_is_the_same_in_every_panel(tmp_path: Path) -> None:
+    blue = dataclasses.replace(OTHER, colour=1)
+    grey, second, _ = colours_of(drawn(tmp_path, SERIES, OTHER, dataclasses.replace(OTHER, label="c")))
+    assert colours_of(drawn(tmp_path / "alone", blue)) == [second]
+    assert colours_of(drawn(tmp_path / "after", blue, SERIES)) == [second, grey]
+    assert colours_of(drawn(tmp_path / "more", dataclasses.replace(OTHER, colour=9))) == [second]  # the palette has 8
+
+
+def test_a_logarithmic_axis_can_have_a_place_for_0(tmp_path: Path) -> None:
+    series = Series("s", [0, 1, 2], [0.0, 0.1, 10.0])
+    path = drawn(tmp_path, series, y_log=True, y_linear=0.1, y_ticks=[0, 0.1, 10], y_limits=(-0.02, 20))
+    assert {"0", "0.1", "10"} <= set(comments(path))
+    height = 324  # points
+    assert [0 < y < height for y in markers(path)] == [True] * 3
+    assert sorted(markers(path), reverse=True) == markers(path)
+    assert markers(drawn(tmp_path / "log", series, y_log=True))[0] > height
+
+
+def markers(svg: Path) -> list[float]:
+    """How far from the top each marker of the lines stands."""
+    groups = ElementTree.parse(svg).iter("{http://www.w3.org/2000/svg}g")
+    own = [g for g in groups if g.get("clip-path") and not g.get("id")]
+    return [float(use.get("y", "")) for g in own for use in g.iter("{http://www.w3.org/2000/svg}use")]
+
+
+def test_the_ends_of_an_axis_may_be_given(tmp_path: Path) -> None:
+    wide = dataclasses.replace(SERIES, high=[9.0] * 3)
+    said = comments(drawn(tmp_path, wide, y_limits=(0, 1)))
+    assert "1.0" in said
+    assert "8" not in said
+
+
+def test_raw_points_may_stand_nearer(tmp_path: Path) -> None:
+    other = dataclasses.replace(OTHER, points=[(20.0, 0.4)])
+    series = dataclasses.replace(SERIES, points=[(20.0, 0.4)])
+
+    def apart(path: Path) -> float:
+        uses = re.findall(r'PathCollection_.*?<use [^>]*?x="([^"]+)"', path.read_text(), re.DOTALL)
+        return float(uses[1]) - float(uses[0])
+
+    near = apart(drawn(tmp_path, series, other, dodge=0.01))
+    assert 0 < near < apart(drawn(tmp_path / "far", series, other)) / 5
+
+
+def test_pairs_have_their_legend_in_the_place_left_over(tmp_path: Path) -> None:
+    panel = dataclasses.replace(FIGURE.panels[0], aside=True)
+    figure = dataclasses.replace(FIGURE, panels=[panel] * 3, pairs=True)
+    assert _grid(figure) == (2, 2)
+    text = draw(figure, tmp_path)[0].read_text()
+    assert text.count('id="legend_') == 1
+    assert text.index('id="legend_1"') > text.index('id="axes_4"')
+    assert _grid(dataclasses.replace(figure, panels=[panel] * 2)) == (1, 2)
+    four = draw(dataclasses.replace(figure, panels=[panel] * 4), tmp_path)[0].read_text()
+    assert four.count('id="legend_') == 1
