@@ -33,9 +33,14 @@ def resolve(options: dict[str, Any], context: Context) -> dict[str, Any]:
 def predict(case: Case, options: Mapping[str, Any], context: Context) -> dict[str, str]:
     """The arm's own cost, and what watching adds."""
     own = plan.predict_plan(case.point["strategy"], case.point["seeds"], {**options, "fisher_samples": 0})
-    networks = int(own["trainings"]) * (1 + options["retrain"])
-    passes = networks * 2 * max(options["fisher_samples"]) * max(options["redraws"])
-    return {**own, "trainings": format_count(networks), "Fisher samples": format_count(passes)}
+    times = 1 + options["retrain"]
+    trained = {name: _times(own[name], times) for name in ("trainings", "images trained on")}
+    passes = 2 * max(options["fisher_samples"]) * max(options["redraws"])
+    return {**own, **trained, "Fisher samples": _times(trained["trainings"], passes)}
+
+
+def _times(count: str, factor: int) -> str:
+    return format_count(int(count.replace(",", "")) * factor)
 
 
 @suite(

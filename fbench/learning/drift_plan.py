@@ -79,7 +79,8 @@ MASKS = (
 )
 ROUNDS = (
     *arm.KEY,
-    *arm.OUTCOME,
+    *arm.OUTCOME[:-1],
+    Column("select_s", "float", "s", "time to choose this round's labels, without diagonals; empty for the start set"),
     Column("retrain_s", "float", "s", "the second training's; empty without"),
     Column("diagonal_s", "float", "s", "all diagonals of the round"),
     Column("masks_s", "float", "s", "masks, overlaps, ranks"),

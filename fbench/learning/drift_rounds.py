@@ -87,8 +87,9 @@ class Watcher:
 
 
 def _measured(outcome: Outcome) -> Row:
-    """Without the facts of its strategy."""
-    return {name: value for name, value in outcome.row().items() if name not in outcome.facts}
+    """Without the facts of its strategy; a diagonal that it selects by is counted among the diagonals."""
+    row = {name: value for name, value in outcome.row().items() if name not in outcome.facts}
+    return row if outcome.select_s is None else {**row, "select_s": outcome.select_s - outcome.lent_s}
 
 
 def _at(views: Sequence[View], i: int) -> View | None:

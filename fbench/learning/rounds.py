@@ -23,8 +23,8 @@ from fbench.learning.training import Recipe, train_block
 from fbench.measure.timing import elapsed
 from fbench.registry import Model, Strategy
 
-Chosen = tuple[Proposal, float | None]
-"""A proposal and the seconds it took; None for the start set."""
+Chosen = tuple[Proposal, float | None, float]
+"""A proposal, the seconds it took (None for the start set), and those of a Fisher pass among them made before."""
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,8 @@ class Design:
 class Outcome:
     """One seed after one round: ``bought`` are data-set indices in the order chosen, the start set in round 0.
 
-    ``train_s`` is the block's training time over its seeds, ``select_s`` the time to choose ``bought``.
+    ``train_s`` is the block's training time over its seeds, ``select_s`` the time to choose ``bought``, ``lent_s`` of
+    it that of a Fisher pass that somebody else had made.
     """
 
     seed: int
@@ -57,6 +58,7 @@ class Outcome:
     select_s: float | None
     bought: Sequence[int]
     facts: Mapping[str, float]
+    lent_s: float = 0.0
 
     def row(self) -> dict[str, float | None]:
         """What was measured, by column."""
@@ -116,7 +118,7 @@ def play(design: Design, bought: Sequence[Sequence[Sequence[int]]] = (), *, firs
     for index in range(done, design.rounds + 1):
         chosen = _choose(design, states) if states else _start(design)
         before = [state.labelled for state in states] or _labelled(design, ())
-        labelled = [torch.cat([old, new.positions.cpu()]) for old, (new, _) in zip(before, chosen, strict=True)]
+        labelled = [torch.cat([old, new.positions.cpu()]) for old, (new, *_) in zip(before, chosen, strict=True)]
         states, train_s = _trained(design, labelled, index)
         yield Round(index, states, [_outcome(design, i, states[i], train_s, chosen[i]) for i in range(len(states))])
 
@@ -149,7 +151,7 @@ def _start(design: Design) -> list[Chosen]:
     chosen: list[Chosen] = []
     for seed, pool in zip(design.seeds, design.pools, strict=True):
         order = torch.randperm(len(pool.ids), generator=streams.generator("start", seed, 3))
-        chosen.append((Proposal(order[: design.start]), None))
+        chosen.append((Proposal(order[: design.start]), None, 0.0))
     return chosen
 
 
@@ -182,12 +184,15 @@ def _choose(design: Design, states: Sequence[State]) -> list[Chosen]:
         with elapsed(design.acquisition.devices[0]) as spent:
             proposal = design.strategy.propose(state, design.batch)
         check_proposal(proposal, state, design.batch)
-        chosen.append((proposal, spent.seconds + (made if state.fisher.used else 0.0)))
+        lent = made if state.fisher.used else 0.0
+        chosen.append((proposal, spent.seconds + lent, lent))
     return chosen
 
 
 def _outcome(design: Design, i: int, state: State, train_s: float, chosen: Chosen) -> Outcome:
-    pool, (proposal, select_s) = state.pool, chosen
+    pool, (proposal, select_s, lent_s) = state.pool, chosen
     accuracy, nll = evaluate(state.network, pool.test_images, pool.test_targets)
     bought = pool.ids.cpu()[proposal.positions.cpu()].tolist()
-    return Outcome(design.seeds[i], len(state.labelled), accuracy, nll, train_s, select_s, bought, proposal.facts)
+    return Outcome(
+        design.seeds[i], len(state.labelled), accuracy, nll, train_s, select_s, bought, proposal.facts, lent_s
+    )

@@ -8,7 +8,7 @@ import numpy as np
 
 from fbench.contract import Row, Table
 from fbench.measure.statistics import Mean, mean_interval
-from fbench.results.drift_names import rounds_said, seeds_said
+from fbench.results.drift_names import percent, rounds_said, seeds_said
 from fbench.results.drift_rows import Drift, Floats
 from fbench.units import format_percent, format_seconds
 
@@ -58,7 +58,7 @@ def finding(drift: Drift, rows: Sequence[Row], strategy: str) -> list[str]:
     if "diagonals" not in own:
         return []
     share, diagonals, total = _share(own), float(own["diagonals"].mean()), float(_total(own).mean())
-    low, high = format_percent(share.low).removesuffix(" %"), format_percent(share.high)
+    low, high = percent(share.low).removesuffix(" %"), percent(share.high)
     ends = f"95 % interval {low} to {high}, " if share.n > 1 else ""
     return [
         f"All Fisher diagonals of a round take {format_seconds(diagonals)} of the {format_seconds(total)} that a round "

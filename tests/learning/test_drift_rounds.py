@@ -137,6 +137,21 @@ def test_a_network_has_one_fisher_pass(strategy: str, monkeypatch: pytest.Monkey
     assert seen == [2 * N] * (ROUNDS + 1) * len(SEEDS)
 
 
+def test_a_diagonal_that_is_selected_by_is_counted_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The time of a round is the sum of its parts."""
+    monkeypatch.setattr(
+        fisher_draws.FisherDraws, "seconds", property(lambda self: 1000.0, lambda self, _: None), raising=False
+    )
+    arm = design("bait+fish")
+    watcher = Watcher(arm, WATCH, retrain=False)
+    rounds = play(arm, first=True)
+    watcher.see(next(rounds), "bait+fish")
+    chosen = next(rounds)
+    rows = watcher.see(chosen, "bait+fish")["rounds"]
+    assert all(each.select_s is not None and each.select_s > 1000 for each in chosen.outcomes)
+    assert all(row["select_s"] < 900 for row in rows)
+
+
 @pytest.mark.parametrize("done", [1, 2, 3])
 def test_a_run_that_is_taken_up_has_the_same_rows(whole: Tables, done: int) -> None:
     bought = [[list(each.bought) for each in played.outcomes] for played in play(design())]

@@ -196,6 +196,7 @@ def test_the_plan_says_what_it_will_cost(fbench: Callable[..., Ended]) -> None:
     ended = fbench("--plan")
     assert ended.code == 0
     assert "trainings 12" in ended.out  # 2 seeds × 3 rounds, twice
+    assert "images trained on 408" in ended.out  # 2 epochs × (12 + 17 + 22) labels × 2 seeds, twice
     assert "Fisher samples 960" in ended.out  # 12 networks × 2 draws × 40 images
 
 
