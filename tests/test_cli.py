@@ -13,6 +13,7 @@ from dataclasses import replace
 
 import psutil
 import pytest
+from command import finished
 
 import fbench
 from fbench import cli, registry, runner
@@ -435,7 +436,7 @@ def rows_in(path):
 
 
 @pytest.mark.parametrize("jobs", [1, 2])
-def test_interrupted_it_says_so_and_goes_on(toy_file, tmp_path, jobs):
+def test_interrupted_it_says_so_and_goes_on(toy_file, tmp_path, registries, showwarning, jobs):
     """Ctrl-C reaches the whole group; nobody is left behind, and the end is that of a run in one go."""
     arguments = ["toy", "--load", toy_file, "--threads", 1, "--jobs", jobs, "--steps", 4, "--out"]
     with start(*arguments, "run", "--pause", 0.15, cwd=tmp_path) as process:
@@ -453,8 +454,7 @@ def test_interrupted_it_says_so_and_goes_on(toy_file, tmp_path, jobs):
         _, err = process.communicate(timeout=60)
     assert process.returncode == 0
     assert f"{done} of 12 units are on disk already" in err
-    with start(*arguments[:6], 1, *arguments[7:], "whole", cwd=tmp_path) as process:
-        process.communicate(timeout=60)
+    finished(tmp_path / "whole", *map(str, arguments[:6]), "1", "--steps", "4")
     for name in ("results.csv", "extra.csv"):
         assert (tmp_path / "run" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
 

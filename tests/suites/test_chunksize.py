@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -83,12 +84,15 @@ def test_tables_have_the_columns_that_were_declared(whole: Path) -> None:
         assert list(table(whole, name)[0]) == [column.name for column in columns]
 
 
-def test_sizes_above_the_pool_are_clamped_and_said(tmp_path: Path) -> None:
-    words = [*SMALL, "--sizes", "8..64", "--kernels", "factored", "--device", "cpu", "--out", str(tmp_path / "run")]
-    command = [*COMMAND, *words]
-    ended = subprocess.run(command, capture_output=True, text=True, check=True)
+def test_sizes_above_the_pool_are_clamped_and_said(fbench: Callable[..., Ended], tmp_path: Path) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("always")
+        ended = fbench(
+            *SMALL, "--sizes", "8..64", "--kernels", "factored", "--device", "cpu", "--out", tmp_path / "run"
+        )
+    assert ended.code == 0
     assert "--sizes: 64 (1 value) above the 40 candidates that there are to a chunk: clamped to 40" in " ".join(
-        ended.stderr.split()
+        ended.err.split()
     )
     sweep = {int(row["chunk_size"]) for row in table(tmp_path / "run") if row["phase"] == "sweep"}
     assert sweep == {8, 16, 32, 40}
