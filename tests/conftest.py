@@ -1,3 +1,4 @@
+import gc
 import shutil
 import warnings
 from pathlib import Path
@@ -5,6 +6,17 @@ from pathlib import Path
 import pytest
 
 from fbench import registry
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _what_was_imported_is_frozen():
+    """No collection of garbage goes through torch and five thousand tests again: each would take a tenth of a second.
+
+    At the first module, and at the next one after a case of ``fbench memory`` has thawed what it froze.
+    """
+    if gc.get_freeze_count() == 0:
+        gc.collect()
+        gc.freeze()
 
 
 @pytest.fixture
