@@ -1,4 +1,5 @@
 import gc
+import os
 import shutil
 import warnings
 from pathlib import Path
@@ -6,6 +7,17 @@ from pathlib import Path
 import pytest
 
 from fbench import registry
+
+if "PYTEST_XDIST_WORKER" in os.environ:  # before torch is imported, and for every process that a test starts
+    os.environ["OMP_NUM_THREADS"] = "1"  # two threads that wait for each other beside other work take many times longer
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers(config):
+    """The whole suite is shared between two processes; a part of it, or what measures, has one and the machine."""
+    part = config.args_source is not config.ArgsSource.TESTPATHS or config.option.keyword
+    measures = config.option.markexpr not in config.getini("addopts") or config.option.benchmark_enable
+    return 0 if part or measures else 2
 
 
 @pytest.fixture(autouse=True, scope="module")
