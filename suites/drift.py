@@ -65,7 +65,7 @@ def drift(
     case: Case,
     context: Context,
     *,
-    strategies: arm.Strategies = "bait",
+    strategies: arm.Strategies = "random",
     seeds: arm.Seeds = 3,
     rounds: arm.Rounds = 10,
     batch: arm.Batch = 20,
@@ -105,7 +105,7 @@ def drift(
     fisher_samples: Annotated[
         str,
         Option(
-            "N, images behind each of two masks of a network; a sweep; auto is 1,024, or a fifth of what there is",
+            "N, images behind each of two masks of a network; a sweep; auto is 1,024, or a tenth of what there is",
             parse=plan.parse_auto_sweep,
         ),
     ] = "auto",

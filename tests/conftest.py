@@ -22,7 +22,7 @@ def pytest_xdist_auto_num_workers(config):
 
 @pytest.fixture(autouse=True, scope="module")
 def _what_was_imported_is_frozen():
-    """No collection of garbage goes through torch and five thousand tests again: each would take a tenth of a second.
+    """No collection of garbage goes through torch and five thousand tests again: each would take half a second.
 
     At the first module, and at the next one after a case of ``fbench memory`` has thawed what it froze.
     """

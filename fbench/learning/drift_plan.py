@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from fbench.learning.mask_views import Watch
     from fbench.learning.rounds import Design
 
-SAMPLES, SHARE = 1024, 5
+SAMPLES, SHARE = 1024, 10
 """``--fisher-samples auto``: N as published, or one in so many of the images that there are."""
 
 LADDER = (0.01, 0.02, 0.05, 0.2)

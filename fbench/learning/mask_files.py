@@ -51,7 +51,7 @@ def mask_rows(mask: Mask) -> Iterator[Row]:
 def pack(layer: Tensor) -> str:
     """A bool tensor's entries as text."""
     bits = np.packbits(layer.flatten().cpu().numpy())
-    return base64.b64encode(zlib.compress(bits.tobytes(), 9)).decode("ascii")
+    return base64.b64encode(zlib.compress(bits.tobytes())).decode("ascii")
 
 
 def unpack(text: str, shape: tuple[int, ...]) -> Tensor:

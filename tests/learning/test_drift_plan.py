@@ -25,11 +25,11 @@ def options(**given: Any) -> dict[str, Any]:
 
 def test_automatic_options() -> None:
     found = resolve_drift(options())
-    assert found["fisher_samples"] == (POOL // 5,)
+    assert found["fisher_samples"] == (POOL // 10,)
     assert found["fractions"] == (0.034, 0.05, 0.2)
     assert resolve_drift(options(mask_fraction=0.2))["fractions"] == (0.2,)
-    assert resolve_drift(options(fisher_on="labelled"))["fisher_samples"] == (4,)
-    assert resolve_drift(options(fisher_on="unlabelled"))["fisher_samples"] == ((POOL - 220) // 5,)
+    assert resolve_drift(options(fisher_on="labelled"))["fisher_samples"] == (2,)
+    assert resolve_drift(options(fisher_on="unlabelled"))["fisher_samples"] == ((POOL - 220) // 10,)
 
 
 def test_published_samples_where_there_are_enough(monkeypatch: pytest.MonkeyPatch) -> None:
