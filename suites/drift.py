@@ -76,7 +76,7 @@ def drift(
     download: arm.Download = False,
     pool: arm.PoolSize = 0,
     test: arm.TestSize = 0,
-    epochs: arm.Epochs = 30,
+    epochs: arm.Epochs = 20,
     train_batch: arm.TrainBatch = 32,
     learning_rate: arm.LearningRate = 0.02,
     weight_decay: arm.WeightDecay = 0.01,

@@ -74,15 +74,15 @@ def test_the_documented_recipe_needs_nothing_of_ours(written: Path) -> None:
 
 def test_a_mask_is_compact() -> None:
     layer = torch.rand(700_000, generator=torch.Generator().manual_seed(0)) < 0.01
-    assert len(pack(layer)) < 700_000 * 0.081 / 8 * 4 / 3 * 1.5  # the entropy of a bit, in base64, and zlib's own waste
+    assert len(pack(layer)) < 700_000 * 0.081 / 8 * 4 / 3 * 1.6  # the entropy of a bit, in base64, and zlib's own waste
 
 
 @pytest.mark.parametrize(
     ("damage", "match"),
     [
         (lambda text: text.replace("4x3x3x3", "4x3x3x9", 1), r"line 2: the mask of 'conv.weight' is damaged: 14 bytes"),
-        (lambda text: text.replace("eN", "!!", 1), "line 2: the mask of 'conv.weight' is damaged"),
-        (lambda text: text.replace("eN", "eNAA", 1), "line 2: the mask of 'conv.weight' is damaged"),
+        (lambda text: text.replace("eJ", "!!", 1), "line 2: the mask of 'conv.weight' is damaged"),
+        (lambda text: text.replace("eJ", "eJAA", 1), "line 2: the mask of 'conv.weight' is damaged"),
         (
             lambda text: text.replace("4x3x3x3", "4xtwo", 1),
             "line 2: the mask of 'conv.weight' is damaged: invalid literal",
