@@ -48,6 +48,7 @@ class Found:
         fall: of the mean over seeds; None where none could be looked for, and ``reason`` says why.
         layers: how many there were to look at.
         places: each seed's own place, nan where its profile shows no fall.
+        most: which layers keep the largest shares, in words.
     """
 
     variant: Variant
@@ -55,6 +56,7 @@ class Found:
     reason: str
     layers: int
     places: Floats
+    most: str = ""
 
     @property
     def p(self) -> float:
@@ -101,7 +103,20 @@ def _find(drift: Drift, variant: Variant) -> Found:
         return Found(variant, None, reason, len(own.layers), none)
     fall = fit_fall(own.depth, own.values.mean(axis=0))
     reason = "" if fall else "the share rises or stays from layer to layer, so there is no fall to fit"
-    return Found(variant, fall, reason, len(own.layers), np.array([_place(own.depth, seed) for seed in own.values]))
+    places = np.array([_place(own.depth, seed) for seed in own.values])
+    return Found(variant, fall, reason, len(own.layers), places, _most(drift, own))
+
+
+def _most(drift: Drift, own: Profile) -> str:
+    """A fall within the first layers is no plateau's end, which a fit could find; their shares are told as they are."""
+    share = own.values.mean(axis=0)
+    first, second = np.argsort(-share, kind="stable")[:2]
+    names = [
+        f"{drift.layers[own.layers[i]].name} (depth {number(own.depth[i], 2)}, {percent(share[i])})"
+        for i in (first, second)
+    ]
+    half = percent(float(np.median(share)))
+    return f"the largest share is kept of {names[0]}, the next of {names[1]}; the median layer keeps {half}"
 
 
 def _place(depth: Floats, share: Floats) -> float:
@@ -147,7 +162,7 @@ def _sentence(found: Found, name: str) -> str:
     """Place, width, levels and p of one variant's fall."""
     fall = found.shown
     if fall is None:
-        return f"With {name}: no fall shown ({p_value(found.p)})."
+        return f"With {name}: no fall shown ({p_value(found.p)}); {found.most}."
     zero = "" if nearly_zero(fall) else "not "
     low, high = (f"{100 * min(end, 1.0):.3g}" for end in fall.drop_interval)
     return (

@@ -22,16 +22,21 @@ from fbench.results import figures, render, table
 ROOT = Path(__file__).resolve().parents[2]
 REFERENCE = ROOT / "reports" / "reference"
 FILES = ("options.json", "environment.json", "state.json")
-LARGEST = 2**20
-"""Bytes of a table above which it stays out of the repository: masks of large networks."""
+LEFT_OUT = ("masks.csv",)
+"""Tables that stay out of the repository: megabytes that the same command makes again."""
 
 
 def take(name: str, run: Path) -> None:
     """Copy a finished run's tables and descriptions."""
     (REFERENCE / name).mkdir(parents=True, exist_ok=True)
-    tables = [file for file in run.glob("*.csv") if file.stat().st_size <= LARGEST]
+    tables = [file for file in run.glob("*.csv") if file.name not in LEFT_OUT and _has_rows(file)]
     for file in (*(run / file for file in FILES), *tables):
         shutil.copyfile(file, REFERENCE / name / file.name)
+
+
+def _has_rows(file: Path) -> bool:
+    with file.open(encoding="utf-8") as lines:
+        return sum(1 for _ in zip(lines, range(2), strict=False)) == 2
 
 
 def draw(folder: Path) -> None:

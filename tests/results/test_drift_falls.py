@@ -55,10 +55,16 @@ def test_a_planted_fall_is_found_in_every_seed():
 
 
 def test_a_flat_profile_shows_none():
-    (one,) = find(drift_of(fractions=(0.05,), fall=None))
+    drift = drift_of(fractions=(0.05,), fall=None)
+    (one,) = find(drift)
     assert one.fall is not None
     assert one.shown is None
-    assert sentences([one])[1] == f"With 5 % kept: no fall shown (p = {one.p:.2f})."
+    share = profile(drift, one.variant).values.mean(axis=0)
+    top, next_, half = (100 * np.sort(share)[-1], 100 * np.sort(share)[-2], 100 * np.median(share))
+    said = sentences([one])[1]
+    assert said.startswith(f"With 5 % kept: no fall shown (p = {one.p:.2f}); the largest share is kept of ")
+    assert f", {top:.3g} %), the next of " in said
+    assert said.endswith(f", {next_:.3g} %); the median layer keeps {half:.3g} %.")
 
 
 def test_too_few_layers_and_the_rule_by_layer_are_said():
