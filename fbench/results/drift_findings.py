@@ -109,7 +109,7 @@ def _others(drift: Drift, main: Variant, margin: float, names: Mapping[Variant, 
     if not rest or own == "undefined":
         return []
     found = dict(zip(rest, corrected([of_layer(drift, each, margin) for each in rest]), strict=True))
-    words = sorted({each.word for each in found.values()}, key=lambda word: word != own)
+    words = sorted(dict.fromkeys(each.word for each in found.values()), key=lambda word: word != own)
     holm = f", corrected by Holm for {len(rest)}" if len(rest) > 1 else ""
     said = []
     for word in words:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from drift_rows import compare_tables, failed, make_options, make_tables
 
 from fbench.measure.statistics import mean_interval
-from fbench.results import drift_falls
+from fbench.results import drift_falls, drift_findings
 from fbench.results.drift_findings import findings, left_out
+from fbench.results.drift_floors import of_layer
 from fbench.results.drift_rows import fisher_values, read_drift
 from fbench.results.findings import plus_minus
 
@@ -130,3 +133,17 @@ def test_a_comparison_says_itself_what_failed():
     assert left_out(read_drift(rows), rows, options) == [
         "Seed 2 is left out of all of the above: not every round of every variant is there."
     ]
+
+
+def test_verdicts_come_in_the_order_of_the_variants(monkeypatch):
+    """Not in a set's, which differs from process to process."""
+    drift = read_drift(make_tables(seeds=3, rounds=2, fractions=(0.02, 0.05, 0.1, 0.2, 0.3))["results"])
+    words = ["not shown", "above the floor", "at the floor", "not shown", "no spread"]
+    found = {v: replace(of_layer(drift, v, 0.05), word=w) for v, w in zip(drift.variants, words, strict=True)}
+    monkeypatch.setattr(drift_findings, "of_layer", lambda drift, variant, margin: found[variant])
+    monkeypatch.setattr(drift_findings, "corrected", list)
+    main, *_ = drift.variants
+    said = drift_findings._others(drift, main, 0.05, {v: f"{v.fraction:g}" for v in drift.variants})
+    order = ["the same verdict as above, not shown", "above the floor", "at the floor", "no spread"]
+    assert len(said) == len(order)
+    assert all(f": {word}: " in sentence for word, sentence in zip(order, said, strict=True))
