@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 import torch
@@ -20,7 +21,8 @@ _NORMS = (_BatchNorm, nn.LayerNorm, nn.GroupNorm, nn.LocalResponseNorm)
 class Layer(NamedTuple):
     """A parameter tensor: its name, its kind, its number of weights.
 
-    ``kind`` is ``convolution`` or ``linear`` (their weights), ``bias`` (theirs), ``norm`` or ``other``.
+    ``kind`` is ``convolution``, ``pointwise`` (a convolution of 1×1, as in shortcuts) or ``linear`` (their weights),
+    ``bias`` (theirs), ``norm`` or ``other``.
     """
 
     name: str
@@ -73,4 +75,6 @@ def _kind(module: nn.Module, own: str) -> str:
     convolution, linear = isinstance(module, _ConvNd), isinstance(module, nn.Linear)
     if (convolution or linear) and own == "bias":
         return "bias"
-    return "convolution" if convolution else "linear" if linear else "other"
+    if isinstance(module, _ConvNd):
+        return "pointwise" if math.prod(module.kernel_size) == 1 else "convolution"
+    return "linear" if linear else "other"

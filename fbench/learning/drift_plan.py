@@ -36,7 +36,7 @@ _PLACE = (
     Column("layer", "str", "", "the parameter's name; all: the whole network"),
     Column("layer_index", "int", "", "place in the forward order, from 0; empty for all"),
     Column("depth", "float", "share", "the same from 0 to 1"),
-    Column("kind", "str", "", "convolution, linear, bias, norm or other; all"),
+    Column("kind", "str", "", "convolution, pointwise (1×1), linear, bias, norm or other; all"),
     Column("parameters", "int", "weights", "of the layer"),
 )
 MASKED = (

@@ -1,6 +1,8 @@
-"""The share of weights kept against depth: where it falls, how steeply, to what, and what the poster says of that.
+"""The share of weights kept against depth: whether it falls, where, how steeply, and to what.
 
 Profiles are of convolution and linear layers, whose weights are many enough for a share; mean over seeds and rounds.
+Pointwise convolutions are left out: a shortcut's 1×1 projection has a ninth of the weights of the 3×3 ones beside it
+for the same signal, and keeps far more of them; between the others it would pass for noise.
 """
 
 from __future__ import annotations
@@ -12,16 +14,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from fbench.measure.falls import LEAST_LAYERS, Fall, fit_fall
-from fbench.measure.statistics import paired
-from fbench.results.chunk_words import listed, span
 from fbench.results.drift_names import named, percent
 from fbench.results.drift_rows import Drift, Floats, Variant
 from fbench.results.findings import number, p_value
 from fbench.units import format_percent
 
 KINDS = ("convolution", "linear")
-THIRD = 1 / 3
-"""Of the depth: where the poster's share falls."""
+BESIDE = "pointwise"
 STEEP = 0.25
 """Of the depth: a fall over less is steep."""
 NEARLY_ZERO = 0.1
@@ -49,6 +48,7 @@ class Found:
         layers: how many there were to look at.
         places: each seed's own place, nan where its profile shows no fall.
         most: which layers keep the largest shares, in words.
+        beside: pointwise layers, which are left out.
     """
 
     variant: Variant
@@ -57,6 +57,7 @@ class Found:
     layers: int
     places: Floats
     most: str = ""
+    beside: int = 0
 
     @property
     def p(self) -> float:
@@ -104,7 +105,8 @@ def _find(drift: Drift, variant: Variant) -> Found:
     fall = fit_fall(own.depth, own.values.mean(axis=0))
     reason = "" if fall else "the share rises or stays from layer to layer, so there is no fall to fit"
     places = np.array([_place(own.depth, seed) for seed in own.values])
-    return Found(variant, fall, reason, len(own.layers), places, _most(drift, own))
+    beside = sum(layer.kind == BESIDE for layer in drift.layers)
+    return Found(variant, fall, reason, len(own.layers), places, _most(drift, own), beside)
 
 
 def _most(drift: Drift, own: Profile) -> str:
@@ -153,9 +155,13 @@ def _explained(looked: Sequence[Found]) -> str:
     return (
         f"Whether the share of weights that {looked[0].variant.strategy}'s masks keep falls with depth (0: first "
         f"layer, 1: last) is judged by a ramp between two levels, fitted to {looked[0].layers} convolution and linear "
-        f"layers, mean over seeds and rounds: {each}95 % intervals over layers; steep: within {STEEP:g} of the depth; "
-        f"nearly to zero: to under {format_percent(NEARLY_ZERO)} of the level before."
+        f"layers{_without(looked[0])}, mean over seeds and rounds: {each}95 % intervals over layers; steep: within "
+        f"{STEEP:g} of the depth; nearly to zero: to under {format_percent(NEARLY_ZERO)} of the level before."
     )
+
+
+def _without(found: Found) -> str:
+    return f" ({found.beside} of 1×1, as in shortcuts, left out)" if found.beside else ""
 
 
 def _sentence(found: Found, name: str) -> str:
@@ -166,14 +172,15 @@ def _sentence(found: Found, name: str) -> str:
     zero = "" if nearly_zero(fall) else "not "
     low, high = (f"{100 * min(end, 1.0):.3g}" for end in fall.drop_interval)
     return (
-        f"With {name}: the share falls from {percent(fall.before)} to {percent(fall.after)}, {zero}nearly to zero, a "
-        f"drop of {100 * fall.drop:.3g} points ({low} to {high}); the middle of the fall is at depth "
-        f"{number(fall.place, 2)} ({_depths(fall.place_interval)}), {_width_said(fall)}; {p_value(fall.p)} against no "
+        f"With {name}: the share falls from {percent(fall.before)} to {percent(max(fall.after, 0.0))}, {zero}nearly to "
+        f"zero, a drop of {100 * fall.drop:.3g} points ({low} to {high}); the middle of the fall is at depth "
+        f"{number(fall.place, 2)} ({depths(fall.place_interval)}), {_width_said(fall)}; {p_value(fall.p)} against no "
         f"fall{_seeds_said(found.places)}."
     )
 
 
-def _depths(interval: Sequence[float]) -> str:
+def depths(interval: Sequence[float]) -> str:
+    """Both ends of an interval of the depth."""
     low, high = interval
     return f"{number(low, 2)} to {number(high, 2)}"
 
@@ -181,7 +188,7 @@ def _depths(interval: Sequence[float]) -> str:
 def _width_said(fall: Fall) -> str:
     over = f"over {number(fall.width, 2)} of the depth" if fall.width > 0 else "between two neighbouring layers"
     word = {"unresolved": "whether steep or not is unresolved"}.get(steepness(fall), steepness(fall))
-    return f"{over} (width {_depths(fall.width_interval)}), {word}"
+    return f"{over} (width {depths(fall.width_interval)}), {word}"
 
 
 def _seeds_said(places: Floats) -> str:
@@ -193,71 +200,3 @@ def _seeds_said(places: Floats) -> str:
         return f"; none of the {len(places)} seeds shows it by itself"
     where = f"at {number(own.min(), 2)} to {number(own.max(), 2)}" if np.ptp(own) else f"at {number(own[0], 2)}"
     return f"; {len(own)} of {len(places)} seeds show it by themselves, {where}"
-
-
-def claim(found: Sequence[Found]) -> list[str]:
-    """The poster's claim part by part for every fraction of the main rule and classifier; then how its place moves."""
-    looked = [each for each in found if each.fall and each.variant[:5] == found[0].variant[:5]]
-    if not looked:
-        return []
-    whole = [_kept(each) for each in looked if each.shown and all(_parts(each.shown).values())]
-    which = f" ({listed(whole)} kept)" if whole else ""
-    parts = "; ".join(f"with {_kept(each)} kept, {_judged(each)}" for each in looked)
-    return [
-        "The poster's claim, that the share falls steeply to nearly zero about a third of the way into the network, "
-        f"holds in every part at {len(whole)} of {span([len(looked)], 'fraction')}{which}. Part by part: {parts}.",
-        *_moves(looked),
-    ]
-
-
-def _kept(found: Found) -> str:
-    return format_percent(found.variant.fraction)
-
-
-def _parts(fall: Fall) -> dict[str, bool]:
-    """What the claim says of a fall, once there is one."""
-    low, high = fall.place_interval
-    return {"place": low <= THIRD <= high, "steep": steepness(fall) == "steep", "zero": nearly_zero(fall)}
-
-
-def _judged(found: Found) -> str:
-    """``a fall (p < 0.001): yes, a third …``."""
-    fall = found.shown
-    if fall is None:
-        return f"a fall is not shown ({p_value(found.p)}), so the rest has no answer"
-    holds = {name: "yes" if held else "no" for name, held in _parts(fall).items()}
-    steep = "unresolved" if steepness(fall) == "unresolved" else holds["steep"]
-    return (
-        f"a fall: yes ({p_value(fall.p)}), at a third: {holds['place']} ({_depths(fall.place_interval)}), steep: "
-        f"{steep} (width {_depths(fall.width_interval)}), nearly to zero: {holds['zero']} (to "
-        f"{percent(max(fall.after, 0.0) / fall.before)} of the level before)"
-    )
-
-
-def _moves(looked: Sequence[Found]) -> list[str]:
-    """How the place goes with the fraction."""
-    own = sorted((each for each in looked if each.shown), key=lambda each: each.variant.fraction)
-    if len(own) < 2:
-        return []
-    places = {_kept(each): each.shown.place for each in own if each.shown}
-    said = listed([f"{number(place, 2)} with {kept}" for kept, place in places.items()])
-    return [
-        f"The fall's place by the fraction kept: {said}, a range of "
-        f"{number(max(places.values()) - min(places.values()), 2)} of the depth. {_paired_places(own[0], own[-1])}"
-    ]
-
-
-def _paired_places(low: Found, high: Found) -> str:
-    both = np.isfinite(low.places) & np.isfinite(high.places)
-    apart = f"{_kept(low)} to {_kept(high)}"
-    if both.sum() < 2:
-        return f"Fewer than two seeds show both falls, so the shift from {apart} has no interval."
-    gap = paired(high.places[both], low.places[both])
-    if math.isnan(gap.low):
-        return f"From {apart} it shifts by {number(gap.difference, 2, signed=True)} in each of {gap.n} seeds alike."
-    shown = "" if gap.low > 0 or gap.high < 0 else ", which does not show that it moves"
-    return (
-        f"From {apart} it shifts by {number(gap.difference, 2, signed=True)} (95 % interval "
-        f"{number(gap.low, 2, signed=True)} to {number(gap.high, 2, signed=True)}, {p_value(gap.p)}, "
-        f"{gap.n} seeds paired){shown}."
-    )

@@ -9,7 +9,7 @@ import numpy as np
 
 from fbench.contract import Row
 from fbench.measure.statistics import Mean, mean_interval
-from fbench.results import drift_answer, drift_falls, drift_layers, drift_smooth, drift_time
+from fbench.results import drift_answer, drift_claim, drift_falls, drift_layers, drift_smooth, drift_time
 from fbench.results.chunk_words import listed, span
 from fbench.results.drift_falls import Found
 from fbench.results.drift_floors import MARGIN, Floors, corrected, floors, of_layer
@@ -44,7 +44,7 @@ def findings(drift: Drift, tables: Tables, options: Mapping[str, Any], falls: Se
         *_ranks(drift, main, fisher),
         *_captured(drift, main),
         *drift_falls.sentences(falls),
-        *drift_falls.claim(falls),
+        *drift_claim.claim(falls),
         *drift_smooth.sentences(drift, fisher),
         *_others(drift, main, margin, names),
         *drift_time.finding(drift, tables.get("rounds", ()), main.strategy),

@@ -10,7 +10,7 @@ import numpy as np
 from fbench.contract import Summary, Table
 from fbench.measure.statistics import mean_interval
 from fbench.results import drift_falls, drift_time
-from fbench.results.drift_falls import KINDS, Found
+from fbench.results.drift_falls import BESIDE, KINDS, Found
 from fbench.results.drift_findings import Tables, findings, left_out
 from fbench.results.drift_floors import MARGIN, Floors, of_layer, of_layers
 from fbench.results.drift_names import COLUMNS, cells, common, percent, rounds_said, said, seeds_said, varying
@@ -73,7 +73,7 @@ def _layers(drift: Drift, tables: Tables, margin: float) -> list[Table]:
     """A row a layer of the first strategy's main variant."""
     main = drift.main(drift.strategies[0])
     every = len(drift.layers) <= _MOST
-    shown = [i for i, layer in enumerate(drift.layers) if every or layer.kind in KINDS]
+    shown = [i for i, layer in enumerate(drift.layers) if every or layer.kind in (*KINDS, BESIDE)]
     if not shown:
         return []
     found = of_layers(drift, main, margin)
@@ -119,7 +119,7 @@ def _falls(found: Sequence[Found]) -> list[Table]:
         columns["kept"].append(format_percent(each.variant.fraction))
         columns["place"].append(_interval(own.place, own.place_interval) if own else "no fall shown")
         columns["width"].append(_interval(own.width, own.width_interval) if own else "")
-        columns["before → after"].append(f"{percent(own.before)} → {percent(own.after)}" if own else "")
+        columns["before → after"].append(f"{percent(own.before)} → {percent(max(own.after, 0.0))}" if own else "")
         columns["p"].append(p_value(each.p).removeprefix("p = ").removeprefix("p "))
         columns["each seed's place"].append(", ".join("–" if np.isnan(p) else number(p, 2) for p in each.places))
     note = (

@@ -60,6 +60,15 @@ def test_our_networks_begin_at_the_image_and_end_at_the_classifier(network: nn.M
     assert sum(layer.parameters for layer in found) == sum(p.numel() for p in network.parameters())
 
 
+def test_a_convolution_of_one_position_is_pointwise() -> None:
+    layers = nn.Sequential(nn.Conv2d(3, 4, 1), nn.Conv2d(4, 4, (1, 3)), nn.Conv2d(4, 2, 1, stride=2, bias=False))
+    found = [(layer.name, layer.kind) for layer in forward_order(layers, torch.randn(1, 3, 6, 6))]
+    assert found == [
+        ("0.weight", "pointwise"), ("0.bias", "bias"), ("1.weight", "convolution"), ("1.bias", "bias"),
+        ("2.weight", "pointwise"),
+    ]  # fmt: skip
+
+
 def test_a_shortcut_comes_after_what_it_bridges() -> None:
     names = [each.name for each in forward_order(ResNet18(1, 3, 4, widths=(2, 2, 4, 4)), torch.randn(1, 3, 8, 8))]
     assert names.index("blocks.4.conv2.weight") < names.index("blocks.4.shortcut.0.weight")

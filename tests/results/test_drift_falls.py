@@ -12,7 +12,8 @@ from drift_rows import make_tables
 from fbench.measure.falls import Fall
 from fbench.measure.statistics import Interval
 from fbench.results import drift_falls
-from fbench.results.drift_falls import Found, claim, find, nearly_zero, profile, sentences, steepness
+from fbench.results.drift_claim import claim
+from fbench.results.drift_falls import Found, find, nearly_zero, profile, sentences, steepness
 from fbench.results.drift_rows import Variant, read_drift
 
 MAIN = Variant("bait+fish", 1024, 1, "global", "kept", 0.05)
