@@ -10,6 +10,10 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from fbench.contract import Row
+from fbench.measure.falls import Fall
+from fbench.measure.statistics import Interval
+from fbench.results.drift_falls import Found
+from fbench.results.drift_rows import Variant
 
 OK = {"status": "ok", "reason": ""}
 START, STEP = 100, 50
@@ -236,3 +240,21 @@ def _round(number: int, retrain: bool, rng: np.random.Generator) -> Row:
                "retrain_s": 9.7 * slower if retrain else None, "diagonal_s": 2.6, "masks_s": 0.3}  # fmt: skip
     labels = START + STEP * number
     return {"labels": labels, "accuracy": 0.9 - 20 / labels, "nll": 0.2 + 20 / labels, **seconds}
+
+
+MAIN = Variant("bait+fish", 1024, 1, "global", "kept", 0.05)
+FALL = Fall(
+    layers=20, place=0.35, place_interval=Interval(0.3, 0.4), width=0.1, width_interval=Interval(0.0, 0.2),
+    before=0.1, after=0.005, drop=0.095, drop_interval=Interval(0.08, 0.1), p=0.002, autocorrelation=0.0, explained=0.9,
+)  # fmt: skip
+
+
+def found(
+    fall: Fall | None = FALL,
+    places: Sequence[float] = (0.34, 0.36, 0.35),
+    reason: str = "",
+    layers: int = 20,
+    **variant: Any,
+) -> Found:
+    """A fall of one variant, as it was found."""
+    return Found(MAIN._replace(**variant), fall, reason, layers, np.array(places, dtype=float))

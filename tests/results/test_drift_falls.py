@@ -7,24 +7,12 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from drift_rows import make_tables
+from drift_rows import FALL, found, make_tables
 
-from fbench.measure.falls import Fall
 from fbench.measure.statistics import Interval
 from fbench.results import drift_falls
-from fbench.results.drift_claim import claim
-from fbench.results.drift_falls import Found, find, nearly_zero, profile, sentences, steepness
+from fbench.results.drift_falls import find, nearly_zero, profile, sentences, steepness
 from fbench.results.drift_rows import Variant, read_drift
-
-MAIN = Variant("bait+fish", 1024, 1, "global", "kept", 0.05)
-FALL = Fall(
-    layers=20, place=0.35, place_interval=Interval(0.3, 0.4), width=0.1, width_interval=Interval(0.0, 0.2),
-    before=0.1, after=0.005, drop=0.095, drop_interval=Interval(0.08, 0.1), p=0.002, autocorrelation=0.0, explained=0.9,
-)  # fmt: skip
-
-
-def found(fall=FALL, places=(0.34, 0.36, 0.35), reason="", layers=20, **variant):
-    return Found(MAIN._replace(**variant), fall, reason, layers, np.array(places, dtype=float))
 
 
 def drift_of(**more):
@@ -77,7 +65,6 @@ def test_too_few_layers_and_the_rule_by_layer_are_said():
         "The share of weights kept by depth has no fall judged (5 % kept; 20 % kept): too few layers (n = 6 < 8) to "
         "look for a fall; a deeper network, such as --model thin-resnet18, has more."
     ]
-    assert claim(few) == []
     assert math.isnan(few[0].p)
 
 
@@ -143,43 +130,15 @@ def test_a_step_lies_between_neighbours():
     assert "between two neighbouring layers (width 0.00 to 0.20)" in sentences([found(replace(FALL, width=0.0))])[1]
 
 
-def test_the_claim_part_by_part():
-    deep = replace(FALL, place=0.6, place_interval=Interval(0.5, 0.7), width_interval=Interval(0.3, 0.4), after=0.05)
-    none = found(replace(FALL, p=0.3), fraction=0.4)
-    said, moved = claim([found(), found(deep, (0.6, 0.62, 0.58), fraction=0.2), none])
-    assert said == (
-        "The poster's claim, that the share falls steeply to nearly zero about a third of the way into the network, "
-        "holds in every part at 1 of 3 fractions (5 % kept). Part by part: with 5 % kept, a fall: yes (p = 0.002), at "
-        "a third: yes (0.30 to 0.40), steep: yes (width 0.00 to 0.20), nearly to zero: yes (to 5 % of the level "
-        "before); with 20 % kept, a fall: yes (p = 0.002), at a third: no (0.50 to 0.70), steep: no (width 0.30 to "
-        "0.40), nearly to zero: no (to 50 % of the level before); with 40 % kept, a fall is not shown (p = "
-        "0.30), so the rest has no answer."
-    )
-    assert moved == (
-        "The fall's place by the fraction kept: 0.35 with 5 % and 0.60 with 20 %, a range of 0.25 of the depth. From "
-        "5 % to 20 % it shifts by +0.25 (95 % interval +0.21 to +0.29, p = 0.0016, 3 seeds paired)."
-    )
-
-
-def test_an_unresolved_width_is_said_and_does_not_count():
-    said = claim([found(replace(FALL, width_interval=Interval(0.1, 0.4)))])[0]
-    assert "at 0 of 1 fraction." in said
-    assert "steep: unresolved (width 0.10 to 0.40)" in said
-
-
-def test_other_rules_and_classifiers_are_no_part_of_the_claim():
-    said = claim([found(), found(replace(FALL, place_interval=Interval(0.5, 0.6)), classifier="free")])
-    assert len(said) == 1
-    assert "1 of 1 fraction" in said[0]
-
-
-@pytest.mark.parametrize(
-    ("low", "high", "said"),
-    [
-        ((0.3, math.nan), (0.6, 0.6), "two seeds show both falls, so the shift from 5 % to 20 % has no interval."),
-        ((0.3, 0.3), (0.6, 0.6), "From 5 % to 20 % it shifts by +0.30 in each of 2 seeds alike."),
-        ((0.3, 0.5), (0.6, 0.4), "2 seeds paired), which does not show that it moves."),
-    ],
-)  # fmt: skip
-def test_how_the_place_moves(low, high, said):
-    assert claim([found(places=low), found(places=high, fraction=0.2)])[1].endswith(said)
+def test_pointwise_convolutions_are_left_out_and_counted():
+    rows = make_tables(seeds=2, rounds=1, fractions=(0.05,))["results"]
+    shortcuts = ("conv3.weight", "conv6.weight")
+    for row in rows:
+        if row["layer"] in shortcuts:
+            row.update(kind="pointwise", share=1.0)
+    drift = read_drift(rows)
+    names = [drift.layers[i].name for i in profile(drift, drift.variants[0]).layers]
+    assert names == [f"conv{i}.weight" for i in range(10) if i not in (3, 6)]
+    (one,) = find(drift)
+    assert (one.layers, one.beside) == (8, 2)
+    assert "fitted to 8 convolution and linear layers (2 of 1×1, as in shortcuts, left out)," in sentences([one])[0]
