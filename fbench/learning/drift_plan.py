@@ -6,6 +6,7 @@ torch is imported inside functions, since suites import this to declare options.
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
 
 SAMPLES, SHARE = 1024, 10
 """``--fisher-samples auto``: N as published, or one in so many of the images that there are."""
+
+MOST_REDRAWS = 100
+"""Each is a Fisher pass of its own over every network."""
 
 LADDER = (0.01, 0.02, 0.05, 0.2)
 """Fractions beside the first, for where the share kept falls depends on how much is kept."""
@@ -52,7 +56,12 @@ MASKED = (
     Column("jaccard_previous", "float", "", "overlap with the previous round's mask from the other draw"),
     Column("jaccard_first", "float", "", "the same with round 0"),
     Column("jaccard_redraw", "float", "", "floor of sampling: overlap of the masks of both draws, one network"),
-    Column("jaccard_retrain", "float", "", "floor of training: with a network of another batch order, the other draw"),
+    Column(
+        "jaccard_retrain",
+        "float",
+        "",
+        "floor of training: with a network of another batch order; empty if one batch holds all",
+    ),
     Column("jaccard_chance", "float", "", "expected of random masks with as many weights in every layer"),
 )
 FISHER = (
@@ -75,7 +84,9 @@ MASKS = (
     Column("shape", "str", "", "the parameter's, as 64x3x3x3"),
     Column("kept", "int", "weights", "ones among the bits"),
     Column("always", "bool", "", "kept whole by decree"),
-    Column("bits", "str", "", "a bit a weight, row-major, packed (first highest), zlib, base64; fbench.load_masks"),
+    Column(
+        "bits", "str", "", "of the first draw's mask: a bit a weight, row-major, packed (first highest), zlib, base64"
+    ),
 )
 ROUNDS = (
     *arm.KEY,
@@ -132,6 +143,15 @@ def resolve_drift(options: dict[str, Any]) -> dict[str, Any]:
             f"images, and --fisher-on {resolved['fisher_on']} has {least:,} in the round with the fewest; "
             f"{max(1, least // 2):,} is the most"
         )
+    labels = resolved["start"] + resolved["rounds"] * resolved["batch"]
+    if resolved["retrain"] and labels <= resolved["train_batch"]:
+        warnings.warn(
+            f"one batch of --train-batch {resolved['train_batch']} holds all of the {labels} labels: there is no other "
+            "order to train again in, and so no floor of training",
+            stacklevel=2,
+        )
+    if max(resolved["redraws"]) > MOST_REDRAWS:
+        raise UsageError(f"--redraws {max(resolved['redraws']):,}: must be at most {MOST_REDRAWS}")
     resolved["fractions"] = resolved["fractions"] or _ladder(resolved)
     for fraction in resolved["fractions"]:
         plan.check_fraction("--fractions", fraction, resolved, classifier_kept="kept" in resolved["classifier"])

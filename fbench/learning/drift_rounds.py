@@ -67,7 +67,8 @@ class Watcher:
         return tables
 
     def _again(self, played: Round) -> tuple[list[State], float | None]:
-        if not self._retrain:
+        """Nothing where one batch holds all labels: then there is no other order, and no other network."""
+        if not self._retrain or self._design.recipe.batches(played.outcomes[0].labels) < 2:
             return [], None
         with elapsed(self._design.acquisition.devices[0]) as spent:
             states = retrained(self._design, played)

@@ -3,6 +3,7 @@
 A row is a layer of a mask. ``shape`` is the parameter's, ``64x3x3x3``; ``bits`` its positions in row-major order, one
 bit each, eight to a byte with the first one highest and zeros at the end, compressed by zlib, in base64:
 
+    csv.field_size_limit(2**31 - 1)  # where Python's own csv is to read layers of a million weights
     numpy.unpackbits(numpy.frombuffer(zlib.decompress(base64.b64decode(bits)), numpy.uint8), count=parameters)
 """
 
@@ -23,6 +24,8 @@ from torch import Tensor
 from fbench.contract import Row
 from fbench.errors import DataError
 from fbench.fisher.masks import Mask
+
+csv.field_size_limit(2**31 - 1)  # a large layer's bits are more than Python's csv takes by itself
 
 _OWN = ("layer", "shape", "kept", "always", "bits")
 _KINDS: dict[str, Callable[[str], Any]] = {
@@ -95,12 +98,28 @@ def load_masks(path: str | Path) -> dict[MaskKey, Mask]:
     for line, row in _rows(path):
         try:
             key = MaskKey(*(kind(row[name]) for name, kind in _KINDS.items()))
-            layer = unpack(row["bits"], tuple(int(side) for side in row["shape"].split("x") if side))
+            layer = _layer(row)
         except (ValueError, zlib.error) as error:
             raise DataError(f"{path}, line {line}: the mask of {row['layer']!r} is damaged: {error}") from error
         layers.setdefault(key, {})[row["layer"]] = layer
         always.setdefault(key, []).extend([row["layer"]] if row["always"] == "true" else [])
+    whole = next(iter(layers.values()), {}).keys()
+    for key, own in layers.items():
+        if own.keys() != whole:
+            raise DataError(
+                f"{path}: the mask of {key} has {len(own)} layers, not {len(whole)} as the first: was it cut?"
+            )
     return {key: Mask(own, always[key]) for key, own in layers.items()}
+
+
+def _layer(row: Mapping[str, str]) -> Tensor:
+    """A row's bits, held to what else the row says of them."""
+    layer = unpack(row["bits"], tuple(int(side) for side in row["shape"].split("x") if side))
+    if int(layer.sum()) != int(row["kept"]):
+        raise ValueError(f"its bits keep {int(layer.sum()):,} weights, its column {row['kept']}")
+    if row["always"] not in ("true", "false"):
+        raise ValueError(f"always is {row['always']!r}, neither true nor false")
+    return layer
 
 
 def _rows(path: Path) -> Iterator[tuple[int, Mapping[str, str]]]:
@@ -111,7 +130,11 @@ def _rows(path: Path) -> Iterator[tuple[int, Mapping[str, str]]]:
             if missing:
                 raise DataError(f"{path} has no column {missing[0]!r}: give the masks.csv of a run of fbench")
             for row in reader:
+                if None in row.values():
+                    raise DataError(f"{path}, line {reader.line_num}: the row has too few cells: was the file cut?")
                 yield reader.line_num, row
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise DataError(f"{path} is no CSV of fbench: {error}; give the masks.csv of a run, or its folder") from error
     except OSError as error:
         raise DataError(
             f"{path} cannot be read: {error.strerror}; give the masks.csv of a run, or its folder"

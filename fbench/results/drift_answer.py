@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from fbench.measure.statistics import Mean, Paired, mean_interval, paired, seeds_needed
-from fbench.results.drift_floors import Floors, labels_share, of_layer, seed_means, settling
+from fbench.results.drift_floors import Floors, Settling, labels_share, of_layer, seed_means, settling
 from fbench.results.drift_names import percent, rounds_said, said, varying
 from fbench.results.drift_rows import Drift, Variant
 from fbench.results.findings import evidence, number, plus_minus, span
@@ -89,6 +89,11 @@ def _words(found: Floors, floor: str, last: Paired, margin: float) -> str:
                 f"No drift beyond the margin: neighbouring rounds overlap as much as the {floor} floor, to within "
                 f"±{margin:g} (90 % interval of the difference {span(*last.interval(0.90), signed=True)})"
             )
+        case "near chance":
+            return (
+                f"Drift can neither be shown nor be ruled out: the {floor} floor itself is not shown to lie above "
+                f"chance by more than the margin of {margin:g}, so that random masks would be as near to it"
+            )
         case "above the floor":
             return f"No drift is seen: neighbouring rounds overlap more than the {floor} floor"
         case "one seed":
@@ -122,8 +127,8 @@ def _parts(found: Floors) -> list[str]:
         ]
     if share.value <= 0:
         return [
-            f"Training noise explains all of the {lost} of overlap lost since the redraw floor: what is left to the "
-            f"new labels is {percent(share.value)} of it ({ends})."
+            f"Nothing of the {lost} of overlap lost since the redraw floor is seen to come from the new labels rather "
+            f"than from training noise: their part is {percent(share.value)} of it ({ends})."
         ]
     most = ", so training noise explains most of the loss" if share.high < 0.5 else ""
     sure = "" if share.low > 0 else "; the labels' part is not shown to be more than none"
@@ -164,23 +169,30 @@ def settled(drift: Drift, variant: Variant, margin: float) -> list[str]:
     last = f"90 % interval of the difference in the last round {span(*found.interval, signed=True)} J"
     if found.outcome == "settled" and found.number is not None:
         labels = drift.labels[drift.rounds.index(found.number)]
+        when = f"has settled from round {found.number} ({labels:,} labels) on"
+        if found.number == drift.rounds[-1]:
+            when = f"is settled in the last round ({labels:,} labels), and in no earlier one is that shown"
         return [
-            f"As far as new labels go, the mask has settled from round {found.number} ({labels:,} labels) on: in that "
-            f"and every later round its overlap with the round before is shown to lie less than {margin:g} below "
-            f"{floor}, tested back from the last round at one-sided 5 % each ({last})."
+            f"As far as new labels go, the mask {when}: there its overlap with the round before is shown to lie less "
+            f"than {margin:g} below {floor}, tested back from the last round at one-sided 5 % each ({last})."
         ]
     if found.outcome == "not settled":
         more = f"by more than the margin of {margin:g}"
         by = more if found.interval.low > margin else f"though not shown to be {more}"
         return [f"The mask has not settled: in the last round its overlap still lies below {floor}, {by} ({last})."]
-    return [f"Whether the mask has settled, to within {margin:g} of {floor}, cannot be told: {_why(found.last, last)}."]
+    return [f"Whether the mask has settled, to within {margin:g} of {floor}, cannot be told: {_why(found, last)}."]
 
 
-def _why(gap: Paired | None, last: str) -> str:
+def _why(found: Settling, last: str) -> str:
+    gap = found.last
     if gap is None:
         return "in the last round the overlap is not defined in every seed"
     if gap.n == 1:
         return "one seed has no interval"
     if gap.low != gap.low:
         return "in the last round all seeds differ by exactly the same, which gives no interval"
+    if not found.room:
+        return "the floor is not shown to lie above chance by more than the margin"
+    if found.floor == "redraw":
+        return f"what training again would leave of it is not known ({last})"
     return f"the interval is too wide ({last})"

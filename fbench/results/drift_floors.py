@@ -23,8 +23,8 @@ MARGIN = 0.05
 LEVEL = 0.05
 
 Word = Literal[
-    "below both", "below redraw", "not after Holm", "at the floor", "above the floor", "not shown", "no spread",
-    "one seed", "undefined",
+    "below both", "below redraw", "not after Holm", "at the floor", "near chance", "above the floor", "not shown",
+    "no spread", "one seed", "undefined",
 ]  # fmt: skip
 _OVERLAPS = ("previous", "redraw", "retrain")
 BELOW: tuple[Word, ...] = ("below both", "below redraw")
@@ -41,8 +41,10 @@ class Floors:
         retrain: retrain less previous; None as well where no network was trained again.
         word: the verdict. "below both": both 95 % intervals lie above 0 ("below redraw" where there is no other floor);
             "at the floor": the 90 % interval of the last floor less previous lies within the margin, which is
-            equivalence at 5 %; "above the floor": its 95 % interval lies below 0; "not after Holm": below, but not
-            after a correction over layers; "no spread": all seeds differ by exactly the same, which measures nothing.
+            equivalence at 5 %, where the floor is shown to lie above chance by more than the margin, and "near chance"
+            where it is not: there random masks would be as near; "above the floor": its 95 % interval lies below 0;
+            "not after Holm": below, but not after a correction over layers; "no spread": all seeds differ by exactly
+            the same, which measures nothing.
         p: two-sided, the larger of the two floors', 1 where previous is not the lower; nan where there is no test.
         small: below, but by less than the margin: the 90 % interval lies within it.
     """
@@ -65,7 +67,7 @@ class Floors:
         return mean_interval(values) if values is not None and len(values) else None
 
 
-def floors(previous: Floats, redraw: Floats, retrain: Floats, margin: float) -> Floors:
+def floors(previous: Floats, redraw: Floats, retrain: Floats, margin: float, chance: Floats | None = None) -> Floors:
     """Compare overlaps with their floors.
 
     Args:
@@ -73,19 +75,24 @@ def floors(previous: Floats, redraw: Floats, retrain: Floats, margin: float) -> 
         redraw: the same of another draw.
         retrain: the same of another training; nan throughout where there was none.
         margin: what counts as equal; 0 never finds equivalence.
+        chance: the same of random masks, which equivalence must leave out; None where there is no such thing.
     """
     columns = {"previous": previous, "redraw": redraw}
     if np.isfinite(retrain).any():
         columns["retrain"] = retrain
+    names = list(columns)[1:]
+    if chance is not None and np.isfinite(chance).any():
+        columns["chance"] = chance
     values = seed_means(columns)
     if not len(values["previous"]):
         return Floors(values, None, None, "undefined", math.nan)
-    gaps = [paired(values[name], values["previous"]) for name in columns if name != "previous"]
-    word = _word(gaps, margin)
+    gaps = [paired(values[name], values["previous"]) for name in names]
+    room = "chance" not in values or above(values[names[-1]], values["chance"], margin)
+    word = _word(gaps, margin, room)
     p = math.nan
     if word not in ("one seed", "no spread"):
         p = max(1.0 if gap.difference <= 0 else gap.p for gap in gaps)
-    small = word in BELOW and _within(gaps[-1], margin)
+    small = word in BELOW and room and _within(gaps[-1], margin)
     return Floors(values, gaps[0], gaps[1] if len(gaps) > 1 else None, word, p, small)
 
 
@@ -97,7 +104,13 @@ def seed_means(columns: dict[str, Floats]) -> dict[str, Floats]:
     return {name: own[rounds > 0] / rounds[rounds > 0] for name, own in sums.items()}
 
 
-def _word(gaps: Sequence[Paired], margin: float) -> Word:
+def above(values: Floats, others: Floats, margin: float) -> bool:
+    """Whether paired values are shown, at one-sided 5 %, to lie above others by more than the margin."""
+    gap = paired(values, others)
+    return gap.interval(0.90).low > margin if gap.sd else gap.difference > margin
+
+
+def _word(gaps: Sequence[Paired], margin: float, room: bool) -> Word:
     if gaps[0].n == 1:
         return "one seed"
     if any(math.isnan(gap.low) for gap in gaps):
@@ -105,7 +118,7 @@ def _word(gaps: Sequence[Paired], margin: float) -> Word:
     if all(gap.low > 0 for gap in gaps):
         return "below both" if len(gaps) > 1 else "below redraw"
     if _within(gaps[-1], margin):
-        return "at the floor"
+        return "at the floor" if room else "near chance"
     return "above the floor" if gaps[-1].high < 0 else "not shown"
 
 
@@ -117,7 +130,7 @@ def _within(gap: Paired, margin: float) -> bool:
 def of_layer(drift: Drift, variant: Variant, margin: float, layer: str = WHOLE) -> Floors:
     """A layer's overlaps beside its floors, or the whole's."""
     previous, redraw, retrain = (drift.values(variant, f"jaccard_{name}", layer) for name in _OVERLAPS)
-    return floors(previous, redraw, retrain, margin)
+    return floors(previous, redraw, retrain, margin, drift.values(variant, "jaccard_chance", layer))
 
 
 def of_layers(drift: Drift, variant: Variant, margin: float) -> list[Floors]:
@@ -170,7 +183,8 @@ class Settling:
     Attributes:
         floor: "retrain", or "redraw" where no network was trained again: that one is stricter, since it has no training
             noise in it.
-        outcome: "settled" from ``number`` on; "not settled"; "cannot tell".
+        outcome: "settled" from ``number`` on; "not settled"; "cannot tell", as always where the floor has no training
+            noise in it, or lies within the margin of chance.
         number: the round, where settled.
         last: floor less previous in the last round, over seeds; None where not defined.
         interval: its 90 % interval, of which each end is a one-sided 95 % one.
@@ -181,6 +195,7 @@ class Settling:
     number: int | None
     last: Paired | None
     interval: Interval
+    room: bool = True
 
 
 def settling(drift: Drift, variant: Variant, margin: float) -> Settling:
@@ -189,18 +204,24 @@ def settling(drift: Drift, variant: Variant, margin: float) -> Settling:
     A fixed sequence: every round is tested at 5 %, and the first that fails ends it, so that no correction is needed.
     """
     previous, redraw, retrain = (drift.values(variant, f"jaccard_{name}") for name in _OVERLAPS)
+    chance = drift.values(variant, "jaccard_chance")
     floor: Literal["redraw", "retrain"] = "retrain" if np.isfinite(retrain).any() else "redraw"
     own = retrain if floor == "retrain" else redraw
     gaps = [_gap(after, before) for after, before in zip(own.T, previous.T, strict=True)]
+    rooms = [
+        bool(np.isfinite(one).all() and np.isfinite(two).all()) and above(one, two, margin)
+        for one, two in zip(own.T, chance.T, strict=True)
+    ]
     since = None
-    for number, gap in reversed(list(zip(drift.rounds, gaps, strict=True))):
-        if gap is None or not gap.interval(0.90).high < margin:
+    for number, gap, room in reversed(list(zip(drift.rounds, gaps, rooms, strict=True))):
+        if gap is None or not room or not gap.interval(0.90).high < margin:
             break
         since = number
     interval = gaps[-1].interval(0.90) if gaps[-1] else Interval(math.nan, math.nan)
     if since is not None:
         return Settling(floor, "settled", since, gaps[-1], interval)
-    return Settling(floor, "not settled" if interval.low > 0 else "cannot tell", None, gaps[-1], interval)
+    below = interval.low > 0 and floor == "retrain"
+    return Settling(floor, "not settled" if below else "cannot tell", None, gaps[-1], interval, rooms[-1])
 
 
 def _gap(floor: Floats, previous: Floats) -> Paired | None:

@@ -14,6 +14,7 @@ _NAMES = 8
 _WORDS = {
     "not after Holm": "below by themselves, but not after the correction",
     "at the floor": "at the floor, each by itself",
+    "near chance": "floors within the margin of chance, so that nothing can be ruled out",
     "no spread": "not testable, as all seeds differ by exactly the same",
 }
 

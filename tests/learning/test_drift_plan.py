@@ -62,6 +62,19 @@ def test_what_cannot_be_had_is_refused(given: dict[str, Any], match: str) -> Non
         resolve_drift(options(**given))
 
 
+def test_one_batch_for_all_labels_is_warned_of() -> None:
+    with pytest.warns(UserWarning, match="one batch of --train-batch 220 holds all of the 220 labels"):
+        resolve_drift(options(train_batch=220))
+    resolve_drift(options(train_batch=220, retrain=0))
+    resolve_drift(options(train_batch=219))
+
+
+def test_redraws_are_bounded() -> None:
+    resolve_drift(options(redraws=(1, 100)))
+    with pytest.raises(UsageError, match="--redraws 1,000: must be at most 100"):
+        resolve_drift(options(redraws=(1000,)))
+
+
 def test_a_free_classifier_allows_less() -> None:
     assert resolve_drift(options(fractions=(0.001,), classifier=("free",)))["fractions"] == (0.001,)
 

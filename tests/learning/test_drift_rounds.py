@@ -166,6 +166,13 @@ def test_without_retraining_its_floor_is_left_out(monkeypatch: pytest.MonkeyPatc
     assert all(row["retrain_s"] is None for each in tables for row in each["rounds"])
 
 
+def test_where_one_batch_holds_all_labels_there_is_no_other_order() -> None:
+    tables = watched(design(recipe=Recipe(epochs=2, train_batch=11)), Watch(samples=(N,), fractions=(0.05,)))
+    has = [any(row.get("jaccard_retrain") is not None for row in each["drift"]) for each in tables]
+    assert has == [False, False, True, True]  # of 6, 11, 16 and 21 labels
+    assert [tables[i]["rounds"][0]["retrain_s"] is None for i in range(4)] == [True, True, False, False]
+
+
 @pytest.mark.parametrize("population", ["unlabelled", "labelled"])
 def test_other_populations_are_watched_too(population: str) -> None:
     tables = watched(

@@ -88,6 +88,16 @@ def test_a_mask_is_compact() -> None:
             "line 2: the mask of 'conv.weight' is damaged: invalid literal",
         ),
         (lambda text: text.replace(",20,8,", ",20,eight,", 1), "line 2: the mask of 'conv.weight' is damaged: invalid"),
+        (
+            lambda text: text.replace(",4x3x3x3,", ",4x3x3x3,9", 1),
+            "is damaged: its bits keep .* its column 9",
+        ),
+        (
+            lambda text: text.replace(",false,", ",maybe,", 1),
+            "is damaged: always is 'maybe', neither true",
+        ),
+        (lambda text: text[: text.rindex(",", 0, -2)], "line 10: the row has too few cells: was the file cut"),
+        (lambda text: text[: text.rindex("\n", 0, -2) + 1], "has 2 layers, not 3 as the first: was it cut"),
         (lambda text: text.replace("shape", "form", 1), "has no column 'shape': give the masks.csv of a run"),
     ],
 )
@@ -96,6 +106,21 @@ def test_a_damaged_file_is_said(written: Path, damage: object, match: str) -> No
     written.write_text(damage(written.read_text()))
     with pytest.raises(DataError, match=match):
         load_masks(written)
+
+
+def test_a_file_that_is_no_text_is_said(written: Path) -> None:
+    written.write_bytes(written.read_bytes().replace(b"conv", b"con\xff", 1))
+    with pytest.raises(DataError, match="is no CSV of fbench: 'utf-8' codec"):
+        load_masks(written)
+
+
+def test_a_layer_of_millions_of_random_bits_is_read(tmp_path: Path) -> None:
+    """More characters than Python's csv takes in a cell by itself."""
+    mask = Mask({"w": torch.rand(1_000_000, generator=torch.Generator().manual_seed(0)) < 0.5})
+    columns = (COMMON_COLUMNS[0], *MASKS)
+    rows = [{"case": "x", **KEY, "round": 0, **row} for row in mask_rows(mask)]
+    (tmp_path / "masks.csv").write_text(table.header(columns) + table.lines(columns, rows))
+    assert next(iter(load_masks(tmp_path).values())).jaccard(mask) == 1
 
 
 def test_no_file(tmp_path: Path) -> None:

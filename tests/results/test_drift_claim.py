@@ -30,7 +30,7 @@ def test_the_claim_part_by_part():
     )
     assert moved == (
         "The fall's place by the fraction kept: 0.35 with 5 % and 0.60 with 20 %, a range of 0.25 of the depth. From "
-        "5 % to 20 % it shifts by +0.25 (95 % interval +0.21 to +0.29, p = 0.0016, 3 seeds paired)."
+        "5 % to 20 % it shifts by +0.25, mean of 3 seeds showing both falls by itself, and lies deeper in 3 of these."
     )
 
 
@@ -49,9 +49,9 @@ def test_other_rules_and_classifiers_are_no_part_of_the_claim():
 @pytest.mark.parametrize(
     ("low", "high", "said"),
     [
-        ((0.3, math.nan), (0.6, 0.6), "two seeds show both falls, so the shift from 5 % to 20 % has no interval."),
-        ((0.3, 0.3), (0.6, 0.6), "From 5 % to 20 % it shifts by +0.30 in each of 2 seeds alike."),
-        ((0.3, 0.5), (0.6, 0.4), "2 seeds paired), which does not show that it moves."),
+        ((0.3, math.nan), (0.6, 0.6), "+0.30, mean of 1 seed showing both falls by itself, and lies deeper in 1 of these."),  # noqa: E501
+        ((0.3, math.nan), (math.nan, 0.6), "No seed by itself shows both falls, of 5 % to 20 %."),
+        ((0.3, 0.5), (0.6, 0.4), "+0.10, mean of 2 seeds showing both falls by itself, and lies deeper in 1 of these."),
     ],
 )  # fmt: skip
 def test_how_the_place_moves(low, high, said):

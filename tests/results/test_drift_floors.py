@@ -62,6 +62,33 @@ def test_p_is_the_larger_and_of_the_right_side():
     assert judged(CLEAR, UNDER).p == 1
 
 
+@pytest.mark.parametrize(
+    ("below", "word", "small"),
+    [
+        (0.3, "at the floor", False),
+        (0.051, "at the floor", False),
+        (0.049, "near chance", False),
+        (0, "near chance", False),
+    ],
+)
+def test_equivalence_needs_a_floor_that_random_masks_do_not_reach(below, word, small):
+    chance = PREVIOUS - below + np.array(NEAR)[:, None]  # beside the retrain floor
+    found = floors(PREVIOUS, PREVIOUS + np.array(CLEAR)[:, None], PREVIOUS + np.array(NEAR)[:, None], 0.05, chance)
+    assert (found.word, found.small) == (word, small)
+
+
+def test_a_small_drift_beside_a_floor_near_chance_is_not_called_small():
+    chance = PREVIOUS + np.array(SMALL)[:, None] - 0.04
+    found = floors(PREVIOUS, PREVIOUS + np.array(CLEAR)[:, None], PREVIOUS + np.array(SMALL)[:, None], 0.05, chance)
+    assert (found.word, found.small) == ("below both", False)
+
+
+def test_masks_that_keep_everything_show_nothing():
+    """J is 1 throughout, by chance too."""
+    whole = levels([1.0, 1.0, 1.0])
+    assert floors(whole, whole, whole, 0.05, whole).word == "near chance"
+
+
 def test_equivalence_needs_a_margin():
     assert judged(CLEAR, NEAR, margin=0).word == "not shown"
 
