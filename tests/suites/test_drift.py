@@ -20,7 +20,7 @@ from fbench import cli, registry
 
 WORDS = (
     "--rounds 2 --seeds 2 --epochs 2 --pool 200 --test 60 --batch 5 --start 12 --fisher-samples 40 --model small "
-    "--threads 1 --device cpu --jobs 1"
+    "--train-batch 8 --threads 1 --device cpu --jobs 1"
 )
 TINY = WORDS.split()
 TABLES = ("results", "fisher", "rounds", "masks", "selections")
