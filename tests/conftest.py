@@ -5,8 +5,12 @@ import warnings
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from fbench import registry
+
+settings.register_profile("fbench", deadline=None)  # the machine may be doing other work: no test is timed
+settings.load_profile("fbench")
 
 if "PYTEST_XDIST_WORKER" in os.environ:  # before torch is imported, and for every process that a test starts
     os.environ["OMP_NUM_THREADS"] = "1"  # two threads that wait for each other beside other work take many times longer
