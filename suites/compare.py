@@ -67,12 +67,9 @@ def resolve(options: dict[str, Any], context: Context) -> dict[str, Any]:
         "fisher": drift_plan.FISHER,
         "masks": drift_plan.MASKS,
     },
-    unit="round",
-    cost=lambda case, options: plan.relative_cost(case.point["strategy"], options),
-    units=lambda options: options["rounds"] + 1,
     resolve=resolve,
     summarise=summarise,
-    identify=lambda case: [{"strategy": case.point["strategy"], "seed": seed} for seed in case.point["seeds"]],
+    **arm.PLAYED,
     predict=lambda case, options, context: plan.predict_plan(case.point["strategy"], case.point["seeds"], options),
 )
 def compare(
@@ -114,11 +111,13 @@ def compare(
     from fbench.learning.rounds import batches_of, play
 
     strategy, block = case.point["strategy"], case.point["seeds"]
-    design = plan.design(strategy, block, context.devices, context.options)
+    arguments = (strategy, block, context.devices, context.options)
     watcher = None
     if drift:
-        design, watch = drift_plan.shown(design, context.options)
+        design, watch = drift_plan.shown(*arguments)
         watcher = Watcher(design, watch, retrain=False)
+    else:
+        design = plan.design(*arguments)
     bought = batches_of(context.committed.get("selections", ()), block)
     for played in play(design, bought, first=drift):
         seen = watcher.see(played, strategy) if watcher else {}

@@ -32,15 +32,11 @@ def resolve(options: dict[str, Any], context: Context) -> dict[str, Any]:
 
 def predict(case: Case, options: Mapping[str, Any], context: Context) -> dict[str, str]:
     """The arm's own cost, and what watching adds."""
-    own = plan.predict_plan(case.point["strategy"], case.point["seeds"], {**options, "fisher_samples": 0})
-    times = 1 + options["retrain"]
-    trained = {name: _times(own[name], times) for name in ("trainings", "images trained on")}
-    passes = 2 * max(options["fisher_samples"]) * max(options["redraws"])
-    return {**own, **trained, "Fisher samples": _times(trained["trainings"], passes)}
-
-
-def _times(count: str, factor: int) -> str:
-    return format_count(int(count.replace(",", "")) * factor)
+    point, again = case.point, options["retrain"]
+    networks = (options["rounds"] + 1) * len(point["seeds"]) * (1 + again)
+    passes = networks * 2 * max(options["fisher_samples"]) * max(options["redraws"])
+    own = plan.predict_plan(point["strategy"], point["seeds"], options, again=again)
+    return {**own, "trainings": format_count(networks), "Fisher samples": format_count(passes)}
 
 
 @suite(
@@ -53,12 +49,9 @@ def _times(count: str, factor: int) -> str:
         "masks": drift_plan.MASKS,
         "selections": arm.SELECTIONS,
     },
-    unit="round",
-    cost=lambda case, options: plan.relative_cost(case.point["strategy"], options),
-    units=lambda options: options["rounds"] + 1,
     resolve=resolve,
     summarise=summarise,
-    identify=lambda case: [{"strategy": case.point["strategy"], "seed": seed} for seed in case.point["seeds"]],
+    **arm.PLAYED,
     predict=predict,
 )
 def drift(
@@ -92,14 +85,14 @@ def drift(
         str,
         Option(
             "global: the largest over the network; layer: the same fraction of every layer; or both",
-            parse=drift_plan.some_of("--rules", "global", "layer"),
+            parse=plan.some_of("--rules", "global", "layer"),
         ),
     ] = "global",
     classifier: Annotated[
         str,
         Option(
             "kept whole by every mask, and in no overlap; or free; or both",
-            parse=drift_plan.some_of("--classifier", "kept", "free"),
+            parse=plan.some_of("--classifier", "kept", "free"),
         ),
     ] = "kept",
     fisher_samples: Annotated[
@@ -133,9 +126,8 @@ def drift(
     from fbench.learning.drift_rounds import Watcher
     from fbench.learning.rounds import batches_of, play
 
-    strategy, block, options = case.point["strategy"], case.point["seeds"], context.options
-    own = plan.design(strategy, block, context.devices, {**options, "fisher_samples": 0})
-    design, watch = drift_plan.watched(own, options)
+    strategy, block = case.point["strategy"], case.point["seeds"]
+    design, watch = drift_plan.watched(strategy, block, context.devices, context.options)
     watcher = Watcher(design, watch, retrain=bool(retrain))
     bought = batches_of(context.committed.get("selections", ()), block)
     for played in play(design, bought, first=True):

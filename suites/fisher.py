@@ -11,10 +11,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Annotated, Any
 
 from fbench.contract import Case, Column, Context, Option, Row, Summary, Unit
-from fbench.errors import UnknownNameError, UsageError
-from fbench.learning.plan import one_of
+from fbench.errors import UsageError
+from fbench.learning.plan import one_of, some_of
 from fbench.registry import MODELS, suite
-from fbench.sweep import parse_names, parse_sweep
+from fbench.sweep import parse_sweep
 
 QUANTITIES = ("diagonal", "masked-embedding")
 METHODS = ("loop", "vmap", "backpack", "batched", "backward")
@@ -45,14 +45,6 @@ def summarise(tables: Mapping[str, Sequence[Row]], options: Mapping[str, Any]) -
     from fbench.results.fisher_summary import summary
 
     return summary(tables["results"], options)
-
-
-def _names(option: str, known: Sequence[str], text: str) -> tuple[str, ...]:
-    names = parse_names(text, option.removeprefix("--"))
-    for name in names:
-        if name not in known:
-            raise UnknownNameError(option, name, known)
-    return names
 
 
 def resolve(options: dict[str, Any], context: Context) -> dict[str, Any]:
@@ -100,7 +92,7 @@ def fisher(
         str,
         Option(
             "comma-separated: diagonal, masked-embedding",
-            parse=lambda text: _names("--quantities", QUANTITIES, text),
+            parse=some_of("--quantities", *QUANTITIES),
             axis="quantity",
         ),
     ] = ",".join(QUANTITIES),
@@ -108,7 +100,7 @@ def fisher(
         str,
         Option(
             f"comma-separated: {', '.join(METHODS)}",
-            parse=lambda text: _names("--methods", METHODS, text),
+            parse=some_of("--methods", *METHODS),
             axis="method",
         ),
     ] = ",".join(METHODS),

@@ -72,9 +72,10 @@ def _called(model: nn.Module, inputs: Tensor) -> dict[str, int]:
 def _kind(module: nn.Module, own: str) -> str:
     if isinstance(module, _NORMS):
         return "norm"
-    convolution, linear = isinstance(module, _ConvNd), isinstance(module, nn.Linear)
-    if (convolution or linear) and own == "bias":
+    if not isinstance(module, _ConvNd | nn.Linear):
+        return "other"
+    if own == "bias":
         return "bias"
-    if isinstance(module, _ConvNd):
-        return "pointwise" if math.prod(module.kernel_size) == 1 else "convolution"
-    return "linear" if linear else "other"
+    if isinstance(module, nn.Linear):
+        return "linear"
+    return "pointwise" if math.prod(module.kernel_size) == 1 else "convolution"

@@ -1,8 +1,8 @@
-"""What every suite of active-learning arms declares alike: columns, and options of labelling, training, selecting."""
+"""What every suite of active-learning arms declares alike: columns, units, and options of arms."""
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from fbench.contract import Column, Option
 from fbench.learning import plan
@@ -25,6 +25,14 @@ OUTCOME = (
     Column("select_s", "float", "s", "time to choose this round's labels; empty for the start set"),
 )
 """Of a round."""
+
+PLAYED: dict[str, Any] = {
+    "unit": "round",
+    "cost": lambda case, options: plan.relative_cost(case.point["strategy"], options),
+    "units": lambda options: options["rounds"] + 1,
+    "identify": lambda case: [{"strategy": case.point["strategy"], "seed": seed} for seed in case.point["seeds"]],
+}
+"""What ``@suite`` is told where a case is a strategy on a block of seeds, and a unit one round of it."""
 
 Strategies = Annotated[
     str, Option("comma-separated: see `fbench list strategies`", parse=plan.parse_strategies, axis="strategy")

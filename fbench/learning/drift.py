@@ -53,7 +53,7 @@ class Views:
     def fisher(self, watch: Watch, key: Row) -> Iterator[Row]:
         """What does not depend on a mask: the size of the Fisher values, and how they are ordered."""
         for n in watch.samples:
-            means = _mean_values(self.now.diagonals[n][0], self.now)
+            means = self._mean_values(n)
             for place in self._places:
                 yield {**key, "samples": n, **place, **means[place["layer"]], **self._correlations(n, place["layer"])}
 
@@ -66,6 +66,11 @@ class Views:
     @cached_property
     def _places(self) -> list[Row]:
         return list(places(self.now.layers))
+
+    @cached_property
+    def _sizes(self) -> dict[str, int]:
+        """Weights by layer and of the whole."""
+        return {place["layer"]: place["parameters"] for place in self._places}
 
     def _compared(self, variant: Variant) -> dict[str, list[list[Counts]]]:
         """By column, for every pair of draws."""
@@ -81,7 +86,7 @@ class Views:
         names = [name for name in counts if layer in (WHOLE, name)]
         if not names:
             return None
-        sizes = {each.name: each.parameters for each in self.now.layers}
+        sizes = self._sizes
         first, second = ([getattr(counts[name], which) for name in names] for which in ("first", "second"))
         return expected_jaccard([sizes[name] for name in names], first, second)
 
@@ -96,6 +101,17 @@ class Views:
         inside, all_of = (_mass(F_B, m_A), _mass(F_A, m_B)), (_mass(F_B), _mass(F_A))
         return {
             name: _ratio(inside[0][name] + inside[1][name], all_of[0][name] + all_of[1][name]) for name in inside[0]
+        }
+
+    def _mean_values(self, n: int) -> dict[str, Row]:
+        """Mean F_j and mean w_j²F_j over both draws, by layer and of the whole."""
+        F_A, F_B = self.now.diagonals[n][0]
+        F = {name: (value.double() + F_B[name]) / 2 for name, value in F_A.items()}
+        plain = _mass(F)
+        weighted = _mass({name: value * self.now.weights[name].double() ** 2 for name, value in F.items()})
+        return {
+            name: {"fisher_mean": plain[name] / size, "weighted_mean": weighted[name] / size}
+            for name, size in self._sizes.items()
         }
 
     def _correlations(self, n: int, layer: str) -> Row:
@@ -146,18 +162,3 @@ def _mass(diagonal: Diagonal, mask: Mask | None = None) -> dict[str, float]:
     kept = diagonal if mask is None else {name: value[mask[name]] for name, value in diagonal.items()}
     parts = {name: float(value.double().sum()) for name, value in kept.items()}
     return {**parts, WHOLE: sum(parts.values())}
-
-
-def _mean_values(pair: tuple[Diagonal, Diagonal], now: View) -> dict[str, Row]:
-    """Mean F_j and mean w_j²F_j over both draws, by layer and of the whole."""
-    sizes = {each.name: each.parameters for each in now.layers}
-    sizes[WHOLE] = sum(sizes.values())
-    both = {name: (value.double() + pair[1][name]) / 2 for name, value in pair[0].items()}
-    plain, weighted = (
-        _mass(both),
-        _mass({name: value * now.weights[name].double() ** 2 for name, value in both.items()}),
-    )
-    return {
-        name: {"fisher_mean": plain[name] / size, "weighted_mean": weighted[name] / size}
-        for name, size in sizes.items()
-    }

@@ -5,17 +5,15 @@ torch is imported inside functions, since suites import this to declare options.
 
 from __future__ import annotations
 
-import math
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from fbench.contract import Column
-from fbench.errors import UnknownNameError, UsageError
+from fbench.errors import UsageError
 from fbench.learning import arm_options as arm
 from fbench.learning import plan
-from fbench.sweep import parse_names
 
 if TYPE_CHECKING:
     from fbench.learning.mask_views import Watch
@@ -30,7 +28,7 @@ MOST_REDRAWS = 100
 LADDER = (0.01, 0.02, 0.05, 0.2)
 """Fractions beside the first, for where the share kept falls depends on how much is kept."""
 
-_SAMPLES = Column("samples", "int", "samples", "N, images behind each mask")
+_KEY = (*arm.KEY, arm.OUTCOME[0], Column("samples", "int", "samples", "N, images behind each mask"))
 _RULE = (
     Column("rule", "str", "", "global: the largest over the network; layer: the same fraction of every layer"),
     Column("classifier", "str", "", "kept whole by decree, and in no overlap; or free"),
@@ -44,9 +42,7 @@ _PLACE = (
     Column("parameters", "int", "weights", "of the layer"),
 )
 MASKED = (
-    *arm.KEY,
-    arm.OUTCOME[0],
-    _SAMPLES,
+    *_KEY,
     Column("redraws", "int", "", "R, pairs of disjoint draws of N images that overlaps are averaged over"),
     *_RULE,
     *_PLACE,
@@ -65,9 +61,7 @@ MASKED = (
     Column("jaccard_chance", "float", "", "expected of random masks with as many weights in every layer"),
 )
 FISHER = (
-    *arm.KEY,
-    arm.OUTCOME[0],
-    _SAMPLES,
+    *_KEY,
     *_PLACE,
     Column("fisher_mean", "float", "", "mean F_j over both draws"),
     Column("weighted_mean", "float", "", "mean w_j² F_j"),
@@ -76,9 +70,7 @@ FISHER = (
     Column("spearman_retrain", "float", "", "the same with a network of another batch order, the other draw"),
 )
 MASKS = (
-    *arm.KEY,
-    arm.OUTCOME[0],
-    _SAMPLES,
+    *_KEY,
     *_RULE,
     Column("layer", "str", "", "the parameter's name"),
     Column("shape", "str", "", "the parameter's, as 64x3x3x3"),
@@ -104,27 +96,11 @@ def parse_fractions(text: str) -> tuple[float, ...]:
         return ()
     found = []
     for item in text.split(","):
-        try:
-            value = float(item)
-        except ValueError:
-            value = math.nan
-        if not 0 < value <= 1:
+        value = plan.read_fraction(item)
+        if value is None:
             raise UsageError(f"--fractions {item.strip() or text!r}: must be above 0 and at most 1, as 0.01,0.05")
         found.append(value)
     return tuple(dict.fromkeys(found))
-
-
-def some_of(option: str, *choices: str) -> Any:
-    """A parser of a comma list of ``choices``."""
-
-    def parse(text: str) -> tuple[str, ...]:
-        names = parse_names(text, option.removeprefix("--"))
-        for name in names:
-            if name not in choices:
-                raise UnknownNameError(option, name, choices)
-        return names
-
-    return parse
 
 
 def resolve_drift(options: dict[str, Any]) -> dict[str, Any]:
@@ -171,15 +147,16 @@ def _ladder(options: Mapping[str, Any]) -> tuple[float, ...]:
     return (own, *(each for each in LADDER if each > own))
 
 
-def watched(design: Design, options: Mapping[str, Any]) -> tuple[Design, Watch]:
-    """An arm of ``fbench drift`` whose strategies select on both draws, and what is looked at."""
+def watched(
+    strategy: str, seeds: Sequence[int], devices: Sequence[str], options: Mapping[str, Any]
+) -> tuple[Design, Watch]:
+    """An arm of ``fbench drift``, whose strategy selects on both draws, and what is looked at."""
     from fbench.learning.mask_views import Watch
 
-    samples: Sequence[int] = options["fisher_samples"]
-    names = ("redraws", "rules", "classifier", "fractions")
-    watch = Watch(tuple(samples), *(tuple(options[name]) for name in names))
-    acquisition = replace(design.acquisition, fisher_samples=2 * max(samples), fisher_cuts=watch.samples)
-    return replace(design, acquisition=acquisition), watch
+    names = ("fisher_samples", "redraws", "rules", "classifier", "fractions")
+    watch = Watch(*(tuple(options[name]) for name in names))
+    both = {**options, "fisher_samples": 2 * max(watch.samples)}
+    return _cut(plan.design(strategy, seeds, devices, both), watch), watch
 
 
 def halves(options: Mapping[str, Any]) -> int:
@@ -199,10 +176,16 @@ def halves(options: Mapping[str, Any]) -> int:
     return half
 
 
-def shown(design: Design, options: Mapping[str, Any]) -> tuple[Design, Watch]:
+def shown(
+    strategy: str, seeds: Sequence[int], devices: Sequence[str], options: Mapping[str, Any]
+) -> tuple[Design, Watch]:
     """An arm of ``fbench compare`` and what it shows at no second pass: masks from each half of its own draw."""
     from fbench.learning.mask_views import Watch
 
-    half = halves(options)
-    acquisition = replace(design.acquisition, fisher_cuts=(half,))
-    return replace(design, acquisition=acquisition), Watch((half,), fractions=(options["mask_fraction"],))
+    watch = Watch((halves(options),), fractions=(options["mask_fraction"],))
+    return _cut(plan.design(strategy, seeds, devices, options), watch), watch
+
+
+def _cut(design: Design, watch: Watch) -> Design:
+    """The arm with diagonals at every size that is watched."""
+    return replace(design, acquisition=replace(design.acquisition, fisher_cuts=watch.samples))

@@ -13,9 +13,9 @@ import base64
 import csv
 import math
 import zlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple, get_type_hints
 
 import numpy as np
 import torch
@@ -28,15 +28,6 @@ from fbench.fisher.masks import Mask
 csv.field_size_limit(2**31 - 1)  # a large layer's bits are more than Python's csv takes by itself
 
 _OWN = ("layer", "shape", "kept", "always", "bits")
-_KINDS: dict[str, Callable[[str], Any]] = {
-    "strategy": str,
-    "seed": int,
-    "round": int,
-    "samples": int,
-    "rule": str,
-    "classifier": str,
-    "fraction": float,
-}
 
 
 def mask_rows(mask: Mask) -> Iterator[Row]:
@@ -80,6 +71,9 @@ class MaskKey(NamedTuple):
     rule: str
     classifier: str
     fraction: float
+
+
+_KINDS = get_type_hints(MaskKey)
 
 
 def load_masks(path: str | Path) -> dict[MaskKey, Mask]:

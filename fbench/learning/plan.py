@@ -42,13 +42,19 @@ def parse_mask_fraction(text: str) -> float | str:
     """``auto``, or a decimal above 0 and at most 1."""
     if text == "auto":
         return text
+    value = read_fraction(text)
+    if value is None:
+        raise UsageError(f"--mask-fraction {text}: must be above 0 and at most 1, or auto (twice the classifier)")
+    return value
+
+
+def read_fraction(text: str) -> float | None:
+    """A decimal above 0 and at most 1; None where it is none."""
     try:
         value = float(text)
     except ValueError:
-        value = math.nan
-    if not 0 < value <= 1:
-        raise UsageError(f"--mask-fraction {text}: must be above 0 and at most 1, or auto (twice the classifier)")
-    return value
+        return None
+    return value if 0 < value <= 1 else None
 
 
 def check_regularisation(text: str) -> str:
@@ -67,6 +73,19 @@ def one_of(option: str, *choices: str) -> Any:
         if text not in choices:
             raise UnknownNameError(option, text, choices)
         return text
+
+    return parse
+
+
+def some_of(option: str, *choices: str) -> Any:
+    """A parser of a comma list of ``choices``."""
+
+    def parse(text: str) -> tuple[str, ...]:
+        names = parse_names(text, option.removeprefix("--"))
+        for name in names:
+            if name not in choices:
+                raise UnknownNameError(option, name, choices)
+        return names
 
     return parse
 
@@ -232,14 +251,17 @@ def design(strategy: str, seeds: Sequence[int], devices: Sequence[str], options:
     )
 
 
-def predict_plan(strategy: str, seeds: Sequence[int], options: Mapping[str, Any]) -> dict[str, str]:
-    """What an arm will do: trainings, samples seen in training, and what a selection holds in memory."""
+def predict_plan(strategy: str, seeds: Sequence[int], options: Mapping[str, Any], *, again: int = 0) -> dict[str, str]:
+    """What an arm will do: trainings, samples seen in training, and what a selection holds in memory.
+
+    ``again`` counts further trainings of every network.
+    """
     labels = [options["start"] + r * options["batch"] for r in range(options["rounds"] + 1)]
     sizes = _sizes(options)
-    plan = _selection(strategy, sizes)
+    plan, trained = _selection(strategy, sizes), len(seeds) * (1 + again)
     return {
-        "trainings": str(len(labels) * len(seeds)),
-        "images trained on": format_count(options["epochs"] * sum(labels) * len(seeds)),
+        "trainings": str(len(labels) * trained),
+        "images trained on": format_count(options["epochs"] * sum(labels) * trained),
         "selections": str(options["rounds"] * len(seeds)),
         "pool": format_count(sizes.n),
         "d": format_count(plan.shape.dim) if plan else "",

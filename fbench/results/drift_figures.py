@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 
 from fbench.contract import Figure, Heat, Panel, Row, Series
-from fbench.measure.falls import LEAST_LAYERS, fit_fall
-from fbench.results.drift_falls import LEVEL, profile
+from fbench.measure.falls import LEAST_LAYERS, Fall
+from fbench.results.drift_falls import LEVEL, Found, profile
 from fbench.results.drift_rows import Drift, Floats, Variant, fisher_values
 from fbench.results.drift_series import (
     DEPTH,
@@ -66,14 +66,14 @@ class _View:
         return self.drift.by_layer(variant or self.variant, column)[:, :, self.layers]
 
 
-def figures(drift: Drift, tables: Tables, options: Mapping[str, Any]) -> list[Figure]:
-    """Those that the rows have enough layers and overlaps for."""
+def figures(drift: Drift, tables: Tables, options: Mapping[str, Any], falls: Sequence[Found]) -> list[Figure]:
+    """Those that the rows have enough layers and overlaps for; ``falls`` as the findings have them."""
     mains = [drift.main(strategy) for strategy in drift.strategies]
     view = _View(drift, mains[0], profile(drift, mains[0]).layers)
     several = len(view.layers) > 1
     found = [_shares(view, options)] if several else []
     found += _overlaps(view, mains, options)
-    return [*found, _falls(view, tables, options)] if several else found
+    return [*found, _falls(view, tables, options, falls)] if several else found
 
 
 def _shares(view: _View, options: Mapping[str, Any]) -> Figure:
@@ -131,7 +131,7 @@ def _overlap(label: str, x: Sequence[float], values: Floats, colour: int) -> Ser
     return over_seeds(label, x, values, style=style, colour=colour)
 
 
-def _falls(view: _View, tables: Tables, options: Mapping[str, Any]) -> Figure:
+def _falls(view: _View, tables: Tables, options: Mapping[str, Any], falls: Sequence[Found]) -> Figure:
     """Shares for every fraction with the places of their falls, beside what the masks choose by."""
     drift, main = view.drift, view.variant
     same = [each for each in drift.variants if each._replace(fraction=main.fraction) == main]
@@ -143,7 +143,9 @@ def _falls(view: _View, tables: Tables, options: Mapping[str, Any]) -> Figure:
     ]
     shares = np.stack(percent)
     axis = (logarithmic if wide(shares) else linear)(shares)
-    places = [place for line in lines for place in _place(line, log="y_log" in axis)] if main.rule == "global" else []
+    shown = {found.variant: found.shown for found in falls}
+    pairs = zip(lines, (shown.get(each) for each in same), strict=True)
+    places = [_place(line, fall, log="y_log" in axis) for line, fall in pairs if fall]
     panels = [by_depth([*lines, *places], _KEPT, "share kept", **axis), *_criteria(view, tables, len(lines))]
     marks = f"diamond: middle of a fall fitted to the means, with its 95 % interval (p < {LEVEL:g})"
     note = f"{_rounds(drift.rounds)}; {_seeds(drift)}; {marks if places else _no_fall(view)}"
@@ -159,15 +161,11 @@ def _no_fall(view: _View) -> str:
     return f"a fall is looked for in {LEAST_LAYERS} layers or more" if few else f"no fall shown at p < {LEVEL:g}"
 
 
-def _place(line: Series, *, log: bool) -> Iterable[Series]:
-    """A diamond on the line where its fall is clear."""
-    depths, percent = np.array(line.x), np.array(line.y)
-    known = np.isfinite(percent)
-    fall = fit_fall(depths[known], percent[known] / 100)
-    if fall is not None and fall.p < LEVEL:
-        low, high = fall.place_interval
-        y = on_line(line, fall.place, log=log)
-        yield Series("", [fall.place], [y], [low], [high], style="places", like=line.label)
+def _place(line: Series, fall: Fall, *, log: bool) -> Series:
+    """A diamond on the line at its fall."""
+    low, high = fall.place_interval
+    y = on_line(line, fall.place, log=log)
+    return Series("", [fall.place], [y], [low], [high], style="places", like=line.label)
 
 
 def _criteria(view: _View, tables: Tables, colour: int) -> Iterable[Panel]:

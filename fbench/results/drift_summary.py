@@ -37,7 +37,7 @@ def summary(tables: Tables, options: Mapping[str, Any]) -> Summary:
         *_falls(falls),
         *drift_time.table(drift, tables.get("rounds", ())),
     ]
-    return Summary(shown, findings(drift, tables, options, falls), figures(drift, tables, options))
+    return Summary(shown, findings(drift, tables, options, falls), figures(drift, tables, options, falls))
 
 
 def compare_summary(tables: Tables, options: Mapping[str, Any]) -> Summary:

@@ -10,8 +10,8 @@ import fbench.learning.models  # noqa: F401  (registers the models)
 from fbench import registry
 from fbench.errors import UnknownNameError, UsageError
 from fbench.learning import drift_plan
-from fbench.learning.drift_plan import halves, parse_fractions, resolve_drift, shown, some_of, watched
-from fbench.learning.plan import design
+from fbench.learning.drift_plan import halves, parse_fractions, resolve_drift, shown, watched
+from fbench.learning.plan import some_of
 
 POOL, SMALL, CLASSIFIER = 1438, 9648, 160
 
@@ -114,7 +114,7 @@ def test_some_of_several_choices() -> None:
 
 def test_a_strategy_selects_on_both_draws() -> None:
     found = resolve_drift(options(fisher_samples=(50, 100), redraws=(1, 2), rules=("layer",), classifier=("free",)))
-    arm, watch = watched(design("random", (0,), ("cpu",), {**found, "fisher_samples": 0}), found)
+    arm, watch = watched("random", (0,), ("cpu",), found)
     assert arm.acquisition.fisher_samples == 200
     assert arm.acquisition.fisher_cuts == watch.samples == (50, 100)
     assert (watch.redraws, watch.rules, watch.classifier) == ((1, 2), ("layer",), ("free",))
@@ -133,7 +133,7 @@ def test_a_strategy_selects_on_both_draws() -> None:
 )
 def test_an_arm_of_compare_shows_its_own_mask_by_halves(given: dict[str, Any], half: int) -> None:
     found = {**resolve_drift(options(mask_fraction=0.05)), **given}
-    arm, watch = shown(design("random", (0,), ("cpu",), found), found)
+    arm, watch = shown("random", (0,), ("cpu",), found)
     assert watch.samples == arm.acquisition.fisher_cuts == (half,)
     assert watch.fractions == (0.05,)
     assert arm.acquisition.fisher_samples == found["fisher_samples"]

@@ -24,7 +24,6 @@ def sets(draws: tuple[Tensor, Tensor]) -> tuple[set[int], set[int]]:
 
 
 @given(st.integers(1, 40), st.integers(0, 50), st.integers(0, 3), st.integers(0, 2))
-@settings(deadline=None)
 def test_draws_are_disjoint_and_as_large_as_asked(members: int, size: int, seed: int, pair: int) -> None:
     population = torch.randperm(N)[:members]
     first, second = sets(two_draws(population, N, size, seed, pair))
@@ -43,7 +42,7 @@ def test_draws_depend_on_seed_and_pair_and_not_on_the_populations_order() -> Non
 
 
 @given(st.permutations(range(N)), st.integers(2, 20), st.integers(0, 9))
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 def test_draws_of_different_rounds_are_disjoint_too(bought: list[int], size: int, seed: int) -> None:
     """Where the population only shrinks, or only grows, and has the size in every round."""
     for populations in (

@@ -10,7 +10,7 @@ import pytest
 from drift_rows import compare_tables, make_options, make_tables
 
 from fbench.measure.falls import fit_fall
-from fbench.results import drift_figures
+from fbench.results import drift_falls
 from fbench.results import figures as drawing
 from fbench.results.drift_figures import figures
 from fbench.results.drift_rows import read_drift
@@ -22,7 +22,7 @@ def fits(monkeypatch):
     """A fall between the fourth and fifth layer of every profile long enough, without a simulation."""
     seen = []
 
-    def fit(depth, share):
+    def fit(depth, share, **_):
         seen.append((depth, share))
         if len(depth) < 8:
             return None
@@ -31,14 +31,14 @@ def fits(monkeypatch):
             place=place, place_interval=(place - 0.05, place + 0.1), p=0.01 if share[0] > 0.2 else 0.2
         )
 
-    monkeypatch.setattr(drift_figures, "fit_fall", fit)
+    monkeypatch.setattr(drift_falls, "fit_fall", fit)
     return seen
 
 
 def described(tables=None, **options):
     tables = tables or make_tables(**options)
     drift = read_drift(tables["results"])
-    return {figure.name: figure for figure in figures(drift, tables, make_options(**options))}
+    return {figure.name: figure for figure in figures(drift, tables, make_options(**options), drift_falls.find(drift))}
 
 
 def shares(rows, kind="convolution", fraction=0.05):
@@ -203,7 +203,7 @@ def test_every_fraction_has_a_line_and_its_fall_where_it_is_clear(fits):
 
 
 def test_the_marked_place_is_the_planted_one(monkeypatch):
-    monkeypatch.setattr(drift_figures, "fit_fall", fit_fall)
+    monkeypatch.setattr(drift_falls, "fit_fall", fit_fall)
     figure = described(seeds=2, rounds=1, layers=62, fall=(0.4, 0.1), fractions=(0.05,))["fall_by_fraction"]
     (place,) = (line for line in figure.panels[0].series if line.style == "places")
     assert place.x[0] == pytest.approx(0.4, abs=0.05)

@@ -14,7 +14,7 @@ from fbench.results.findings import plus_minus
 
 @pytest.fixture(autouse=True)
 def _no_figures(monkeypatch):
-    monkeypatch.setattr("fbench.results.drift_figures.figures", lambda drift, tables, options: [])
+    monkeypatch.setattr("fbench.results.drift_figures.figures", lambda drift, tables, options, falls: [])
 
 
 def shown(edit=lambda row: row, **more):
@@ -156,6 +156,6 @@ def test_a_comparison_has_neither_time_nor_a_second_training():
 
 
 def test_figures_are_those_of_the_run(monkeypatch):
-    monkeypatch.setattr("fbench.results.drift_figures.figures", lambda drift, tables, options: [tables, options])
+    monkeypatch.setattr("fbench.results.drift_figures.figures", lambda drift, tables, options, falls: [tables, options])
     tables, options = make_tables(layers=14, rounds=1, seeds=2), make_options(rounds=1, seeds=2)
     assert list(summary(tables, options).figures) == [tables, options]
