@@ -1,7 +1,7 @@
 """One small run of every suite gives the rows that it gave before the suites had rooms of their own.
 
-The rows in ``before/`` were recorded once, by ``python tests/suites/test_unchanged.py``, from the last commit of the old
-layout, and are compared column by column: all that is neither a time nor a size in memory.
+The rows in ``before/`` were recorded once, by ``python tests/suites/test_unchanged.py``, from the last commit of the
+old layout, and are compared column by column: all that is neither a time nor a size in memory.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ CHUNKSIZE_COUNTS = {"samples"}
 def is_measured(suite: str, column: str) -> bool:
     """Whether a column of a suite holds what another run on the same machine would not give."""
     counted = suite == "chunksize" and column in CHUNKSIZE_COUNTS
-    size = column.endswith("bytes") and column != "predicted_bytes" and not (suite, column) == ("chunksize", "bytes")
+    size = column.endswith("bytes") and column != "predicted_bytes" and (suite, column) != ("chunksize", "bytes")
     return column in MEASURED or column.endswith("_s") or size or counted
 
 
