@@ -10,12 +10,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Annotated, Any
 
-from fbench.contract import Case, Column, Context, Option, Row, Summary, Unit
+from fbench.harness.contract import Case, Column, Context, Option, Row, Summary, Unit
+from fbench.harness.registry import suite
+from fbench.harness.sweep import parse_sweep
 from fbench.learning import chunk_points
 from fbench.learning.chunk_points import parse_kernels
 from fbench.learning.plan import parse_auto_sweep, parse_budget, parse_dtypes
-from fbench.registry import suite
-from fbench.sweep import parse_sweep
 from fbench.units import format_seconds, format_si
 
 POINT = (

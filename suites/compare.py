@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Annotated, Any
 
-from fbench.contract import Case, Column, Context, Option, Row, Summary, Unit
 from fbench.errors import UsageError
+from fbench.harness.contract import Case, Column, Context, Option, Row, Summary, Unit
+from fbench.harness.registry import PRESETS, Preset, suite
 from fbench.learning import arm_options as arm
 from fbench.learning import drift_plan, plan
-from fbench.registry import PRESETS, Preset, suite
 from fbench.results.questions import parse_questions
 
 QUESTIONS = "bait+fish >= bait, bait+fish > bait+random-mask, bait+fish > random"

@@ -10,11 +10,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Annotated, Any
 
-from fbench.contract import Case, Context, Option, Row, Summary, Unit
+from fbench.harness.contract import Case, Context, Option, Row, Summary, Unit
+from fbench.harness.registry import PRESETS, Preset, suite
+from fbench.harness.sweep import parse_sweep
 from fbench.learning import arm_options as arm
 from fbench.learning import drift_plan, plan
-from fbench.registry import PRESETS, Preset, suite
-from fbench.sweep import parse_sweep
 from fbench.units import format_count
 
 

@@ -10,11 +10,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Annotated, Any
 
-from fbench.contract import Case, Column, Context, Option, Row, Summary, Unit
 from fbench.errors import UsageError
+from fbench.harness.contract import Case, Column, Context, Option, Row, Summary, Unit
+from fbench.harness.registry import MODELS, suite
+from fbench.harness.sweep import parse_sweep
 from fbench.learning.plan import one_of, some_of
-from fbench.registry import MODELS, suite
-from fbench.sweep import parse_sweep
 
 QUANTITIES = ("diagonal", "masked-embedding")
 METHODS = ("loop", "vmap", "backpack", "batched", "backward")

@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Annotated, Any
 
-from fbench.contract import Case, Column, Context, Option, Row, Summary, Unit
+from fbench.harness.contract import Case, Column, Context, Option, Row, Summary, Unit
+from fbench.harness.registry import suite
+from fbench.harness.sweep import parse_sweep
 from fbench.learning import memory_points as points
 from fbench.learning.plan import one_of, parse_auto_sweep, parse_budget, parse_dtypes
-from fbench.registry import suite
-from fbench.sweep import parse_sweep
 
 ROUND = Column("round", "int", "", "round of the case, from 0: data to backward removals, then all is let go")
 PLACE = (

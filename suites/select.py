@@ -12,13 +12,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Annotated, Any
 
-from fbench.contract import Case, Column, Context, Option, Row, Summary, Unit
 from fbench.errors import UsageError
-from fbench.fisher.trace import CHUNK_SIZE
+from fbench.fisher.selection.trace import CHUNK_SIZE
+from fbench.harness.contract import Case, Column, Context, Option, Row, Summary, Unit
+from fbench.harness.registry import suite
+from fbench.harness.sweep import parse_sweep
 from fbench.learning import ways
 from fbench.learning.plan import check_regularisation, parse_dtypes
-from fbench.registry import suite
-from fbench.sweep import parse_sweep
 from fbench.units import format_bytes, format_si
 
 _MOST_CHUNK = 10**9
@@ -103,8 +103,9 @@ def predict(case: Case, options: Mapping[str, Any], context: Context) -> dict[st
 
 
 def _problem(point: Mapping[str, Any], options: Mapping[str, Any]) -> ways.Problem:
-    sizes = (point[name] for name in ("candidates", "classes", "dim", "batch"))
-    return ways.Problem(*sizes, options["labelled"], options["regularisation"], options["oversample"], options["seed"])
+    n, k, d, B = (point[name] for name in ("candidates", "classes", "dim", "batch"))
+    asked = {name: options[name] for name in ("labelled", "regularisation", "oversample", "seed")}
+    return ways.Problem(n, k, d, B, **asked)
 
 
 @suite(

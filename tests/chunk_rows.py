@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from fbench.contract import Row
+from fbench.harness.contract import Row
 
 OPTIONS = {"precision": 0.05, "max_time": 80.0, "memory_budget": None, "seed": 0}
 SIZES = {"candidates": 4096, "classes": 10, "dim": 1280, "rows": 9}

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
-from fbench import registry
+from fbench.harness import registry
 
 settings.register_profile("fbench", deadline=None)  # the machine may be doing other work: no test is timed
 settings.load_profile("fbench")

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from fbench.contract import Row
+from fbench.harness.contract import Row
 from fbench.measure.falls import Fall
 from fbench.measure.statistics import Interval
 from fbench.results.drift_falls import Found

@@ -4,9 +4,9 @@ import os
 import sys
 import time
 
-from fbench.measure import memory_server
-from fbench.measure.memory_readers import ReaderFault, ScriptedReader
-from fbench.measure.memory_sampler import Sampler
+from fbench.measure.memory import server
+from fbench.measure.memory.readers import ReaderFault, ScriptedReader
+from fbench.measure.memory.sampler import Sampler
 
 MIB = 1 << 20
 HEAVY = {"torch", "numpy", "pandas", "scipy", "matplotlib", "typer", "rich", "multiprocessing"}
@@ -66,7 +66,7 @@ def cannot_be_made():
 
 def in_short_stages():
     """A reader in a process whose stages are of four samples."""
-    memory_server.STAGE = 4
+    server.STAGE = 4
     return ScriptedReader([{"used": 7}])
 
 

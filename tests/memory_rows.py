@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from fbench.contract import Row
+from fbench.harness.contract import Row
 
 MIB, GIB = 2**20, 2**30
 SIZES = {"candidates": 5000, "classes": 10, "dim": 1280, "batch": 100, "dtype": "float32", "chunk_size": None}

@@ -15,35 +15,32 @@ import fbench
 
 ROOT = Path(__file__).resolve().parents[1]
 
-BASE = {"errors", "units", "contract"}
-RUN = {"runner", "options", "executors", "folder", "history", "progress"}
+BASE = {"errors", "units", "harness.contract"}
+DECLARED = {*BASE, "harness.sweep", "harness.registry", "harness.parsing"}
 MAY_IMPORT = {
     "__init__": set(),
     "errors": set(),
-    "contract": set(),
     "units": {"errors"},
     "machine": set(),
-    "sweep": BASE,
-    "registry": BASE,
-    "measure": {*BASE, "machine", "sweep", "registry", "measure", "__init__"},
-    "fisher": {*BASE, "machine", "sweep", "registry", "fisher"},
-    "learning": {*BASE, "machine", "sweep", "registry", "measure", "fisher", "learning"},
+    "harness.contract": {"errors", "units"},
+    "harness.sweep": BASE,
+    "harness.registry": BASE,
+    "harness.parsing": {*BASE, "harness.sweep"},
+    "measure": {*DECLARED, "__init__", "machine", "measure"},
+    "fisher": {*DECLARED, "machine", "fisher"},
+    "learning": {*DECLARED, "machine", "measure", "fisher", "learning", "pick"},
     "results": {*BASE, "measure", "results"},
-    "suites": {*BASE, "sweep", "registry", "measure", "fisher", "learning", "results"},
-    **{part: {*BASE, *RUN, "sweep", "registry", "measure", "results.table", "__init__"} for part in RUN},
-    "pool_files": {*BASE, "results.table"},
-    "pick": {*BASE, "machine", "fisher", "pool_files"},
-    "cli": {*BASE, *RUN, "pick", "sweep", "registry", "measure", "fisher", "learning", "results", "__init__"},
+    "harness": {*DECLARED, "harness", "measure", "results.table", "__init__"},
+    "pick": {*DECLARED, "machine", "measure", "fisher", "results.table", "pick"},
+    "suites": {*DECLARED, "machine", "measure", "fisher", "learning", "results", "pick"},
+    "cli": {*DECLARED, "harness", "pick", "measure", "fisher", "learning", "results", "__init__", "cli"},
 }
-"""What each layer may import; ``suites`` describe their summaries by pure functions of ``results``."""
+"""What each layer may import. Three files of ``harness`` are layers of their own, since everything may import them."""
 
-MODULES = [*sorted((ROOT / "fbench").rglob("*.py")), *sorted((ROOT / "suites").glob("*.py"))]
+BETWEEN_SUITES = {("compare", "drift")}
+"""Suites do not import each other, but ``compare --drift`` shows what ``drift`` shows, of its own arms."""
 
-
-def layer_of(module: str) -> str:
-    """``fbench.measure.curves`` is in ``measure``; ``results.table`` alone is the runner's to import."""
-    rest = module.split(".")[1:]
-    return "__init__" if not rest else "results.table" if rest == ["results", "table"] else rest[0]
+PATHS = [*sorted((ROOT / "fbench").rglob("*.py")), *sorted((ROOT / "suites").rglob("*.py"))]
 
 
 def name_of(path: Path) -> str:
@@ -52,31 +49,80 @@ def name_of(path: Path) -> str:
     return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
 
 
-def imports_of(tree: ast.AST) -> set[str]:
-    """Every module of fbench that is imported anywhere, functions and type checking included."""
+MODULES = {name_of(path): path for path in PATHS}
+
+
+def layer_of(module: str) -> str:
+    """``fbench.measure.curves`` is in ``measure``; some files are layers of their own."""
+    parts = module.split(".")[1:]
+    whole = ".".join(parts)
+    if whole == "results.table" or whole in MAY_IMPORT:
+        return whole
+    return parts[0] if parts else "__init__"
+
+
+def suite_of(module: str) -> str:
+    """The suite that a module belongs to; empty for what belongs to none."""
+    parts = module.split(".")
+    return parts[2] if parts[1:2] == ["suites"] and len(parts) > 2 else ""
+
+
+def imports_of(module: str, tree: ast.AST) -> set[str]:
+    """Every module of fbench that ``module`` imports anywhere, functions and type checking included."""
     names: set[str] = set()
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             names |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
-            assert node.level == 0, "relative import: say where it goes"
-            members = {f"{node.module}.{alias.name}" for alias in node.names}
-            inner = {member for member in members if is_module(member)}
-            names |= inner | (set() if len(inner) == len(members) else {str(node.module)})
+            home = absolute(module, node)
+            members = {f"{home}.{alias.name}" for alias in node.names}
+            inner = members & MODULES.keys()
+            names |= inner | (set() if len(inner) == len(members) else {home})
     return {name for name in names if name.split(".")[0] == "fbench"}
 
 
-def is_module(name: str) -> bool:
-    place = name.replace(".", "/").replace("fbench/suites", "suites")
-    return (ROOT / f"{place}.py").exists() or (ROOT / place / "__init__.py").exists()
+def absolute(module: str, node: ast.ImportFrom) -> str:
+    """Where an import leads. Relative ones are the suites' own: a type checker knows no ``fbench.suites``."""
+    if not node.level:
+        return str(node.module)
+    assert suite_of(module), f"{module}: relative import: say where it goes"
+    package = module.split(".") if MODULES[module].stem == "__init__" else module.split(".")[:-1]
+    return ".".join([*package[: len(package) - node.level + 1], *([node.module] if node.module else [])])
 
 
 def faults_of(module: str, tree: ast.AST) -> list[str]:
     """The imports of ``module`` that its layer does not allow."""
     layer = layer_of(module)
     allowed = MAY_IMPORT["results" if layer == "results.table" else layer]
-    found = {(name, layer_of(name)) for name in imports_of(tree)}
-    return sorted(name for name, other in found if other not in allowed and other.split(".")[0] not in allowed)
+    faults = [name for name in imports_of(module, tree) if not is_allowed(module, name, allowed)]
+    return sorted(faults)
+
+
+def is_allowed(module: str, name: str, allowed: set[str]) -> bool:
+    suites = suite_of(module), suite_of(name)
+    if suites[0] and suites[1]:
+        return suites[0] == suites[1] or suites in BETWEEN_SUITES
+    layer = layer_of(name)
+    return layer in allowed or (layer == "results.table" and "results" in allowed)
+
+
+def circle_in(imports: dict[str, set[str]]) -> list[str]:
+    """Modules that import each other, the shortest way round from the first of them; none if there is no circle."""
+    for start in sorted(imports):
+        came_from: dict[str, str] = {}
+        waiting = [start]
+        while waiting:
+            module = waiting.pop(0)
+            for name in sorted(imports.get(module, ())):
+                if name == start:
+                    way = [module]
+                    while way[-1] != start:
+                        way.append(came_from[way[-1]])
+                    return way[::-1]
+                if name not in came_from:
+                    came_from[name] = module
+                    waiting.append(name)
+    return []
 
 
 def at_import(tree: ast.Module) -> set[str]:
@@ -98,25 +144,45 @@ def at_import(tree: ast.Module) -> set[str]:
     return names
 
 
-@pytest.mark.parametrize("path", MODULES, ids=name_of)
-def test_imports_go_one_way(path):
-    assert faults_of(name_of(path), ast.parse(path.read_text(encoding="utf-8"))) == []
+@pytest.mark.parametrize("module", MODULES)
+def test_imports_go_one_way(module):
+    assert faults_of(module, ast.parse(MODULES[module].read_text(encoding="utf-8"))) == []
+
+
+def test_no_two_files_import_each_other():
+    trees = {module: ast.parse(path.read_text(encoding="utf-8")) for module, path in MODULES.items()}
+    assert circle_in({module: imports_of(module, tree) for module, tree in trees.items()}) == []
+
+
+@pytest.mark.parametrize(
+    ("imports", "circle"),
+    [
+        ({"a": {"b"}, "b": {"c"}, "c": set()}, []),
+        ({"a": {"b"}, "b": {"a"}}, ["a", "b"]),
+        ({"a": {"b"}, "b": {"c"}, "c": {"d", "b"}, "d": set()}, ["b", "c"]),
+        ({"a": {"a"}}, ["a"]),
+        ({"a": {"b", "c"}, "b": {"d"}, "c": {"d"}, "d": {"a"}}, ["a", "b", "d"]),
+    ],
+)
+def test_a_circle_is_found(imports, circle):
+    assert circle_in(imports) == circle
 
 
 @pytest.mark.parametrize(
     ("module", "line", "fault"),
     [
-        ("fbench.fisher.bait", "import fbench.measure.timing", "fbench.measure.timing"),
-        ("fbench.fisher.bait", "from fbench import measure", "fbench.measure"),
-        ("fbench.fisher.bait", "from fbench.measure import timing", "fbench.measure.timing"),
+        ("fbench.fisher.selection.bait", "import fbench.measure.timing", "fbench.measure.timing"),
+        ("fbench.fisher.selection.bait", "from fbench import measure", "fbench.measure"),
+        ("fbench.fisher.selection.bait", "from fbench.measure import timing", "fbench.measure.timing"),
         ("fbench.measure.curves", "def f():\n    from fbench.fisher import masks", "fbench.fisher.masks"),
-        ("fbench.registry", "from fbench.runner import run", "fbench.runner"),
-        ("fbench.runner", "from fbench.results.render import markdown", "fbench.results.render"),
-        ("fbench.runner", "from fbench.suites import compare", "fbench.suites.compare"),
+        ("fbench.harness.registry", "from fbench.harness.runner import run", "fbench.harness.runner"),
+        ("fbench.harness.runner", "from fbench.results.render import markdown", "fbench.results.render"),
+        ("fbench.harness.runner", "from fbench.suites import compare", "fbench.suites.compare"),
         ("fbench.results.table", "from fbench.learning.data import Pool", "fbench.learning.data"),
         ("fbench.learning.plan", "if TYPE_CHECKING:\n    from fbench.results import table", "fbench.results.table"),
         ("fbench.suites.compare", "from fbench.cli import out", "fbench.cli"),
         ("fbench.cli", "from fbench.suites import compare", "fbench.suites.compare"),
+        ("fbench.harness.contract", "from fbench.harness.registry import suite", "fbench.harness.registry"),
     ],
 )
 def test_the_rule_finds(module, line, fault):
@@ -142,18 +208,19 @@ def speech_of(tree: ast.AST) -> set[str]:
     return found
 
 
-@pytest.mark.parametrize("path", [path for path in MODULES if path.name != "cli.py"], ids=name_of)
+@pytest.mark.parametrize("path", [path for module, path in MODULES.items() if layer_of(module) != "cli"], ids=name_of)
 def test_only_the_command_line_speaks(path):
     assert speech_of(ast.parse(path.read_text(encoding="utf-8"))) == set()
 
 
 def test_the_command_line_is_found_speaking():
     """Else the check above would look for nothing."""
-    assert {"sys.exit", "sys.argv"} <= speech_of(ast.parse((ROOT / "fbench" / "cli.py").read_text(encoding="utf-8")))
+    program = MODULES["fbench.cli.program"].read_text(encoding="utf-8")
+    assert {"sys.exit", "sys.argv"} <= speech_of(ast.parse(program))
     assert speech_of(ast.parse("print(1)\nraise SystemExit(2)")) == {"print", "SystemExit"}
 
 
-@pytest.mark.parametrize("path", sorted((ROOT / "fbench" / "fisher").glob("*.py")), ids=name_of)
+@pytest.mark.parametrize("path", sorted((ROOT / "fbench" / "fisher").rglob("*.py")), ids=name_of)
 def test_the_mathematics_has_no_clock_and_no_files(path):
     tree = ast.parse(path.read_text(encoding="utf-8"))
     packages = {alias.name.split(".")[0] for n in ast.walk(tree) if isinstance(n, ast.Import) for alias in n.names}
@@ -183,7 +250,10 @@ def run(code: str) -> str:
 def test_importing_fbench_imports_nothing_heavy():
     heavy = sorted({*HEAVY, "typer", "rich"})
     assert run(f"import sys, fbench; dir(fbench); print(set({heavy}) & set(sys.modules))") == "set()"
-    assert run(f"import sys, fbench.registry as r; r.SUITES.names(); print(set({heavy}) & set(sys.modules))") == "set()"
+    assert (
+        run(f"import sys, fbench.harness.registry as r; r.SUITES.names(); print(set({heavy}) & set(sys.modules))")
+        == "set()"
+    )
 
 
 FUNCTIONS = {

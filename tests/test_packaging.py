@@ -55,7 +55,16 @@ def wheel(built) -> zipfile.ZipFile:
 def sources() -> set[str]:
     """Every module by its place in the wheel."""
     own = {str(path.relative_to(ROOT)) for path in (ROOT / "fbench").rglob("*.py")}
-    return own | {f"fbench/suites/{path.name}" for path in (ROOT / "suites").glob("*.py")}
+    return own | {f"fbench/{path.relative_to(ROOT)}" for path in (ROOT / "suites").rglob("*.py")}
+
+
+def test_every_package_is_named():
+    """One that is missing from the list is silently absent from the wheel."""
+    named = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["setuptools"]["packages"]
+    folders = {
+        path.removesuffix("/__init__.py").replace("/", ".") for path in sources() if path.endswith("__init__.py")
+    }
+    assert sorted(named) == sorted(folders)
 
 
 def test_the_wheel_has_every_module_and_nothing_else(wheel):
@@ -65,7 +74,10 @@ def test_the_wheel_has_every_module_and_nothing_else(wheel):
 
 def test_modules_are_the_sources(wheel):
     assert wheel.read("fbench/suites/compare.py") == (ROOT / "suites" / "compare.py").read_bytes()
-    assert wheel.read("fbench/fisher/bait.py") == (ROOT / "fbench" / "fisher" / "bait.py").read_bytes()
+    assert (
+        wheel.read("fbench/fisher/selection/bait.py")
+        == (ROOT / "fbench" / "fisher" / "selection" / "bait.py").read_bytes()
+    )
 
 
 def test_the_wheel_knows_its_licence_and_its_needs(wheel):

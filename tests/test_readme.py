@@ -9,7 +9,9 @@ from pathlib import Path
 import pytest
 from command import typed
 
-from fbench import cli, registry
+from fbench import cli
+from fbench.cli import parameters
+from fbench.harness import registry
 from fbench.results import render, table
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -88,8 +90,11 @@ def test_links_lead_somewhere():
 
 def test_options_named_exist():
     known = {"--" + p.name.replace("_", "-") for suite in registry.SUITES for p in suite.parameters}
-    known |= {"--" + name.replace("_", "-") for name in [*cli._RUN_OPTIONS, *cli._PICK_OPTIONS]} | {"--load", "--help"}
-    known |= {name for names in cli._SECOND_NAMES.values() for name in names}
+    known |= {"--" + name.replace("_", "-") for name in [*parameters.RUN_OPTIONS, *parameters.PICK_OPTIONS]} | {
+        "--load",
+        "--help",
+    }
+    known |= {name for names in parameters.SECOND_NAMES.values() for name in names}
     assert set(re.findall(r"--[a-z][a-z-]+", README)) <= known
 
 

@@ -13,8 +13,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
-from fbench.contract import Case, Column, Context, Option, Row, Summary, Table, Unit
-from fbench.registry import suite
+from fbench.harness.contract import Case, Column, Context, Option, Row, Summary, Table, Unit
+from fbench.harness.registry import suite
 
 KEY = (Column("size", "int", "", "axis"), Column("step", "int", "", "unit"))
 COLUMNS = (*KEY, Column("value", "float", "", "grows by a share of the size a step"))

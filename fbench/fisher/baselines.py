@@ -14,11 +14,11 @@ import torch
 from torch import Tensor, nn
 
 from fbench.fisher import backpack
-from fbench.fisher.capture import evaluating
-from fbench.fisher.diagonal import fisher_diagonal
-from fbench.fisher.jacobian import automatic_batch
+from fbench.fisher.gradients.capture import evaluating
+from fbench.fisher.gradients.diagonal import fisher_diagonal
+from fbench.fisher.gradients.jacobian import automatic_batch
+from fbench.fisher.gradients.masked import masked_embedding
 from fbench.fisher.likelihood import logit_rows
-from fbench.fisher.masked import masked_embedding
 from fbench.fisher.masks import Mask
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from fbench.contract import Column, Option
+from fbench.harness.contract import Column, Option
 from fbench.learning import plan
 
 KEY = (

@@ -12,8 +12,8 @@ from typing import Any
 
 import torch
 
-from fbench.contract import Row, Unit
 from fbench.errors import TooLargeError
+from fbench.harness.contract import Row, Unit
 from fbench.learning import chunk_points, chunk_state
 from fbench.learning.chunk_passes import ShardPasses
 from fbench.learning.chunk_state import Problem
@@ -21,7 +21,7 @@ from fbench.machine import free_bytes
 from fbench.measure.chunking import chunks
 from fbench.measure.conditions import Conditions
 from fbench.measure.medians import LEAST, median_interval
-from fbench.measure.memory import peak_growth
+from fbench.measure.memory.growth import peak_growth
 from fbench.measure.timing import Meter, Pass, meter, time_together, warm_up
 from fbench.units import format_bytes
 

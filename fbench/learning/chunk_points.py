@@ -11,11 +11,11 @@ from collections.abc import Hashable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any, NamedTuple
 
-from fbench.contract import Context
 from fbench.errors import UnknownNameError, UsageError
+from fbench.harness.contract import Context
+from fbench.harness.registry import KERNELS, Kernel
+from fbench.harness.sweep import echo, parse_names, parse_sweep
 from fbench.measure.chunking import chunks, needed
-from fbench.registry import KERNELS, Kernel
-from fbench.sweep import echo, parse_names, parse_sweep
 
 NO_INNER = ":no-inner"
 """After a kernel's name: without A⁻¹, as the poster's expression has it."""

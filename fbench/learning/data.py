@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fbench.errors import DataError, InputError
+from fbench.harness.registry import dataset
 from fbench.learning import seeds
-from fbench.registry import dataset
 
 if TYPE_CHECKING:
     import torch

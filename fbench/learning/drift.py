@@ -14,9 +14,9 @@ from dataclasses import dataclass
 from functools import cached_property
 from statistics import fmean
 
-from fbench.contract import Row
-from fbench.fisher.forward_order import Layer
+from fbench.fisher.gradients.forward_order import Layer
 from fbench.fisher.masks import Mask, Overlap
+from fbench.harness.contract import Row
 from fbench.learning.fisher_draws import Diagonal
 from fbench.learning.mask_files import mask_rows
 from fbench.learning.mask_views import WHOLE, Pair, Variant, View, Watch

@@ -10,8 +10,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from fbench.contract import Column
 from fbench.errors import UsageError
+from fbench.harness.contract import Column
 from fbench.learning import arm_options as arm
 from fbench.learning import plan
 

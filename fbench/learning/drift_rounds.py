@@ -9,7 +9,7 @@ import time
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from fbench.contract import Row
+from fbench.harness.contract import Row
 from fbench.learning.drift import Views
 from fbench.learning.mask_views import View, Watch, diagonals_of, view
 from fbench.learning.rounds import Design, Outcome, Round, retrained

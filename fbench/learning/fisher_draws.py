@@ -14,7 +14,7 @@ from functools import cached_property
 import torch
 from torch import Tensor, nn
 
-from fbench.fisher.diagonal import fisher_diagonals
+from fbench.fisher.gradients.diagonal import fisher_diagonals
 from fbench.learning import seeds
 from fbench.measure.timing import elapsed
 

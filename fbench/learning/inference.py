@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from fbench.errors import InputError
-from fbench.fisher.capture import evaluating
+from fbench.fisher.gradients.capture import evaluating
 
 __all__ = ["classifier_name", "evaluate", "logits_and_features", "predict"]
 

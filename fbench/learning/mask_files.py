@@ -21,9 +21,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from fbench.contract import Row
 from fbench.errors import DataError
 from fbench.fisher.masks import Mask
+from fbench.harness.contract import Row
 
 csv.field_size_limit(2**31 - 1)  # a large layer's bits are more than Python's csv takes by itself
 

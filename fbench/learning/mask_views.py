@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from fbench.fisher.forward_order import Layer, forward_order
+from fbench.fisher.gradients.forward_order import Layer, forward_order
 from fbench.fisher.masks import Mask, top_mask
 from fbench.learning.fisher_draws import Diagonal
 from fbench.learning.strategies import State, classifier_parameters

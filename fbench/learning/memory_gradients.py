@@ -15,9 +15,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from fbench.fisher.diagonal import fisher_diagonal
-from fbench.fisher.footprint import MEMORY_BUDGET
-from fbench.fisher.jacobian import Batches, footprint, gathered, square_sums
+from fbench.fisher.gradients.diagonal import fisher_diagonal
+from fbench.fisher.gradients.footprint import MEMORY_BUDGET
+from fbench.fisher.gradients.jacobian import Batches, footprint, gathered, square_sums
 from fbench.fisher.likelihood import logit_rows
 from fbench.fisher.masks import Mask, top_mask
 from fbench.learning.memory_network import forward_bytes, model_of

@@ -13,10 +13,10 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from fbench.harness.registry import MODELS, Model
 from fbench.learning.inference import classifier_name
 from fbench.learning.networks import ResNet18
 from fbench.measure.live import LiveBytes
-from fbench.registry import MODELS, Model
 
 
 def model_of(name: str, h: int) -> Model:

@@ -14,15 +14,15 @@ from contextlib import AbstractContextManager
 import torch
 from torch import Tensor, nn
 
-from fbench.fisher.approximations import top_classes
-from fbench.fisher.bait import Search
-from fbench.fisher.diagonal import fisher_diagonal
 from fbench.fisher.embeddings import Embedding, dense_embedding, last_layer_embedding
-from fbench.fisher.masked import masked_embedding
+from fbench.fisher.gradients.diagonal import fisher_diagonal
+from fbench.fisher.gradients.masked import masked_embedding
+from fbench.fisher.selection.approximations import top_classes
+from fbench.fisher.selection.bait import Search
 from fbench.learning.inference import logits_and_features
 from fbench.learning.memory_gradients import largest_weights
 from fbench.learning.memory_network import model_of
-from fbench.learning.memory_points import Spec
+from fbench.learning.memory_spec import Spec
 from fbench.learning.recipe import Recipe
 from fbench.learning.training import train_block
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from fbench.registry import model
+from fbench.harness.registry import model
 
 if TYPE_CHECKING:
     from torch import nn

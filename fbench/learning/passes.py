@@ -14,10 +14,10 @@ from dataclasses import dataclass, replace
 
 import torch
 
-from fbench.fisher.bait import Search
+from fbench.fisher.selection.bait import Search
 from fbench.learning.selection import Picked, Prepared, guide, outputs, picked, prepare, search
 from fbench.learning.ways import Problem, Way
-from fbench.measure.memory import peak_growth
+from fbench.measure.memory.growth import peak_growth
 from fbench.measure.timing import Elapsed, elapsed
 
 

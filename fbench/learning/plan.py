@@ -15,11 +15,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fbench.errors import InputError, TooLargeError, UnknownNameError, UsageError
-from fbench.fisher.fitting import check_devices
-from fbench.fisher.plan import SelectionPlan
-from fbench.fisher.regularisation import parse_regularisation
-from fbench.registry import DATASETS, MODELS, STRATEGIES
-from fbench.sweep import parse_names, parse_sweep
+from fbench.fisher.planning.fitting import check_devices
+from fbench.fisher.planning.plan import SelectionPlan
+from fbench.fisher.selection.regularisation import parse_regularisation
+from fbench.harness.registry import DATASETS, MODELS, STRATEGIES
+from fbench.harness.sweep import parse_names, parse_sweep
 from fbench.units import format_bytes, format_count, parse_bytes
 
 if TYPE_CHECKING:

@@ -14,14 +14,14 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from fbench.contract import Row
+from fbench.harness.contract import Row
+from fbench.harness.registry import Model, Strategy
 from fbench.learning import seeds as streams
 from fbench.learning.data import Pool
 from fbench.learning.inference import evaluate
 from fbench.learning.strategies import Acquisition, Proposal, State, check_proposal
 from fbench.learning.training import Recipe, train_block
 from fbench.measure.timing import elapsed
-from fbench.registry import Model, Strategy
 
 Chosen = tuple[Proposal, float | None, float]
 """A proposal, the seconds it took (None for the start set), and those of a Fisher pass among them made before."""

@@ -12,13 +12,13 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from fbench.fisher.approximations import top_classes
-from fbench.fisher.candidates import Plain
 from fbench.fisher.embeddings import Embedding, last_layer_embedding
-from fbench.fisher.information import Information, sandwich
+from fbench.fisher.selection.approximations import top_classes
+from fbench.fisher.selection.candidates.plain import Plain
+from fbench.fisher.selection.information import Information, sandwich
 from fbench.learning.selection import outputs, random_batch
 from fbench.learning.ways import Problem, Way
-from fbench.measure.memory import peak_growth
+from fbench.measure.memory.growth import peak_growth
 from fbench.measure.timing import elapsed
 
 Scores = Callable[[], Tensor]
@@ -54,9 +54,9 @@ def embeddings(way: Way, problem: Problem, dtype: torch.dtype, device: str) -> I
 
 
 def _packed(V: Embedding, state: State) -> Scores:
-    from fbench.fisher import lane_kernels
-    from fbench.fisher.lanes import LANES
-    from fbench.fisher.packed import pack_lower, share
+    from fbench.fisher.selection.candidates import lane_kernels
+    from fbench.fisher.selection.candidates.lanes import LANES
+    from fbench.fisher.selection.candidates.packed import pack_lower, share
 
     G, H = (state.alpha * pack_lower(V.quadratic(A)) for A in (state.P, state.Q))
     found, traces = (torch.empty(len(G) * LANES, dtype=V.dtype) for _ in range(2))

@@ -10,12 +10,12 @@ import torch
 from torch import Tensor
 
 from fbench.errors import TooLargeError
-from fbench.fisher.approximations import subsample, top_classes
-from fbench.fisher.bait import Search, Selection
 from fbench.fisher.embeddings import Embedding, dense_embedding, last_layer_embedding
-from fbench.fisher.greedy import TIE
-from fbench.fisher.information import Information
-from fbench.fisher.methods import METHODS
+from fbench.fisher.selection.approximations import subsample, top_classes
+from fbench.fisher.selection.bait import Search, Selection
+from fbench.fisher.selection.greedy import TIE
+from fbench.fisher.selection.information import Information
+from fbench.fisher.selection.methods import METHODS
 from fbench.learning.synthetic import Outputs, synthetic_outputs
 from fbench.learning.ways import Problem, Way, check_memory, choose_reference, fitted, parse_way
 

@@ -13,10 +13,10 @@ from functools import cached_property
 from typing import TYPE_CHECKING, cast
 
 from fbench.errors import InputError
-from fbench.fisher.methods import METHODS
-from fbench.fisher.plan import Counts, SelectionPlan, Shape, plan_selection
+from fbench.fisher.planning.plan import Counts, SelectionPlan, Shape, plan_selection
+from fbench.fisher.selection.methods import METHODS
+from fbench.harness.registry import strategy
 from fbench.learning import seeds
-from fbench.registry import strategy
 
 if TYPE_CHECKING:
     import torch
@@ -232,7 +232,7 @@ def bait_subsample(state: State, batch_size: int) -> Proposal:
     """Candidates and F of a smaller pool."""
     import torch
 
-    from fbench.fisher.approximations import subsample
+    from fbench.fisher.selection.approximations import subsample
 
     labelled = state.labelled.cpu()
     kept = subsample(len(state.pool.ids), labelled, SUBSAMPLE * batch_size, state.generator(2))
@@ -290,7 +290,7 @@ def classifier_width(network: nn.Module) -> int:
 
 
 def _select_masked(state: State, batch_size: int, mask: Mask) -> Proposal:
-    from fbench.fisher.masked import masked_embedding
+    from fbench.fisher.gradients.masked import masked_embedding
 
     return _select(state, batch_size, masked_embedding(state.network, state.pool.images, mask))
 
@@ -309,7 +309,7 @@ def _select_last(
 def _select(state: State, batch_size: int, embedding: Embedding, method: str = "incremental") -> Proposal:
     import torch
 
-    from fbench.fisher.bait import bait_select
+    from fbench.fisher.selection.bait import bait_select
 
     how = state.acquisition
     chosen = bait_select(

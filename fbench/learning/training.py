@@ -22,10 +22,10 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from fbench.errors import InputError
+from fbench.harness.registry import Model
 from fbench.learning import seeds as streams
 from fbench.learning.networks import replica, stack
 from fbench.learning.recipe import Recipe
-from fbench.registry import Model
 
 __all__ = ["Recipe", "initial_network", "train_block"]
 

@@ -13,13 +13,13 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from fbench.errors import UnknownNameError
-from fbench.fisher.fitting import CHUNKED, check_devices, device_plans, largest_chunk
-from fbench.fisher.methods import METHODS
-from fbench.fisher.plan import Counts, SelectionPlan, Shape, plan_selection
-from fbench.fisher.trace import CHUNK_SIZE
+from fbench.fisher.planning.fitting import CHUNKED, check_devices, device_plans, largest_chunk
+from fbench.fisher.planning.plan import Counts, SelectionPlan, Shape, plan_selection
+from fbench.fisher.selection.methods import METHODS
+from fbench.fisher.selection.trace import CHUNK_SIZE
+from fbench.harness.sweep import parse_names
 from fbench.learning.strategies import SUBSAMPLE, components_of
 from fbench.machine import free_bytes
-from fbench.sweep import parse_names
 
 Kind = Literal["selection", "random", "score"]
 

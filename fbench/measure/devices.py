@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from fbench.errors import DeviceError
-from fbench.sweep import split_items
+from fbench.harness.sweep import split_items
 
 _CUDA = re.compile(r"cuda(?::(?P<ordinal>[0-9]{1,6}))?")  # more digits than six are no GPU, only a slip
 _ORDINALS = re.compile(r"(?P<first>[0-9]{1,6})(?:\.\.(?P<last>[0-9]{1,6}))?")

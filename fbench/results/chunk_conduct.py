@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from fbench.contract import Row
+from fbench.harness.contract import Row
 from fbench.measure.medians import LEAST
 from fbench.results.chunk_points import Control, Point, Tables, by_block, number
 from fbench.results.chunk_words import span

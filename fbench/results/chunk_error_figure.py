@@ -6,7 +6,7 @@ import itertools
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
-from fbench.contract import Figure, Panel, Series
+from fbench.harness.contract import Figure, Panel, Series
 from fbench.results.chunk_axes import ticks_of
 from fbench.results.chunk_points import Point
 from fbench.results.chunk_sweeps import Sweep

@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from fbench.contract import Figure, Panel, Row, Series
+from fbench.harness.contract import Figure, Panel, Row, Series
 from fbench.measure.chunking import Decomposition
 from fbench.measure.spectrum import find_period, spectrum
 from fbench.results.chunk_axes import Axis, nice, ticks_of

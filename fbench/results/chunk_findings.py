@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from fbench.contract import Row
+from fbench.harness.contract import Row
 from fbench.results import chunk_conduct
 from fbench.results.chunk_kernels import compared
 from fbench.results.chunk_points import Control, Tables, read_points

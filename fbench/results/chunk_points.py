@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from statistics import median
 from typing import Any
 
-from fbench.contract import Row
+from fbench.harness.contract import Row
 from fbench.measure import chunking
 from fbench.measure.medians import Median, drift, median_interval, repeat_interval
 from fbench.measure.statistics import Interval

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from fbench.contract import Summary, Table
+from fbench.harness.contract import Summary, Table
 from fbench.results.chunk_figures import figures
 from fbench.results.chunk_findings import findings
 from fbench.results.chunk_points import Control, Point, Tables, complete, read_points

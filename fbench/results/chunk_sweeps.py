@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from statistics import median
 from typing import Any, NamedTuple
 
-from fbench.contract import Row
+from fbench.harness.contract import Row
 from fbench.measure import spectrum
 from fbench.measure.medians import knee
 from fbench.results.chunk_points import Control, Point, ceilings, shard

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from statistics import median
 from typing import NamedTuple
 
-from fbench.contract import Row
+from fbench.harness.contract import Row
 from fbench.measure import spectrum
 from fbench.measure.chunking import Decomposition, decompose, smooth
 from fbench.results.chunk_points import number

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from fbench.contract import Figure, Heat, Panel, Row, Series
+from fbench.harness.contract import Figure, Heat, Panel, Row, Series
 from fbench.measure.falls import LEAST_LAYERS, Fall
 from fbench.results.drift_falls import LEVEL, Found, profile
 from fbench.results.drift_rows import Drift, Floats, Variant, fisher_values

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from fbench.contract import Row
+from fbench.harness.contract import Row
 from fbench.measure.statistics import Mean, mean_interval
 from fbench.results import drift_answer, drift_claim, drift_falls, drift_layers, drift_smooth, drift_time
 from fbench.results.chunk_words import listed, span

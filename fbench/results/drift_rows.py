@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from fbench.contract import Row
+from fbench.harness.contract import Row
 
 Floats = NDArray[np.float64]
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from fbench.contract import Panel, Series
+from fbench.harness.contract import Panel, Series
 from fbench.measure.statistics import mean_interval
 from fbench.results.chunk_axes import nice
 from fbench.results.drift_rows import Floats

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from fbench.contract import Row
+from fbench.harness.contract import Row
 from fbench.measure.falls import LEAST_LAYERS, Fall, fit_fall
 from fbench.measure.statistics import mean_interval
 from fbench.results.drift_falls import LEVEL, STEEP, profile, steepness

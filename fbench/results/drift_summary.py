@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from fbench.contract import Summary, Table
+from fbench.harness.contract import Summary, Table
 from fbench.measure.statistics import mean_interval
 from fbench.results import drift_falls, drift_time
 from fbench.results.drift_falls import BESIDE, KINDS, Found

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from fbench.contract import Row, Table
+from fbench.harness.contract import Row, Table
 from fbench.measure.statistics import Mean, mean_interval
 from fbench.results.drift_names import percent, rounds_said, seeds_said
 from fbench.results.drift_rows import Drift, Floats

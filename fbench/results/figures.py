@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from fbench.contract import Figure, Panel
+from fbench.harness.contract import Figure, Panel
 from fbench.results.heat_maps import draw_heat
 from fbench.results.strokes import draw_series
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from fbench.contract import Figure, Panel, Row, Series, Summary, Table
+from fbench.harness.contract import Figure, Panel, Row, Series, Summary, Table
 from fbench.results import ratios
 from fbench.results.ratios import Ratio, factor, geometric, with_interval
 from fbench.units import format_bytes, format_seconds

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fbench.contract import Heat
+from fbench.harness.contract import Heat
 from fbench.results.chunk_axes import nice
 
 if TYPE_CHECKING:

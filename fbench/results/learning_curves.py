@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from fbench.contract import Figure, Panel, Row, Series, Summary, Table
+from fbench.harness.contract import Figure, Panel, Row, Series, Summary, Table
 from fbench.measure.curves import aulc, label_saving, penalty_matrix
 from fbench.measure.statistics import Mean, mean_interval, paired
 from fbench.results.findings import exploratory, number, p_value, plus_minus, sequence

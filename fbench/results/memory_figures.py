@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Literal, NamedTuple
 
-from fbench.contract import Figure, Panel, Row, Series
+from fbench.harness.contract import Figure, Panel, Row, Series
 from fbench.results.memory_peaks import (
     Measured,
     Meter,

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from fbench.contract import Row
+from fbench.harness.contract import Row
 from fbench.measure.leaks import LEAST_ROUNDS, Leak, leak
 from fbench.results import memory_conduct
 from fbench.results.chunk_words import listed, span

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from statistics import median
 from typing import Any, NamedTuple
 
-from fbench.contract import Row
+from fbench.harness.contract import Row
 from fbench.units import format_bytes
 
 Tables = Mapping[str, Sequence[Row]]

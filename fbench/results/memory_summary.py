@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
-from fbench.contract import Row, Summary, Table
+from fbench.harness.contract import Row, Summary, Table
 from fbench.results.chunk_words import span
 from fbench.results.memory_figures import figures
 from fbench.results.memory_findings import findings

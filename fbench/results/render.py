@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from fbench.contract import Summary, Table
+from fbench.harness.contract import Summary, Table
 from fbench.units import format_seconds
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from statistics import fmean, median
 from typing import Any
 
-from fbench.contract import Row
+from fbench.harness.contract import Row
 from fbench.measure.statistics import Mean, mean_interval
 from fbench.results.ratios import Seconds
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from fbench.contract import Row
+from fbench.harness.contract import Row
 from fbench.results.ratios import Ratio, factor, geometric, ratio
 from fbench.results.selection_cases import (
     LETTERS,

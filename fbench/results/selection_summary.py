@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from fbench.contract import Figure, Panel, Row, Series, Summary, Table
+from fbench.harness.contract import Figure, Panel, Row, Series, Summary, Table
 from fbench.results.ratios import Seconds, factor, geometric, ratio, with_interval
 from fbench.results.selection_cases import (
     LETTERS,

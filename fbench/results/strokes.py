@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
-from fbench.contract import Series
+from fbench.harness.contract import Series
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

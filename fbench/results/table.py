@@ -12,8 +12,8 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from fbench.contract import Column, Row
 from fbench.errors import FolderError
+from fbench.harness.contract import Column, Row
 
 csv.field_size_limit(2**31 - 1)
 

@@ -44,7 +44,7 @@ from pytest_benchmark.fixture import BenchmarkFixture
 from pytest_benchmark.timers import default_timer
 from pytest_benchmark.utils import NameWrapper
 
-from fbench.contract import Table
+from fbench.harness.contract import Table
 from fbench.measure.environment import environment
 from fbench.measure.medians import median_interval
 from fbench.measure.timing import CpuMeter, measure

@@ -32,11 +32,11 @@ from pathlib import Path
 import torch
 
 import fbench
-from fbench.contract import Table
-from fbench.fisher.trace import prepare
+from fbench.fisher.selection.trace import prepare
+from fbench.harness.contract import Table
 from fbench.measure.environment import environment
-from fbench.measure.memory_readers import RssReader
-from fbench.measure.memory_sampler import PERIOD_S, Sampler
+from fbench.measure.memory.readers import RssReader
+from fbench.measure.memory.sampler import PERIOD_S, Sampler
 from fbench.measure.statistics import mean_interval
 from fbench.measure.timing import CpuMeter, Pass
 from fbench.results.render import markdown_table

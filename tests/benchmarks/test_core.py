@@ -10,7 +10,7 @@ import torch
 
 import fbench
 import fbench.learning.models
-from fbench.registry import KERNELS, MODELS
+from fbench.harness.registry import KERNELS, MODELS
 
 
 @pytest.fixture(scope="module")

@@ -15,8 +15,8 @@ import shutil
 import sys
 from pathlib import Path
 
-from fbench import registry
-from fbench.contract import Summary
+from fbench.harness import registry
+from fbench.harness.contract import Summary
 from fbench.results import figures, render, table
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -11,9 +11,9 @@ import reference
 import torch
 
 import fbench
-from fbench import registry
 from fbench.fisher import backpack, baselines
 from fbench.fisher.baselines import BASELINES, Question
+from fbench.harness import registry
 from fbench.learning.fisher_passes import max_rel_error
 
 HERE = ("loop", "vmap", "batched")

@@ -6,10 +6,11 @@ import pytest
 import torch
 
 import fbench
-from fbench.fisher import embeddings, packed
+from fbench.fisher import embeddings
+from fbench.fisher.selection.candidates import packed
+from fbench.harness.registry import MODELS
 from fbench.learning.data import digits
 from fbench.learning.inference import logits_and_features
-from fbench.registry import MODELS
 
 LABELLED = [3, 50, 149]
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from fbench.fisher import fitting
+from fbench.fisher.planning import fitting
 from fbench.learning import blocks, passes, selection, ways
 from fbench.learning.blocks import Task
 from fbench.learning.ways import Problem, parse_way

@@ -8,12 +8,12 @@ import math
 import pytest
 import torch
 
-from fbench import registry
 from fbench.errors import InputError, TooLargeError
+from fbench.harness import registry
+from fbench.harness.registry import Kernel
 from fbench.learning import chunk_cases
 from fbench.learning.chunk_cases import Task, run
 from fbench.measure.timing import Timed
-from fbench.registry import Kernel
 
 SUITE = registry.SUITES.get("chunksize")
 POINT = {"kernel": "fused", "dtype": "float32", "classes": 3, "dim": 12, "phase": "sweep", "candidates": 23}

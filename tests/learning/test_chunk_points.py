@@ -12,9 +12,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fbench.contract import Context
 from fbench.errors import SweepError, UnknownNameError, UsageError
-from fbench.fisher.greedy import shard_bounds, shard_edges
+from fbench.fisher.selection.greedy import shard_bounds, shard_edges
+from fbench.harness.contract import Context
 from fbench.learning import chunk_points
 from fbench.learning.chunk_points import parse_kernel, points, resolve, shares
 from fbench.measure.chunking import chunks, needed

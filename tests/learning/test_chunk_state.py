@@ -82,7 +82,7 @@ def test_a_shard_is_in_the_dtype_asked_for(built, kind):
 @pytest.mark.parametrize("problem", [EVEN, ODD])
 @pytest.mark.parametrize("kernel", ["published", "fused", "incremental"])
 def test_prepared_kernels_score_their_shard(problem, kernel):
-    from fbench.registry import KERNELS
+    from fbench.harness.registry import KERNELS
 
     given = chunk_state.prepared(problem, kernel, 0)
     found = KERNELS.get(kernel).run(given, slice(3, 9), True)

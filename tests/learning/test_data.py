@@ -12,8 +12,8 @@ import pytest
 import torch
 
 from fbench.errors import DataError, InputError
+from fbench.harness.registry import DATASETS
 from fbench.learning import data
-from fbench.registry import DATASETS
 
 CIFAR_FOLDER = Path(os.environ.get("FBENCH_DATA_DIR", "/nonexistent"))
 needs_cifar = pytest.mark.skipif(

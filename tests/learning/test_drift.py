@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 from scipy import stats
 from torch import Tensor
 
-from fbench.contract import Row
-from fbench.fisher.forward_order import Layer
+from fbench.fisher.gradients.forward_order import Layer
 from fbench.fisher.masks import Mask, kept, top_mask
+from fbench.harness.contract import Row
 from fbench.learning.drift import Views, places
 from fbench.learning.mask_views import WHOLE, View, Watch, make_view
 

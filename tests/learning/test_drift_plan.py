@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 import fbench.learning.models  # noqa: F401  (registers the models)
-from fbench import registry
 from fbench.errors import UnknownNameError, UsageError
+from fbench.harness import registry
 from fbench.learning import drift_plan
 from fbench.learning.drift_plan import halves, parse_fractions, resolve_drift, shown, watched
 from fbench.learning.plan import some_of

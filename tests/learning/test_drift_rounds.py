@@ -10,7 +10,8 @@ import pytest
 import torch
 
 import fbench.learning.models  # noqa: F401  (registers the models)
-from fbench.contract import Row
+from fbench.harness.contract import Row
+from fbench.harness.registry import MODELS, STRATEGIES
 from fbench.learning import drift_rounds, fisher_draws
 from fbench.learning.data import Images, split
 from fbench.learning.drift_rounds import Watcher
@@ -18,7 +19,6 @@ from fbench.learning.mask_views import WHOLE, Watch
 from fbench.learning.recipe import Recipe
 from fbench.learning.rounds import Design, play
 from fbench.learning.strategies import Acquisition
-from fbench.registry import MODELS, STRATEGIES
 
 ROUNDS, SEEDS, N = 3, (0, 4), 20
 WATCH = Watch(samples=(8, N), redraws=(1, 2), fractions=(0.05, 0.1))

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from fbench.fisher.diagonal import fisher_diagonal
+from fbench.fisher.gradients.diagonal import fisher_diagonal
 from fbench.learning import fisher_draws
 from fbench.learning.fisher_draws import FisherDraws, two_draws
 from fbench.learning.networks import SmallNet

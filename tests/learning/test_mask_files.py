@@ -14,9 +14,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import fbench
-from fbench.contract import COMMON_COLUMNS
 from fbench.errors import DataError
 from fbench.fisher.masks import Mask
+from fbench.harness.contract import COMMON_COLUMNS
 from fbench.learning.drift_plan import MASKS
 from fbench.learning.mask_files import load_masks, mask_rows, pack, unpack
 from fbench.results import table

@@ -7,12 +7,12 @@ from contextlib import contextmanager
 
 import pytest
 
-from fbench import registry
+from fbench.harness import registry
 from fbench.learning import memory_cases
 from fbench.learning.memory_cases import Task, run
 from fbench.learning.memory_model import predicted
-from fbench.learning.memory_points import PHASES
-from fbench.measure.memory_watch import Peak, ReaderFacts, Round
+from fbench.learning.memory_spec import PHASES
+from fbench.measure.memory.watch import Peak, ReaderFacts, Round
 
 SUITE = registry.SUITES.get("memory")
 OPTIONS = {

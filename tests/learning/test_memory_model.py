@@ -16,14 +16,14 @@ from hypothesis import strategies as st
 from memory_sizes import METHODS, sizes
 from torch import nn
 
-from fbench.fisher.plan import with_margin
+from fbench.fisher.planning.plan import with_margin
+from fbench.harness.registry import Model
 from fbench.learning import memory_gradients, memory_model, memory_network
 from fbench.learning.memory_gradients import gradients
 from fbench.learning.memory_model import limits, predicted
 from fbench.learning.memory_passes import play
-from fbench.learning.memory_points import PHASES, Spec
+from fbench.learning.memory_spec import PHASES, Spec
 from fbench.measure.live import LiveBytes
-from fbench.registry import Model
 
 INSIDE = {"mask": 12}
 """Bytes of every weight that an operation takes inside, where nobody counts: kthvalue's copy and its numbers."""

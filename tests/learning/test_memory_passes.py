@@ -11,7 +11,7 @@ import pytest
 import torch
 from memory_sizes import METHODS, sizes
 
-from fbench.fisher.bait import Search
+from fbench.fisher.selection.bait import Search
 from fbench.learning import memory_passes
 from fbench.learning.memory_passes import play
 from fbench.measure.live import LiveBytes

@@ -11,11 +11,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fbench.contract import Context
 from fbench.errors import SweepError, UnknownNameError, UsageError
-from fbench.fisher.shapes import Shape
-from fbench.learning import memory_points
-from fbench.learning.memory_points import PHASES, Method, parse_image, parse_method, points, resolve, spec, unfit
+from fbench.fisher.planning.shapes import Shape
+from fbench.harness.contract import Context
+from fbench.learning import memory_points, memory_spec
+from fbench.learning.memory_points import parse_image, points, resolve, unfit
+from fbench.learning.memory_spec import PHASES, Method, parse_method, spec
 
 OPTIONS = {
     "methods": ("incremental", "fused", "incremental:mask"),
@@ -52,7 +53,7 @@ def point(**more):
 # As typed
 
 
-@pytest.mark.parametrize("engine", memory_points.ENGINES)
+@pytest.mark.parametrize("engine", memory_spec.ENGINES)
 def test_a_method_and_its_mask(engine):
     assert parse_method(engine) == Method(engine, masked=False)
     if engine != "factored":
@@ -134,7 +135,7 @@ def test_models():
 def test_planning_of_a_last_layer_needs_no_torch():
     code = f"""
 import sys
-from fbench.contract import Context
+from fbench.harness.contract import Context
 from fbench.learning import memory_points as points
 options = {options(methods=("incremental", "fused"), features=0)!r}
 assert points.points(points.resolve(options, Context()))

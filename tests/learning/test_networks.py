@@ -10,8 +10,8 @@ from torch import nn
 
 import fbench.learning.models  # noqa: F401  (registers the models)
 from fbench.errors import InputError
+from fbench.harness.registry import MODELS
 from fbench.learning.networks import GroupedLinear, ResNet18, SmallNet, replica, stack
-from fbench.registry import MODELS
 
 Build = Callable[[int], nn.Module]
 

@@ -9,10 +9,10 @@ import pytest
 import torch
 
 from fbench.errors import DataError, InputError, SweepError, TooLargeError, UnknownNameError, UsageError
-from fbench.fisher.plan import with_margin
+from fbench.fisher.planning.plan import with_margin
+from fbench.harness.registry import DATASETS, MODELS, STRATEGIES, SUITES, Model, Strategy
 from fbench.learning import plan
 from fbench.learning.strategies import classifier_parameters
-from fbench.registry import DATASETS, MODELS, STRATEGIES, SUITES, Model, Strategy
 
 SMALL = 9648  # weights of the small network on digits: 9·16 + 16 + 16 + 9·16·32 + …; held to by a test below
 CLASSIFIER = 160
@@ -267,7 +267,7 @@ def test_an_arm_that_does_not_fit_is_refused_before_its_first_training(monkeypat
     need = plan._selection("bait-diagonal", plan._sizes(resolve()))
     assert need is not None
     room = with_margin(need.growth + need.inputs)  # the embedding is yet to be made
-    monkeypatch.setattr("fbench.fisher.fitting.free_bytes", lambda device: room)
+    monkeypatch.setattr("fbench.fisher.planning.fitting.free_bytes", lambda device: room)
     match = (
         r"^bait\+fish: the selection needs .* beyond its inputs, .* to spare, and .* are free on cpu: d = 328; in .*"
         r".*\. Of --strategies .*bait-binary, bait-diagonal, .*random fit$"
@@ -277,7 +277,7 @@ def test_an_arm_that_does_not_fit_is_refused_before_its_first_training(monkeypat
     assert "bait+random-mask" not in str(refused.value)
     for name in ("random", "bait-binary", "bait-diagonal"):
         plan.design(name, (0,), ("cpu",), resolve())
-    monkeypatch.setattr("fbench.fisher.fitting.free_bytes", lambda device: room - 1)
+    monkeypatch.setattr("fbench.fisher.planning.fitting.free_bytes", lambda device: room - 1)
     with pytest.raises(TooLargeError, match=r"^bait-diagonal: the selection needs"):
         plan.design("bait-diagonal", (0,), ("cpu",), resolve())
 

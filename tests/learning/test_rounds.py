@@ -11,12 +11,12 @@ import torch
 
 import fbench.learning.models  # noqa: F401  (registers the models)
 from fbench.errors import InputError
+from fbench.harness.registry import MODELS, STRATEGIES, Strategy
 from fbench.learning import rounds as playing
 from fbench.learning.data import Images, split
 from fbench.learning.recipe import Recipe
 from fbench.learning.rounds import Design, Outcome, batches_of, retrained
 from fbench.learning.strategies import Acquisition, Proposal, State, random
-from fbench.registry import MODELS, STRATEGIES, Strategy
 
 START, BATCH, ROUNDS = 6, 3, 3
 SEEDS = (0, 4)

@@ -9,8 +9,8 @@ import reference as slow
 import torch
 
 from fbench.errors import TooLargeError
-from fbench.fisher import fitting
-from fbench.fisher.greedy import TIE
+from fbench.fisher.planning import fitting
+from fbench.fisher.selection.greedy import TIE
 from fbench.learning import selection, ways
 from fbench.learning.selection import Picked, Reference, select
 from fbench.learning.ways import Problem, check_memory, parse_way

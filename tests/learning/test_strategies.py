@@ -11,16 +11,17 @@ import torch
 from scipy import stats
 from torch import Tensor
 
-import fbench.fisher.bait
-import fbench.fisher.diagonal
+import fbench.fisher.gradients.diagonal
+import fbench.fisher.selection.bait
 import fbench.learning.models
 from fbench.errors import InputError
-from fbench.fisher.approximations import binary, principal, subsample, top_classes
-from fbench.fisher.bait import Selection, bait_select
 from fbench.fisher.embeddings import Embedding, last_layer_embedding
-from fbench.fisher.masked import masked_embedding
+from fbench.fisher.gradients.masked import masked_embedding
 from fbench.fisher.masks import Mask, kept
-from fbench.fisher.plan import shape_of
+from fbench.fisher.planning.plan import shape_of
+from fbench.fisher.selection.approximations import binary, principal, subsample, top_classes
+from fbench.fisher.selection.bait import Selection, bait_select
+from fbench.harness.registry import MODELS, STRATEGIES
 from fbench.learning import fisher_draws, seeds
 from fbench.learning.data import Pool
 from fbench.learning.inference import logits_and_features
@@ -37,7 +38,6 @@ from fbench.learning.strategies import (
     fish_mask,
 )
 from fbench.learning.training import train_block
-from fbench.registry import MODELS, STRATEGIES
 
 APPROXIMATE = ("bait-top2", "bait-binary", "bait-diagonal", "bait-subsample", "bait-pca")
 BUILT_IN = ("random", "bait", "bait+fish", "bait+random-mask", *APPROXIMATE)
@@ -124,7 +124,7 @@ def selections(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Embedding, dict[st
         asked.append((embedding, named, bait_select(embedding, batch_size, **named)))
         return asked[-1][2]
 
-    monkeypatch.setattr(fbench.fisher.bait, "bait_select", spy)
+    monkeypatch.setattr(fbench.fisher.selection.bait, "bait_select", spy)
     return asked
 
 
@@ -272,7 +272,7 @@ def test_a_fish_mask_keeps_the_classifier_and_the_fraction(trained: State, fract
 def test_a_fish_mask_keeps_the_largest_of_the_rest(trained: State) -> None:
     state = with_acquisition(trained, fisher_samples=N)
     mask = fish_mask(state)
-    diagonal = fbench.fisher.diagonal.fisher_diagonal(state.network, state.pool.images)
+    diagonal = fbench.fisher.gradients.diagonal.fisher_diagonal(state.network, state.pool.images)
     free = [name for name in mask if name not in mask.always]
     inside = torch.cat([diagonal[name][mask[name]] for name in free])
     outside = torch.cat([diagonal[name][~mask[name]] for name in free])
@@ -331,7 +331,7 @@ def test_the_random_mask_has_the_fish_masks_count_everywhere(trained: State, mon
         masks.append(mask)
         return masked_embedding(network, images, mask)
 
-    monkeypatch.setattr("fbench.fisher.masked.masked_embedding", spy)
+    monkeypatch.setattr("fbench.fisher.gradients.masked.masked_embedding", spy)
     propose("bait+fish", trained)
     propose("bait+random-mask", trained)
     propose("bait+random-mask", dataclasses.replace(trained, round=2))
@@ -355,7 +355,7 @@ def test_the_selection_runs_in_the_dtype_asked_for(
         asked.append(named)
         return bait_select(*given, **named)
 
-    monkeypatch.setattr(fbench.fisher.bait, "bait_select", spy)
+    monkeypatch.setattr(fbench.fisher.selection.bait, "bait_select", spy)
     state = with_acquisition(trained, dtype=dtype, devices=("cpu", "cpu"))
     found = propose(name, state)
     assert asked[0]["dtype"] is getattr(torch, dtype)

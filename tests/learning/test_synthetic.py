@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 import torch
 
-from fbench.fisher.bait import bait_select
 from fbench.fisher.embeddings import last_layer_embedding
+from fbench.fisher.selection.bait import bait_select
 from fbench.learning.synthetic import synthetic_outputs
 
 

@@ -14,10 +14,10 @@ from torch import Tensor, nn
 
 import fbench.learning.models  # noqa: F401  (registers the models)
 from fbench.errors import InputError
+from fbench.harness.registry import MODELS, Model
 from fbench.learning.networks import ResNet18, SmallNet
 from fbench.learning.recipe import Recipe
 from fbench.learning.training import initial_network, train_block
-from fbench.registry import MODELS, Model
 
 SMALL = MODELS.get("small")
 QUICK = Recipe(epochs=3, train_batch=8, learning_rate=0.01)
@@ -101,7 +101,7 @@ def test_another_process_gives_the_same_bits() -> None:
         import torch
         import fbench.learning.models
         from fbench.learning.training import Recipe, train_block
-        from fbench.registry import MODELS
+        from fbench.harness.registry import MODELS
         torch.set_num_threads({torch.get_num_threads()})
         x = torch.arange(2 * 19 * 64).remainder(97).div(97).view(2, 19, 1, 8, 8)
         y = torch.arange(38).view(2, 19) % 4

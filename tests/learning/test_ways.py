@@ -7,8 +7,8 @@ from dataclasses import replace
 import pytest
 
 from fbench.errors import SweepError, TooLargeError, UnknownNameError
-from fbench.fisher import fitting
-from fbench.fisher.plan import Shape
+from fbench.fisher.planning import fitting
+from fbench.fisher.planning.plan import Shape
 from fbench.learning import ways
 from fbench.learning.ways import Problem, parse_way, parse_ways
 

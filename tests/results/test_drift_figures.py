@@ -196,8 +196,8 @@ def test_every_fraction_has_a_line_and_its_fall_where_it_is_clear(fits):
     assert min(high.y) <= place.y[0] <= max(high.y)
     assert "diamond" in figure.note
     depths, fitted = fits[0]
-    assert depths.tolist() == list(low.x)
-    assert (100 * fitted).tolist() == pytest.approx(low.y)
+    assert depths.tolist() == list(high.x)
+    assert (100 * fitted).tolist() == pytest.approx(high.y)
     expected = shares(tables["results"])
     assert low.y[0] == pytest.approx(np.mean([expected[number, 0] for number in range(3)]))
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from fbench.contract import Figure, Panel, Series
+from fbench.harness.contract import Figure, Panel, Series
 from fbench.results.figures import _grid, _spread, draw
 
 POINTS = [(20.0, 0.4), (20.0, 0.5), (40.0, 0.6), (40.0, 0.7), (60.0, 0.7), (60.0, 0.8)]

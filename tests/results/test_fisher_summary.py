@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from fbench.contract import Row
+from fbench.harness.contract import Row
 from fbench.results.fisher_summary import ratio, read_cases, summary
 from fbench.results.ratios import factor
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from fbench.contract import Figure, Heat, Panel, Series
+from fbench.harness.contract import Figure, Heat, Panel, Series
 from fbench.results.figures import draw
 from fbench.results.heat_maps import _edges
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from fbench.contract import Row, Summary
+from fbench.harness.contract import Row, Summary
 from fbench.measure.curves import aulc
 from fbench.measure.statistics import mean_interval, paired
 from fbench.results.learning_curves import read_curves, summary

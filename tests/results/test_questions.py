@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from fbench.errors import UsageError
-from fbench.registry import SUITES
+from fbench.harness.registry import SUITES
 from fbench.results.questions import Question, parse_questions
 
 

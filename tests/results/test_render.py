@@ -6,7 +6,7 @@ import io
 
 from rich.console import Console
 
-from fbench.contract import Figure, Summary, Table
+from fbench.harness.contract import Figure, Summary, Table
 from fbench.results.render import markdown, markdown_table, rich_table
 
 TABLE = Table("Arms", ["strategy", "95 %", "p"], [["random", "", "0.5"], ["bait", "0.1 to 0.2", ""]], "A note.")

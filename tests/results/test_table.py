@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fbench.contract import Column
 from fbench.errors import FolderError
+from fbench.harness.contract import Column
 from fbench.results import table
 
 COLUMNS = (

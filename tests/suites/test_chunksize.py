@@ -17,7 +17,8 @@ from typing import Any
 import pytest
 from command import Ended, finished, table
 
-from fbench import cli, registry
+from fbench import cli
+from fbench.harness import registry
 
 
 def words_of(text: str) -> list[str]:
@@ -32,7 +33,7 @@ COMMAND = [sys.executable, "-c", "from fbench.cli import main; main()", "chunksi
 SUITE = registry.SUITES.get("chunksize")
 
 FAULTY = """
-from fbench.registry import KERNELS, Kernel
+from fbench.harness.registry import KERNELS, Kernel
 
 def prepare(embedding, inverse, fisher, sign):
     return embedding

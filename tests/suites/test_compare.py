@@ -21,8 +21,9 @@ import pytest
 import torch
 from command import Ended, table
 
-from fbench import cli, registry
-from fbench.folder import RunFolder, clear
+from fbench import cli
+from fbench.harness import registry
+from fbench.harness.folder import RunFolder, clear
 from fbench.learning import plan
 
 
@@ -261,7 +262,7 @@ from torch import nn
 
 from fbench.learning.data import Images
 from fbench.learning.strategies import Proposal
-from fbench.registry import dataset, model, strategy
+from fbench.harness.registry import dataset, model, strategy
 
 
 @strategy("lowest", "the first positions")
@@ -409,7 +410,8 @@ MORE += ["--strategies", "random,bait", "--jobs", "1"]
 LAUNCHER = textwrap.dedent("""
     import json, os, signal, sys
     import matplotlib.pyplot, sklearn.datasets, torch
-    from fbench import cli, options, registry, runner
+    from fbench import cli
+    from fbench.harness import options, registry, runner
     import fbench.results.figures, fbench.results.learning_curves, fbench.learning.rounds
     registry.SUITES.names(), registry.STRATEGIES.names(), registry.DATASETS.names(), registry.MODELS.names()
     print("ready", flush=True)

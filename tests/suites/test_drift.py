@@ -16,7 +16,8 @@ import torch
 from command import Ended, finished, table
 
 import fbench as product
-from fbench import cli, registry
+from fbench import cli
+from fbench.harness import registry
 
 WORDS = (
     "--rounds 2 --seeds 2 --epochs 2 --pool 200 --test 60 --batch 5 --start 12 --fisher-samples 40 --model small "

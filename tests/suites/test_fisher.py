@@ -12,8 +12,9 @@ import pytest
 import torch
 from command import Ended, table
 
-from fbench import cli, registry
+from fbench import cli
 from fbench.fisher.baselines import BASELINES
+from fbench.harness import registry
 
 TINY = "--model small --size 8 --channels 1 --classes 3 --samples 6 --weights 60 --passes 2 --threads 1 --device cpu"
 

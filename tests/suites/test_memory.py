@@ -16,8 +16,9 @@ from typing import Any
 import pytest
 from command import Ended, finished, table, typed
 
-from fbench import cli, registry
-from fbench.learning.memory_points import PHASES
+from fbench import cli
+from fbench.harness import registry
+from fbench.learning.memory_spec import PHASES
 
 
 def words_of(text: str) -> list[str]:
@@ -39,7 +40,7 @@ from pathlib import Path
 
 from torch import nn
 
-from fbench.registry import model
+from fbench.harness.registry import model
 
 
 @model("plain", "a linear layer", block=1)

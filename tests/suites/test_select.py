@@ -20,8 +20,9 @@ import reference as slow
 import torch
 from command import Ended, finished, table
 
-from fbench import cli, registry
-from fbench.contract import Case, Context
+from fbench import cli
+from fbench.harness import registry
+from fbench.harness.contract import Case, Context
 from fbench.learning import ways
 from fbench.learning.synthetic import synthetic_outputs
 from fbench.units import format_bytes

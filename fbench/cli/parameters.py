@@ -1,0 +1,96 @@
+"""What can be typed: the options of every command, as functions whose signatures typer reads."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping, Set
+from typing import Annotated, Any
+
+from fbench.harness import registry
+from fbench.harness.registry import Suite
+
+RUN_OPTIONS: dict[str, tuple[Any, Any, str]] = {
+    "device": (str, "auto", "auto, cpu, cuda, or a list such as cuda:0,cuda:1: several shard the pool"),
+    "gpus": (str, "", "the same by number: 0,1 or 0..3 or all or a UUID"),
+    "threads": (int, 0, "CPU threads a process, pinned and recorded; 0 shares the cores among the jobs"),
+    "jobs": (int, 0, "processes side by side; 0 is one a core, at most 4, where the suite allows it"),
+    "out": (str, "", "the run's folder; reports/SUITE/RUN-ID if not given"),
+    "preset": (str, "", "published settings: see `fbench list presets`; what you type beside it wins"),
+    "fresh": (bool, False, "start anew, even where an unfinished run could be taken up"),
+    "overwrite": (bool, False, "replace what --out holds"),
+    "retry": (bool, False, "measure failed and out-of-memory cases again"),
+    "dry_run": (bool, False, "print the plan and what each case will cost, and stop"),
+}
+SECOND_NAMES = {"dry_run": ["--plan"]}
+
+PICK_OPTIONS: dict[str, tuple[Any, Any, str]] = {
+    "batch": (str, "", "B, how many to pick"),
+    "labelled": (str, "", "positions, or a mask, that have their labels: .npy, .npz, .csv (its column index) or .txt"),
+    "out": (str, "picks.csv", "the file to write: position, index, score, gap"),
+    "overwrite": (bool, False, "replace what --out names"),
+    "method": (str, "exact", "exact, top2 (or another number of classes), binary, diagonal, or pca:H"),
+    "regularisation": (str, "1", "λ; rel:c means c · tr F/d"),
+    "oversample": (str, "2", "forward picks over B, before the backward removals"),
+    "dtype": (str, "", "float32 or float64; that of the arrays if not given"),
+    "device": RUN_OPTIONS["device"],
+    "gpus": RUN_OPTIONS["gpus"],
+    "threads": (str, "0", "CPU threads; 0 takes as many as there are cores"),
+    "dry_run": (bool, False, "print what it would hold in memory and what else would fit, and stop"),
+}
+
+
+def fixed_command(function: Callable[[list[str]], int]) -> Callable[..., int]:
+    """A function of the words that stand behind the command's name."""
+    import typer
+
+    def command(context: typer.Context) -> int:
+        return function(context.args)
+
+    command.__annotations__ = {"context": typer.Context, "return": int}
+    return command
+
+
+def suite_command(suite: Suite, conduct: Callable[[Mapping[str, Any], Set[str]], int]) -> Callable[..., int]:
+    """A function whose signature typer reads: the suite's options, then how to run."""
+    import typer
+
+    def command(context: typer.Context, **typed: Any) -> int:
+        given = {name for name in typed if getattr(context.get_parameter_source(name), "name", "") == "COMMANDLINE"}
+        return conduct(typed, given)
+
+    own = [_parameter(p.name, p.type, p.default, p.option.help) for p in suite.parameters]
+    more = [_parameter(name, *spec) for name, spec in RUN_OPTIONS.items()]
+    first = inspect.Parameter("context", inspect.Parameter.POSITIONAL_OR_KEYWORD, annotation=typer.Context)
+    signature = inspect.Signature([first, *own, *more])
+    command.__signature__ = signature  # type: ignore[attr-defined]
+    command.__annotations__ = {p.name: p.annotation for p in signature.parameters.values()}
+    return command
+
+
+def _parameter(name: str, kind: type, default: Any, text: str) -> inspect.Parameter:
+    import typer
+
+    flags = [registry.flag_of(name), *SECOND_NAMES.get(name, [])]
+    shown = default not in ("", False, 0)
+    if kind in (int, float):  # read by options.read_numbers, whose messages name the value
+        option = typer.Option(*flags, help=text, show_default=shown, metavar="INT" if kind is int else "NUMBER")
+        kind, default = str, str(default)
+    else:
+        option = typer.Option(*flags, help=text, show_default=shown, metavar=None if kind is bool else "TEXT")
+    annotation: Any = Annotated[kind, option]
+    return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation)
+
+
+def pick_command(pick: Callable[..., int]) -> Callable[..., int]:
+    """A function whose signature typer reads: the options of ``fbench pick``."""
+    import typer
+
+    def command(**typed: Any) -> int:
+        return pick(**typed)
+
+    features = Annotated[str, typer.Argument(metavar="FEATURES.npz", help="logits and features, or embedding")]
+    first = inspect.Parameter("features", inspect.Parameter.KEYWORD_ONLY, annotation=features)
+    signature = inspect.Signature([first, *(_parameter(name, *spec) for name, spec in PICK_OPTIONS.items())])
+    command.__signature__ = signature  # type: ignore[attr-defined]
+    command.__annotations__ = {p.name: p.annotation for p in signature.parameters.values()}
+    return command

@@ -1,0 +1,1 @@
+"""Per-sample gradients of a network: captured, contracted, and the diagonal and masked embedding made of them."""

@@ -1,0 +1,165 @@
+"""One forward pass that keeps what every layer saw: its input a and its output, from which δ follows.
+
+A per-sample weight gradient is a contraction of a (activations) with δ (the gradient of a logit combination with
+respect to the layer's output), so k−1 ordinary backward passes over a *batch* give every sample's gradients. Only δ is
+asked for: autograd then computes no weight gradients, frozen or not.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.autograd.graph import GradientEdge, get_gradient_edge
+
+from fbench.fisher.gradients.layers import BATCH_NORMS, BatchNorm, unsupported_reason
+
+RowMaker = Callable[[Tensor], Tensor]
+"""From a batch's logits [c, k] to its rows [c, r, k]."""
+
+
+class UnsupportedError(Exception):
+    """This network cannot be captured; the message says which part. Callers fall back to torch.func."""
+
+
+@dataclass(frozen=True)
+class Record:
+    """What one layer saw in one forward pass: its input ``a``, and where in the graph its output stands.
+
+    ``edge`` is that place, None outside the graph. The output itself is not kept: its values are never asked for, and
+    a residual sum in place (``out += x``) moves the tensor on to another place.
+    """
+
+    name: str
+    layer: nn.Module
+    a: Tensor
+    version: int
+    edge: GradientEdge | None
+    shape: torch.Size
+
+    def parameters(self) -> Iterator[tuple[str, str]]:
+        """The network's name and the layer's own, ``weight`` or ``bias``, of each."""
+        for name, _ in self.layer.named_parameters(recurse=False):
+            yield f"{self.name}.{name}" if self.name else name, name
+
+
+@contextmanager
+def evaluating(model: nn.Module) -> Iterator[None]:
+    """Evaluation mode (batch norm frozen) inside, every module's own mode restored after.
+
+    torch's own modules leave their inputs alone inside: ``ReLU(inplace=True)`` would overwrite what was captured.
+    """
+    modes = {module: module.training for module in model.modules()}
+    in_place = [module for module in modes if getattr(module, "inplace", None) is True and _is_torchs(module)]
+    model.eval()
+    for module in in_place:
+        module.inplace = False  # type: ignore[assignment] # torch types attributes of modules as Tensor | Module
+    try:
+        yield
+    finally:
+        for module, mode in modes.items():
+            module.training = mode
+        for module in in_place:
+            module.inplace = True  # type: ignore[assignment]
+
+
+def _is_torchs(module: nn.Module) -> bool:
+    return type(module).__module__.startswith("torch.nn.")
+
+
+def forward(model: nn.Module, inputs: Tensor) -> tuple[Tensor, list[Record]]:
+    """Logits [n, k] with their graph, and a record for every layer that owns parameters.
+
+    Raises:
+        UnsupportedError: a layer of unknown type, one used twice, shared parameters, or an in-place operation
+            that overwrote what entered a layer.
+    """
+    records: list[Record] = []
+    layers = _layers(model)
+    handles = [layer.register_forward_hook(_keep(name, records), with_kwargs=True) for name, layer in layers.items()]
+    try:
+        with torch.enable_grad(), affine_norms(model):
+            logits = model(inputs.detach().requires_grad_(inputs.is_floating_point()))
+    finally:
+        for handle in handles:
+            handle.remove()
+    _check(records, layers)
+    return logits, records
+
+
+def _layers(model: nn.Module) -> dict[str, nn.Module]:
+    owners = {name: m for name, m in model.named_modules() if any(True for _ in m.parameters(recurse=False))}
+    for name, layer in owners.items():
+        reason = unsupported_reason(layer)
+        if reason:
+            raise UnsupportedError(f"layer {name or type(layer).__name__!r}: {reason}")
+    owned = sum(len(list(layer.parameters(recurse=False))) for layer in owners.values())
+    if owned != len(list(model.parameters())):
+        raise UnsupportedError("two layers share a parameter")
+    return owners
+
+
+def _keep(name: str, records: list[Record]) -> Callable[[nn.Module, tuple[Any, ...], dict[str, Any], Any], None]:
+    def hook(layer: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], output: Any) -> None:
+        (a,) = (*args, *kwargs.values())  # every supported layer takes one input
+        edge = get_gradient_edge(output) if output.requires_grad else None
+        records.append(Record(name, layer, a, a._version, edge, output.shape))
+
+    return hook
+
+
+def _check(records: list[Record], layers: dict[str, nn.Module]) -> None:
+    names = [record.name for record in records]
+    for name in layers:
+        if names.count(name) != 1:
+            raise UnsupportedError(f"layer {name!r} ran {names.count(name)} times in one forward pass")
+    for record in records:
+        if record.a._version != record.version:
+            raise UnsupportedError(f"an in-place operation overwrote what layer {record.name!r} saw")
+        if record.edge is None:
+            raise UnsupportedError(f"layer {record.name!r} ran outside the graph")
+
+
+@contextmanager
+def affine_norms(model: nn.Module, *, live: bool = False) -> Iterator[None]:
+    """Frozen batch norm as the affine map that it is: autograd's way back through it takes a third of the time.
+
+    Its own weight and bias get no gradient but where they are ``live``. What is compared with a capture must take the
+    same map: another rounding can put a ReLU's input on the other side of 0.
+    """
+    norms = [m for m in model.modules() if isinstance(m, BatchNorm) and m.running_mean is not None]
+    own = [norm for norm in norms if type(norm) in BATCH_NORMS and "forward" not in vars(norm)]
+    for norm in own:
+        norm.forward = functools.partial(_affine, norm, live)  # type: ignore[method-assign]
+    try:
+        yield
+    finally:
+        for norm in own:
+            del norm.forward
+
+
+def _affine(norm: BatchNorm, live: bool, a: Tensor) -> Tensor:
+    assert norm.running_mean is not None
+    assert norm.running_var is not None
+    scale = torch.rsqrt(norm.running_var + norm.eps)
+    if norm.weight is not None:
+        scale = scale * (norm.weight if live else norm.weight.detach())
+    shift = -norm.running_mean * scale
+    if norm.bias is not None:
+        shift = shift + (norm.bias if live else norm.bias.detach())
+    shape = (-1, *(1,) * (a.dim() - 2))
+    return torch.addcmul(shift.view(shape), a, scale.view(shape)).to(a.dtype)
+
+
+def output_gradients(logits: Tensor, records: list[Record], row: Tensor, *, last: bool) -> list[Tensor]:
+    """δ of every record for the logit combination ``row`` [n, k]; ``last`` frees the graph."""
+    edges = [record.edge for record in records if record.edge is not None]
+    found = torch.autograd.grad(logits, edges, row, retain_graph=not last, allow_unused=True)
+    return [
+        row.new_zeros(record.shape) if delta is None else delta for record, delta in zip(records, found, strict=True)
+    ]

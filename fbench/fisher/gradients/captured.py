@@ -1,0 +1,154 @@
+"""Per-sample gradients by capture and contraction: k−1 backward passes over a batch, whatever its size.
+
+The diagonal and the masked embedding differ in what meets a row's δ: running sums of squares, or a mask's positions
+of A. Nothing of the size samples × parameters exists in either.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from fbench.fisher.gradients import capture
+from fbench.fisher.gradients.capture import Record, RowMaker, UnsupportedError
+from fbench.fisher.gradients.contractions import SquareSum, square_sum, tile
+from fbench.fisher.gradients.footprint import Footprint, watching
+from fbench.fisher.gradients.functional import combination
+from fbench.fisher.gradients.layers import Factors, Gathered, factors, output_factor
+from fbench.fisher.likelihood import logit_rows
+
+
+@dataclass(frozen=True)
+class _Part:
+    """One parameter of one captured layer: everything of its gradient but δ, which is the record's."""
+
+    full: str
+    name: str
+    record: int
+    A: Factors
+
+
+class CapturedPath:
+    """Gradients of one network, batch after batch; ``positions`` are those wanted by parameter, None for all of it.
+
+    Backward passes end at the earliest layer that holds one of them. ``footprint`` is what a batch holds, by the
+    probe.
+
+    Raises:
+        UnsupportedError: this network's gradients have another form.
+    """
+
+    def __init__(self, model: nn.Module, probe: Tensor, positions: Mapping[str, Tensor | None]) -> None:
+        self._model, self._positions = model, positions
+        self._sums: dict[str, SquareSum] = {}
+        self.footprint = self._probe(probe)
+
+    def square_sums(self, inputs: Tensor, rows: RowMaker, totals: Mapping[str, Tensor]) -> None:
+        """Add Σ_x Σ_r g² of a batch to ``totals``, the same tensors at every call."""
+        logits, records, R = self._forward(inputs, rows)
+        sums = [(self._sum_of(part, totals[part.full]), part) for part in self._parts(records)]
+        for each, part in sums:
+            each.start(part.A, R.shape[1])
+        for r, D in enumerate(_passes(logits, records, R)):
+            for each, part in sums:
+                each.row(r, D[part.record])
+        for each, _ in sums:
+            each.end()
+
+    def gathered(self, inputs: Tensor, rows: RowMaker) -> Iterator[tuple[int, Tensor]]:
+        """The number of rows, and G [n, d] at the positions side by side, a row at a time."""
+        logits, records, R = self._forward(inputs, rows)
+        found = self._gather(self._parts(records))
+        for D in _passes(logits, records, R):
+            yield R.shape[1], torch.cat([gathered.gradient(D[record]) for gathered, record in found], dim=1)
+
+    def _forward(self, inputs: Tensor, rows: RowMaker) -> tuple[Tensor, list[Record], Tensor]:
+        logits, records = capture.forward(self._model, inputs)
+        wanted = [record for record in records if any(full in self._positions for full, _ in record.parameters())]
+        return logits, wanted, rows(logits.detach())
+
+    def _parts(self, records: Sequence[Record]) -> list[_Part]:
+        """Parts in the order of the positions."""
+        parts = {}
+        for number, record in enumerate(records):
+            A = factors(record.layer, record.a.detach())
+            for full, name in record.parameters():
+                parts[full] = _Part(full, name, number, A)
+        return [parts[full] for full in self._positions]
+
+    def _sum_of(self, part: _Part, total: Tensor) -> SquareSum:
+        if part.full not in self._sums:
+            self._sums[part.full] = square_sum(part.A, part.name, total)
+        return self._sums[part.full]
+
+    def _gather(self, parts: Sequence[_Part]) -> list[tuple[Gathered, int]]:
+        found = []
+        for part in parts:
+            at = self._positions[part.full]
+            assert at is not None
+            found.append((part.A.at(part.name, at), part.record))
+        return found
+
+    def _probe(self, inputs: Tensor) -> Footprint:
+        """Hold a sample's gradients to its own backward pass, and count bytes.
+
+        A layer may be fed samples along another axis than the first (steps first, or steps folded into samples);
+        nothing in the shapes need betray it, but then no sample agrees. One that does is enough: rounding can put a
+        ReLU's input on the other side of 0, which changes a sample's gradients by per cents. That is a question of the
+        network, asked with the exact rows: the caller's may be drawn at random, anew at every call.
+        """
+        with watching() as held:
+            logits, records, R = self._forward(inputs, logit_rows)
+        parts = self._parts(records)
+        held.add(*(record.a for record in records), *(part.A.view for part in parts))
+        kept = held.bytes(*self._model.parameters(), *self._model.buffers())
+        D = next(_passes(logits, records, R[:, :1]))
+        if not any(_agrees(self._model, inputs, R[:, 0], x, parts, D) for x in reversed(range(len(inputs)))):
+            raise UnsupportedError("a layer does not take one sample a row")
+        # autograd frees δ as it goes but for those asked for, and each layer's way back works beside them
+        deltas = 2 * sum(each.nbytes for each in D)
+        beside, tiles = self._working_bytes(parts, D, R.shape[1])
+        parameters = sum(p.nbytes for p in self._model.parameters())  # the probe's gradients, a layer's squares
+        return Footprint(2 * (tiles + parameters), (kept + deltas + beside) // len(inputs))
+
+    def _working_bytes(self, parts: Sequence[_Part], D: Sequence[Tensor], rows: int) -> tuple[int, int]:
+        """Bytes beside activations and δ, a mask's A and its products or the rows stacked; and those of a tile of g."""
+        if any(at is not None for at in self._positions.values()):
+            return sum(3 * gathered.nbytes for gathered, _ in self._gather(parts)), 0
+        dense = [(part.A, D[part.record]) for part in parts if part.name == "weight" and part.A.groups > 0]
+        stacks = sum(rows * each.nbytes for _, each in dense)
+        return stacks, max(
+            (tile(A.outputs, rows, A.inputs // A.groups, A.groups, like).bytes for A, like in dense), default=0
+        )
+
+
+def _passes(logits: Tensor, records: list[Record], R: Tensor) -> Iterator[list[Tensor]]:
+    """Every row's D [n, O, L] of every record, a backward pass each."""
+    for r in range(R.shape[1]):
+        deltas = capture.output_gradients(logits, records, R[:, r], last=r == R.shape[1] - 1)
+        yield [output_factor(record.layer, delta) for record, delta in zip(records, deltas, strict=True)]
+
+
+def _agrees(
+    model: nn.Module, inputs: Tensor, rows: Tensor, x: int, parts: Sequence[_Part], D: Sequence[Tensor]
+) -> bool:
+    """Whether sample x's gradients of its logits weighted by ``rows[x]`` [k] are those of autograd."""
+    try:
+        mine = {part.full: part.A.gradient(D[part.record], part.name, x) for part in parts}
+    except (IndexError, RuntimeError):  # factors whose shapes do not even fit each other
+        return False
+    parameters = {name: p.detach() for name, p in model.named_parameters()}
+    with capture.affine_norms(model, live=True):
+        one = torch.func.grad(combination(model))(parameters, inputs[x], rows[x])
+    scale = max(float(one[name].abs().max()) for name in mine)
+    if not math.isfinite(scale):
+        return True  # nothing to compare; whoever asked refuses gradients that are not finite
+    tolerance = scale * (1e-7 if rows.dtype == torch.float64 else 1e-2)
+    return all(
+        g.numel() == one[name].numel() and float((g - one[name].flatten()).abs().max()) <= tolerance
+        for name, g in mine.items()
+    )

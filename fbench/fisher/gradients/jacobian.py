@@ -1,0 +1,152 @@
+"""Per-sample gradients of logit combinations, for any network: the path to them and the batches.
+
+Rows R [n, r, k] go in, sums of squares or gathered gradients come out. ``CapturedPath`` (capture and contraction) is
+taken wherever it is right; ``FunctionalPath`` is the torch.func fallback, several times slower and complete.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from typing import NamedTuple, Protocol
+
+from torch import Tensor, nn
+
+from fbench.errors import InputError
+from fbench.fisher.gradients import capture
+from fbench.fisher.gradients.capture import RowMaker
+from fbench.fisher.gradients.captured import CapturedPath
+from fbench.fisher.gradients.footprint import MEMORY_BUDGET, Footprint, check_limits
+from fbench.fisher.gradients.functional import FunctionalPath
+
+Positions = Mapping[str, Tensor | None]
+"""What is wanted, by parameter: flat positions, or None for the whole of it."""
+
+
+class Batches(NamedTuple):
+    """``batch_size`` is what a memory budget or a user gave."""
+
+    batch_size: int | None
+    memory_budget: int
+
+
+class Gathered(NamedTuple):
+    """Row ``row`` of ``rows`` over the samples ``part`` of the inputs: G [c, d]."""
+
+    part: slice
+    row: int
+    rows: int
+    gradients: Tensor
+
+
+class Path(Protocol):
+    """A way to a network's per-sample gradients."""
+
+    footprint: Footprint
+
+    def square_sums(self, inputs: Tensor, rows: RowMaker, totals: Mapping[str, Tensor]) -> None:
+        """Add Σ_x Σ_r g² of a batch to ``totals``."""
+
+    def gathered(self, inputs: Tensor, rows: RowMaker) -> Iterator[tuple[int, Tensor]]:
+        """The number of rows, and G [n, d] at the positions side by side, a row at a time."""
+
+
+def square_sums(model: nn.Module, draws: Sequence[Tensor], rows: RowMaker, batches: Batches) -> list[dict[str, Tensor]]:
+    """Σ_x Σ_r g² by parameter, in its shape, of every parameter, frozen or not: of each draw of inputs apart.
+
+    Raises:
+        InputError: as ``_check``, or logits that are not [n, k].
+    """
+    for inputs in draws:
+        _check(model, inputs, batches)
+    totals = {name: p.new_zeros(p.shape) for name, p in model.named_parameters()}  # contiguous, unlike zeros_like
+    found = [totals]
+    with capture.evaluating(model):
+        path = _chosen_path(model, _few(draws[0]), dict.fromkeys(totals))
+        for number, inputs in enumerate(draws):
+            if number:  # the path holds on to the totals: what is in them moves out
+                found.insert(-1, {name: total.clone() for name, total in totals.items()})
+                for total in totals.values():
+                    total.zero_()
+            for part in _parts(path, inputs, batches):
+                path.square_sums(inputs[part], rows, totals)
+    return found
+
+
+def gathered(
+    model: nn.Module, inputs: Tensor, rows: RowMaker, positions: Mapping[str, Tensor], batches: Batches
+) -> Iterator[Gathered]:
+    """Gradients at the flat ``positions`` by parameter, none of them empty: a batch after another, row by row.
+
+    The model is evaluated in evaluation mode and left as found.
+
+    Raises:
+        InputError: as ``_check``, or logits that are not [n, k].
+    """
+    _check(model, inputs, batches)
+    with capture.evaluating(model):
+        path = _chosen_path(model, _few(inputs), positions)
+        for part in _parts(path, inputs, batches):
+            for row, (count, gradients) in enumerate(path.gathered(inputs[part], rows)):
+                yield Gathered(part, row, count, gradients)
+
+
+def automatic_batch(
+    model: nn.Module,
+    inputs: Tensor,
+    positions: Mapping[str, Tensor] | None = None,
+    memory_budget: int = MEMORY_BUDGET,
+) -> int:
+    """The samples a pass that the budget gives: for ``gathered`` at ``positions``, without them for ``square_sums``."""
+    return footprint(model, inputs, positions).batch(memory_budget, len(inputs))
+
+
+def footprint(model: nn.Module, inputs: Tensor, positions: Mapping[str, Tensor] | None = None) -> Footprint:
+    """What a batch holds, by the first two of ``inputs``; ``positions`` as ``automatic_batch``'s."""
+    wanted = positions if positions is not None else dict.fromkeys(name for name, _ in model.named_parameters())
+    with capture.evaluating(model):
+        return _chosen_path(model, _few(inputs), wanted).footprint
+
+
+def _check(model: nn.Module, inputs: Tensor, batches: Batches) -> None:
+    """Refuse what has no gradients.
+
+    Raises:
+        InputError: a model without parameters, a batch size or memory budget below one, no inputs.
+    """
+    if not any(True for _ in model.parameters()):
+        raise InputError(f"the model {type(model).__name__} has no parameters to take gradients of")
+    check_limits(*batches)
+    check_inputs(inputs)
+    if len(inputs) == 0:
+        raise InputError("inputs are empty; at least one sample is needed")
+
+
+def check_inputs(inputs: object) -> None:
+    """Refuse what is not a tensor.
+
+    Raises:
+        InputError: naming what it is.
+    """
+    if not isinstance(inputs, Tensor):
+        raise InputError(f"inputs are a {type(inputs).__name__}: give one tensor [n, …]")
+
+
+def _parts(path: Path, inputs: Tensor, batches: Batches) -> Iterator[slice]:
+    size = batches.batch_size or path.footprint.batch(batches.memory_budget, len(inputs))
+    for start in range(0, len(inputs), size):
+        yield slice(start, min(start + size, len(inputs)))
+
+
+def _few(inputs: Tensor) -> Tensor:
+    """Two samples to probe with, in a storage of their own: a view's is the whole pool's, and would be counted."""
+    return inputs[:2].clone()
+
+
+def _chosen_path(model: nn.Module, probe: Tensor, positions: Positions) -> Path:
+    """Capture where it can be had and is right for a sample or two; torch.func for all other networks."""
+    try:
+        return CapturedPath(model, probe, positions)
+    except capture.UnsupportedError as reason:
+        warnings.warn(f"per-sample gradients by torch.func, several times slower: {reason}", stacklevel=4)
+        return FunctionalPath(model, probe, positions)

@@ -1,0 +1,55 @@
+"""BAIT's embedding on a FISH mask: V[x, r, j] for the mask's weights j only, gathered from captured factors.
+
+The whole per-sample Jacobian (parameters × classes × samples) is never built.
+"""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+
+from fbench.errors import InputError
+from fbench.fisher.embeddings import DenseEmbedding, dense_embedding
+from fbench.fisher.gradients.footprint import MEMORY_BUDGET
+from fbench.fisher.gradients.jacobian import Batches, check_inputs, gathered
+from fbench.fisher.likelihood import logit_rows
+from fbench.fisher.masks import Mask, check_layers
+
+
+def masked_embedding(
+    model: nn.Module,
+    inputs: Tensor,
+    mask: Mask,
+    *,
+    batch_size: int | None = None,
+    memory_budget: int = MEMORY_BUDGET,
+) -> DenseEmbedding:
+    """V [n, k−1, d] over the d weights that ``mask`` keeps.
+
+    Columns follow ``model.named_parameters()``, then ascending flat position.
+
+    Args:
+        model: gives logits [n, k]; evaluated in evaluation mode, left as found.
+        inputs: [n, …], the pool.
+        mask: which weights, frozen or not.
+        batch_size: samples in a pass; the result does not depend on it beyond rounding. None takes as many as
+            ``memory_budget`` holds.
+        memory_budget: bytes for activations and gradients, beside the embedding; one sample is always taken.
+
+    Raises:
+        InputError: an empty mask, one of another network's names or shapes, a bad batch size or budget, logits that
+            are not finite.
+    """
+    check_inputs(inputs)
+    mask = mask if isinstance(mask, Mask) else Mask(mask)
+    check_layers("the mask", mask, dict(model.named_parameters()))
+    if mask.size == 0:
+        raise InputError("the mask is empty; raise the fraction or the size")
+    found = {name: mask.positions(name).to(inputs.device) for name, _ in model.named_parameters()}
+    positions = {name: index for name, index in found.items() if len(index)}
+    values: Tensor | None = None
+    for part, row, rows, G in gathered(model, inputs, logit_rows, positions, Batches(batch_size, memory_budget)):
+        if values is None:
+            values = G.new_empty(len(inputs), rows, mask.size)
+        values[part, row] = G
+    assert values is not None  # gathered refuses empty inputs
+    return dense_embedding(values)

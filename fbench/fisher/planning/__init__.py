@@ -1,0 +1,1 @@
+"""What a selection will hold, counted from shapes, and what fits."""

@@ -1,0 +1,178 @@
+"""Whether a selection fits, said before anything of it is allocated, and what would fit in its place.
+
+torch is not imported: suites ask before a run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from fbench.errors import TooLargeError
+from fbench.fisher.planning.plan import (
+    MARGIN,
+    Counts,
+    SelectionPlan,
+    Shape,
+    largest,
+    plan_selection,
+    rechunked,
+    replanned,
+    shape_of,
+    with_margin,
+)
+from fbench.machine import free_bytes
+from fbench.units import format_bytes, format_percent
+
+if TYPE_CHECKING:
+    from fbench.fisher.embeddings import Embedding
+
+
+CHUNKED = ("published", "fused", "factored")
+"""Methods that make every score anew for every pick, a chunk of candidates at a time."""
+
+
+@dataclass(frozen=True)
+class Alternative:
+    """Another selection from the same network: its name on the command line, what it is, what it holds."""
+
+    name: str
+    meaning: str
+    plan: SelectionPlan
+
+
+def alternatives(plan: SelectionPlan, free: int) -> list[Alternative]:
+    """What would fit into ``free`` bytes instead with the margin, its own inputs included; the nearest first."""
+    shape, found = plan.shape, list[Alternative]()
+
+    def offer(name: str, meaning: str, other: Shape, **changed: str) -> None:
+        found.append(Alternative(name, meaning, replanned(plan, shape=other, **changed)))
+
+    if plan.method in CHUNKED:
+        offer("incremental", "the same picks, from state that follows them", shape, method="incremental")
+    if plan.dtype == "float64":
+        offer("float32", "half the digits", shape, dtype="float32")
+    if shape.classes > 1:
+        if shape.rows > 2:
+            offer("top2", "the two likeliest classes of each candidate; d stays", replace(shape, rows=2))
+        components = _most_components(plan, free)
+        if components:
+            meaning = f"features on {components} of {shape.width:,} principal directions"
+            offer(f"pca:{components}", meaning, _projected(shape, components))
+        offer("binary", f"right or wrong in place of classes, d = {shape.width:,}", Shape(shape.n, 1, shape.width, 1))
+    if plan.method != "diagonal":
+        offer("diagonal", "the diagonals of F and M alone", shape, method="diagonal")
+    return [each for each in found if with_margin(each.plan.total) <= free]
+
+
+def _projected(shape: Shape, components: int) -> Shape:
+    return replace(shape, dim=shape.classes * components)
+
+
+def _most_components(plan: SelectionPlan, free: int) -> int:
+    """The largest h' < h that fits; 0 if none does."""
+
+    def fits(components: int) -> bool:
+        return with_margin(replanned(plan, shape=_projected(plan.shape, components)).total) <= free
+
+    return largest(plan.shape.width - 1, fits)
+
+
+def largest_chunk(plan: SelectionPlan, free: int, most: int = 0) -> int:
+    """The largest chunk of a trace kernel with which the selection's growth fits ``free`` bytes; 0 if none does.
+
+    Of at most ``most`` candidates; of all of them if that is not given.
+    """
+    return largest(most or plan.shape.n, lambda size: rechunked(plan, size).needed <= free)
+
+
+def largest_pool(plan: SelectionPlan, free: int, most: int = 2**31) -> int:
+    """The most candidates, ``most`` at the utmost, whose embedding and selection fit ``free`` bytes; 0 if none do."""
+
+    def fits(n: int) -> bool:
+        return with_margin(replanned(plan, shape=replace(plan.shape, n=n)).total) <= free
+
+    return largest(most, fits)
+
+
+def check_fits(plan: SelectionPlan, free: int | None, device: str = "cpu") -> None:
+    """Refuse a selection that would not fit, before anything of it is allocated.
+
+    Args:
+        plan: of what is to be held on ``device``.
+        free: bytes that can still be had there; None passes, since nothing is known.
+        device: named in the message.
+
+    Raises:
+        TooLargeError: with what is needed, what is free, which part needs it, and what would fit.
+    """
+    if free is None or plan.needed <= free:
+        return
+    shape = plan.shape
+    d = f"d = {shape.dim:,}"
+    if shape.classes > 1:
+        d = f"{shape.classes} classes × {shape.width:,} features give {d}"
+    parts = ", ".join(f"{name} {format_bytes(size)}" for name, size in plan.others.items())
+    if plan.matrices:
+        matrices = " + ".join(f"{name} {format_bytes(size)}" for name, size in plan.matrices.items())
+        parts = f"d×d matrices {matrices}, {parts}"
+    fitting = "; ".join(f"{a.name} ({a.meaning}: {format_bytes(a.plan.total)})" for a in alternatives(plan, free))
+    agreement = ". fbench select measures how they agree with the exact one where both fit" if fitting else ""
+    raise TooLargeError(
+        f"the selection needs {format_bytes(plan.growth)} beyond its inputs, {format_bytes(plan.needed)} with "
+        f"{format_percent(MARGIN)} to spare, and {format_bytes(free)} are free on {device}: {d}; "
+        f"in {plan.phase}, its dearest phase: {parts}. "
+        f"What fits: {fitting or 'nothing; take a smaller pool'}{agreement}"
+    )
+
+
+def check_plan(
+    embedding: Embedding, dtype: Any, method: str, devices: Sequence[Any], counts: Counts | None = None
+) -> None:
+    """Hold a selection from ``embedding`` against what every device of it has free.
+
+    Raises:
+        TooLargeError: one has too little.
+    """
+    source = (str(embedding.dtype), str(embedding.device))
+    check_devices(shape_of(embedding), dtype, method, devices, lambda device: (str(dtype), device) != source, counts)
+
+
+def check_devices(
+    shape: Shape,
+    dtype: Any,
+    method: str,
+    devices: Sequence[Any],
+    copied: Callable[[str], bool] = lambda device: True,
+    counts: Counts | None = None,
+) -> None:
+    """Hold a selection of this shape, sharded over ``devices``, against what each of them has free.
+
+    ``copied`` says of a device whether the embedding has yet to come to it.
+
+    Raises:
+        TooLargeError: one has too little.
+    """
+    for device, plan in device_plans(shape, dtype, method, devices, copied, counts).items():
+        check_fits(plan, free_bytes(device), device)
+
+
+def device_plans(
+    shape: Shape,
+    dtype: Any,
+    method: str,
+    devices: Sequence[Any],
+    copied: Callable[[str], bool] = lambda device: True,
+    counts: Counts | None = None,
+) -> dict[str, SelectionPlan]:
+    """The plan of every device that holds a share of the candidates, by its name."""
+    names, plans = [str(device) for device in devices], {}
+    for device in dict.fromkeys(names):
+        shards = names.count(device)
+        share = replace(shape, n=-(-shape.n * shards // len(names)))
+        name = str(dtype).removeprefix("torch.")
+        plans[device] = plan_selection(
+            share, dtype=name, method=method, device=device, shards=shards, copied=copied(device), counts=counts
+        )
+    return plans

@@ -1,0 +1,1 @@
+"""BAIT: information matrices, engines, greedy picks, trace kernels, approximations."""

@@ -1,0 +1,289 @@
+"""BAIT's batch selection: greedy forward picks that minimise tr(F M⁻¹), then backward removals.
+
+Ash, Goel, Krishnamurthy and Kakade, "Gone Fishing: Neural Active Learning with Fisher Embeddings" (2021),
+algorithm 1. min(⌈oversample·B⌉, what is left) forward picks, each the largest score; then removals down to B,
+each the pick whose loss costs least.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+
+import torch
+from torch import Tensor
+
+from fbench.errors import DeviceError, InputError, UnknownNameError
+from fbench.fisher.embeddings import Embedding
+from fbench.fisher.planning.fitting import check_plan
+from fbench.fisher.planning.plan import Counts
+from fbench.fisher.selection.engines import METHODS
+from fbench.fisher.selection.greedy import Greedy, Progress
+from fbench.fisher.selection.trace import CHUNK_SIZE, check_takes
+
+
+@dataclass(frozen=True)
+class Selection:
+    """What ``bait_select`` chose. Indices are into the pool that the embedding covers.
+
+    Attributes:
+        indices: [B], distinct and unlabelled, in the order in which the kept ones were picked.
+        forward: every forward pick, in order.
+        scores: their scores: by how much each lowered tr(F M⁻¹).
+        gaps: their leads over the runner-up, relative to the score; ∞ when nothing else was left.
+        objective: tr(F M⁻¹) for the batch that was kept.
+        regularisation: λ as a number.
+        effective_dimension: d_eff = tr F(F + λI)⁻¹.
+        drift: ‖P M v − v‖ / ‖v‖ on a probe v after the forward picks: what rounding has done to P = M⁻¹.
+        refreshes: how often P, Q, G and H were made afresh from M during the forward picks.
+        jitter: what had to be added to M's diagonal to factorise it; 0 but for an M lost to rounding.
+    """
+
+    indices: Tensor
+    forward: Tensor
+    scores: Tensor
+    gaps: Tensor
+    objective: float
+    regularisation: float
+    effective_dimension: float
+    drift: float
+    refreshes: int
+    jitter: float
+
+
+@torch.no_grad()
+def bait_select(
+    embedding: Embedding,
+    batch_size: int,
+    *,
+    labelled: Tensor | Sequence[int],
+    regularisation: float | str = 1.0,
+    oversample: float = 2.0,
+    method: str = "incremental",
+    dtype: torch.dtype | None = None,
+    devices: Sequence[str | torch.device] | None = None,
+    chunk_size: int = CHUNK_SIZE,
+    progress: Progress | None = None,
+) -> Selection:
+    """Choose ``batch_size`` candidates by BAIT.
+
+    Args:
+        embedding: V of the whole pool, labelled and unlabelled.
+        batch_size: B.
+        labelled: positions in the pool that have their labels; may be empty.
+        regularisation: λ, a positive number, or ``rel:c`` for c · tr F/d.
+        oversample: forward picks over B; 1 leaves no backward removals.
+        method: ``incremental``, exact and fast; ``published``, ``fused`` or ``factored``, the same batch with every
+            score anew for every pick, by the trace kernel of that name (``factored`` on a last layer only); or
+            ``diagonal``, which keeps only the diagonals of F and M: an approximation that holds no d×d matrix.
+        dtype: float64 or float32; the embedding's own if not given.
+        devices: shards the pool over these; the embedding's own device if not given.
+        chunk_size: candidates of a chunk of a trace kernel; ``incremental`` and ``diagonal`` take none.
+        progress: told ("setup", 1, 1), then ("forward" or "backward", done, total) after every pick.
+
+    Returns:
+        The selection, on the CPU.
+
+    Raises:
+        InputError: any value out of its range, named.
+        UnknownNameError: no such method.
+        DeviceError: a device that torch cannot use.
+        TooLargeError: the d×d matrices do not fit what is free; with what would.
+    """
+    search = Search(
+        embedding,
+        batch_size,
+        labelled=labelled,
+        regularisation=regularisation,
+        oversample=oversample,
+        method=method,
+        dtype=dtype,
+        devices=devices,
+        chunk_size=chunk_size,
+        progress=progress,
+    )
+    search.set_up()
+    search.forward()
+    search.backward()
+    return search.finish()
+
+
+class Search:
+    """One selection, phase by phase: ``set_up`` (``fisher``, then ``start``), ``forward``, ``backward``, ``finish``.
+
+    ``bait_select`` runs them in turn; whoever measures the phases apart, or takes a few steps of each, runs them here.
+    Arguments as ``bait_select``'s.
+    """
+
+    @torch.no_grad()
+    def __init__(
+        self,
+        embedding: Embedding,
+        batch_size: int,
+        *,
+        labelled: Tensor | Sequence[int],
+        regularisation: float | str = 1.0,
+        oversample: float = 2.0,
+        method: str = "incremental",
+        dtype: torch.dtype | None = None,
+        devices: Sequence[str | torch.device] | None = None,
+        chunk_size: int = CHUNK_SIZE,
+        progress: Progress | None = None,
+    ) -> None:
+        if method not in METHODS:
+            raise UnknownNameError("method", method, METHODS)
+        if not isinstance(embedding, Embedding):
+            raise InputError(
+                f"embedding is a {type(embedding).__name__}: make one by last_layer_embedding or dense_embedding"
+            )
+        engine, self._kind, chunked = METHODS[method]
+        if chunked:  # F comes before the first score, which would be refused as well
+            check_takes(method, embedding)
+        positions = _check_labelled(labelled, embedding.n)
+        left = embedding.n - len(positions)
+        _check_sizes(batch_size, oversample, left)
+        if chunk_size < 1:
+            raise InputError(f"chunk_size {chunk_size}: must be at least 1")
+        self._devices = _check_devices(devices or [embedding.device])
+        dtype = _check_dtype(dtype or embedding.dtype)
+        counts = Counts.of(batch_size, oversample, left, chunk_size)
+        self.picks = counts.picks
+        """Forward picks in all."""
+        check_plan(embedding, dtype, method, self._devices, counts)
+        self._V = embedding.to(dtype=dtype)
+        self._labelled = positions.to(embedding.device)
+        self._batch_size, self._regularisation = batch_size, regularisation
+        self._engine = partial(engine, chunk_size=chunk_size) if chunked else engine
+        self._progress: Progress = progress or (lambda phase, done, total: None)
+
+    def set_up(self) -> None:
+        """F, λ, M and the first scores."""
+        self.fisher()
+        self.start()
+
+    @torch.no_grad()
+    def fisher(self) -> None:
+        """F and λ."""
+        self._information = self._kind(self._V, self._labelled, self._batch_size, self._regularisation)
+
+    @torch.no_grad()
+    def start(self) -> None:
+        """M and the state of the forward picks."""
+        everyone = torch.arange(self._V.n, device=self._V.device)
+        self._forward: Greedy | None = Greedy(
+            self._engine, self._V, self._information, everyone, devices=self._devices, taken=self._labelled
+        )
+        self._drift, self._refreshes = 0.0, 0
+        self._progress("setup", 1, 1)
+
+    @torch.no_grad()
+    def forward(self, steps: int | None = None) -> None:
+        """All forward picks, or the next ``steps`` of them."""
+        assert self._forward is not None  # forward picks come before removals
+        done = len(self._forward.taken()[0])
+        steps = self.picks - done if steps is None else min(steps, self.picks - done)
+        self._forward.run(steps, lambda done: self._progress("forward", done, self.picks))
+        self._picked = self._forward.taken()
+
+    @torch.no_grad()
+    def refresh(self) -> None:
+        """P, Q, G and H afresh from M, as happens by itself where scores have fallen far."""
+        assert self._forward is not None  # forward picks come before removals
+        self._forward.load()
+
+    def adopt(self, picks: Tensor) -> None:
+        """Take ``picks`` (pool positions) for the forward picks: their removal can then be timed without them."""
+        nothing = torch.full((len(picks),), torch.nan, dtype=self._V.dtype)
+        self._picked = picks.to(self._V.device), nothing, nothing
+
+    @torch.no_grad()
+    def backward(self, steps: int | None = None) -> None:
+        """All removals, or the first ``steps``. In float64 always: I − G is of order λ/‖V_x‖², below float32's digits.
+
+        The state of the forward picks is freed first: a second set of d×d matrices may not fit beside it.
+        """
+        picked = self._picked[0]
+        self._leave_forward()
+        total = len(picked) - self._batch_size
+        if total == 0:
+            self._kept = picked
+            return
+        order = picked.sort().values  # so that the lowest pool index wins a tie here as well
+        few = self._V[order].to(dtype=torch.float64)
+        backward = Greedy(self._engine, few, self._information, order, sign=-1)
+        backward.run(
+            total if steps is None else min(steps, total), lambda done: self._progress("backward", done, total)
+        )
+        self._kept = backward.picks()
+
+    def _leave_forward(self) -> None:
+        if self._forward is not None:
+            self._drift, self._refreshes = self._forward.drift, self._forward.refreshes
+            self._forward = None
+
+    @torch.no_grad()
+    def finish(self) -> Selection:
+        """The selection as it stands after the removals."""
+        forward, scores, gaps = self._picked
+        return Selection(
+            indices=forward[torch.isin(forward, self._kept)].cpu(),
+            forward=forward.cpu(),
+            scores=scores.cpu(),
+            gaps=gaps.cpu(),
+            objective=self._information.objective(self._kept),
+            regularisation=self._information.lam,
+            effective_dimension=self._information.effective_dimension(),
+            drift=self._drift,
+            refreshes=self._refreshes,
+            jitter=self._information.jitter,
+        )
+
+
+def _check_labelled(labelled: Tensor | Sequence[int], n: int) -> Tensor:
+    """The labelled positions as an index tensor: each in [0, n), none twice."""
+    try:
+        given = torch.as_tensor(sorted(labelled) if isinstance(labelled, set) else labelled).cpu()
+    except (RuntimeError, TypeError, ValueError):
+        raise InputError(f"labelled is a {type(labelled).__name__}: give positions in the pool, as [0, 5, 7]") from None
+    if given.ndim != 1:
+        raise InputError(f"labelled has shape {list(given.shape)}: give a list of positions in the pool, as [0, 5, 7]")
+    if len(given) and (given.is_floating_point() or given.dtype == torch.bool):
+        raise InputError(
+            f"labelled has dtype {given.dtype}: give positions as integers (of a mask: mask.nonzero()[:, 0])"
+        )
+    index = given.to(torch.int64)
+    outside = index[(index < 0) | (index >= n)]
+    if len(outside):
+        raise InputError(f"labelled index {int(outside[0])} is outside the pool: must be from 0 to {n - 1}")
+    values, counts = torch.unique(index, return_counts=True)
+    if bool((counts > 1).any()):
+        raise InputError(f"labelled index {int(values[counts > 1][0])} is given twice; each sample is labelled once")
+    return index
+
+
+def _check_sizes(batch_size: int, oversample: float, left: int) -> None:
+    if isinstance(batch_size, bool) or not hasattr(batch_size, "__index__"):
+        raise InputError(f"batch_size {batch_size}: must be a whole number")
+    if not 1 <= batch_size <= left:
+        raise InputError(f"batch_size {batch_size}: must be from 1 to {left}, what is left unlabelled in the pool")
+    if not (math.isfinite(oversample) and oversample >= 1):
+        raise InputError(f"oversample {oversample}: must be at least 1 (1 means no backward removals)")
+
+
+def _check_devices(devices: Sequence[str | torch.device]) -> list[torch.device]:
+    found = []
+    for name in [devices] if isinstance(devices, str) else devices:
+        try:
+            torch.empty(0, device=name)
+            found.append(torch.device(name))
+        except (RuntimeError, AssertionError) as error:
+            raise DeviceError(f"device {str(name)!r} cannot be used: {str(error).splitlines()[0]}") from error
+    return found
+
+
+def _check_dtype(dtype: torch.dtype) -> torch.dtype:
+    if dtype not in (torch.float64, torch.float32):
+        raise InputError(f"dtype {dtype}: must be torch.float64 or torch.float32")
+    return dtype

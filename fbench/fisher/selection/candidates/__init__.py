@@ -1,0 +1,1 @@
+"""G_x and H_x of a shard's candidates, in three forms that agree."""

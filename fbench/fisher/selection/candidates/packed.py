@@ -1,0 +1,156 @@
+"""G and H of every candidate in blocks of 16, one candidate a lane, on a CPU (layouts: ``lane_kernels``).
+
+A pick goes through the pool in chunks that fit a core's cache: one matrix product projects the chunk, compiled loops
+take it from there to the scores.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from fbench.fisher.embeddings import Embedding, FactoredEmbedding
+from fbench.fisher.selection.candidates import lane_kernels
+from fbench.fisher.selection.candidates.lanes import LANES
+from fbench.fisher.selection.candidates.plain import Candidates
+
+_CHUNK = 1 << 18
+"""Numbers of a chunk's projection: it is made and used up in the second cache."""
+_LEAST_BLOCKS = 16
+"""Fewer blocks than this are not worth waking a thread for."""
+
+
+class Packed(Candidates):
+    """G, H [blocks, r(r+1)/2, 16], and the scores and traces that the last pass over them gave."""
+
+    def __init__(self, V: Embedding, alpha: float, sign: int) -> None:
+        super().__init__(V, alpha, sign)
+        self._blocks = -(-V.n // LANES)
+        self._project = _Factored(V) if isinstance(V, FactoredEmbedding) else _Dense(V)
+        self._scores, self._traces = (torch.empty(self._blocks * LANES, dtype=V.dtype) for _ in range(2))
+        self.G, self.H = (self._scores.new_empty(self._blocks, V.rows * (V.rows + 1) // 2, LANES) for _ in range(2))
+
+    def load(self, P: Tensor, Q: Tensor) -> None:
+        self._quadratic(P, self.G)
+        self._quadratic(Q, self.H)
+        state = [t.view(-1).numpy() for t in (self.G, self.H, self._scores, self._traces)]
+        share(self._blocks, lane_kernels.score, *state, self.sign, self.V.rows)
+
+    def absorb(self, rows: Tensor) -> None:
+        A = self.arrange(rows)
+        for start in range(0, self._blocks, self._project.step):
+            part = slice(start, min(start + self._project.step, self._blocks))
+            lanes = slice(part.start * LANES, part.stop * LANES)
+            self._absorb(A, part, self.G[part], self.H[part], self._scores[lanes], self._traces[lanes])
+
+    def arrange(self, rows: Tensor) -> Tensor:
+        return self._project.arrange(self.alpha**0.5 * rows)
+
+    def after(self, arranged: Tensor, part: slice) -> tuple[Tensor, Tensor]:
+        """Whole blocks of 16 are worked on, those that ``part`` begins or ends within included."""
+        blocks = slice(part.start // LANES, -(-part.stop // LANES))
+        found = [self._scores.new_empty((blocks.stop - blocks.start) * LANES) for _ in range(2)]
+        self._absorb(arranged, blocks, self.G[blocks].clone(), self.H[blocks].clone(), *found)
+        own = slice(part.start - blocks.start * LANES, part.stop - blocks.start * LANES)
+        return found[0][own], found[1][own]
+
+    def _absorb(self, A: Tensor, blocks: slice, *state: Tensor) -> None:
+        """``state`` are G, H, scores and traces of the blocks, written in place."""
+        UY = self._project(A, blocks)
+        arrays = [t.view(-1).numpy() for t in (UY, *state)]
+        share(len(UY), lane_kernels.absorb, *arrays, self.sign, self.V.rows)
+
+    def _quadratic(self, A: Tensor, out: Tensor) -> None:
+        """α·V_x A V_xᵀ, packed chunk by chunk: whole it would take three times the room of what is kept."""
+        step = _blocks_a_chunk(self.V.rows**2)
+        for b in range(0, self._blocks, step):
+            out[b : b + step] = pack_lower(self.alpha * self.V[b * LANES : (b + step) * LANES].quadratic(A))
+
+    def scores(self) -> Tensor:
+        return self._scores[: self.V.n]
+
+    def traces(self) -> Tensor:
+        return self._traces[: self.V.n]
+
+
+class _Factored:
+    """U and Y of a last-layer embedding: [k·2r, h] @ [h, c] for a chunk, then S_x from the left, in lanes."""
+
+    def __init__(self, V: FactoredEmbedding) -> None:
+        self._V, self._S = V, pack(V.S)
+        self.step = _blocks_a_chunk(V.k * 2 * V.rows)
+        tail = len(V.h) % LANES  # the last block's candidates, and zeros
+        self._tail = torch.cat([V.h[len(V.h) - tail :], V.h.new_zeros(LANES - tail, V.h.shape[1])]) if tail else None
+
+    def arrange(self, rows: Tensor) -> Tensor:
+        """W̃ᵀ and Z̃ᵀ [2r, d] as [k·2r, h]."""
+        return rows.view(2 * self._V.rows, self._V.k, -1).permute(1, 0, 2).reshape(self._V.k * 2 * self._V.rows, -1)
+
+    def __call__(self, A: Tensor, blocks: slice) -> Tensor:
+        r, k, S = self._V.rows, self._V.k, self._S[blocks]
+        h = self._V.h[blocks.start * LANES : blocks.stop * LANES]
+        if len(h) < len(S) * LANES and self._tail is not None:
+            h = torch.cat([h[: (len(S) - 1) * LANES], self._tail])
+        X = A @ h.T
+        UY = X.new_empty(len(S), r * 2 * r, LANES)
+        arrays = (S.view(-1).numpy(), X.view(-1).numpy(), UY.view(-1).numpy())
+        share(len(S), lane_kernels.contract, *arrays, X.shape[1], r, k)
+        return UY
+
+
+class _Dense:
+    """U and Y of an embedding that is given as it is: [c·r, d] @ [d, 2r] for a chunk."""
+
+    def __init__(self, V: Embedding) -> None:
+        self._V = V
+        self.step = _blocks_a_chunk(V.rows * V.dim)
+
+    def arrange(self, rows: Tensor) -> Tensor:
+        """W̃ᵀ and Z̃ᵀ [2r, d] as columns."""
+        return rows.T
+
+    def __call__(self, A: Tensor, blocks: slice) -> Tensor:
+        return pack(self._V[blocks.start * LANES : blocks.stop * LANES].project(A))
+
+
+def _blocks_a_chunk(width: int) -> int:
+    return max(1, _CHUNK // (width * LANES))
+
+
+def pack(values: Tensor) -> Tensor:
+    """[n, a, b] → [blocks, a·b, 16], zeros after the last candidate."""
+    n = len(values)
+    flat = values.reshape(n, -1)
+    if n % LANES:
+        flat = torch.cat([flat, flat.new_zeros(LANES - n % LANES, flat.shape[1])])
+    return flat.view(-1, LANES, flat.shape[1]).transpose(1, 2).contiguous()
+
+
+def pack_lower(values: Tensor) -> Tensor:
+    """Symmetric [n, r, r] → [blocks, r(r+1)/2, 16]."""
+    i, j = torch.tril_indices(values.shape[1], values.shape[1])
+    return pack(values[:, i, j][:, :, None])
+
+
+def share(blocks: int, kernel: Callable[..., None], *arguments: Any) -> None:
+    """Run a kernel on all blocks, on as many threads as torch has."""
+    threads = min(torch.get_num_threads(), blocks // _LEAST_BLOCKS)
+    if threads <= 1:
+        kernel(*arguments, 0, blocks)
+        return
+    edges = [i * blocks // threads for i in range(threads + 1)]
+    others = [_threads().submit(kernel, *arguments, a, b) for a, b in itertools.pairwise(edges[1:])]
+    kernel(*arguments, 0, edges[1])
+    for each in others:
+        each.result()
+
+
+@cache
+def _threads() -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(thread_name_prefix="fbench-lanes")

@@ -1,0 +1,90 @@
+"""G_x = V_x P V_xᵀ and H_x = V_x Q V_xᵀ of every candidate of a shard, kept up to date, and the scores they give.
+
+``score(x) = s·tr((I + s·G_x)⁻¹ H_x)``, s = +1 for adding x, −1 for removing it; −∞ where I + s·G_x is not positive
+definite. ``Plain`` is torch on any device, evidently right; ``choice`` says which of the fast forms takes its place.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from fbench.fisher.embeddings import Embedding
+
+
+class Candidates(ABC):
+    """What the incremental engine asks of a shard's candidates."""
+
+    def __init__(self, V: Embedding, alpha: float, sign: int) -> None:
+        self.V, self.alpha, self.sign = V, alpha, sign
+
+    @abstractmethod
+    def load(self, P: Tensor, Q: Tensor) -> None:
+        """G and H from P and Q [d, d]."""
+
+    @abstractmethod
+    def absorb(self, rows: Tensor) -> None:
+        """A pick's W̃ᵀ and Z̃ᵀ, rows [2r, d]: G −= s·U Uᵀ, H −= s·(U Yᵀ + Y Uᵀ), with U = √α V_x W̃, Y = √α V_x Z̃."""
+
+    @abstractmethod
+    def arrange(self, rows: Tensor) -> Tensor:
+        """A pick's rows as ``after`` wants them, once for all chunks."""
+
+    @abstractmethod
+    def after(self, arranged: Tensor, part: slice) -> tuple[Tensor, Tensor]:
+        """Scores and traces [c] of the candidates of ``part`` as the pick would leave them; nothing is changed."""
+
+    @abstractmethod
+    def scores(self) -> Tensor:
+        """[n]."""
+
+    @abstractmethod
+    def traces(self) -> Tensor:
+        """The trace of every H_x [n]."""
+
+
+class Plain(Candidates):
+    """G, H [n, r, r] by torch."""
+
+    def __init__(self, V: Embedding, alpha: float, sign: int) -> None:
+        super().__init__(V, alpha, sign)
+        like: Any = {"dtype": V.dtype, "device": V.device}
+        self.G, self.H = (torch.empty(V.n, V.rows, V.rows, **like) for _ in range(2))
+        self._eye = torch.eye(V.rows, **like)
+
+    def load(self, P: Tensor, Q: Tensor) -> None:
+        for part in self._parts():
+            self.G[part], self.H[part] = (self.alpha * self.V[part].quadratic(A) for A in (P, Q))
+
+    def absorb(self, rows: Tensor) -> None:
+        for part in self._parts():
+            U, Y = (self.alpha**0.5 * self.V[part].project(rows.T)).split(self.V.rows, dim=2)
+            self.G[part].baddbmm_(U, U.mT, alpha=-self.sign)
+            self.H[part].baddbmm_(torch.cat([U, Y], dim=2), torch.cat([Y, U], dim=2).mT, alpha=-self.sign)
+
+    def arrange(self, rows: Tensor) -> Tensor:
+        return rows
+
+    def after(self, arranged: Tensor, part: slice) -> tuple[Tensor, Tensor]:
+        chunk = type(self)(self.V[part], self.alpha, self.sign)
+        chunk.G, chunk.H = self.G[part].clone(), self.H[part].clone()
+        chunk.absorb(arranged)
+        return chunk.scores(), chunk.traces()
+
+    def scores(self) -> Tensor:
+        found = []
+        for part in self._parts():
+            factor, fault = torch.linalg.cholesky_ex(self._eye + self.sign * self.G[part])
+            traces = torch.cholesky_solve(self.H[part], factor).diagonal(dim1=-2, dim2=-1).sum(-1)
+            found.append(torch.where(fault == 0, self.sign * traces, -torch.inf))
+        return torch.cat(found)
+
+    def traces(self) -> Tensor:
+        return self.H.diagonal(dim1=-2, dim2=-1).sum(-1)
+
+    def _parts(self) -> list[slice]:
+        """Chunks, so that what is thrown away after each is not eight times G."""
+        return self.V.chunks(self.V.rows**2)

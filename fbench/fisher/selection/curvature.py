@@ -1,0 +1,69 @@
+"""What a pick changes: the rows W̃, Z̃ of the rank-r update, and P = M⁻¹ and Q = M⁻¹FM⁻¹ that take them up (MATH.md).
+
+``sign`` = s is +1 where M grows by the pick's V_sᵀV_s, −1 where it loses it.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from fbench.fisher.embeddings import Embedding
+
+
+def pick_rows(WZ: Tensor, V_s: Tensor, sign: int) -> Tensor:
+    """W̃ᵀ above Z̃ᵀ [2r, d], by which a pick changes P, Q and every G_x and H_x.
+
+    With K = I + s·V_s W = LLᵀ: W̃ = W L⁻ᵀ, Z̃ = Z L⁻ᵀ − ½s·W̃ (L⁻¹ H_s L⁻ᵀ), and every change is ∓W̃W̃ᵀ or
+    ∓(W̃Z̃ᵀ + Z̃W̃ᵀ). ``WZ`` [r, 2d] are V_s P and V_s Q side by side, ``V_s`` [r, d] the pick's rows, factor included.
+    """
+    d, eye = V_s.shape[1], torch.eye(len(V_s), dtype=V_s.dtype, device=V_s.device)
+    G_s, H_s = WZ[:, :d] @ V_s.T, WZ[:, d:] @ V_s.T
+    L, _ = torch.linalg.cholesky_ex(eye + sign * (G_s + G_s.T) / 2)
+    solved = torch.linalg.solve_triangular(L, torch.cat([WZ, (H_s + H_s.T) / 2], dim=1), upper=False)
+    W, Z, half = solved[:, :d], solved[:, d : 2 * d], solved[:, 2 * d :]
+    J = torch.linalg.solve_triangular(L, half.T, upper=False)
+    return torch.cat([W, Z - (sign / 2) * (J @ W)])
+
+
+class Curvature:
+    """P = M⁻¹ and Q = M⁻¹FM⁻¹ [d, d]: two matrices, and the rows W̃, Z̃ of the picks since they were written.
+
+    Rank-r changes of a d×d matrix cost as much memory traffic as a rank-d/8 change: they are gathered and folded in
+    by one product at its full rate.
+    """
+
+    def __init__(self, P: Tensor, Q: Tensor, sign: int) -> None:
+        self.P, self.Q, self._sign, self._used = P, Q, sign, 0
+        self._W, self._Z = (P.new_empty(max(64, len(P) // 8), len(P)) for _ in range(2))
+
+    def times(self, s: Embedding, V_s: Tensor) -> tuple[Tensor, Tensor]:
+        """V_s P and V_s Q, each [r, d]; ``V_s`` are the rows of ``s``."""
+        W, Z = self._W[: self._used], self._Z[: self._used]
+        on_W, on_Z = self._sign * (V_s @ W.T), self._sign * (V_s @ Z.T)
+        return s.first_times(self.P) - on_W @ W, s.first_times(self.Q) - on_W @ Z - on_Z @ W
+
+    def absorb(self, rows: Tensor) -> None:
+        """Take the rows of W̃ and Z̃ [2r, d]."""
+        r = len(rows) // 2
+        if self._used + r > len(self._W):
+            self.fold()
+        if r > len(self._W):
+            self._change(rows[:r], rows[r:])
+            return
+        self._W[self._used : self._used + r], self._Z[self._used : self._used + r] = rows[:r], rows[r:]
+        self._used += r
+
+    def fold(self) -> None:
+        """Write what was gathered into P and Q."""
+        self._change(self._W[: self._used], self._Z[: self._used])
+        self._used = 0
+
+    def P_times(self, v: Tensor) -> Tensor:
+        """P v as it stands [d]."""
+        W = self._W[: self._used]
+        return self.P @ v - self._sign * (W.T @ (W @ v))
+
+    def _change(self, W: Tensor, Z: Tensor) -> None:
+        self.P.addmm_(W.T, W, alpha=-self._sign)
+        self.Q.addmm_(torch.cat([W, Z]).T, torch.cat([Z, W]), alpha=-self._sign)

@@ -1,0 +1,177 @@
+"""Ways to the scores of BAIT's greedy steps: recompute everything, update in place, or keep diagonals alone.
+
+An engine holds one shard of the candidates and all of the d×d state. ``scores`` gives its candidates' scores,
+``update`` absorbs a pick (``sign`` = s = +1: M grows by its V_sᵀV_s; −1: M loses it). The letters are those of MATH:
+V of a candidate carries the factor √α, α = B/(n_L+B); here V is stored without it and α enters G, H, W and Z.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import NamedTuple, Protocol
+
+import torch
+from torch import Tensor
+
+from fbench.fisher.embeddings import DenseEmbedding, Embedding
+from fbench.fisher.selection.candidates.choice import candidates
+from fbench.fisher.selection.curvature import Curvature, pick_rows
+from fbench.fisher.selection.information import DiagonalInformation, Information, inverse_in_place, sandwich
+from fbench.fisher.selection.trace import CHUNK_SIZE, trace
+from fbench.harness.registry import KERNELS
+
+_REFRESH_FALL = 10.0
+"""Refresh P, Q, G and H when the median tr H has fallen by this factor: float32 at λ = 0.01 needs it."""
+
+
+class Engine(Protocol):
+    """What the greedy loop asks of a shard."""
+
+    refreshes: int
+    updates: bool
+    """Whether P follows the picks, and may drift."""
+
+    def scores(self) -> Tensor:
+        """[n] in the embedding's dtype; −∞ where the step is not admissible."""
+
+    def update(self, s: Embedding) -> None:
+        """Absorb the pick ``s``, an embedding of one candidate."""
+
+    def stale(self) -> Tensor:
+        """Whether M should be factorised afresh, as a tensor: reading it would stop the device."""
+
+    def load(self, picks: Tensor) -> None:
+        """Start, or start afresh, from M with ``picks``."""
+
+    def drift(self, M: Tensor) -> float:
+        """‖P M v − v‖ / ‖v‖ on a probe v; 0 where P is never updated."""
+
+
+class Recomputed:
+    """Everything anew for every pick: M⁻¹, then a trace kernel over every candidate, in chunks.
+
+    ``published`` is the published order; ``fused`` and ``factored`` are the same numbers with fewer operations.
+    """
+
+    updates = False
+
+    def __init__(
+        self, V: Embedding, information: Information, sign: int, kernel: str = "published", chunk_size: int = CHUNK_SIZE
+    ) -> None:
+        self._information, self._sign, self.refreshes = information, sign, 0
+        self._kernel, self._chunk_size = kernel, chunk_size
+        self._V = DenseEmbedding(V.dense()) if KERNELS.get(kernel).takes == "dense" else V
+        self._F = information.F.to(V.device, V.dtype, copy=True).div_(information.alpha)
+
+    def load(self, picks: Tensor) -> None:
+        self._M = self._information.matrix(picks).to(self._V.device)
+
+    def scores(self) -> Tensor:
+        """Of V without its factor √α: α·M⁻¹ and F/α take it up, and no second V is held."""
+        inverse = inverse_in_place(self._M.clone)[0].mul_(self._information.alpha).to(self._V.dtype)
+        return trace(self._V, inverse, self._F, kernel=self._kernel, chunk_size=self._chunk_size, sign=self._sign)
+
+    def update(self, s: Embedding) -> None:
+        s.to(dtype=torch.float64).add_gram(self._M, self._sign * self._information.alpha)
+
+    def stale(self) -> Tensor:
+        return torch.tensor(False)
+
+    def drift(self, M: Tensor) -> float:
+        return 0.0
+
+
+class Incremental:
+    """The exact incremental update: P = M⁻¹, Q = M⁻¹FM⁻¹ and each candidate's G, H follow every pick.
+
+    One tall product [n·r, d] × [d, 2r] a pick.
+    """
+
+    updates = True
+
+    def __init__(self, V: Embedding, information: Information, sign: int) -> None:
+        self._V, self._information, self._sign, self.refreshes = V, information, sign, -1
+        self._candidates = candidates(V, information.alpha, sign)
+
+    def load(self, picks: Tensor) -> None:
+        """P, Q, G and H from M, factorised in float64."""
+        self.__dict__.pop("_curvature", None)  # the old matrices make room for the new
+        P = self._information.inverse(picks)
+        Q = sandwich(P, self._information.F, self._V.dtype)
+        device, dtype = self._V.device, self._V.dtype
+        self._curvature = Curvature(P.to(device, dtype), Q.to(device), self._sign)
+        del P
+        self._candidates.load(self._curvature.P, self._curvature.Q)
+        self._at_load = self._candidates.traces().median()
+        self.refreshes += 1
+
+    def scores(self) -> Tensor:
+        return self._candidates.scores()
+
+    def update(self, s: Embedding) -> None:
+        root = self._information.alpha**0.5
+        V_s = s.dense()[0]
+        WZ = torch.cat(self._curvature.times(s, V_s), dim=1)
+        rows = pick_rows(WZ.mul_(root), root * V_s, self._sign)
+        self._curvature.absorb(rows)
+        self._candidates.absorb(rows)
+
+    def stale(self) -> Tensor:
+        return self._candidates.traces().median() * _REFRESH_FALL <= self._at_load
+
+    def drift(self, M: Tensor) -> float:
+        v = torch.cos(torch.arange(len(M), dtype=torch.float64, device=M.device))
+        Mv = (M @ v).to(self._V.device, self._V.dtype)
+        return float((self._curvature.P_times(Mv).to(v) - v).norm() / v.norm())
+
+
+class Diagonal:
+    """F and M by their diagonals alone: score(x) = Σ_j F_j v_j / (M_j (M_j + s·v_j)), v = α diag(V_xᵀV_x).
+
+    An approximation, exact for the diagonals' own objective Σ_j F_j/M_j; d numbers of state in place of d².
+    """
+
+    updates = False
+
+    def __init__(self, V: Embedding, information: Information, sign: int) -> None:
+        self._V, self._information, self._sign, self.refreshes = V, information, sign, 0
+        self._F = information.F.to(V.device, V.dtype)
+
+    def load(self, picks: Tensor) -> None:
+        self._M = self._information.matrix(picks).to(self._V.device)
+
+    def scores(self) -> Tensor:
+        M, out = self._M.to(self._V.dtype), self._F.new_empty(self._V.n)
+        for part in self._V.chunks(self._V.dim):
+            v = self._information.alpha * self._V[part].diagonals()
+            left = M + self._sign * v
+            out[part] = self._sign * ((v / left) @ (self._F / M))
+            out[part][(left <= 0).any(1)] = -torch.inf
+        return out
+
+    def update(self, s: Embedding) -> None:
+        self._M += self._sign * self._information.alpha * s.to(dtype=torch.float64).diagonals()[0]
+
+    def stale(self) -> Tensor:
+        return torch.tensor(False)
+
+    def drift(self, M: Tensor) -> float:
+        return 0.0
+
+
+class Method(NamedTuple):
+    """How ``bait_select`` may work: an engine, the information matrices that it needs, and whether it takes chunks."""
+
+    engine: Callable[..., Engine]
+    information: type[Information]
+    chunked: bool = False
+
+
+METHODS = {
+    "incremental": Method(Incremental, Information),
+    "published": Method(partial(Recomputed, kernel="published"), Information, chunked=True),
+    "fused": Method(partial(Recomputed, kernel="fused"), Information, chunked=True),
+    "factored": Method(partial(Recomputed, kernel="factored"), Information, chunked=True),
+    "diagonal": Method(Diagonal, DiagonalInformation),
+}

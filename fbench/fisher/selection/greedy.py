@@ -1,0 +1,138 @@
+"""The greedy loop over shards of candidates: score, take the best by the tie rule, tell every shard.
+
+The d×d state is small and lives in every shard; a pick costs one gathering of the scores and the sending of V_s.
+Nothing is read back from a device but every so many picks, when a shard is asked whether it is stale.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Sequence
+
+import torch
+from torch import Tensor
+
+from fbench.errors import InputError
+from fbench.fisher.embeddings import Embedding
+from fbench.fisher.selection.engines import Engine
+from fbench.fisher.selection.information import Information
+
+TIE = {torch.float64: 1e-10, torch.float32: 1e-5}
+"""Scores this close to the largest, relatively, equal it: rounding depends on chunk and shard, picks must not."""
+_ASK_EVERY = {"cpu": 1}
+"""Picks between questions that make the device wait; a GPU's queue should not run dry every pick."""
+
+Progress = Callable[[str, int, int], None]
+"""Told of (phase, done, total) after every step of a selection."""
+
+
+def shard_bounds(n: int, count: int) -> list[tuple[int, int]]:
+    """``count`` slices that partition [0, n), as equal as can be; empty ones are left out."""
+    return [(a, b) for a, b in itertools.pairwise(shard_edges(n, count)) if a < b]
+
+
+def shard_edges(n: int, count: int) -> list[int]:
+    """Where ``count`` shards of [0, n) begin and end: the largest has ⌈n/count⌉, the smallest ⌊n/count⌋."""
+    return [i * n // count for i in range(count + 1)]
+
+
+class Greedy:
+    """Forward picks (``sign`` +1) or backward removals (−1) of the candidates V, those that are not ``open`` excluded.
+
+    ``positions`` [n] are the candidates' places in the pool that ``information`` covers.
+    """
+
+    def __init__(
+        self,
+        engine: Callable[..., Engine],
+        V: Embedding,
+        information: Information,
+        positions: Tensor,
+        *,
+        sign: int = 1,
+        devices: Sequence[str | torch.device] = (),
+        taken: Sequence[int] | Tensor = (),
+    ) -> None:
+        self.V, self._information, self._positions, self._sign = V, information, positions, sign
+        self._open = torch.ones(V.n, dtype=torch.bool, device=V.device)
+        self._open[torch.as_tensor(taken, dtype=torch.int64, device=V.device)] = False
+        self._taken: list[tuple[Tensor, Tensor, Tensor]] = []
+        self._every = _ASK_EVERY.get(V.device.type, 8)
+        bounds = shard_bounds(V.n, max(1, len(devices)))
+        self._places = [torch.device(place) for place in devices or [V.device]][: len(bounds)]
+        self._shards = [
+            engine(V[a:b].to(place), information, sign) for place, (a, b) in zip(self._places, bounds, strict=True)
+        ]
+        self.load()
+
+    @property
+    def drift(self) -> float:
+        """The largest drift of any shard."""
+        if not any(shard.updates for shard in self._shards):
+            return 0.0
+        M = self._information.matrix(self.picks())
+        return max(shard.drift(M) for shard in self._shards)
+
+    @property
+    def refreshes(self) -> int:
+        """How often M was factorised afresh after the start."""
+        return max(shard.refreshes for shard in self._shards)
+
+    def picks(self) -> Tensor:
+        """Pool positions in M now: those taken when adding, those left when removing."""
+        taken = self._column(0)
+        if self._sign > 0:
+            return self._positions[taken]
+        left = torch.ones(self.V.n, dtype=torch.bool, device=self.V.device)
+        left[taken] = False
+        return self._positions[left]
+
+    def run(self, steps: int, progress: Callable[[int], None] = lambda done: None) -> None:
+        """Take ``steps`` more candidates.
+
+        Raises:
+            InputError: rounding has left no admissible step.
+        """
+        for _ in range(steps):
+            self._step()
+            if len(self._taken) % self._every == 0 and any(bool(shard.stale()) for shard in self._shards):
+                self.load()
+            progress(len(self._taken))
+        if not bool(torch.isfinite(self._column(1)).all()):
+            raise InputError("rounding has left M without an admissible step; use float64 or a larger regularisation")
+
+    def taken(self) -> tuple[Tensor, Tensor, Tensor]:
+        """Every candidate taken so far, in order: indices into V, scores and relative gaps to the runner-up."""
+        return self._column(0), self._column(1), self._column(2)
+
+    def _column(self, number: int) -> Tensor:
+        if not self._taken:
+            return torch.empty(0, dtype=torch.int64 if number == 0 else self.V.dtype, device=self.V.device)
+        return torch.stack([step[number] for step in self._taken])
+
+    def load(self) -> None:
+        """Every shard's state afresh, from M with the picks so far."""
+        picks = self.picks()
+        for shard in self._shards:
+            shard.load(picks)
+
+    def _step(self) -> None:
+        scores = torch.cat([shard.scores().to(self.V.device) for shard in self._shards])
+        scores = torch.where(self._open, scores, -torch.inf)
+        index, gap = choose(scores)
+        best = index[None]  # by a tensor of one dimension: one of none is read back from the device, and gives a view
+        self._open.index_fill_(0, best, False)
+        self._taken.append((index, scores[best][0], gap))
+        s = self.V[best]
+        for place, shard in zip(self._places, self._shards, strict=True):
+            shard.update(s.to(place))
+
+
+def choose(scores: Tensor) -> tuple[Tensor, Tensor]:
+    """Index of the best of ``scores`` [n] and its relative gap to the next; among ties the lowest index wins."""
+    top = scores.topk(min(2, len(scores))).values
+    best = top[0]
+    size = best.abs().clamp_min(torch.finfo(scores.dtype).tiny)
+    gap = (best - top[1]) / size if len(top) > 1 else torch.full_like(best, torch.inf)
+    index = (scores >= best - TIE[scores.dtype] * size).to(torch.uint8).argmax()
+    return index, gap

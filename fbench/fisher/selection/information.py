@@ -1,0 +1,185 @@
+"""Information matrices: the pool's F, what the labels tell, M, and the scale λ that makes M invertible.
+
+Letters as in MATH: F [d, d] the mean of V_xᵀV_x over the whole pool; M [d, d] what the labels (will) tell.
+M is built anew from its samples whenever it is asked for, in float64: it carries no accumulated error, and no room
+is held for it between.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import torch
+from torch import Tensor
+
+from fbench.errors import InputError
+from fbench.fisher.embeddings import Embedding
+from fbench.fisher.selection.regularisation import parse_regularisation
+
+_TILE = 512
+"""Rows of a d×d matrix in float64 at a time, where a whole one would be a second copy."""
+_JITTERS = (1e-14, 1e-12, 1e-10, 1e-8)
+"""Multiples of M's mean diagonal that are added, one after the other, where M has lost its definiteness to rounding."""
+
+
+class Information:
+    """F, λ, and M for any picks, of one selection.
+
+    Attributes:
+        F: [d, d] in the embedding's dtype.
+        lam: λ as a number.
+        alpha: B/(n_L+B), the weight of a pick.
+        jitter: the largest number that had to be added to M's diagonal; 0 where rounding did no harm.
+    """
+
+    def __init__(self, V: Embedding, labelled: Tensor, batch_size: int, regularisation: float | str) -> None:
+        self.V, self.labelled = V, labelled
+        self.alpha = batch_size / (len(labelled) + batch_size)
+        self._per_label = 1.0 / (len(labelled) + batch_size)
+        self.F = self._fisher()
+        self.lam = resolve_regularisation(regularisation, self.F.diagonal() if self.F.ndim == 2 else self.F)
+        self.jitter = 0.0
+
+    def _fisher(self) -> Tensor:
+        return fisher(self.V)
+
+    def matrix(self, picks: Tensor) -> Tensor:
+        """M [d, d] in float64: λI + n_L/(n_L+B) · mean over the labelled + α · sum over ``picks``."""
+        M = torch.zeros(self.V.dim, self.V.dim, dtype=torch.float64, device=self.V.device)
+        M.diagonal().add_(self.lam)
+        for index, weight in ((self.labelled, self._per_label), (picks, self.alpha)):
+            step = max(1, _TILE // self.V.rows)
+            for start in range(0, len(index), step):
+                self.V[index[start : start + step]].to(dtype=torch.float64).add_gram(M, weight)
+        return M
+
+    def inverse(self, picks: Tensor) -> Tensor:
+        """M⁻¹ [d, d] in float64, in the place of M."""
+        inverse, jitter = inverse_in_place(lambda: self.matrix(picks))
+        self.jitter = max(self.jitter, jitter)
+        return inverse
+
+    def objective(self, picks: Tensor) -> float:
+        """tr(F M⁻¹) with ``picks`` in M."""
+        inverse = self.inverse(picks)
+        return sum(float((self.F[rows].to(torch.float64) * inverse[rows]).sum()) for rows in tiles(len(self.F)))
+
+    def effective_dimension(self) -> float:
+        """d_eff = tr F(F + λI)⁻¹ = d − λ tr (F + λI)⁻¹: how many directions λ leaves standing."""
+
+        def shifted() -> Tensor:
+            matrix = self.F.to(torch.float64, copy=True)
+            matrix.diagonal().add_(self.lam)
+            return matrix
+
+        inverse, _ = inverse_in_place(shifted)
+        return len(self.F) - self.lam * float(inverse.diagonal().sum())
+
+
+class DiagonalInformation(Information):
+    """The same of diagonals alone: F [d] and M [d] hold d numbers, and no d×d matrix ever exists."""
+
+    def _fisher(self) -> Tensor:
+        return _check_overflow((_sum_of_diagonals(self.V) / self.V.n).to(self.V.dtype))
+
+    def matrix(self, picks: Tensor) -> Tensor:
+        """M's diagonal [d] in float64."""
+        M = torch.full((self.V.dim,), self.lam, dtype=torch.float64, device=self.V.device)
+        for index, weight in ((self.labelled, self._per_label), (picks, self.alpha)):
+            if len(index):
+                M += weight * _sum_of_diagonals(self.V[index])
+        return M
+
+    def objective(self, picks: Tensor) -> float:
+        """Σ_j F_j/M_j: the diagonals' own objective, not that of the full matrices."""
+        return float((self.F.to(torch.float64) / self.matrix(picks)).sum())
+
+    def effective_dimension(self) -> float:
+        F = self.F.to(torch.float64)
+        return float((F / (F + self.lam)).sum())
+
+
+def fisher(embedding: Embedding) -> Tensor:
+    """F [d, d]: the mean of V_xᵀV_x over every candidate, labelled and unlabelled.
+
+    Raises:
+        InputError: the squares overflow the embedding's dtype.
+    """
+    return _check_overflow(embedding.gram().div_(embedding.n))
+
+
+def _check_overflow(F: Tensor) -> Tensor:
+    if not bool(torch.isfinite(F.sum())) and not bool(torch.isfinite(F).all()):  # the sum takes no second matrix
+        raise InputError(f"the embedding's squares overflow {F.dtype}: use float64, or scale the features down")
+    return F
+
+
+def _sum_of_diagonals(V: Embedding) -> Tensor:
+    total = torch.zeros(V.dim, dtype=torch.float64, device=V.device)
+    for part in V.chunks(V.dim):
+        total += V[part].to(dtype=torch.float64).diagonals().sum(0)
+    return total
+
+
+def symmetric(A: Tensor) -> Tensor:
+    """A ← (A + Aᵀ)/2 in place: a product that is symmetric in theory, but whose halves were rounded apart.
+
+    It matters: along a direction that no sample sees, M is λ alone and Q's rounding is of order 1/λ².
+    """
+    for rows in tiles(len(A)):
+        for columns in tiles(rows.stop):
+            upper = (A[rows, columns] + A[columns, rows].T) / 2
+            A[rows, columns], A[columns, rows] = upper, upper.T
+    return A
+
+
+def sandwich(P: Tensor, F: Tensor, dtype: torch.dtype) -> Tensor:
+    """Q = P F P [d, d] in ``dtype``, every product in P's, a tile of columns at a time, in rooms made once."""
+    d = len(F)
+    Q = torch.empty_like(F, dtype=dtype)
+    wide, FP, PFP = P.new_empty(min(_TILE, d), d), P.new_empty(d * min(_TILE, d)), P.new_empty(d * min(_TILE, d))
+    for columns in tiles(d):
+        width = columns.stop - columns.start
+        left, right = FP[: d * width].view(d, width), PFP[: d * width].view(d, width)
+        for rows in tiles(d):
+            torch.mm(wide[: rows.stop - rows.start].copy_(F[rows]), P[:, columns], out=left[rows])
+        Q[:, columns] = torch.mm(P, left, out=right)
+    return symmetric(Q)
+
+
+def tiles(d: int) -> Iterator[slice]:
+    """Slices of [0, d)."""
+    return (slice(start, min(start + _TILE, d)) for start in range(0, d, _TILE))
+
+
+def inverse_in_place(make: Callable[[], Tensor]) -> tuple[Tensor, float]:
+    """The inverse of the symmetric matrix that ``make`` builds, by Cholesky, and its jitter.
+
+    Factor and inverse take the matrix's own place: at d = 5,120 a copy of it is 210 MB. A matrix that rounding has
+    made indefinite is built again and gets a jitter: what had to be added to its diagonal, 0 for all others.
+
+    Raises:
+        InputError: not even the largest jitter makes it positive definite.
+    """
+    for share in (0.0, *_JITTERS):
+        factor = make().T  # LAPACK's order of columns; the matrix is symmetric
+        jitter = share * float(factor.diagonal().abs().mean())
+        factor.diagonal().add_(jitter)
+        fault = torch.empty(0, dtype=torch.int32, device=factor.device)
+        torch.linalg.cholesky_ex(factor, out=(factor, fault))
+        if not int(fault):
+            return torch.cholesky_inverse(factor, out=factor), jitter
+    raise InputError("the information matrix M is not positive definite in float64; raise the regularisation")
+
+
+def resolve_regularisation(regularisation: float | str, diagonal: Tensor) -> float:
+    """λ as a number, for an F with this diagonal [d].
+
+    Raises:
+        InputError: not a positive finite number, nor ``rel:`` and one; or relative to an F that is 0.
+    """
+    value, relative = parse_regularisation(regularisation)
+    lam = value * float(diagonal.mean()) if relative else value
+    if lam <= 0:
+        raise InputError(f"regularisation {regularisation}: the Fisher information is 0; give λ as a number")
+    return lam

@@ -1,0 +1,50 @@
+"""The incremental kernel: what one more pick costs, G_x and H_x of the state before it being known (MATH.md, 4).
+
+A kernel is given M⁻¹ and F of the state whose scores are asked for. The state before has a part a² of the first
+candidate less: a ≤ 1 such that M stays positive definite without it, whatever M is. The pick's work is the same
+for every a.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from fbench.fisher.embeddings import Embedding
+from fbench.fisher.selection.candidates.choice import candidates
+from fbench.fisher.selection.candidates.plain import Candidates
+from fbench.fisher.selection.curvature import pick_rows
+from fbench.fisher.selection.information import symmetric
+
+
+@dataclass(frozen=True)
+class Marginal:
+    """G and H of every candidate before the pick, and the pick's rows as ``Candidates.after`` wants them."""
+
+    before: Candidates
+    arranged: Tensor
+
+
+@torch.no_grad()
+def prepare(V: Embedding, inverse: Tensor, fisher: Tensor, sign: int = 1) -> Marginal:
+    """The state before the pick (or, for ``sign`` −1, before the removal) that leads to M⁻¹ ``inverse`` [d, d]."""
+    P, F, V_s = (t.double() for t in (inverse, fisher, V[:1].dense()[0]))
+    W = V_s @ P  # [r, d]
+    G = symmetric(W @ V_s.T)
+    a2 = min(1.0, 0.5 / max(float(torch.linalg.eigvalsh(G)[-1]), 1e-12))
+    eye = torch.eye(len(G), dtype=G.dtype, device=G.device)
+    P = symmetric(P + sign * a2 * (W.T @ torch.linalg.solve(eye - sign * a2 * G, W)))
+    Q = symmetric(P @ F @ P)
+    V_s = a2**0.5 * V_s
+    rows = pick_rows(torch.cat([V_s @ P, V_s @ Q], dim=1), V_s, sign).to(V.dtype)
+    before = candidates(V, 1.0, sign)
+    before.load(P.to(V.dtype), Q.to(V.dtype))
+    return Marginal(before, before.arrange(rows))
+
+
+@torch.no_grad()
+def run(given: Marginal, part: slice, with_inner: bool = True) -> Tensor:
+    """Scores [c] after the pick of the candidates of ``part``; without the inner matrix the traces of H_x."""
+    return given.before.after(given.arranged, part)[0 if with_inner else 1]

@@ -1,0 +1,98 @@
+"""The ways from a network's logits and features to an embedding to select on, by name: the exact one and what the field
+puts in its place.
+
+One table, read by ``fbench pick --method`` and by the strategies: a new way is one more value. torch is imported
+inside functions, since strategies are listed without it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from fbench.errors import UnknownNameError, UsageError
+from fbench.fisher.planning.plan import Shape
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from fbench.fisher.embeddings import Embedding
+
+
+@dataclass(frozen=True)
+class Method:
+    """A way to an embedding.
+
+    Attributes:
+        name: as typed, before its number.
+        shape: of the embedding, from (n, k, h, number) alone.
+        make: the embedding, from (logits, features, number).
+        number: what the number says; empty where it takes none.
+        engine: ``method`` of ``bait_select``.
+    """
+
+    name: str
+    shape: Callable[[int, int, int, int], Shape]
+    make: Callable[[Tensor, Tensor, int], Embedding]
+    number: str = ""
+    engine: str = "incremental"
+
+    @property
+    def on_embedding(self) -> bool:
+        """Whether it can be had from an embedding too, whose logits and features are not known."""
+        return self.make is _exact
+
+
+def _exact(logits: Tensor, features: Tensor, number: int) -> Embedding:
+    from fbench.fisher.embeddings import last_layer_embedding
+
+    return last_layer_embedding(logits, features)
+
+
+def _top(logits: Tensor, features: Tensor, number: int) -> Embedding:
+    from fbench.fisher.selection.approximations import top_classes
+
+    return top_classes(logits, features, number)
+
+
+def _binary(logits: Tensor, features: Tensor, number: int) -> Embedding:
+    from fbench.fisher.selection.approximations import binary
+
+    return binary(logits, features)
+
+
+def _principal(logits: Tensor, features: Tensor, number: int) -> Embedding:
+    from fbench.fisher.selection.approximations import principal
+
+    return principal(logits, features, number)
+
+
+METHODS = {
+    method.name: method
+    for method in (
+        Method("exact", lambda n, k, h, _: Shape(n, k - 1, k * h, k), _exact),
+        Method("top", lambda n, k, h, c: Shape(n, c, k * h, k), _top, number="classes"),
+        Method("binary", lambda n, k, h, _: Shape(n, 1, h, 1), _binary),
+        Method("diagonal", lambda n, k, h, _: Shape(n, k - 1, k * h, k), _exact, engine="diagonal"),
+        Method("pca", lambda n, k, h, kept: Shape(n, k - 1, k * kept, k), _principal, number="components"),
+    )
+}
+_SPELLED = ("exact", "top2", "binary", "diagonal", "pca:30")
+
+
+def parse_method(text: str) -> tuple[Method, int]:
+    """``exact``, ``topC``, ``binary``, ``diagonal`` or ``pca:H``: the method and its number.
+
+    Raises:
+        UsageError: another name, a number where none belongs, or none where one does.
+    """
+    match = re.fullmatch(r"([a-z]+):?([0-9]{0,9})", text)
+    if match is None or match[1] not in METHODS:
+        raise UnknownNameError("method", text, _SPELLED)
+    method = METHODS[match[1]]
+    if bool(match[2]) != bool(method.number):
+        rule = f"needs its {method.number}" if method.number else "takes no number"
+        raise UsageError(f"method {text}: {method.name} {rule}; write one of {', '.join(_SPELLED)}")
+    return method, int(match[2] or 0)

@@ -1,0 +1,244 @@
+"""Where cases run: in this process, or in spawned workers whose death is an event and not the end.
+
+A case is a generator of units. An executor advances the generators and yields events; the order in which cases
+take turns is the suite's ``schedule``. The runner alone writes.
+"""
+
+from __future__ import annotations
+
+import functools
+import multiprocessing
+import random
+import signal
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from multiprocessing.connection import Connection, wait
+from pathlib import Path
+from typing import Any
+
+from fbench.harness import registry
+from fbench.harness.contract import Case, Context, Row, Unit
+
+Committed = Callable[[Case], dict[str, list[Row]]]
+
+
+@dataclass(frozen=True)
+class Job:
+    """What a process needs to run the cases of a suite."""
+
+    suite: str
+    options: dict[str, Any]
+    context: Context
+    threads: int
+    loads: tuple[Path, ...] = ()
+
+
+@dataclass(frozen=True)
+class Fault:
+    """Why a case stopped: ``oom`` or ``failed``, and the first line of the reason."""
+
+    status: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Event:
+    """A case gave a unit, came to its end (``None``), or stopped."""
+
+    case: Case
+    outcome: Unit | Fault | None
+
+
+_OUT_OF_MEMORY = ("can't allocate memory", "cannot allocate memory", "out of memory")
+
+
+def fault_of(error: Exception) -> Fault:
+    """An exception as a row's status and reason; running out of memory has many faces."""
+    reason = (str(error).splitlines() or [""])[0]
+    text = f"{type(error).__name__}: {reason}" if reason else type(error).__name__
+    memory = isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError"
+    memory = memory or any(said in str(error).lower() for said in _OUT_OF_MEMORY)
+    return Fault("oom" if memory else "failed", text)
+
+
+class Turns:
+    """Whose turn it is: one case to its end (``cases``), or a unit of each in shuffled order (``blocks``).
+
+    A case stays with the ``lane`` (a process) that began it, for there its generator lives.
+    """
+
+    def __init__(self, schedule: str, cases: Sequence[Case], seed: int) -> None:
+        self._schedule = schedule
+        self._waiting = list(cases)
+        self._lanes: dict[int, dict[str, tuple[int, Case]]] = {}
+        self._random = random.Random(seed)
+
+    def end(self, lane: int, case: Case) -> None:
+        """The case has no more units."""
+        del self._lanes[lane][case.id]
+
+    def next(self, lane: int) -> Case | None:
+        """The case that the lane is to advance now; None when it has no more."""
+        mine = self._lanes.setdefault(lane, {})
+        if self._waiting and (not mine or (self._schedule == "blocks" and min(n for n, _ in mine.values()) > 0)):
+            at = self._random.randrange(len(self._waiting)) if self._schedule == "blocks" else 0
+            case = self._waiting.pop(at)
+            mine[case.id] = (0, case)
+        if not mine:
+            return None
+        least = min(n for n, _ in mine.values())
+        turn, case = self._random.choice([entry for entry in mine.values() if entry[0] == least])
+        mine[case.id] = (turn + 1, case)
+        return case
+
+
+class _Host:
+    """The generators of the cases that live in this process."""
+
+    def __init__(self, job: Job) -> None:
+        self._suite = registry.SUITES.get(job.suite)
+        self._job = job
+        self._running: dict[str, Iterator[Unit]] = {}
+
+    def advance(self, case: Case, committed: Committed) -> Unit | Fault | None:
+        """The case's next unit; None at its end; a fault if it raised."""
+        try:
+            if case.id not in self._running:
+                context = replace(self._job.context, committed=committed(case))
+                self._running[case.id] = iter(self._suite.measure(case, context, **self._job.options))
+            unit = next(self._running[case.id], None)
+            if unit is not None:
+                self._check(unit)
+        except Exception as error:
+            self._running.pop(case.id, None)
+            return fault_of(error)
+        if unit is None:
+            del self._running[case.id]
+        return unit
+
+    def _check(self, unit: Unit) -> None:
+        """Columns that the suite did not declare are the suite's fault, or its plug-in's: the case's row says so."""
+        declared = {name: {column.name for column in own} for name, own in self._suite.all_tables().items()}
+        for name, rows in {"results": unit.rows, **unit.tables}.items():
+            unknown = {key for row in rows for key in row} - declared.get(name, set())
+            if unknown:
+                raise KeyError(f"{name}.csv has no column {', '.join(sorted(unknown))}; declare it, or leave it out")
+
+
+def inline(job: Job, cases: Sequence[Case], committed: Committed, seed: int) -> Iterator[Event]:
+    """Run the cases in this process."""
+    _pin(job.threads)
+    host, turns = _Host(job), _turns(job, cases, seed)
+    while (case := turns.next(0)) is not None:
+        outcome = host.advance(case, committed)
+        if not isinstance(outcome, Unit):
+            turns.end(0, case)
+        yield Event(case, outcome)
+
+
+def workers(job: Job, cases: Sequence[Case], committed: Committed, seed: int, count: int) -> Iterator[Event]:
+    """Run the cases in ``count`` spawned processes; one that is killed costs its case, not the run.
+
+    A suite whose executor is ``fresh`` gets a new process for every case, however the one before it ended.
+    """
+    turns, fresh = _turns(job, cases, seed), registry.SUITES.get(job.suite).executor == "fresh"
+    pool = [_Worker(job) for _ in range(min(count, len(cases)))]
+    busy: dict[Any, tuple[int, Case]] = {}
+
+    def give(lane: int) -> None:
+        case = turns.next(lane)
+        if case is not None:
+            pool[lane].send(case, committed(case))
+            busy[pool[lane].pipe] = lane, case
+
+    try:
+        for lane in range(len(pool)):
+            give(lane)
+        while busy:
+            for ready in wait(list(busy)):
+                lane, case = busy.pop(ready)
+                outcome = pool[lane].receive()
+                if not isinstance(outcome, Unit):
+                    turns.end(lane, case)
+                    if fresh:
+                        pool[lane].stop()
+                yield Event(case, outcome)
+                give(lane)
+    finally:
+        for worker in pool:
+            worker.stop()
+
+
+def _turns(job: Job, cases: Sequence[Case], seed: int) -> Turns:
+    return Turns(registry.SUITES.get(job.suite).schedule, cases, seed)
+
+
+class _Worker:
+    """A spawned process and the pipe to it; one that died or was stopped is replaced when it is next needed."""
+
+    def __init__(self, job: Job) -> None:
+        self._job = job
+        self._start()
+
+    def _start(self) -> None:
+        spawn = multiprocessing.get_context("spawn")
+        self.pipe, theirs = spawn.Pipe()
+        self._process = spawn.Process(target=_serve, args=(theirs, self._job), daemon=True)
+        self._process.start()
+        theirs.close()
+
+    def send(self, case: Case, committed: dict[str, list[Row]]) -> None:
+        try:
+            self.pipe.send((case, committed))
+        except OSError:  # it is gone, with the cases that it held: a new one takes them up from what is committed
+            self._start()
+            self.pipe.send((case, committed))
+
+    def receive(self) -> Unit | Fault | None:
+        try:
+            outcome: Unit | Fault | None = self.pipe.recv()
+            return outcome
+        except (EOFError, OSError):  # OSError: it died in the middle of a message
+            self._process.join()
+            return _death(self._process.exitcode or 0)
+
+    def stop(self) -> None:
+        """End the process, and wait until the system has its memory back; once more does nothing."""
+        self._process.terminate()
+        self._process.join()
+        self.pipe.close()
+
+
+def _death(code: int) -> Fault:
+    """What a worker's exit code says: Linux ends a process that takes too much memory by SIGKILL."""
+    if code == -signal.SIGKILL:
+        return Fault("oom", "the worker process was killed (signal 9), as the system does when memory runs out")
+    how = f"by signal {-code}" if code < 0 else f"with exit code {code}"
+    return Fault("failed", f"the worker process ended {how}")
+
+
+def _serve(pipe: Connection, job: Job) -> None:
+    """A worker's life: advance what it is told to, until the pipe closes."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
+    multiprocessing.current_process().daemon = False  # only here, for daemons may not start processes: a case may
+    for path in job.loads:
+        registry.load_file(path)
+    _pin(job.threads)
+    host = _Host(job)
+    while True:
+        try:
+            case, committed = pipe.recv()
+        except EOFError:
+            return
+        pipe.send(host.advance(case, functools.partial(_given, committed)))
+
+
+def _given(rows: dict[str, list[Row]], case: Case) -> dict[str, list[Row]]:
+    return rows
+
+
+def _pin(threads: int) -> None:
+    """Fix torch's threads: the same number gives the same rounding, and timings mean something."""
+    import torch
+
+    torch.set_num_threads(threads)

@@ -1,0 +1,196 @@
+"""From what was typed to what will run: presets, bounds, parsing, devices, threads and jobs; and that as a plan."""
+
+from __future__ import annotations
+
+import math
+import os
+import textwrap
+import warnings
+from collections.abc import Iterator, Mapping, Sequence, Set
+from pathlib import Path
+from typing import Any
+
+from fbench.errors import SweepError, UsageError
+from fbench.harness.contract import Case, Context
+from fbench.harness.registry import PRESETS, Parameter, Suite, flag_of, spell
+from fbench.harness.runner import Settings
+from fbench.measure.devices import parse_devices
+
+_MOST_JOBS = 4
+"""Each process holds its own copy of the data; more than a few would fill a laptop."""
+
+_LONG = 32
+"""A plan's text of more letters than this stands below its case: it is a sentence, and may take several lines."""
+
+
+def apply_preset(suite: Suite, typed: Mapping[str, Any], given: Set[str]) -> dict[str, Any]:
+    """The typed options, the preset's values in place of defaults; what was ``given`` by hand wins.
+
+    Raises:
+        UsageError: the preset is another suite's.
+        UnknownNameError: there is no such preset.
+    """
+    if not typed["preset"]:
+        return dict(typed)
+    preset = PRESETS.get(typed["preset"])
+    if preset.suite != suite.name:
+        raise UsageError(f"--preset {preset.name} is for `fbench {preset.suite}`, not `fbench {suite.name}`")
+    return {**typed, **{name: value for name, value in preset.options.items() if name not in given}}
+
+
+def read_numbers(suite: Suite, typed: Mapping[str, Any]) -> dict[str, Any]:
+    """The typed options with numbers where numbers belong.
+
+    Raises:
+        UsageError: a text that is no number, or no whole one.
+    """
+    kinds = {p.name: p.type for p in suite.parameters} | {"threads": int, "jobs": int}
+    return {name: _number(name, kinds.get(name), value) for name, value in typed.items()}
+
+
+def _number(name: str, kind: type | None, value: Any) -> Any:
+    if kind not in (int, float):
+        return value
+    try:
+        return kind(str(value))
+    except ValueError:
+        what = "a whole number" if kind is int else "a number"
+        raise UsageError(f"{flag_of(name)} {value}: must be {what}") from None
+
+
+def resolve_options(suite: Suite, typed: Mapping[str, Any], context: Context) -> dict[str, Any]:
+    """The suite's options, checked, parsed and with nothing automatic left, for a run on the context's devices.
+
+    Raises:
+        UsageError: a value out of bounds, or one that its parser or the suite refuses.
+    """
+    for table, columns in suite.all_tables().items():
+        if suite.unit not in {column.name for column in columns}:
+            raise UsageError(
+                f"suite {suite.name}: table {table} lacks Column({suite.unit!r}, 'int', …), its unit's number"
+            )
+    options = {p.name: _value(p, typed[p.name]) for p in suite.parameters}
+    return suite.resolve(options, context)
+
+
+def _value(parameter: Parameter, typed: Any) -> Any:
+    option, flag = parameter.option, flag_of(parameter.name)
+    if isinstance(typed, float) and not math.isfinite(typed):
+        raise UsageError(f"{flag} {typed}: must be a finite number")
+    if option.minimum is not None and typed < option.minimum:
+        raise UsageError(f"{flag} {typed:g}: must be at least {option.minimum:g}")
+    if option.above is not None and typed <= option.above:
+        raise UsageError(f"{flag} {typed:g}: must be above {option.above:g}")
+    if option.maximum is not None and typed > option.maximum:
+        raise UsageError(f"{flag} {typed:g}: must be at most {option.maximum:g}")
+    if option.parse is None:
+        return typed
+    try:
+        return option.parse(typed)
+    except SweepError as error:  # its caret shows where, not in which of several sweeps
+        raise SweepError(error.text, error.position, f"{flag}: {error.rule}") from None
+
+
+def settings(suite: Suite, typed: Mapping[str, Any], loads: tuple[Path, ...]) -> Settings:
+    """How to run.
+
+    Raises:
+        UsageError: threads or jobs below 0.
+        DeviceError: a device that is not there.
+    """
+    for name in ("threads", "jobs"):
+        if typed[name] < 0:
+            raise UsageError(f"--{name} {typed[name]}: must be 0 (automatic) or more")
+    devices = parse_devices(typed["device"], typed["gpus"] or None)
+    threads, jobs = _share_cores(suite, devices, typed["threads"], typed["jobs"])
+    return Settings(
+        out=Path(typed["out"]) if typed["out"] else None,
+        fresh=typed["fresh"],
+        overwrite=typed["overwrite"],
+        retry=typed["retry"],
+        devices=devices,
+        threads=threads,
+        jobs=jobs,
+        loads=loads,
+    )
+
+
+def _share_cores(suite: Suite, devices: tuple[str, ...], threads: int, jobs: int) -> tuple[int, int]:
+    """(threads a process, processes): small networks gain more from a second process than from a second thread.
+
+    Cases that are timed, or that share a GPU, run one at a time: side by side they would time each other.
+    """
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    alone = suite.executor != "inline" or any(device != "cpu" for device in devices)
+    if alone and jobs > 1:
+        raise UsageError(
+            f"--jobs {jobs}: cases of `fbench {suite.name}` on {'+'.join(devices)} run one at a time; leave it out"
+        )
+    jobs = 1 if alone else jobs or max(1, min(cores // (threads or 1), _MOST_JOBS))
+    threads = threads or max(1, cores // jobs)
+    if threads * jobs > cores:
+        warnings.warn(f"{jobs} processes of {threads} threads on {cores} cores: timings will be poor", stacklevel=2)
+    return threads, jobs
+
+
+def plan_lines(suite: Suite, options: Mapping[str, Any], devices: Sequence[str], width: int) -> list[str]:
+    """Every case with what it will cost, and how many there are, in lines of at most ``width`` letters.
+
+    A table where it fits, else a few lines a case. What all cases have in common is said once.
+    """
+    cases, context = suite.grid(options), Context(devices=tuple(devices), options=options)
+    costs = [suite.predict(case, options, context) if suite.predict else {} for case in cases]
+    common = _common(cases)
+    ids = [spell({axis: value for axis, value in case.point.items() if axis not in common}) for case in cases]
+    first = _wrapped(f"In every case: {spell(common)}", width) if common else []
+    units = suite.units(options)
+    each = f" of {units} {suite.unit}s" if units else ""
+    last = f"{len(cases)} case{'' if len(cases) == 1 else 's'}{each} on {'+'.join(devices)}; nothing was run."
+    return [*first, *_costs(ids, costs, width), last]
+
+
+def _common(cases: Sequence[Case]) -> dict[str, Any]:
+    """The coordinates that several cases all share; a case alone is shown as it is."""
+    if len(cases) < 2:
+        return {}
+    points = [case.point for case in cases]
+    return {a: v for a, v in points[0].items() if all(a in point and point[a] == v for point in points)}
+
+
+def _costs(ids: Sequence[str], costs: Sequence[Mapping[str, str]], width: int) -> Iterator[str]:
+    """The cases and their costs; a cost that is empty for all of them is left out."""
+    names = dict.fromkeys(name for cost in costs for name in cost)
+    widest = {name: max(len(cost.get(name, "")) for cost in costs) for name in names}
+    short = [name for name in names if 0 < widest[name] <= _LONG]
+    title, *rows = _aligned(
+        ["case", *short], *([i, *(c.get(n, "") for n in short)] for i, c in zip(ids, costs, strict=True))
+    )
+    table = max(map(len, (title, *rows))) <= width
+    if table:
+        yield title
+    for row, name, cost in zip(rows, ids, costs, strict=True):
+        yield from [row] if table else _block(name, {n: (cost.get(n, ""), widest[n]) for n in short}, width)
+        for long in (name for name in names if widest[name] > _LONG and cost.get(name)):
+            yield from _wrapped(f"{long}: {cost[long]}", width, "  ")
+
+
+def _aligned(*rows: Sequence[str]) -> list[str]:
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return ["  ".join(map(str.ljust, row, widths)).rstrip() for row in rows]
+
+
+def _block(case: str, cells: Mapping[str, tuple[str, int]], width: int) -> Iterator[str]:
+    """A case, and below it every cost with its name; of equal places in all blocks, so that they compare downwards."""
+    yield from _wrapped(case, width)
+    lines = [""]
+    for name, (value, widest) in cells.items():
+        cell = "  " + (f"{name} {value}" if value else "").ljust(len(name) + 1 + widest)
+        if lines[-1] and len(lines[-1]) + len(cell) > width:
+            lines.append("")
+        lines[-1] += cell
+    yield from (line.rstrip() for line in lines if line.strip())
+
+
+def _wrapped(text: str, width: int, indent: str = "") -> list[str]:
+    """The text in lines, those after the first set in by two more."""
+    return textwrap.wrap(text, width, initial_indent=indent, subsequent_indent=indent + "  ", break_on_hyphens=False)

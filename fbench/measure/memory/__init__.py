@@ -1,0 +1,1 @@
+"""Memory watched phase by phase: readers, a sampling process, high-water marks."""

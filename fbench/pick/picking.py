@@ -1,0 +1,293 @@
+"""``fbench pick``: the batch that BAIT would buy from arrays that somebody exported, and what is to be said of it.
+
+From what was typed to a ``Pick`` (the arrays, the method, the plan), from that to a ``Picked`` (rows and sentences).
+Nothing is printed here.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from fbench.errors import InputError, TooLargeError, UnknownNameError, UsageError
+from fbench.fisher.planning.fitting import Alternative, alternatives, check_fits, device_plans
+from fbench.fisher.planning.plan import MARGIN, Counts, SelectionPlan, Shape
+from fbench.fisher.selection.methods import Method, parse_method
+from fbench.fisher.selection.regularisation import parse_regularisation
+from fbench.harness.contract import Row
+from fbench.machine import free_bytes
+from fbench.pick.pool_files import PoolArrays, check_out, positions_of, read_labelled, read_pool, write_picks
+from fbench.units import format_bytes, format_count, format_percent
+
+if TYPE_CHECKING:
+    from fbench.fisher.embeddings import Embedding
+    from fbench.fisher.selection.bait import Selection
+
+Progress = Callable[[str, int, int], None]
+
+
+def parse_whole(flag: str, text: str, least: int) -> int:
+    """A whole number from ``least`` up.
+
+    Raises:
+        UsageError: anything else.
+    """
+    if not re.fullmatch(r"-?[0-9]{1,18}", text) or int(text) < least:
+        raise UsageError(f"{flag} {text}: must be a whole number, at least {least}")
+    return int(text)
+
+
+def parse_number(flag: str, text: str, least: float) -> float:
+    """A finite number from ``least`` up.
+
+    Raises:
+        UsageError: anything else.
+    """
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not (math.isfinite(value) and value >= least):
+        raise UsageError(f"{flag} {text}: must be a number, at least {least:g}")
+    return value
+
+
+@dataclass(frozen=True)
+class Pick:
+    """A selection that has been read and checked, and nothing of it computed yet.
+
+    Attributes:
+        source: the .npz.
+        pool: its arrays.
+        labelled: positions in the pool.
+        batch: B.
+        out: the CSV to write.
+        method, number: as ``parse_method`` gave them.
+        dtype: of the selection.
+        devices: that share the candidates.
+        regularisation, oversample: as ``bait_select`` takes them.
+    """
+
+    source: Path
+    pool: PoolArrays
+    labelled: Any
+    batch: int
+    out: Path
+    method: Method
+    number: int
+    dtype: str
+    devices: tuple[str, ...]
+    regularisation: str
+    oversample: float
+
+    @property
+    def shape(self) -> Shape:
+        """Of the embedding that the selection will be made on."""
+        arrays = self.pool.arrays
+        if "embedding" in arrays:
+            return Shape(*arrays["embedding"].shape)
+        (n, k), h = arrays["logits"].shape, arrays["features"].shape[1]
+        return self.method.shape(n, k, h, self.number)
+
+    @property
+    def plans(self) -> dict[str, SelectionPlan]:
+        """What each device will hold."""
+        counts = Counts.of(self.batch, self.oversample, self.pool.n - len(self.labelled))
+        return device_plans(self.shape, self.dtype, self.method.engine, self.devices, counts=counts)
+
+
+def read_pick(features: Path, typed: Mapping[str, Any], devices: tuple[str, ...]) -> Pick:
+    """Check what was typed, cheapest first, and read the arrays.
+
+    Raises:
+        UsageError: any of it that cannot be.
+    """
+    if not typed["batch"]:
+        raise UsageError("fbench pick needs --batch N, how many to pick")
+    batch = parse_whole("--batch", typed["batch"], 1)
+    method, number = parse_method(typed["method"])
+    oversample = parse_number("--oversample", typed["oversample"], 1)
+    try:
+        parse_regularisation(typed["regularisation"])
+    except InputError as error:
+        raise UsageError(f"--{error}") from None
+    if typed["dtype"] not in ("", "float32", "float64"):
+        raise UnknownNameError("--dtype", typed["dtype"], ("float32", "float64"))
+    check_out(Path(typed["out"]), typed["overwrite"])
+    pool = read_pool(features)
+    _check_arrays(features, pool, method)
+    return Pick(
+        source=features,
+        pool=pool,
+        labelled=_labelled(features, pool, typed["labelled"]),
+        batch=batch,
+        out=Path(typed["out"]),
+        method=method,
+        number=number,
+        dtype=typed["dtype"] or str(pool.arrays["embedding" if "embedding" in pool.arrays else "features"].dtype),
+        devices=devices,
+        regularisation=typed["regularisation"],
+        oversample=oversample,
+    )
+
+
+def _check_arrays(source: Path, pool: PoolArrays, method: Method) -> None:
+    arrays = pool.arrays
+    if "embedding" in arrays:
+        if not method.on_embedding:
+            raise UsageError(
+                f"--method {method.name} works on logits and features, and {source} holds an embedding; "
+                "take exact or diagonal"
+            )
+    elif len(arrays["logits"]) != len(arrays["features"]):
+        raise InputError(
+            f"{source}: logits are of {len(arrays['logits']):,} candidates and features of "
+            f"{len(arrays['features']):,}; they must be of the same, in the same order"
+        )
+    elif arrays["logits"].shape[1] < 2:
+        raise InputError(f"{source}: logits have {arrays['logits'].shape[1]} classes; BAIT needs at least 2")
+    empty = [name for name, array in arrays.items() if 0 in array.shape]
+    if empty:
+        raise InputError(f"{source}: {empty[0]} has shape {list(arrays[empty[0]].shape)}; no axis may be empty")
+
+
+def _labelled(source: Path, pool: PoolArrays, given: str) -> Any:
+    """Positions of ``--labelled`` where given, else of the .npz's own ``labelled``, else none."""
+    if given:
+        return positions_of(read_labelled(Path(given)), pool.n, f"--labelled {given}")
+    return [] if pool.labelled is None else positions_of(pool.labelled, pool.n, f"{source}: labelled")
+
+
+def plan_lines(pick: Pick) -> list[str]:
+    """The plan as lines of text: the problem, then what each device will hold and has free."""
+    shape, arrays = pick.shape, pick.pool.arrays
+    sizes = f"n = {shape.n:,} candidates ({len(pick.labelled):,} labelled), r = {shape.rows:,}, d = {shape.dim:,}"
+    if "logits" in arrays:
+        sizes += f"; k = {arrays['logits'].shape[1]:,} classes, h = {arrays['features'].shape[1]:,} features"
+    lines = [f"{pick.source}: {sizes}; {pick.dtype}"]
+    for device, plan in pick.plans.items():
+        free = free_bytes(device)
+        parts = {**plan.parts, f"in all, in {plan.phase}, its dearest phase": plan.growth}
+        parts[f"with {format_percent(MARGIN)} to spare"] = plan.needed
+        if free is not None:
+            parts[f"free on {device}"] = free
+        width = max(map(len, parts))
+        lines += [f"  {name:<{width}}  {format_bytes(size)}" for name, size in parts.items()]
+    return lines
+
+
+def fitting_lines(pick: Pick) -> list[str]:
+    """Whether it fits, and what else would where it does not."""
+    lines = []
+    for device, plan in pick.plans.items():
+        free = free_bytes(device)
+        if free is None:
+            lines.append(f"How much {device} has free is not known here.")
+        elif plan.needed <= free:
+            lines.append(f"On {device} it fits.")
+        else:
+            lines.append(f"On {device} it does not fit. What does:")
+            lines += [_offer(other) for other in alternatives(plan, free)] or ["  nothing; take a smaller pool"]
+    return lines
+
+
+def _offer(other: Alternative) -> str:
+    flag = f"--dtype {other.name}" if other.name.startswith("float") else f"--method {other.name}"
+    return f"  {flag}: {other.meaning}, {format_bytes(other.plan.total)}"
+
+
+@dataclass(frozen=True)
+class Picked:
+    """What was chosen: rows of the CSV, and sentences about them."""
+
+    rows: Sequence[Row]
+    sentences: Sequence[str]
+
+
+def conduct(pick: Pick, progress: Progress) -> Picked:
+    """Select and write; nothing is written unless all went well.
+
+    Raises:
+        TooLargeError: it would not fit, or did not.
+        InputError: what ``bait_select`` refuses.
+    """
+    for device, plan in pick.plans.items():
+        check_fits(plan, free_bytes(device), device)
+    try:
+        chosen, embedding = _select(pick, progress)
+    except InputError as error:
+        raise type(error)(f"{pick.source}: {error}") from None
+    except (MemoryError, RuntimeError) as error:
+        if isinstance(error, MemoryError) or "memory" in str(error).lower():
+            reason = (str(error).splitlines() or ["no more to be had"])[0]
+            raise TooLargeError(
+                f"{pick.source}: ran out of memory: {reason}; --dry-run says what would take less"
+            ) from None
+        raise
+    rows = rows_of(chosen)
+    write_picks(pick.out, rows)
+    return Picked(rows, sentences(pick, chosen, embedding))
+
+
+def _select(pick: Pick, progress: Progress) -> tuple[Selection, Embedding]:
+    import torch
+
+    from fbench.fisher.embeddings import dense_embedding
+    from fbench.fisher.selection.bait import bait_select
+
+    arrays = {name: torch.from_numpy(array).to(pick.devices[0]) for name, array in pick.pool.arrays.items()}
+    if "embedding" in arrays:
+        embedding: Embedding = dense_embedding(arrays["embedding"])
+    else:
+        embedding = pick.method.make(arrays["logits"], arrays["features"], pick.number)
+    chosen = bait_select(
+        embedding,
+        pick.batch,
+        labelled=pick.labelled,
+        regularisation=pick.regularisation,
+        oversample=pick.oversample,
+        method=pick.method.engine,
+        dtype=getattr(torch, pick.dtype),
+        devices=pick.devices,
+        progress=progress,
+    )
+    return chosen, embedding
+
+
+def rows_of(chosen: Selection) -> list[Row]:
+    """The kept picks in order, each with the score and the gap that it had when it was picked."""
+    when = {index: i for i, index in enumerate(chosen.forward.tolist())}
+    scores, gaps = chosen.scores.tolist(), chosen.gaps.tolist()
+    return [
+        {"position": at, "index": index, "score": scores[when[index]], "gap": gaps[when[index]]}
+        for at, index in enumerate(chosen.indices.tolist())
+    ]
+
+
+def sentences(pick: Pick, chosen: Selection, embedding: Embedding) -> list[str]:
+    """What to say of a selection: its worth, and how far rounding may have had a hand in it."""
+    from fbench.fisher.selection.greedy import TIE
+
+    whose = "of the diagonals " if pick.method.engine == "diagonal" else ""
+    forward = len(chosen.forward)
+    said = [
+        f"{format_count(len(chosen.indices))} picks are in {pick.out}: tr(F M⁻¹) {whose}is {chosen.objective:.4g} with "
+        f"them, after {format_count(forward)} forward picks had lowered it by {float(chosen.scores.sum()):.4g} "
+        f"(λ = {chosen.regularisation:.4g}, d_eff = {chosen.effective_dimension:.4g} of d = {embedding.dim:,})."
+    ]
+    near = int((chosen.gaps < 10 * TIE[chosen.scores.dtype]).sum())
+    tolerance = f"{10 * TIE[chosen.scores.dtype]:.0e}"
+    said.append(
+        f"Rounding: M⁻¹ drifted by {chosen.drift:.1e}, {chosen.refreshes} refreshes; {near:,} of the {forward:,} "
+        f"forward picks led the next by less than {tolerance} of their score: another machine may choose the other."
+    )
+    if chosen.jitter:
+        said.append(
+            f"M had lost its definiteness to rounding: {chosen.jitter:.1e} was added to its diagonal; "
+            "a larger --regularisation, or --dtype float64, avoids that."
+        )
+    return said

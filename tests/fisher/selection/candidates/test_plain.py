@@ -1,0 +1,143 @@
+"""G, H and scores of every candidate: packed lanes and plain torch against the dense formula, through picks."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import Tensor
+
+import fbench
+from fbench.fisher.selection.candidates import choice as module
+from fbench.fisher.selection.candidates import packed
+from fbench.fisher.selection.candidates.choice import candidates
+from fbench.fisher.selection.candidates.packed import Packed
+from fbench.fisher.selection.candidates.plain import Candidates, Plain
+
+ALPHA = 0.6
+
+
+def pool(n: int, r: int, d: int, *, kind: str, dtype: torch.dtype = torch.float64) -> fbench.Embedding:
+    g = torch.Generator().manual_seed(n + r)
+    if kind == "dense":
+        return fbench.dense_embedding(torch.randn(n, r, d, generator=g, dtype=dtype))
+    S = torch.randn(n, r, r + 1, generator=g, dtype=dtype)
+    return fbench.FactoredEmbedding(S, torch.randn(n, d // (r + 1), generator=g, dtype=dtype))
+
+
+def state(d: int, dtype: torch.dtype = torch.float64) -> tuple[Tensor, Tensor]:
+    g = torch.Generator().manual_seed(d)
+    A, B = (torch.randn(d, d, generator=g, dtype=torch.float64) / d for _ in range(2))
+    return (A @ A.T).to(dtype), (B @ B.T).to(dtype)
+
+
+def expected(G: Tensor, H: Tensor, sign: int) -> Tensor:
+    """s·tr((I + sG)⁻¹H), −∞ where I + sG is not positive definite; by eigenvalues and a general inverse."""
+    A = torch.eye(G.shape[1], dtype=G.dtype) + sign * G
+    traces = sign * (torch.linalg.inv(A) * H).sum((1, 2))
+    return torch.where(torch.linalg.eigvalsh(A).amin(1) > 0, traces, -torch.inf)
+
+
+@pytest.mark.parametrize("kind", ["dense", "factored"])
+@pytest.mark.parametrize("form", [Plain, Packed])
+@pytest.mark.parametrize("r", [1, 2, 3, 9, 25])
+@pytest.mark.parametrize("n", [1, 15, 16, 17, 70])
+def test_the_state_follows_the_picks(
+    form: type[Candidates], kind: str, r: int, n: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Chunks of two blocks, so that several of them and a tail are met."""
+    monkeypatch.setattr(packed, "_CHUNK", 2 * 16 * (r + 1) * 2 * r)
+    d = 4 * (r + 1)
+    V = pool(n, r, d, kind=kind)
+    P, Q = state(d)
+    x = V.dense()
+    G, H = ALPHA * x @ P @ x.mT, ALPHA * x @ Q @ x.mT
+    follower = form(V, ALPHA, 1)
+    follower.load(P, Q)
+    torch.testing.assert_close(follower.scores(), expected(G, H, 1))
+    torch.testing.assert_close(follower.traces(), H.diagonal(dim1=1, dim2=2).sum(1))
+    for step in range(3):
+        W, Z = 0.01 * torch.randn(2, r, d, generator=torch.Generator().manual_seed(step), dtype=torch.float64)
+        U, Y = ALPHA**0.5 * x @ W.T, ALPHA**0.5 * x @ Z.T
+        G, H = G - U @ U.mT, H - U @ Y.mT - Y @ U.mT
+        follower.absorb(torch.cat([W, Z]))
+        torch.testing.assert_close(follower.scores(), expected(G, H, 1))
+        torch.testing.assert_close(follower.traces(), H.diagonal(dim1=1, dim2=2).sum(1))
+
+
+@pytest.mark.parametrize("form", [Plain, Packed])
+def test_removals_are_refused_where_they_are_not_admissible(form: type[Candidates]) -> None:
+    V = pool(40, 3, 12, kind="dense")
+    P, Q = state(12)
+    P = P * 0.7 / float((ALPHA * V.dense() @ P @ V.dense().mT).diagonal(dim1=1, dim2=2).mean())
+    x = V.dense()
+    wanted = expected(ALPHA * x @ P @ x.mT, ALPHA * x @ Q @ x.mT, -1)
+    assert 0 < int(torch.isinf(wanted).sum()) < 40  # both kinds are there
+    follower = form(V, ALPHA, -1)
+    follower.load(P, Q)
+    torch.testing.assert_close(follower.scores(), wanted)
+
+
+def test_a_number_that_is_none_scores_minus_infinity() -> None:
+    V = pool(20, 2, 6, kind="dense")
+    P, Q = state(6)
+    follower = Packed(V, ALPHA, 1)
+    follower.load(P, Q)
+    follower.absorb(torch.full((4, 6), torch.nan, dtype=torch.float64))
+    assert bool((follower.scores() == -torch.inf).all())
+
+
+def test_threads_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(packed, "_LEAST_BLOCKS", 1)
+    found = []
+    for threads in (1, 3):
+        monkeypatch.setattr(torch, "get_num_threads", lambda threads=threads: threads)
+        follower = Packed(pool(200, 4, 20, kind="factored"), ALPHA, 1)
+        follower.load(*state(20))
+        follower.absorb(0.01 * torch.ones(8, 20, dtype=torch.float64))
+        found.append(follower.scores())
+    assert torch.equal(*found)
+
+
+def test_float32_is_packed_too() -> None:
+    V = pool(50, 9, 40, kind="factored", dtype=torch.float32)
+    follower = Packed(V, ALPHA, 1)
+    follower.load(*state(40, torch.float32))
+    exact = Plain(V.to(dtype=torch.float64), ALPHA, 1)
+    exact.load(*state(40))
+    torch.testing.assert_close(follower.scores().double(), exact.scores(), rtol=1e-5, atol=0)
+
+
+@pytest.mark.parametrize(("rows", "form"), [(9, Packed), (module._MOST_ROWS, Packed), (module._MOST_ROWS + 1, Plain)])
+def test_the_faster_form_is_chosen(rows: int, form: type[Candidates]) -> None:
+    assert type(candidates(pool(3, rows, 2 * (rows + 1), kind="factored"), ALPHA, 1)) is form
+
+
+def test_without_numba_torch_does_it_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_has", lambda name: name != "numba")
+    assert type(candidates(pool(3, 2, 6, kind="dense"), ALPHA, 1)) is Plain
+
+
+@pytest.mark.parametrize("kind", ["dense", "factored"])
+@pytest.mark.parametrize("form", [Plain, Packed])
+@pytest.mark.parametrize("sign", [1, -1])
+@pytest.mark.parametrize("n", [1, 16, 21, 32])
+def test_after_a_pick_in_parts_is_after_it_as_a_whole(form: type[Candidates], kind: str, sign: int, n: int) -> None:
+    """Every part there is, most of which begin and end within blocks of 16."""
+    r, d = 3, 12
+    V = pool(n, r, d, kind=kind)
+    P, Q = state(d)
+    P = 0.5 * P / float(torch.linalg.eigvalsh(ALPHA * V.dense() @ P @ V.dense().mT).max())
+    before, whole = form(V, ALPHA, sign), form(V, ALPHA, sign)
+    rows = 0.01 * torch.randn(2 * r, d, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    for each in (before, whole):
+        each.load(P, Q)
+    whole.absorb(rows)
+    kept = [t.clone() for t in (before.G, before.H, before.scores(), before.traces())]
+    arranged = before.arrange(rows)
+    for start in range(n):
+        for stop in range(start + 1, n + 1):
+            scores, traces = before.after(arranged, slice(start, stop))
+            torch.testing.assert_close(scores, whole.scores()[start:stop])
+            torch.testing.assert_close(traces, whole.traces()[start:stop])
+    assert all(map(torch.equal, kept, (before.G, before.H, before.scores(), before.traces())))
+    assert not torch.equal(before.scores(), whole.scores())

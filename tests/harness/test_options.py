@@ -1,0 +1,62 @@
+"""Options: numbers, bounds, threads and jobs, and suites that cannot run."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+
+from fbench.errors import UsageError
+from fbench.harness import options, registry
+from fbench.harness.contract import Context
+
+SUITE = registry.SUITES.get("compare")
+TYPED = {
+    "device": "cpu",
+    "gpus": "",
+    "threads": 0,
+    "jobs": 0,
+    "out": "",
+    "fresh": False,
+    "overwrite": False,
+    "retry": False,
+}
+
+
+def test_numbers_are_read_and_the_rest_left():
+    read = options.read_numbers(SUITE, {"rounds": "7", "margin": "0.01", "dataset": "digits", "jobs": "2"})
+    assert read == {"rounds": 7, "margin": 0.01, "dataset": "digits", "jobs": 2}
+
+
+@pytest.mark.parametrize(("name", "text", "what"), [("rounds", "ten", "a whole number"), ("margin", "x", "a number")])
+def test_what_is_no_number(name, text, what):
+    with pytest.raises(UsageError, match=f"--{name} {text}: must be {what}"):
+        options.read_numbers(SUITE, {name: text})
+
+
+def test_more_threads_than_cores_are_warned_of(monkeypatch):
+    monkeypatch.setattr(options.os, "sched_getaffinity", lambda _: {0, 1}, raising=False)
+    with pytest.warns(UserWarning, match="1 processes of 99 threads on 2 cores"):
+        options.settings(SUITE, {**TYPED, "threads": 99, "jobs": 1}, ())
+
+
+def test_cores_are_shared_among_jobs(monkeypatch):
+    monkeypatch.setattr(options.os, "sched_getaffinity", lambda _: set(range(16)), raising=False)
+    found = options.settings(SUITE, TYPED, ())
+    assert (found.jobs, found.threads) == (4, 4)
+
+
+def test_timed_cases_run_alone():
+    timed = dataclasses.replace(SUITE, executor="worker")
+    with pytest.raises(UsageError, match="--jobs 2: cases of `fbench compare` on cpu run one at a time"):
+        options.settings(timed, {**TYPED, "jobs": 2}, ())
+
+
+def test_a_suite_without_its_unit_column():
+    with pytest.raises(UsageError, match=r"table results lacks Column\('lap', 'int', …\), its unit's number"):
+        options.resolve_options(dataclasses.replace(SUITE, unit="lap"), {}, Context())
+
+
+def test_a_thousand_seeds_are_the_most():
+    with pytest.raises(UsageError, match="--seeds 1001: must be at most 1000"):
+        options._value(next(p for p in SUITE.parameters if p.name == "seeds"), 1001)

@@ -1,0 +1,382 @@
+"""Named things: how they are declared, found, refused, and what is said of those that are broken."""
+
+import subprocess
+import sys
+from importlib.metadata import EntryPoint, EntryPoints
+from types import SimpleNamespace
+from typing import Annotated
+
+import pytest
+
+from fbench.errors import UnknownNameError, UsageError
+from fbench.harness import registry
+from fbench.harness.contract import Column, Context, Option, Summary
+from fbench.harness.registry import Registry, Strategy
+
+COLUMNS = (Column("value", "float", "", "any"),)
+
+
+@pytest.fixture
+def declare(registries):
+    """Declares a suite on a measure, and gives it."""
+
+    def declared(measure, **more):
+        given = registry.suite(
+            "mine", "about it", columns=COLUMNS, unit="step", summarise=lambda rows, options: Summary(), **more
+        )(measure)
+        assert given is measure
+        return registry.SUITES.get("mine")
+
+    return declared
+
+
+def test_options_are_read_off_the_measure(declare):
+    size, often = Option("sizes", parse=int, axis="size"), Option("how often", minimum=1)
+
+    def measure(case, context, *, size: Annotated[str, size] = "1,2", often: Annotated[int, often] = 3):
+        return ()
+
+    found = declare(measure)
+    assert [(p.name, p.type, p.default, p.option) for p in found.parameters] == [
+        ("size", str, "1,2", size),
+        ("often", int, 3, often),
+    ]
+    assert (found.name, found.description, found.unit) == ("mine", "about it", "step")
+    assert found.measure is measure
+
+
+def test_every_table_has_the_common_columns(declare):
+    found = declare(lambda case, context: (), tables={"side": (Column("item", "int", "", ""),)})
+    tables = {name: [column.name for column in columns] for name, columns in found.all_tables().items()}
+    assert tables == {"results": ["case", "value", "status", "reason"], "side": ["case", "item"]}
+    assert next(iter(tables)) == "results"
+
+
+def test_defaults_of_a_suite(declare):
+    found = declare(lambda case, context: ())
+    assert (found.units({}), found.resolve({"a": 1}, Context())) == (None, {"a": 1})
+    assert (found.points, found.finish({"results": []}, {"a": 1})) == (None, {"results": []})
+    assert (found.schedule, found.executor, found.identify, found.predict, found.cost) == (
+        "cases",
+        "inline",
+        *[None] * 3,
+    )
+
+
+def test_fresh_processes_and_blocks_exclude_each_other(declare):
+    assert declare(lambda case, context: (), executor="fresh").schedule == "cases"
+    with pytest.raises(TypeError, match=r"suite mine: executor='fresh' ends a case .*; it takes schedule='cases'"):
+        declare(lambda case, context: (), executor="fresh", schedule="blocks")
+
+
+def test_a_point_is_spelled_as_its_case():
+    assert (
+        registry.spell({"kind": "a", "size": 20, "seeds": (0, 1, 2), "ids": (4,)}) == "kind=a size=20 seeds=0-2 ids=4"
+    )
+    assert registry.spell({}) == ""
+
+
+def test_an_option_without_a_declaration(declare):
+    def measure(case, context, *, size: int = 1):
+        return ()
+
+    with pytest.raises(TypeError, match=r"option 'size' of measure has no Annotated\[type, Option\(\.\.\.\)\]"):
+        declare(measure)
+
+
+def test_the_first_axis_varies_slowest(declare):
+    def measure(
+        case,
+        context,
+        *,
+        kind: Annotated[str, Option("", axis="kind")] = "",
+        loud: Annotated[bool, Option("no axis")] = False,
+        size: Annotated[str, Option("", axis="size")] = "",
+    ):
+        return ()
+
+    found = declare(measure)
+    cases = found.grid({"kind": ("a", "b"), "loud": True, "size": (1, 20)})
+    assert [case.id for case in cases] == ["kind=a size=1", "kind=a size=20", "kind=b size=1", "kind=b size=20"]
+    assert cases[1].point == {"kind": "a", "size": 20}
+    assert found.grid({"kind": (), "loud": True, "size": (1,)}) == []
+
+
+def test_an_axis_may_expand_by_other_options(declare):
+    def blocks(count, options):
+        return [tuple(range(at, min(at + options["by"], count))) for at in range(0, count, options["by"])]
+
+    def measure(
+        case,
+        context,
+        *,
+        seeds: Annotated[int, Option("", axis="seeds", expand=blocks)] = 5,
+        by: Annotated[int, Option("")] = 2,
+    ):
+        return ()
+
+    cases = declare(measure).grid({"seeds": 5, "by": 2})
+    assert [case.id for case in cases] == ["seeds=0-1", "seeds=2-3", "seeds=4"]
+    assert [case.point["seeds"] for case in cases] == [(0, 1), (2, 3), (4,)]
+
+
+def test_points_stand_in_for_the_axes(declare):
+    """Where cases are not simply all that the axes span."""
+
+    def measure(case, context, *, sizes: Annotated[str, Option("", axis="size")] = ""):
+        return ()
+
+    def points(options):
+        return [{"phase": "sweep", "size": size} for size in options["sizes"]] + [{"phase": "single", "size": 1}]
+
+    found = declare(measure, points=points)
+    cases = found.grid({"sizes": (3, 20)})
+    assert [case.id for case in cases] == ["phase=sweep size=3", "phase=sweep size=20", "phase=single size=1"]
+    assert cases[2].point == {"phase": "single", "size": 1}
+
+
+def test_no_axes_give_one_case(declare):
+    [case] = declare(lambda case, context: ()).grid({})
+    assert (case.id, case.point) == ("", {})
+
+
+def test_case_ids_are_distinct():
+    """What is on disk is known by them."""
+    from fbench.suites import compare  # the real one, through its package
+
+    assert compare.compare is registry.SUITES.get("compare").measure
+    options = {"strategies": ("random", "bait"), "seeds": 19, "model": "small"}
+    suite = registry.SUITES.get("compare")
+    ids = [case.id for case in suite.grid({**{p.name: p.default for p in suite.parameters}, **options})]
+    assert len(ids) == len(set(ids)) >= 6
+
+
+@pytest.mark.parametrize("kind", sorted(registry.REGISTRIES))
+def test_a_name_taken_twice_is_refused(registries, kind):
+    found = registries[kind]
+    found.add(SimpleNamespace(name="twice", description=""))
+    with pytest.raises(UsageError, match=f"{found.kind} 'twice' is registered twice; rename one of them"):
+        found.add(SimpleNamespace(name="twice", description="another"))
+    assert found.get("twice").description == ""
+
+
+def test_an_unknown_name_offers_the_nearest():
+    with pytest.raises(UnknownNameError, match="unknown strategy 'biat'; did you mean 'bait'") as caught:
+        registry.STRATEGIES.get("biat")
+    assert str(caught.value).endswith("Known: " + ", ".join(registry.STRATEGIES.names()))
+    with pytest.raises(UnknownNameError, match=r"unknown data set 'zzz'\. Known: cifar10, digits"):
+        registry.DATASETS.get("zzz")
+    with pytest.raises(UnknownNameError, match=r"unknown thing 'a'\. Known: none"):
+        Registry("thing").get("a")
+
+
+def test_names_are_sorted():
+    things: Registry[Strategy] = Registry("thing")
+    for name in ("b", "a", "c"):
+        things.add(Strategy(name, "", lambda state, size: None))
+    assert things.names() == ["a", "b", "c"]
+    assert [each.name for each in things] == ["a", "b", "c"]
+
+
+def test_what_comes_with_fbench():
+    names = {kind: found.names() for kind, found in registry.REGISTRIES.items()}
+    assert "compare" in names["suites"]
+    assert {"random", "bait", "bait+fish", "bait+random-mask"} <= set(names["strategies"])
+    assert {"digits", "cifar10"} <= set(names["datasets"])
+    assert {"small", "thin-resnet18", "resnet18"} <= set(names["models"])
+    assert all(value.description for found in registry.REGISTRIES.values() for value in found)
+    assert not any(found.broken for found in registry.REGISTRIES.values())
+
+
+@pytest.fixture
+def plug_in(tmp_path, monkeypatch):
+    """Puts modules of other people on the path, and entry points to them."""
+    monkeypatch.syspath_prepend(tmp_path)
+
+    def put(**files):
+        points = []
+        for name, text in files.items():
+            (tmp_path / f"{name}.py").write_text(text)
+            monkeypatch.delitem(sys.modules, name, raising=False)
+            points.append(EntryPoint(name, name, "group"))
+        monkeypatch.setattr(registry, "_entry_points", lambda: EntryPoints(points))
+        return Registry("thing", "group")
+
+    yield put
+    for path in tmp_path.glob("*.py"):
+        sys.modules.pop(path.stem, None)
+
+
+def test_a_broken_plug_in_does_not_take_the_others_down(plug_in):
+    good = "import things_of_others as t; from types import SimpleNamespace as S; t.T.add(S(name='x', description=''))"
+    things = plug_in(bad_one="1 / 0", no_python="def", no_import="import nowhere_to_be_found", good_one=good)
+    sys.modules["things_of_others"] = SimpleNamespace(T=things)
+    try:
+        assert things.names() == ["x"]
+    finally:
+        del sys.modules["things_of_others"]
+    assert things.broken["bad_one"] == "ZeroDivisionError: division by zero"
+    assert things.broken["no_python"].startswith("SyntaxError: ")
+    assert things.broken["no_import"] == "ModuleNotFoundError: No module named 'nowhere_to_be_found'"
+    assert set(things.broken) == {"bad_one", "no_python", "no_import"}
+
+
+def test_plug_ins_are_looked_for_once_and_late(plug_in, monkeypatch):
+    things = plug_in(bad_two="1 / 0")
+    assert not things.broken
+    things.names()
+    monkeypatch.setattr(registry, "_entry_points", lambda: pytest.fail("again"))
+    assert things.names() == []
+    assert set(things.broken) == {"bad_two"}
+
+
+def test_every_module_of_a_package_is_found(tmp_path, monkeypatch):
+    """A new suite is one new file."""
+    monkeypatch.syspath_prepend(tmp_path)
+    (tmp_path / "drawer").mkdir()
+    for name in ("__init__", "one", "two"):
+        (tmp_path / "drawer" / f"{name}.py").write_text("")
+    monkeypatch.setattr(registry, "_entry_points", lambda: EntryPoints([EntryPoint("a", "drawer", "group")]))
+    try:
+        Registry("thing", "group").names()
+        assert {"drawer.one", "drawer.two"} <= set(sys.modules)
+    finally:
+        for name in [name for name in sys.modules if name.split(".")[0] == "drawer"]:
+            del sys.modules[name]
+
+
+def test_a_file_that_is_not_there(tmp_path):
+    for path in (tmp_path / "none.py", tmp_path):
+        with pytest.raises(UsageError, match=rf"--load {path}: (no such file|a folder, not a file)"):
+            registry.load_file(path)
+
+
+def test_a_file_that_is_not_python(tmp_path):
+    path = tmp_path / "suite.txt"
+    path.write_text("")
+    with pytest.raises(UsageError, match=r"suite\.txt: not a Python file; it must end in \.py"):
+        registry.load_file(path)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("\nx = (1\n", r"SyntaxError: .*line 2"),
+        ("import nowhere_to_be_found\n", "ModuleNotFoundError: No module named 'nowhere_to_be_found'"),
+        ("raise ValueError('too large')\n", "ValueError: too large"),
+        ("\n\n1 / 0\n", "ZeroDivisionError: division by zero"),
+    ],
+)
+def test_a_file_that_raises(tmp_path, text, message):
+    path = tmp_path / "bad.py"
+    path.write_text(text)
+    with pytest.raises(UsageError, match=rf"--load .*bad\.py(, line \d+)?: {message}"):
+        registry.load_file(path)
+
+
+def test_a_file_that_raises_is_told_by_its_line(tmp_path):
+    path = tmp_path / "bad.py"
+    path.write_text("\ndef f():\n    1 / 0\n\n\nf()\n")
+    with pytest.raises(UsageError, match="line 3"):
+        registry.load_file(path)
+
+
+def test_a_file_that_exits(tmp_path):
+    path = tmp_path / "bad.py"
+    path.write_text("import sys; sys.exit(0)\n")
+    with pytest.raises(UsageError, match=r"bad\.py.*: SystemExit"):
+        registry.load_file(path)
+
+
+def test_a_file_with_a_dataclass(tmp_path):
+    path = tmp_path / "good.py"
+    path.write_text(
+        "from __future__ import annotations\nfrom dataclasses import dataclass\n@dataclass\nclass A:\n  a: int\n"
+    )
+    registry.load_file(path)
+
+
+def test_a_file_that_repeats_a_name(registries, tmp_path):
+    path = tmp_path / "mine.py"
+    path.write_text("from fbench.harness.registry import strategy\n@strategy('bait', '')\ndef f(state, size): ...\n")
+    with pytest.raises(UsageError, match="strategy 'bait' is registered twice"):
+        registry.load_file(path)
+
+
+MINE = '''
+"""One of each, by the same decorators as fbench's own."""
+from typing import Annotated
+
+from fbench.harness.contract import Column, Option, Summary, Unit
+from fbench.harness.registry import dataset, model, strategy, suite
+
+
+@strategy("first", "the first B that are free")
+def first(state, batch_size):
+    from fbench.learning.strategies import Proposal
+
+    assert state.pool.classes == 3
+    return Proposal(state.unlabelled()[:batch_size])
+
+
+@dataset("stripes", "three kinds of stripes")
+def stripes(folder, download):
+    import torch
+    from fbench.learning.data import Images
+
+    targets = torch.arange(90) % 3
+    images = torch.zeros(90, 1, 8, 8)
+    for at, target in enumerate(targets.tolist()):
+        images[at, 0, target::3] = 1
+    return Images("stripes", images, targets, 3)
+
+
+@model("mine", "the small one again", block=8)
+def mine(replicas, channels, size, classes):
+    from fbench.learning.networks import SmallNet
+
+    return SmallNet(replicas, channels, classes)
+
+
+def say(rows, options):
+    return Summary(findings=(f"value is {rows['results'][0]['value']}",))
+
+
+COLUMNS = (Column("step", "int", "", ""), Column("value", "float", "", ""))
+
+
+@suite("nothing", "yields a row", columns=COLUMNS, unit="step", summarise=say)
+def nothing(case, context, *, value: Annotated[float, Option("any")] = 0.5):
+    return [Unit(0, [{"value": value}])]
+'''
+
+
+@pytest.fixture
+def mine(tmp_path):
+    path = tmp_path / "mine.py"
+    path.write_text(MINE)
+    return path
+
+
+def fbench(*arguments, cwd):
+    command = [sys.executable, "-c", "from fbench.cli import main; main()", *map(str, arguments)]
+    return subprocess.run(command, cwd=cwd, capture_output=True, text=True, check=False, timeout=120)
+
+
+def test_a_suite_of_ones_own_runs(mine, tmp_path):
+    done = fbench("nothing", "--value", "0.25", "--load", mine, "--out", "run", cwd=tmp_path)
+    assert (done.returncode, "value is 0.25" in done.stdout) == (0, True), done.stderr
+    assert (tmp_path / "run" / "results.csv").read_text() == "case,step,value,status,reason\n,0,0.25,ok,\n"
+
+
+def test_a_strategy_a_data_set_and_a_model_of_ones_own_run(mine, tmp_path):
+    options = (
+        "--strategies random,first --dataset stripes --model mine --start 6 --batch 3 --rounds 1 --epochs 2 --seeds 2"
+    )
+    more = "--threads 1 --jobs 2 --out run"  # two processes: each must load the file
+    done = fbench("compare", f"--load={mine}", *options.split(), *more.split(), cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    rows = (tmp_path / "run" / "results.csv").read_text().splitlines()
+    assert len(rows) == 1 + 2 * 2 * 2
+    assert sum(",first," in row for row in rows) == 4
+    assert all(",ok," in row for row in rows[1:])
