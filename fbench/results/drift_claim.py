@@ -10,10 +10,10 @@ from collections.abc import Sequence
 import numpy as np
 
 from fbench.measure.falls import Fall
-from fbench.results.chunk_words import listed, span
 from fbench.results.drift_falls import Found, depths, nearly_zero, steepness
 from fbench.results.drift_names import percent
 from fbench.results.findings import number, p_value
+from fbench.results.words import listed, span
 from fbench.units import format_percent
 
 THIRD = 1 / 3

@@ -10,13 +10,13 @@ import numpy as np
 from fbench.harness.contract import Row
 from fbench.measure.statistics import Mean, mean_interval
 from fbench.results import drift_answer, drift_claim, drift_falls, drift_layers, drift_smooth, drift_time
-from fbench.results.chunk_words import listed, span
 from fbench.results.drift_falls import Found
 from fbench.results.drift_floors import MARGIN, Floors, corrected, floors, of_layer
 from fbench.results.drift_names import named, seeds_said
 from fbench.results.drift_rows import Drift, Variant, fisher_values
 from fbench.results.findings import number, plus_minus
 from fbench.results.findings import span as ends
+from fbench.results.words import listed, span
 from fbench.units import format_percent
 
 Tables = Mapping[str, Sequence[Row]]

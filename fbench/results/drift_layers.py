@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from fbench.results.chunk_words import listed
 from fbench.results.drift_floors import BELOW, Floors, of_layers
 from fbench.results.drift_rows import Drift, Variant
 from fbench.results.findings import number
+from fbench.results.words import listed
 
 _NAMES = 8
 """Layers that a sentence still lists."""

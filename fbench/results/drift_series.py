@@ -12,7 +12,7 @@ import numpy as np
 
 from fbench.harness.contract import Panel, Series
 from fbench.measure.statistics import mean_interval
-from fbench.results.chunk_axes import nice
+from fbench.results.axes import nice
 from fbench.results.drift_rows import Floats
 
 DEPTH = "depth of the layer (0: first, 1: last)"

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fbench.harness.contract import Heat
-from fbench.results.chunk_axes import nice
+from fbench.results.axes import nice
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

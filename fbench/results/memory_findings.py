@@ -10,7 +10,6 @@ from typing import Any, NamedTuple
 from fbench.harness.contract import Row
 from fbench.measure.leaks import LEAST_ROUNDS, Leak, leak
 from fbench.results import memory_conduct
-from fbench.results.chunk_words import listed, span
 from fbench.results.memory_peaks import (
     SIZES,
     Measured,
@@ -25,6 +24,7 @@ from fbench.results.memory_peaks import (
     sizes_said,
     varying,
 )
+from fbench.results.words import listed, span
 from fbench.units import format_bytes, format_count, format_percent
 
 _LARGE = 500_000_000

@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from fbench.harness.contract import Row, Summary, Table
-from fbench.results.chunk_words import span
 from fbench.results.memory_figures import figures
 from fbench.results.memory_findings import findings
 from fbench.results.memory_peaks import (
@@ -25,6 +24,7 @@ from fbench.results.memory_peaks import (
     sizes_said,
     varying,
 )
+from fbench.results.words import span
 from fbench.units import format_bytes, format_count, format_percent
 
 _MOST = 60

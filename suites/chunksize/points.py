@@ -13,9 +13,10 @@ from statistics import median
 from typing import Any
 
 from fbench.harness.contract import Row
-from fbench.measure import chunking
 from fbench.measure.medians import Median, drift, median_interval, repeat_interval
 from fbench.measure.statistics import Interval
+
+from . import decomposition
 
 Tables = Mapping[str, Sequence[Row]]
 Key = tuple[Any, ...]
@@ -179,7 +180,7 @@ def _predicted(point: Row, tau: Mapping[Key, Mapping[int, float]]) -> float | No
     own = tau.get(tuple(point[name] for name in _TAU))
     if own is None or point["phase"] != "sweep":
         return None
-    return chunking.predict(shard(point), point["chunk_size"], own)
+    return decomposition.predict(shard(point), point["chunk_size"], own)
 
 
 def ceilings(row: Row) -> int:
@@ -189,7 +190,7 @@ def ceilings(row: Row) -> int:
 
 def shard(row: Row) -> int:
     """Candidates on the device that has the most of them."""
-    return chunking.chunks(row["candidates"], row["gpus"])
+    return decomposition.chunks(row["candidates"], row["gpus"])
 
 
 def _filled(row: Row, points: Mapping[Key, Row]) -> Row:

@@ -15,7 +15,8 @@ from fbench.errors import UnknownNameError, UsageError
 from fbench.harness.contract import Context
 from fbench.harness.registry import KERNELS, Kernel
 from fbench.harness.sweep import echo, parse_names, parse_sweep
-from fbench.measure.chunking import chunks, needed
+
+from .decomposition import chunks, needed
 
 NO_INNER = ":no-inner"
 """After a kernel's name: without A⁻¹, as the poster's expression has it."""

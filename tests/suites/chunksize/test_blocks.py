@@ -7,12 +7,12 @@ import math
 
 import pytest
 import torch
+from fbench.suites.chunksize import blocks
+from fbench.suites.chunksize.blocks import Task, run
 
 from fbench.errors import InputError, TooLargeError
 from fbench.harness import registry
 from fbench.harness.registry import Kernel
-from fbench.learning import chunk_cases
-from fbench.learning.chunk_cases import Task, run
 from fbench.measure.timing import Timed
 
 SUITE = registry.SUITES.get("chunksize")
@@ -29,13 +29,13 @@ def task(*, devices=("cpu",), budget_s=100.0, precision=0.05, pool=23, chunk_siz
 @pytest.fixture(autouse=True)
 def quick(monkeypatch):
     """No warming up by time, and a control that takes no time; torch's threads stay as they were."""
-    monkeypatch.setattr(chunk_cases, "_FIRST_WARM_UP_S", 0.0)
-    monkeypatch.setattr(chunk_cases, "_WARM_UP_S", 0.0)
-    monkeypatch.setattr(chunk_cases, "_BESIDE", {"cpu": ((1, 4, 8), (1, 8, 8))})
-    chunk_cases._beside.cache_clear()
+    monkeypatch.setattr(blocks, "_FIRST_WARM_UP_S", 0.0)
+    monkeypatch.setattr(blocks, "_WARM_UP_S", 0.0)
+    monkeypatch.setattr(blocks, "_BESIDE", {"cpu": ((1, 4, 8), (1, 8, 8))})
+    blocks._beside.cache_clear()
     before = torch.get_num_threads()
     yield
-    chunk_cases._beside.cache_clear()
+    blocks._beside.cache_clear()
     assert torch.get_num_threads() == before
 
 
@@ -58,10 +58,10 @@ def script(monkeypatch):
     """One pass a block, each of so many seconds by the script, beside a control of as many as are given."""
 
     def scripted(seconds, control_s=0.0):
-        monkeypatch.setattr(chunk_cases, "_MOST_PASSES", 1)
-        monkeypatch.setattr(chunk_cases, "_control_row", lambda task: {"control_s": control_s, "gemm_s": 0.0})
+        monkeypatch.setattr(blocks, "_MOST_PASSES", 1)
+        monkeypatch.setattr(blocks, "_control_row", lambda task: {"control_s": control_s, "gemm_s": 0.0})
         own = iter(seconds)
-        monkeypatch.setattr(chunk_cases, "_meter", lambda device: Scripted(own))
+        monkeypatch.setattr(blocks, "_meter", lambda device: Scripted(own))
 
     return scripted
 
@@ -147,7 +147,7 @@ def test_several_devices_end_when_each_placement_has_converged(script, monkeypat
     assert len(list(run(both, {}))) == 6
     script(())
     meters = iter([itertools.repeat(1.0), itertools.repeat(1.0), itertools.cycle([1.0, 2.0])])
-    monkeypatch.setattr(chunk_cases, "_meter", lambda device: Scripted(next(meters)))
+    monkeypatch.setattr(blocks, "_meter", lambda device: Scripted(next(meters)))
     units = list(run(both, {}))
     assert len(units) > 6  # the third meter is the first device's alone
     assert {row["time_s"] for unit in units for row in timed(unit) if row["gpus"] == 2} == {1.0}
@@ -185,10 +185,10 @@ def test_at_least_one_block(script):
 def test_short_passes_are_warmed_up_before_every_block(script, monkeypatch, seconds, again):
     """By what the last block's took: the very first pass, which may compile, says nothing of them."""
     script(itertools.repeat(seconds))
-    placed = chunk_cases._Placed(task(), ("cpu",))
+    placed = blocks._Placed(task(), ("cpu",))
     placed.block(first=True)
     warmed = []
-    monkeypatch.setattr(chunk_cases, "warm_up", lambda *given: warmed.append(given) or 1)
+    monkeypatch.setattr(blocks, "warm_up", lambda *given: warmed.append(given) or 1)
     placed.block(first=False)
     assert bool(warmed) is again
 
@@ -260,8 +260,8 @@ def test_a_kernel_that_is_wrong_is_measured_and_shows(registries):
 
 
 def test_what_cannot_fit_is_refused_before_it_is_made(monkeypatch):
-    monkeypatch.setattr(chunk_cases, "free_bytes", lambda device: 1000)
-    monkeypatch.setattr(chunk_cases.chunk_state, "prepared", lambda *_: pytest.fail("it was made"))
+    monkeypatch.setattr(blocks, "free_bytes", lambda device: 1000)
+    monkeypatch.setattr(blocks.problem, "prepared", lambda *_: pytest.fail("it was made"))
     said = r"fused:no-inner at chunk_size 5 holds .* KiB, 1000 B are free: fewer --candidates, a smaller --dim or a"
     with pytest.raises(TooLargeError, match=said):
         list(run(task(kernel="fused:no-inner"), {}))
@@ -269,5 +269,5 @@ def test_what_cannot_fit_is_refused_before_it_is_made(monkeypatch):
 
 @pytest.mark.parametrize(("kernel", "free"), [("factored", 0), ("fused", None)])
 def test_what_needs_little_or_where_nobody_tells_runs(monkeypatch, kernel, free):
-    monkeypatch.setattr(chunk_cases, "free_bytes", lambda device: free)
+    monkeypatch.setattr(blocks, "free_bytes", lambda device: free)
     assert next(run(task(kernel=kernel), {})).index == 0

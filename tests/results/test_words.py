@@ -6,8 +6,8 @@ import math
 
 import pytest
 
-from fbench.results.chunk_words import between, entries, listed, over, span
 from fbench.results.ratios import Ratio, factor
+from fbench.results.words import between, entries, listed, over, span
 from fbench.units import format_percent
 
 NONE = Ratio(0, math.nan, math.nan, math.nan)

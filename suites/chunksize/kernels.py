@@ -5,11 +5,12 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterable, Mapping, Sequence
 
-from fbench.results.chunk_points import Control
-from fbench.results.chunk_sweeps import BASE, Sweep, against, gemm_share, scaling
-from fbench.results.chunk_words import entries, known, over
 from fbench.results.ratios import Ratio, factor
+from fbench.results.words import entries, known, over
 from fbench.units import format_percent
+
+from .points import Control
+from .sweeps import BASE, Sweep, against, gemm_share, scaling
 
 _WRONG = {"float32": 1e-3, "float64": 1e-9}
 """Of the largest score: beyond it a kernel's scores are other numbers, not rounded ones."""

@@ -13,10 +13,11 @@ from typing import Annotated, Any
 from fbench.harness.contract import Case, Column, Context, Option, Row, Summary, Unit
 from fbench.harness.registry import suite
 from fbench.harness.sweep import parse_sweep
-from fbench.learning import chunk_points
-from fbench.learning.chunk_points import parse_kernels
 from fbench.learning.plan import parse_auto_sweep, parse_budget, parse_dtypes
 from fbench.units import format_seconds, format_si
+
+from . import plan
+from .plan import parse_kernels
 
 POINT = (
     Column("block", "int", "", "every case not yet converged runs once a block, in shuffled order"),
@@ -77,27 +78,27 @@ POINTS = (
 
 def summarise(tables: Mapping[str, Sequence[Row]], options: Mapping[str, Any]) -> Summary:
     """Points to tables, findings and figures."""
-    from fbench.results.chunk_summary import summary
+    from .summary import summary
 
     return summary(tables, options)
 
 
 def finish(tables: dict[str, list[Row]], options: Mapping[str, Any]) -> dict[str, list[Row]]:
     """What only the whole run can tell: points, predictions, convergence."""
-    from fbench.results.chunk_points import complete
+    from .points import complete
 
     return complete(tables, options)
 
 
 def predict(case: Case, options: Mapping[str, Any], context: Context) -> dict[str, str]:
     """Operations of a pass and the case's share of the time."""
-    reason = chunk_points.unfit(case.point)
+    reason = plan.unfit(case.point)
     if reason:
         return {"a pass": "", "timed for": "", "note": reason}
-    flops, _ = chunk_points.operations(case.point)
+    flops, _ = plan.operations(case.point)
     return {
         "a pass": format_si(flops, "FLOP"),
-        "timed for": f"up to {format_seconds(chunk_points.budget_of(case.point, options))}",
+        "timed for": f"up to {format_seconds(plan.budget_of(case.point, options))}",
         "note": "",
     }
 
@@ -108,8 +109,8 @@ def predict(case: Case, options: Mapping[str, Any], context: Context) -> dict[st
     columns=COLUMNS,
     tables={"conditions": CONDITIONS, "points": POINTS},
     unit="block",
-    resolve=chunk_points.resolve,
-    points=chunk_points.points,
+    resolve=plan.resolve,
+    points=plan.points,
     predict=predict,
     finish=finish,
     summarise=summarise,
@@ -148,13 +149,13 @@ def chunksize(
     seed: Annotated[int, Option("of the synthetic pool and of the order", minimum=0, maximum=2**31 - 1)] = 0,
 ) -> Iterator[Unit]:
     """One kernel at one chunk size, a block at a time, until its median is known or its time is spent."""
-    from fbench.learning.chunk_cases import Task, run
+    from .blocks import Task, run
 
-    reason = chunk_points.unfit(case.point)
+    reason = plan.unfit(case.point)
     if reason:
         if not context.committed.get("results"):
             yield Unit(0, [{**case.point, "status": "skipped", "reason": reason}])
         return
-    budget = chunk_points.budget_of(case.point, context.options)
+    budget = plan.budget_of(case.point, context.options)
     task = Task(dict(case.point), context.devices, budget, precision, max(context.options["candidates"]), seed)
     yield from run(task, context.committed)

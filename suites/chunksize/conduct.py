@@ -8,9 +8,10 @@ from typing import Any
 
 from fbench.harness.contract import Row
 from fbench.measure.medians import LEAST
-from fbench.results.chunk_points import Control, Point, Tables, by_block, number
-from fbench.results.chunk_words import span
+from fbench.results.words import span
 from fbench.units import format_percent
+
+from .points import Control, Point, Tables, by_block, number
 
 _FAR = 10
 """Beyond so many times more blocks the root law is a guess: an interval that wide has a value far out in it."""

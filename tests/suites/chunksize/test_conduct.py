@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import pytest
 from chunk_rows import OPTIONS, passes, row, tables
-
-from fbench.results.chunk_conduct import findings
-from fbench.results.chunk_points import Control, complete, read_points
+from fbench.suites.chunksize.conduct import findings
+from fbench.suites.chunksize.points import Control, complete, read_points
 
 STEADY = passes("fused", 64, [[1.0]] * 8)
 

@@ -7,13 +7,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from fbench.harness.contract import Figure, Panel, Row, Series
-from fbench.measure.chunking import Decomposition
 from fbench.measure.spectrum import find_period, spectrum
-from fbench.results.chunk_axes import Axis, nice, ticks_of
-from fbench.results.chunk_error_figure import over, prediction_errors, scaled
-from fbench.results.chunk_points import Point
-from fbench.results.chunk_sweeps import BASE, LETTERS, PROBLEM, Sweep
-from fbench.results.chunk_wiggles import SURE, Wiggle, decomposed, expected_period, pass_wiggle, single_wiggle
+from fbench.results.axes import Axis, nice, ticks_of
+
+from .decomposition import Decomposition
+from .error_figure import over, prediction_errors, scaled
+from .points import Point
+from .sweeps import BASE, LETTERS, PROBLEM, Sweep
+from .wiggles import SURE, Wiggle, decomposed, expected_period, pass_wiggle, single_wiggle
 
 _LINES = 8
 """Kernels a panel: there are so many colours."""

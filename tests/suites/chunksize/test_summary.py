@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 from chunk_rows import OPTIONS, memory, passes, row, swept, tables
+from fbench.suites.chunksize.decomposition import needed
+from fbench.suites.chunksize.points import complete
+from fbench.suites.chunksize.summary import summary
 
-from fbench.measure.chunking import needed
 from fbench.results import figures
-from fbench.results.chunk_points import complete
-from fbench.results.chunk_summary import summary
 
 SIZES = (64, 128, 256)
 

@@ -7,23 +7,15 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from fbench.harness.contract import Row
-from fbench.results import chunk_conduct
-from fbench.results.chunk_kernels import compared
-from fbench.results.chunk_points import Control, Tables, read_points
-from fbench.results.chunk_sweeps import (
-    LEAST_BLOCKS,
-    LETTERS,
-    PROBLEM,
-    Effect,
-    Sweep,
-    effect,
-    knee_of,
-    sweeps,
-)
-from fbench.results.chunk_wiggles import more_sizes, predictions, why
-from fbench.results.chunk_words import between, entries, listed, span
 from fbench.results.ratios import factor
+from fbench.results.words import between, entries, listed, span
 from fbench.units import format_bytes
+
+from . import conduct
+from .kernels import compared
+from .points import Control, Tables, read_points
+from .sweeps import LEAST_BLOCKS, LETTERS, PROBLEM, Effect, Sweep, effect, knee_of, sweeps
+from .wiggles import more_sizes, predictions, why
 
 _OF = " of temporaries"
 
@@ -38,7 +30,7 @@ def findings(tables: Tables, options: Mapping[str, Any]) -> list[str]:
         said += [where + sentence for sentence in _problem(same, control, conditions, options)]
     if not own:
         said.append("No pass was timed, so nothing can be said of chunk sizes: see the rows' reasons.")
-    return [*said, *chunk_conduct.findings(points, control, tables, options)]
+    return [*said, *conduct.findings(points, control, tables, options)]
 
 
 def _where(problem: tuple[Any, ...], own: Sequence[Sweep]) -> str:

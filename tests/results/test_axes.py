@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from fbench.results.chunk_axes import Axis, nice, ticks_of
+from fbench.results.axes import Axis, nice, ticks_of
 
 
 @pytest.mark.parametrize(

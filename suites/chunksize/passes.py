@@ -8,9 +8,10 @@ import torch
 from torch import Tensor
 
 from fbench.errors import InputError
-from fbench.learning import chunk_state
-from fbench.learning.chunk_points import parse_kernel
-from fbench.learning.chunk_state import Problem
+
+from . import problem as chunk_state
+from .plan import parse_kernel
+from .problem import Problem
 
 
 class ShardPasses:

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import pytest
 from chunk_rows import OPTIONS, memory, passes, tables
-
-from fbench.results.chunk_findings import findings
-from fbench.results.chunk_points import Control, complete, read_points
-from fbench.results.chunk_sweeps import Sweep, against, gemm_share, scaling, sweeps
+from fbench.suites.chunksize.findings import findings
+from fbench.suites.chunksize.points import Control, complete, read_points
+from fbench.suites.chunksize.sweeps import Sweep, against, gemm_share, scaling, sweeps
 
 
 def said(*groups, **more):

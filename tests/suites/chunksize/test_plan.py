@@ -9,15 +9,15 @@ import warnings
 
 import cases
 import pytest
+from fbench.suites.chunksize import plan as chunk_points
+from fbench.suites.chunksize.decomposition import chunks, needed
+from fbench.suites.chunksize.plan import parse_kernel, points, resolve, shares
 from hypothesis import given
 from hypothesis import strategies as st
 
 from fbench.errors import SweepError, UnknownNameError, UsageError
 from fbench.fisher.selection.greedy import shard_bounds, shard_edges
 from fbench.harness.contract import Context
-from fbench.learning import chunk_points
-from fbench.learning.chunk_points import parse_kernel, points, resolve, shares
-from fbench.measure.chunking import chunks, needed
 
 OPTIONS = {
     "kernels": ("published", "factored:no-inner"),
@@ -75,7 +75,7 @@ def test_a_list_of_kernels():
 
 
 def test_planning_needs_no_torch():
-    code = "import sys, fbench.learning.chunk_points; sys.exit('torch' in sys.modules)"
+    code = "import sys, fbench.suites.chunksize.plan; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 

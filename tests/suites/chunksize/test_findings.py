@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import pytest
 from chunk_rows import OPTIONS, memory, passes, row, swept, tables
-
-from fbench.results.chunk_findings import findings
-from fbench.results.chunk_points import complete, read_points
-from fbench.results.chunk_sweeps import Sweep, effect, knee_of, sweeps
+from fbench.suites.chunksize.findings import findings
+from fbench.suites.chunksize.points import complete, read_points
+from fbench.suites.chunksize.sweeps import Sweep, effect, knee_of, sweeps
 
 SIZES = [64 * 2**i for i in range(6)]
 HALVES = "Best and worst were chosen on the even blocks and compared on the odd ones, "

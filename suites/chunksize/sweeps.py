@@ -13,8 +13,9 @@ from typing import Any, NamedTuple
 from fbench.harness.contract import Row
 from fbench.measure import spectrum
 from fbench.measure.medians import knee
-from fbench.results.chunk_points import Control, Point, ceilings, shard
 from fbench.results.ratios import Ratio, Seconds, ratio
+
+from .points import Control, Point, ceilings, shard
 
 PROBLEM = ("candidates", "classes", "dim", "dtype")
 LETTERS = {"candidates": "n", "classes": "k", "dim": "d", "dtype": "dtype"}

@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 import torch
+from fbench.suites.chunksize import problem as chunk_state
+from fbench.suites.chunksize.problem import Problem
 
 import fbench
 from fbench.fisher.embeddings import DenseEmbedding, FactoredEmbedding
-from fbench.learning import chunk_state
-from fbench.learning.chunk_state import Problem
 from fbench.learning.synthetic import synthetic_outputs
 
 N, K, D = 23, 3, 12

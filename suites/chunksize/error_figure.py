@@ -7,9 +7,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from fbench.harness.contract import Figure, Panel, Series
-from fbench.results.chunk_axes import ticks_of
-from fbench.results.chunk_points import Point
-from fbench.results.chunk_sweeps import Sweep
+from fbench.results.axes import ticks_of
+
+from .points import Point
+from .sweeps import Sweep
 
 _REACH = 5.0
 """Percent that are drawn about medians however close together they are."""

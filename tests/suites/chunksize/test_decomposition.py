@@ -4,12 +4,12 @@ import math
 
 import numpy as np
 import pytest
+from fbench.suites.chunksize import decomposition
+from fbench.suites.chunksize.decomposition import chunks, decompose, needed, predict, smooth
 from hypothesis import given
 from hypothesis import strategies as st
 
 from fbench.errors import InputError
-from fbench.measure import chunking
-from fbench.measure.chunking import chunks, decompose, needed, predict, smooth
 
 SIZES = [*range(64, 1025, 16), 1280, 1536, 2048]
 POOL = 10_000
@@ -46,8 +46,12 @@ def errors(curve, law, sizes=SIZES):
 
 
 def test_all_lists_the_public_names():
-    own = {name for name, value in vars(chunking).items() if getattr(value, "__module__", "") == chunking.__name__}
-    assert {name for name in own if not name.startswith("_")} == set(chunking.__all__)
+    def defined_here(value):
+        return getattr(value, "__module__", "") == decomposition.__name__
+
+    here = decomposition.__name__
+    public = {name for name, value in vars(decomposition).items() if getattr(value, "__module__", "") == here}
+    assert {name for name in public if not name.startswith("_")} == set(decomposition.__all__)
 
 
 # --- a pool in chunks

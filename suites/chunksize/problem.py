@@ -16,9 +16,10 @@ from torch import Tensor
 from fbench.fisher.embeddings import Embedding, FactoredEmbedding, dense_embedding, last_layer_embedding
 from fbench.fisher.selection.greedy import shard_edges
 from fbench.harness.registry import KERNELS
-from fbench.learning.chunk_points import parse_kernel
 from fbench.learning.synthetic import synthetic_outputs
-from fbench.measure.chunking import chunks
+
+from .decomposition import chunks
+from .plan import parse_kernel
 
 _REFERENCE_CHUNK = 256
 

@@ -6,22 +6,13 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from fbench.harness.contract import Summary, Table
-from fbench.results.chunk_figures import figures
-from fbench.results.chunk_findings import findings
-from fbench.results.chunk_points import Control, Point, Tables, complete, read_points
-from fbench.results.chunk_sweeps import (
-    LETTERS,
-    PROBLEM,
-    Sweep,
-    against,
-    effect,
-    gemm_share,
-    knee_of,
-    scaling,
-    sweeps,
-)
 from fbench.results.ratios import Ratio, with_interval
 from fbench.units import format_bytes, format_percent, format_seconds, format_si
+
+from .figures import figures
+from .findings import findings
+from .points import Control, Point, Tables, complete, read_points
+from .sweeps import LETTERS, PROBLEM, Sweep, against, effect, gemm_share, knee_of, scaling, sweeps
 
 _MOST = 60
 """Points that a table is still read with."""

@@ -6,12 +6,11 @@ import math
 
 import pytest
 from chunk_rows import OPTIONS, passes, swept, tables
-
-from fbench.measure.chunking import needed
-from fbench.results.chunk_findings import findings
-from fbench.results.chunk_points import complete, read_points
-from fbench.results.chunk_sweeps import Sweep, sweeps
-from fbench.results.chunk_wiggles import expected_period, more_sizes, predictions, single_wiggle, suggested, why
+from fbench.suites.chunksize.decomposition import needed
+from fbench.suites.chunksize.findings import findings
+from fbench.suites.chunksize.points import complete, read_points
+from fbench.suites.chunksize.sweeps import Sweep, sweeps
+from fbench.suites.chunksize.wiggles import expected_period, more_sizes, predictions, single_wiggle, suggested, why
 
 SIZES = [64 * 2**i for i in range(6)]
 GPU = {"device": "cuda:0", "candidates": 16384}

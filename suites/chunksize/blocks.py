@@ -14,16 +14,17 @@ import torch
 
 from fbench.errors import TooLargeError
 from fbench.harness.contract import Row, Unit
-from fbench.learning import chunk_points, chunk_state
-from fbench.learning.chunk_passes import ShardPasses
-from fbench.learning.chunk_state import Problem
 from fbench.machine import free_bytes
-from fbench.measure.chunking import chunks
 from fbench.measure.conditions import Conditions
 from fbench.measure.medians import LEAST, median_interval
 from fbench.measure.memory.growth import peak_growth
 from fbench.measure.timing import Meter, Pass, meter, time_together, warm_up
 from fbench.units import format_bytes
+
+from . import plan, problem
+from .decomposition import chunks
+from .passes import ShardPasses
+from .problem import Problem
 
 _BLOCK_S, _MOST_PASSES, _BLOCKS = 0.03, 10, 12
 """A block times passes for about so long, one at least and so many at most; no longer than leaves time for blocks."""
@@ -167,7 +168,7 @@ class _Placed:
     def _key(self) -> Row:
         point, count = self._point, len(self._problem.devices)
         whole = {**point, "candidates": point["candidates"] * count} if self._single else point
-        flops, read = chunk_points.operations(whole)
+        flops, read = plan.operations(whole)
         largest = self._size if self._single else chunks(self._problem.n, count)
         return {
             **point,
@@ -181,7 +182,7 @@ class _Placed:
 
     def _check_memory(self) -> None:
         """Refuse what cannot fit before the system kills the process for it."""
-        takes = chunk_state.needed_bytes(self._problem, self._point["kernel"], self._size)
+        takes = problem.needed_bytes(self._problem, self._point["kernel"], self._size)
         free = free_bytes(self._problem.devices[0])
         if free is not None and takes > free:
             raise TooLargeError(

@@ -9,11 +9,12 @@ from typing import NamedTuple
 
 from fbench.harness.contract import Row
 from fbench.measure import spectrum
-from fbench.measure.chunking import Decomposition, decompose, smooth
-from fbench.results.chunk_points import number
-from fbench.results.chunk_sweeps import Sweep, errors
-from fbench.results.chunk_words import listed, span
+from fbench.results.words import listed, span
 from fbench.units import format_percent
+
+from .decomposition import Decomposition, decompose, smooth
+from .points import number
+from .sweeps import Sweep, errors
 
 SURE = 0.01
 """A period is claimed at this p: several kernels are asked, and each twice."""
