@@ -73,7 +73,7 @@ def test_the_wheel_has_every_module_and_nothing_else(wheel):
 
 
 def test_modules_are_the_sources(wheel):
-    assert wheel.read("fbench/suites/compare.py") == (ROOT / "suites" / "compare.py").read_bytes()
+    assert wheel.read("fbench/suites/compare/__init__.py") == (ROOT / "suites" / "compare" / "__init__.py").read_bytes()
     assert (
         wheel.read("fbench/fisher/selection/bait.py")
         == (ROOT / "fbench" / "fisher" / "selection" / "bait.py").read_bytes()

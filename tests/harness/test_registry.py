@@ -142,7 +142,7 @@ def test_no_axes_give_one_case(declare):
 
 def test_case_ids_are_distinct():
     """What is on disk is known by them."""
-    from fbench.suites import compare  # the real one, through its package
+    from fbench.suites import compare
 
     assert compare.compare is registry.SUITES.get("compare").measure
     options = {"strategies": ("random", "bait"), "seeds": 19, "model": "small"}

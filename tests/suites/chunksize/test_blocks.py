@@ -7,13 +7,13 @@ import math
 
 import pytest
 import torch
-from fbench.suites.chunksize import blocks
-from fbench.suites.chunksize.blocks import Task, run
 
 from fbench.errors import InputError, TooLargeError
 from fbench.harness import registry
 from fbench.harness.registry import Kernel
 from fbench.measure.timing import Timed
+from fbench.suites.chunksize import blocks
+from fbench.suites.chunksize.blocks import Task, run
 
 SUITE = registry.SUITES.get("chunksize")
 POINT = {"kernel": "fused", "dtype": "float32", "classes": 3, "dim": 12, "phase": "sweep", "candidates": 23}

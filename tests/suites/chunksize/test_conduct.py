@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 from chunk_rows import OPTIONS, passes, row, tables
+
 from fbench.suites.chunksize.conduct import findings
 from fbench.suites.chunksize.points import Control, complete, read_points
 

@@ -4,12 +4,12 @@ import math
 
 import numpy as np
 import pytest
-from fbench.suites.chunksize import decomposition
-from fbench.suites.chunksize.decomposition import chunks, decompose, needed, predict, smooth
 from hypothesis import given
 from hypothesis import strategies as st
 
 from fbench.errors import InputError
+from fbench.suites.chunksize import decomposition
+from fbench.suites.chunksize.decomposition import chunks, decompose, needed, predict, smooth
 
 SIZES = [*range(64, 1025, 16), 1280, 1536, 2048]
 POOL = 10_000

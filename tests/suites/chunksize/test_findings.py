@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 from chunk_rows import OPTIONS, memory, passes, row, swept, tables
+
 from fbench.suites.chunksize.findings import findings
 from fbench.suites.chunksize.points import complete, read_points
 from fbench.suites.chunksize.sweeps import Sweep, effect, knee_of, sweeps

@@ -9,15 +9,15 @@ import warnings
 
 import cases
 import pytest
-from fbench.suites.chunksize import plan as chunk_points
-from fbench.suites.chunksize.decomposition import chunks, needed
-from fbench.suites.chunksize.plan import parse_kernel, points, resolve, shares
 from hypothesis import given
 from hypothesis import strategies as st
 
 from fbench.errors import SweepError, UnknownNameError, UsageError
 from fbench.fisher.selection.greedy import shard_bounds, shard_edges
 from fbench.harness.contract import Context
+from fbench.suites.chunksize import plan as chunk_points
+from fbench.suites.chunksize.decomposition import chunks, needed
+from fbench.suites.chunksize.plan import parse_kernel, points, resolve, shares
 
 OPTIONS = {
     "kernels": ("published", "factored:no-inner"),

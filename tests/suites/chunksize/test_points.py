@@ -7,6 +7,7 @@ import math
 
 import pytest
 from chunk_rows import OPTIONS, conditions, memory, passes, row, tables
+
 from fbench.suites.chunksize.points import Control, complete, number, read_points
 
 EIGHT = [[1.0, 9.0, 2.0], *([seconds] for seconds in (2.02, 2.04, 2.06, 2.08, 2.1, 2.12, 2.14))]

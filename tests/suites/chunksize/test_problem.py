@@ -6,12 +6,12 @@ from typing import Any
 
 import pytest
 import torch
-from fbench.suites.chunksize import problem as chunk_state
-from fbench.suites.chunksize.problem import Problem
 
 import fbench
 from fbench.fisher.embeddings import DenseEmbedding, FactoredEmbedding
 from fbench.learning.synthetic import synthetic_outputs
+from fbench.suites.chunksize import problem as chunk_state
+from fbench.suites.chunksize.problem import Problem
 
 N, K, D = 23, 3, 12
 EVEN, ODD = Problem(N, K, D, "float32", ("cpu",), 0), Problem(N, K, 11, "float32", ("cpu",), 0)

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 from chunk_rows import OPTIONS, memory, passes, row, swept, tables
+
+from fbench.results import figures
 from fbench.suites.chunksize.decomposition import needed
 from fbench.suites.chunksize.points import complete
 from fbench.suites.chunksize.summary import summary
-
-from fbench.results import figures
 
 SIZES = (64, 128, 256)
 

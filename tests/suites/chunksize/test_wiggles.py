@@ -6,6 +6,7 @@ import math
 
 import pytest
 from chunk_rows import OPTIONS, passes, swept, tables
+
 from fbench.suites.chunksize.decomposition import needed
 from fbench.suites.chunksize.findings import findings
 from fbench.suites.chunksize.points import complete, read_points

@@ -13,8 +13,10 @@ from numpy.typing import NDArray
 from fbench.harness.contract import Figure, Panel, Row, Series, Summary, Table
 from fbench.measure.curves import aulc, label_saving, penalty_matrix
 from fbench.measure.statistics import Mean, mean_interval, paired
-from fbench.results.findings import exploratory, number, p_value, plus_minus, sequence
-from fbench.results.questions import parse_questions
+from fbench.results.findings import number, p_value, plus_minus
+
+from .answers import exploratory, sequence
+from .questions import parse_questions
 
 BASELINE = "random"
 _PENALTY_SEEDS = 5

@@ -11,7 +11,7 @@ import pytest
 from fbench.harness.contract import Row, Summary
 from fbench.measure.curves import aulc
 from fbench.measure.statistics import mean_interval, paired
-from fbench.results.learning_curves import read_curves, summary
+from fbench.suites.compare.summary import read_curves, summary
 
 ROUNDS, SEEDS = 4, 3
 LABELS = [20 + 10 * r for r in range(ROUNDS + 1)]

@@ -14,7 +14,8 @@ from fbench.harness.contract import Case, Column, Context, Option, Row, Summary,
 from fbench.harness.registry import PRESETS, Preset, suite
 from fbench.learning import arm_options as arm
 from fbench.learning import drift_plan, plan
-from fbench.results.questions import parse_questions
+
+from .questions import parse_questions
 
 QUESTIONS = "bait+fish >= bait, bait+fish > bait+random-mask, bait+fish > random"
 """The poster's, in a fixed sequence."""
@@ -30,7 +31,7 @@ COLUMNS = (
 
 def summarise(tables: Mapping[str, Sequence[Row]], options: Mapping[str, Any]) -> Summary:
     """Learning curves to a table, findings and a figure; masks to theirs, where they were watched."""
-    from fbench.results.learning_curves import summary
+    from .summary import summary
 
     curves = summary(tables["results"], options)
     if not options.get("drift"):  # a run from before there was such an option

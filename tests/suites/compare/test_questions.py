@@ -6,7 +6,7 @@ import pytest
 
 from fbench.errors import UsageError
 from fbench.harness.registry import SUITES
-from fbench.results.questions import Question, parse_questions
+from fbench.suites.compare.questions import Question, parse_questions
 
 
 def test_both_relations() -> None:

@@ -412,7 +412,7 @@ LAUNCHER = textwrap.dedent("""
     import matplotlib.pyplot, sklearn.datasets, torch
     from fbench import cli
     from fbench.harness import options, registry, runner
-    import fbench.results.figures, fbench.results.learning_curves, fbench.learning.rounds
+    import fbench.results.figures, fbench.suites.compare.summary, fbench.learning.rounds
     registry.SUITES.names(), registry.STRATEGIES.names(), registry.DATASETS.names(), registry.MODELS.names()
     print("ready", flush=True)
     for line in sys.stdin:
