@@ -11,10 +11,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Annotated, Any
 
 from fbench.harness.contract import Case, Context, Option, Row, Summary, Unit
+from fbench.harness.parsing import parse_auto_sweep, some_of
 from fbench.harness.registry import PRESETS, Preset, suite
 from fbench.harness.sweep import parse_sweep
 from fbench.learning import arm_options as arm
-from fbench.learning import drift_plan, plan
+from fbench.learning import arms, drift_plan
 from fbench.units import format_count
 
 
@@ -35,7 +36,7 @@ def predict(case: Case, options: Mapping[str, Any], context: Context) -> dict[st
     point, again = case.point, options["retrain"]
     networks = (options["rounds"] + 1) * len(point["seeds"]) * (1 + again)
     passes = networks * 2 * max(options["fisher_samples"]) * max(options["redraws"])
-    own = plan.predict_plan(point["strategy"], point["seeds"], options, again=again)
+    own = arms.predict_plan(point["strategy"], point["seeds"], options, again=again)
     return {**own, "trainings": format_count(networks), "Fisher samples": format_count(passes)}
 
 
@@ -85,21 +86,21 @@ def drift(
         str,
         Option(
             "global: the largest over the network; layer: the same fraction of every layer; or both",
-            parse=plan.some_of("--rules", "global", "layer"),
+            parse=some_of("--rules", "global", "layer"),
         ),
     ] = "global",
     classifier: Annotated[
         str,
         Option(
             "kept whole by every mask, and in no overlap; or free; or both",
-            parse=plan.some_of("--classifier", "kept", "free"),
+            parse=some_of("--classifier", "kept", "free"),
         ),
     ] = "kept",
     fisher_samples: Annotated[
         str,
         Option(
             "N, images behind each of two masks of a network; a sweep; auto is 1,024, or a tenth of what there is",
-            parse=plan.parse_auto_sweep,
+            parse=parse_auto_sweep,
         ),
     ] = "auto",
     fisher_on: arm.FisherOn = "pool",

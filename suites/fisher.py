@@ -12,9 +12,9 @@ from typing import Annotated, Any
 
 from fbench.errors import UsageError
 from fbench.harness.contract import Case, Column, Context, Option, Row, Summary, Unit
+from fbench.harness.parsing import one_of, some_of
 from fbench.harness.registry import MODELS, suite
 from fbench.harness.sweep import parse_sweep
-from fbench.learning.plan import one_of, some_of
 
 QUANTITIES = ("diagonal", "masked-embedding")
 METHODS = ("loop", "vmap", "backpack", "batched", "backward")

@@ -10,10 +10,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Annotated, Any
 
 from fbench.harness.contract import Case, Column, Context, Option, Row, Summary, Unit
+from fbench.harness.parsing import one_of, parse_auto_sweep, parse_budget, parse_dtypes
 from fbench.harness.registry import suite
 from fbench.harness.sweep import parse_sweep
 from fbench.learning import memory_points as points
-from fbench.learning.plan import one_of, parse_auto_sweep, parse_budget, parse_dtypes
 
 ROUND = Column("round", "int", "", "round of the case, from 0: data to backward removals, then all is let go")
 PLACE = (

@@ -15,10 +15,11 @@ from typing import Annotated, Any
 from fbench.errors import UsageError
 from fbench.fisher.selection.trace import CHUNK_SIZE
 from fbench.harness.contract import Case, Column, Context, Option, Row, Summary, Unit
+from fbench.harness.parsing import parse_dtypes
 from fbench.harness.registry import suite
 from fbench.harness.sweep import parse_sweep
 from fbench.learning import ways
-from fbench.learning.plan import check_regularisation, parse_dtypes
+from fbench.learning.arm_options import check_regularisation
 from fbench.units import format_bytes, format_si
 
 _MOST_CHUNK = 10**9

@@ -179,7 +179,7 @@ def test_a_circle_is_found(imports, circle):
         ("fbench.harness.runner", "from fbench.results.render import markdown", "fbench.results.render"),
         ("fbench.harness.runner", "from fbench.suites import compare", "fbench.suites.compare"),
         ("fbench.results.table", "from fbench.learning.data import Pool", "fbench.learning.data"),
-        ("fbench.learning.plan", "if TYPE_CHECKING:\n    from fbench.results import table", "fbench.results.table"),
+        ("fbench.learning.arms", "if TYPE_CHECKING:\n    from fbench.results import table", "fbench.results.table"),
         ("fbench.suites.compare", "from fbench.cli import out", "fbench.cli"),
         ("fbench.cli", "from fbench.suites import compare", "fbench.suites.compare"),
         ("fbench.harness.contract", "from fbench.harness.registry import suite", "fbench.harness.registry"),

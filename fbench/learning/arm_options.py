@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated, Any
 
+from fbench.errors import InputError, UsageError
+from fbench.fisher.selection.regularisation import parse_regularisation
 from fbench.harness.contract import Column, Option
-from fbench.learning import plan
+from fbench.harness.parsing import one_of, read_fraction
+from fbench.harness.registry import MODELS, STRATEGIES
+from fbench.harness.sweep import parse_names
+from fbench.learning import arms
 
 KEY = (
     Column("strategy", "str", "", "how the batch was chosen"),
@@ -28,14 +34,45 @@ OUTCOME = (
 
 PLAYED: dict[str, Any] = {
     "unit": "round",
-    "cost": lambda case, options: plan.relative_cost(case.point["strategy"], options),
+    "cost": lambda case, options: arms.relative_cost(case.point["strategy"], options),
     "units": lambda options: options["rounds"] + 1,
     "identify": lambda case: [{"strategy": case.point["strategy"], "seed": seed} for seed in case.point["seeds"]],
 }
 """What ``@suite`` is told where a case is a strategy on a block of seeds, and a unit one round of it."""
 
+
+def parse_strategies(text: str) -> tuple[str, ...]:
+    """Comma-separated strategies, each of them registered."""
+    return tuple(STRATEGIES.get(name).name for name in parse_names(text, "strategy"))
+
+
+def parse_mask_fraction(text: str) -> float | str:
+    """``auto``, or a decimal above 0 and at most 1."""
+    if text == "auto":
+        return text
+    value = read_fraction(text)
+    if value is None:
+        raise UsageError(f"--mask-fraction {text}: must be above 0 and at most 1, or auto (twice the classifier)")
+    return value
+
+
+def check_regularisation(text: str) -> str:
+    """A positive number or ``rel:c``; kept as typed, since ``rel:`` depends on each round's Fisher."""
+    try:
+        parse_regularisation(text)
+    except InputError as error:
+        raise UsageError(f"--{error}") from None
+    return text
+
+
+def seed_blocks(count: int, options: Mapping[str, Any]) -> list[tuple[int, ...]]:
+    """Seeds 0 … count−1 in the blocks that the model trains side by side."""
+    block = MODELS.get(options["model"]).block
+    return [tuple(range(first, min(first + block, count))) for first in range(0, count, block)]
+
+
 Strategies = Annotated[
-    str, Option("comma-separated: see `fbench list strategies`", parse=plan.parse_strategies, axis="strategy")
+    str, Option("comma-separated: see `fbench list strategies`", parse=parse_strategies, axis="strategy")
 ]
 Seeds = Annotated[
     int,
@@ -44,7 +81,7 @@ Seeds = Annotated[
         minimum=1,
         maximum=1000,
         axis="seeds",
-        expand=plan.seed_blocks,
+        expand=seed_blocks,
     ),
 ]
 Rounds = Annotated[int, Option("rounds of buying labels; round 0 is the start set", minimum=1, maximum=10_000)]
@@ -64,19 +101,19 @@ MaskFraction = Annotated[
     str,
     Option(
         "weights that a strategy's mask keeps, the classifier included; auto is twice the classifier",
-        parse=plan.parse_mask_fraction,
+        parse=parse_mask_fraction,
     ),
 ]
 FisherOn = Annotated[
     str,
     Option(
         "where they are drawn: pool, unlabelled or labelled",
-        parse=plan.one_of("--fisher-on", "pool", "unlabelled", "labelled"),
+        parse=one_of("--fisher-on", "pool", "unlabelled", "labelled"),
     ),
 ]
-Regularisation = Annotated[str, Option("λ of BAIT; rel:c means c · tr F/d", parse=plan.check_regularisation)]
+Regularisation = Annotated[str, Option("λ of BAIT; rel:c means c · tr F/d", parse=check_regularisation)]
 Oversample = Annotated[float, Option("forward picks over B, before the backward removals", minimum=1)]
 Dtype = Annotated[
     str,
-    Option("of the selection: float32 or float64", parse=plan.one_of("--dtype", "float32", "float64")),
+    Option("of the selection: float32 or float64", parse=one_of("--dtype", "float32", "float64")),
 ]

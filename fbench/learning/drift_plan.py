@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 from fbench.errors import UsageError
 from fbench.harness.contract import Column
+from fbench.harness.parsing import read_fraction
 from fbench.learning import arm_options as arm
-from fbench.learning import plan
+from fbench.learning import arms
 
 if TYPE_CHECKING:
     from fbench.learning.mask_views import Watch
@@ -96,7 +97,7 @@ def parse_fractions(text: str) -> tuple[float, ...]:
         return ()
     found = []
     for item in text.split(","):
-        value = plan.read_fraction(item)
+        value = read_fraction(item)
         if value is None:
             raise UsageError(f"--fractions {item.strip() or text!r}: must be above 0 and at most 1, as 0.01,0.05")
         found.append(value)
@@ -107,10 +108,10 @@ def resolve_drift(options: dict[str, Any]) -> dict[str, Any]:
     """The options with nothing automatic left.
 
     Raises:
-        UsageError: as ``plan.resolve_plan``; draws larger than half of what they are drawn from; a fraction that
+        UsageError: as ``arms.resolve_plan``; draws larger than half of what they are drawn from; a fraction that
             keeps no more than the classifier.
     """
-    resolved = plan.resolve_plan(options)
+    resolved = arms.resolve_plan(options)
     least = _population(resolved)
     resolved["fisher_samples"] = resolved["fisher_samples"] or (min(SAMPLES, max(least // SHARE, 1)),)
     if max(resolved["fisher_samples"]) * 2 > least or least < 2:
@@ -130,13 +131,13 @@ def resolve_drift(options: dict[str, Any]) -> dict[str, Any]:
         raise UsageError(f"--redraws {max(resolved['redraws']):,}: must be at most {MOST_REDRAWS}")
     resolved["fractions"] = resolved["fractions"] or _ladder(resolved)
     for fraction in resolved["fractions"]:
-        plan.check_fraction("--fractions", fraction, resolved, classifier_kept="kept" in resolved["classifier"])
+        arms.check_fraction("--fractions", fraction, resolved, classifier_kept="kept" in resolved["classifier"])
     return resolved
 
 
 def _population(options: Mapping[str, Any]) -> int:
     """Images that the draws are made from, in the round that has the fewest."""
-    n, labels = plan.pool_length(options), options["start"] + options["rounds"] * options["batch"]
+    n, labels = arms.pool_length(options), options["start"] + options["rounds"] * options["batch"]
     at: dict[str, int] = {"pool": n, "unlabelled": n - labels, "labelled": options["start"]}
     return at[options["fisher_on"]]
 
@@ -156,7 +157,7 @@ def watched(
     names = ("fisher_samples", "redraws", "rules", "classifier", "fractions")
     watch = Watch(*(tuple(options[name]) for name in names))
     both = {**options, "fisher_samples": 2 * max(watch.samples)}
-    return _cut(plan.design(strategy, seeds, devices, both), watch), watch
+    return _cut(arms.design(strategy, seeds, devices, both), watch), watch
 
 
 def halves(options: Mapping[str, Any]) -> int:
@@ -183,7 +184,7 @@ def shown(
     from fbench.learning.mask_views import Watch
 
     watch = Watch((halves(options),), fractions=(options["mask_fraction"],))
-    return _cut(plan.design(strategy, seeds, devices, options), watch), watch
+    return _cut(arms.design(strategy, seeds, devices, options), watch), watch
 
 
 def _cut(design: Design, watch: Watch) -> Design:

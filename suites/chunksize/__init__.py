@@ -11,9 +11,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Annotated, Any
 
 from fbench.harness.contract import Case, Column, Context, Option, Row, Summary, Unit
+from fbench.harness.parsing import parse_auto_sweep, parse_budget, parse_dtypes
 from fbench.harness.registry import suite
 from fbench.harness.sweep import parse_sweep
-from fbench.learning.plan import parse_auto_sweep, parse_budget, parse_dtypes
 from fbench.units import format_seconds, format_si
 
 from . import plan

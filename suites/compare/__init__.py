@@ -13,7 +13,7 @@ from fbench.errors import UsageError
 from fbench.harness.contract import Case, Column, Context, Option, Row, Summary, Unit
 from fbench.harness.registry import PRESETS, Preset, suite
 from fbench.learning import arm_options as arm
-from fbench.learning import drift_plan, plan
+from fbench.learning import arms, drift_plan
 
 from .questions import parse_questions
 
@@ -46,15 +46,15 @@ def summarise(tables: Mapping[str, Sequence[Row]], options: Mapping[str, Any]) -
 
 def resolve(options: dict[str, Any], context: Context) -> dict[str, Any]:
     """Fill in what is automatic; the default questions are those whose arms are in the run."""
-    resolved = plan.resolve_plan(options)
-    arms = options["strategies"]
+    resolved = arms.resolve_plan(options)
+    strategies = options["strategies"]
     asked = parse_questions(options["questions"])
-    missing = [name for q in asked for name in (q.first, q.second) if name not in arms]
+    missing = [name for q in asked for name in (q.first, q.second) if name not in strategies]
     if missing and options["questions"] != QUESTIONS:
-        raise UsageError(f"--questions names {missing[0]!r}, which is not among --strategies {','.join(arms)}")
+        raise UsageError(f"--questions names {missing[0]!r}, which is not among --strategies {','.join(strategies)}")
     if options["drift"]:
         drift_plan.halves(resolved)
-    resolved["questions"] = ", ".join(str(q) for q in asked if {q.first, q.second} <= set(arms))
+    resolved["questions"] = ", ".join(str(q) for q in asked if {q.first, q.second} <= set(strategies))
     return resolved
 
 
@@ -71,7 +71,7 @@ def resolve(options: dict[str, Any], context: Context) -> dict[str, Any]:
     resolve=resolve,
     summarise=summarise,
     **arm.PLAYED,
-    predict=lambda case, options, context: plan.predict_plan(case.point["strategy"], case.point["seeds"], options),
+    predict=lambda case, options, context: arms.predict_plan(case.point["strategy"], case.point["seeds"], options),
 )
 def compare(
     case: Case,
@@ -118,7 +118,7 @@ def compare(
         design, watch = drift_plan.shown(*arguments)
         watcher = Watcher(design, watch, retrain=False)
     else:
-        design = plan.design(*arguments)
+        design = arms.design(*arguments)
     bought = batches_of(context.committed.get("selections", ()), block)
     for played in play(design, bought, first=drift):
         seen = watcher.see(played, strategy) if watcher else {}

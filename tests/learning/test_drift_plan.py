@@ -9,9 +9,9 @@ import pytest
 import fbench.learning.models  # noqa: F401  (registers the models)
 from fbench.errors import UnknownNameError, UsageError
 from fbench.harness import registry
+from fbench.harness.parsing import some_of
 from fbench.learning import drift_plan
 from fbench.learning.drift_plan import halves, parse_fractions, resolve_drift, shown, watched
-from fbench.learning.plan import some_of
 
 POOL, SMALL, CLASSIFIER = 1438, 9648, 160
 

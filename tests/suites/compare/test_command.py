@@ -24,7 +24,7 @@ from command import Ended, table
 from fbench import cli
 from fbench.harness import registry
 from fbench.harness.folder import RunFolder, clear
-from fbench.learning import plan
+from fbench.learning import arms
 
 
 def words_of(text: str) -> list[str]:
@@ -324,9 +324,9 @@ def unbought() -> int:
 def own(tmp_path: Path, registries: Any) -> Iterator[Path]:
     path = tmp_path / "own.py"
     path.write_text(OWN.replace("HOLE", str(unbought())))
-    plan.load_images.cache_clear()
+    arms.load_images.cache_clear()
     yield path
-    plan.load_images.cache_clear()
+    arms.load_images.cache_clear()
 
 
 BANDS = words_of("--rounds 2 --seeds 2 --epochs 2 --batch 3 --start 6 --fisher-samples 32 --threads 1 --device cpu")
@@ -826,7 +826,7 @@ def test_real_cifar10(tmp_path: Path, fbench: Callable[..., Ended]) -> None:
     words = ["--dataset", "cifar10", "--data-dir", CIFAR, "--threads", 1, "--device", "cpu"]
     words += ["--mask-fraction", 0.002]  # 1402 weights, little more than the classifier's 1280: d³ is what takes time
     ended = fbench(*words, "--out", tmp_path / "run", tiny=tiny)
-    plan.load_images.cache_clear()
+    arms.load_images.cache_clear()
     assert ended.code == 0, ended.err
     rows = table(tmp_path / "run")
     assert len(rows) == 8

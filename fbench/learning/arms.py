@@ -14,13 +14,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from fbench.errors import InputError, TooLargeError, UnknownNameError, UsageError
+from fbench.errors import TooLargeError, UsageError
 from fbench.fisher.planning.fitting import check_devices
 from fbench.fisher.planning.plan import SelectionPlan
-from fbench.fisher.selection.regularisation import parse_regularisation
 from fbench.harness.registry import DATASETS, MODELS, STRATEGIES
-from fbench.harness.sweep import parse_names, parse_sweep
-from fbench.units import format_bytes, format_count, parse_bytes
+from fbench.units import format_bytes, format_count
 
 if TYPE_CHECKING:
     from torch import nn
@@ -31,92 +29,6 @@ if TYPE_CHECKING:
 
 _OWN_MODEL = {"digits": "small"}
 """``--model auto``: the network that fits the images; the published thin ResNet-18 for all others."""
-
-
-def parse_strategies(text: str) -> tuple[str, ...]:
-    """Comma-separated strategies, each of them registered."""
-    return tuple(STRATEGIES.get(name).name for name in parse_names(text, "strategy"))
-
-
-def parse_mask_fraction(text: str) -> float | str:
-    """``auto``, or a decimal above 0 and at most 1."""
-    if text == "auto":
-        return text
-    value = read_fraction(text)
-    if value is None:
-        raise UsageError(f"--mask-fraction {text}: must be above 0 and at most 1, or auto (twice the classifier)")
-    return value
-
-
-def read_fraction(text: str) -> float | None:
-    """A decimal above 0 and at most 1; None where it is none."""
-    try:
-        value = float(text)
-    except ValueError:
-        return None
-    return value if 0 < value <= 1 else None
-
-
-def check_regularisation(text: str) -> str:
-    """A positive number or ``rel:c``; kept as typed, since ``rel:`` depends on each round's Fisher."""
-    try:
-        parse_regularisation(text)
-    except InputError as error:
-        raise UsageError(f"--{error}") from None
-    return text
-
-
-def one_of(option: str, *choices: str) -> Any:
-    """A parser that takes one of ``choices``."""
-
-    def parse(text: str) -> str:
-        if text not in choices:
-            raise UnknownNameError(option, text, choices)
-        return text
-
-    return parse
-
-
-def some_of(option: str, *choices: str) -> Any:
-    """A parser of a comma list of ``choices``."""
-
-    def parse(text: str) -> tuple[str, ...]:
-        names = parse_names(text, option.removeprefix("--"))
-        for name in names:
-            if name not in choices:
-                raise UnknownNameError(option, name, choices)
-        return names
-
-    return parse
-
-
-def parse_dtypes(text: str) -> tuple[str, ...]:
-    """A comma list of float32 and float64."""
-    names = parse_names(text, "dtype")
-    for name in names:
-        if name not in ("float32", "float64"):
-            raise UsageError(f"--dtype {name}: must be float32 or float64, or both as float32,float64")
-    return names
-
-
-def parse_auto_sweep(text: str) -> tuple[int, ...]:
-    """A sweep; none for ``auto``, which ``resolve`` fills in."""
-    return () if text.strip() == "auto" else parse_sweep(text)
-
-
-def parse_budget(text: str) -> int | None:
-    """Bytes; None where nothing was typed.
-
-    Raises:
-        UsageError: no size.
-    """
-    return parse_bytes(text) if text else None
-
-
-def seed_blocks(count: int, options: Mapping[str, Any]) -> list[tuple[int, ...]]:
-    """Seeds 0 … count−1 in the blocks that the model trains side by side."""
-    block = MODELS.get(options["model"]).block
-    return [tuple(range(first, min(first + block, count))) for first in range(0, count, block)]
 
 
 @functools.lru_cache(maxsize=1)

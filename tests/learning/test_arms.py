@@ -10,8 +10,9 @@ import torch
 
 from fbench.errors import DataError, InputError, SweepError, TooLargeError, UnknownNameError, UsageError
 from fbench.fisher.planning.plan import with_margin
+from fbench.harness import parsing
 from fbench.harness.registry import DATASETS, MODELS, STRATEGIES, SUITES, Model, Strategy
-from fbench.learning import plan
+from fbench.learning import arm_options, arms
 from fbench.learning.strategies import classifier_parameters
 
 SMALL = 9648  # weights of the small network on digits: 9·16 + 16 + 16 + 9·16·32 + …; held to by a test below
@@ -21,7 +22,7 @@ CLASSIFIER = 160
 def resolve(**changed: Any) -> dict[str, Any]:
     suite = SUITES.get("compare")
     options = {p.name: p.option.parse(p.default) if p.option.parse else p.default for p in suite.parameters}
-    return plan.resolve_plan({**options, **changed})
+    return arms.resolve_plan({**options, **changed})
 
 
 def network(name: str = "small") -> Any:
@@ -65,16 +66,16 @@ def test_an_automatic_mask_is_at_most_the_network() -> None:
 
 
 def test_the_model_fits_the_images(monkeypatch: pytest.MonkeyPatch) -> None:
-    images = plan.load_images("digits", None, False)
-    monkeypatch.setattr(plan, "load_images", lambda *_: images)
+    images = arms.load_images("digits", None, False)
+    monkeypatch.setattr(arms, "load_images", lambda *_: images)
     assert resolve(dataset="digits")["model"] == "small"
     assert resolve(dataset="cifar10")["model"] == "thin-resnet18"
     assert resolve(dataset="digits", model="resnet18")["model"] == "resnet18"
 
 
 def test_the_data_folder_comes_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    images = plan.load_images("digits", None, False)
-    monkeypatch.setattr(plan, "load_images", lambda *_: images)
+    images = arms.load_images("digits", None, False)
+    monkeypatch.setattr(arms, "load_images", lambda *_: images)
     monkeypatch.setenv("FBENCH_DATA_DIR", "/somewhere")
     assert resolve(dataset="cifar10")["data_dir"] == "/somewhere"
     assert resolve(dataset="cifar10", data_dir="/typed")["data_dir"] == "/typed"
@@ -137,35 +138,35 @@ def test_unknown_names_offer_the_nearest(changed: dict[str, Any], match: str) ->
 
 
 def test_strategies_are_registered_ones_in_the_order_typed() -> None:
-    assert plan.parse_strategies("bait, random") == ("bait", "random")
+    assert arm_options.parse_strategies("bait, random") == ("bait", "random")
     with pytest.raises(UnknownNameError, match=r"unknown strategy 'bait\+fisch'; did you mean 'bait\+fish'\?"):
-        plan.parse_strategies("random,bait+fisch")
+        arm_options.parse_strategies("random,bait+fisch")
     with pytest.raises(SweepError, match="strategy 'bait' stands twice"):
-        plan.parse_strategies("bait,random,bait")
+        arm_options.parse_strategies("bait,random,bait")
     with pytest.raises(SweepError, match="a strategy is missing here"):
-        plan.parse_strategies("bait,,random")
+        arm_options.parse_strategies("bait,,random")
 
 
 @pytest.mark.parametrize("text", ["0", "-0.1", "1.01", "2", "abc", "", "nan", "inf", "5%"])
 def test_mask_fractions_outside_their_range_are_refused(text: str) -> None:
     with pytest.raises(UsageError, match=rf"--mask-fraction {text}: must be above 0 and at most 1, or auto"):
-        plan.parse_mask_fraction(text)
+        arm_options.parse_mask_fraction(text)
 
 
 @pytest.mark.parametrize(("text", "value"), [("auto", "auto"), ("1", 1.0), ("0.002", 0.002), ("2e-3", 0.002)])
 def test_mask_fractions(text: str, value: float | str) -> None:
-    assert plan.parse_mask_fraction(text) == value
+    assert arm_options.parse_mask_fraction(text) == value
 
 
 @pytest.mark.parametrize("text", ["0", "-1", "rel:", "rel:0", "rel:-1", "abc", "", "nan", "inf", "rel:nan", "1:rel"])
 def test_regularisations_that_are_not_positive_are_refused(text: str) -> None:
     with pytest.raises(UsageError, match=rf"--regularisation {text}: must be a positive number, or rel:c"):
-        plan.check_regularisation(text)
+        arm_options.check_regularisation(text)
 
 
 @pytest.mark.parametrize("text", ["1", "0.01", "1e-3", "rel:0.5", "rel:1e-2"])
 def test_regularisations_are_kept_as_typed(text: str) -> None:
-    assert plan.check_regularisation(text) == text
+    assert arm_options.check_regularisation(text) == text
 
 
 @pytest.mark.parametrize(
@@ -191,7 +192,7 @@ def test_choices(option: str, good: str, bad: str, near: str) -> None:
     ],
 )
 def test_seeds_go_in_the_models_blocks(count: int, model: str, blocks: list[tuple[int, ...]]) -> None:
-    assert plan.seed_blocks(count, {"model": model}) == blocks
+    assert arm_options.seed_blocks(count, {"model": model}) == blocks
 
 
 def test_a_design_takes_every_option_along() -> None:
@@ -199,7 +200,7 @@ def test_a_design_takes_every_option_along() -> None:
         pool=120, test=40, epochs=3, train_batch=9, learning_rate=0.5, weight_decay=0.25, oversample=1.5,
         regularisation="rel:2", fisher_samples=77, fisher_on="labelled", dtype="float64", start=11, batch=7, rounds=2,
     )  # fmt: skip
-    arm = plan.design("bait", (0, 3), ("cpu", "cpu"), options)
+    arm = arms.design("bait", (0, 3), ("cpu", "cpu"), options)
     assert (arm.strategy.name, arm.model.name, arm.seeds) == ("bait", "small", (0, 3))
     assert (arm.start, arm.batch, arm.rounds) == (11, 7, 2)
     assert [len(pool.ids) for pool in arm.pools] == [120, 120]
@@ -214,13 +215,13 @@ def test_a_design_takes_every_option_along() -> None:
 
 def test_a_prediction_counts_trainings_selections_and_the_dimension() -> None:
     options = resolve(pool=200, rounds=3, batch=5, start=12, epochs=2)
-    bait = plan.predict_plan("bait", (0, 1), options)
+    bait = arms.predict_plan("bait", (0, 1), options)
     assert bait["trainings"] == "8"
     assert bait["selections"] == "6"
     assert bait["images trained on"] == str(2 * (12 + 17 + 22 + 27) * 2)
     assert (bait["pool"], bait["d"]) == ("200", "160")
-    assert plan.predict_plan("random", (0,), options)["d"] == ""
-    assert int(plan.predict_plan("bait+fish", (0,), options)["d"]) >= 320
+    assert arms.predict_plan("random", (0,), options)["d"] == ""
+    assert int(arms.predict_plan("bait+fish", (0,), options)["d"]) >= 320
 
 
 @pytest.mark.parametrize(
@@ -238,9 +239,9 @@ def test_a_prediction_counts_trainings_selections_and_the_dimension() -> None:
 def test_every_arm_knows_its_dimension(name: str, d: int, rows: int) -> None:
     plan_of = STRATEGIES.get(name).plan
     assert plan_of is not None
-    shape = plan_of(plan._sizes(resolve())).shape
+    shape = plan_of(arms._sizes(resolve())).shape
     assert (shape.n, shape.dim, shape.rows) == (1438, d, rows)
-    said = plan.predict_plan(name, (0,), resolve())
+    said = arms.predict_plan(name, (0,), resolve())
     assert said["d"] == str(d)
     assert said["embedding"]
     assert said["a selection"]
@@ -250,21 +251,21 @@ def test_every_arm_knows_its_dimension(name: str, d: int, rows: int) -> None:
 def test_a_subsamples_pool_is_that_of_the_last_round() -> None:
     plan_of = STRATEGIES.get("bait-subsample").plan
     assert plan_of is not None
-    assert plan_of(plan._sizes(resolve(start=20, rounds=10, batch=20))).shape.n == 20 + 9 * 20 + 200
-    assert plan_of(plan._sizes(resolve(start=20, rounds=2, batch=200))).shape.n == 1438
+    assert plan_of(arms._sizes(resolve(start=20, rounds=10, batch=20))).shape.n == 20 + 9 * 20 + 200
+    assert plan_of(arms._sizes(resolve(start=20, rounds=2, batch=200))).shape.n == 1438
 
 
 def test_an_arm_that_does_not_say_is_given_no_figures(registries: Any) -> None:
     STRATEGIES.add(Strategy("stranger", "", lambda state, size: None))
-    said = plan.predict_plan("stranger", (0,), resolve())
+    said = arms.predict_plan("stranger", (0,), resolve())
     assert {said[name] for name in ("d", "embedding", "d×d matrices", "a selection")} == {""}
-    assert plan.relative_cost("stranger", resolve()) == plan.relative_cost("bait+fish", resolve())
-    plan.check_memory("stranger", ("cpu",), resolve())
+    assert arms.relative_cost("stranger", resolve()) == arms.relative_cost("bait+fish", resolve())
+    arms.check_memory("stranger", ("cpu",), resolve())
 
 
 def test_an_arm_that_does_not_fit_is_refused_before_its_first_training(monkeypatch: pytest.MonkeyPatch) -> None:
     """And the arms that would fit are named; the same function refuses as in a selection."""
-    need = plan._selection("bait-diagonal", plan._sizes(resolve()))
+    need = arms._selection("bait-diagonal", arms._sizes(resolve()))
     assert need is not None
     room = with_margin(need.growth + need.inputs)  # the embedding is yet to be made
     monkeypatch.setattr("fbench.fisher.planning.fitting.free_bytes", lambda device: room)
@@ -273,17 +274,17 @@ def test_an_arm_that_does_not_fit_is_refused_before_its_first_training(monkeypat
         r".*\. Of --strategies .*bait-binary, bait-diagonal, .*random fit$"
     )
     with pytest.raises(TooLargeError, match=match) as refused:
-        plan.design("bait+fish", (0,), ("cpu",), resolve())
+        arms.design("bait+fish", (0,), ("cpu",), resolve())
     assert "bait+random-mask" not in str(refused.value)
     for name in ("random", "bait-binary", "bait-diagonal"):
-        plan.design(name, (0,), ("cpu",), resolve())
+        arms.design(name, (0,), ("cpu",), resolve())
     monkeypatch.setattr("fbench.fisher.planning.fitting.free_bytes", lambda device: room - 1)
     with pytest.raises(TooLargeError, match=r"^bait-diagonal: the selection needs"):
-        plan.design("bait-diagonal", (0,), ("cpu",), resolve())
+        arms.design("bait-diagonal", (0,), ("cpu",), resolve())
 
 
 def test_an_arm_is_planned_with_its_own_picks() -> None:
-    few, many = (plan._selection("bait", plan._sizes(resolve(oversample=each, batch=20))) for each in (1.0, 3.0))
+    few, many = (arms._selection("bait", arms._sizes(resolve(oversample=each, batch=20))) for each in (1.0, 3.0))
     assert few is not None
     assert many is not None
     assert (few.setting.picks, few.setting.removals) == (20, 0)
@@ -291,7 +292,7 @@ def test_an_arm_is_planned_with_its_own_picks() -> None:
 
 
 def test_masked_arms_cost_more_than_bait_and_bait_more_than_random() -> None:
-    costs = [plan.relative_cost(name, resolve()) for name in ("random", "bait", "bait+fish")]
+    costs = [arms.relative_cost(name, resolve()) for name in ("random", "bait", "bait+fish")]
     assert costs == sorted(costs)
     assert len(set(costs)) == 3
 
@@ -301,12 +302,12 @@ def test_every_built_in_data_set_has_a_description() -> None:
 
 
 def test_sweeps_and_budgets_may_be_left_open() -> None:
-    assert (plan.parse_auto_sweep("auto"), plan.parse_auto_sweep(" auto ")) == ((), ())
-    assert plan.parse_auto_sweep("4..16") == (4, 8, 16)
-    assert (plan.parse_budget(""), plan.parse_budget("2KiB")) == (None, 2048)
+    assert (parsing.parse_auto_sweep("auto"), parsing.parse_auto_sweep(" auto ")) == ((), ())
+    assert parsing.parse_auto_sweep("4..16") == (4, 8, 16)
+    assert (parsing.parse_budget(""), parsing.parse_budget("2KiB")) == (None, 2048)
     for text in ("automatic", "0", ""):
         with pytest.raises(SweepError):
-            plan.parse_auto_sweep(text)
+            parsing.parse_auto_sweep(text)
     for text in ("lots", "0", "-1"):
         with pytest.raises(UsageError, match=text):
-            plan.parse_budget(text)
+            parsing.parse_budget(text)
