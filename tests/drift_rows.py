@@ -12,8 +12,8 @@ import numpy as np
 from fbench.harness.contract import Row
 from fbench.measure.falls import Fall
 from fbench.measure.statistics import Interval
-from fbench.results.drift_falls import Found
-from fbench.results.drift_rows import Variant
+from fbench.suites.drift.falls import Found
+from fbench.suites.drift.rows import Variant
 
 OK = {"status": "ok", "reason": ""}
 START, STEP = 100, 50

@@ -13,8 +13,9 @@ from fbench.errors import UsageError
 from fbench.harness.contract import Case, Column, Context, Option, Row, Summary, Unit
 from fbench.harness.registry import PRESETS, Preset, suite
 from fbench.learning import arm_options as arm
-from fbench.learning import arms, drift_plan
+from fbench.learning import arms
 
+from ..drift import plan
 from .questions import parse_questions
 
 QUESTIONS = "bait+fish >= bait, bait+fish > bait+random-mask, bait+fish > random"
@@ -36,7 +37,7 @@ def summarise(tables: Mapping[str, Sequence[Row]], options: Mapping[str, Any]) -
     curves = summary(tables["results"], options)
     if not options.get("drift"):  # a run from before there was such an option
         return curves
-    from fbench.results.drift_summary import compare_summary
+    from ..drift.summary import compare_summary
 
     masks = compare_summary(tables, options)
     return Summary(
@@ -53,7 +54,7 @@ def resolve(options: dict[str, Any], context: Context) -> dict[str, Any]:
     if missing and options["questions"] != QUESTIONS:
         raise UsageError(f"--questions names {missing[0]!r}, which is not among --strategies {','.join(strategies)}")
     if options["drift"]:
-        drift_plan.halves(resolved)
+        plan.halves(resolved)
     resolved["questions"] = ", ".join(str(q) for q in asked if {q.first, q.second} <= set(strategies))
     return resolved
 
@@ -64,9 +65,9 @@ def resolve(options: dict[str, Any], context: Context) -> dict[str, Any]:
     columns=COLUMNS,
     tables={
         "selections": arm.SELECTIONS,
-        "drift": drift_plan.MASKED,
-        "fisher": drift_plan.FISHER,
-        "masks": drift_plan.MASKS,
+        "drift": plan.MASKED,
+        "fisher": plan.FISHER,
+        "masks": plan.MASKS,
     },
     resolve=resolve,
     summarise=summarise,
@@ -108,14 +109,15 @@ def compare(
     ] = QUESTIONS,
 ) -> Iterator[Unit]:
     """One arm on one block of seeds, a round at a time."""
-    from fbench.learning.drift_rounds import Watcher
     from fbench.learning.rounds import batches_of, play
+
+    from ..drift.watcher import Watcher
 
     strategy, block = case.point["strategy"], case.point["seeds"]
     arguments = (strategy, block, context.devices, context.options)
     watcher = None
     if drift:
-        design, watch = drift_plan.shown(*arguments)
+        design, watch = plan.shown(*arguments)
         watcher = Watcher(design, watch, retrain=False)
     else:
         design = arms.design(*arguments)

@@ -17,9 +17,9 @@ import fbench
 from fbench.errors import DataError
 from fbench.fisher.masks import Mask
 from fbench.harness.contract import COMMON_COLUMNS
-from fbench.learning.drift_plan import MASKS
 from fbench.learning.mask_files import load_masks, mask_rows, pack, unpack
 from fbench.results import table
+from fbench.suites.drift.plan import MASKS
 
 KEY = {
     "strategy": "bait",
