@@ -13,8 +13,8 @@ import torch
 from command import Ended, table
 
 from fbench import cli
-from fbench.fisher.baselines import BASELINES
 from fbench.harness import registry
+from fbench.suites.fisher.baselines import BASELINES
 
 TINY = "--model small --size 8 --channels 1 --classes 3 --samples 6 --weights 60 --passes 2 --threads 1 --device cpu"
 
@@ -134,7 +134,7 @@ def test_a_dry_run_writes_nothing(tmp_path: Path, fbench: Callable[..., Ended]) 
 def test_the_mask_has_the_classifier_where_it_fits(whole: Path) -> None:
     options = json.loads((whole / "options.json").read_text())["options"]
     assert options["weights"] == 60
-    from fbench.learning.fisher_passes import Setting, question
+    from fbench.suites.fisher.passes import Setting, question
 
     for weights, kept in ((60, 48), (48, 48), (47, None), (1, None)):
         mask = question(Setting("small", 4, 1, 8, 3, weights, 0, "float32", "cpu", 0)).mask

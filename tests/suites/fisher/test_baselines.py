@@ -11,10 +11,10 @@ import reference
 import torch
 
 import fbench
-from fbench.fisher import backpack, baselines
-from fbench.fisher.baselines import BASELINES, Question
 from fbench.harness import registry
-from fbench.learning.fisher_passes import max_rel_error
+from fbench.suites.fisher import backpack, baselines
+from fbench.suites.fisher.baselines import BASELINES, Question
+from fbench.suites.fisher.passes import max_rel_error
 
 HERE = ("loop", "vmap", "batched")
 

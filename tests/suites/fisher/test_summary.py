@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from fbench.harness.contract import Row
-from fbench.results.fisher_summary import ratio, read_cases, summary
 from fbench.results.ratios import factor
+from fbench.suites.fisher.summary import ratio, read_cases, summary
 
 OPTIONS = {"model": "m", "classes": 10, "size": 32, "dtype": "float32", "weights": 1402, "passes": 3}
 

@@ -13,13 +13,14 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from fbench.fisher import backpack
 from fbench.fisher.gradients.capture import evaluating
 from fbench.fisher.gradients.diagonal import fisher_diagonal
 from fbench.fisher.gradients.jacobian import automatic_batch
 from fbench.fisher.gradients.masked import masked_embedding
 from fbench.fisher.likelihood import logit_rows
 from fbench.fisher.masks import Mask
+
+from . import backpack
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ from fbench.harness.sweep import parse_sweep
 
 QUANTITIES = ("diagonal", "masked-embedding")
 METHODS = ("loop", "vmap", "backpack", "batched", "backward")
-"""As in ``fbench.fisher.baselines``, which cannot be asked without importing torch."""
+"""As in ``fbench.suites.fisher.baselines``, which cannot be asked without importing torch."""
 
 COLUMNS = (
     Column("quantity", "str", "", "diagonal or masked-embedding"),
@@ -42,7 +42,7 @@ COLUMNS = (
 
 def summarise(tables: Mapping[str, Sequence[Row]], options: Mapping[str, Any]) -> Summary:
     """Passes to a table, findings and a figure."""
-    from fbench.results.fisher_summary import summary
+    from .summary import summary
 
     return summary(tables["results"], options)
 
@@ -56,7 +56,7 @@ def resolve(options: dict[str, Any], context: Context) -> dict[str, Any]:
     """
     MODELS.get(options["model"])
     if "masked-embedding" in options["quantities"]:
-        from fbench.learning.fisher_passes import parameter_count
+        from .passes import parameter_count
 
         shape = (options["channels"], options["size"], options["classes"])
         parameters = parameter_count(options["model"], *shape)
@@ -117,7 +117,7 @@ def fisher(
     seed: Annotated[int, Option("of the weights and the images", minimum=0, maximum=2**31 - 1)] = 0,
 ) -> Iterator[Unit]:
     """One way to one quantity, a block at a time."""
-    from fbench.learning.fisher_passes import Setting, run
+    from .passes import Setting, run
 
     key, device = _key(case, context.options), context.devices[0]
     setting = Setting(

@@ -14,13 +14,14 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from fbench.fisher.baselines import BASELINES, Baseline, Question
 from fbench.fisher.gradients.diagonal import fisher_diagonal
 from fbench.fisher.masks import Mask, top_mask
 from fbench.harness.contract import Row
 from fbench.harness.registry import MODELS
 from fbench.measure.memory.growth import peak_growth
 from fbench.measure.timing import elapsed
+
+from .baselines import BASELINES, Baseline, Question
 
 AGREEMENT_SAMPLES = 3
 """Samples that every way is held to the float64 loop on."""
