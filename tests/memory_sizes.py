@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from fbench.learning.memory_spec import Spec, parse_method
+from fbench.suites.memory.spec import Spec, parse_method
 
 METHODS = (
     *("incremental", "published", "fused", "factored", "diagonal"),

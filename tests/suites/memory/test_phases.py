@@ -12,9 +12,9 @@ import torch
 from memory_sizes import METHODS, sizes
 
 from fbench.fisher.selection.bait import Search
-from fbench.learning import memory_passes
-from fbench.learning.memory_passes import play
 from fbench.measure.live import LiveBytes
+from fbench.suites.memory import phases
+from fbench.suites.memory.phases import play
 
 TINY: dict[str, Any] = {"n": 60, "k": 3, "d": 12, "h": 4, "batch": 3, "labelled": 8, "image": (1, 4), "chunk_size": 16}
 
@@ -67,7 +67,7 @@ def searches(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
             found[-1].append(selection)
             return selection
 
-    monkeypatch.setattr(memory_passes, "Search", Telling)
+    monkeypatch.setattr(phases, "Search", Telling)
     return found
 
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 
 from fbench.harness.contract import Row
-from fbench.results.memory_peaks import Measured, Phase, Profile, Tables
 from fbench.results.words import listed, span
 from fbench.units import format_bytes, format_count, format_percent, format_seconds
+
+from .peaks import Measured, Phase, Profile, Tables
 
 
 def findings(cases: Sequence[Measured], tables: Tables, label: Mapping[str, str]) -> list[str]:

@@ -18,12 +18,13 @@ from torch import nn
 
 from fbench.fisher.planning.plan import with_margin
 from fbench.harness.registry import Model
-from fbench.learning import memory_gradients, memory_model, memory_network
-from fbench.learning.memory_gradients import gradients
-from fbench.learning.memory_model import limits, predicted
-from fbench.learning.memory_passes import play
-from fbench.learning.memory_spec import PHASES, Spec
 from fbench.measure.live import LiveBytes
+from fbench.suites.memory import gradients as memory_gradients
+from fbench.suites.memory import model, network
+from fbench.suites.memory.gradients import gradients
+from fbench.suites.memory.model import limits, predicted
+from fbench.suites.memory.phases import play
+from fbench.suites.memory.spec import PHASES, Spec
 
 INSIDE = {"mask": 12}
 """Bytes of every weight that an operation takes inside, where nobody counts: kthvalue's copy and its numbers."""
@@ -57,7 +58,7 @@ def compare(spec: Spec, devices: tuple[str, ...] = ("cpu",), slack: dict[str, fl
     found, guesses = alive(spec, devices), predicted(spec, "cpu", devices)
     assert list(guesses) == list(found)
     itemsize = getattr(torch, spec.dtype).itemsize
-    weights = memory_network.weights(spec.model, spec.h, spec.image, spec.k)
+    weights = network.weights(spec.model, spec.h, spec.image, spec.k)
     for phase, most in found.items():
         guess = guesses[phase] - INSIDE.get(phase, 0) * weights
         # beside the larger parts a formula leaves out a few vectors of n and d numbers; a plan does not know how many
@@ -253,9 +254,9 @@ def test_matrices_are_those_of_the_dearest_phase() -> None:
 
 
 def test_where_nobody_tells_what_is_free_nothing_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(memory_model, "free_bytes", lambda device: None)
+    monkeypatch.setattr(model, "free_bytes", lambda device: None)
     found = limits(sizes("fused"), "cpu", None)
     assert (found.budget_bytes, found.largest_chunk, found.largest_pool, found.refusal) == (None, None, None, "")
     assert found.predicted_bytes > 0
-    monkeypatch.setattr(memory_model, "free_bytes", lambda device: 123)
+    monkeypatch.setattr(model, "free_bytes", lambda device: 123)
     assert limits(sizes("fused"), "cpu", None).budget_bytes == 123

@@ -14,9 +14,10 @@ from hypothesis import strategies as st
 from fbench.errors import SweepError, UnknownNameError, UsageError
 from fbench.fisher.planning.shapes import Shape
 from fbench.harness.contract import Context
-from fbench.learning import memory_points, memory_spec
-from fbench.learning.memory_points import parse_image, points, resolve, unfit
-from fbench.learning.memory_spec import PHASES, Method, parse_method, spec
+from fbench.suites.memory import plan
+from fbench.suites.memory import spec as memory_spec
+from fbench.suites.memory.plan import parse_image, points, resolve, unfit
+from fbench.suites.memory.spec import PHASES, Method, parse_method, spec
 
 OPTIONS = {
     "methods": ("incremental", "fused", "incremental:mask"),
@@ -86,13 +87,13 @@ def test_a_mask_has_no_factors():
 
 
 def test_a_list_of_methods():
-    assert memory_points.parse_methods("fused, fused:mask") == ("fused", "fused:mask")
+    assert plan.parse_methods("fused, fused:mask") == ("fused", "fused:mask")
     with pytest.raises(SweepError, match="method 'fused' stands twice"):
-        memory_points.parse_methods("fused,fused")
+        plan.parse_methods("fused,fused")
     with pytest.raises(SweepError, match="a method is missing here"):
-        memory_points.parse_methods("fused,")
+        plan.parse_methods("fused,")
     with pytest.raises(UnknownNameError, match="'fusd'"):
-        memory_points.parse_methods("fused,fusd")
+        plan.parse_methods("fused,fusd")
 
 
 @given(c=st.integers(1, 9999), size=st.integers(1, 9999))
@@ -126,17 +127,17 @@ def test_images_that_are_none(text):
 
 
 def test_models():
-    assert memory_points.check_model("auto") == "auto"
-    assert memory_points.check_model("small") == "small"
+    assert plan.check_model("auto") == "auto"
+    assert plan.check_model("small") == "small"
     with pytest.raises(UnknownNameError, match="unknown model 'smal'; did you mean 'small'"):
-        memory_points.check_model("smal")
+        plan.check_model("smal")
 
 
 def test_planning_of_a_last_layer_needs_no_torch():
     code = f"""
 import sys
 from fbench.harness.contract import Context
-from fbench.learning import memory_points as points
+from fbench.suites.memory import plan as points
 options = {options(methods=("incremental", "fused"), features=0)!r}
 assert points.points(points.resolve(options, Context()))
 points.parse_methods("published,fused:mask")
@@ -256,10 +257,10 @@ def test_a_case_that_can_be_is_enough():
 
 
 def test_a_plan_has_every_phase_in_order():
-    found = memory_points.predict(point(method="incremental:mask"), options(), Context())
+    found = plan.predict(point(method="incremental:mask"), options(), Context())
     assert tuple(found)[: len(PHASES)] == PHASES
     assert all(found[phase] for phase in PHASES)
-    last_layer = memory_points.predict(point(), options(), Context())
+    last_layer = plan.predict(point(), options(), Context())
     assert tuple(last_layer) == tuple(found)
     assert [phase for phase in PHASES if not last_layer[phase]] == ["diagonal", "mask"]
     assert last_layer["largest chunk"] == "200"
@@ -267,16 +268,15 @@ def test_a_plan_has_every_phase_in_order():
 
 
 def test_a_plan_says_what_does_not_fit():
-    found = memory_points.predict(point(), options(memory_budget=1000), Context())
+    found = plan.predict(point(), options(memory_budget=1000), Context())
     assert found["note"].endswith("and 15 % to spare; 1000 B are to be had")
     assert (found["budget"], found["largest chunk"], found["largest pool"]) == ("1000 B", "0", "0")
-    assert memory_points.predict(point(dim=33), options(), Context()) == {"note": unfit(point(dim=33), options())}
+    assert plan.predict(point(dim=33), options(), Context()) == {"note": unfit(point(dim=33), options())}
 
 
 def test_a_plan_is_of_the_devices():
     one, two = (
-        memory_points.predict(point(dim=320), options(features=80), Context(devices=("cpu",) * count))
-        for count in (1, 2)
+        plan.predict(point(dim=320), options(features=80), Context(devices=("cpu",) * count)) for count in (1, 2)
     )
     assert one["embed"] == two["embed"]
     assert one["forward"] != two["forward"]

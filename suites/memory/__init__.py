@@ -13,7 +13,8 @@ from fbench.harness.contract import Case, Column, Context, Option, Row, Summary,
 from fbench.harness.parsing import one_of, parse_auto_sweep, parse_budget, parse_dtypes
 from fbench.harness.registry import suite
 from fbench.harness.sweep import parse_sweep
-from fbench.learning import memory_points as points
+
+from . import plan as points
 
 ROUND = Column("round", "int", "", "round of the case, from 0: data to backward removals, then all is let go")
 PLACE = (
@@ -76,7 +77,7 @@ READERS = (
 
 def summarise(tables: Mapping[str, Sequence[Row]], options: Mapping[str, Any]) -> Summary:
     """Peaks, limits and leaks to tables, findings and figures."""
-    from fbench.results.memory_summary import summary
+    from .summary import summary
 
     return summary(tables, options)
 
@@ -145,7 +146,7 @@ def memory(
     seed: Annotated[int, Option("of images, network and selection", minimum=0, maximum=2**31 - 1)] = 0,
 ) -> Iterator[Unit]:
     """One method at one size, a round at a time."""
-    from fbench.learning.memory_cases import Task, run
+    from .rounds import Task, run
 
     done = len({row["round"] for row in context.committed.get("results", ())})
     yield from run(Task(dict(case.point), context.options, context.devices), done)

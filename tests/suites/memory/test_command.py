@@ -18,7 +18,7 @@ from command import Ended, finished, table, typed
 
 from fbench import cli
 from fbench.harness import registry
-from fbench.learning.memory_spec import PHASES
+from fbench.suites.memory.spec import PHASES
 
 
 def words_of(text: str) -> list[str]:

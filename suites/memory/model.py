@@ -14,13 +14,14 @@ from dataclasses import dataclass, replace
 from fbench.fisher.planning.fitting import device_plans
 from fbench.fisher.planning.plan import ITEMSIZE, MARGIN, SelectionPlan, largest, with_margin
 from fbench.learning.inference import BATCH
-from fbench.learning.memory_gradients import Key, gradients
-from fbench.learning.memory_network import forward_bytes, model_of, parameters_bytes, weights
-from fbench.learning.memory_spec import Spec
 from fbench.learning.recipe import Recipe
 from fbench.learning.training import _STATISTICS_BATCH
 from fbench.machine import free_bytes
 from fbench.units import format_bytes, format_percent
+
+from .gradients import Key, gradients
+from .network import forward_bytes, model_of, parameters_bytes, weights
+from .spec import Spec
 
 
 @dataclass(frozen=True)

@@ -20,11 +20,12 @@ from fbench.fisher.gradients.masked import masked_embedding
 from fbench.fisher.selection.approximations import top_classes
 from fbench.fisher.selection.bait import Search
 from fbench.learning.inference import logits_and_features
-from fbench.learning.memory_gradients import largest_weights
-from fbench.learning.memory_network import model_of
-from fbench.learning.memory_spec import Spec
 from fbench.learning.recipe import Recipe
 from fbench.learning.training import train_block
+
+from .gradients import largest_weights
+from .network import model_of
+from .spec import Spec
 
 Watch = Callable[[str], AbstractContextManager[None]]
 """Opens a phase by its name."""

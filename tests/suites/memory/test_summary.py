@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from memory_rows import ALLOCATED, GIB, NON_TORCH, NVML, limit, rounds_of, row, tables, trace, whole_round
 
-from fbench.results.memory_summary import summary
+from fbench.suites.memory.summary import summary
 
 PEAKS = {"train": [100, 110, 90], "forward": [1024, 1034, 1014]}
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from memory_rows import ALLOCATED, GIB, NVML, held, limit, rounds_of, row, tables
 
-from fbench.results.memory_findings import findings
-from fbench.results.memory_peaks import read_cases
+from fbench.suites.memory.findings import findings
+from fbench.suites.memory.peaks import read_cases
 
 
 def said(*groups, options=(), **more):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from memory_rows import ALLOCATED, MIB, NVML, RSS, rounds_of, row
 
-from fbench.results.memory_peaks import (
+from fbench.suites.memory.peaks import (
     PHASES,
     Meter,
     ends,

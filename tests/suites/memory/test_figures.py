@@ -9,8 +9,8 @@ import pytest
 from memory_rows import ALLOCATED, MIB, NVML, foretold, rounds_of, row, tables, trace, whole_round
 
 from fbench.results import figures as drawing
-from fbench.results.memory_figures import figures
-from fbench.results.memory_peaks import PHASES, read_cases
+from fbench.suites.memory.figures import figures
+from fbench.suites.memory.peaks import PHASES, read_cases
 
 
 def drawn(*groups, **more):

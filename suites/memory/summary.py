@@ -6,9 +6,12 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from fbench.harness.contract import Row, Summary, Table
-from fbench.results.memory_figures import figures
-from fbench.results.memory_findings import findings
-from fbench.results.memory_peaks import (
+from fbench.results.words import span
+from fbench.units import format_bytes, format_count, format_percent
+
+from .figures import figures
+from .findings import findings
+from .peaks import (
     LETTERS,
     SIZES,
     Measured,
@@ -24,8 +27,6 @@ from fbench.results.memory_peaks import (
     sizes_said,
     varying,
 )
-from fbench.results.words import span
-from fbench.units import format_bytes, format_count, format_percent
 
 _MOST = 60
 """Rows that a table is still read with."""

@@ -8,19 +8,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Literal, NamedTuple
 
 from fbench.harness.contract import Figure, Panel, Row, Series
-from fbench.results.memory_peaks import (
-    Measured,
-    Meter,
-    Profile,
-    Tables,
-    largest,
-    meter_said,
-    meter_short,
-    named,
-    sizes_said,
-    varying,
-)
 from fbench.units import format_seconds
+
+from .peaks import Measured, Meter, Profile, Tables, largest, meter_said, meter_short, named, sizes_said, varying
 
 _PANELS = 4
 """Methods that one figure of peaks still shows."""

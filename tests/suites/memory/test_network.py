@@ -9,10 +9,10 @@ from torch import nn
 
 from fbench.errors import InputError
 from fbench.harness.registry import Model
-from fbench.learning import memory_network
-from fbench.learning.memory_network import features_of, forward_bytes, model_of, parameters_bytes, weights
 from fbench.learning.training import initial_network
 from fbench.measure.live import LiveBytes
+from fbench.suites.memory import network as memory_network
+from fbench.suites.memory.network import features_of, forward_bytes, model_of, parameters_bytes, weights
 
 IMAGE = (3, 8)
 

@@ -10,12 +10,13 @@ from typing import Any
 
 from fbench.fisher.planning.plan import MARGIN
 from fbench.harness.contract import Row, Unit
-from fbench.learning.memory_model import Limits, limits, predicted
-from fbench.learning.memory_passes import play
-from fbench.learning.memory_points import unfit
-from fbench.learning.memory_spec import Spec, spec
 from fbench.measure.memory.growth import return_freed_blocks
 from fbench.measure.memory.watch import MemoryWatch, Round
+
+from .model import Limits, limits, predicted
+from .phases import play
+from .plan import unfit
+from .spec import Spec, spec
 
 _SPOKEN_OF = {"cpu": ("rss", "used"), "cuda": ("torch", "allocated")}
 """By kind of device, the source and quantity that a prediction is of."""

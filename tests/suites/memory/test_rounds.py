@@ -8,11 +8,11 @@ from contextlib import contextmanager
 import pytest
 
 from fbench.harness import registry
-from fbench.learning import memory_cases
-from fbench.learning.memory_cases import Task, run
-from fbench.learning.memory_model import predicted
-from fbench.learning.memory_spec import PHASES
 from fbench.measure.memory.watch import Peak, ReaderFacts, Round
+from fbench.suites.memory import rounds
+from fbench.suites.memory.model import predicted
+from fbench.suites.memory.rounds import Task, run
+from fbench.suites.memory.spec import PHASES
 
 SUITE = registry.SUITES.get("memory")
 OPTIONS = {
@@ -80,7 +80,7 @@ class Scripted:
 
 @pytest.fixture(autouse=True)
 def watch(monkeypatch):
-    monkeypatch.setattr(memory_cases, "MemoryWatch", Scripted)
+    monkeypatch.setattr(rounds, "MemoryWatch", Scripted)
     Scripted.opened = []
     return Scripted
 
@@ -120,7 +120,7 @@ def test_predictions_are_of_what_they_speak_of_alone():
 
 
 def test_a_phase_without_a_prediction_is_empty(monkeypatch):
-    monkeypatch.setattr(memory_cases, "predicted", lambda *given: {"data": 5})
+    monkeypatch.setattr(rounds, "predicted", lambda *given: {"data": 5})
     (unit,) = itertools.islice(run(task(), 0), 1)
     assert [row["predicted_bytes"] for row in speaks_of(unit.rows)] == [5, None, None, None, None, None, None]
 
@@ -159,7 +159,7 @@ def test_all_rounds_done_are_not_done_again():
 
 
 def test_a_case_that_would_not_fit_is_its_predictions_and_nothing_is_run(monkeypatch):
-    monkeypatch.setattr(memory_cases, "play", lambda *given: pytest.fail("it was run"))
+    monkeypatch.setattr(rounds, "play", lambda *given: pytest.fail("it was run"))
     asked = task(more={"memory_budget": 1000})
     (unit,) = run(asked, 0)
     guesses = predicted(asked.spec, "cpu", ("cpu",))
@@ -199,8 +199,8 @@ def test_a_case_that_cannot_be_is_skipped(changed, said):
 
 def test_freed_blocks_are_returned_where_asked(monkeypatch):
     calls = []
-    monkeypatch.setattr(memory_cases, "return_freed_blocks", lambda: calls.append("returned"))
-    monkeypatch.setattr(memory_cases, "play", lambda spec, devices, phase: calls.append(spec.n))
+    monkeypatch.setattr(rounds, "return_freed_blocks", lambda: calls.append("returned"))
+    monkeypatch.setattr(rounds, "play", lambda spec, devices, phase: calls.append(spec.n))
     for malloc, first in (("system", []), ("returning", ["returned"])):
         calls.clear()
         list(run(task(more={"malloc": malloc, "rounds": 1}), 0))
@@ -212,7 +212,7 @@ def test_a_round_that_fails_is_not_swallowed(monkeypatch):
         if spec.n == 40:
             raise MemoryError("no more")
 
-    monkeypatch.setattr(memory_cases, "play", fails)
+    monkeypatch.setattr(rounds, "play", fails)
     with pytest.raises(MemoryError, match="no more"):
         list(run(task(), 0))
     assert Scripted.opened[0].events[-1] == "close"

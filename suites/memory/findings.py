@@ -9,23 +9,11 @@ from typing import Any, NamedTuple
 
 from fbench.harness.contract import Row
 from fbench.measure.leaks import LEAST_ROUNDS, Leak, leak
-from fbench.results import memory_conduct
-from fbench.results.memory_peaks import (
-    SIZES,
-    Measured,
-    Meter,
-    Phase,
-    Profile,
-    Tables,
-    ends,
-    largest,
-    meter_said,
-    named,
-    sizes_said,
-    varying,
-)
 from fbench.results.words import listed, span
 from fbench.units import format_bytes, format_count, format_percent
+
+from . import conduct
+from .peaks import SIZES, Measured, Meter, Phase, Profile, Tables, ends, largest, meter_said, named, sizes_said, varying
 
 _LARGE = 500_000_000
 _NEAR = 0.15
@@ -38,7 +26,7 @@ def findings(cases: Sequence[Measured], tables: Tables, options: Mapping[str, An
     label = named(cases)
     said = [*_peaks(cases), *_predictions(cases, label), *_kept(cases, options.get("malloc"))]
     said += _limits(tables.get("limits", ()), free=options.get("memory_budget", 0) is None)
-    return [*said, *_leaks(cases, tables, label), *memory_conduct.findings(cases, tables, label)]
+    return [*said, *_leaks(cases, tables, label), *conduct.findings(cases, tables, label)]
 
 
 def _peaks(cases: Sequence[Measured]) -> Iterable[str]:

@@ -20,10 +20,11 @@ from fbench.fisher.gradients.footprint import MEMORY_BUDGET
 from fbench.fisher.gradients.jacobian import Batches, footprint, gathered, square_sums
 from fbench.fisher.likelihood import logit_rows
 from fbench.fisher.masks import Mask, top_mask
-from fbench.learning.memory_network import forward_bytes, model_of
 from fbench.learning.training import initial_network
 from fbench.machine import free_bytes
 from fbench.measure.live import LiveBytes
+
+from .network import forward_bytes, model_of
 
 _FEW, _MANY = 8, 64
 """Samples that are counted for: enough for what grows with them to be the most, and no more than needed for that."""

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from memory_rows import ALLOCATED, GIB, NON_TORCH, NVML, RSS, reader, rounds_of, row, tables
 
-from fbench.results.memory_conduct import findings
-from fbench.results.memory_peaks import named, read_cases
+from fbench.suites.memory.conduct import findings
+from fbench.suites.memory.peaks import named, read_cases
 
 DELTA = ("cuda:0", "nvml", "non_torch", "device_delta")
 

@@ -14,8 +14,9 @@ from fbench.errors import UsageError
 from fbench.harness.contract import Context
 from fbench.harness.registry import MODELS
 from fbench.harness.sweep import parse_names
-from fbench.learning.memory_spec import PHASES, Spec, parse_method, spec
 from fbench.units import format_bytes
+
+from .spec import PHASES, Spec, parse_method, spec
 
 _POOL = {"cpu": 1000, "cuda": 50_000}
 _WIDTH = 128
@@ -66,7 +67,7 @@ def unfit(point: Mapping[str, Any], options: Mapping[str, Any]) -> str:
 def _too_large_a_mask(found: Spec) -> str:
     if not found.method.masked:
         return ""
-    from fbench.learning.memory_network import weights
+    from .network import weights
 
     count = weights(found.model, found.h, found.image, found.k)
     if found.d <= count:
@@ -84,7 +85,7 @@ def resolve(options: dict[str, Any], context: Context) -> dict[str, Any]:
     kind = context.devices[0].partition(":")[0]
     resolved["candidates"] = options["candidates"] or (_POOL[kind],)
     if options["model"] != "auto":
-        from fbench.learning.memory_network import features_of
+        from .network import features_of
 
         width = features_of(options["model"], tuple(options["image"]), options["classes"][0])
         if options["features"] not in (0, width):
@@ -130,7 +131,7 @@ def predict(point: Mapping[str, Any], options: Mapping[str, Any], context: Conte
     reason = unfit(point, options)
     if reason:
         return {"note": reason}
-    from fbench.learning.memory_model import limits, predicted
+    from .model import limits, predicted
 
     asked = spec(point, options)
     device = context.devices[0]
