@@ -28,7 +28,7 @@ MAY_IMPORT = {
     "harness.parsing": {*BASE, "harness.sweep"},
     "measure": {*DECLARED, "__init__", "machine", "measure"},
     "fisher": {*DECLARED, "machine", "fisher"},
-    "learning": {*DECLARED, "machine", "measure", "fisher", "learning", "pick"},
+    "learning": {*DECLARED, "machine", "measure", "fisher", "learning"},
     "results": {*BASE, "measure", "results"},
     "harness": {*DECLARED, "harness", "measure", "results.table", "__init__"},
     "pick": {*DECLARED, "machine", "measure", "fisher", "results.table", "pick"},

@@ -15,10 +15,11 @@ from dataclasses import dataclass, replace
 import torch
 
 from fbench.fisher.selection.bait import Search
-from fbench.learning.selection import Picked, Prepared, guide, outputs, picked, prepare, search
-from fbench.learning.ways import Problem, Way
 from fbench.measure.memory.growth import peak_growth
 from fbench.measure.timing import Elapsed, elapsed
+
+from .problem import Picked, Prepared, guide, outputs, picked, prepare, search
+from .ways import Problem, Way
 
 
 @dataclass(frozen=True)

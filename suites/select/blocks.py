@@ -12,11 +12,12 @@ import torch
 from fbench.errors import TooLargeError
 from fbench.fisher.selection.trace import CHUNK_SIZE
 from fbench.harness.contract import Row
-from fbench.learning.passes import Steps, memory_pass, timed_pass, warm_up
-from fbench.learning.scoring import score_passes
-from fbench.learning.selection import Picked, agreement, exact_objective, outputs, prepare, random_batch, reference
-from fbench.learning.ways import Problem, Way, check_memory, fitted, unfit
 from fbench.pick.chunk_choice import choose_chunk
+
+from .passes import Steps, memory_pass, timed_pass, warm_up
+from .problem import Picked, agreement, exact_objective, outputs, prepare, random_batch, reference
+from .scoring import score_passes
+from .ways import Problem, Way, check_memory, fitted, unfit
 
 _SCORE_PASSES = 3
 """Passes of the score a block: one takes milliseconds."""

@@ -7,15 +7,10 @@ from typing import Any
 
 from fbench.harness.contract import Figure, Panel, Row, Series, Summary, Table
 from fbench.results.ratios import Seconds, factor, geometric, ratio, with_interval
-from fbench.results.selection_cases import (
-    LETTERS,
-    SIZES,
-    Measured,
-    problems,
-    read_cases,
-)
-from fbench.results.selection_findings import EXACT, findings
 from fbench.units import format_bytes, format_seconds
+
+from .cases import LETTERS, SIZES, Measured, problems, read_cases
+from .findings import EXACT, findings
 
 Cells = Mapping[str, Callable[[Measured], str]]
 """A table's columns, each from a case."""

@@ -7,13 +7,9 @@ from typing import Any
 
 from fbench.harness.contract import Row
 from fbench.results.ratios import Ratio, factor, geometric, ratio
-from fbench.results.selection_cases import (
-    LETTERS,
-    SIZES,
-    Measured,
-    problems,
-)
 from fbench.units import format_bytes, format_seconds
+
+from .cases import LETTERS, SIZES, Measured, problems
 
 EXACT = ("incremental", "published", "fused", "factored")
 _NEAR = 10

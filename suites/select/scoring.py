@@ -16,10 +16,11 @@ from fbench.fisher.embeddings import Embedding, last_layer_embedding
 from fbench.fisher.selection.approximations import top_classes
 from fbench.fisher.selection.candidates.plain import Plain
 from fbench.fisher.selection.information import Information, sandwich
-from fbench.learning.selection import outputs, random_batch
-from fbench.learning.ways import Problem, Way
 from fbench.measure.memory.growth import peak_growth
 from fbench.measure.timing import elapsed
+
+from .problem import outputs, random_batch
+from .ways import Problem, Way
 
 Scores = Callable[[], Tensor]
 """One pass: the scores [n] of every candidate."""

@@ -23,8 +23,8 @@ from command import Ended, finished, table
 from fbench import cli
 from fbench.harness import registry
 from fbench.harness.contract import Case, Context
-from fbench.learning import ways
 from fbench.learning.synthetic import synthetic_outputs
+from fbench.suites.select import ways
 from fbench.units import format_bytes
 
 

@@ -18,9 +18,10 @@ from fbench.harness.contract import Case, Column, Context, Option, Row, Summary,
 from fbench.harness.parsing import parse_dtypes
 from fbench.harness.registry import suite
 from fbench.harness.sweep import parse_sweep
-from fbench.learning import ways
 from fbench.learning.arm_options import check_regularisation
 from fbench.units import format_bytes, format_si
+
+from . import ways
 
 _MOST_CHUNK = 10**9
 
@@ -59,7 +60,7 @@ COLUMNS = (
 
 def summarise(tables: Mapping[str, Sequence[Row]], options: Mapping[str, Any]) -> Summary:
     """Passes to tables, findings and a figure."""
-    from fbench.results.selection_summary import summary
+    from .summary import summary
 
     return summary(tables["results"], options)
 
@@ -166,7 +167,7 @@ def select(
     seed: Annotated[int, Option("of the synthetic pool", minimum=0, maximum=2**31 - 1)] = 0,
 ) -> Iterator[Unit]:
     """One way on one problem, a block at a time."""
-    from fbench.learning.blocks import Task, run
+    from .blocks import Task, run
 
     problem, way = _problem(case.point, context.options), ways.parse_way(case.point["method"])
     key = {**case.point, "device": "+".join(context.devices)}

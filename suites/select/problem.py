@@ -17,7 +17,8 @@ from fbench.fisher.selection.greedy import TIE
 from fbench.fisher.selection.information import Information
 from fbench.fisher.selection.methods import METHODS
 from fbench.learning.synthetic import Outputs, synthetic_outputs
-from fbench.learning.ways import Problem, Way, check_memory, choose_reference, fitted, parse_way
+
+from .ways import Problem, Way, check_memory, choose_reference, fitted, parse_way
 
 Progress = Callable[[str, int, int], None]
 

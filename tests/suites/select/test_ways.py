@@ -9,8 +9,8 @@ import pytest
 from fbench.errors import SweepError, TooLargeError, UnknownNameError
 from fbench.fisher.planning import fitting
 from fbench.fisher.planning.plan import Shape
-from fbench.learning import ways
-from fbench.learning.ways import Problem, parse_way, parse_ways
+from fbench.suites.select import ways
+from fbench.suites.select.ways import Problem, parse_way, parse_ways
 
 PROBLEM = Problem(n=100, k=4, d=32, batch=5, labelled=10)
 

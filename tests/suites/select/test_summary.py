@@ -6,9 +6,9 @@ import pytest
 from selection_rows import row, selection
 
 from fbench.results import figures
-from fbench.results.selection_cases import read_cases
-from fbench.results.selection_findings import factor, findings
-from fbench.results.selection_summary import summary
+from fbench.suites.select.cases import read_cases
+from fbench.suites.select.findings import factor, findings
+from fbench.suites.select.summary import summary
 
 OPTIONS = {"reference_budget": 1e12}
 EQUAL = {"picks": 4, "same_picks": 1.0, "tolerance": 1e-5, "reference": "published", "reference_objective": 2.0}

@@ -7,9 +7,10 @@ from dataclasses import replace
 import pytest
 import torch
 
-from fbench.learning import passes, selection
-from fbench.learning.passes import Steps
-from fbench.learning.ways import Problem, parse_way
+from fbench.suites.select import passes
+from fbench.suites.select import problem as selection
+from fbench.suites.select.passes import Steps
+from fbench.suites.select.ways import Problem, parse_way
 
 PROBLEM = Problem(n=60, k=3, d=12, batch=4, labelled=6)
 CPU = ("cpu",)

@@ -6,8 +6,8 @@ import pytest
 import reference as slow
 import torch
 
-from fbench.learning import scoring, selection
-from fbench.learning.ways import Problem, parse_way
+from fbench.suites.select import problem, scoring
+from fbench.suites.select.ways import Problem, parse_way
 
 PROBLEM = Problem(n=50, k=3, d=12, batch=4, labelled=6)
 NAMES = ("score-packed", "score-cholesky", "score-inverse")
@@ -16,9 +16,9 @@ NAMES = ("score-packed", "score-cholesky", "score-inverse")
 @pytest.mark.parametrize("name", NAMES)
 def test_scores_are_those_of_the_slow_formula(name):
     state = scoring.random_state(PROBLEM, torch.float64, "cpu")
-    given = selection.outputs(PROBLEM, torch.float64, "cpu")
+    given = problem.outputs(PROBLEM, torch.float64, "cpu")
     V, labelled = slow.last_layer_rows(given.logits, given.features), given.labelled.tolist()
-    M = slow.m_with(V, labelled, 4, 1.0, selection.random_batch(PROBLEM, 0).kept)
+    M = slow.m_with(V, labelled, 4, 1.0, problem.random_batch(PROBLEM, 0).kept)
     U, F = slow.scaled(V, labelled, 4), slow.fisher(V)
     wanted = torch.tensor([slow.score(u, M, F) for u in U], dtype=torch.float64)
     for embedding in scoring.embeddings(parse_way(name), PROBLEM, torch.float64, "cpu"):

@@ -8,9 +8,10 @@ import pytest
 import torch
 
 from fbench.fisher.planning import fitting
-from fbench.learning import blocks, passes, selection, ways
-from fbench.learning.blocks import Task
-from fbench.learning.ways import Problem, parse_way
+from fbench.suites.select import blocks, passes, ways
+from fbench.suites.select import problem as selection
+from fbench.suites.select.blocks import Task
+from fbench.suites.select.ways import Problem, parse_way
 
 PROBLEM = Problem(n=60, k=3, d=12, batch=4, labelled=6)
 OPTIONS = {"passes": 2, "extrapolate": 3, "reference_budget": 1e12, "chunk_size": 1024}

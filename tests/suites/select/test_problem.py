@@ -11,9 +11,10 @@ import torch
 from fbench.errors import TooLargeError
 from fbench.fisher.planning import fitting
 from fbench.fisher.selection.greedy import TIE
-from fbench.learning import selection, ways
-from fbench.learning.selection import Picked, Reference, select
-from fbench.learning.ways import Problem, check_memory, parse_way
+from fbench.suites.select import problem as selection
+from fbench.suites.select import ways
+from fbench.suites.select.problem import Picked, Reference, select
+from fbench.suites.select.ways import Problem, check_memory, parse_way
 
 PROBLEM = Problem(n=60, k=3, d=12, batch=4, labelled=6, seed=3)
 CPU = ("cpu",)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from selection_rows import row, selection
 
-from fbench.results.selection_cases import problems, read_cases
+from fbench.suites.select.cases import problems, read_cases
 
 
 def test_seconds_of_a_step_and_of_a_whole():
