@@ -117,7 +117,7 @@ def test_a_reference_run_is_whole(path):
     here = {name: columns for name, columns in suite.all_tables().items() if (path / f"{name}.csv").exists()}
     rows = {name: table.read(path / f"{name}.csv", columns) for name, columns in here.items()}  # masks stay out
     assert "ok" in {row["status"] for row in rows["results"]} <= {"ok", "skipped"}
-    summary = suite.summarise(rows, identity["options"])
+    summary = suite.summarise(rows, suite.restored(identity["options"]))
     where = render.provenance(load(path / "environment.json"), load(path / "state.json")["spent_s"])
     assert (path / "summary.md").read_text() == render.markdown(f"fbench {suite.name}", summary, [where])
     for figure in summary.figures:

@@ -9,11 +9,12 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, NamedTuple
 
-from fbench.harness.contract import Case, Column, Context, Option, Row, Summary, Table, Unit
+from fbench.harness.contract import Case, Column, Context, Option, Summary, Table, Tables, Unit, typed
 from fbench.harness.registry import suite
 
 KEY = (Column("size", "int", "", "axis"), Column("step", "int", "", "unit"))
@@ -25,10 +26,10 @@ def sizes_of(text: str) -> tuple[int, ...]:
     return tuple(int(word) for word in text.split(","))
 
 
-def summarise(rows: Mapping[str, Sequence[Row]], options: Mapping[str, Any]) -> Summary:
+def summarise(rows: Tables, options: Options) -> Summary:
     good = [row for row in rows["results"] if row["status"] == "ok"]
     table = Table("Last values", ("size", "value"), [(str(row["size"]), f"{row['value']:.3f}") for row in good[-1:]])
-    return Summary(tables=(table,), findings=(f"{len(good)} good rows of {options['steps']} steps a case.",))
+    return Summary(tables=(table,), findings=(f"{len(good)} good rows of {options.steps} steps a case.",))
 
 
 def spring(trap: str, size: int, step: int) -> None:
@@ -49,30 +50,34 @@ def spring(trap: str, size: int, step: int) -> None:
                 raise KeyError("nothing")
 
 
-def toy(
-    case: Case,
-    context: Context,
-    *,
-    sizes: Annotated[str, Option("sizes, comma-separated", parse=sizes_of, axis="size")] = "3,1,2",
-    steps: Annotated[int, Option("units a case", minimum=1, maximum=1000)] = 3,
-    rate: Annotated[float, Option("share of the size", minimum=0)] = 0.1,
-    trap: Annotated[str, Option("where cases come to grief")] = "",
-    pause: Annotated[float, Option("seconds a unit", minimum=0)] = 0.0,
-) -> Iterator[Unit]:
-    size, done = case.point["size"], context.committed.get("results", ())
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    sizes: Annotated[tuple[int, ...], Option("sizes, comma-separated", parse=sizes_of, axis="size")] = typed("3,1,2")
+    steps: Annotated[int, Option("units a case", minimum=1, maximum=1000)] = 3
+    rate: Annotated[float, Option("share of the size", minimum=0)] = 0.1
+    trap: Annotated[str, Option("where cases come to grief")] = ""
+    pause: Annotated[float, Option("seconds a unit", minimum=0)] = 0.0
+
+
+class Point(NamedTuple):
+    size: int
+
+
+def toy(case: Case[Point], options: Options, context: Context) -> Iterator[Unit]:
+    size, done = case.point.size, context.committed.get("results", ())
     value = done[-1]["value"] if done else 0.0
-    for step in range(len(done), steps):
-        time.sleep(pause)
-        spring(trap, size, step)
-        value += size * rate / (step + 1)
+    for step in range(len(done), options.steps):
+        time.sleep(options.pause)
+        spring(options.trap, size, step)
+        value += size * options.rate / (step + 1)
         extra = [{"size": size, "item": item} for item in range(step + 1)]
         yield Unit(step, [{"size": size, "value": value}], {"extra": extra})
 
 
 for name, more in {
-    "toy": {"units": lambda options: options["steps"]},
-    "toyblocks": {"units": lambda options: options["steps"], "schedule": "blocks"},
-    "toyopen": {"cost": lambda case, options: case.point["size"]},
-    "toyworker": {"units": lambda options: options["steps"], "schedule": "blocks", "executor": "worker"},
+    "toy": {"units": lambda options: options.steps},
+    "toyblocks": {"units": lambda options: options.steps, "schedule": "blocks"},
+    "toyopen": {"cost": lambda case, options: case.point.size},
+    "toyworker": {"units": lambda options: options.steps, "schedule": "blocks", "executor": "worker"},
 }.items():
     suite(name, "Grows", columns=COLUMNS, tables={"extra": EXTRA}, unit="step", summarise=summarise, **more)(toy)

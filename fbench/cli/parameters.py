@@ -6,8 +6,7 @@ import inspect
 from collections.abc import Callable, Mapping, Set
 from typing import Annotated, Any
 
-from fbench.harness import registry
-from fbench.harness.registry import Suite
+from fbench.harness.suite import Suite, flag_of
 
 RUN_OPTIONS: dict[str, tuple[Any, Any, str]] = {
     "device": (str, "auto", "auto, cpu, cuda, or a list such as cuda:0,cuda:1: several shard the pool"),
@@ -70,7 +69,7 @@ def suite_command(suite: Suite, conduct: Callable[[Mapping[str, Any], Set[str]],
 def _parameter(name: str, kind: type, default: Any, text: str) -> inspect.Parameter:
     import typer
 
-    flags = [registry.flag_of(name), *SECOND_NAMES.get(name, [])]
+    flags = [flag_of(name), *SECOND_NAMES.get(name, [])]
     shown = default not in ("", False, 0)
     if kind in (int, float):  # read by options.read_numbers, whose messages name the value
         option = typer.Option(*flags, help=text, show_default=shown, metavar="INT" if kind is int else "NUMBER")

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Self
 
 from fbench.cli.console import err
-from fbench.harness.registry import Suite
+from fbench.harness.suite import Suite
 from fbench.units import format_seconds
 
 if TYPE_CHECKING:
@@ -73,7 +73,7 @@ class Progress:
         elif done:
             err.print(f"{done} of {total or 'some'} units are on disk already")
 
-    def measured(self, case: Case, unit: int, left_s: float | None) -> None:
+    def measured(self, case: Case[Any], unit: int, left_s: float | None) -> None:
         """A unit was committed; about ``left_s`` seconds are left."""
         self._done += 1
         if self._bar is not None:
@@ -82,7 +82,7 @@ class Progress:
         elif line := self._lines.due(self._done, self._total, left_s):
             err.print(line, markup=False)
 
-    def stopped(self, case: Case, fault: Fault) -> None:
+    def stopped(self, case: Case[Any], fault: Fault) -> None:
         """A case ran out of memory or failed."""
         err.print(f"fbench: {case.id}: {fault.status}: {fault.reason}", style="yellow", markup=False)
 

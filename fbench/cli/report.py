@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from fbench.cli.console import FAILED, err, out
 from fbench.cli.progress import Progress
 from fbench.errors import NothingMeasuredError
-from fbench.harness.registry import Suite
+from fbench.harness.suite import Suite
 
 if TYPE_CHECKING:
     from fbench.harness.contract import Row
@@ -51,9 +51,7 @@ def _announce(suite: Suite, run_folder: RunFolder, resumed: bool, settings: Sett
     )
 
 
-def write_report(
-    suite: Suite, resolved: Mapping[str, Any], rows: Mapping[str, list[Row]], run_folder: RunFolder
-) -> int:
+def write_report(suite: Suite, options: Any, rows: Mapping[str, list[Row]], run_folder: RunFolder) -> int:
     """Summarise, write ``summary.md`` and the figures, print; the exit code says how it went."""
     from fbench.harness.folder import writing
     from fbench.results import figures, render
@@ -64,7 +62,7 @@ def write_report(
         raise NothingMeasuredError(
             f"nothing was measured in {run_folder.path}: {'; '.join(sorted(reasons)) or 'no cases'}"
         )
-    summary = suite.summarise(rows, resolved)
+    summary = suite.summarise(rows, options)
     with writing(run_folder.path):
         for figure in summary.figures:
             figures.draw(figure, run_folder.path / "figures")

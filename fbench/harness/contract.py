@@ -7,11 +7,16 @@ Coming back: ``Unit`` (rows that are committed together) and, at the end of a ru
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Generic, Literal, TypeVar
 
 Row = dict[str, Any]
+"""One line of a CSV by column; None is an empty cell."""
+Tables = Mapping[str, Sequence[Row]]
+"""Rows by table, ``results`` among them."""
+PointT = TypeVar("PointT")
 
 
 @dataclass(frozen=True)
@@ -33,12 +38,12 @@ COMMON_COLUMNS = (
 
 @dataclass(frozen=True)
 class Option:
-    """How a measure's keyword parameter is spelled on the command line.
+    """How a field of a suite's options is typed on the command line, beside its type: ``Annotated[type, Option(...)]``.
 
-    ``parse`` turns the typed text into the value that the measure gets (and raises ``UsageError``).
-    ``minimum`` and ``maximum`` bound a number, both inclusive; ``above`` is a bound that it must exceed. ``axis``
-    names the coordinate that the option spans in the grid; its values are the resolved option, or
-    ``expand(value, options)`` where that differs.
+    ``parse`` turns the typed text into the field's value (and raises ``UsageError``); a field without it is typed as
+    what it is, a number, a text or a flag. ``minimum`` and ``maximum`` bound a number, both inclusive; ``above`` is a
+    bound that it must exceed. ``axis`` names the coordinate that the option spans in the grid; its values are the
+    resolved option, or ``expand(value, options)`` where that differs.
     """
 
     help: str
@@ -47,15 +52,26 @@ class Option:
     above: float | None = None
     maximum: float | None = None
     axis: str | None = None
-    expand: Callable[[Any, Mapping[str, Any]], Sequence[Any]] | None = None
+    expand: Callable[[Any, Any], Sequence[Any]] | None = None
+
+
+def typed(text: str) -> Any:
+    """Give a parsed field its default, as it would be typed on the command line.
+
+    It is parsed where options are made (``Suite.typed``), not where they are declared.
+    """
+    return dataclasses.field(metadata={"typed": text})
 
 
 @dataclass(frozen=True)
-class Case:
-    """One point of the grid: ``point`` maps each axis to its value, ``id`` spells it."""
+class Case(Generic[PointT]):
+    """One point of the grid: ``point`` is the suite's own NamedTuple, a coordinate an axis, and ``id`` spells it.
+
+    A coordinate that a case does not have is None, and is not spelled.
+    """
 
     id: str
-    point: Mapping[str, Any]
+    point: PointT
 
 
 @dataclass(frozen=True)
@@ -63,13 +79,12 @@ class Context:
     """What a measure may know of its surroundings: where it runs, on how many threads, and what is on disk.
 
     ``committed`` holds this case's rows that are already on disk, by table: a measure that resumes starts
-    after them. ``options`` are all of the suite's, resolved: the keywords of the measure, to be passed on whole.
+    after them.
     """
 
     devices: tuple[str, ...] = ("cpu",)
     threads: int = 1
-    options: Mapping[str, Any] = field(default_factory=dict)
-    committed: Mapping[str, Sequence[Row]] = field(default_factory=dict)
+    committed: Tables = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -19,12 +19,15 @@ from typing import Any
 from fbench.harness import registry
 from fbench.harness.contract import Case, Context, Row, Unit
 
-Committed = Callable[[Case], dict[str, list[Row]]]
+Committed = Callable[[Case[Any]], dict[str, list[Row]]]
 
 
 @dataclass(frozen=True)
 class Job:
-    """What a process needs to run the cases of a suite."""
+    """What a process needs to run the cases of a suite.
+
+    ``options`` are the suite's by field: a worker makes its dataclass of them once it has loaded the file that has it.
+    """
 
     suite: str
     options: dict[str, Any]
@@ -45,7 +48,7 @@ class Fault:
 class Event:
     """A case gave a unit, came to its end (``None``), or stopped."""
 
-    case: Case
+    case: Case[Any]
     outcome: Unit | Fault | None
 
 
@@ -67,17 +70,17 @@ class Turns:
     A case stays with the ``lane`` (a process) that began it, for there its generator lives.
     """
 
-    def __init__(self, schedule: str, cases: Sequence[Case], seed: int) -> None:
+    def __init__(self, schedule: str, cases: Sequence[Case[Any]], seed: int) -> None:
         self._schedule = schedule
         self._waiting = list(cases)
-        self._lanes: dict[int, dict[str, tuple[int, Case]]] = {}
+        self._lanes: dict[int, dict[str, tuple[int, Case[Any]]]] = {}
         self._random = random.Random(seed)
 
-    def end(self, lane: int, case: Case) -> None:
+    def end(self, lane: int, case: Case[Any]) -> None:
         """The case has no more units."""
         del self._lanes[lane][case.id]
 
-    def next(self, lane: int) -> Case | None:
+    def next(self, lane: int) -> Case[Any] | None:
         """The case that the lane is to advance now; None when it has no more."""
         mine = self._lanes.setdefault(lane, {})
         if self._waiting and (not mine or (self._schedule == "blocks" and min(n for n, _ in mine.values()) > 0)):
@@ -97,15 +100,16 @@ class _Host:
 
     def __init__(self, job: Job) -> None:
         self._suite = registry.SUITES.get(job.suite)
-        self._job = job
+        self._context = job.context
+        self._options = self._suite.options(**job.options)
         self._running: dict[str, Iterator[Unit]] = {}
 
-    def advance(self, case: Case, committed: Committed) -> Unit | Fault | None:
+    def advance(self, case: Case[Any], committed: Committed) -> Unit | Fault | None:
         """The case's next unit; None at its end; a fault if it raised."""
         try:
             if case.id not in self._running:
-                context = replace(self._job.context, committed=committed(case))
-                self._running[case.id] = iter(self._suite.measure(case, context, **self._job.options))
+                context = replace(self._context, committed=committed(case))
+                self._running[case.id] = iter(self._suite.measure(case, self._options, context))
             unit = next(self._running[case.id], None)
             if unit is not None:
                 self._check(unit)
@@ -125,7 +129,7 @@ class _Host:
                 raise KeyError(f"{name}.csv has no column {', '.join(sorted(unknown))}; declare it, or leave it out")
 
 
-def inline(job: Job, cases: Sequence[Case], committed: Committed, seed: int) -> Iterator[Event]:
+def inline(job: Job, cases: Sequence[Case[Any]], committed: Committed, seed: int) -> Iterator[Event]:
     """Run the cases in this process."""
     _pin(job.threads)
     host, turns = _Host(job), _turns(job, cases, seed)
@@ -136,14 +140,14 @@ def inline(job: Job, cases: Sequence[Case], committed: Committed, seed: int) -> 
         yield Event(case, outcome)
 
 
-def workers(job: Job, cases: Sequence[Case], committed: Committed, seed: int, count: int) -> Iterator[Event]:
+def workers(job: Job, cases: Sequence[Case[Any]], committed: Committed, seed: int, count: int) -> Iterator[Event]:
     """Run the cases in ``count`` spawned processes; one that is killed costs its case, not the run.
 
     A suite whose executor is ``fresh`` gets a new process for every case, however the one before it ended.
     """
     turns, fresh = _turns(job, cases, seed), registry.SUITES.get(job.suite).executor == "fresh"
     pool = [_Worker(job) for _ in range(min(count, len(cases)))]
-    busy: dict[Any, tuple[int, Case]] = {}
+    busy: dict[Any, tuple[int, Case[Any]]] = {}
 
     def give(lane: int) -> None:
         case = turns.next(lane)
@@ -169,7 +173,7 @@ def workers(job: Job, cases: Sequence[Case], committed: Committed, seed: int, co
             worker.stop()
 
 
-def _turns(job: Job, cases: Sequence[Case], seed: int) -> Turns:
+def _turns(job: Job, cases: Sequence[Case[Any]], seed: int) -> Turns:
     return Turns(registry.SUITES.get(job.suite).schedule, cases, seed)
 
 
@@ -187,12 +191,13 @@ class _Worker:
         self._process.start()
         theirs.close()
 
-    def send(self, case: Case, committed: dict[str, list[Row]]) -> None:
+    def send(self, case: Case[Any], committed: dict[str, list[Row]]) -> None:
+        task = case.id, tuple(case.point), committed  # a point's type may be a loaded file's, or made at run time
         try:
-            self.pipe.send((case, committed))
+            self.pipe.send(task)
         except OSError:  # it is gone, with the cases that it held: a new one takes them up from what is committed
             self._start()
-            self.pipe.send((case, committed))
+            self.pipe.send(task)
 
     def receive(self) -> Unit | Fault | None:
         try:
@@ -224,16 +229,16 @@ def _serve(pipe: Connection, job: Job) -> None:
     for path in job.loads:
         registry.load_file(path)
     _pin(job.threads)
-    host = _Host(job)
+    host, point = _Host(job), registry.SUITES.get(job.suite).point
     while True:
         try:
-            case, committed = pipe.recv()
+            case_id, coordinates, committed = pipe.recv()
         except EOFError:
             return
-        pipe.send(host.advance(case, functools.partial(_given, committed)))
+        pipe.send(host.advance(Case(case_id, point(*coordinates)), functools.partial(_same, committed)))
 
 
-def _given(rows: dict[str, list[Row]], case: Case) -> dict[str, list[Row]]:
+def _same(rows: dict[str, list[Row]], case: Case[Any]) -> dict[str, list[Row]]:
     return rows
 
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from fbench.harness.contract import Case, Row, Unit
-from fbench.harness.registry import Suite
+from fbench.harness.suite import Suite
 
 GOOD = ("ok", "skipped")
 """Statuses that ``--retry`` leaves as they are."""
@@ -25,7 +26,7 @@ class History:
     def _unit(self, case: str, unit: int) -> dict[str, list[Row]]:
         return self._units[case].setdefault(unit, {name: [] for name in self._suite.all_tables()})
 
-    def add(self, case: Case, unit: Unit) -> None:
+    def add(self, case: Case[Any], unit: Unit) -> None:
         tables = {"results": unit.rows, **unit.tables}
         for name, rows in tables.items():
             self._unit(case.id, unit.index)[name].extend(rows)
@@ -33,10 +34,10 @@ class History:
     def count(self) -> int:
         return sum(len(units) for units in self._units.values())
 
-    def next_unit(self, case: Case) -> int:
+    def next_unit(self, case: Case[Any]) -> int:
         return max(self._units[case.id], default=-1) + 1
 
-    def closed(self, case: Case, units: int | None) -> bool:
+    def closed(self, case: Case[Any], units: int | None) -> bool:
         """Nothing is left to measure: every unit is there, or the last one holds nothing but faults."""
         done = self._units.get(case.id)
         if not done:
@@ -45,7 +46,7 @@ class History:
         faulty = bool(last) and all(row["status"] not in GOOD for row in last)
         return faulty or (units is not None and len(done) >= units)
 
-    def of(self, case: Case) -> dict[str, list[Row]]:
+    def of(self, case: Case[Any]) -> dict[str, list[Row]]:
         """The case's rows by table, units in order: what a measure resumes from."""
         units = self._units.get(case.id, {})
         return {name: [row for u in sorted(units) for row in units[u][name]] for name in self._suite.all_tables()}
@@ -60,6 +61,6 @@ class History:
                 dropped = True
         return dropped
 
-    def in_order(self, plan: Sequence[Case]) -> dict[str, list[Row]]:
+    def in_order(self, plan: Sequence[Case[Any]]) -> dict[str, list[Row]]:
         """Every row by table, in key order: the plan's order of cases, then units."""
         return {name: [row for case in plan for row in self.of(case)[name]] for name in self._suite.all_tables()}

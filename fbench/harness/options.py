@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import os
 import textwrap
 import warnings
@@ -10,10 +9,11 @@ from collections.abc import Iterator, Mapping, Sequence, Set
 from pathlib import Path
 from typing import Any
 
-from fbench.errors import SweepError, UsageError
+from fbench.errors import UsageError
 from fbench.harness.contract import Case, Context
-from fbench.harness.registry import PRESETS, Parameter, Suite, flag_of, spell
+from fbench.harness.registry import PRESETS
 from fbench.harness.runner import Settings
+from fbench.harness.suite import Suite, flag_of, spell
 from fbench.measure.devices import parse_devices
 
 _MOST_JOBS = 4
@@ -58,7 +58,7 @@ def _number(name: str, kind: type | None, value: Any) -> Any:
         raise UsageError(f"{flag_of(name)} {value}: must be {what}") from None
 
 
-def resolve_options(suite: Suite, typed: Mapping[str, Any], context: Context) -> dict[str, Any]:
+def resolve_options(suite: Suite, typed: Mapping[str, Any], context: Context) -> Any:
     """The suite's options, checked, parsed and with nothing automatic left, for a run on the context's devices.
 
     Raises:
@@ -69,26 +69,7 @@ def resolve_options(suite: Suite, typed: Mapping[str, Any], context: Context) ->
             raise UsageError(
                 f"suite {suite.name}: table {table} lacks Column({suite.unit!r}, 'int', …), its unit's number"
             )
-    options = {p.name: _value(p, typed[p.name]) for p in suite.parameters}
-    return suite.resolve(options, context)
-
-
-def _value(parameter: Parameter, typed: Any) -> Any:
-    option, flag = parameter.option, flag_of(parameter.name)
-    if isinstance(typed, float) and not math.isfinite(typed):
-        raise UsageError(f"{flag} {typed}: must be a finite number")
-    if option.minimum is not None and typed < option.minimum:
-        raise UsageError(f"{flag} {typed:g}: must be at least {option.minimum:g}")
-    if option.above is not None and typed <= option.above:
-        raise UsageError(f"{flag} {typed:g}: must be above {option.above:g}")
-    if option.maximum is not None and typed > option.maximum:
-        raise UsageError(f"{flag} {typed:g}: must be at most {option.maximum:g}")
-    if option.parse is None:
-        return typed
-    try:
-        return option.parse(typed)
-    except SweepError as error:  # its caret shows where, not in which of several sweeps
-        raise SweepError(error.text, error.position, f"{flag}: {error.rule}") from None
+    return suite.resolve(suite.typed(**typed), context)
 
 
 def settings(suite: Suite, typed: Mapping[str, Any], loads: tuple[Path, ...]) -> Settings:
@@ -133,15 +114,16 @@ def _share_cores(suite: Suite, devices: tuple[str, ...], threads: int, jobs: int
     return threads, jobs
 
 
-def plan_lines(suite: Suite, options: Mapping[str, Any], devices: Sequence[str], width: int) -> list[str]:
+def plan_lines(suite: Suite, options: Any, devices: Sequence[str], width: int) -> list[str]:
     """Every case with what it will cost, and how many there are, in lines of at most ``width`` letters.
 
     A table where it fits, else a few lines a case. What all cases have in common is said once.
     """
-    cases, context = suite.grid(options), Context(devices=tuple(devices), options=options)
+    cases, context = suite.grid(options), Context(devices=tuple(devices))
     costs = [suite.predict(case, options, context) if suite.predict else {} for case in cases]
     common = _common(cases)
-    ids = [spell({axis: value for axis, value in case.point.items() if axis not in common}) for case in cases]
+    points = [case.point._asdict() for case in cases]
+    ids = [spell({axis: value for axis, value in point.items() if axis not in common}) for point in points]
     first = _wrapped(f"In every case: {spell(common)}", width) if common else []
     units = suite.units(options)
     each = f" of {units} {suite.unit}s" if units else ""
@@ -149,12 +131,12 @@ def plan_lines(suite: Suite, options: Mapping[str, Any], devices: Sequence[str],
     return [*first, *_costs(ids, costs, width), last]
 
 
-def _common(cases: Sequence[Case]) -> dict[str, Any]:
+def _common(cases: Sequence[Case[Any]]) -> dict[str, Any]:
     """The coordinates that several cases all share; a case alone is shown as it is."""
     if len(cases) < 2:
         return {}
-    points = [case.point for case in cases]
-    return {a: v for a, v in points[0].items() if all(a in point and point[a] == v for point in points)}
+    points = [case.point._asdict() for case in cases]
+    return {axis: value for axis, value in points[0].items() if all(point[axis] == value for point in points)}
 
 
 def _costs(ids: Sequence[str], costs: Sequence[Mapping[str, str]], width: int) -> Iterator[str]:

@@ -12,17 +12,17 @@ import functools
 import importlib
 import importlib.metadata
 import importlib.util
-import inspect
 import pkgutil
 import sys
 import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Generic, Literal, Protocol, TypeVar, get_args, get_origin, get_type_hints
+from typing import Any, Generic, Literal, Protocol, TypeVar
 
 from fbench.errors import UnknownNameError, UsageError
-from fbench.harness.contract import COMMON_COLUMNS, Case, Column, Context, Option, Row, Summary, Unit
+from fbench.harness.contract import COMMON_COLUMNS, Column, Summary
+from fbench.harness.suite import Suite, declared_types
 
 
 class Named(Protocol):
@@ -100,96 +100,6 @@ def _modules(name: str) -> Iterator[str]:
     path = getattr(sys.modules.get(name), "__path__", ())
     for info in pkgutil.iter_modules(path):
         yield f"{name}.{info.name}"
-
-
-@dataclass(frozen=True)
-class Parameter:
-    """One option of a suite: the keyword's name, type, default and ``Option``."""
-
-    name: str
-    type: type
-    default: Any
-    option: Option
-
-
-@dataclass(frozen=True)
-class Suite:
-    """A declared suite. Made by ``@suite``; see CONTRIBUTING.md for how to write one.
-
-    ``measure(case, context, **options)`` yields one ``Unit`` after another (or returns a list of them),
-    numbered from 0, starting after those in ``context.committed``.
-    ``units(options)`` is how many a case has, where that is known. ``resolve(options, context)`` fills in automatic
-    options and refuses impossible ones, before anything is written. ``points(options)`` gives the coordinates of every
-    case where these are not simply all that the axes span. ``finish(tables, options)`` gives the rows of a finished run
-    as they are to stay, with what only the whole run can tell; it may meet its own work again. ``identify`` gives the
-    key columns of a case's rows where they are not its axes; a faulty case is written with them.
-    ``predict(case, options, context)`` says, for ``--plan``, what a case will cost; ``cost(case, options)`` is that as
-    one number in any unit: dear cases start first, so that processes end together and the time left errs high.
-    ``schedule`` says how cases take turns: ``"cases"`` ends one before the next begins, ``"blocks"`` takes one unit of
-    every case, in shuffled order, again and again, so that a drift of the machine meets all alike.
-    ``executor="worker"`` runs the cases in a spawned process, so that one killed for memory is a row; ``"fresh"`` in
-    one of its own each, so that what a case leaves in memory is never in the next, and takes the schedule ``"cases"``.
-    """
-
-    name: str
-    description: str
-    measure: Callable[..., Iterator[Unit] | Sequence[Unit]]
-    parameters: tuple[Parameter, ...]
-    columns: tuple[Column, ...]
-    unit: str
-    summarise: Callable[[Mapping[str, Any], Mapping[str, Any]], Summary]
-    tables: Mapping[str, tuple[Column, ...]] = field(default_factory=dict)
-    units: Callable[[Mapping[str, Any]], int | None] = lambda options: None
-    resolve: Callable[[dict[str, Any], Context], dict[str, Any]] = lambda options, context: options
-    points: Callable[[Mapping[str, Any]], Sequence[Mapping[str, Any]]] | None = None
-    finish: Callable[[dict[str, list[Row]], Mapping[str, Any]], dict[str, list[Row]]] = lambda tables, options: tables
-    identify: Callable[[Case], Sequence[Mapping[str, Any]]] | None = None
-    predict: Callable[..., Mapping[str, str]] | None = None
-    cost: Callable[[Case, Mapping[str, Any]], float] | None = None
-    schedule: Literal["cases", "blocks"] = "cases"
-    executor: Literal["inline", "worker", "fresh"] = "inline"
-
-    def __post_init__(self) -> None:
-        if self.executor == "fresh" and self.schedule != "cases":
-            raise TypeError(
-                f"suite {self.name}: executor='fresh' ends a case before the next; it takes schedule='cases'"
-            )
-
-    def all_tables(self) -> dict[str, tuple[Column, ...]]:
-        """Columns of every table that the suite writes: ``results`` first."""
-        return {"results": self.columns, **self.tables}
-
-    def grid(self, options: Mapping[str, Any]) -> list[Case]:
-        """Every case: what ``points`` gives, or all that the axes span, the first axis varying slowest."""
-        points = self._spanned(options) if self.points is None else self.points(options)
-        return [Case(spell(point), point) for point in points]
-
-    def _spanned(self, options: Mapping[str, Any]) -> list[dict[str, Any]]:
-        points: list[dict[str, Any]] = [{}]
-        for parameter in self.parameters:
-            option = parameter.option
-            if option.axis is None:
-                continue
-            value = options[parameter.name]
-            values = option.expand(value, options) if option.expand else value
-            points = [{**point, option.axis: each} for point in points for each in values]
-        return points
-
-
-def flag_of(name: str) -> str:
-    """``train_batch`` as it is typed: ``--train-batch``."""
-    return "--" + name.replace("_", "-")
-
-
-def spell(point: Mapping[str, Any]) -> str:
-    """A point of the grid, or a part of one, as case ids have it: ``kernel=fused dim=64 seeds=0-7``."""
-    return " ".join(f"{axis}={_label(value)}" for axis, value in point.items())
-
-
-def _label(value: Any) -> str:
-    if isinstance(value, tuple) and value:
-        return f"{value[0]}-{value[-1]}" if len(value) > 1 else str(value[0])
-    return str(value)
 
 
 @dataclass(frozen=True)
@@ -285,25 +195,31 @@ def suite(
     *,
     columns: Sequence[Column],
     unit: str,
-    summarise: Callable[[Mapping[str, Any], Mapping[str, Any]], Summary],
+    summarise: Callable[..., Summary],
     tables: Mapping[str, Sequence[Column]] | None = None,
     **more: Any,
 ) -> Callable[[F], F]:
-    """Declare a suite on its ``measure``; every keyword-only parameter of it becomes an option.
+    """Declare a suite on its ``measure(case, options, context)``.
 
-    ``columns`` and ``tables`` leave out ``case``, ``status`` and ``reason``, which every table has, and hold a column
-    named ``unit``, which the runner fills in: 0, 1, 2, … within a case.
-    The remaining keywords are fields of ``Suite``.
+    The annotations of ``measure`` say the rest: ``options`` is a frozen dataclass whose fields are the suite's options,
+    ``case`` a ``Case`` of the NamedTuple that its points are. ``columns`` and ``tables`` leave out ``case``, ``status``
+    and ``reason``, which every table has, and hold a column named ``unit``, which the runner fills in: 0, 1, 2, …
+    within a case. The remaining keywords are fields of ``Suite``.
+
+    Raises:
+        TypeError: annotations from which no options or points can be read.
     """
 
     def declare(measure: F) -> F:
-        side = {table: (COMMON_COLUMNS[0], *own) for table, own in (tables or {}).items()}
+        options, point = declared_types(measure)
+        side = {table: (COMMON_COLUMNS[0], *declared) for table, declared in (tables or {}).items()}
         SUITES.add(
             Suite(
                 name=name,
                 description=description,
                 measure=measure,
-                parameters=_parameters(measure),
+                options=options,
+                point=point,
                 columns=(COMMON_COLUMNS[0], *columns, *COMMON_COLUMNS[1:]),
                 unit=unit,
                 summarise=summarise,
@@ -314,21 +230,6 @@ def suite(
         return measure
 
     return declare
-
-
-def _parameters(measure: Callable[..., Any]) -> tuple[Parameter, ...]:
-    """Read the options off a measure's keyword-only parameters, ``name: Annotated[type, Option(...)] = default``."""
-    hints = get_type_hints(measure, include_extras=True)
-    found = []
-    for parameter in inspect.signature(measure).parameters.values():
-        if parameter.kind is not inspect.Parameter.KEYWORD_ONLY:
-            continue
-        hint = hints[parameter.name]
-        if get_origin(hint) is not Annotated:
-            raise TypeError(f"option {parameter.name!r} of {measure.__name__} has no Annotated[type, Option(...)]")
-        kind, option = get_args(hint)[:2]
-        found.append(Parameter(parameter.name, kind, parameter.default, option))
-    return tuple(found)
 
 
 def strategy(name: str, description: str, *, plan: Callable[..., Any] | None = None) -> Callable[[F], F]:

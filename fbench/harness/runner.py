@@ -23,7 +23,7 @@ from fbench.harness.clock import Clock
 from fbench.harness.contract import Case, Context, Row, Unit
 from fbench.harness.folder import RunFolder
 from fbench.harness.history import History
-from fbench.harness.registry import Suite
+from fbench.harness.suite import Suite, stored, values_of
 from fbench.measure.environment import environment
 
 
@@ -48,19 +48,19 @@ class Listener(Protocol):
     def planned(self, done: int, total: int | None) -> None:
         """``done`` of ``total`` units are on disk already."""
 
-    def measured(self, case: Case, unit: int, left_s: float | None) -> None:
+    def measured(self, case: Case[Any], unit: int, left_s: float | None) -> None:
         """A unit was committed; about ``left_s`` seconds are left."""
 
-    def stopped(self, case: Case, fault: executors.Fault) -> None:
+    def stopped(self, case: Case[Any], fault: executors.Fault) -> None:
         """A case ran out of memory or failed."""
 
 
-def identify(suite: Suite, options: Mapping[str, Any], settings: Settings) -> dict[str, Any]:
+def identify(suite: Suite, options: Any, settings: Settings) -> dict[str, Any]:
     """What ``options.json`` says: everything that the numbers depend on, and its SHA-256."""
     identity = {
         "suite": suite.name,
         "fbench": fbench.__version__,
-        "options": json.loads(json.dumps(options, default=str)),
+        "options": stored(options),
         "devices": list(settings.devices),
         "threads": settings.threads,
         "loaded": [{"path": str(p), "sha256": _sha256(p)} for p in settings.loads],
@@ -147,7 +147,7 @@ def open_folder(suite: Suite, path: Path, resumed: bool, identity: Mapping[str, 
 
 
 def run(
-    suite: Suite, options: Mapping[str, Any], settings: Settings, run_folder: RunFolder, listener: Listener
+    suite: Suite, options: Any, settings: Settings, run_folder: RunFolder, listener: Listener
 ) -> dict[str, list[Row]]:
     """Measure what the folder lacks, finish it, and give every row by table."""
     plan = suite.grid(options)
@@ -180,19 +180,19 @@ def run(
 
 
 def _events(
-    suite: Suite, options: Mapping[str, Any], settings: Settings, todo: Sequence[Case], history: History
+    suite: Suite, options: Any, settings: Settings, todo: Sequence[Case[Any]], history: History
 ) -> Iterator[executors.Event]:
     if not todo:
         return iter(())
-    context = Context(devices=settings.devices, threads=settings.threads, options=dict(options))
-    job = executors.Job(suite.name, dict(options), context, settings.threads, settings.loads)
-    seed = int(options.get("seed", 0))
+    context = Context(devices=settings.devices, threads=settings.threads)
+    job = executors.Job(suite.name, values_of(options), context, settings.threads, settings.loads)
+    seed = int(getattr(options, "seed", 0))
     if suite.executor != "inline" or settings.jobs > 1:
         return executors.workers(job, todo, history.of, seed, settings.jobs)
     return executors.inline(job, todo, history.of, seed)
 
 
-def _complete(suite: Suite, case: Case, unit: Unit) -> Unit:
+def _complete(suite: Suite, case: Case[Any], unit: Unit) -> Unit:
     """Give every row its case, its unit and its status."""
     rows = [{"case": case.id, suite.unit: unit.index, "status": "ok", "reason": "", **row} for row in unit.rows]
     tables = {
@@ -201,8 +201,8 @@ def _complete(suite: Suite, case: Case, unit: Unit) -> Unit:
     return replace(unit, rows=rows, tables=tables)
 
 
-def _fault_unit(suite: Suite, case: Case, index: int, fault: executors.Fault) -> Unit:
+def _fault_unit(suite: Suite, case: Case[Any], index: int, fault: executors.Fault) -> Unit:
     names = {column.name for column in suite.columns}
-    known = suite.identify(case) if suite.identify else [dict(case.point)]
+    known = suite.identify(case) if suite.identify else [case.point._asdict()]
     own = [{name: value for name, value in row.items() if name in names} for row in known]
     return Unit(index, [{**row, "status": fault.status, "reason": fault.reason} for row in own])

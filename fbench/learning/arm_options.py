@@ -1,17 +1,16 @@
-"""What every suite of active-learning arms declares alike: columns, units, and options of arms."""
+"""What every suite of active-learning arms declares alike: the columns, options and points of its arms."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Annotated, Any
+from dataclasses import dataclass
+from typing import Annotated, NamedTuple
 
 from fbench.errors import InputError, UsageError
 from fbench.fisher.selection.regularisation import parse_regularisation
-from fbench.harness.contract import Column, Option
+from fbench.harness.contract import Column, Option, typed
 from fbench.harness.parsing import one_of, read_fraction
 from fbench.harness.registry import MODELS, STRATEGIES
 from fbench.harness.sweep import parse_names
-from fbench.learning import arms
 
 KEY = (
     Column("strategy", "str", "", "how the batch was chosen"),
@@ -32,28 +31,25 @@ OUTCOME = (
 )
 """Of a round."""
 
-PLAYED: dict[str, Any] = {
-    "unit": "round",
-    "cost": lambda case, options: arms.relative_cost(case.point["strategy"], options),
-    "units": lambda options: options["rounds"] + 1,
-    "identify": lambda case: [{"strategy": case.point["strategy"], "seed": seed} for seed in case.point["seeds"]],
-}
-"""What ``@suite`` is told where a case is a strategy on a block of seeds, and a unit one round of it."""
-
 
 def parse_strategies(text: str) -> tuple[str, ...]:
     """Comma-separated strategies, each of them registered."""
     return tuple(STRATEGIES.get(name).name for name in parse_names(text, "strategy"))
 
 
-def parse_mask_fraction(text: str) -> float | str:
-    """``auto``, or a decimal above 0 and at most 1."""
+def parse_mask_fraction(text: str) -> float:
+    """A decimal above 0 and at most 1; 0 for ``auto``, which ``arms.resolve_plan`` fills in."""
     if text == "auto":
-        return text
-    value = read_fraction(text)
-    if value is None:
+        return 0.0
+    fraction = read_fraction(text)
+    if fraction is None:
         raise UsageError(f"--mask-fraction {text}: must be above 0 and at most 1, or auto (twice the classifier)")
-    return value
+    return fraction
+
+
+def parse_folder(text: str) -> str | None:
+    """A folder's path; None where nothing was typed."""
+    return text or None
 
 
 def check_regularisation(text: str) -> str:
@@ -65,14 +61,14 @@ def check_regularisation(text: str) -> str:
     return text
 
 
-def seed_blocks(count: int, options: Mapping[str, Any]) -> list[tuple[int, ...]]:
+def seed_blocks(count: int, options: ArmOptions) -> list[tuple[int, ...]]:
     """Seeds 0 … count−1 in the blocks that the model trains side by side."""
-    block = MODELS.get(options["model"]).block
+    block = MODELS.get(options.model).block
     return [tuple(range(first, min(first + block, count))) for first in range(0, count, block)]
 
 
 Strategies = Annotated[
-    str, Option("comma-separated: see `fbench list strategies`", parse=parse_strategies, axis="strategy")
+    tuple[str, ...], Option("comma-separated: see `fbench list strategies`", parse=parse_strategies, axis="strategy")
 ]
 Seeds = Annotated[
     int,
@@ -84,36 +80,57 @@ Seeds = Annotated[
         expand=seed_blocks,
     ),
 ]
-Rounds = Annotated[int, Option("rounds of buying labels; round 0 is the start set", minimum=1, maximum=10_000)]
-Batch = Annotated[int, Option("B, labels bought a round", minimum=1)]
-Start = Annotated[int, Option("labels of the start set, drawn uniformly", minimum=1)]
-Dataset = Annotated[str, Option("see `fbench list datasets`")]
 Model = Annotated[str, Option("see `fbench list models`; auto fits the images")]
-DataDir = Annotated[str, Option("folder of data sets that are not embedded; or FBENCH_DATA_DIR")]
-Download = Annotated[bool, Option("fetch a missing data set into --data-dir")]
-PoolSize = Annotated[int, Option("keep a random part of the pool; 0 keeps all", minimum=0)]
-TestSize = Annotated[int, Option("keep a random part of the test set; 0 keeps all", minimum=0)]
 Epochs = Annotated[int, Option("passes over the labelled set, fresh weights every round", minimum=1)]
-TrainBatch = Annotated[int, Option("images in an optimiser's step", minimum=2)]
-LearningRate = Annotated[float, Option("AdamW's, after a linear warm-up, falling along a cosine", above=0)]
-WeightDecay = Annotated[float, Option("AdamW's", minimum=0)]
-MaskFraction = Annotated[
-    str,
-    Option(
-        "weights that a strategy's mask keeps, the classifier included; auto is twice the classifier",
-        parse=parse_mask_fraction,
-    ),
-]
-FisherOn = Annotated[
-    str,
-    Option(
-        "where they are drawn: pool, unlabelled or labelled",
-        parse=one_of("--fisher-on", "pool", "unlabelled", "labelled"),
-    ),
-]
-Regularisation = Annotated[str, Option("λ of BAIT; rel:c means c · tr F/d", parse=check_regularisation)]
-Oversample = Annotated[float, Option("forward picks over B, before the backward removals", minimum=1)]
-Dtype = Annotated[
-    str,
-    Option("of the selection: float32 or float64", parse=one_of("--dtype", "float32", "float64")),
-]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ArmOptions:
+    """Options of a suite whose cases are arms: a strategy that buys labels for a network, round by round.
+
+    A suite's own options inherit them, and declare again those whose default is another.
+    """
+
+    strategies: Strategies = typed("random")
+    seeds: Seeds = 8
+    rounds: Annotated[int, Option("rounds of buying labels; round 0 is the start set", minimum=1, maximum=10_000)] = 10
+    batch: Annotated[int, Option("B, labels bought a round", minimum=1)] = 20
+    start: Annotated[int, Option("labels of the start set, drawn uniformly", minimum=1)] = 20
+    dataset: Annotated[str, Option("see `fbench list datasets`")] = "digits"
+    model: Model = "auto"
+    data_dir: Annotated[
+        str | None, Option("folder of data sets that are not embedded; or FBENCH_DATA_DIR", parse=parse_folder)
+    ] = typed("")
+    download: Annotated[bool, Option("fetch a missing data set into --data-dir")] = False
+    pool: Annotated[int, Option("keep a random part of the pool; 0 keeps all", minimum=0)] = 0
+    test: Annotated[int, Option("keep a random part of the test set; 0 keeps all", minimum=0)] = 0
+    epochs: Epochs = 30
+    train_batch: Annotated[int, Option("images in an optimiser's step", minimum=2)] = 32
+    learning_rate: Annotated[float, Option("AdamW's, after a linear warm-up, falling along a cosine", above=0)] = 0.02
+    weight_decay: Annotated[float, Option("AdamW's", minimum=0)] = 0.01
+    mask_fraction: Annotated[
+        float,
+        Option(
+            "weights that a strategy's mask keeps, the classifier included; auto is twice the classifier",
+            parse=parse_mask_fraction,
+        ),
+    ] = typed("auto")
+    fisher_on: Annotated[
+        str,
+        Option(
+            "where they are drawn: pool, unlabelled or labelled",
+            parse=one_of("--fisher-on", "pool", "unlabelled", "labelled"),
+        ),
+    ] = "pool"
+    regularisation: Annotated[str, Option("λ of BAIT; rel:c means c · tr F/d", parse=check_regularisation)] = "1"
+    oversample: Annotated[float, Option("forward picks over B, before the backward removals", minimum=1)] = 2.0
+    dtype: Annotated[
+        str, Option("of the selection: float32 or float64", parse=one_of("--dtype", "float32", "float64"))
+    ] = "float32"
+
+
+class ArmPoint(NamedTuple):
+    """A case of such a suite: one strategy on one block of seeds, trained side by side."""
+
+    strategy: str
+    seeds: tuple[int, ...]

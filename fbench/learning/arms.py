@@ -10,14 +10,16 @@ import functools
 import math
 import os
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from fbench.errors import TooLargeError, UsageError
 from fbench.fisher.planning.fitting import check_devices
 from fbench.fisher.planning.plan import SelectionPlan
 from fbench.harness.registry import DATASETS, MODELS, STRATEGIES
+from fbench.learning.arm_options import ArmOptions, ArmPoint
 from fbench.units import format_bytes, format_count
 
 if TYPE_CHECKING:
@@ -38,74 +40,72 @@ def load_images(name: str, folder: str | None, download: bool) -> Images:
     return images
 
 
-def resolve_plan(options: dict[str, Any]) -> dict[str, Any]:
+OptionsT = TypeVar("OptionsT", bound=ArmOptions)
+
+
+def resolve_plan(options: OptionsT) -> OptionsT:
     """The options with nothing automatic left.
 
     Raises:
         UsageError: more labels than the pool has, a mask smaller than the classifier; data errors.
     """
-    dataset = DATASETS.get(options["dataset"])
-    resolved = dict(options)
-    if resolved["model"] == "auto":
-        resolved["model"] = _OWN_MODEL.get(options["dataset"], "thin-resnet18")
-    MODELS.get(resolved["model"])
-    given = options["data_dir"] or os.environ.get("FBENCH_DATA_DIR") or None
-    resolved["data_dir"] = given if dataset.in_folder else None
-    images = load_images(resolved["dataset"], resolved["data_dir"], resolved["download"])
-    _check_labels(resolved, images)
-    resolved["mask_fraction"] = _mask_fraction(resolved)
-    return resolved
+    dataset = DATASETS.get(options.dataset)
+    model = _OWN_MODEL.get(options.dataset, "thin-resnet18") if options.model == "auto" else options.model
+    MODELS.get(model)
+    folder = options.data_dir or os.environ.get("FBENCH_DATA_DIR") or None
+    resolved = replace(options, model=model, data_dir=folder if dataset.in_folder else None)
+    _check_labels(resolved, load_images(resolved.dataset, resolved.data_dir, resolved.download))
+    return replace(resolved, mask_fraction=_mask_fraction(resolved))
 
 
-def pool_length(options: Mapping[str, Any]) -> int:
+def pool_length(options: ArmOptions) -> int:
     """n, the candidates of a seed's pool."""
     from fbench.learning.data import split
 
-    images = load_images(options["dataset"], options["data_dir"], options["download"])
-    return len(split(images, 0, pool_size=options["pool"] or None, test_size=options["test"] or None).ids)
+    images = load_images(options.dataset, options.data_dir, options.download)
+    return len(split(images, 0, pool_size=options.pool or None, test_size=options.test or None).ids)
 
 
-def _check_labels(options: Mapping[str, Any], images: Images) -> None:
-    n, wanted = pool_length(options), options["start"] + options["rounds"] * options["batch"]
+def _check_labels(options: ArmOptions, images: Images) -> None:
+    n, wanted = pool_length(options), options.start + options.rounds * options.batch
     if wanted > n:
         raise UsageError(
-            f"--start {options['start']} + {options['rounds']} rounds × --batch {options['batch']} = {wanted:,} "
+            f"--start {options.start} + {options.rounds} rounds × --batch {options.batch} = {wanted:,} "
             f"labels, more than the pool's {n:,}; lower --rounds or --batch"
         )
-    if options["start"] < images.classes:
+    if options.start < images.classes:
         warnings.warn(
-            f"--start {options['start']} is fewer labels than the {images.classes} classes: "
+            f"--start {options.start} is fewer labels than the {images.classes} classes: "
             "some classes are unknown in the first rounds",
             stacklevel=2,
         )
 
 
-def _network(options: Mapping[str, Any], images: Images) -> nn.Module:
+def _network(options: ArmOptions, images: Images) -> nn.Module:
     from fbench.learning.training import initial_network
 
-    return initial_network(MODELS.get(options["model"]), 0, images.images.shape[1:], images.classes)
+    return initial_network(MODELS.get(options.model), 0, images.images.shape[1:], images.classes)
 
 
-def _weights(options: Mapping[str, Any]) -> tuple[int, int]:
+def _weights(options: ArmOptions) -> tuple[int, int]:
     """Weights of the network, and of its classifier."""
     from fbench.learning.strategies import classifier_parameters
 
-    network = _network(options, load_images(options["dataset"], options["data_dir"], options["download"]))
+    network = _network(options, load_images(options.dataset, options.data_dir, options.download))
     sizes = {name: p.numel() for name, p in network.named_parameters()}
     return sum(sizes.values()), sum(sizes[name] for name in classifier_parameters(network))
 
 
-def _mask_fraction(options: Mapping[str, Any]) -> float:
+def _mask_fraction(options: ArmOptions) -> float:
     """``auto``: the least per mille that keeps twice the classifier's weights; else checked against the classifier."""
-    fraction: float | str = options["mask_fraction"]
-    if isinstance(fraction, str):
+    if not options.mask_fraction:
         total, classifier = _weights(options)
         return min(1.0, math.ceil(2000 * classifier / total) / 1000)
-    check_fraction("--mask-fraction", fraction, options)
-    return fraction
+    check_fraction("--mask-fraction", options.mask_fraction, options)
+    return options.mask_fraction
 
 
-def check_fraction(option: str, fraction: float, options: Mapping[str, Any], *, classifier_kept: bool = True) -> None:
+def check_fraction(option: str, fraction: float, options: ArmOptions, *, classifier_kept: bool = True) -> None:
     """Refuse a mask that keeps no weight of its own choice.
 
     Raises:
@@ -125,8 +125,10 @@ def check_fraction(option: str, fraction: float, options: Mapping[str, Any], *, 
     )
 
 
-def design(strategy: str, seeds: Sequence[int], devices: Sequence[str], options: Mapping[str, Any]) -> Design:
+def design(arm: ArmPoint, devices: Sequence[str], options: ArmOptions, fisher_samples: int) -> Design:
     """The arm of one strategy on a block of seeds, its pools on the first device.
+
+    ``fisher_samples`` are the images behind a FISH diagonal.
 
     Raises:
         TooLargeError: its selections would not fit into memory.
@@ -136,45 +138,45 @@ def design(strategy: str, seeds: Sequence[int], devices: Sequence[str], options:
     from fbench.learning.strategies import Acquisition
     from fbench.learning.training import Recipe
 
-    check_memory(strategy, devices, options)
-    images = load_images(options["dataset"], options["data_dir"], options["download"])
+    check_memory(arm.strategy, devices, options)
+    images = load_images(options.dataset, options.data_dir, options.download)
     pools = [
-        split(images, s, pool_size=options["pool"] or None, test_size=options["test"] or None).to(devices[0])
-        for s in seeds
+        split(images, s, pool_size=options.pool or None, test_size=options.test or None).to(devices[0])
+        for s in arm.seeds
     ]
     return Design(
-        strategy=STRATEGIES.get(strategy),
-        model=MODELS.get(options["model"]),
-        seeds=tuple(seeds),
+        strategy=STRATEGIES.get(arm.strategy),
+        model=MODELS.get(options.model),
+        seeds=arm.seeds,
         pools=pools,
-        start=options["start"],
-        batch=options["batch"],
-        rounds=options["rounds"],
-        recipe=Recipe(options["epochs"], options["train_batch"], options["learning_rate"], options["weight_decay"]),
+        start=options.start,
+        batch=options.batch,
+        rounds=options.rounds,
+        recipe=Recipe(options.epochs, options.train_batch, options.learning_rate, options.weight_decay),
         acquisition=Acquisition(
-            regularisation=options["regularisation"],
-            oversample=options["oversample"],
-            mask_fraction=options["mask_fraction"],
-            fisher_samples=options["fisher_samples"],
-            fisher_on=options["fisher_on"],
-            dtype=options["dtype"],
+            regularisation=options.regularisation,
+            oversample=options.oversample,
+            mask_fraction=options.mask_fraction,
+            fisher_samples=fisher_samples,
+            fisher_on=options.fisher_on,
+            dtype=options.dtype,
             devices=tuple(devices),
         ),
     )
 
 
-def predict_plan(strategy: str, seeds: Sequence[int], options: Mapping[str, Any], *, again: int = 0) -> dict[str, str]:
+def predict_plan(arm: ArmPoint, options: ArmOptions, *, again: int = 0) -> dict[str, str]:
     """What an arm will do: trainings, samples seen in training, and what a selection holds in memory.
 
     ``again`` counts further trainings of every network.
     """
-    labels = [options["start"] + r * options["batch"] for r in range(options["rounds"] + 1)]
+    labels = [options.start + r * options.batch for r in range(options.rounds + 1)]
     sizes = _sizes(options)
-    plan, trained = _selection(strategy, sizes), len(seeds) * (1 + again)
+    plan, trained = _selection(arm.strategy, sizes), len(arm.seeds) * (1 + again)
     return {
         "trainings": str(len(labels) * trained),
-        "images trained on": format_count(options["epochs"] * sum(labels) * trained),
-        "selections": str(options["rounds"] * len(seeds)),
+        "images trained on": format_count(options.epochs * sum(labels) * trained),
+        "selections": str(options.rounds * len(arm.seeds)),
         "pool": format_count(sizes.n),
         "d": format_count(plan.shape.dim) if plan else "",
         "embedding": format_bytes(plan.inputs) if plan else "",
@@ -183,7 +185,7 @@ def predict_plan(strategy: str, seeds: Sequence[int], options: Mapping[str, Any]
     }
 
 
-def relative_cost(strategy: str, options: Mapping[str, Any]) -> float:
+def relative_cost(strategy: str, options: ArmOptions) -> float:
     """Selection's share of an arm's cost grows with d; a training counts as a few hundred.
 
     A strategy that declares no plan is taken to select on the mask, the dearest.
@@ -193,7 +195,7 @@ def relative_cost(strategy: str, options: Mapping[str, Any]) -> float:
     return 300.0 + (plan.shape.dim if plan else 0)
 
 
-def check_memory(strategy: str, devices: Sequence[str], options: Mapping[str, Any]) -> None:
+def check_memory(strategy: str, devices: Sequence[str], options: ArmOptions) -> None:
     """Refuse an arm whose selection would not fit, before its first network is trained.
 
     Raises:
@@ -227,22 +229,31 @@ def _selection(strategy: str, sizes: Sizes) -> SelectionPlan | None:
     return declared(sizes) if declared else None
 
 
-def _sizes(options: Mapping[str, Any]) -> Sizes:
+def _sizes(options: ArmOptions) -> Sizes:
     """The sizes that selections will meet, in the last round."""
     from fbench.fisher.masks import kept
     from fbench.learning.data import split
     from fbench.learning.strategies import Sizes, classifier_width
 
-    images = load_images(options["dataset"], options["data_dir"], options["download"])
+    images = load_images(options.dataset, options.data_dir, options.download)
     network = _network(options, images)
-    pool = split(images, 0, pool_size=options["pool"] or None, test_size=options["test"] or None)
+    pool = split(images, 0, pool_size=options.pool or None, test_size=options.test or None)
     return Sizes(
         n=len(pool.ids),
-        labels=options["start"] + (options["rounds"] - 1) * options["batch"],
-        batch=options["batch"],
+        labels=options.start + (options.rounds - 1) * options.batch,
+        batch=options.batch,
         classes=images.classes,
         features=classifier_width(network),
-        masked=kept(options["mask_fraction"], sum(p.numel() for p in network.parameters())),
-        dtype=options["dtype"],
-        oversample=options["oversample"],
+        masked=kept(options.mask_fraction, sum(p.numel() for p in network.parameters())),
+        dtype=options.dtype,
+        oversample=options.oversample,
     )
+
+
+PLAYED: dict[str, Any] = {
+    "unit": "round",
+    "cost": lambda case, options: relative_cost(case.point.strategy, options),
+    "units": lambda options: options.rounds + 1,
+    "identify": lambda case: [{"strategy": case.point.strategy, "seed": seed} for seed in case.point.seeds],
+}
+"""What ``@suite`` is told where a case is an arm on a block of seeds, and a unit one round of it."""

@@ -7,17 +7,16 @@ machine meets all alike and is seen.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Annotated, Any
+from collections.abc import Iterator
+from typing import Any
 
-from fbench.harness.contract import Case, Column, Context, Option, Row, Summary, Unit
-from fbench.harness.parsing import parse_auto_sweep, parse_budget, parse_dtypes
+from fbench.harness.contract import Case, Column, Context, Row, Summary, Tables, Unit
 from fbench.harness.registry import suite
-from fbench.harness.sweep import parse_sweep
+from fbench.harness.suite import values_of
 from fbench.units import format_seconds, format_si
 
 from . import plan
-from .plan import parse_kernels
+from .options import Options, Point
 
 POINT = (
     Column("block", "int", "", "every case not yet converged runs once a block, in shuffled order"),
@@ -76,29 +75,40 @@ POINTS = (
 )
 
 
-def summarise(tables: Mapping[str, Sequence[Row]], options: Mapping[str, Any]) -> Summary:
+def summarise(tables: Tables, options: Options) -> Summary:
     """Points to tables, findings and figures."""
     from .summary import summary
 
-    return summary(tables, options)
+    return summary(tables, values_of(options))
 
 
-def finish(tables: dict[str, list[Row]], options: Mapping[str, Any]) -> dict[str, list[Row]]:
+def finish(tables: dict[str, list[Row]], options: Options) -> dict[str, list[Row]]:
     """What only the whole run can tell: points, predictions, convergence."""
     from .points import complete
 
-    return complete(tables, options)
+    return complete(tables, values_of(options))
 
 
-def predict(case: Case, options: Mapping[str, Any], context: Context) -> dict[str, str]:
+def resolve(options: Options, context: Context) -> Options:
+    """Fill in pool, chunk sizes and single chunks for the devices and threads at hand."""
+    return Options(**plan.resolve(values_of(options), context))
+
+
+def points(options: Options) -> list[Point]:
+    """Every case: the sweep of each pool, then the single chunks."""
+    return [Point(**point) for point in plan.points(values_of(options))]
+
+
+def predict(case: Case[Point], options: Options, context: Context) -> dict[str, str]:
     """Operations of a pass and the case's share of the time."""
-    reason = plan.unfit(case.point)
+    point = case.point._asdict()
+    reason = plan.unfit(point)
     if reason:
         return {"a pass": "", "timed for": "", "note": reason}
-    flops, _ = plan.operations(case.point)
+    flops, _ = plan.operations(point)
     return {
         "a pass": format_si(flops, "FLOP"),
-        "timed for": f"up to {format_seconds(plan.budget_of(case.point, options))}",
+        "timed for": f"up to {format_seconds(plan.budget_of(point, values_of(options)))}",
         "note": "",
     }
 
@@ -109,53 +119,24 @@ def predict(case: Case, options: Mapping[str, Any], context: Context) -> dict[st
     columns=COLUMNS,
     tables={"conditions": CONDITIONS, "points": POINTS},
     unit="block",
-    resolve=plan.resolve,
-    points=plan.points,
+    resolve=resolve,
+    points=points,
     predict=predict,
     finish=finish,
     summarise=summarise,
     schedule="blocks",
     executor="worker",
 )
-def chunksize(
-    case: Case,
-    context: Context,
-    *,
-    kernels: Annotated[
-        str, Option("comma-separated, see `fbench list kernels`; NAME:no-inner leaves A⁻¹ out", parse=parse_kernels)
-    ] = "published,published:no-inner,fused,fused:no-inner,factored,incremental",
-    sizes: Annotated[
-        str, Option("chunk sizes, a sweep such as 64..4096 or 64..1024:+16; auto doubles", parse=parse_auto_sweep)
-    ] = "auto",
-    single: Annotated[
-        str,
-        Option(
-            "single chunks to time, a sweep; those that predictions need come by themselves", parse=parse_auto_sweep
-        ),
-    ] = "auto",
-    candidates: Annotated[str, Option("n, a sweep; auto suits the machine", parse=parse_auto_sweep)] = "auto",
-    classes: Annotated[str, Option("k, a sweep", parse=parse_sweep)] = "10",
-    dim: Annotated[str, Option("d, a sweep", parse=parse_sweep)] = "1280",
-    dtype: Annotated[str, Option("float32, float64, or both", parse=parse_dtypes)] = "float32",
-    precision: Annotated[
-        float, Option("width of a median's 95 % interval to stop at, as a share", above=0, maximum=1)
-    ] = 0.05,
-    max_time: Annotated[
-        float, Option("seconds that all points together may be timed for", above=0, maximum=604_800)
-    ] = 62.0,
-    memory_budget: Annotated[
-        str, Option("what a chunk's temporaries may take, such as 500MB; the knee stays under it", parse=parse_budget)
-    ] = "",
-    seed: Annotated[int, Option("of the synthetic pool and of the order", minimum=0, maximum=2**31 - 1)] = 0,
-) -> Iterator[Unit]:
+def measure(case: Case[Point], options: Options, context: Context) -> Iterator[Unit]:
     """One kernel at one chunk size, a block at a time, until its median is known or its time is spent."""
     from .blocks import Task, run
 
-    reason = plan.unfit(case.point)
+    point: dict[str, Any] = case.point._asdict()
+    reason = plan.unfit(point)
     if reason:
         if not context.committed.get("results"):
-            yield Unit(0, [{**case.point, "status": "skipped", "reason": reason}])
+            yield Unit(0, [{**point, "status": "skipped", "reason": reason}])
         return
-    budget = plan.budget_of(case.point, context.options)
-    task = Task(dict(case.point), context.devices, budget, precision, max(context.options["candidates"]), seed)
+    budget = plan.budget_of(point, values_of(options))
+    task = Task(point, context.devices, budget, options.precision, max(options.candidates), options.seed)
     yield from run(task, context.committed)

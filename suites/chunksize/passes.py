@@ -10,7 +10,7 @@ from torch import Tensor
 from fbench.errors import InputError
 
 from . import problem as chunk_state
-from .plan import parse_kernel
+from .options import parse_kernel
 from .problem import Problem
 
 

@@ -9,49 +9,19 @@ import itertools
 import warnings
 from collections.abc import Hashable, Mapping, Sequence
 from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import Any
 
-from fbench.errors import UnknownNameError, UsageError
+from fbench.errors import UsageError
 from fbench.harness.contract import Context
-from fbench.harness.registry import KERNELS, Kernel
-from fbench.harness.sweep import echo, parse_names, parse_sweep
+from fbench.harness.sweep import echo, parse_sweep
 
 from .decomposition import chunks, needed
-
-NO_INNER = ":no-inner"
-"""After a kernel's name: without A⁻¹, as the poster's expression has it."""
+from .options import parse_kernel
 
 _CANDIDATES_A_THREAD = 256
 """At k = 10 and d = 1,280 a published pass then takes a third of a second on two cores, and a sweep its two minutes."""
 _GPU_CANDIDATES = 50_000
 _MOST_CANDIDATES = 32_768
-
-
-class Timed(NamedTuple):
-    """A kernel as it is timed: with the inner matrix A⁻¹ or without."""
-
-    kernel: Kernel
-    with_inner: bool
-
-
-def parse_kernel(text: str) -> Timed:
-    """``fused`` or ``fused:no-inner``, of any registered kernel.
-
-    Raises:
-        UnknownNameError: no such kernel; with the nearest name.
-    """
-    name = text.removesuffix(NO_INNER)
-    if name not in KERNELS.names():
-        raise UnknownNameError("kernel", text, [*KERNELS.names(), *(each + NO_INNER for each in KERNELS.names())])
-    return Timed(KERNELS.get(name), name == text)
-
-
-def parse_kernels(text: str) -> tuple[str, ...]:
-    """A comma list of kernels, each of them known."""
-    names = parse_names(text, "kernel")
-    for name in names:
-        parse_kernel(name)
-    return names
 
 
 def resolve(options: dict[str, Any], context: Context) -> dict[str, Any]:

@@ -19,7 +19,7 @@ from fbench.harness.registry import KERNELS
 from fbench.learning.synthetic import synthetic_outputs
 
 from .decomposition import chunks
-from .plan import parse_kernel
+from .options import parse_kernel
 
 _REFERENCE_CHUNK = 256
 

@@ -6,20 +6,19 @@ they choose to label. A case is one strategy on one block of seeds, a unit is on
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Annotated, Any
+from collections.abc import Iterator
+from dataclasses import replace
 
 from fbench.errors import UsageError
-from fbench.harness.contract import Case, Column, Context, Option, Row, Summary, Unit
+from fbench.harness.contract import Case, Column, Context, Summary, Tables, Unit
 from fbench.harness.registry import PRESETS, Preset, suite
 from fbench.learning import arm_options as arm
 from fbench.learning import arms
+from fbench.learning.arm_options import ArmPoint
 
-from ..drift import plan
+from ..drift import plan as drift_plan
+from .options import QUESTIONS, Options
 from .questions import parse_questions
-
-QUESTIONS = "bait+fish >= bait, bait+fish > bait+random-mask, bait+fish > random"
-"""The poster's, in a fixed sequence."""
 
 COLUMNS = (
     *arm.KEY,
@@ -30,12 +29,12 @@ COLUMNS = (
 )
 
 
-def summarise(tables: Mapping[str, Sequence[Row]], options: Mapping[str, Any]) -> Summary:
+def summarise(tables: Tables, options: Options) -> Summary:
     """Learning curves to a table, findings and a figure; masks to theirs, where they were watched."""
     from .summary import summary
 
     curves = summary(tables["results"], options)
-    if not options.get("drift"):  # a run from before there was such an option
+    if not options.drift:
         return curves
     from ..drift.summary import compare_summary
 
@@ -45,18 +44,18 @@ def summarise(tables: Mapping[str, Sequence[Row]], options: Mapping[str, Any]) -
     )
 
 
-def resolve(options: dict[str, Any], context: Context) -> dict[str, Any]:
+def resolve(options: Options, context: Context) -> Options:
     """Fill in what is automatic; the default questions are those whose arms are in the run."""
     resolved = arms.resolve_plan(options)
-    strategies = options["strategies"]
-    asked = parse_questions(options["questions"])
-    missing = [name for q in asked for name in (q.first, q.second) if name not in strategies]
-    if missing and options["questions"] != QUESTIONS:
-        raise UsageError(f"--questions names {missing[0]!r}, which is not among --strategies {','.join(strategies)}")
-    if options["drift"]:
-        plan.halves(resolved)
-    resolved["questions"] = ", ".join(str(q) for q in asked if {q.first, q.second} <= set(strategies))
-    return resolved
+    asked = parse_questions(options.questions)
+    missing = [name for q in asked for name in (q.first, q.second) if name not in options.strategies]
+    if missing and options.questions != QUESTIONS:
+        strategies = ",".join(options.strategies)
+        raise UsageError(f"--questions names {missing[0]!r}, which is not among --strategies {strategies}")
+    if options.drift:
+        drift_plan.halves(resolved, options.fisher_samples)
+    kept = [str(q) for q in asked if {q.first, q.second} <= set(options.strategies)]
+    return replace(resolved, questions=", ".join(kept))
 
 
 @suite(
@@ -65,68 +64,36 @@ def resolve(options: dict[str, Any], context: Context) -> dict[str, Any]:
     columns=COLUMNS,
     tables={
         "selections": arm.SELECTIONS,
-        "drift": plan.MASKED,
-        "fisher": plan.FISHER,
-        "masks": plan.MASKS,
+        "drift": drift_plan.MASKED,
+        "fisher": drift_plan.FISHER,
+        "masks": drift_plan.MASKS,
     },
     resolve=resolve,
     summarise=summarise,
-    **arm.PLAYED,
-    predict=lambda case, options, context: arms.predict_plan(case.point["strategy"], case.point["seeds"], options),
+    **arms.PLAYED,
+    predict=lambda case, options, context: arms.predict_plan(case.point, options),
 )
-def compare(
-    case: Case,
-    context: Context,
-    *,
-    strategies: arm.Strategies = "random,bait,bait+fish,bait+random-mask",
-    seeds: arm.Seeds = 8,
-    rounds: arm.Rounds = 10,
-    batch: arm.Batch = 20,
-    start: arm.Start = 20,
-    dataset: arm.Dataset = "digits",
-    model: arm.Model = "auto",
-    data_dir: arm.DataDir = "",
-    download: arm.Download = False,
-    pool: arm.PoolSize = 0,
-    test: arm.TestSize = 0,
-    epochs: arm.Epochs = 30,
-    train_batch: arm.TrainBatch = 32,
-    learning_rate: arm.LearningRate = 0.02,
-    weight_decay: arm.WeightDecay = 0.01,
-    mask_fraction: arm.MaskFraction = "auto",
-    fisher_samples: Annotated[int, Option("N, images behind the FISH diagonal, a random draw", minimum=1)] = 1024,
-    fisher_on: arm.FisherOn = "pool",
-    regularisation: arm.Regularisation = "1",
-    oversample: arm.Oversample = 2.0,
-    dtype: arm.Dtype = "float32",
-    margin: Annotated[float, Option("non-inferiority margin in AULC, fixed before the run", above=0)] = 0.005,
-    drift: Annotated[
-        bool,
-        Option("watch every arm's FISH mask, as `fbench drift` does: by the halves of its draw, without retraining"),
-    ] = False,
-    questions: Annotated[
-        str, Option("fixed sequence of tests: 'A >= B' is not inferior, 'A > B' is better")
-    ] = QUESTIONS,
-) -> Iterator[Unit]:
+def measure(case: Case[ArmPoint], options: Options, context: Context) -> Iterator[Unit]:
     """One arm on one block of seeds, a round at a time."""
     from fbench.learning.rounds import batches_of, play
 
     from ..drift.watcher import Watcher
 
-    strategy, block = case.point["strategy"], case.point["seeds"]
-    arguments = (strategy, block, context.devices, context.options)
+    strategy, block = case.point
     watcher = None
-    if drift:
-        design, watch = plan.shown(*arguments)
+    if options.drift:
+        design, watch = drift_plan.shown(case.point, context.devices, options, options.fisher_samples)
         watcher = Watcher(design, watch, retrain=False)
     else:
-        design = arms.design(*arguments)
+        design = arms.design(case.point, context.devices, options, options.fisher_samples)
     bought = batches_of(context.committed.get("selections", ()), block)
-    for played in play(design, bought, first=drift):
+    for played in play(design, bought, first=options.drift):
         seen = watcher.see(played, strategy) if watcher else {}
         seen.pop("rounds", None)  # results.csv has them
         if played.outcomes:
-            rows = [{**key, **each.row()} for key, each in zip(played.keys(strategy), played.outcomes, strict=True)]
+            rows = [
+                {**key, **outcome.row()} for key, outcome in zip(played.keys(strategy), played.outcomes, strict=True)
+            ]
             yield Unit(played.index, rows, {"selections": played.selections(strategy), **seen})
 
 

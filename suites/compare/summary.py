@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -16,6 +15,7 @@ from fbench.measure.statistics import Mean, mean_interval, paired
 from fbench.results.findings import number, p_value, plus_minus
 
 from .answers import exploratory, sequence
+from .options import Options
 from .questions import parse_questions
 
 BASELINE = "random"
@@ -92,9 +92,9 @@ def _seeds(count: int) -> str:
     return f"{count} seed" if count == 1 else f"{count} seeds"
 
 
-def summary(rows: Sequence[Row], options: Mapping[str, Any]) -> Summary:
+def summary(rows: Sequence[Row], options: Options) -> Summary:
     """Everything that ``fbench compare`` says at the end."""
-    curves = read_curves(rows, options["strategies"], options["rounds"], options["seeds"])
+    curves = read_curves(rows, options.strategies, options.rounds, options.seeds)
     if curves is None:
         return Summary(
             findings=("No seed was finished by every strategy, so nothing can be compared: see the rows' reasons.",)
@@ -153,9 +153,9 @@ def _penalties(curves: Curves) -> list[Table]:
     return [Table("Pairwise penalties", ["", *found.names], rows, note)]
 
 
-def _findings(curves: Curves, options: Mapping[str, Any]) -> list[str]:
-    questions = [q for q in parse_questions(options["questions"]) if {q.first, q.second} <= set(curves.accuracy)]
-    sentences = sequence(questions, curves.areas, options["margin"], "AULC")
+def _findings(curves: Curves, options: Options) -> list[str]:
+    questions = [q for q in parse_questions(options.questions) if {q.first, q.second} <= set(curves.accuracy)]
+    sentences = sequence(questions, curves.areas, options.margin, "AULC")
     asked = {frozenset((q.first, q.second)) for q in questions}
     shown = [(name, BASELINE) for name in curves.accuracy if name != BASELINE and BASELINE in curves.accuracy]
     sentences += exploratory([pair for pair in shown if frozenset(pair) not in asked], curves.areas, "AULC")
@@ -202,7 +202,7 @@ def _dimensions(curves: Curves) -> list[str]:
     return [f"Effective dimension tr F(F + λI)⁻¹ of the embeddings, mean over seeds and rounds: {', '.join(each)}."]
 
 
-def _figure(curves: Curves, options: Mapping[str, Any]) -> Figure:
+def _figure(curves: Curves, options: Options) -> Figure:
     series = [_series(name, curves.labels, values) for name, values in curves.accuracy.items()]
     ticks = curves.labels.tolist()
     panels = [Panel(series, "labels", "test accuracy", "test accuracy", x_ticks=ticks)]
@@ -212,7 +212,7 @@ def _figure(curves: Curves, options: Mapping[str, Any]) -> Figure:
         rest = [_series(n, curves.labels, values - base) for n, values in curves.accuracy.items() if n != BASELINE]
         label = f"difference to {BASELINE}, paired by seed"
         panels.append(Panel([zero, *rest], "labels", label, f"gain over {BASELINE}", x_ticks=ticks))
-    title = f"Active learning on {options['dataset']}, network {options['model']}, {_seeds(curves.seeds)}"
+    title = f"Active learning on {options.dataset}, network {options.model}, {_seeds(curves.seeds)}"
     return Figure("learning_curves", title, panels, "mean, 95 % t interval over seeds, and every seed as a dot")
 
 

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from fbench.harness.contract import Figure, Heat, Panel, Row, Series
+from fbench.learning.arm_options import ArmOptions
 from fbench.measure.falls import LEAST_LAYERS, Fall
 from fbench.units import format_percent
 
@@ -67,7 +68,7 @@ class _View:
         return self.drift.by_layer(variant or self.variant, column)[:, :, self.layers]
 
 
-def figures(drift: Drift, tables: Tables, options: Mapping[str, Any], falls: Sequence[Found]) -> list[Figure]:
+def figures(drift: Drift, tables: Tables, options: ArmOptions, falls: Sequence[Found]) -> list[Figure]:
     """Those that the rows have enough layers and overlaps for; ``falls`` as the findings have them."""
     mains = [drift.main(strategy) for strategy in drift.strategies]
     view = _View(drift, mains[0], profile(drift, mains[0]).layers)
@@ -77,7 +78,7 @@ def figures(drift: Drift, tables: Tables, options: Mapping[str, Any], falls: Seq
     return [*found, _falls(view, tables, options, falls)] if several else found
 
 
-def _shares(view: _View, options: Mapping[str, Any]) -> Figure:
+def _shares(view: _View, options: ArmOptions) -> Figure:
     """All rounds as colours; the first, a middle and the last as lines."""
     drift, percent = view.drift, 100 * view.by_layer("share")
     cells = mean(percent)
@@ -102,7 +103,7 @@ def _listed(rounds: Iterable[int]) -> str:
     return f"rounds {', '.join(others)} and {last}" if others else f"round {last}"
 
 
-def _overlaps(view: _View, mains: Sequence[Variant], options: Mapping[str, Any]) -> Iterable[Figure]:
+def _overlaps(view: _View, mains: Sequence[Variant], options: ArmOptions) -> Iterable[Figure]:
     """Against labels, a panel a strategy; then by layer, for the first."""
     drift, shown = view.drift, mains[:_STRATEGIES]
     known = [each for each in _OVERLAPS if any(np.isfinite(drift.values(main, each[0])).any() for main in shown)]
@@ -132,7 +133,7 @@ def _overlap(label: str, x: Sequence[float], values: Floats, colour: int) -> Ser
     return over_seeds(label, x, values, style=style, colour=colour)
 
 
-def _falls(view: _View, tables: Tables, options: Mapping[str, Any], falls: Sequence[Found]) -> Figure:
+def _falls(view: _View, tables: Tables, options: ArmOptions, falls: Sequence[Found]) -> Figure:
     """Shares for every fraction with the places of their falls, beside what the masks choose by."""
     drift, main = view.drift, view.variant
     same = [each for each in drift.variants if each._replace(fraction=main.fraction) == main]
@@ -196,10 +197,10 @@ def _fisher(view: _View, rows: Sequence[Row], column: str) -> Floats:
     return np.stack([fisher_values(by_name.get(name, ()), view.drift, *of, name) for name in names], axis=2)
 
 
-def _title(what: str, options: Mapping[str, Any], view: _View | None = None) -> str:
+def _title(what: str, options: ArmOptions, view: _View | None = None) -> str:
     """With the strategy, where the figure is of one among several."""
     of = f", strategy {view.variant.strategy}" if view is not None and len(view.drift.strategies) > 1 else ""
-    return f"{what}: {options['dataset']}, network {options['model']}{of}"
+    return f"{what}: {options.dataset}, network {options.model}{of}"
 
 
 def _seeds(drift: Drift) -> str:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import numpy as np
 
 from fbench.harness.contract import Row
+from fbench.learning.arm_options import ArmOptions
 from fbench.measure.statistics import Mean, mean_interval
 from fbench.results.findings import number, plus_minus
 from fbench.results.findings import span as ends
@@ -17,7 +17,7 @@ from fbench.units import format_percent
 from . import answer, claim, layers, smooth, time
 from . import falls as drift_falls
 from .falls import Found
-from .floors import MARGIN, Floors, corrected, floors, of_layer
+from .floors import Floors, corrected, floors, of_layer
 from .names import named, seeds_said
 from .rows import Drift, Variant, fisher_values
 
@@ -26,20 +26,25 @@ _ENTRIES = 6
 """Variants that a sentence still lists with their numbers."""
 
 
-def findings(drift: Drift, tables: Tables, options: Mapping[str, Any], falls: Sequence[Found]) -> list[str]:
+def findings(
+    drift: Drift, tables: Tables, options: ArmOptions, falls: Sequence[Found], margin: float, *, confirmatory: bool
+) -> list[str]:
     """Every sentence.
 
     Args:
         drift: what was measured.
         tables: those of a drift run; ``rounds`` is missing where no time was taken.
-        options: of the run; one that compares arms has ``questions`` of its own, and masks are beside them.
+        options: of the run.
         falls: as ``drift_falls.find`` has them.
+        margin: overlap that counts.
+        confirmatory: the options fixed the comparison before the run; a run that compares arms has questions of its
+            own, and masks are beside them.
     """
-    main, margin = drift.main(drift.strategies[0]), options.get("margin", MARGIN)
+    main = drift.main(drift.strategies[0])
     names = named(drift.variants)
     fisher = tables.get("fisher", ())
     return [
-        *answer.answer(drift, main, margin, confirmatory="questions" not in options),
+        *answer.answer(drift, main, margin, confirmatory=confirmatory),
         *layers.finding(drift, main, margin),
         *answer.since_first(drift, main),
         *answer.settled(drift, main, margin),
@@ -138,14 +143,14 @@ def _numbers(found: Floors) -> str:
     return f"J {plus_minus(previous)}, {floor} floor less that {number(gap.difference, signed=True)}{interval}"
 
 
-def left_out(drift: Drift | None, rows: Sequence[Row], options: Mapping[str, Any]) -> list[str]:
+def left_out(drift: Drift | None, rows: Sequence[Row], options: ArmOptions) -> list[str]:
     """Arms that finished no seed, seeds that failed, and seeds that are missing without a reason.
 
     A side table has no status; what failed is then said by whoever has the table of results.
     """
     bad = [row for row in rows if row.get("status", "ok") != "ok"]
     said, told = [], set()
-    for strategy in options["strategies"] if any("status" in row for row in rows) else ():
+    for strategy in options.strategies if any("status" in row for row in rows) else ():
         own = [row for row in bad if row["strategy"] == strategy]
         reasons = "; ".join(dict.fromkeys(f"{row['status']}: {row['reason'].rstrip('.')}" for row in own))
         if drift is None or strategy not in drift.strategies:
@@ -154,7 +159,7 @@ def left_out(drift: Drift | None, rows: Sequence[Row], options: Mapping[str, Any
             seeds = sorted({row["seed"] for row in own})
             told.update(seeds)
             said.append(f"{_seeds(seeds)} left out of all of the above, for {strategy}: {reasons}.")
-    missing = sorted(set(range(options["seeds"])) - set(drift.seeds) - told) if drift else []
+    missing = sorted(set(range(options.seeds)) - set(drift.seeds) - told) if drift else []
     if missing:
         said.append(f"{_seeds(missing)} left out of all of the above: not every round of every variant is there.")
     return said

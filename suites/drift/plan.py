@@ -6,15 +6,17 @@ torch is imported inside functions, since suites import this to declare options.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from fbench.errors import UsageError
 from fbench.harness.contract import Column
-from fbench.harness.parsing import read_fraction
 from fbench.learning import arm_options as arm
 from fbench.learning import arms
+from fbench.learning.arm_options import ArmOptions, ArmPoint
+
+from .options import Options
 
 if TYPE_CHECKING:
     from fbench.learning.rounds import Design
@@ -92,20 +94,7 @@ ROUNDS = (
 )
 
 
-def parse_fractions(text: str) -> tuple[float, ...]:
-    """Comma-separated decimals above 0 and at most 1, in the order typed; none for ``auto``."""
-    if text.strip() == "auto":
-        return ()
-    found = []
-    for item in text.split(","):
-        value = read_fraction(item)
-        if value is None:
-            raise UsageError(f"--fractions {item.strip() or text!r}: must be above 0 and at most 1, as 0.01,0.05")
-        found.append(value)
-    return tuple(dict.fromkeys(found))
-
-
-def resolve_drift(options: dict[str, Any]) -> dict[str, Any]:
+def resolve_drift(options: Options) -> Options:
     """The options with nothing automatic left.
 
     Raises:
@@ -114,78 +103,82 @@ def resolve_drift(options: dict[str, Any]) -> dict[str, Any]:
     """
     resolved = arms.resolve_plan(options)
     least = _population(resolved)
-    resolved["fisher_samples"] = resolved["fisher_samples"] or (min(SAMPLES, max(least // SHARE, 1)),)
-    if max(resolved["fisher_samples"]) * 2 > least or least < 2:
-        raise UsageError(
-            f"--fisher-samples {max(resolved['fisher_samples']):,}: two disjoint draws of so many need twice as many "
-            f"images, and --fisher-on {resolved['fisher_on']} has {least:,} in the round with the fewest; "
-            f"{max(1, least // 2):,} is the most"
-        )
-    labels = resolved["start"] + resolved["rounds"] * resolved["batch"]
-    if resolved["retrain"] and labels <= resolved["train_batch"]:
-        warnings.warn(
-            f"one batch of --train-batch {resolved['train_batch']} holds all of the {labels} labels: there is no other "
-            "order to train again in, and so no floor of training",
-            stacklevel=2,
-        )
-    if max(resolved["redraws"]) > MOST_REDRAWS:
-        raise UsageError(f"--redraws {max(resolved['redraws']):,}: must be at most {MOST_REDRAWS}")
-    resolved["fractions"] = resolved["fractions"] or _ladder(resolved)
-    for fraction in resolved["fractions"]:
-        arms.check_fraction("--fractions", fraction, resolved, classifier_kept="kept" in resolved["classifier"])
+    resolved = replace(resolved, fisher_samples=options.fisher_samples or (min(SAMPLES, max(least // SHARE, 1)),))
+    resolved = replace(resolved, fractions=options.fractions or _ladder(resolved))
+    _check_draws(resolved, least)
+    _warn_of_one_batch(resolved)
+    if max(resolved.redraws) > MOST_REDRAWS:
+        raise UsageError(f"--redraws {max(resolved.redraws):,}: must be at most {MOST_REDRAWS}")
+    for fraction in resolved.fractions:
+        arms.check_fraction("--fractions", fraction, resolved, classifier_kept="kept" in resolved.classifier)
     return resolved
 
 
-def _population(options: Mapping[str, Any]) -> int:
+def _check_draws(options: Options, least: int) -> None:
+    """Refuse draws that are larger than half of ``least``, the images of the round that has the fewest."""
+    largest = max(options.fisher_samples)
+    if largest * 2 > least or least < 2:
+        raise UsageError(
+            f"--fisher-samples {largest:,}: two disjoint draws of so many need twice as many "
+            f"images, and --fisher-on {options.fisher_on} has {least:,} in the round with the fewest; "
+            f"{max(1, least // 2):,} is the most"
+        )
+
+
+def _warn_of_one_batch(options: Options) -> None:
+    labels = options.start + options.rounds * options.batch
+    if options.retrain and labels <= options.train_batch:
+        warnings.warn(
+            f"one batch of --train-batch {options.train_batch} holds all of the {labels} labels: there is no other "
+            "order to train again in, and so no floor of training",
+            stacklevel=2,
+        )
+
+
+def _population(options: ArmOptions) -> int:
     """Images that the draws are made from, in the round that has the fewest."""
-    n, labels = arms.pool_length(options), options["start"] + options["rounds"] * options["batch"]
-    at: dict[str, int] = {"pool": n, "unlabelled": n - labels, "labelled": options["start"]}
-    return at[options["fisher_on"]]
+    n, labels = arms.pool_length(options), options.start + options.rounds * options.batch
+    images = {"pool": n, "unlabelled": n - labels, "labelled": options.start}
+    return images[options.fisher_on]
 
 
-def _ladder(options: Mapping[str, Any]) -> tuple[float, ...]:
+def _ladder(options: ArmOptions) -> tuple[float, ...]:
     """The strategies' own fraction, and those of ``LADDER`` above it."""
-    own: float = options["mask_fraction"]
-    return (own, *(each for each in LADDER if each > own))
+    lowest = options.mask_fraction
+    return (lowest, *(fraction for fraction in LADDER if fraction > lowest))
 
 
-def watched(
-    strategy: str, seeds: Sequence[int], devices: Sequence[str], options: Mapping[str, Any]
-) -> tuple[Design, Watch]:
+def watched(arm: ArmPoint, devices: Sequence[str], options: Options) -> tuple[Design, Watch]:
     """An arm of ``fbench drift``, whose strategy selects on both draws, and what is looked at."""
     from .views import Watch
 
-    names = ("fisher_samples", "redraws", "rules", "classifier", "fractions")
-    watch = Watch(*(tuple(options[name]) for name in names))
-    both = {**options, "fisher_samples": 2 * max(watch.samples)}
-    return _cut(arms.design(strategy, seeds, devices, both), watch), watch
+    watch = Watch(options.fisher_samples, options.redraws, options.rules, options.classifier, options.fractions)
+    return _cut(arms.design(arm, devices, options, 2 * max(watch.samples)), watch), watch
 
 
-def halves(options: Mapping[str, Any]) -> int:
-    """Images of each half of an arm's own draw.
+def halves(options: ArmOptions, fisher_samples: int) -> int:
+    """Images of each half of an arm's own draw of ``fisher_samples``.
 
     Raises:
         UsageError: a draw of a single image has no halves.
     """
     available = _population(options)
-    half: int = min(options["fisher_samples"], available) // 2
+    half = min(fisher_samples, available) // 2
     if not half:
         raise UsageError(
             f"--drift compares masks from two halves of the draw behind the diagonal: --fisher-samples "
-            f"{options['fisher_samples']} of the {available:,} images that --fisher-on {options['fisher_on']} leaves "
+            f"{fisher_samples} of the {available:,} images that --fisher-on {options.fisher_on} leaves "
             "in the round with the fewest make none; 2 are the least"
         )
     return half
 
 
-def shown(
-    strategy: str, seeds: Sequence[int], devices: Sequence[str], options: Mapping[str, Any]
-) -> tuple[Design, Watch]:
+def shown(arm: ArmPoint, devices: Sequence[str], options: ArmOptions, fisher_samples: int) -> tuple[Design, Watch]:
     """An arm of ``fbench compare`` and what it shows at no second pass: masks from each half of its own draw."""
     from .views import Watch
 
-    watch = Watch((halves(options),), fractions=(options["mask_fraction"],))
-    return _cut(arms.design(strategy, seeds, devices, options), watch), watch
+    watch = Watch((halves(options, fisher_samples),), fractions=(options.mask_fraction,))
+    return _cut(arms.design(arm, devices, options, fisher_samples), watch), watch
 
 
 def _cut(design: Design, watch: Watch) -> Design:

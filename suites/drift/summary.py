@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import numpy as np
 
 from fbench.harness.contract import Summary, Table
+from fbench.learning.arm_options import ArmOptions
 from fbench.measure.statistics import mean_interval
 from fbench.results.findings import number, p_value, plus_minus
 from fbench.units import format_count, format_percent
@@ -18,34 +18,41 @@ from .falls import BESIDE, KINDS, Found
 from .findings import Tables, findings, left_out
 from .floors import MARGIN, Floors, of_layer, of_layers
 from .names import COLUMNS, cells, common, percent, rounds_said, said, seeds_said, varying
+from .options import Options
 from .rows import Drift, Floats, Variant, fisher_values, read_drift
 
 _MOST = 25
 """Layers that a table is still read with."""
 
 
-def summary(tables: Tables, options: Mapping[str, Any]) -> Summary:
-    """Tables, findings and figures of a run, finished or not; ``options`` are those of the run."""
+def summary(tables: Tables, options: Options) -> Summary:
+    """Tables, findings and figures of a run, finished or not."""
+    return _summary(tables, options, options.margin, confirmatory=True)
+
+
+def compare_summary(tables: Tables, options: ArmOptions) -> Summary:
+    """The same of ``fbench compare --drift``: no time, no second training, and a margin that is of something else."""
+    shown = {name: rows for name, rows in tables.items() if name in ("fisher", "masks")}
+    return _summary({**shown, "results": tables["drift"]}, options, MARGIN, confirmatory=False)
+
+
+def _summary(tables: Tables, options: ArmOptions, margin: float, *, confirmatory: bool) -> Summary:
+    """``confirmatory``: the options fixed the comparison of overlaps before the run."""
     from .figures import figures
 
     drift = read_drift(tables["results"])
     if drift is None:
         none = "No seed was measured in every round, so nothing can be said of drift: see the rows' reasons."
         return Summary(findings=(none, *left_out(None, tables["results"], options)))
-    margin, falls = options.get("margin", MARGIN), drift_falls.find(drift)
+    falls = drift_falls.find(drift)
     shown = [
         *_overlaps(drift, margin),
         *_layers(drift, tables, margin),
         *_falls(falls),
         *time.table(drift, tables.get("rounds", ())),
     ]
-    return Summary(shown, findings(drift, tables, options, falls), figures(drift, tables, options, falls))
-
-
-def compare_summary(tables: Tables, options: Mapping[str, Any]) -> Summary:
-    """The same of ``fbench compare --drift``: no time, no second training, and a margin that is of something else."""
-    own = {name: rows for name, rows in tables.items() if name in ("fisher", "masks")}
-    return summary({**own, "results": tables["drift"]}, {**options, "margin": MARGIN})
+    sentences = findings(drift, tables, options, falls, margin, confirmatory=confirmatory)
+    return Summary(shown, sentences, figures(drift, tables, options, falls))
 
 
 def _overlaps(drift: Drift, margin: float) -> list[Table]:

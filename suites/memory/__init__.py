@@ -6,15 +6,14 @@ round. What a phase will hold is predicted from shapes alone, before it runs: ``
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Annotated, Any
+from collections.abc import Iterator
 
-from fbench.harness.contract import Case, Column, Context, Option, Row, Summary, Unit
-from fbench.harness.parsing import one_of, parse_auto_sweep, parse_budget, parse_dtypes
+from fbench.harness.contract import Case, Column, Context, Summary, Tables, Unit
 from fbench.harness.registry import suite
-from fbench.harness.sweep import parse_sweep
+from fbench.harness.suite import values_of
 
-from . import plan as points
+from . import plan
+from .options import Options, Point
 
 ROUND = Column("round", "int", "", "round of the case, from 0: data to backward removals, then all is let go")
 PLACE = (
@@ -75,11 +74,26 @@ READERS = (
 )
 
 
-def summarise(tables: Mapping[str, Sequence[Row]], options: Mapping[str, Any]) -> Summary:
+def summarise(tables: Tables, options: Options) -> Summary:
     """Peaks, limits and leaks to tables, findings and figures."""
     from .summary import summary
 
-    return summary(tables, options)
+    return summary(tables, values_of(options))
+
+
+def resolve(options: Options, context: Context) -> Options:
+    """Fill in pool and features for the devices and the model at hand."""
+    return Options(**plan.resolve(values_of(options), context))
+
+
+def points(options: Options) -> list[Point]:
+    """Every case: methods, dtypes and sizes."""
+    return [Point(**point) for point in plan.points(values_of(options))]
+
+
+def predict(case: Case[Point], options: Options, context: Context) -> dict[str, str]:
+    """What a case will hold beyond what the process holds before it, phase by phase, and what would fit."""
+    return plan.predict(case.point._asdict(), values_of(options), context)
 
 
 @suite(
@@ -88,65 +102,16 @@ def summarise(tables: Mapping[str, Sequence[Row]], options: Mapping[str, Any]) -
     columns=COLUMNS,
     tables={"limits": LIMITS, "rounds": ROUNDS, "timeline": TIMELINE, "readers": READERS},
     unit="round",
-    units=lambda options: options["rounds"],
-    resolve=points.resolve,
-    points=points.points,
-    predict=lambda case, options, context: points.predict(case.point, options, context),
+    units=lambda options: options.rounds,
+    resolve=resolve,
+    points=points,
+    predict=predict,
     summarise=summarise,
     executor="fresh",
 )
-def memory(
-    case: Case,
-    context: Context,
-    *,
-    methods: Annotated[
-        str,
-        Option(
-            "comma-separated: incremental, published, fused, factored, diagonal; NAME:mask is on a FISH mask",
-            parse=points.parse_methods,
-        ),
-    ] = "published,fused,incremental,incremental:mask",
-    candidates: Annotated[str, Option("n, a sweep; auto suits the device", parse=parse_auto_sweep)] = "auto",
-    classes: Annotated[str, Option("k, a sweep", parse=parse_sweep)] = "10",
-    dim: Annotated[
-        str, Option("d, a sweep; auto is classes × features, for a mask too", parse=parse_auto_sweep)
-    ] = "auto",
-    batch: Annotated[str, Option("B, a sweep", parse=parse_sweep)] = "20",
-    chunk_size: Annotated[str, Option("candidates of a chunk, a sweep", parse=parse_sweep)] = "1024",
-    dtype: Annotated[str, Option("of the selection: float32, float64, or both", parse=parse_dtypes)] = "float32",
-    model: Annotated[
-        str,
-        Option(
-            "see `fbench list models`; auto is a ResNet-18 as wide as classes × features = d", parse=points.check_model
-        ),
-    ] = "auto",
-    features: Annotated[
-        int, Option("h of the automatic network under a mask, and where --dim is auto; 0 is 128", minimum=0)
-    ] = 0,
-    image: Annotated[str, Option("channels × side × side of a pool's image", parse=points.parse_image)] = "3x32x32",
-    labelled: Annotated[int, Option("n_L, candidates that have their labels", minimum=2)] = 100,
-    train_batch: Annotated[int, Option("images in an optimiser's step", minimum=2)] = 32,
-    fisher_samples: Annotated[int, Option("N, images behind the FISH diagonal", minimum=1)] = 128,
-    oversample: Annotated[float, Option("forward picks over B, before the backward removals", minimum=1)] = 2.0,
-    picks: Annotated[
-        int, Option("picks and removals that published, fused and factored take: more need no more memory", minimum=1)
-    ] = 1,
-    rounds: Annotated[int, Option("of every case: what is left of one shows in the next", minimum=1, maximum=1000)] = 5,
-    memory_budget: Annotated[
-        str, Option("what a round may hold, such as 8GiB; what is free where not given", parse=parse_budget)
-    ] = "",
-    malloc: Annotated[
-        str,
-        Option(
-            "on a CPU: returning gives freed blocks back at once, so that resident memory follows what is held; system "
-            "leaves the C library as it is, which keeps many",
-            parse=one_of("--malloc", "system", "returning"),
-        ),
-    ] = "returning",
-    seed: Annotated[int, Option("of images, network and selection", minimum=0, maximum=2**31 - 1)] = 0,
-) -> Iterator[Unit]:
+def measure(case: Case[Point], options: Options, context: Context) -> Iterator[Unit]:
     """One method at one size, a round at a time."""
     from .rounds import Task, run
 
     done = len({row["round"] for row in context.committed.get("results", ())})
-    yield from run(Task(dict(case.point), context.options, context.devices), done)
+    yield from run(Task(case.point._asdict(), values_of(options), context.devices), done)

@@ -6,47 +6,46 @@ Letters as in MATH. torch is not imported: options are parsed without it.
 from __future__ import annotations
 
 import itertools
-import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from fbench.errors import UsageError
 from fbench.harness.contract import Context
-from fbench.harness.registry import MODELS
-from fbench.harness.sweep import parse_names
 from fbench.units import format_bytes
 
-from .spec import PHASES, Spec, parse_method, spec
+from .spec import PHASES, Spec, parse_method
 
 _POOL = {"cpu": 1000, "cuda": 50_000}
 _WIDTH = 128
-_IMAGE = re.compile(r"(?P<channels>[1-9][0-9]{0,3})x(?P<size>[1-9][0-9]{0,3})(?:x(?P<other>[1-9][0-9]{0,3}))?")
 
 
-def parse_methods(text: str) -> tuple[str, ...]:
-    """A comma list of methods, each of them known."""
-    names: tuple[str, ...] = parse_names(text, "method")
-    for name in names:
-        parse_method(name)
-    return names
-
-
-def parse_image(text: str) -> tuple[int, int]:
-    """``3x32x32`` or ``3x32``: channels and the side of a square."""
-    match = _IMAGE.fullmatch(text.strip().lower())
-    if match is None or (match["other"] or match["size"]) != match["size"]:
-        raise UsageError(f"--image {text}: must be channels × a square's side, as 3x32x32")
-    return int(match["channels"]), int(match["size"])
-
-
-def check_model(name: str) -> str:
-    """``auto``, or a registered model."""
-    return name if name == "auto" else MODELS.get(name).name
+def spec_of(point: Mapping[str, Any], options: Mapping[str, Any]) -> Spec:
+    """The round of one case."""
+    method = parse_method(point["method"])
+    own_width = options["model"] == "auto" and not method.masked
+    return Spec(
+        method=method,
+        n=point["candidates"],
+        k=point["classes"],
+        d=point["dim"],
+        h=point["dim"] // point["classes"] if own_width else options["features"],
+        batch=point["batch"],
+        oversample=options["oversample"],
+        chunk_size=point.get("chunk_size") or 1,
+        dtype=point["dtype"],
+        model=options["model"],
+        image=tuple(options["image"]),
+        labelled=options["labelled"],
+        train_batch=options["train_batch"],
+        fisher_samples=options["fisher_samples"],
+        picks=options["picks"],
+        seed=options["seed"],
+    )
 
 
 def unfit(point: Mapping[str, Any], options: Mapping[str, Any]) -> str:
     """Why a case cannot be; empty where it can."""
-    found = spec(point, options)
+    found = spec_of(point, options)
     if found.k < 2:
         return "classes 1: a classifier needs 2 at least"
     if not found.method.masked and found.d % found.k:
@@ -133,7 +132,7 @@ def predict(point: Mapping[str, Any], options: Mapping[str, Any], context: Conte
         return {"note": reason}
     from .model import limits, predicted
 
-    asked = spec(point, options)
+    asked = spec_of(point, options)
     device = context.devices[0]
     phases = predicted(asked, device, context.devices)
     fits = limits(asked, device, options["memory_budget"], context.devices)

@@ -15,8 +15,8 @@ from fbench.measure.memory.watch import MemoryWatch, Round
 
 from .model import Limits, limits, predicted
 from .phases import play
-from .plan import unfit
-from .spec import Spec, spec
+from .plan import spec_of, unfit
+from .spec import Spec
 
 _SPOKEN_OF = {"cpu": ("rss", "used"), "cuda": ("torch", "allocated")}
 """By kind of device, the source and quantity that a prediction is of."""
@@ -35,7 +35,7 @@ class Task:
     @property
     def spec(self) -> Spec:
         """Its sizes."""
-        return spec(self.point, self.options)
+        return spec_of(self.point, self.options)
 
 
 def run(task: Task, done: int) -> Iterator[Unit]:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from fbench.errors import UnknownNameError, UsageError
 from fbench.fisher.planning.fitting import CHUNKED
@@ -96,27 +94,3 @@ class Spec:
         if self.method.engine == "published":
             return Shape(self.n, self.k, self.d)
         return Shape(self.n, self.k - 1, self.d, 0 if self.method.engine == "fused" else self.k)
-
-
-def spec(point: Mapping[str, Any], options: Mapping[str, Any]) -> Spec:
-    """The round of one case."""
-    method = parse_method(point["method"])
-    own_width = options["model"] == "auto" and not method.masked
-    return Spec(
-        method=method,
-        n=point["candidates"],
-        k=point["classes"],
-        d=point["dim"],
-        h=point["dim"] // point["classes"] if own_width else options["features"],
-        batch=point["batch"],
-        oversample=options["oversample"],
-        chunk_size=point.get("chunk_size", 1),
-        dtype=point["dtype"],
-        model=options["model"],
-        image=tuple(options["image"]),
-        labelled=options["labelled"],
-        train_batch=options["train_batch"],
-        fisher_samples=options["fisher_samples"],
-        picks=options["picks"],
-        seed=options["seed"],
-    )

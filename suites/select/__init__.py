@@ -8,22 +8,18 @@ the summary, in words, and never written as if measured.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from dataclasses import replace
-from typing import Annotated, Any
 
 from fbench.errors import UsageError
 from fbench.fisher.selection.trace import CHUNK_SIZE
-from fbench.harness.contract import Case, Column, Context, Option, Row, Summary, Unit
-from fbench.harness.parsing import parse_dtypes
+from fbench.harness.contract import Case, Column, Context, Summary, Tables, Unit
 from fbench.harness.registry import suite
-from fbench.harness.sweep import parse_sweep
-from fbench.learning.arm_options import check_regularisation
+from fbench.harness.suite import values_of
 from fbench.units import format_bytes, format_si
 
 from . import ways
-
-_MOST_CHUNK = 10**9
+from .options import Options, Point
 
 COLUMNS = (
     Column("method", "str", "", "how the batch was chosen; score-… is the batched score alone"),
@@ -58,30 +54,19 @@ COLUMNS = (
 )
 
 
-def summarise(tables: Mapping[str, Sequence[Row]], options: Mapping[str, Any]) -> Summary:
+def summarise(tables: Tables, options: Options) -> Summary:
     """Passes to tables, findings and a figure."""
     from .summary import summary
 
-    return summary(tables["results"], options)
+    return summary(tables["results"], values_of(options))
 
 
-def parse_chunk_size(text: str) -> int:
-    """A whole number; 0 for ``auto``."""
-    if text.strip() == "auto":
-        return 0
-    size = int(text) if text.isascii() and text.isdigit() else 0
-    if not 1 <= size <= _MOST_CHUNK:
-        raise UsageError(f"--chunk-size {text}: must be auto, or a whole number from 1 to {_MOST_CHUNK:,}")
-    return size
-
-
-def resolve(options: dict[str, Any], context: Context) -> dict[str, Any]:
+def resolve(options: Options, context: Context) -> Options:
     """Refuse a grid without one case that could run."""
-    names = ("candidates", "classes", "dim", "batch")
     first = ""
-    for sizes in itertools.product(*(options[name] for name in names)):
-        problem = _problem(dict(zip(names, sizes, strict=True)), options)
-        for name in options["methods"]:
+    for n, k, d, B in itertools.product(options.candidates, options.classes, options.dim, options.batch):
+        problem = _problem(Point("", n, k, d, B, ""), options)
+        for name in options.methods:
             reason = ways.unfit(problem, ways.parse_way(name), ("cpu",))
             if not reason:
                 return options
@@ -89,25 +74,32 @@ def resolve(options: dict[str, Any], context: Context) -> dict[str, Any]:
     raise UsageError(f"nothing can be selected: {first}")
 
 
-def predict(case: Case, options: Mapping[str, Any], context: Context) -> dict[str, str]:
+def predict(case: Case[Point], options: Options, context: Context) -> dict[str, str]:
     """What a case will hold in memory, and the published order's operations a pick to compare with."""
-    problem, way = _problem(case.point, options), ways.parse_way(case.point["method"])
+    problem, way = _problem(case.point, options), ways.parse_way(case.point.method)
     reason = ways.unfit(problem, way, context.devices)
     if reason or way.kind == "random":
         return {"memory": "", "published, a pick": "", "reference": "", "note": reason}
-    way = replace(way, chunk_size=options["chunk_size"] or CHUNK_SIZE)
+    way = replace(way, chunk_size=options.chunk_size or CHUNK_SIZE)
     return {
-        "memory": format_bytes(ways.plan_way(problem, way, case.point["dtype"]).growth),
+        "memory": format_bytes(ways.plan_way(problem, way, case.point.dtype).growth),
         "published, a pick": format_si(ways.published_operations(problem, 1), "FLOP"),
-        "reference": ways.choose_reference(problem, options["reference_budget"]) or "none",
+        "reference": ways.choose_reference(problem, options.reference_budget) or "none",
         "note": "",
     }
 
 
-def _problem(point: Mapping[str, Any], options: Mapping[str, Any]) -> ways.Problem:
-    n, k, d, B = (point[name] for name in ("candidates", "classes", "dim", "batch"))
-    asked = {name: options[name] for name in ("labelled", "regularisation", "oversample", "seed")}
-    return ways.Problem(n, k, d, B, **asked)
+def _problem(point: Point, options: Options) -> ways.Problem:
+    return ways.Problem(
+        n=point.candidates,
+        k=point.classes,
+        d=point.dim,
+        batch=point.batch,
+        labelled=options.labelled,
+        regularisation=options.regularisation,
+        oversample=options.oversample,
+        seed=options.seed,
+    )
 
 
 @suite(
@@ -115,62 +107,19 @@ def _problem(point: Mapping[str, Any], options: Mapping[str, Any]) -> ways.Probl
     "What choosing a batch costs: time, memory and agreement of exact and approximate ways, side by side",
     columns=COLUMNS,
     unit="block",
-    units=lambda options: options["passes"],
+    units=lambda options: options.passes,
     resolve=resolve,
     predict=predict,
     summarise=summarise,
     schedule="blocks",
     executor="worker",
 )
-def select(
-    case: Case,
-    context: Context,
-    *,
-    methods: Annotated[
-        str,
-        Option(
-            "comma-separated: incremental, published, fused, factored, diagonal, topC, binary, pca:H, subsample:N, "
-            "random, score-packed, score-cholesky, score-inverse",
-            parse=ways.parse_ways,
-            axis="method",
-        ),
-    ] = "incremental,published,top2,binary,diagonal,pca,subsample,random",
-    candidates: Annotated[str, Option("n, a sweep", parse=parse_sweep, axis="candidates")] = "2000",
-    classes: Annotated[str, Option("k, a sweep", parse=parse_sweep, axis="classes")] = "10",
-    dim: Annotated[str, Option("d = classes × features, a sweep", parse=parse_sweep, axis="dim")] = "320",
-    batch: Annotated[str, Option("B, a sweep", parse=parse_sweep, axis="batch")] = "20",
-    dtype: Annotated[str, Option("float32, float64, or both", parse=parse_dtypes, axis="dtype")] = "float32",
-    labelled: Annotated[int, Option("n_L, candidates that have their labels", minimum=0)] = 100,
-    regularisation: Annotated[str, Option("λ; rel:c means c · tr F/d", parse=check_regularisation)] = "1",
-    oversample: Annotated[float, Option("forward picks over B, before the backward removals", minimum=1)] = 2.0,
-    passes: Annotated[int, Option("blocks: every case once a block", minimum=1, maximum=1000)] = 5,
-    extrapolate: Annotated[
-        int, Option("picks and removals that published, fused and factored are timed for; 0 takes all", minimum=0)
-    ] = 3,
-    chunk_size: Annotated[
-        str,
-        Option(
-            "candidates of a chunk of published, fused and factored, less where memory does not last; "
-            "auto measures the knee, as `fbench chunksize` does",
-            parse=parse_chunk_size,
-        ),
-    ] = str(CHUNK_SIZE),
-    reference_budget: Annotated[
-        float,
-        Option(
-            "operations that the float64 reference may take: the published order, else the incremental one, "
-            "else none; 0 leaves agreement empty",
-            minimum=0,
-            maximum=1e15,
-        ),
-    ] = 1e12,
-    seed: Annotated[int, Option("of the synthetic pool", minimum=0, maximum=2**31 - 1)] = 0,
-) -> Iterator[Unit]:
+def measure(case: Case[Point], options: Options, context: Context) -> Iterator[Unit]:
     """One way on one problem, a block at a time."""
     from .blocks import Task, run
 
-    problem, way = _problem(case.point, context.options), ways.parse_way(case.point["method"])
-    key = {**case.point, "device": "+".join(context.devices)}
+    problem, way = _problem(case.point, options), ways.parse_way(case.point.method)
+    key = {**case.point._asdict(), "device": "+".join(context.devices)}
     done = len({row["block"] for row in context.committed.get("results", ())})
-    for index, rows in run(Task(way, problem, case.point["dtype"], context.devices, context.options), done):
+    for index, rows in run(Task(way, problem, case.point.dtype, context.devices, values_of(options)), done):
         yield Unit(index, [{**key, **row} for row in rows])

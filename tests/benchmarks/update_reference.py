@@ -45,7 +45,7 @@ def draw(folder: Path) -> None:
     suite = registry.SUITES.get(identity["suite"])
     known = {name: columns for name, columns in suite.all_tables().items() if (folder / f"{name}.csv").exists()}
     rows = {name: table.read(folder / f"{name}.csv", columns) for name, columns in known.items()}
-    summary = suite.summarise(rows, identity["options"])
+    summary = suite.summarise(rows, suite.restored(identity["options"]))
     for figure in summary.figures:
         figures.draw(figure, folder / "figures")
     environment = json.loads((folder / "environment.json").read_text())

@@ -1,0 +1,211 @@
+"""What a suite is: its measure, the types of its options and points, its tables, and how the harness asks it.
+
+``options`` is a frozen dataclass; every field is ``name: Annotated[type, Option(...)] = default`` and becomes an option
+of the command line, a value of ``options.json`` and, with an axis, a coordinate of the grid.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import inspect
+import json
+import math
+from collections import namedtuple
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
+
+from fbench.errors import SweepError, UsageError
+from fbench.harness.contract import Case, Column, Context, Option, Row, Summary, Unit
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """One option as it is typed: the field's name, the type that is read, the default as typed, and its ``Option``."""
+
+    name: str
+    type: type
+    default: Any
+    option: Option
+
+    def read(self, typed: Any) -> Any:
+        """The value that was typed, within its bounds and parsed.
+
+        Raises:
+            UsageError: a number out of bounds, or a text that the option's parser refuses.
+        """
+        option, flag = self.option, flag_of(self.name)
+        if isinstance(typed, float) and not math.isfinite(typed):
+            raise UsageError(f"{flag} {typed}: must be a finite number")
+        if option.minimum is not None and typed < option.minimum:
+            raise UsageError(f"{flag} {typed:g}: must be at least {option.minimum:g}")
+        if option.above is not None and typed <= option.above:
+            raise UsageError(f"{flag} {typed:g}: must be above {option.above:g}")
+        if option.maximum is not None and typed > option.maximum:
+            raise UsageError(f"{flag} {typed:g}: must be at most {option.maximum:g}")
+        if option.parse is None:
+            return typed
+        try:
+            return option.parse(typed)
+        except SweepError as error:  # its caret shows where, not in which of several sweeps
+            raise SweepError(error.text, error.position, f"{flag}: {error.rule}") from None
+
+
+@dataclass(frozen=True)
+class Suite:
+    """A declared suite. Made by ``@suite``; see CONTRIBUTING.md for how to write one.
+
+    ``measure(case, options, context)`` yields one ``Unit`` after another (or returns a list of them),
+    numbered from 0, starting after those in ``context.committed``. ``options`` and ``point`` are the types of the
+    suite's options and of its cases' points; every callable below gets options of that type.
+    ``units(options)`` is how many a case has, where that is known. ``resolve(options, context)`` fills in automatic
+    options and refuses impossible ones, before anything is written. ``points(options)`` gives the points of every
+    case where these are not simply all that the axes span. ``finish(tables, options)`` gives the rows of a finished run
+    as they are to stay, with what only the whole run can tell; it may meet its own work again. ``identify`` gives the
+    key columns of a case's rows where they are not its axes; a faulty case is written with them.
+    ``predict(case, options, context)`` says, for ``--plan``, what a case will cost; ``cost(case, options)`` is that as
+    one number in any unit: dear cases start first, so that processes end together and the time left errs high.
+    ``schedule`` says how cases take turns: ``"cases"`` ends one before the next begins, ``"blocks"`` takes one unit of
+    every case, in shuffled order, again and again, so that a drift of the machine meets all alike.
+    ``executor="worker"`` runs the cases in a spawned process, so that one killed for memory is a row; ``"fresh"`` in
+    one of its own each, so that what a case leaves in memory is never in the next, and takes the schedule ``"cases"``.
+    """
+
+    name: str
+    description: str
+    measure: Callable[..., Iterator[Unit] | Sequence[Unit]]
+    options: type[Any]
+    point: type[Any]
+    columns: tuple[Column, ...]
+    unit: str
+    summarise: Callable[..., Summary]
+    tables: Mapping[str, tuple[Column, ...]] = field(default_factory=dict)
+    units: Callable[[Any], int | None] = lambda options: None
+    resolve: Callable[[Any, Context], Any] = lambda options, context: options
+    points: Callable[[Any], Sequence[Any]] | None = None
+    finish: Callable[[dict[str, list[Row]], Any], dict[str, list[Row]]] = lambda tables, options: tables
+    identify: Callable[[Case[Any]], Sequence[Mapping[str, Any]]] | None = None
+    predict: Callable[..., Mapping[str, str]] | None = None
+    cost: Callable[[Case[Any], Any], float] | None = None
+    schedule: Literal["cases", "blocks"] = "cases"
+    executor: Literal["inline", "worker", "fresh"] = "inline"
+
+    def __post_init__(self) -> None:
+        if self.executor == "fresh" and self.schedule != "cases":
+            raise TypeError(
+                f"suite {self.name}: executor='fresh' ends a case before the next; it takes schedule='cases'"
+            )
+
+    @property
+    def parameters(self) -> tuple[Parameter, ...]:
+        """The options as they are typed, in the order of the fields."""
+        return parameters_of(self.options)
+
+    def all_tables(self) -> dict[str, tuple[Column, ...]]:
+        """Columns of every table that the suite writes: ``results`` first."""
+        return {"results": self.columns, **self.tables}
+
+    def typed(self, **typed: Any) -> Any:
+        """The options with these values as they are typed and all else at its default: checked, parsed, not resolved.
+
+        Raises:
+            UsageError: as ``Parameter.read``.
+        """
+        return self.options(**{p.name: p.read(typed.get(p.name, p.default)) for p in self.parameters})
+
+    def restored(self, stored: Mapping[str, Any]) -> Any:
+        """The options that a run's ``options.json`` holds; one that it does not know yet is at its default."""
+        defaults = {p.name: p for p in self.parameters}
+        values = {name: _tuples(value) for name, value in stored.items() if name in defaults}
+        missing = {name: p.read(p.default) for name, p in defaults.items() if name not in values}
+        return self.options(**values, **missing)
+
+    def grid(self, options: Any) -> list[Case[Any]]:
+        """Every case: what ``points`` gives, or all that the axes span, the first axis varying slowest."""
+        points = self._spanned(options) if self.points is None else self.points(options)
+        return [Case(spell(point._asdict()), point) for point in points]
+
+    def _spanned(self, options: Any) -> list[Any]:
+        points: list[dict[str, Any]] = [{}]
+        for parameter in self.parameters:
+            option = parameter.option
+            if option.axis is None:
+                continue
+            value = getattr(options, parameter.name)
+            values = option.expand(value, options) if option.expand else value
+            points = [{**point, option.axis: coordinate} for point in points for coordinate in values]
+        return [self.point(**point) for point in points]
+
+
+def parameters_of(options: type[Any]) -> tuple[Parameter, ...]:
+    """The options of a dataclass as they are typed, in the order of its fields.
+
+    Raises:
+        TypeError: a field without ``Annotated[type, Option(...)]`` or without a default.
+    """
+    hints = get_type_hints(options, include_extras=True)
+    return tuple(_parameter(options, declared, hints[declared.name]) for declared in dataclasses.fields(options))
+
+
+def _parameter(options: type[Any], declared: dataclasses.Field[Any], hint: Any) -> Parameter:
+    where = f"option {declared.name!r} of {options.__module__}.{options.__name__}"
+    if get_origin(hint) is not Annotated or not isinstance(get_args(hint)[1], Option):
+        raise TypeError(f"{where} has no Annotated[type, Option(...)]")
+    value_type, option = get_args(hint)[:2]
+    default = declared.metadata.get("typed", declared.default)
+    if default is dataclasses.MISSING:
+        raise TypeError(f"{where} has no default")
+    return Parameter(declared.name, str if option.parse else value_type, default, option)
+
+
+def declared_types(measure: Callable[..., Any]) -> tuple[type[Any], type[Any]]:
+    """The types of the options and points that a measure's annotations name.
+
+    A ``case`` annotated without its point's type gets one with a field for every axis.
+
+    Raises:
+        TypeError: no annotated ``case`` and ``options``; options that are no frozen dataclass.
+    """
+    hints = get_type_hints(measure)
+    if list(inspect.signature(measure).parameters) != ["case", "options", "context"] or "options" not in hints:
+        raise TypeError(f"{measure.__name__} must be measure(case, options, context), options annotated with its type")
+    options: Any = hints["options"]
+    if not getattr(getattr(options, "__dataclass_params__", None), "frozen", False):
+        raise TypeError(f"options of {measure.__name__} must be a frozen dataclass, not {options!r}")
+    points = get_args(hints.get("case"))
+    if points and hasattr(points[0], "_fields"):
+        return options, points[0]
+    axes = [p.option.axis for p in parameters_of(options) if p.option.axis]
+    return options, namedtuple("Point", axes)
+
+
+def values_of(options: Any) -> dict[str, Any]:
+    """Every field of the options by its name."""
+    return {declared.name: getattr(options, declared.name) for declared in dataclasses.fields(options)}
+
+
+def stored(options: Any) -> dict[str, Any]:
+    """The options as ``options.json`` holds them: every field by name, tuples as lists."""
+    plain: dict[str, Any] = json.loads(json.dumps(values_of(options), default=str))
+    return plain
+
+
+def _tuples(value: Any) -> Any:
+    """JSON's lists as the tuples that they were."""
+    return tuple(map(_tuples, value)) if isinstance(value, list) else value
+
+
+def flag_of(name: str) -> str:
+    """``train_batch`` as it is typed: ``--train-batch``."""
+    return "--" + name.replace("_", "-")
+
+
+def spell(coordinates: Mapping[str, Any]) -> str:
+    """A point of the grid, or a part of one, as case ids have it: ``kernel=fused dim=64 seeds=0-7``."""
+    return " ".join(f"{axis}={_label(value)}" for axis, value in coordinates.items() if value is not None)
+
+
+def _label(value: Any) -> str:
+    if isinstance(value, tuple) and value:
+        return f"{value[0]}-{value[-1]}" if len(value) > 1 else str(value[0])
+    return str(value)

@@ -1,0 +1,91 @@
+"""The options of ``fbench chunksize``, and the points of its grid. Letters as in MATH."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated, NamedTuple
+
+from fbench.errors import UnknownNameError
+from fbench.harness.contract import Option, typed
+from fbench.harness.parsing import parse_auto_sweep, parse_budget, parse_dtypes
+from fbench.harness.registry import KERNELS, Kernel
+from fbench.harness.sweep import parse_names, parse_sweep
+
+NO_INNER = ":no-inner"
+"""After a kernel's name: without A⁻¹, as the poster's expression has it."""
+
+
+class Timed(NamedTuple):
+    """A kernel as it is timed: with the inner matrix A⁻¹ or without."""
+
+    kernel: Kernel
+    with_inner: bool
+
+
+def parse_kernel(text: str) -> Timed:
+    """``fused`` or ``fused:no-inner``, of any registered kernel.
+
+    Raises:
+        UnknownNameError: no such kernel; with the nearest name.
+    """
+    name = text.removesuffix(NO_INNER)
+    if name not in KERNELS.names():
+        raise UnknownNameError("kernel", text, [*KERNELS.names(), *(each + NO_INNER for each in KERNELS.names())])
+    return Timed(KERNELS.get(name), name == text)
+
+
+def parse_kernels(text: str) -> tuple[str, ...]:
+    """A comma list of kernels, each of them known."""
+    names = parse_names(text, "kernel")
+    for name in names:
+        parse_kernel(name)
+    return names
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """Options of ``fbench chunksize``."""
+
+    kernels: Annotated[
+        tuple[str, ...],
+        Option("comma-separated, see `fbench list kernels`; NAME:no-inner leaves A⁻¹ out", parse=parse_kernels),
+    ] = typed("published,published:no-inner,fused,fused:no-inner,factored,incremental")
+    sizes: Annotated[
+        tuple[int, ...],
+        Option("chunk sizes, a sweep such as 64..4096 or 64..1024:+16; auto doubles", parse=parse_auto_sweep),
+    ] = typed("auto")
+    single: Annotated[
+        tuple[int, ...],
+        Option(
+            "single chunks to time, a sweep; those that predictions need come by themselves", parse=parse_auto_sweep
+        ),
+    ] = typed("auto")
+    candidates: Annotated[tuple[int, ...], Option("n, a sweep; auto suits the machine", parse=parse_auto_sweep)] = (
+        typed("auto")
+    )
+    classes: Annotated[tuple[int, ...], Option("k, a sweep", parse=parse_sweep)] = typed("10")
+    dim: Annotated[tuple[int, ...], Option("d, a sweep", parse=parse_sweep)] = typed("1280")
+    dtype: Annotated[tuple[str, ...], Option("float32, float64, or both", parse=parse_dtypes)] = typed("float32")
+    precision: Annotated[
+        float, Option("width of a median's 95 % interval to stop at, as a share", above=0, maximum=1)
+    ] = 0.05
+    max_time: Annotated[
+        float, Option("seconds that all points together may be timed for", above=0, maximum=604_800)
+    ] = 62.0
+    memory_budget: Annotated[
+        int | None,
+        Option("what a chunk's temporaries may take, such as 500MB; the knee stays under it", parse=parse_budget),
+    ] = typed("")
+    seed: Annotated[int, Option("of the synthetic pool and of the order", minimum=0, maximum=2**31 - 1)] = 0
+
+
+class Point(NamedTuple):
+    """A case: a kernel on a problem, a ``sweep`` over a pool or a ``single`` chunk alone, at a chunk size."""
+
+    kernel: str
+    dtype: str
+    classes: int
+    dim: int
+    phase: str
+    candidates: int
+    chunk_size: int

@@ -1,0 +1,28 @@
+"""The options of ``fbench compare``: those of every arm, and the questions asked of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated
+
+from fbench.harness.contract import Option, typed
+from fbench.learning import arm_options as arm
+
+QUESTIONS = "bait+fish >= bait, bait+fish > bait+random-mask, bait+fish > random"
+"""The poster's, in a fixed sequence."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options(arm.ArmOptions):
+    """Options of ``fbench compare``; ``margin`` is an area under the learning curve."""
+
+    strategies: arm.Strategies = typed("random,bait,bait+fish,bait+random-mask")
+    fisher_samples: Annotated[int, Option("N, images behind the FISH diagonal, a random draw", minimum=1)] = 1024
+    margin: Annotated[float, Option("non-inferiority margin in AULC, fixed before the run", above=0)] = 0.005
+    drift: Annotated[
+        bool,
+        Option("watch every arm's FISH mask, as `fbench drift` does: by the halves of its draw, without retraining"),
+    ] = False
+    questions: Annotated[str, Option("fixed sequence of tests: 'A >= B' is not inferior, 'A > B' is better")] = (
+        QUESTIONS
+    )

@@ -1,0 +1,79 @@
+"""The options of ``fbench drift``: those of every arm, and what is watched."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated
+
+from fbench.errors import UsageError
+from fbench.harness.contract import Option, typed
+from fbench.harness.parsing import parse_auto_sweep, read_fraction, some_of
+from fbench.harness.sweep import parse_sweep
+from fbench.learning import arm_options as arm
+
+
+def parse_fractions(text: str) -> tuple[float, ...]:
+    """Comma-separated decimals above 0 and at most 1, in the order typed; none for ``auto``."""
+    if text.strip() == "auto":
+        return ()
+    fractions = []
+    for item in text.split(","):
+        fraction = read_fraction(item)
+        if fraction is None:
+            raise UsageError(f"--fractions {item.strip() or text!r}: must be above 0 and at most 1, as 0.01,0.05")
+        fractions.append(fraction)
+    return tuple(dict.fromkeys(fractions))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options(arm.ArmOptions):
+    """Options of ``fbench drift``; ``margin`` is an overlap."""
+
+    strategies: arm.Strategies = typed("random")
+    seeds: arm.Seeds = 3
+    model: arm.Model = "thin-resnet18"
+    epochs: arm.Epochs = 20
+    fractions: Annotated[
+        tuple[float, ...],
+        Option(
+            "q, weights that a mask keeps, as 0.01,0.05, the one to speak of first; auto is --mask-fraction and "
+            "0.01,0.02,0.05,0.2 above it",
+            parse=parse_fractions,
+        ),
+    ] = typed("auto")
+    rules: Annotated[
+        tuple[str, ...],
+        Option(
+            "global: the largest over the network; layer: the same fraction of every layer; or both",
+            parse=some_of("--rules", "global", "layer"),
+        ),
+    ] = typed("global")
+    classifier: Annotated[
+        tuple[str, ...],
+        Option(
+            "kept whole by every mask, and in no overlap; or free; or both",
+            parse=some_of("--classifier", "kept", "free"),
+        ),
+    ] = typed("kept")
+    fisher_samples: Annotated[
+        tuple[int, ...],
+        Option(
+            "N, images behind each of two masks of a network; a sweep; auto is 1,024, or a tenth of what there is",
+            parse=parse_auto_sweep,
+        ),
+    ] = typed("auto")
+    redraws: Annotated[
+        tuple[int, ...],
+        Option("R, pairs of disjoint draws that overlaps are averaged over; a sweep", parse=parse_sweep),
+    ] = typed("1")
+    retrain: Annotated[
+        int,
+        Option(
+            "1: train every network once more on the same labels, for the floor of training; 0: do not",
+            minimum=0,
+            maximum=1,
+        ),
+    ] = 1
+    margin: Annotated[
+        float, Option("overlap that counts: a mask has settled where new labels move it by less", above=0)
+    ] = 0.05
