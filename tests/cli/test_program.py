@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from dataclasses import replace
+from typing import NamedTuple
 
 import psutil
 import pytest
@@ -248,9 +249,16 @@ WIDE = (*PHASES, "largest chunk", "largest pool", "note")
 REASON = "dim 13 is not a multiple of classes 10: d of the last layer is classes × features; choose 10 or 20"
 
 
+class WidePoint(NamedTuple):
+    method: str
+    dtype: str
+    size: int
+    seeds: tuple[int, ...]
+
+
 def points_of(options):
     methods = ("incremental", "published:no-inner", "fused")
-    return [{"method": m, "dtype": "float32", "size": s, "seeds": (0, 1, 2)} for m in methods for s in options["sizes"]]
+    return [WidePoint(m, "float32", s, (0, 1, 2)) for m in methods for s in options.sizes]
 
 
 @pytest.fixture
@@ -273,10 +281,10 @@ def plan(call, toy_file, monkeypatch):
 
 
 def wide(case, options, context):
-    if case.point["size"] == 13:
+    if case.point.size == 13:
         return {**dict.fromkeys(WIDE, ""), "note": REASON}
-    chunk = "" if case.point["method"] == "incremental" else "1,024"
-    sizes = {name: f"{case.point['size'] * number} MiB" for number, name in enumerate(PHASES)}
+    chunk = "" if case.point.method == "incremental" else "1,024"
+    sizes = {name: f"{case.point.size * number} MiB" for number, name in enumerate(PHASES)}
     return {**sizes, "largest chunk": chunk, "largest pool": "50,000", "note": ""}
 
 
@@ -299,7 +307,7 @@ def test_places_in_blocks_are_equal(plan):
     """Numbers are compared downwards, whatever a case lacks."""
 
     def predict(case, options, context):
-        return {**wide(case, options, context), **({"train": ""} if case.point["method"] == "fused" else {})}
+        return {**wide(case, options, context), **({"train": ""} if case.point.method == "fused" else {})}
 
     lines = plan(predict, 80)
     assert sum("train" in line for line in lines) == 2
@@ -309,8 +317,8 @@ def test_places_in_blocks_are_equal(plan):
 
 def test_a_plan_that_fits_is_a_table(plan):
     def predict(case, options, context):
-        ready = {"empty": "", "a pass": f"{case.point['size']} FLOP"}
-        return ready if case.point["method"] == "incremental" else {**ready, "for": "2 s", "note": REASON}
+        ready = {"empty": "", "a pass": f"{case.point.size} FLOP"}
+        return ready if case.point.method == "incremental" else {**ready, "for": "2 s", "note": REASON}
 
     assert plan(predict, 120, "5") == [
         "In every case: dtype=float32 size=5 seeds=0-2",

@@ -6,6 +6,7 @@ import os
 import textwrap
 from collections import Counter
 from dataclasses import replace
+from typing import NamedTuple
 
 import psutil
 import pytest
@@ -15,8 +16,14 @@ from fbench.harness import registry
 from fbench.harness.contract import Case, Context, Unit
 from fbench.harness.executors import Event, Fault, Job, Turns, fault_of, inline, workers
 from fbench.harness.history import History
+from fbench.harness.suite import values_of
 
-CASES = [Case(f"n={n}", {"n": n}) for n in range(5)]
+
+class Numbered(NamedTuple):
+    n: int
+
+
+CASES = [Case(f"n={n}", Numbered(n)) for n in range(5)]
 
 
 @pytest.fixture(autouse=True)
@@ -37,11 +44,11 @@ def taken(schedule, lengths, lanes=1, seed=0):
                 idle.add(lane)
                 continue
             assert lane not in idle, "a lane that had no more got one"
-            if seen[case.id] == lengths[case.point["n"]]:
+            if seen[case.id] == lengths[case.point.n]:
                 turns.end(lane, case)
             else:
                 seen[case.id] += 1
-                order.append((lane, case.point["n"]))
+                order.append((lane, case.point.n))
     return order
 
 
@@ -115,11 +122,8 @@ def test_what_the_system_says():
 
 def job_of(toy, suite, **options):
     found = registry.SUITES.get(suite)
-    given = found.resolve(
-        {p.name: p.option.parse(p.default) if p.option.parse else p.default for p in found.parameters}, Context()
-    )
-    given = {**given, **options}
-    return Job(suite, given, Context(options=given), 1, (toy,)), found.grid(given)
+    chosen = replace(found.typed(), **options)
+    return Job(suite, values_of(chosen), Context(), 1, (toy,)), found.grid(chosen)
 
 
 def collect(job, cases, count=0, seed=0):
@@ -228,22 +232,22 @@ PIDS = """
 
     toy = SUITES.get("toy")
 
-    def pids(case, context, **options):
-        for unit in toy.measure(case, context, **options):
+    def pids(case, options, context):
+        for unit in toy.measure(case, options, context):
             yield replace(unit, rows=[{**row, "value": os.getpid()} for row in unit.rows])
 
-    def parent(case, context, **options):
+    def parent(case, options, context):
         spawn = multiprocessing.get_context("spawn")
         ours, theirs = spawn.Pipe()
         child = spawn.Process(target=theirs.poll, args=(60,))  # ends with the pipe
         child.start()
         theirs.close()
-        yield Unit(0, [{"size": case.point["size"], "value": child.pid}])
-        if case.point["size"] == 2:
+        yield Unit(0, [{"size": case.point.size, "value": child.pid}])
+        if case.point.size == 2:
             os.kill(os.getpid(), signal.SIGKILL)
         ours.close()
         child.join()
-        yield Unit(1, [{"size": case.point["size"], "value": child.exitcode}])
+        yield Unit(1, [{"size": case.point.size, "value": child.exitcode}])
 
     for executor in ("worker", "fresh"):
         SUITES.add(replace(toy, name=f"{executor}pids", measure=pids, executor=executor))

@@ -3,24 +3,31 @@
 from __future__ import annotations
 
 import itertools
+from typing import NamedTuple
 
 import pytest
 
 from fbench.harness.contract import Case, Column, Summary, Unit
 from fbench.harness.history import History
-from fbench.harness.registry import Suite
+from fbench.harness.suite import Suite
+
+
+class Sized(NamedTuple):
+    size: int
+
 
 SUITE = Suite(
     name="toy",
     description="",
     measure=lambda: iter(()),
-    parameters=(),
+    options=object,
+    point=Sized,
     columns=(Column("step", "int", "", ""),),
     unit="step",
     summarise=lambda rows, options: Summary(),
     tables={"extra": (Column("step", "int", "", ""),)},
 )
-A, B = Case("size=1", {"size": 1}), Case("size=2", {"size": 2})
+A, B = Case("size=1", Sized(1)), Case("size=2", Sized(2))
 
 
 def row(case, step, status="ok", **more):

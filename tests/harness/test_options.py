@@ -59,4 +59,4 @@ def test_a_suite_without_its_unit_column():
 
 def test_a_thousand_seeds_are_the_most():
     with pytest.raises(UsageError, match="--seeds 1001: must be at most 1000"):
-        options._value(next(p for p in SUITE.parameters if p.name == "seeds"), 1001)
+        SUITE.typed(seeds=1001)

@@ -4,150 +4,24 @@ import subprocess
 import sys
 from importlib.metadata import EntryPoint, EntryPoints
 from types import SimpleNamespace
-from typing import Annotated
 
 import pytest
 
 from fbench.errors import UnknownNameError, UsageError
 from fbench.harness import registry
-from fbench.harness.contract import Column, Context, Option, Summary
+from fbench.harness.contract import Column
 from fbench.harness.registry import Registry, Strategy
 
 COLUMNS = (Column("value", "float", "", "any"),)
-
-
-@pytest.fixture
-def declare(registries):
-    """Declares a suite on a measure, and gives it."""
-
-    def declared(measure, **more):
-        given = registry.suite(
-            "mine", "about it", columns=COLUMNS, unit="step", summarise=lambda rows, options: Summary(), **more
-        )(measure)
-        assert given is measure
-        return registry.SUITES.get("mine")
-
-    return declared
-
-
-def test_options_are_read_off_the_measure(declare):
-    size, often = Option("sizes", parse=int, axis="size"), Option("how often", minimum=1)
-
-    def measure(case, context, *, size: Annotated[str, size] = "1,2", often: Annotated[int, often] = 3):
-        return ()
-
-    found = declare(measure)
-    assert [(p.name, p.type, p.default, p.option) for p in found.parameters] == [
-        ("size", str, "1,2", size),
-        ("often", int, 3, often),
-    ]
-    assert (found.name, found.description, found.unit) == ("mine", "about it", "step")
-    assert found.measure is measure
-
-
-def test_every_table_has_the_common_columns(declare):
-    found = declare(lambda case, context: (), tables={"side": (Column("item", "int", "", ""),)})
-    tables = {name: [column.name for column in columns] for name, columns in found.all_tables().items()}
-    assert tables == {"results": ["case", "value", "status", "reason"], "side": ["case", "item"]}
-    assert next(iter(tables)) == "results"
-
-
-def test_defaults_of_a_suite(declare):
-    found = declare(lambda case, context: ())
-    assert (found.units({}), found.resolve({"a": 1}, Context())) == (None, {"a": 1})
-    assert (found.points, found.finish({"results": []}, {"a": 1})) == (None, {"results": []})
-    assert (found.schedule, found.executor, found.identify, found.predict, found.cost) == (
-        "cases",
-        "inline",
-        *[None] * 3,
-    )
-
-
-def test_fresh_processes_and_blocks_exclude_each_other(declare):
-    assert declare(lambda case, context: (), executor="fresh").schedule == "cases"
-    with pytest.raises(TypeError, match=r"suite mine: executor='fresh' ends a case .*; it takes schedule='cases'"):
-        declare(lambda case, context: (), executor="fresh", schedule="blocks")
-
-
-def test_a_point_is_spelled_as_its_case():
-    assert (
-        registry.spell({"kind": "a", "size": 20, "seeds": (0, 1, 2), "ids": (4,)}) == "kind=a size=20 seeds=0-2 ids=4"
-    )
-    assert registry.spell({}) == ""
-
-
-def test_an_option_without_a_declaration(declare):
-    def measure(case, context, *, size: int = 1):
-        return ()
-
-    with pytest.raises(TypeError, match=r"option 'size' of measure has no Annotated\[type, Option\(\.\.\.\)\]"):
-        declare(measure)
-
-
-def test_the_first_axis_varies_slowest(declare):
-    def measure(
-        case,
-        context,
-        *,
-        kind: Annotated[str, Option("", axis="kind")] = "",
-        loud: Annotated[bool, Option("no axis")] = False,
-        size: Annotated[str, Option("", axis="size")] = "",
-    ):
-        return ()
-
-    found = declare(measure)
-    cases = found.grid({"kind": ("a", "b"), "loud": True, "size": (1, 20)})
-    assert [case.id for case in cases] == ["kind=a size=1", "kind=a size=20", "kind=b size=1", "kind=b size=20"]
-    assert cases[1].point == {"kind": "a", "size": 20}
-    assert found.grid({"kind": (), "loud": True, "size": (1,)}) == []
-
-
-def test_an_axis_may_expand_by_other_options(declare):
-    def blocks(count, options):
-        return [tuple(range(at, min(at + options["by"], count))) for at in range(0, count, options["by"])]
-
-    def measure(
-        case,
-        context,
-        *,
-        seeds: Annotated[int, Option("", axis="seeds", expand=blocks)] = 5,
-        by: Annotated[int, Option("")] = 2,
-    ):
-        return ()
-
-    cases = declare(measure).grid({"seeds": 5, "by": 2})
-    assert [case.id for case in cases] == ["seeds=0-1", "seeds=2-3", "seeds=4"]
-    assert [case.point["seeds"] for case in cases] == [(0, 1), (2, 3), (4,)]
-
-
-def test_points_stand_in_for_the_axes(declare):
-    """Where cases are not simply all that the axes span."""
-
-    def measure(case, context, *, sizes: Annotated[str, Option("", axis="size")] = ""):
-        return ()
-
-    def points(options):
-        return [{"phase": "sweep", "size": size} for size in options["sizes"]] + [{"phase": "single", "size": 1}]
-
-    found = declare(measure, points=points)
-    cases = found.grid({"sizes": (3, 20)})
-    assert [case.id for case in cases] == ["phase=sweep size=3", "phase=sweep size=20", "phase=single size=1"]
-    assert cases[2].point == {"phase": "single", "size": 1}
-
-
-def test_no_axes_give_one_case(declare):
-    [case] = declare(lambda case, context: ()).grid({})
-    assert (case.id, case.point) == ("", {})
 
 
 def test_case_ids_are_distinct():
     """What is on disk is known by them."""
     from fbench.suites import compare
 
-    assert compare.compare is registry.SUITES.get("compare").measure
-    options = {"strategies": ("random", "bait"), "seeds": 19, "model": "small"}
     suite = registry.SUITES.get("compare")
-    ids = [case.id for case in suite.grid({**{p.name: p.default for p in suite.parameters}, **options})]
+    assert compare.measure is suite.measure
+    ids = [case.id for case in suite.grid(suite.typed(strategies="random,bait", seeds=19, model="small"))]
     assert len(ids) == len(set(ids)) >= 6
 
 
@@ -305,9 +179,10 @@ def test_a_file_that_repeats_a_name(registries, tmp_path):
 
 MINE = '''
 """One of each, by the same decorators as fbench's own."""
+from dataclasses import dataclass
 from typing import Annotated
 
-from fbench.harness.contract import Column, Option, Summary, Unit
+from fbench.harness.contract import Case, Column, Option, Summary, Unit
 from fbench.harness.registry import dataset, model, strategy, suite
 
 
@@ -345,9 +220,14 @@ def say(rows, options):
 COLUMNS = (Column("step", "int", "", ""), Column("value", "float", "", ""))
 
 
+@dataclass(frozen=True)
+class Options:
+    value: Annotated[float, Option("any")] = 0.5
+
+
 @suite("nothing", "yields a row", columns=COLUMNS, unit="step", summarise=say)
-def nothing(case, context, *, value: Annotated[float, Option("any")] = 0.5):
-    return [Unit(0, [{"value": value}])]
+def nothing(case: Case, options: Options, context):
+    return [Unit(0, [{"value": options.value}])]
 '''
 
 

@@ -49,8 +49,7 @@ class Listener:
 
 
 def options_of(suite, **typed):
-    values = {p.name: typed.get(p.name, p.default) for p in suite.parameters}
-    return {p.name: p.option.parse(values[p.name]) if p.option.parse else values[p.name] for p in suite.parameters}
+    return suite.typed(**typed)
 
 
 def drive(out, name="toy", listener=None, *, loads=(), settings=None, **typed):
@@ -106,7 +105,9 @@ def test_any_order_at_all_gives_the_same_tables(tmp_path, monkeypatch):
     drive(tmp_path / "whole")
 
     def shuffled(job, cases, committed, seed):
-        units = {case.id: list(registry.SUITES.get("toy").measure(case, job.context, **job.options)) for case in cases}
+        suite = registry.SUITES.get("toy")
+        options = suite.options(**job.options)
+        units = {case.id: list(suite.measure(case, options, job.context)) for case in cases}
         turns = [case for case in cases for _ in range(3)]
         random.Random(seed_of_this).shuffle(turns)
         for case in turns:
@@ -524,9 +525,9 @@ def test_a_row_of_its_own_status_is_kept(tmp_path, monkeypatch):
     """``skipped``, with the reason, is a measure's to say."""
     suite = registry.SUITES.get("toy")
 
-    def measure(case, context, **options):
-        yield Unit(0, [{"size": case.point["size"], "status": "skipped", "reason": "odd"}])
-        yield Unit(1, [{"size": case.point["size"], "value": 1.0}])
+    def measure(case, options, context):
+        yield Unit(0, [{"size": case.point.size, "status": "skipped", "reason": "odd"}])
+        yield Unit(1, [{"size": case.point.size, "value": 1.0}])
 
     monkeypatch.setitem(registry.SUITES._values, "toy", replace(suite, measure=measure, units=lambda options: 2))
     rows = drive(tmp_path / "run")["results"]
@@ -541,7 +542,7 @@ def finished_with_ranks(tables, options):
         {**row, "reason": f"{good.index(row['value']) + 1} of {len(good)}"} if row["status"] == "ok" else row
         for row in tables["results"]
     ]
-    last = {row["case"]: {**row, "step": options["steps"]} for row in tables["extra"]}
+    last = {row["case"]: {**row, "step": options.steps} for row in tables["extra"]}
     return {"results": results, "extra": list(last.values())}
 
 
@@ -594,8 +595,8 @@ def test_cases_may_say_themselves_what_they_still_take(tmp_path, monkeypatch):
     """Two seconds, one, none; cases that have not begun take as long as the others said at first."""
     suite = registry.SUITES.get("toyopen")
 
-    def measure(case, context, **options):
-        for unit in suite.measure(case, context, **options):
+    def measure(case, options, context):
+        for unit in suite.measure(case, options, context):
             yield replace(unit, left_s=2.0 - unit.index)
 
     monkeypatch.setitem(registry.SUITES._values, "toyopen", replace(suite, measure=measure))
@@ -607,9 +608,9 @@ def test_cases_may_say_themselves_what_they_still_take(tmp_path, monkeypatch):
 def test_a_measure_knows_devices_and_threads(tmp_path, monkeypatch):
     suite, seen = registry.SUITES.get("toy"), []
 
-    def measure(case, context, **options):
+    def measure(case, options, context):
         seen.append((context.devices, context.threads))
-        return suite.measure(case, context, **options)
+        return suite.measure(case, options, context)
 
     monkeypatch.setitem(registry.SUITES._values, "toy", replace(suite, measure=measure))
     drive(tmp_path / "run", settings=Settings(out=tmp_path / "run", threads=2, devices=("cpu", "cpu")), sizes="1")
