@@ -37,10 +37,10 @@ def list_names(words: list[str]) -> int:
         raise UnknownNameError("kind", kind, registry.REGISTRIES)
     grid = RichTable("kind", "name", "", box=None)
     for title in [kind] if kind else registry.REGISTRIES:
-        found = registry.REGISTRIES[title]
-        for value in found:
+        named = registry.REGISTRIES[title]
+        for value in named:
             grid.add_row(title, value.name, escape(value.description))
-        for point, reason in found.broken.items():
+        for point, reason in named.broken.items():
             show_warning(f"{title} of {point} could not be loaded: {reason}")
     out.print(grid)
     return 0
@@ -53,18 +53,18 @@ def doctor(words: list[str]) -> int:
 
     marks = {"ok": "[green]ok[/]", "warn": "[yellow]limited[/]", "missing": "[red]missing[/]"}
     grid = RichTable("", "check", "found", "what to do", box=None)
-    found = checks()
-    for check in found:
+    results = checks()
+    for check in results:
         grid.add_row(marks[check.status], check.name, escape(check.detail), escape(check.remedy))
     out.print(grid)
-    return USAGE if any(check.status == "missing" for check in found) else 0
+    return USAGE if any(check.status == "missing" for check in results) else 0
 
 
 def columns(words: list[str]) -> int:
     """Every column that a suite writes, its type, unit and meaning: fbench columns [SUITE]."""
     suite = _word("columns", words)
     for chosen in [registry.SUITES.get(suite)] if suite else registry.SUITES:
-        for name, own in chosen.all_tables().items():
+        for name, declared in chosen.all_tables().items():
             grid = RichTable(
                 "column",
                 "type",
@@ -74,7 +74,7 @@ def columns(words: list[str]) -> int:
                 title=f"{chosen.name}: {name}.csv",
                 title_justify="left",
             )
-            for column in own:
+            for column in declared:
                 grid.add_row(column.name, column.type, column.unit, escape(column.meaning))
             out.print(grid, "")
     return 0

@@ -49,18 +49,18 @@ def fixed_command(function: Callable[[list[str]], int]) -> Callable[..., int]:
     return command
 
 
-def suite_command(suite: Suite, conduct: Callable[[Mapping[str, Any], Set[str]], int]) -> Callable[..., int]:
+def suite_command(suite: Suite, run_suite: Callable[[Mapping[str, Any], Set[str]], int]) -> Callable[..., int]:
     """A function whose signature typer reads: the suite's options, then how to run."""
     import typer
 
     def command(context: typer.Context, **typed: Any) -> int:
-        given = {name for name in typed if getattr(context.get_parameter_source(name), "name", "") == "COMMANDLINE"}
-        return conduct(typed, given)
+        sources = {name: getattr(context.get_parameter_source(name), "name", "") for name in typed}
+        return run_suite(typed, {name for name, source in sources.items() if source == "COMMANDLINE"})
 
-    own = [_parameter(p.name, p.type, p.default, p.option.help) for p in suite.parameters]
+    declared = [_parameter(p.name, p.type, p.default, p.option.help) for p in suite.parameters]
     more = [_parameter(name, *spec) for name, spec in RUN_OPTIONS.items()]
     first = inspect.Parameter("context", inspect.Parameter.POSITIONAL_OR_KEYWORD, annotation=typer.Context)
-    signature = inspect.Signature([first, *own, *more])
+    signature = inspect.Signature([first, *declared, *more])
     command.__signature__ = signature  # type: ignore[attr-defined]
     command.__annotations__ = {p.name: p.annotation for p in signature.parameters.values()}
     return command

@@ -13,7 +13,7 @@ from typing import Any
 from fbench.cli.commands import FIXED, pick
 from fbench.cli.console import INTERNAL, INTERRUPTED, USAGE, complain, show_warning
 from fbench.cli.parameters import fixed_command, pick_command, suite_command
-from fbench.cli.report import conduct
+from fbench.cli.report import run_suite
 from fbench.errors import FbenchError, UsageError
 from fbench.harness import registry
 
@@ -95,7 +95,7 @@ def build(loads: tuple[Path, ...]) -> Callable[..., Any]:
         app.command(name, help=function.__doc__, context_settings={"allow_extra_args": True})(fixed_command(function))
     app.command("pick", help=pick.__doc__)(pick_command(pick))
     for suite in registry.SUITES:
-        app.command(suite.name, help=suite.description)(suite_command(suite, partial(conduct, suite, loads)))
+        app.command(suite.name, help=suite.description)(suite_command(suite, partial(run_suite, suite, loads)))
     return typer.main.get_command(app)
 
 

@@ -18,12 +18,12 @@ if TYPE_CHECKING:
     from fbench.harness.runner import Settings
 
 
-def conduct(suite: Suite, loads: tuple[Path, ...], typed: Mapping[str, Any], given: Set[str]) -> int:
+def run_suite(suite: Suite, loads: tuple[Path, ...], typed: Mapping[str, Any], by_hand: Set[str]) -> int:
     """One run of a suite, from what was typed to the exit code."""
     from fbench.harness import options, runner
     from fbench.harness.contract import Context
 
-    typed = options.read_numbers(suite, options.apply_preset(suite, typed, given))
+    typed = options.read_numbers(suite, options.apply_preset(suite, typed, by_hand))
     settings = options.settings(suite, typed, loads)
     resolved = options.resolve_options(suite, typed, Context(settings.devices, settings.threads))
     if typed["dry_run"]:

@@ -60,7 +60,7 @@ def fault_of(error: Exception) -> Fault:
     reason = (str(error).splitlines() or [""])[0]
     text = f"{type(error).__name__}: {reason}" if reason else type(error).__name__
     memory = isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError"
-    memory = memory or any(said in str(error).lower() for said in _OUT_OF_MEMORY)
+    memory = memory or any(phrase in str(error).lower() for phrase in _OUT_OF_MEMORY)
     return Fault("oom" if memory else "failed", text)
 
 
@@ -122,7 +122,7 @@ class _Host:
 
     def _check(self, unit: Unit) -> None:
         """Columns that the suite did not declare are the suite's fault, or its plug-in's: the case's row says so."""
-        declared = {name: {column.name for column in own} for name, own in self._suite.all_tables().items()}
+        declared = {name: {column.name for column in columns} for name, columns in self._suite.all_tables().items()}
         for name, rows in {"results": unit.rows, **unit.tables}.items():
             unknown = {key for row in rows for key in row} - declared.get(name, set())
             if unknown:

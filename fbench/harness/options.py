@@ -23,8 +23,8 @@ _LONG = 32
 """A plan's text of more letters than this stands below its case: it is a sentence, and may take several lines."""
 
 
-def apply_preset(suite: Suite, typed: Mapping[str, Any], given: Set[str]) -> dict[str, Any]:
-    """The typed options, the preset's values in place of defaults; what was ``given`` by hand wins.
+def apply_preset(suite: Suite, typed: Mapping[str, Any], by_hand: Set[str]) -> dict[str, Any]:
+    """The typed options, the preset's values in place of defaults; the options typed ``by_hand`` win.
 
     Raises:
         UsageError: the preset is another suite's.
@@ -35,7 +35,7 @@ def apply_preset(suite: Suite, typed: Mapping[str, Any], given: Set[str]) -> dic
     preset = PRESETS.get(typed["preset"])
     if preset.suite != suite.name:
         raise UsageError(f"--preset {preset.name} is for `fbench {preset.suite}`, not `fbench {suite.name}`")
-    return {**typed, **{name: value for name, value in preset.options.items() if name not in given}}
+    return {**typed, **{name: value for name, value in preset.options.items() if name not in by_hand}}
 
 
 def read_numbers(suite: Suite, typed: Mapping[str, Any]) -> dict[str, Any]:
@@ -126,8 +126,8 @@ def plan_lines(suite: Suite, options: Any, devices: Sequence[str], width: int) -
     ids = [spell({axis: value for axis, value in point.items() if axis not in common}) for point in points]
     first = _wrapped(f"In every case: {spell(common)}", width) if common else []
     units = suite.units(options)
-    each = f" of {units} {suite.unit}s" if units else ""
-    last = f"{len(cases)} case{'' if len(cases) == 1 else 's'}{each} on {'+'.join(devices)}; nothing was run."
+    length = f" of {units} {suite.unit}s" if units else ""
+    last = f"{len(cases)} case{'' if len(cases) == 1 else 's'}{length} on {'+'.join(devices)}; nothing was run."
     return [*first, *_costs(ids, costs, width), last]
 
 

@@ -37,27 +37,27 @@ class Named(Protocol):
         """One line for ``fbench list``."""
 
 
-T = TypeVar("T", bound=Named)
-F = TypeVar("F", bound=Callable[..., Any])
+_T = TypeVar("_T", bound=Named)
+_F = TypeVar("_F", bound=Callable[..., Any])
 
 
-class Registry(Generic[T]):
+class Registry(Generic[_T]):
     """The values of one kind, by name; entry points of ``group`` are loaded at the first look."""
 
     def __init__(self, kind: str, group: str | None = None) -> None:
         self.kind, self.group = kind, group
         self.broken: dict[str, str] = {}
-        self._values: dict[str, T] = {}
+        self._values: dict[str, _T] = {}
         self._discovered = group is None
 
-    def add(self, value: T) -> T:
+    def add(self, value: _T) -> _T:
         """Register ``value``; a name taken twice is refused, since the second would hide the first."""
         if value.name in self._values:
             raise UsageError(f"{self.kind} {value.name!r} is registered twice; rename one of them")
         self._values[value.name] = value
         return value
 
-    def get(self, name: str) -> T:
+    def get(self, name: str) -> _T:
         """The value called ``name``.
 
         Raises:
@@ -68,7 +68,7 @@ class Registry(Generic[T]):
             raise UnknownNameError(self.kind, name, self._values)
         return self._values[name]
 
-    def __iter__(self) -> Iterator[T]:
+    def __iter__(self) -> Iterator[_T]:
         self._discover()
         return iter([self._values[name] for name in sorted(self._values)])
 
@@ -198,7 +198,7 @@ def suite(
     summarise: Callable[..., Summary],
     tables: Mapping[str, Sequence[Column]] | None = None,
     **more: Any,
-) -> Callable[[F], F]:
+) -> Callable[[_F], _F]:
     """Declare a suite on its ``measure(case, options, context)``.
 
     The annotations of ``measure`` say the rest: ``options`` is a frozen dataclass whose fields are the suite's options,
@@ -210,7 +210,7 @@ def suite(
         TypeError: annotations from which no options or points can be read.
     """
 
-    def declare(measure: F) -> F:
+    def declare(measure: _F) -> _F:
         options, point = declared_types(measure)
         side = {table: (COMMON_COLUMNS[0], *declared) for table, declared in (tables or {}).items()}
         SUITES.add(
@@ -232,23 +232,23 @@ def suite(
     return declare
 
 
-def strategy(name: str, description: str, *, plan: Callable[..., Any] | None = None) -> Callable[[F], F]:
+def strategy(name: str, description: str, *, plan: Callable[..., Any] | None = None) -> Callable[[_F], _F]:
     """Register ``propose(state, batch_size)`` as a strategy."""
     return _registers(lambda function: STRATEGIES.add(Strategy(name, description, function, plan)))
 
 
-def dataset(name: str, description: str, *, in_folder: bool = True) -> Callable[[F], F]:
+def dataset(name: str, description: str, *, in_folder: bool = True) -> Callable[[_F], _F]:
     """Register ``load(folder, download)`` as a data set."""
     return _registers(lambda function: DATASETS.add(Dataset(name, description, function, in_folder)))
 
 
-def model(name: str, description: str, *, block: int = 1) -> Callable[[F], F]:
+def model(name: str, description: str, *, block: int = 1) -> Callable[[_F], _F]:
     """Register ``build(replicas, channels, size, classes)`` as a model."""
     return _registers(lambda function: MODELS.add(Model(name, description, function, block)))
 
 
-def _registers(add: Callable[[Callable[..., Any]], Any]) -> Callable[[F], F]:
-    def decorate(function: F) -> F:
+def _registers(add: Callable[[Callable[..., Any]], Any]) -> Callable[[_F], _F]:
+    def decorate(function: _F) -> _F:
         add(function)
         return function
 

@@ -95,14 +95,14 @@ def place(suite: Suite, identity: Mapping[str, Any], settings: Settings) -> tupl
     with folder.writing(path):
         if not path.exists() or _is_blank(path):
             return path, False
-    found = folder.identity_of(path)
-    if found is None:
+    there = folder.identity_of(path)
+    if there is None:
         raise FolderError(f"--out {path} is not empty and not a run of fbench; nothing was touched: choose another")
-    if settings.overwrite or (settings.fresh and found["fingerprint"] == identity["fingerprint"]):
+    if settings.overwrite or (settings.fresh and there["fingerprint"] == identity["fingerprint"]):
         return path, False
-    if found["fingerprint"] != identity["fingerprint"]:
+    if there["fingerprint"] != identity["fingerprint"]:
         raise FolderError(
-            f"--out {path} holds a run with other options or another version of fbench{_difference(found, identity)}; "
+            f"--out {path} holds a run with other options or another version of fbench{_difference(there, identity)}; "
             "choose another --out, or give --overwrite"
         )
     return path, (path / "state.json").exists()
@@ -114,8 +114,8 @@ def _is_blank(path: Path) -> bool:
     return all(entry.name in (".lock", "options.json.new") for entry in path.iterdir())
 
 
-def _difference(found: Mapping[str, Any], wanted: Mapping[str, Any]) -> str:
-    before, after = found.get("options", {}), wanted["options"]
+def _difference(there: Mapping[str, Any], wanted: Mapping[str, Any]) -> str:
+    before, after = there.get("options", {}), wanted["options"]
     names = [name for name in after if before.get(name) != after[name]]
     first = [f"{name} was {before.get(name)!r}, is {after[name]!r}" for name in names[:2]]
     return f" ({'; '.join(first)})" if first else ""
@@ -123,8 +123,8 @@ def _difference(found: Mapping[str, Any], wanted: Mapping[str, Any]) -> str:
 
 def _unfinished(home: Path, identity: Mapping[str, Any]) -> tuple[Path, bool] | None:
     for path in sorted(home.glob("*/"), reverse=True) if home.is_dir() else []:
-        found = folder.identity_of(path)
-        if found and found["fingerprint"] == identity["fingerprint"] and not folder.is_finished(path):
+        there = folder.identity_of(path)
+        if there and there["fingerprint"] == identity["fingerprint"] and not folder.is_finished(path):
             return path, (path / "state.json").exists()
     return None
 
@@ -204,5 +204,5 @@ def _complete(suite: Suite, case: Case[Any], unit: Unit) -> Unit:
 def _fault_unit(suite: Suite, case: Case[Any], index: int, fault: executors.Fault) -> Unit:
     names = {column.name for column in suite.columns}
     known = suite.identify(case) if suite.identify else [case.point._asdict()]
-    own = [{name: value for name, value in row.items() if name in names} for row in known]
-    return Unit(index, [{**row, "status": fault.status, "reason": fault.reason} for row in own])
+    keys = [{name: value for name, value in row.items() if name in names} for row in known]
+    return Unit(index, [{**key, "status": fault.status, "reason": fault.reason} for key in keys])

@@ -196,12 +196,22 @@ def _tuples(value: Any) -> Any:
 
 
 def flag_of(name: str) -> str:
-    """``train_batch`` as it is typed: ``--train-batch``."""
+    """An option's name as it is typed.
+
+    Example:
+        >>> flag_of("train_batch")
+        '--train-batch'
+    """
     return "--" + name.replace("_", "-")
 
 
 def spell(coordinates: Mapping[str, Any]) -> str:
-    """A point of the grid, or a part of one, as case ids have it: ``kernel=fused dim=64 seeds=0-7``."""
+    """A point of the grid, or a part of one, as case ids have it; a coordinate of None is left out.
+
+    Example:
+        >>> spell({"kernel": "fused", "dim": 64, "seeds": (0, 1, 2), "chunk_size": None})
+        'kernel=fused dim=64 seeds=0-2'
+    """
     return " ".join(f"{axis}={_label(value)}" for axis, value in coordinates.items() if value is not None)
 
 

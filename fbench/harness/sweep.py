@@ -22,7 +22,6 @@ MAX_VALUES = 1_000
 _LARGEST = 2**63 - 1  # a tensor is indexed by 64 bits
 _NUMBER = re.compile(r"(?:2(?:\^|\*\*)(?P<power>[0-9]+)|(?P<plain>[0-9]+))(?P<suffix>Ki|Mi)?")
 _SCALE = {None: 1, "Ki": 2**10, "Mi": 2**20}
-_DECIMAL = re.compile(r"[0-9]+(?:\.[0-9]+)?|\.[0-9]+")
 _AFTER_NUMBER = {
     "^": "only powers of two are written with ^; write 2^k with k a whole number",
     "*": "only powers of two are written with **; write 2**k with k a whole number",
@@ -34,7 +33,13 @@ _AFTER_NUMBER = {
 
 
 def parse_sweep(text: str) -> tuple[int, ...]:
-    """The values of a sweep, sorted, each once: ``64..512`` gives (64, 128, 256, 512).
+    """The values of a sweep, sorted, each once.
+
+    Example:
+        >>> parse_sweep("64..512")
+        (64, 128, 256, 512)
+        >>> parse_sweep("100..1000:+300,2^4,1Ki")
+        (16, 100, 400, 700, 1000, 1024)
 
     Raises:
         SweepError: the text is not of the grammar, a value is under 1 or 2**63 and more, a range runs down, a
@@ -51,6 +56,10 @@ def parse_sweep(text: str) -> tuple[int, ...]:
 def parse_names(text: str, what: str = "name") -> tuple[str, ...]:
     """The names of a comma list, in the order typed; ``what`` says in messages what they name.
 
+    Example:
+        >>> parse_names("fused, factored", "kernel")
+        ('fused', 'factored')
+
     Raises:
         SweepError: an item is empty, or a name stands twice.
     """
@@ -62,24 +71,12 @@ def parse_names(text: str, what: str = "name") -> tuple[str, ...]:
     return tuple(names)
 
 
-def parse_fractions(text: str) -> tuple[float, ...]:
-    """Comma-separated decimals in (0, 1], sorted, each once.
-
-    Raises:
-        SweepError: an item is empty, not a plain decimal, or outside (0, 1].
-    """
-    values: set[float] = set()
-    for position, item in split_items(text, "fraction"):
-        if _DECIMAL.fullmatch(item) is None:
-            raise SweepError(text, position, f"{item!r} is not a decimal; write 0.2 % as 0.002")
-        if not 0 < float(item) <= 1:
-            raise SweepError(text, position, f"{item} is not a fraction; it must be over 0 and at most 1")
-        values.add(float(item))
-    return tuple(sorted(values))
-
-
 def split_items(text: str, what: str) -> Iterator[tuple[int, str]]:
     """Each item of a comma list without the spaces around it, and its position in ``text``.
+
+    Example:
+        >>> list(split_items("a, b", "name"))
+        [(0, 'a'), (3, 'b')]
 
     Raises:
         SweepError: an item is empty; ``what`` says what is missing.
@@ -94,7 +91,12 @@ def split_items(text: str, what: str) -> Iterator[tuple[int, str]]:
 
 
 def echo(values: Sequence[int | float]) -> str:
-    """An expansion in short: ``64, 128, …, 4096 (7 values)``; up to four values are all named."""
+    """An expansion in short; up to four values are all named.
+
+    Example:
+        >>> echo(parse_sweep("64..4096"))
+        '64, 128, …, 4096 (7 values)'
+    """
     shown = [str(value) for value in values]
     if len(shown) > 4:
         shown = [*shown[:2], "…", shown[-1]]
@@ -120,13 +122,13 @@ def _expand(text: str, start: int, end: int) -> Iterable[int]:
 
 def _stepped(text: str, start: int, at: int, end: int, first: int, last: int) -> Iterable[int]:
     """The values from ``first`` to ``last`` by the step that is ``text[at:end]``."""
-    kind = text[at:end][:1]
-    if kind not in ("x", "+"):
+    operation = text[at:end][:1]
+    if operation not in ("x", "+"):
         raise SweepError(text, at, "a step is xF (times F) or +S (plus S); write A..B:x2 or A..B:+64")
-    step, stop = _number(text, at + 1, end, what="factor" if kind == "x" else "step")
+    step, stop = _number(text, at + 1, end, what="factor" if operation == "x" else "step")
     if stop != end:
         raise _unexpected(text, stop)
-    if kind == "x":
+    if operation == "x":
         return _multiples(first, last, step)
     # Counted before anything is built: 1..10**18:+1 must be refused, not tried.
     if (last - first) // step + 1 > MAX_VALUES:
@@ -181,11 +183,11 @@ def _no_number(text: str, at: int, end: int, what: str) -> SweepError:
 
 def _unexpected(text: str, at: int) -> SweepError:
     """The refusal of what stands where an item should have gone on or ended."""
-    found = text[at]
-    if found.isascii() and found.isalpha():
-        return SweepError(text, at, f"unknown suffix {found!r}; write Ki (× 1,024) or Mi (× 1,048,576)")
-    other = f"unexpected {found!r}; write N, A..B, A..B:xF or A..B:+S, with commas between"
-    return SweepError(text, at, _AFTER_NUMBER.get(found, other))
+    letter = text[at]
+    if letter.isascii() and letter.isalpha():
+        return SweepError(text, at, f"unknown suffix {letter!r}; write Ki (× 1,024) or Mi (× 1,048,576)")
+    other = f"unexpected {letter!r}; write N, A..B, A..B:xF or A..B:+S, with commas between"
+    return SweepError(text, at, _AFTER_NUMBER.get(letter, other))
 
 
 def _short(number: str) -> str:

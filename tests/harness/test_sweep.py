@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fbench.errors import SweepError
-from fbench.harness.sweep import MAX_VALUES, echo, parse_fractions, parse_names, parse_sweep, split_items
+from fbench.harness.sweep import MAX_VALUES, echo, parse_names, parse_sweep
 
 
 @pytest.mark.parametrize(
@@ -215,42 +215,6 @@ def test_names_refused(text, position, rule):
     with pytest.raises(SweepError, match=rule) as caught:
         parse_names(text, what="kernel")
     assert caught.value.position == position
-
-
-@pytest.mark.parametrize(
-    ("text", "values"),
-    [("0.002,0.01", (0.002, 0.01)), ("1", (1.0,)), (".5, 0.25,0.50", (0.25, 0.5)), ("1.0", (1.0,))],
-)
-def test_fractions(text, values):
-    assert parse_fractions(text) == values
-
-
-@pytest.mark.parametrize(
-    ("text", "position", "rule"),
-    [
-        ("", 0, "a fraction is missing here"),
-        ("0.1,,0.2", 4, "a fraction is missing here"),
-        ("0", 0, "0 is not a fraction; it must be over 0 and at most 1"),
-        ("0.1,1.1", 4, "1.1 is not a fraction; it must be over 0 and at most 1"),
-        ("0." + "0" * 400 + "1", 0, "must be over 0"),
-        ("1%", 0, "'1%' is not a decimal; write 0.2 % as 0.002"),
-        ("-0.1", 0, "is not a decimal"),
-        ("1e-3", 0, "is not a decimal"),
-        ("5.", 0, "is not a decimal"),
-        ("nan", 0, "is not a decimal"),
-        ("inf", 0, "is not a decimal"),
-        ("٠.٥", 0, "is not a decimal"),
-        ("0.1..0.5", 0, "is not a decimal"),
-    ],
-)
-def test_fractions_refused(text, position, rule):
-    with pytest.raises(SweepError, match=rule) as caught:
-        parse_fractions(text)
-    assert caught.value.position == position
-
-
-def test_items_know_where_they_stand():
-    assert list(split_items("a,  bc ,d", "name")) == [(0, "a"), (4, "bc"), (8, "d")]
 
 
 @pytest.mark.parametrize(
