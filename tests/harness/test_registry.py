@@ -182,8 +182,8 @@ MINE = '''
 from dataclasses import dataclass
 from typing import Annotated
 
-from fbench.harness.contract import Case, Column, Option, Summary, Unit
-from fbench.harness.registry import dataset, model, strategy, suite
+from fbench.contract import Case, Column, Option, Summary, Unit
+from fbench.registry import dataset, model, strategy, suite
 
 
 @strategy("first", "the first B that are free")
@@ -260,3 +260,13 @@ def test_a_strategy_a_data_set_and_a_model_of_ones_own_run(mine, tmp_path):
     assert len(rows) == 1 + 2 * 2 * 2
     assert sum(",first," in row for row in rows) == 4
     assert all(",ok," in row for row in rows[1:])
+
+
+def test_the_doors_for_users_files_lead_to_the_same():
+    from fbench import contract
+    from fbench import registry as door
+    from fbench.harness import contract as inner
+
+    assert all(getattr(door, name) is getattr(registry, name) for name in door.__all__)
+    assert all(getattr(contract, name) is getattr(inner, name) for name in contract.__all__)
+    assert door.suite.__doc__

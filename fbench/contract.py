@@ -1,0 +1,35 @@
+"""Where suites of your own find what they are declared and answered with: options, columns, units, figures."""
+
+from fbench.harness.contract import (
+    Case,
+    Column,
+    Context,
+    Figure,
+    Heat,
+    Option,
+    Panel,
+    Row,
+    Series,
+    Summary,
+    Table,
+    Tables,
+    Unit,
+    typed,
+)
+
+__all__ = [
+    "Case",
+    "Column",
+    "Context",
+    "Figure",
+    "Heat",
+    "Option",
+    "Panel",
+    "Row",
+    "Series",
+    "Summary",
+    "Table",
+    "Tables",
+    "Unit",
+    "typed",
+]
