@@ -7,6 +7,7 @@ of the command line, a value of ``options.json`` and, with an axis, a coordinate
 from __future__ import annotations
 
 import dataclasses
+import functools
 import inspect
 import json
 import math
@@ -96,7 +97,7 @@ class Suite:
                 f"suite {self.name}: executor='fresh' ends a case before the next; it takes schedule='cases'"
             )
 
-    @property
+    @functools.cached_property
     def parameters(self) -> tuple[Parameter, ...]:
         """The options as they are typed, in the order of the fields."""
         return parameters_of(self.options)
