@@ -59,6 +59,13 @@ def typed(text: str) -> Any:
     """Give a parsed field its default, as it would be typed on the command line.
 
     It is parsed where options are made (``Suite.typed``), not where they are declared.
+
+    Example:
+        >>> from typing import Annotated
+        >>> from fbench.harness.sweep import parse_sweep
+        >>> @dataclass(frozen=True)
+        ... class Options:
+        ...     sizes: Annotated[tuple[int, ...], Option("a sweep", parse=parse_sweep)] = typed("64..4096")
     """
     return dataclasses.field(metadata={"typed": text})
 

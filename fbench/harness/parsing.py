@@ -10,7 +10,12 @@ from fbench.units import parse_bytes
 
 
 def read_fraction(text: str) -> float | None:
-    """A decimal above 0 and at most 1; None where it is none."""
+    """A decimal above 0 and at most 1; None where it is none.
+
+    Example:
+        >>> read_fraction("0.2"), read_fraction("2")
+        (0.2, None)
+    """
     try:
         value = float(text)
     except ValueError:
@@ -19,7 +24,12 @@ def read_fraction(text: str) -> float | None:
 
 
 def one_of(option: str, *choices: str) -> Any:
-    """A parser that takes one of ``choices``."""
+    """A parser that takes one of ``choices``.
+
+    Example:
+        >>> one_of("--dtype", "float32", "float64")("float32")
+        'float32'
+    """
 
     def parse(text: str) -> str:
         if text not in choices:
@@ -30,7 +40,12 @@ def one_of(option: str, *choices: str) -> Any:
 
 
 def some_of(option: str, *choices: str) -> Any:
-    """A parser of a comma list of ``choices``."""
+    """A parser of a comma list of ``choices``.
+
+    Example:
+        >>> some_of("--rules", "global", "layer")("layer,global")
+        ('layer', 'global')
+    """
 
     def parse(text: str) -> tuple[str, ...]:
         names = parse_names(text, option.removeprefix("--"))
@@ -43,7 +58,12 @@ def some_of(option: str, *choices: str) -> Any:
 
 
 def parse_dtypes(text: str) -> tuple[str, ...]:
-    """A comma list of float32 and float64."""
+    """A comma list of float32 and float64.
+
+    Example:
+        >>> parse_dtypes("float32, float64")
+        ('float32', 'float64')
+    """
     names = parse_names(text, "dtype")
     for name in names:
         if name not in ("float32", "float64"):
@@ -52,12 +72,21 @@ def parse_dtypes(text: str) -> tuple[str, ...]:
 
 
 def parse_auto_sweep(text: str) -> tuple[int, ...]:
-    """A sweep; none for ``auto``, which ``resolve`` fills in."""
+    """A sweep; none for ``auto``, which ``resolve`` fills in.
+
+    Example:
+        >>> parse_auto_sweep("auto"), parse_auto_sweep("4..16")
+        ((), (4, 8, 16))
+    """
     return () if text.strip() == "auto" else parse_sweep(text)
 
 
 def parse_budget(text: str) -> int | None:
     """Bytes; None where nothing was typed.
+
+    Example:
+        >>> parse_budget("2KiB")
+        2048
 
     Raises:
         UsageError: no size.

@@ -206,6 +206,18 @@ def suite(
     and ``reason``, which every table has, and hold a column named ``unit``, which the runner fills in: 0, 1, 2, …
     within a case. The remaining keywords are fields of ``Suite``.
 
+    Example:
+        >>> from fbench.contract import Case, Column, Context, Summary, Unit
+        >>> from fbench.learning.arm_options import ArmOptions
+        >>> columns = (Column("round", "int", "", "unit"), Column("labels", "int", "samples", "bought so far"))
+        >>> def summarise(tables, options):
+        ...     return Summary(findings=[f"{len(tables['results'])} rounds"])
+        >>> @suite("labels", "counts labels", columns=columns, unit="round", summarise=summarise)
+        ... def measure(case: Case, options: ArmOptions, context: Context):
+        ...     return [Unit(r, [{"labels": options.start + r * options.batch}]) for r in range(options.rounds)]
+        >>> SUITES.get("labels").typed(start=50).start
+        50
+
     Raises:
         TypeError: annotations from which no options or points can be read.
     """
@@ -233,17 +245,44 @@ def suite(
 
 
 def strategy(name: str, description: str, *, plan: Callable[..., Any] | None = None) -> Callable[[_F], _F]:
-    """Register ``propose(state, batch_size)`` as a strategy."""
+    """Register ``propose(state, batch_size)`` as a strategy.
+
+    Example:
+        >>> @strategy("first", "the first B that are free")
+        ... def first(state, batch_size):
+        ...     from fbench.learning.strategies import Proposal
+        ...
+        ...     return Proposal(state.unlabelled()[:batch_size])
+        >>> STRATEGIES.get("first").description
+        'the first B that are free'
+    """
     return _registers(lambda function: STRATEGIES.add(Strategy(name, description, function, plan)))
 
 
 def dataset(name: str, description: str, *, in_folder: bool = True) -> Callable[[_F], _F]:
-    """Register ``load(folder, download)`` as a data set."""
+    """Register ``load(folder, download)`` as a data set.
+
+    Example:
+        >>> @dataset("mine", "my own images", in_folder=False)
+        ... def mine(folder, download): ...
+        >>> DATASETS.get("mine").in_folder
+        False
+    """
     return _registers(lambda function: DATASETS.add(Dataset(name, description, function, in_folder)))
 
 
 def model(name: str, description: str, *, block: int = 1) -> Callable[[_F], _F]:
-    """Register ``build(replicas, channels, size, classes)`` as a model."""
+    """Register ``build(replicas, channels, size, classes)`` as a model.
+
+    Example:
+        >>> @model("flat", "a linear layer")
+        ... def flat(replicas, channels, size, classes):
+        ...     from torch import nn
+        ...
+        ...     return nn.Sequential(nn.Flatten(), nn.Linear(channels * size * size, classes))
+        >>> MODELS.get("flat").build(1, 3, 8, 10)[1].out_features
+        10
+    """
     return _registers(lambda function: MODELS.add(Model(name, description, function, block)))
 
 
@@ -257,6 +296,8 @@ def _registers(add: Callable[[Callable[..., Any]], Any]) -> Callable[[_F], _F]:
 
 def load_file(path: Path) -> None:
     """Run a user's file, so that its decorators register what it declares (``--load``).
+
+    It is run as it is, with the rights of this process.
 
     Raises:
         UsageError: the file is missing, or fails; with the line that failed.

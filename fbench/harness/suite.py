@@ -181,12 +181,28 @@ def declared_types(measure: Callable[..., Any]) -> tuple[type[Any], type[Any]]:
 
 
 def values_of(options: Any) -> dict[str, Any]:
-    """Every field of the options by its name."""
+    """Every field of the options by its name.
+
+    Example:
+        >>> @dataclass(frozen=True)
+        ... class Options:
+        ...     sizes: tuple[int, ...] = (1, 2)
+        >>> values_of(Options())
+        {'sizes': (1, 2)}
+    """
     return {declared.name: getattr(options, declared.name) for declared in dataclasses.fields(options)}
 
 
 def stored(options: Any) -> dict[str, Any]:
-    """The options as ``options.json`` holds them: every field by name, tuples as lists."""
+    """The options as ``options.json`` holds them: every field by name, tuples as lists.
+
+    Example:
+        >>> @dataclass(frozen=True)
+        ... class Options:
+        ...     sizes: tuple[int, ...] = (1, 2)
+        >>> stored(Options())
+        {'sizes': [1, 2]}
+    """
     plain: dict[str, Any] = json.loads(json.dumps(values_of(options), default=str))
     return plain
 
