@@ -13,7 +13,7 @@ from dataclasses import replace
 from typing import Annotated, Any
 
 from fbench.errors import UsageError
-from fbench.fisher.selection.trace import CHUNK_SIZE
+from fbench.fisher.planning.plan import CHUNK_SIZE
 from fbench.harness.contract import Case, Column, Context, Option, Row, Summary, Unit
 from fbench.harness.parsing import parse_dtypes
 from fbench.harness.registry import suite

@@ -35,7 +35,9 @@ def test_modules_come_as_they_are_called() -> None:
 
 
 def test_kinds_and_sizes() -> None:
-    found = {layer.name: (layer.kind, layer.parameters) for layer in forward_order(Backwards(), torch.randn(3, 5))}
+    found = {
+        layer.name: (layer.layer_type, layer.parameters) for layer in forward_order(Backwards(), torch.randn(3, 5))
+    }
     assert found["first.weight"] == ("linear", 20)
     assert found["last.bias"] == ("bias", 3)
     assert found["norm.weight"] == found["norm.bias"] == ("norm", 4)
@@ -54,7 +56,7 @@ def test_parameters_that_no_module_call_shows_follow_their_neighbour() -> None:
 def test_our_networks_begin_at_the_image_and_end_at_the_classifier(network: nn.Module) -> None:
     channels = next(network.parameters()).shape[1]
     found = forward_order(network, torch.randn(1, channels, 8, 8))
-    assert found[0].kind == "convolution"
+    assert found[0].layer_type == "convolution"
     assert found[-1].name == "classifier.weight"
     assert len(found) == len(list(network.parameters()))
     assert sum(layer.parameters for layer in found) == sum(p.numel() for p in network.parameters())
@@ -62,7 +64,7 @@ def test_our_networks_begin_at_the_image_and_end_at_the_classifier(network: nn.M
 
 def test_a_convolution_of_one_position_is_pointwise() -> None:
     layers = nn.Sequential(nn.Conv2d(3, 4, 1), nn.Conv2d(4, 4, (1, 3)), nn.Conv2d(4, 2, 1, stride=2, bias=False))
-    found = [(layer.name, layer.kind) for layer in forward_order(layers, torch.randn(1, 3, 6, 6))]
+    found = [(layer.name, layer.layer_type) for layer in forward_order(layers, torch.randn(1, 3, 6, 6))]
     assert found == [
         ("0.weight", "pointwise"), ("0.bias", "bias"), ("1.weight", "convolution"), ("1.bias", "bias"),
         ("2.weight", "pointwise"),

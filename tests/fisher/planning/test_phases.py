@@ -11,7 +11,7 @@ import fbench
 from fbench.fisher import embeddings
 from fbench.fisher.embeddings import Embedding
 from fbench.fisher.planning import phases
-from fbench.fisher.planning.phases import Held, Setting
+from fbench.fisher.planning.phases import Held, SelectionSizes
 from fbench.fisher.planning.shapes import Shape, shape_of
 from fbench.fisher.selection import information
 from fbench.fisher.selection.bait import Search
@@ -58,7 +58,7 @@ def alive(V: Embedding, method: str, chunk: int, shards: int = 1) -> dict[str, i
 
 
 def written(V: Embedding, method: str, chunk: int, kind: str = "cpu", shards: int = 1) -> dict[str, Held]:
-    setting = Setting(shape_of(V), V.dtype.itemsize, kind, shards, 2 * B[method], B[method], chunk, LABELLED)
+    setting = SelectionSizes(shape_of(V), V.dtype.itemsize, kind, shards, 2 * B[method], B[method], chunk, LABELLED)
     return phases.phases(method, setting)
 
 
@@ -119,7 +119,7 @@ def test_rows_that_are_folded_in_are_counted(monkeypatch: pytest.MonkeyPatch) ->
     found, formulas = alive(V, "incremental", 300), written(V, "incremental", 300)
     rows = B["incremental"] * V.rows
     assert rows < 90 < 2 * rows  # in the forward picks alone there are too many for the room
-    unfolded = Setting(shape_of(V), 8, "cpu", 1, 6, 3, 300, LABELLED)
+    unfolded = SelectionSizes(shape_of(V), 8, "cpu", 1, 6, 3, 300, LABELLED)
     assert formulas["forward"].bytes > phases.phases("incremental", unfolded)["forward"].bytes
     for phase, held in formulas.items():
         assert held.bytes == pytest.approx(found[phase], rel=0.08), phase
@@ -144,7 +144,7 @@ def test_a_pick_keeps_one_score_and_not_the_view_of_all() -> None:
 
 
 def test_removals_name_what_is_theirs() -> None:
-    setting = Setting(Shape(600, 9, 1200), 4, "cpu", 1, 16, 8, 100)
+    setting = SelectionSizes(Shape(600, 9, 1200), 4, "cpu", 1, 16, 8, 100)
     held = phases.phases("fused", setting)["backward"]
     own = ["F/α", "M", "M⁻¹", "two products on the way to Q"]
     assert set(held.matrices) == {"F", *(f"{name} in float64" for name in own)}

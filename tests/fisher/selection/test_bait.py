@@ -290,7 +290,7 @@ def test_a_pick_weighs_as_much_as_alpha_says(method: str, labelled: int) -> None
 
 
 def test_factored_on_a_dense_embedding_is_refused_before_it_begins(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(information, "fisher", lambda V: pytest.fail("it began"))
+    monkeypatch.setattr(information, "pool_fisher", lambda V: pytest.fail("it began"))
     with pytest.raises(InputError, match=r"^kernel 'factored' needs a last-layer embedding .*; use 'fused'$"):
         select(cases.problem(0), method="factored", dense=True)
 

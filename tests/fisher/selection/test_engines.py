@@ -13,7 +13,7 @@ from fbench.errors import InputError
 from fbench.fisher.selection import engines, greedy
 from fbench.fisher.selection.bait import Search
 from fbench.fisher.selection.curvature import Curvature
-from fbench.fisher.selection.engines import Incremental
+from fbench.fisher.selection.engines import IncrementalEngine
 
 
 @pytest.mark.parametrize("sign", [1, -1])
@@ -91,7 +91,7 @@ def test_drift_is_measured_against_m_built_anew() -> None:
     search.set_up()
     search.forward()
     engine = search._forward._shards[0]
-    assert isinstance(engine, Incremental)
+    assert isinstance(engine, IncrementalEngine)
     M = search._information.matrix(search._forward.picks())
     assert engine.drift(M) < 1e-12
     engine._curvature.P[0, 0] += 0.1

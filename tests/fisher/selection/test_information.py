@@ -16,8 +16,8 @@ from fbench.fisher.selection import information as module
 from fbench.fisher.selection.information import (
     DiagonalInformation,
     Information,
-    fisher,
     inverse_in_place,
+    pool_fisher,
     resolve_regularisation,
     sandwich,
     symmetric,
@@ -158,4 +158,4 @@ def test_an_inverse_that_does_not_exist() -> None:
 
 def test_squares_that_overflow() -> None:
     with pytest.raises(InputError, match=r"overflow torch.float32: use float64"):
-        fisher(fbench.dense_embedding(torch.full((1, 1, 2), 1e30)))
+        pool_fisher(fbench.dense_embedding(torch.full((1, 1, 2), 1e30)))
