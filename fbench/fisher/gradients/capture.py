@@ -94,6 +94,11 @@ def forward(model: nn.Module, inputs: Tensor) -> tuple[Tensor, list[Record]]:
     Raises:
         UnsupportedError: a layer of unknown type, one used twice, shared parameters, or an in-place operation
             that overwrote what entered a layer.
+
+    Example:
+        >>> logits, records = forward(nn.Sequential(nn.Linear(4, 6), nn.ReLU(), nn.Linear(6, 3)), torch.ones(5, 4))
+        >>> [(record.name, record.a.shape, record.shape) for record in records]
+        [('0', torch.Size([5, 4]), torch.Size([5, 6])), ('2', torch.Size([5, 6]), torch.Size([5, 3]))]
     """
     records: list[Record] = []
     layers = _layers(model)
@@ -147,6 +152,12 @@ def affine_norms(model: nn.Module, *, live: bool = False) -> Iterator[None]:
 
     Its weight and bias get a gradient only where they are ``live``. Whatever is compared with a capture must take the
     same map: another rounding can put a ReLU's input on the other side of 0.
+
+    Example:
+        >>> norm = nn.BatchNorm1d(2).eval()
+        >>> with affine_norms(norm):
+        ...     norm(torch.ones(3, 2)).requires_grad
+        False
     """
     norms = [m for m in model.modules() if isinstance(m, BatchNorm) and m.running_mean is not None]
     frozen = [norm for norm in norms if type(norm) in BATCH_NORMS and "forward" not in vars(norm)]
@@ -176,6 +187,11 @@ def output_gradients(logits: Tensor, records: list[Record], row: Tensor, *, last
     """One backward pass: δ of every record, in the shape of its output, for the logits weighted by ``row`` [n, k].
 
     ``last`` frees the graph.
+
+    Example:
+        >>> logits, records = forward(nn.Linear(4, 3), torch.ones(5, 4))
+        >>> [delta.tolist() for delta in output_gradients(logits, records, torch.eye(3)[:1].expand(5, 3), last=True)]
+        [[[1.0, 0.0, 0.0], [1.0, 0.0, 0.0], [1.0, 0.0, 0.0], [1.0, 0.0, 0.0], [1.0, 0.0, 0.0]]]
     """
     edges = [record.edge for record in records if record.edge is not None]
     deltas = torch.autograd.grad(logits, edges, row, retain_graph=not last, allow_unused=True)

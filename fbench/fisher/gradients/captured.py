@@ -95,7 +95,7 @@ class CapturedPath:
         return masked
 
     def _probe(self, inputs: Tensor) -> Footprint:
-        """Hold a sample's gradients to its own backward pass, and count bytes.
+        """Compare a sample's gradients with those of its own backward pass, and count bytes.
 
         A layer may be fed samples along another axis than the first (steps first, or steps folded into samples);
         nothing in the shapes need betray it, but then no sample agrees. One that does is enough: rounding can put a
@@ -117,7 +117,7 @@ class CapturedPath:
         return Footprint(2 * (tiles + parameters), (kept + deltas + beside) // len(inputs))
 
     def _working_bytes(self, parts: Sequence[_Part], D: Sequence[Tensor], rows: int) -> tuple[int, int]:
-        """Bytes beside activations and δ, a mask's A and its products or the rows stacked; and those of a tile of g."""
+        """Bytes beside activations and δ (a mask's A and its products, or stacked rows), and those of a tile of g."""
         if any(at is not None for at in self._positions.values()):
             return sum(3 * masked.nbytes for masked, _ in self._gather(parts)), 0
         dense = [(part.A, D[part.record]) for part in parts if part.name == "weight" and part.A.groups > 0]

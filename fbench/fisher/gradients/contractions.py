@@ -156,6 +156,10 @@ def tile(outputs: int, rows: int, width: int, groups: int, like: Tensor) -> Tile
     """The tile: as many samples as a part of the cache holds, and a part of the outputs where one sample is too large.
 
     ``outputs`` is O, ``rows`` k−1, ``width`` I/groups; ``like`` has the dtype and the device.
+
+    Example:
+        >>> tile(outputs=16, rows=9, width=144, groups=1, like=torch.empty(0))
+        Tile(samples=3, split=16, bytes=248832)
     """
     row = groups * rows * width * like.element_size()
     budget = _TILE.get(like.device.type, _LARGE_TILE)
@@ -165,7 +169,17 @@ def tile(outputs: int, rows: int, width: int, groups: int, like: Tensor) -> Tile
 
 
 def square_sum(A: Factors, parameter: str, total: Tensor) -> SquareSum:
-    """The form that fits a parameter. ``total`` comes as zeros in its shape, contiguous, and is filled."""
+    """The form that fits a parameter. ``total`` comes as zeros in its shape, contiguous, and is filled.
+
+    Example:
+        >>> A = Factors(torch.tensor([[1.0, 2.0]]), axes=1, outputs=1, groups=1)
+        >>> running = square_sum(A, "weight", torch.zeros(1, 2))
+        >>> running.start(A, rows=1)
+        >>> running.row(0, torch.tensor([[[3.0]]]))
+        >>> running.end()
+        >>> running.total.tolist()
+        [[9.0, 36.0]]
+    """
     if parameter == "bias":
         return Biases(total.view(-1))
     if A.groups == 0:

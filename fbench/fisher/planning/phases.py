@@ -1,7 +1,8 @@
 """Bytes that a selection holds in each of its phases, by part: formulas of n, r, k, d, B, chunk and dtype.
 
-Letters as in MATH.md ("Planning"): n candidates, r rows a candidate, k classes, d weights; b bytes a number, c
+Letters as in ../MATH.md ("Planning"): n candidates, r rows a candidate, k classes, d weights; b bytes a number, c
 candidates of a chunk.
+
 ``fisher`` makes F; ``init`` M and the state of the candidates; ``forward`` picks, refreshing once where a method may;
 ``backward`` removes, all in float64. A phase's bytes are those at its peak, the largest of the moments that are
 written down here; nothing is fitted. A test (tests/fisher/planning/test_phases.py) compares each with the tensors
@@ -32,7 +33,12 @@ Parts = dict[str, int]
 
 @dataclass(frozen=True)
 class Held:
-    """What is held at one moment beyond the inputs: d×d ``matrices`` and ``others``, bytes by name."""
+    """What is held at one moment beyond the inputs: d×d ``matrices`` and ``others``, bytes by name.
+
+    Example:
+        >>> Held({"F": 800}).beside(Held({}, {"a chunk's products": 64})).bytes
+        864
+    """
 
     matrices: Parts = field(default_factory=dict)
     others: Parts = field(default_factory=dict)

@@ -1,7 +1,7 @@
 """The field's approximations of BAIT as embeddings: they differ from the exact one only by what they leave out.
 
-Letters as in MATH.md ("Approximations"): logits [n, k], features [n, h], p = softmax of the logits, V [n, r, d] with
-column c·h + j the weight (class c, feature j). The exact last layer has r = k−1 rows and d = k·h.
+Letters as in ../MATH.md ("Approximations"): logits [n, k], features [n, h], p = softmax of the logits, V [n, r, d]
+with column c·h + j the weight (class c, feature j). The exact last layer has r = k−1 rows and d = k·h.
 
 | embedding | r | d | leaves out |
 | --- | --- | --- | --- |

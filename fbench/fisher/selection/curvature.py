@@ -1,7 +1,7 @@
-"""What a pick changes: the rows W̃, Z̃ of the rank-r update, and P = M⁻¹ and Q = M⁻¹FM⁻¹ that take them up
-(MATH.md, "A pick's rows").
+"""What a pick changes: the rows W̃, Z̃ of the rank-r update, and P = M⁻¹ and Q = M⁻¹FM⁻¹ that take them up.
 
-``sign`` = s is +1 where M grows by the pick's V_sᵀV_s, −1 where it loses it.
+The formulas are in ../MATH.md, "A pick's rows". ``sign`` = s is +1 where M grows by the pick's V_sᵀV_s, −1 where it
+loses it.
 """
 
 from __future__ import annotations
@@ -38,6 +38,14 @@ class Curvature:
 
     Rank-r changes of a d×d matrix cost as much memory traffic as a rank-d/8 change: they are gathered and folded in
     by one product at its full rate.
+
+    Example:
+        >>> eye = torch.eye(2, dtype=torch.float64)
+        >>> curvature = Curvature(eye.clone(), eye.clone(), sign=1)
+        >>> curvature.absorb(0.5 * eye)  # W̃ᵀ above Z̃ᵀ, one row each
+        >>> curvature.fold()
+        >>> curvature.P.tolist()
+        [[0.75, 0.0], [0.0, 1.0]]
     """
 
     def __init__(self, P: Tensor, Q: Tensor, sign: int) -> None:

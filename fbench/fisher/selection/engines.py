@@ -1,8 +1,9 @@
 """Ways to the scores of BAIT's greedy steps: recompute everything, update in place, or keep diagonals alone.
 
 An engine holds one shard of the candidates and all of the d×d state. ``scores`` gives its candidates' scores,
-``update`` absorbs a pick (``sign`` = s = +1: M grows by its V_sᵀV_s; −1: M loses it). The letters are those of MATH.md
-("BAIT"): V of a candidate carries the factor √α, α = B/(n_L+B); here V is stored without it and α enters G, H, W and Z.
+``update`` absorbs a pick (``sign`` = s = +1: M grows by its V_sᵀV_s; −1: M loses it). The letters are those of
+../MATH.md ("BAIT"): V of a candidate carries the factor √α, α = B/(n_L+B); here V is stored without it and α enters
+G, H, W and Z.
 """
 
 from __future__ import annotations
@@ -134,7 +135,7 @@ class IncrementalEngine:
 class DiagonalEngine:
     """An engine that keeps F and M by their diagonals alone.
 
-    score(x) = Σ_j F_j v_j / (M_j (M_j + s·v_j)), with v = α diag(V_xᵀV_x). This is an approximation, exact for the
+    score(x) = s·Σ_j F_j v_j / (M_j (M_j + s·v_j)), with v = α diag(V_xᵀV_x). This is an approximation, exact for the
     diagonals' own objective Σ_j F_j/M_j; its state is d numbers in place of d².
     """
 

@@ -1,8 +1,8 @@
 """Information matrices: the pool's F, what the labels tell, M, and the scale λ that makes M invertible.
 
-Letters as in MATH.md ("BAIT"): F [d, d] the mean of V_xᵀV_x over the whole pool; M [d, d] what the labels (will) tell.
-M is built anew from its samples whenever it is asked for, in float64: it carries no accumulated error, and no room
-is held for it between.
+Letters as in ../MATH.md ("BAIT"): F [d, d] the mean of V_xᵀV_x over the whole pool; M [d, d] what the labels (will)
+tell. M is built anew from its samples whenever it is asked for, in float64: it carries no accumulated error, and no
+room is held for it in between.
 """
 
 from __future__ import annotations
@@ -86,7 +86,14 @@ class Information:
 
 
 class DiagonalInformation(Information):
-    """``Information`` by diagonals alone: F [d] and M [d] hold d numbers, and no d×d matrix ever exists."""
+    """``Information`` by diagonals alone: F [d] and M [d] hold d numbers, and no d×d matrix ever exists.
+
+    Example:
+        >>> from fbench.fisher.embeddings import dense_embedding
+        >>> V = dense_embedding(torch.eye(2, dtype=torch.float64)[:, None])
+        >>> DiagonalInformation(V, torch.tensor([0]), 1, 1.0).matrix(torch.tensor([1])).tolist()
+        [1.5, 1.5]
+    """
 
     def _fisher(self) -> Tensor:
         return _check_overflow((_sum_of_diagonals(self.V) / self.V.n).to(self.V.dtype))
