@@ -75,21 +75,21 @@ def with_a_margin(size: int) -> float:
 @pytest.mark.parametrize("method", ["incremental", "fused", "factored"])
 def test_the_largest_projection_is_the_largest_that_fits(method: str, free: int) -> None:
     plan = plan_selection(WIDE, method=method, counts=StepCounts(20, 10, 64))
-    [found] = [each for each in alternatives(plan, free) if each.name.startswith("pca:")]
-    components = int(found.name.removeprefix("pca:"))
+    [projected] = [alternative for alternative in alternatives(plan, free) if alternative.name.startswith("pca:")]
+    components = int(projected.name.removeprefix("pca:"))
     assert 0 < components < 511
-    assert found.plan.shape.dim == 100 * components
-    assert found.plan.sizes.chunk == 64
-    one_more = replanned(found.plan, shape=Shape(1000, 99, 100 * components + 100, 100))
-    assert with_a_margin(found.plan.total) <= free < 1.15 * one_more.total
+    assert projected.plan.shape.dim == 100 * components
+    assert projected.plan.sizes.chunk == 64
+    one_more = replanned(projected.plan, shape=Shape(1000, 99, 100 * components + 100, 100))
+    assert with_a_margin(projected.plan.total) <= free < 1.15 * one_more.total
 
 
 def test_an_alternative_fits_with_the_margin_and_its_own_inputs() -> None:
-    [binary] = [each for each in alternatives(plan_selection(WIDE), 60 * GIB) if each.name == "binary"]
+    [binary] = [other for other in alternatives(plan_selection(WIDE), 60 * GIB) if other.name == "binary"]
     room = with_margin(binary.plan.total)
     assert room > with_margin(binary.plan.growth)
-    assert "binary" in [each.name for each in alternatives(plan_selection(WIDE), room)]
-    assert "binary" not in [each.name for each in alternatives(plan_selection(WIDE), room - 1)]
+    assert "binary" in [other.name for other in alternatives(plan_selection(WIDE), room)]
+    assert "binary" not in [other.name for other in alternatives(plan_selection(WIDE), room - 1)]
 
 
 @pytest.mark.parametrize(
@@ -150,7 +150,7 @@ def test_the_largest_pool_is_the_largest_that_fits(method: str, shape: Shape) ->
     ids=["all", "of float64", "of diagonals", "little", "less", "nothing", "dense", "two classes", "binary already"],
 )
 def test_alternatives(shape: Shape, how: dict[str, str], free: int, names: list[str]) -> None:
-    assert [each.name for each in alternatives(plan_selection(shape, **how), free)] == names
+    assert [alternative.name for alternative in alternatives(plan_selection(shape, **how), free)] == names
 
 
 def test_nothing_fits() -> None:

@@ -69,9 +69,9 @@ def test_the_matrices_of_a_trace_kernel(method: str, kernels: dict[str, int]) ->
     """F, F/α, M, M⁻¹ and what the kernel makes of them; at the peak a chunk's two products and V, which it builds."""
     plan = plan_selection(WIDE, method=method, counts=StepCounts(10, 0, 1000))
     square, rows = 51_200**2, 99 * 51_200 * 4
-    own = {"F": 4, "F/α": 4, "M in float64": 8, "M⁻¹": 4, **kernels}
+    itemsizes = {"F": 4, "F/α": 4, "M in float64": 8, "M⁻¹": 4, **kernels}
     assert plan.phase == "forward"
-    assert plan.matrices == {name: size * square for name, size in own.items()}
+    assert plan.matrices == {name: size * square for name, size in itemsizes.items()}
     assert plan.others["V, built"] == 1000 * rows
     assert plan.others["two products of a chunk"] == 2 * 1000 * rows + 1000 * 99**2 * 4
     dense = plan_selection(Shape(1000, 99, 51_200), method=method, counts=StepCounts(10, 0, 1000))
@@ -83,18 +83,18 @@ def test_factored_never_builds_v() -> None:
     plan = plan_selection(WIDE, method="factored", counts=StepCounts(10, 0, 200))
     square = 51_200**2
     assert "V, built" not in plan.others
-    own = {"F": 4, "F/α": 4, "M in float64": 8, "M⁻¹": 4, "Q": 4, "upper blocks of M⁻¹ and Q": 4 * 101 / 100}
-    assert plan.matrices == {name: int(size * square) for name, size in own.items()}
+    itemsizes = {"F": 4, "F/α": 4, "M in float64": 8, "M⁻¹": 4, "Q": 4, "upper blocks of M⁻¹ and Q": 4 * 101 / 100}
+    assert plan.matrices == {name: int(size * square) for name, size in itemsizes.items()}
 
 
-@pytest.mark.parametrize(("method", "own"), [("incremental", 8), ("published", 12), ("fused", 12), ("factored", 12)])
-def test_every_shard_of_a_device_has_its_own_matrices(method: str, own: int) -> None:
+@pytest.mark.parametrize(("method", "size"), [("incremental", 8), ("published", 12), ("fused", 12), ("factored", 12)])
+def test_every_shard_of_a_device_has_its_own_matrices(method: str, size: int) -> None:
     """P and Q of the incremental update; F/α, and M in float64, of the others."""
     five, six = (
         sum(plan_selection(WIDE, shards=shards, method=method, counts=StepCounts(10, 0)).matrices.values())
         for shards in (5, 6)
     )
-    assert six - five == own * 51_200**2
+    assert six - five == size * 51_200**2
 
 
 @pytest.mark.parametrize(
