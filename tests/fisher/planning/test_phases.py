@@ -57,8 +57,10 @@ def alive(V: Embedding, method: str, chunk: int, shards: int = 1) -> dict[str, i
     return peaks
 
 
-def written(V: Embedding, method: str, chunk: int, kind: str = "cpu", shards: int = 1) -> dict[str, Held]:
-    sizes = SelectionSizes(shape_of(V), V.dtype.itemsize, kind, shards, 2 * B[method], B[method], chunk, LABELLED)
+def written(V: Embedding, method: str, chunk: int, device_type: str = "cpu", shards: int = 1) -> dict[str, Held]:
+    sizes = SelectionSizes(
+        shape_of(V), V.dtype.itemsize, device_type, shards, 2 * B[method], B[method], chunk, LABELLED
+    )
     return phases.phases(method, sizes)
 
 
