@@ -27,7 +27,23 @@ off (11.8 → 8.4 ms, n = 512, k = 10, h = 128 in float32, two cores)."""
 
 
 class Embedding(ABC):
-    """What the mathematics asks of a pool's V, however it is stored."""
+    """What the mathematics asks of a pool's V, however it is stored.
+
+    Attributes:
+        n: candidates.
+        rows: r, the rows of V_x.
+        dim: d, the weights.
+        dtype: of the numbers.
+        device: where they lie.
+
+    Example:
+        >>> import torch, fbench
+        >>> V = fbench.dense_embedding(torch.ones(6, 2, 5))
+        >>> isinstance(V, fbench.Embedding), V.n, V.rows, V.dim
+        (True, 6, 2, 5)
+        >>> V[:4].quadratic(torch.eye(5)).shape, V.project(torch.ones(5, 3)).shape, V.gram().shape
+        (torch.Size([4, 2, 2]), torch.Size([6, 2, 3]), torch.Size([5, 5]))
+    """
 
     n: int
     rows: int
@@ -37,7 +53,7 @@ class Embedding(ABC):
 
     @abstractmethod
     def __getitem__(self, index: slice | Tensor) -> Self:
-        """The embedding of some candidates."""
+        """The embedding of the candidates at ``index``, a slice or a tensor of positions."""
 
     @abstractmethod
     def dense(self) -> Tensor:
@@ -45,7 +61,7 @@ class Embedding(ABC):
 
     @abstractmethod
     def to(self, device: torch.device | str | None = None, dtype: torch.dtype | None = None) -> Self:
-        """The same on another device or in another dtype."""
+        """The same embedding on another device or in another dtype."""
 
     @abstractmethod
     def project(self, A: Tensor) -> Tensor:
@@ -65,21 +81,28 @@ class Embedding(ABC):
 
     @abstractmethod
     def add_gram(self, out: Tensor, factor: float = 1.0) -> Tensor:
-        """``out`` += factor · Σ_x V_xᵀV_x in place, for symmetric ``out`` [d, d]; gives ``out``."""
+        """Add factor · Σ_x V_xᵀV_x to ``out`` in place, a symmetric [d, d], and return it."""
 
     def gram(self) -> Tensor:
         """Σ_x V_xᵀV_x: [d, d]."""
         return self.add_gram(torch.zeros(self.dim, self.dim, dtype=self.dtype, device=self.device))
 
     def chunks(self, width: int, limits: Mapping[str, int] = _CHUNK_ELEMENTS) -> list[slice]:
-        """Slices of the pool such that ``width`` numbers a candidate stay under the limit of a temporary."""
+        """Slices that partition the pool: at ``width`` numbers a candidate each stays under the device's limit."""
         step = max(1, limits.get(self.device.type, 1 << 26) // max(1, width))
         return [slice(start, min(start + step, self.n)) for start in range(0, self.n, step)]
 
 
 @dataclass(frozen=True, eq=False)
 class DenseEmbedding(Embedding):
-    """V [n, r, d] as it is."""
+    """V [n, r, d], stored whole; ``dense_embedding`` makes one from checked values.
+
+    Example:
+        >>> import torch, fbench
+        >>> V = fbench.DenseEmbedding(torch.arange(12.0).reshape(2, 2, 3))
+        >>> V[torch.tensor([1])].dense().tolist()
+        [[[6.0, 7.0, 8.0], [9.0, 10.0, 11.0]]]
+    """
 
     values: Tensor
 
@@ -118,7 +141,14 @@ class DenseEmbedding(Embedding):
 
 @dataclass(frozen=True, eq=False)
 class FactoredEmbedding(Embedding):
-    """V_x = S_x ⊗ h_xᵀ, never built: S [n, r, k] rows in logit space, h [n, h] features."""
+    """V_x = S_x ⊗ h_xᵀ, never built: S [n, r, k] rows in logit space, h [n, h] features.
+
+    Example:
+        >>> import torch, fbench
+        >>> V = fbench.FactoredEmbedding(torch.ones(6, 2, 3), torch.ones(6, 4))
+        >>> V.k, V.dim, V.dense().shape
+        (3, 12, torch.Size([6, 2, 12]))
+    """
 
     S: Tensor
     h: Tensor
@@ -128,7 +158,7 @@ class FactoredEmbedding(Embedding):
 
     @property
     def k(self) -> int:
-        """Classes."""
+        """The number of classes."""
         return self.S.shape[2]
 
     def __getitem__(self, index: slice | Tensor) -> FactoredEmbedding:
@@ -154,14 +184,20 @@ class FactoredEmbedding(Embedding):
         return self.quadratic_of(self.upper_blocks(A))
 
     def upper_blocks(self, A: Tensor) -> Iterator[Tensor]:
-        """A symmetric A [d, d] as ``quadratic_of`` reads it: of every class a the blocks A_ab, b ≥ a: [h, (k−a)·h]."""
+        """Give a symmetric A [d, d] as ``quadratic_of`` reads it.
+
+        For every class a these are its blocks A_ab, b ≥ a, side by side: [h, (k−a)·h].
+        """
         k, width = self.k, self.h.shape[1]
         blocks = A.view(k, width, k, width)
         for a in range(k):
             yield blocks[a, :, a:].reshape(width, -1)
 
     def quadratic_of(self, upper: Iterable[Tensor]) -> Tensor:
-        """V_x A V_xᵀ = S_x Φ_x S_xᵀ with Φ[x, a, b] = h_xᵀ A_ab h_x: a class's blocks at a time, into one buffer."""
+        """V_x A V_xᵀ = S_x Φ_x S_xᵀ [n, r, r] with Φ[x, a, b] = h_xᵀ A_ab h_x, from the ``upper_blocks`` of A.
+
+        The blocks of one class are taken at a time; their products go into one buffer.
+        """
         k, width = self.k, self.h.shape[1]
         phi, parts = self.S.new_empty(self.n, k, k), self.chunks(k * width, _QUADRATIC_ELEMENTS)
         room = self.S.new_empty(len(self.h[parts[0]]) * k * width)
@@ -174,7 +210,7 @@ class FactoredEmbedding(Embedding):
         return self.S @ phi @ self.S.mT
 
     def first_times(self, A: Tensor) -> Tensor:
-        """S (h A_a): the features from the left, a class's block at a time; A is never multiplied by all of V_x."""
+        """S (h A_a), [r, m]: A is multiplied by the features, block by block, and never by all of V_x."""
         h = self.h[:1].expand(self.k, 1, -1)
         return self.S[0] @ torch.bmm(h, A.reshape(self.k, -1, A.shape[1]))[:, 0]
 
@@ -182,7 +218,7 @@ class FactoredEmbedding(Embedding):
         return (self.S.square().sum(1)[:, :, None] * self.h.square()[:, None, :]).flatten(1)
 
     def add_gram(self, out: Tensor, factor: float = 1.0) -> Tensor:
-        """Σ_x (S_xᵀS_x) ⊗ (h_x h_xᵀ), a block row of the upper half at a time."""
+        """Add Σ_x (S_xᵀS_x) ⊗ (h_x h_xᵀ), one block row of the upper half at a time."""
         k, width = self.k, self.h.shape[1]
         blocks = out.view(k, width, k, width)
         for part in self.chunks(k * width):
@@ -197,7 +233,7 @@ class FactoredEmbedding(Embedding):
 
 
 def _describe(embedding: Embedding, n: int, rows: int, dim: int, like: Tensor) -> None:
-    """Set the sizes that every embedding knows (the classes are frozen, hence not by plain assignment)."""
+    """Set the sizes that every embedding has (the classes are frozen, hence not by plain assignment)."""
     for name, value in {"n": n, "rows": rows, "dim": dim, "dtype": like.dtype, "device": like.device}.items():
         object.__setattr__(embedding, name, value)
 
@@ -214,6 +250,12 @@ def last_layer_embedding(logits: Tensor, features: Tensor) -> FactoredEmbedding:
 
     Raises:
         InputError: shapes that do not match, fewer than two classes, NaN or infinity.
+
+    Example:
+        >>> import torch, fbench
+        >>> V = fbench.last_layer_embedding(torch.randn(6, 3), torch.randn(6, 4))
+        >>> V.n, V.rows, V.dim
+        (6, 2, 12)
     """
     logits, features = torch.as_tensor(logits), torch.as_tensor(features)
     R = logit_rows(logits.detach())
@@ -233,6 +275,11 @@ def dense_embedding(values: Tensor) -> DenseEmbedding:
 
     Raises:
         InputError: not three axes, an empty one, NaN or infinity.
+
+    Example:
+        >>> import torch, fbench
+        >>> fbench.dense_embedding(torch.ones(6, 2, 5)).dim
+        5
     """
     values = torch.as_tensor(values)
     if values.ndim != 3 or 0 in values.shape or not values.is_floating_point():

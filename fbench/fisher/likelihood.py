@@ -1,7 +1,7 @@
 """The categorical likelihood: probabilities and the k−1 rows that carry a sample's whole Fisher information.
 
-Letters as in MATH: n candidates, k classes, p [n, k] probabilities, u = √p. One sample's Fisher in logit space is
-diag(p) − ppᵀ = SᵀS with S = diag(u)(I − 1pᵀ) of rank k−1, so k−1 rows R with RᵀR = SᵀS do as well:
+Letters as in MATH.md ("The k−1 rows"): n candidates, k classes, p [n, k] probabilities, u = √p. One sample's Fisher in
+logit space is diag(p) − ppᵀ = SᵀS with S = diag(u)(I − 1pᵀ) of rank k−1, so k−1 rows R with RᵀR = SᵀS do as well:
 R = T diag(u), where the rows of T are an orthonormal basis of u's complement.
 """
 
@@ -21,6 +21,12 @@ def check_finite(name: str, values: Tensor) -> None:
 
     Raises:
         InputError: ``values`` has an entry that is not finite.
+
+    Example:
+        >>> check_finite("logits", torch.tensor([[0.0, torch.inf]]))
+        Traceback (most recent call last):
+        ...
+        fbench.errors.InputError: logits[0, 1] is inf; every value must be finite: check the network's training
     """
     if bool(torch.isfinite(values.sum())):  # NaN and infinities reach the sum, at a fifth of isfinite's cost
         return
@@ -41,6 +47,12 @@ def logit_rows(logits: Tensor) -> Tensor:
 
     Raises:
         InputError: logits that are not [n, k] with k ≥ 2, or not finite.
+
+    Example:
+        >>> logits = torch.tensor([[2.0, 0.0, -1.0]], dtype=torch.float64)
+        >>> R, p = logit_rows(logits)[0], torch.softmax(logits, dim=1)[0]
+        >>> R.shape, torch.allclose(R.T @ R, torch.diag(p) - torch.outer(p, p))
+        (torch.Size([2, 3]), True)
     """
     if logits.ndim != 2 or logits.shape[1] < 2 or not logits.is_floating_point():
         shape = f"{list(logits.shape)}, {logits.dtype}"
@@ -67,6 +79,11 @@ def _householder_rows(logits: Tensor) -> Tensor:
 
 
 def score_rows(logits: Tensor, labels: Tensor) -> Tensor:
-    """∇_z log p(y given x) = e_y − p as one row [n, 1, k], for labels [n]: the sampled Fisher's row."""
+    """The sampled Fisher's row [n, 1, k]: ∇_z log p(y given x) = e_y − p, for labels y [n] and logits z [n, k].
+
+    Example:
+        >>> score_rows(torch.zeros(1, 4), torch.tensor([2])).tolist()
+        [[[-0.25, -0.25, 0.75, -0.25]]]
+    """
     p = torch.softmax(logits, dim=1)
     return (torch.nn.functional.one_hot(labels, p.shape[1]).to(p.dtype) - p)[:, None, :]

@@ -19,7 +19,7 @@ from fbench.errors import InputError, UnknownNameError
 
 
 class Overlap(NamedTuple):
-    """Weights that both masks keep, that the first keeps, and that the second keeps."""
+    """How many weights both masks keep, the first keeps and the second keeps."""
 
     shared: int
     first: int
@@ -30,6 +30,15 @@ class Mask(Mapping[str, Tensor]):
     """A set of weights: ``mask[name]`` is a bool tensor of that parameter's shape.
 
     ``always`` names the parameters that were kept whole by decree; overlaps leave them out.
+
+    Example:
+        >>> import torch, fbench
+        >>> first = fbench.Mask({"w": torch.tensor([True, True, False, False]), "b": torch.tensor([True, False])})
+        >>> second = fbench.Mask({"w": torch.tensor([False, True, True, False]), "b": torch.tensor([True, False])})
+        >>> first
+        Mask(3 of 6 weights, 2 layers)
+        >>> first.counts(), first.share(), first.jaccard(second)
+        ({'w': 2, 'b': 1}, {'w': 0.5, 'b': 0.5}, 0.5)
     """
 
     def __init__(self, layers: Mapping[str, Tensor], always: Iterable[str] = ()) -> None:
@@ -54,23 +63,23 @@ class Mask(Mapping[str, Tensor]):
 
     @property
     def size(self) -> int:
-        """Weights kept: d of a masked embedding."""
+        """How many weights are kept: d of a masked embedding."""
         return sum(self.counts().values())
 
     def counts(self) -> dict[str, int]:
-        """Weights kept in every layer."""
+        """How many weights are kept in every layer."""
         return {name: _count(layer) for name, layer in self._layers.items()}
 
     def share(self) -> dict[str, float]:
-        """The part of every layer that is kept, 0 to 1."""
+        """The share of every layer that is kept, from 0 to 1."""
         return {name: kept / self._layers[name].numel() for name, kept in self.counts().items()}
 
     def positions(self, name: str) -> Tensor:
-        """Flat positions kept in a layer, ascending."""
+        """The flat positions kept in a layer, ascending."""
         return self._layers[name].flatten().nonzero()[:, 0]
 
     def overlap(self, other: Mask, *, without: Iterable[str] = ()) -> dict[str, Overlap]:
-        """What two masks share, layer by layer, ``always`` of either and ``without`` left out.
+        """What two masks share, layer by layer; the layers in ``always`` of either and in ``without`` are left out.
 
         Raises:
             InputError: masks of different networks.
@@ -87,31 +96,38 @@ class Mask(Mapping[str, Tensor]):
             InputError: masks of different networks.
         """
         counts = list(self.overlap(other, without=without).values())
-        shared = sum(each.shared for each in counts)
-        either = sum(each.first + each.second for each in counts) - shared
+        shared = sum(layer.shared for layer in counts)
+        either = sum(layer.first + layer.second for layer in counts) - shared
         return shared / either if either else None
 
 
 def _count(layer: Tensor) -> int:
-    """True entries; a sum over 11 M of them takes seventeen times longer (2 cores)."""
+    """How many entries are true; a sum over 11 M of them takes seventeen times longer (2 cores)."""
     return int(torch.count_nonzero(layer))
 
 
-def check_layers(what: str, given: Mapping[str, Tensor], expected: Mapping[str, Tensor]) -> None:
-    """Refuse names or shapes that are not the expected ones.
+def check_layers(what: str, layers: Mapping[str, Tensor], expected: Mapping[str, Tensor]) -> None:
+    """Refuse layers whose names or shapes are not the expected ones.
 
     Raises:
         InputError: naming the first that differs.
+
+    Example:
+        >>> import torch
+        >>> check_layers("the mask", {}, {"w": torch.zeros(2, 3)})
+        Traceback (most recent call last):
+        ...
+        fbench.errors.InputError: the mask lacks the layer 'w'
     """
-    for name in given:
+    for name in layers:
         if name not in expected:
             raise InputError(f"{what} has a layer {name!r} that the network does not have")
     for name, like in expected.items():
-        if name not in given:
+        if name not in layers:
             raise InputError(f"{what} lacks the layer {name!r}")
-        if given[name].shape != like.shape:
+        if layers[name].shape != like.shape:
             raise InputError(
-                f"{what} has shape {list(given[name].shape)} for {name!r}; the network's is {list(like.shape)}"
+                f"{what} has shape {list(layers[name].shape)} for {name!r}; the network's is {list(like.shape)}"
             )
 
 
@@ -130,6 +146,14 @@ def top_mask(
     Raises:
         InputError: q outside (0, 1], an empty mask, NaN, or ``always`` beyond q (the least q that works is named).
         UnknownNameError: no such scope or parameter.
+
+    Example:
+        >>> import torch, fbench
+        >>> diagonal = {"body": torch.tensor([[4.0, 1.0], [3.0, 2.0]]), "head": torch.tensor([0.5, 0.1])}
+        >>> fbench.top_mask(diagonal, 0.5)["body"].tolist()
+        [[True, False], [True, True]]
+        >>> fbench.top_mask(diagonal, 0.5, always=["head"]).counts()
+        {'body': 1, 'head': 2}
     """
     always = tuple(dict.fromkeys(always))
     total = _check_fraction(diagonal, fraction, always)
@@ -167,6 +191,15 @@ def random_mask(
     Raises:
         InputError: a size that does not fit.
         UnknownNameError: no such parameter.
+
+    Example:
+        >>> import torch, fbench
+        >>> like = {"body": torch.zeros(3, 4), "head": torch.zeros(2)}
+        >>> generator = torch.Generator().manual_seed(0)
+        >>> fbench.random_mask(like, 5, generator=generator, always=["head"]).counts()
+        {'body': 3, 'head': 2}
+        >>> fbench.random_mask(like, {"body": 7, "head": 1}, generator=generator).counts()
+        {'body': 7, 'head': 1}
     """
     always = tuple(dict.fromkeys(always))
     _check_names(like, always)
@@ -190,7 +223,12 @@ def _check_names(like: Mapping[str, Tensor], names: Iterable[str]) -> None:
 
 
 def kept(fraction: float, parameters: int) -> int:
-    """floor(q · parameters) for q as it is written: 0.29 of 100 is 29, though 0.29 * 100 is below it."""
+    """How many weights a mask keeps: floor(q · parameters), q taken as it is written.
+
+    Example:
+        >>> kept(0.29, 100), int(0.29 * 100)
+        (29, 28)
+    """
     return math.floor(Fraction(repr(float(fraction))) * parameters)
 
 
@@ -213,7 +251,7 @@ def _check_fraction(diagonal: Mapping[str, Tensor], fraction: float, always: Seq
 
 
 def _top(values: Tensor, count: int) -> Tensor:
-    """Bool [m]: the ``count`` largest; among ties the lowest positions."""
+    """Which of ``values`` [m] are the ``count`` largest, as bool [m]; among ties the lowest positions."""
     keep = torch.zeros_like(values, dtype=torch.bool)
     if count > 0:
         threshold = values.kthvalue(len(values) - count + 1).values

@@ -13,8 +13,8 @@ from functools import cached_property
 from typing import TYPE_CHECKING, cast
 
 from fbench.errors import InputError
-from fbench.fisher.planning.plan import Counts, SelectionPlan, Shape, plan_selection
-from fbench.fisher.selection.methods import METHODS
+from fbench.fisher.planning.plan import SelectionPlan, Shape, StepCounts, plan_selection
+from fbench.fisher.selection.methods import EMBEDDING_METHODS
 from fbench.harness.registry import strategy
 from fbench.learning import seeds
 
@@ -141,13 +141,13 @@ class Sizes:
     oversample: float = 2.0
 
     @property
-    def counts(self) -> Counts:
+    def counts(self) -> StepCounts:
         """Forward picks and removals."""
-        return Counts.of(self.batch, self.oversample, self.n - self.labels)
+        return StepCounts.of(self.batch, self.oversample, self.n - self.labels)
 
     def last_layer(self, method: str = "exact", number: int = 0, *, n: int = 0) -> SelectionPlan:
         """On what a method of ``fisher.methods`` makes of the last layer, on n candidates if not all."""
-        way = METHODS[method]
+        way = EMBEDDING_METHODS[method]
         shape = way.shape(n or self.n, self.classes, self.features, number)
         return plan_selection(shape, dtype=self.dtype, method=way.engine, counts=self.counts)
 
@@ -301,7 +301,7 @@ def _select_last(
     """By a method of ``fisher.methods``; ``labelled`` are positions in ``images``, the pool's if not given."""
     from fbench.learning.inference import logits_and_features
 
-    way = METHODS[method]
+    way = EMBEDDING_METHODS[method]
     logits, features = logits_and_features(state.network, state.pool.images if images is None else images)
     return _select(state, batch_size, way.make(logits, features, number), way.engine)
 

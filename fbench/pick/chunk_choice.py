@@ -11,7 +11,7 @@ from torch import Tensor
 
 from fbench.errors import InputError
 from fbench.fisher.embeddings import Embedding
-from fbench.fisher.selection.trace import prepare
+from fbench.fisher.selection.trace import prepare_kernel
 from fbench.harness.sweep import parse_sweep
 from fbench.measure.medians import knee, median_interval
 from fbench.measure.memory.growth import peak_growth
@@ -55,7 +55,7 @@ def choose_chunk(
     """
     if most < 1:
         raise InputError(f"most {most}: must be at least 1")
-    chosen, given = prepare(kernel, embedding, inverse, fisher)
+    chosen, given = prepare_kernel(kernel, embedding, inverse, fisher)
     device, most = str(embedding.device), min(most, embedding.n)
     sizes = parse_sweep(f"{min(_LEAST, most)}..{most}")
 

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any
 
 from fbench.errors import InputError, TooLargeError, UnknownNameError, UsageError
 from fbench.fisher.planning.fitting import Alternative, alternatives, check_fits, device_plans
-from fbench.fisher.planning.plan import MARGIN, Counts, SelectionPlan, Shape
-from fbench.fisher.selection.methods import Method, parse_method
+from fbench.fisher.planning.plan import MEMORY_MARGIN, SelectionPlan, Shape, StepCounts
+from fbench.fisher.selection.methods import EmbeddingMethod, parse_embedding_method
 from fbench.fisher.selection.regularisation import parse_regularisation
 from fbench.harness.contract import Row
 from fbench.machine import free_bytes
@@ -66,7 +66,7 @@ class Pick:
         labelled: positions in the pool.
         batch: B.
         out: the CSV to write.
-        method, number: as ``parse_method`` gave them.
+        method, number: as ``parse_embedding_method`` gave them.
         dtype: of the selection.
         devices: that share the candidates.
         regularisation, oversample: as ``bait_select`` takes them.
@@ -77,7 +77,7 @@ class Pick:
     labelled: Any
     batch: int
     out: Path
-    method: Method
+    method: EmbeddingMethod
     number: int
     dtype: str
     devices: tuple[str, ...]
@@ -96,7 +96,7 @@ class Pick:
     @property
     def plans(self) -> dict[str, SelectionPlan]:
         """What each device will hold."""
-        counts = Counts.of(self.batch, self.oversample, self.pool.n - len(self.labelled))
+        counts = StepCounts.of(self.batch, self.oversample, self.pool.n - len(self.labelled))
         return device_plans(self.shape, self.dtype, self.method.engine, self.devices, counts=counts)
 
 
@@ -109,7 +109,7 @@ def read_pick(features: Path, typed: Mapping[str, Any], devices: tuple[str, ...]
     if not typed["batch"]:
         raise UsageError("fbench pick needs --batch N, how many to pick")
     batch = parse_whole("--batch", typed["batch"], 1)
-    method, number = parse_method(typed["method"])
+    method, number = parse_embedding_method(typed["method"])
     oversample = parse_number("--oversample", typed["oversample"], 1)
     try:
         parse_regularisation(typed["regularisation"])
@@ -135,7 +135,7 @@ def read_pick(features: Path, typed: Mapping[str, Any], devices: tuple[str, ...]
     )
 
 
-def _check_arrays(source: Path, pool: PoolArrays, method: Method) -> None:
+def _check_arrays(source: Path, pool: PoolArrays, method: EmbeddingMethod) -> None:
     arrays = pool.arrays
     if "embedding" in arrays:
         if not method.on_embedding:
@@ -172,7 +172,7 @@ def plan_lines(pick: Pick) -> list[str]:
     for device, plan in pick.plans.items():
         free = free_bytes(device)
         parts = {**plan.parts, f"in all, in {plan.phase}, its dearest phase": plan.growth}
-        parts[f"with {format_percent(MARGIN)} to spare"] = plan.needed
+        parts[f"with {format_percent(MEMORY_MARGIN)} to spare"] = plan.needed
         if free is not None:
             parts[f"free on {device}"] = free
         width = max(map(len, parts))

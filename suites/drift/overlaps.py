@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from statistics import fmean
 
-from fbench.fisher.gradients.forward_order import Layer
+from fbench.fisher.gradients.forward_order import ParameterLayer
 from fbench.fisher.masks import Mask, Overlap
 from fbench.harness.contract import Row
 from fbench.learning.fisher_draws import Diagonal
@@ -132,12 +132,12 @@ def across(first: Pair, second: Pair) -> list[Counts]:
     return [first[0].overlap(second[1]), first[1].overlap(second[0])]
 
 
-def places(layers: Sequence[Layer]) -> Iterator[Row]:
+def places(layers: Sequence[ParameterLayer]) -> Iterator[Row]:
     """The whole, then the layers in forward order with their depth from 0 to 1."""
     yield {"layer": WHOLE, "kind": WHOLE, "parameters": sum(layer.parameters for layer in layers)}
     for index, layer in enumerate(layers):
         depth = index / max(1, len(layers) - 1)
-        facts = {"kind": layer.kind, "parameters": layer.parameters}
+        facts = {"kind": layer.layer_type, "parameters": layer.parameters}
         yield {"layer": layer.name, "layer_index": index, "depth": depth, **facts}
 
 

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from fbench.fisher.gradients.forward_order import Layer, forward_order
+from fbench.fisher.gradients.forward_order import ParameterLayer, forward_order
 from fbench.fisher.masks import Mask, top_mask
 from fbench.learning.fisher_draws import Diagonal
 from fbench.learning.strategies import State, classifier_parameters
@@ -75,7 +75,7 @@ class View:
         masks: by variant, a pair (m^A, m^B) for every redraw.
     """
 
-    layers: Sequence[Layer]
+    layers: Sequence[ParameterLayer]
     weights: Mapping[str, Tensor]
     diagonals: Mapping[int, Sequence[Diagonals]]
     ranks: Mapping[int, Sequence[tuple[Ranks, Ranks]]]
@@ -100,7 +100,7 @@ def view(state: State, watch: Watch, diagonals: Mapping[int, Sequence[Diagonals]
 
 
 def make_view(
-    layers: Sequence[Layer],
+    layers: Sequence[ParameterLayer],
     weights: Mapping[str, Tensor],
     diagonals: Mapping[int, Sequence[Diagonals]],
     classifier: Sequence[str],

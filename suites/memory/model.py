@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from fbench.fisher.planning.fitting import device_plans
-from fbench.fisher.planning.plan import ITEMSIZE, MARGIN, SelectionPlan, largest, with_margin
+from fbench.fisher.planning.plan import ITEMSIZE, MEMORY_MARGIN, SelectionPlan, largest_fitting, with_margin
 from fbench.learning.inference import BATCH
 from fbench.learning.recipe import Recipe
 from fbench.learning.training import _STATISTICS_BATCH
@@ -157,8 +157,8 @@ def limits(spec: Spec, device: str, budget: int | None, devices: tuple[str, ...]
     def fits(other: Spec) -> bool:
         return with_margin(max(predicted(other, device, devices).values())) <= room
 
-    chunk = largest(spec.n, lambda c: fits(replace(spec, chunk_size=c))) if spec.method.chunked else None
-    pool = largest(_most(spec, room), lambda n: fits(replace(spec, n=n)))
+    chunk = largest_fitting(spec.n, lambda c: fits(replace(spec, chunk_size=c))) if spec.method.chunked else None
+    pool = largest_fitting(_most(spec, room), lambda n: fits(replace(spec, n=n)))
     pool = pool if pool >= spec.labelled + spec.batch else 0  # fewer would leave too few to choose from
     return Limits(room, phases[phase], phase, matrices, chunk, pool, _refusal(phases, phase, room, matrices))
 
@@ -168,7 +168,7 @@ def _refusal(phases: Mapping[str, int], phase: str, room: int, matrices: int) ->
         return ""
     of = f", {format_bytes(matrices)} of it d×d matrices," if matrices else ""
     return (
-        f"{phase} needs {format_bytes(phases[phase])}{of} and {format_percent(MARGIN)} to spare; "
+        f"{phase} needs {format_bytes(phases[phase])}{of} and {format_percent(MEMORY_MARGIN)} to spare; "
         f"{format_bytes(room)} are to be had"
     )
 

@@ -8,7 +8,7 @@ from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from typing import Any
 
-from fbench.fisher.planning.plan import MARGIN
+from fbench.fisher.planning.plan import MEMORY_MARGIN
 from fbench.harness.contract import Row, Unit
 from fbench.measure.memory.growth import return_freed_blocks
 from fbench.measure.memory.watch import MemoryWatch, Round
@@ -130,7 +130,7 @@ def _limit_rows(task: Task, found: Mapping[str, Limits]) -> list[Row]:
         {
             **task.point,
             "device": device,
-            "margin": MARGIN,
+            "margin": MEMORY_MARGIN,
             **{name: value for name, value in vars(each).items() if name != "refusal"},
         }
         for device, each in found.items()

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from fbench.errors import UnknownNameError, UsageError
 from fbench.fisher.planning.fitting import CHUNKED
-from fbench.fisher.planning.plan import Counts
+from fbench.fisher.planning.plan import StepCounts
 from fbench.fisher.planning.shapes import Shape
 
 ENGINES = ("incremental", "published", "fused", "factored", "diagonal")
@@ -82,9 +82,9 @@ class Spec:
     seed: int
 
     @property
-    def counts(self) -> Counts:
+    def counts(self) -> StepCounts:
         """Picks, removals and chunk of a whole selection."""
-        return Counts.of(self.batch, self.oversample, self.n - self.labelled, self.chunk_size)
+        return StepCounts.of(self.batch, self.oversample, self.n - self.labelled, self.chunk_size)
 
     @property
     def shape(self) -> Shape:

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from fbench.errors import UsageError
-from fbench.fisher.selection.trace import CHUNK_SIZE
+from fbench.fisher.planning.plan import CHUNK_SIZE
 from fbench.harness.contract import Case, Column, Context, Summary, Tables, Unit
 from fbench.harness.registry import suite
 from fbench.harness.suite import values_of

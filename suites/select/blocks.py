@@ -10,7 +10,7 @@ from typing import Any
 import torch
 
 from fbench.errors import TooLargeError
-from fbench.fisher.selection.trace import CHUNK_SIZE
+from fbench.fisher.planning.plan import CHUNK_SIZE
 from fbench.harness.contract import Row
 from fbench.pick.chunk_choice import choose_chunk
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Annotated, NamedTuple
 
 from fbench.errors import UsageError
-from fbench.fisher.selection.trace import CHUNK_SIZE
+from fbench.fisher.planning.plan import CHUNK_SIZE
 from fbench.harness.contract import Option, typed
 from fbench.harness.parsing import parse_dtypes
 from fbench.harness.sweep import parse_sweep

@@ -15,7 +15,7 @@ from fbench.fisher.selection.approximations import subsample, top_classes
 from fbench.fisher.selection.bait import Search, Selection
 from fbench.fisher.selection.greedy import TIE
 from fbench.fisher.selection.information import Information
-from fbench.fisher.selection.methods import METHODS
+from fbench.fisher.selection.methods import EMBEDDING_METHODS
 from fbench.learning.synthetic import Outputs, synthetic_outputs
 
 from .ways import Problem, Way, check_memory, choose_reference, fitted, parse_way
@@ -63,7 +63,7 @@ def prepare(way: Way, problem: Problem, given: Outputs) -> Prepared:
         rows = kept.to(logits.device)
         few = last_layer_embedding(logits[rows], features[rows])
         return Prepared(few, torch.searchsorted(kept, labelled), kept)
-    return Prepared(METHODS[way.embedding].make(logits, features, way.count(problem)), labelled)
+    return Prepared(EMBEDDING_METHODS[way.embedding].make(logits, features, way.count(problem)), labelled)
 
 
 def search(

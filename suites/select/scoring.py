@@ -57,9 +57,9 @@ def embeddings(way: Way, problem: Problem, dtype: torch.dtype, device: str) -> I
 def _packed(V: Embedding, state: State) -> Scores:
     from fbench.fisher.selection.candidates import lane_kernels
     from fbench.fisher.selection.candidates.lanes import LANES
-    from fbench.fisher.selection.candidates.packed import pack_lower, share
+    from fbench.fisher.selection.candidates.packed import pack_lower_lanes, share
 
-    G, H = (state.alpha * pack_lower(V.quadratic(A)) for A in (state.P, state.Q))
+    G, H = (state.alpha * pack_lower_lanes(V.quadratic(A)) for A in (state.P, state.Q))
     found, traces = (torch.empty(len(G) * LANES, dtype=V.dtype) for _ in range(2))
     arrays = [t.view(-1).numpy() for t in (G, H, found, traces)]
 

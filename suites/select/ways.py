@@ -14,9 +14,8 @@ from typing import Literal
 
 from fbench.errors import UnknownNameError
 from fbench.fisher.planning.fitting import CHUNKED, check_devices, device_plans, largest_chunk
-from fbench.fisher.planning.plan import Counts, SelectionPlan, Shape, plan_selection
-from fbench.fisher.selection.methods import METHODS
-from fbench.fisher.selection.trace import CHUNK_SIZE
+from fbench.fisher.planning.plan import CHUNK_SIZE, SelectionPlan, Shape, StepCounts, plan_selection
+from fbench.fisher.selection.methods import EMBEDDING_METHODS
 from fbench.harness.sweep import parse_names
 from fbench.learning.strategies import SUBSAMPLE, components_of
 from fbench.machine import free_bytes
@@ -109,8 +108,8 @@ class Way:
         if self.embedding in ("dense", "built"):
             return Shape(n, k if self.embedding == "dense" else k - 1, problem.d)
         if self.embedding == "subsample":
-            return METHODS["exact"].shape(problem.labelled + number, k, h, 0)
-        return METHODS[self.embedding].shape(n, k, h, number)
+            return EMBEDDING_METHODS["exact"].shape(problem.labelled + number, k, h, 0)
+        return EMBEDDING_METHODS[self.embedding].shape(n, k, h, number)
 
 
 _WAYS = {
@@ -201,8 +200,8 @@ def fitted(problem: Problem, way: Way, dtype: str, devices: Sequence[str]) -> Wa
     return replace(way, chunk_size=min(chunks, default=way.chunk_size) or way.chunk_size)
 
 
-def _counts(problem: Problem, way: Way) -> Counts:
-    return Counts(problem.picks, problem.removals, way.chunk_size)
+def _counts(problem: Problem, way: Way) -> StepCounts:
+    return StepCounts(problem.picks, problem.removals, way.chunk_size)
 
 
 def _held(problem: Problem, way: Way) -> Shape:

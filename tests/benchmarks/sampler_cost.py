@@ -32,7 +32,7 @@ from pathlib import Path
 import torch
 
 import fbench
-from fbench.fisher.selection.trace import prepare
+from fbench.fisher.selection.trace import prepare_kernel
 from fbench.harness.contract import Table
 from fbench.measure.environment import environment
 from fbench.measure.memory.readers import RssReader
@@ -55,7 +55,7 @@ def kernel() -> Pass:
     logits = 2 * torch.randn(CANDIDATES, CLASSES, generator=generator)
     V = fbench.last_layer_embedding(logits, torch.randn(CANDIDATES, FEATURES, generator=generator))
     F = V.gram() / V.n
-    fused, prepared = prepare("fused", V, torch.linalg.inv(F + torch.eye(len(F))), F)
+    fused, prepared = prepare_kernel("fused", V, torch.linalg.inv(F + torch.eye(len(F))), F)
     return lambda _: fused.run(prepared, slice(0, CANDIDATES), True)
 
 

@@ -164,7 +164,7 @@ def test_forced_weights_are_no_overlap() -> None:
     """Disjoint masks that share a classifier kept whole overlap by nothing."""
     values = {"a": torch.arange(10.0), "fc": torch.ones(10)}
     flipped = {"a": torch.arange(10.0).flip(0), "fc": torch.ones(10)}
-    masks = [fbench.top_mask(each, 0.75, always=["fc"]) for each in (values, flipped)]
+    masks = [fbench.top_mask(diagonal, 0.75, always=["fc"]) for diagonal in (values, flipped)]
     assert masks[0].size == 15
     assert masks[0].jaccard(masks[1]) == 0.0
 
@@ -229,9 +229,9 @@ def test_overlap_counts_layer_by_layer_without_what_is_always_kept() -> None:
         fbench.Mask({name: torch.rand(shape, generator=g) < 0.5 for name, shape in shapes.items()}, always)
         for always in (("c",), ())
     )
-    found = first.overlap(second, without=["b"])
+    overlap = first.overlap(second, without=["b"])
     positions = [set(mask.positions("a").tolist()) for mask in (first, second)]
-    assert found == {"a": (len(positions[0] & positions[1]), len(positions[0]), len(positions[1]))}
+    assert overlap == {"a": (len(positions[0] & positions[1]), len(positions[0]), len(positions[1]))}
     assert set(second.overlap(first)) == {"a", "b"}
     with pytest.raises(InputError, match="lacks the layer 'c'"):
         first.overlap(fbench.Mask({name: second[name] for name in "ab"}))

@@ -39,15 +39,15 @@ def test_picks_are_those_of_the_published_order(pool, published, shards, chunk, 
     monkeypatch.setattr(packed, "_CHUNK", chunk)
     monkeypatch.setattr(embeddings, "_CHUNK_ELEMENTS", {"cpu": chunk})
     assert float(published.gaps.min()) > 1e-9  # no ties: the order means something
-    found = select(pool, devices=["cpu"] * shards)
-    assert found.forward.tolist() == published.forward.tolist()
-    assert found.indices.tolist() == published.indices.tolist()
-    torch.testing.assert_close(found.scores, published.scores, rtol=1e-8, atol=0)
-    assert found.objective == pytest.approx(published.objective, rel=1e-10)
+    selection = select(pool, devices=["cpu"] * shards)
+    assert selection.forward.tolist() == published.forward.tolist()
+    assert selection.indices.tolist() == published.indices.tolist()
+    torch.testing.assert_close(selection.scores, published.scores, rtol=1e-8, atol=0)
+    assert selection.objective == pytest.approx(published.objective, rel=1e-10)
 
 
 def test_a_dense_embedding_picks_the_same(pool, published) -> None:
     dense = fbench.dense_embedding(fbench.last_layer_embedding(*pool).dense())
-    found = fbench.bait_select(dense, 4, labelled=LABELLED, regularisation=0.1)
-    assert found.forward.tolist() == published.forward.tolist()
-    assert found.indices.tolist() == published.indices.tolist()
+    selection = fbench.bait_select(dense, 4, labelled=LABELLED, regularisation=0.1)
+    assert selection.forward.tolist() == published.forward.tolist()
+    assert selection.indices.tolist() == published.indices.tolist()

@@ -287,8 +287,8 @@ def test_an_arm_is_planned_with_its_own_picks() -> None:
     few, many = (arms._selection("bait", arms._sizes(resolve(oversample=each, batch=20))) for each in (1.0, 3.0))
     assert few is not None
     assert many is not None
-    assert (few.setting.picks, few.setting.removals) == (20, 0)
-    assert (many.setting.picks, many.setting.removals) == (60, 40)
+    assert (few.sizes.picks, few.sizes.removals) == (20, 0)
+    assert (many.sizes.picks, many.sizes.removals) == (60, 40)
 
 
 def test_masked_arms_cost_more_than_bait_and_bait_more_than_random() -> None:

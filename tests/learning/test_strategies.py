@@ -158,7 +158,7 @@ def test_a_plan_says_what_the_selection_is_given(
     assert plan.shape == shape_of(embedding)
     assert (plan.method, plan.dtype) == (named["method"], dtype)
     removed = len(chosen.forward) - len(chosen.indices)
-    assert (plan.setting.picks, plan.setting.removals) == (len(chosen.forward), removed)
+    assert (plan.sizes.picks, plan.sizes.removals) == (len(chosen.forward), removed)
 
 
 def test_random_has_no_plan_since_it_holds_nothing() -> None:

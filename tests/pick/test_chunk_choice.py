@@ -87,14 +87,14 @@ def test_sizes_double_up_to_the_most_and_the_pool(plant, problem, most, sizes):
 
 def test_chunks_move_through_the_pool(problem, plant, monkeypatch):
     parts = []
-    kernel, prepared = chunk_choice.prepare("fused", *problem)
+    kernel, prepared = chunk_choice.prepare_kernel("fused", *problem)
 
     def watched(given, part, with_inner):
         parts.append((part.start, part.stop, with_inner))
         return kernel.run(given, part, with_inner)
 
     watching = dataclasses.replace(kernel, run=watched), prepared
-    monkeypatch.setattr(chunk_choice, "prepare", lambda name, *given: watching)
+    monkeypatch.setattr(chunk_choice, "prepare_kernel", lambda name, *given: watching)
     plant(affine)
     choose_chunk(*problem, with_inner=False, most=32)
     assert {stop - start for start, stop, _ in parts} == {16, 32}

@@ -219,7 +219,7 @@ def test_what_does_not_fit_is_refused_before_it_begins(call, little, tmp_path):
 def test_a_plan_is_held_to_what_is_free_with_the_margin(call, little, monkeypatch):
     """Dry run and selection alike; the plan knows B, the oversampling and what is labelled."""
     [plan] = asked_for(6).plans.values()
-    assert (plan.setting.picks, plan.setting.removals) == (12, 6)
+    assert (plan.sizes.picks, plan.sizes.removals) == (12, 6)
     assert plan.growth < plan.needed - 1
     little(plan.needed)
     assert "On cpu it fits." in call("--batch", 6, "--dry-run")[1]

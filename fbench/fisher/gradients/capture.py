@@ -20,7 +20,7 @@ from torch.autograd.graph import GradientEdge, get_gradient_edge
 from fbench.fisher.gradients.layers import BATCH_NORMS, BatchNorm, unsupported_reason
 
 RowMaker = Callable[[Tensor], Tensor]
-"""From a batch's logits [c, k] to its rows [c, r, k]."""
+"""A function from a batch's logits [c, k] to its rows [c, r, k]."""
 
 
 class UnsupportedError(Exception):
@@ -29,9 +29,17 @@ class UnsupportedError(Exception):
 
 @dataclass(frozen=True)
 class Record:
-    """What one layer saw in one forward pass: its input ``a``, and where in the graph its output stands.
+    """What one layer saw in one forward pass: its input, and where in the graph its output stands.
 
-    ``edge`` is that place, None outside the graph. The output itself is not kept: its values are never asked for, and
+    Attributes:
+        name: the layer's name in the network.
+        layer: the module.
+        a: its input.
+        version: of ``a`` when the layer ran; a later one tells that an in-place operation overwrote it.
+        edge: where in the graph the output stands; None outside the graph.
+        shape: of the output.
+
+    The output itself is not kept: its values are never asked for, and
     a residual sum in place (``out += x``) moves the tensor on to another place.
     """
 
@@ -43,16 +51,24 @@ class Record:
     shape: torch.Size
 
     def parameters(self) -> Iterator[tuple[str, str]]:
-        """The network's name and the layer's own, ``weight`` or ``bias``, of each."""
+        """Each parameter by its name in the network and by its name in the layer, ``weight`` or ``bias``."""
         for name, _ in self.layer.named_parameters(recurse=False):
             yield f"{self.name}.{name}" if self.name else name, name
 
 
 @contextmanager
 def evaluating(model: nn.Module) -> Iterator[None]:
-    """Evaluation mode (batch norm frozen) inside, every module's own mode restored after.
+    """Put the model into evaluation mode (batch norm frozen); every module gets its mode back afterwards.
 
-    torch's own modules leave their inputs alone inside: ``ReLU(inplace=True)`` would overwrite what was captured.
+    Inside, torch's own modules leave their inputs alone: ``ReLU(inplace=True)`` would overwrite what was captured.
+
+    Example:
+        >>> model = torch.nn.Sequential(torch.nn.Linear(2, 2), torch.nn.Dropout())
+        >>> with evaluating(model):
+        ...     model[1].training
+        False
+        >>> model[1].training
+        True
     """
     modes = {module: module.training for module in model.modules()}
     in_place = [module for module in modes if getattr(module, "inplace", None) is True and _is_torchs(module)]
@@ -73,11 +89,16 @@ def _is_torchs(module: nn.Module) -> bool:
 
 
 def forward(model: nn.Module, inputs: Tensor) -> tuple[Tensor, list[Record]]:
-    """Logits [n, k] with their graph, and a record for every layer that owns parameters.
+    """Run the model once: logits [n, k] with their graph, and a record of every layer that owns parameters.
 
     Raises:
         UnsupportedError: a layer of unknown type, one used twice, shared parameters, or an in-place operation
             that overwrote what entered a layer.
+
+    Example:
+        >>> logits, records = forward(nn.Sequential(nn.Linear(4, 6), nn.ReLU(), nn.Linear(6, 3)), torch.ones(5, 4))
+        >>> [(record.name, record.a.shape, record.shape) for record in records]
+        [('0', torch.Size([5, 4]), torch.Size([5, 6])), ('2', torch.Size([5, 6]), torch.Size([5, 3]))]
     """
     records: list[Record] = []
     layers = _layers(model)
@@ -127,19 +148,25 @@ def _check(records: list[Record], layers: dict[str, nn.Module]) -> None:
 
 @contextmanager
 def affine_norms(model: nn.Module, *, live: bool = False) -> Iterator[None]:
-    """Frozen batch norm as the affine map that it is: autograd's way back through it takes a third of the time.
+    """Run frozen batch norm as the affine map that it is: its backward pass then takes a third of the time.
 
-    Its own weight and bias get no gradient but where they are ``live``. What is compared with a capture must take the
+    Its weight and bias get a gradient only where they are ``live``. Whatever is compared with a capture must take the
     same map: another rounding can put a ReLU's input on the other side of 0.
+
+    Example:
+        >>> norm = nn.BatchNorm1d(2).eval()
+        >>> with affine_norms(norm):
+        ...     norm(torch.ones(3, 2)).requires_grad
+        False
     """
     norms = [m for m in model.modules() if isinstance(m, BatchNorm) and m.running_mean is not None]
-    own = [norm for norm in norms if type(norm) in BATCH_NORMS and "forward" not in vars(norm)]
-    for norm in own:
+    frozen = [norm for norm in norms if type(norm) in BATCH_NORMS and "forward" not in vars(norm)]
+    for norm in frozen:
         norm.forward = functools.partial(_affine, norm, live)  # type: ignore[method-assign]
     try:
         yield
     finally:
-        for norm in own:
+        for norm in frozen:
             del norm.forward
 
 
@@ -157,9 +184,17 @@ def _affine(norm: BatchNorm, live: bool, a: Tensor) -> Tensor:
 
 
 def output_gradients(logits: Tensor, records: list[Record], row: Tensor, *, last: bool) -> list[Tensor]:
-    """δ of every record for the logit combination ``row`` [n, k]; ``last`` frees the graph."""
+    """One backward pass: δ of every record, in the shape of its output, for the logits weighted by ``row`` [n, k].
+
+    ``last`` frees the graph.
+
+    Example:
+        >>> logits, records = forward(nn.Linear(4, 3), torch.ones(5, 4))
+        >>> [delta.tolist() for delta in output_gradients(logits, records, torch.eye(3)[:1].expand(5, 3), last=True)]
+        [[[1.0, 0.0, 0.0], [1.0, 0.0, 0.0], [1.0, 0.0, 0.0], [1.0, 0.0, 0.0], [1.0, 0.0, 0.0]]]
+    """
     edges = [record.edge for record in records if record.edge is not None]
-    found = torch.autograd.grad(logits, edges, row, retain_graph=not last, allow_unused=True)
+    deltas = torch.autograd.grad(logits, edges, row, retain_graph=not last, allow_unused=True)
     return [
-        row.new_zeros(record.shape) if delta is None else delta for record, delta in zip(records, found, strict=True)
+        row.new_zeros(record.shape) if delta is None else delta for record, delta in zip(records, deltas, strict=True)
     ]

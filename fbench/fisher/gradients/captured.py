@@ -18,7 +18,7 @@ from fbench.fisher.gradients.capture import Record, RowMaker, UnsupportedError
 from fbench.fisher.gradients.contractions import SquareSum, square_sum, tile
 from fbench.fisher.gradients.footprint import Footprint, watching
 from fbench.fisher.gradients.functional import combination
-from fbench.fisher.gradients.layers import Factors, Gathered, factors, output_factor
+from fbench.fisher.gradients.layers import Factors, MaskedFactors, factors, output_factor
 from fbench.fisher.likelihood import logit_rows
 
 
@@ -33,10 +33,10 @@ class _Part:
 
 
 class CapturedPath:
-    """Gradients of one network, batch after batch; ``positions`` are those wanted by parameter, None for all of it.
+    """The per-sample gradients of one network, batch after batch.
 
-    Backward passes end at the earliest layer that holds one of them. ``footprint`` is what a batch holds, by the
-    probe.
+    ``positions`` are the flat positions wanted of each parameter, None for the whole of it. Backward passes end at the
+    earliest layer that holds one of them. ``footprint`` is what a batch holds, measured on ``probe``, a sample or two.
 
     Raises:
         UnsupportedError: this network's gradients have another form.
@@ -51,20 +51,20 @@ class CapturedPath:
         """Add Σ_x Σ_r g² of a batch to ``totals``, the same tensors at every call."""
         logits, records, R = self._forward(inputs, rows)
         sums = [(self._sum_of(part, totals[part.full]), part) for part in self._parts(records)]
-        for each, part in sums:
-            each.start(part.A, R.shape[1])
+        for running, part in sums:
+            running.start(part.A, R.shape[1])
         for r, D in enumerate(_passes(logits, records, R)):
-            for each, part in sums:
-                each.row(r, D[part.record])
-        for each, _ in sums:
-            each.end()
+            for running, part in sums:
+                running.row(r, D[part.record])
+        for running, _ in sums:
+            running.end()
 
     def gathered(self, inputs: Tensor, rows: RowMaker) -> Iterator[tuple[int, Tensor]]:
-        """The number of rows, and G [n, d] at the positions side by side, a row at a time."""
+        """Give, for one row after another, the number of rows and G [n, d] at the positions side by side."""
         logits, records, R = self._forward(inputs, rows)
-        found = self._gather(self._parts(records))
+        masked = self._gather(self._parts(records))
         for D in _passes(logits, records, R):
-            yield R.shape[1], torch.cat([gathered.gradient(D[record]) for gathered, record in found], dim=1)
+            yield R.shape[1], torch.cat([A.gradient(D[record]) for A, record in masked], dim=1)
 
     def _forward(self, inputs: Tensor, rows: RowMaker) -> tuple[Tensor, list[Record], Tensor]:
         logits, records = capture.forward(self._model, inputs)
@@ -72,7 +72,7 @@ class CapturedPath:
         return logits, wanted, rows(logits.detach())
 
     def _parts(self, records: Sequence[Record]) -> list[_Part]:
-        """Parts in the order of the positions."""
+        """The wanted parameters of the records, in the order of the positions."""
         parts = {}
         for number, record in enumerate(records):
             A = factors(record.layer, record.a.detach())
@@ -85,16 +85,17 @@ class CapturedPath:
             self._sums[part.full] = square_sum(part.A, part.name, total)
         return self._sums[part.full]
 
-    def _gather(self, parts: Sequence[_Part]) -> list[tuple[Gathered, int]]:
-        found = []
+    def _gather(self, parts: Sequence[_Part]) -> list[tuple[MaskedFactors, int]]:
+        """A at the mask's positions in every part, and the number of its record."""
+        masked = []
         for part in parts:
             at = self._positions[part.full]
             assert at is not None
-            found.append((part.A.at(part.name, at), part.record))
-        return found
+            masked.append((part.A.at(part.name, at), part.record))
+        return masked
 
     def _probe(self, inputs: Tensor) -> Footprint:
-        """Hold a sample's gradients to its own backward pass, and count bytes.
+        """Compare a sample's gradients with those of its own backward pass, and count bytes.
 
         A layer may be fed samples along another axis than the first (steps first, or steps folded into samples);
         nothing in the shapes need betray it, but then no sample agrees. One that does is enough: rounding can put a
@@ -110,24 +111,24 @@ class CapturedPath:
         if not any(_agrees(self._model, inputs, R[:, 0], x, parts, D) for x in reversed(range(len(inputs)))):
             raise UnsupportedError("a layer does not take one sample a row")
         # autograd frees δ as it goes but for those asked for, and each layer's way back works beside them
-        deltas = 2 * sum(each.nbytes for each in D)
+        deltas = 2 * sum(d.nbytes for d in D)
         beside, tiles = self._working_bytes(parts, D, R.shape[1])
         parameters = sum(p.nbytes for p in self._model.parameters())  # the probe's gradients, a layer's squares
         return Footprint(2 * (tiles + parameters), (kept + deltas + beside) // len(inputs))
 
     def _working_bytes(self, parts: Sequence[_Part], D: Sequence[Tensor], rows: int) -> tuple[int, int]:
-        """Bytes beside activations and δ, a mask's A and its products or the rows stacked; and those of a tile of g."""
+        """Bytes beside activations and δ (a mask's A and its products, or stacked rows), and those of a tile of g."""
         if any(at is not None for at in self._positions.values()):
-            return sum(3 * gathered.nbytes for gathered, _ in self._gather(parts)), 0
+            return sum(3 * masked.nbytes for masked, _ in self._gather(parts)), 0
         dense = [(part.A, D[part.record]) for part in parts if part.name == "weight" and part.A.groups > 0]
-        stacks = sum(rows * each.nbytes for _, each in dense)
+        stacks = sum(rows * d.nbytes for _, d in dense)
         return stacks, max(
             (tile(A.outputs, rows, A.inputs // A.groups, A.groups, like).bytes for A, like in dense), default=0
         )
 
 
 def _passes(logits: Tensor, records: list[Record], R: Tensor) -> Iterator[list[Tensor]]:
-    """Every row's D [n, O, L] of every record, a backward pass each."""
+    """D [n, O, L] of every record, for one row after another: one backward pass a row."""
     for r in range(R.shape[1]):
         deltas = capture.output_gradients(logits, records, R[:, r], last=r == R.shape[1] - 1)
         yield [output_factor(record.layer, delta) for record, delta in zip(records, deltas, strict=True)]

@@ -54,7 +54,7 @@ class SquareSum(Protocol):
 
 
 class Biases:
-    """A = 1."""
+    """Square sums of a bias, where A = 1."""
 
     def __init__(self, total: Tensor) -> None:
         self.total = total
@@ -70,7 +70,7 @@ class Biases:
 
 
 class Norms:
-    """Output i meets input i alone."""
+    """Square sums of a norm's weights, where output i meets input i alone."""
 
     def __init__(self, total: Tensor) -> None:
         self.total = total
@@ -88,7 +88,7 @@ class Norms:
 
 
 class Points:
-    """One position: (Σ_r D²)ᵀ A², a sum of products of squares."""
+    """Square sums of weights with one position: (Σ_r D²)ᵀ A², a sum of products of squares."""
 
     def __init__(self, total: Tensor) -> None:
         self.total = total
@@ -112,7 +112,7 @@ class Points:
 
 
 class Stacked:
-    """Many positions: all rows of a sample in one product, tile by tile."""
+    """Square sums of weights with many positions: all rows of a sample in one product, tile by tile."""
 
     def __init__(self, total: Tensor) -> None:
         self.total = total
@@ -148,12 +148,19 @@ class Stacked:
 
 
 def _by_group(values: Tensor, axis: int, groups: int) -> Tensor:
-    """An axis split into groups and what is in them."""
+    """``values`` with one axis split in two: the groups, and what is in each."""
     return values.view(*values.shape[:axis], groups, values.shape[axis] // groups, *values.shape[axis + 1 :])
 
 
 def tile(outputs: int, rows: int, width: int, groups: int, like: Tensor) -> Tile:
-    """As many samples as a part of the cache holds; a part of the outputs where one sample is far beyond it."""
+    """The tile: as many samples as a part of the cache holds, and a part of the outputs where one sample is too large.
+
+    ``outputs`` is O, ``rows`` k−1, ``width`` I/groups; ``like`` has the dtype and the device.
+
+    Example:
+        >>> tile(outputs=16, rows=9, width=144, groups=1, like=torch.empty(0))
+        Tile(samples=3, split=16, bytes=248832)
+    """
     row = groups * rows * width * like.element_size()
     budget = _TILE.get(like.device.type, _LARGE_TILE)
     samples = max(1, budget * groups // (outputs * row))
@@ -162,7 +169,17 @@ def tile(outputs: int, rows: int, width: int, groups: int, like: Tensor) -> Tile
 
 
 def square_sum(A: Factors, parameter: str, total: Tensor) -> SquareSum:
-    """The form that fits a parameter; ``total`` is zeros in its shape, contiguous, and filled."""
+    """The form that fits a parameter. ``total`` comes as zeros in its shape, contiguous, and is filled.
+
+    Example:
+        >>> A = Factors(torch.tensor([[1.0, 2.0]]), axes=1, outputs=1, groups=1)
+        >>> running = square_sum(A, "weight", torch.zeros(1, 2))
+        >>> running.start(A, rows=1)
+        >>> running.row(0, torch.tensor([[[3.0]]]))
+        >>> running.end()
+        >>> running.total.tolist()
+        [[9.0, 36.0]]
+    """
     if parameter == "bias":
         return Biases(total.view(-1))
     if A.groups == 0:

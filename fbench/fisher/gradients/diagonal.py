@@ -44,6 +44,13 @@ def fisher_diagonal(
     Raises:
         InputError: no parameters, no inputs, a bad batch size or budget, logits that are not finite, no generator.
         UnknownNameError: no such expectation.
+
+    Example:
+        >>> import fbench
+        >>> model = nn.Sequential(nn.Linear(4, 6), nn.ReLU(), nn.Linear(6, 3))
+        >>> diagonal = fbench.fisher_diagonal(model, torch.randn(8, 4))
+        >>> {name: list(values.shape) for name, values in diagonal.items()}
+        {'0.weight': [6, 4], '0.bias': [6], '2.weight': [3, 6], '2.bias': [3]}
     """
     rows = _row_maker(expectation, generator)
     return _means([inputs], square_sums(model, [inputs], rows, Batches(batch_size, memory_budget)))[0]
@@ -52,13 +59,18 @@ def fisher_diagonal(
 def fisher_diagonals(
     model: nn.Module, draws: Sequence[Tensor], *, batch_size: int | None = None, memory_budget: int = MEMORY_BUDGET
 ) -> list[dict[str, Tensor]]:
-    """The exact diagonal of each of several draws [N_i, …] of inputs, at one pass over all of them.
+    """The exact diagonal of each of several draws [N_i, …] of inputs, in one pass over all of them.
 
-    What is found out about a network before its first batch is found out once. The mean over draws, weighted by N_i, is
+    The network is probed once for all draws. The mean over draws, weighted by N_i, is
     the diagonal of all their inputs, up to rounding.
 
     Raises:
         InputError: as ``fisher_diagonal``.
+
+    Example:
+        >>> first, second = fisher_diagonals(nn.Linear(4, 3), [torch.randn(8, 4), torch.zeros(2, 4)])
+        >>> bool((first["weight"] > 0).all()), bool((second["weight"] == 0).all())
+        (True, True)
     """
     if not draws:
         return []

@@ -23,7 +23,12 @@ _GAPS = 8
 
 @dataclass(frozen=True)
 class Footprint:
-    """Bytes that a batch takes at most beside the result: some whatever its size, and some for each of its samples."""
+    """Bytes that a batch takes at most beside the result: ``fixed`` for any batch, ``per_sample`` for each sample.
+
+    Example:
+        >>> Footprint(fixed=100, per_sample=8).batch(memory_budget=1000, samples=150)
+        75
+    """
 
     fixed: int
     per_sample: int
@@ -35,28 +40,36 @@ class Footprint:
         return -(-samples // -(-samples // most))
 
 
-class Held:
-    """Storages that a forward pass keeps alive, each counted once."""
+class SavedStorages:
+    """The storages that a forward pass keeps alive, each counted once."""
 
     def __init__(self) -> None:
         self._kept: dict[int, Tensor] = {}
 
     def add(self, *tensors: Tensor) -> None:
-        """Count these too."""
+        """Count the storages of these tensors too."""
         for tensor in tensors:
             kept = tensor.detach()  # alive, so that no other storage takes its address
             self._kept[kept.untyped_storage().data_ptr()] = kept
 
     def bytes(self, *without: Tensor) -> int:
-        """All but the storages of ``without``: parameters and buffers, which are there anyway."""
+        """Bytes of all storages but those of ``without``: parameters and buffers, which are there anyway."""
         there = {tensor.untyped_storage().data_ptr() for tensor in without}
         return sum(kept.untyped_storage().nbytes() for at, kept in self._kept.items() if at not in there)
 
 
 @contextmanager
-def watching() -> Iterator[Held]:
-    """Count what autograd saves inside."""
-    held = Held()
+def watching() -> Iterator[SavedStorages]:
+    """Count the storages that autograd saves inside.
+
+    Example:
+        >>> x = torch.ones(4, requires_grad=True)
+        >>> with watching() as saved:
+        ...     y = x.exp()
+        >>> saved.bytes()
+        16
+    """
+    held = SavedStorages()
 
     def pack(tensor: Tensor) -> Tensor:
         held.add(tensor)
@@ -68,6 +81,9 @@ def watching() -> Iterator[Held]:
 
 def check_limits(batch_size: int | None, memory_budget: int) -> None:
     """Refuse batches that hold nothing.
+
+    Example:
+        >>> check_limits(32, 1 << 20)
 
     Raises:
         InputError: naming the number.

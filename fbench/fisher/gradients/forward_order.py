@@ -1,4 +1,4 @@
-"""The order in which a network's parameters take part in a forward pass, and what kind of layer each is.
+"""The order in which a network's parameters take part in a forward pass, and the type of layer that each belongs to.
 
 "Layer" means one parameter tensor throughout, as in ``masks``.
 """
@@ -18,19 +18,19 @@ from fbench.fisher.gradients import capture
 _NORMS = (_BatchNorm, nn.LayerNorm, nn.GroupNorm, nn.LocalResponseNorm)
 
 
-class Layer(NamedTuple):
-    """A parameter tensor: its name, its kind, its number of weights.
+class ParameterLayer(NamedTuple):
+    """A parameter tensor: its name, its layer's type, its number of weights.
 
-    ``kind`` is ``convolution``, ``pointwise`` (a convolution of 1×1, as in shortcuts) or ``linear`` (their weights),
-    ``bias`` (theirs), ``norm`` or ``other``.
+    ``layer_type`` is ``convolution``, ``pointwise`` (a convolution of 1×1, as in shortcuts) or ``linear`` for weights,
+    ``bias`` for the biases of these, ``norm`` or ``other``.
     """
 
     name: str
-    kind: str
+    layer_type: str
     parameters: int
 
 
-def forward_order(model: nn.Module, inputs: Tensor) -> list[Layer]:
+def forward_order(model: nn.Module, inputs: Tensor) -> list[ParameterLayer]:
     """Every parameter of ``model``, ordered by when its module is first called.
 
     A module's own parameters keep the order in which they were registered; those of modules that are never called (a
@@ -39,15 +39,21 @@ def forward_order(model: nn.Module, inputs: Tensor) -> list[Layer]:
     Args:
         model: left as found.
         inputs: [n, …], a sample or two to run it on.
+
+    Example:
+        >>> model = nn.Sequential(nn.Conv2d(1, 2, 3), nn.Flatten(), nn.Linear(8, 3))
+        >>> [(layer.name, layer.layer_type) for layer in forward_order(model, torch.zeros(1, 1, 4, 4))]
+        [('0.weight', 'convolution'), ('0.bias', 'bias'), ('2.weight', 'linear'), ('2.bias', 'bias')]
     """
     called = _called(model, inputs)
-    ordered: list[tuple[int, int, Layer]] = []
+    ordered: list[tuple[int, int, ParameterLayer]] = []
     step = -1
     for place, (name, parameter) in enumerate(model.named_parameters()):
-        owner, _, own = name.rpartition(".")
+        owner, _, last = name.rpartition(".")
         step = called.get(owner, step)
-        ordered.append((step, place, Layer(name, _kind(model.get_submodule(owner), own), parameter.numel())))
-    return [layer for _, _, layer in sorted(ordered, key=lambda each: each[:2])]
+        layer_type = _layer_type(model.get_submodule(owner), last)
+        ordered.append((step, place, ParameterLayer(name, layer_type, parameter.numel())))
+    return [layer for _, _, layer in sorted(ordered, key=lambda entry: entry[:2])]
 
 
 @torch.no_grad()
@@ -69,12 +75,12 @@ def _called(model: nn.Module, inputs: Tensor) -> dict[str, int]:
     return seen
 
 
-def _kind(module: nn.Module, own: str) -> str:
+def _layer_type(module: nn.Module, parameter: str) -> str:
     if isinstance(module, _NORMS):
         return "norm"
     if not isinstance(module, _ConvNd | nn.Linear):
         return "other"
-    if own == "bias":
+    if parameter == "bias":
         return "bias"
     if isinstance(module, nn.Linear):
         return "linear"

@@ -15,7 +15,14 @@ from fbench.fisher.gradients.footprint import Footprint, watching
 
 
 def combination(model: nn.Module) -> Callable[[dict[str, Tensor], Tensor, Tensor], Tensor]:
-    """One sample's logits, weighted by a row [k], as a function of the parameters, the sample and the row."""
+    """One sample's logits, weighted by a row [k] and summed: a function of the parameters, the sample and the row.
+
+    Example:
+        >>> model = nn.Linear(2, 3, bias=False)
+        >>> weights = {"weight": torch.ones(3, 2)}
+        >>> float(combination(model)(weights, torch.tensor([1.0, 2.0]), torch.tensor([1.0, 0.0, -2.0])))
+        -3.0
+    """
     buffers = dict(model.named_buffers())
 
     def weighted(values: dict[str, Tensor], x: Tensor, row: Tensor) -> Tensor:
@@ -26,7 +33,7 @@ def combination(model: nn.Module) -> Callable[[dict[str, Tensor], Tensor, Tensor
 
 
 class FunctionalPath:
-    """Gradients of one network, batch after batch; the same methods as ``CapturedPath``."""
+    """The per-sample gradients of one network, batch after batch; methods as those of ``CapturedPath``."""
 
     def __init__(self, model: nn.Module, probe: Tensor, positions: Mapping[str, Tensor | None]) -> None:
         self._model, self._positions = model, positions
@@ -45,7 +52,7 @@ class FunctionalPath:
                 total += gradients.pop(name).square().sum(0)
 
     def gathered(self, inputs: Tensor, rows: RowMaker) -> Iterator[tuple[int, Tensor]]:
-        """The number of rows, and G [n, d] at the positions side by side, a row at a time."""
+        """Give, for one row after another, the number of rows and G [n, d] at the positions side by side."""
         for count, gradients in self._rows(inputs, rows):
             yield count, torch.cat([gradients[name].flatten(1)[:, at] for name, at in self._positions.items()], dim=1)
 

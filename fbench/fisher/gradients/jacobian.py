@@ -24,14 +24,14 @@ Positions = Mapping[str, Tensor | None]
 
 
 class Batches(NamedTuple):
-    """``batch_size`` is what a memory budget or a user gave."""
+    """How a pass is cut into batches: by ``batch_size`` samples, or where that is None by ``memory_budget`` bytes."""
 
     batch_size: int | None
     memory_budget: int
 
 
-class Gathered(NamedTuple):
-    """Row ``row`` of ``rows`` over the samples ``part`` of the inputs: G [c, d]."""
+class GradientRows(NamedTuple):
+    """Gradients G [c, d] of the samples ``part`` of the inputs, for row number ``row`` of ``rows``."""
 
     part: slice
     row: int
@@ -48,11 +48,19 @@ class Path(Protocol):
         """Add Σ_x Σ_r g² of a batch to ``totals``."""
 
     def gathered(self, inputs: Tensor, rows: RowMaker) -> Iterator[tuple[int, Tensor]]:
-        """The number of rows, and G [n, d] at the positions side by side, a row at a time."""
+        """Give, for one row after another, the number of rows and G [n, d] at the positions side by side."""
 
 
 def square_sums(model: nn.Module, draws: Sequence[Tensor], rows: RowMaker, batches: Batches) -> list[dict[str, Tensor]]:
-    """Σ_x Σ_r g² by parameter, in its shape, of every parameter, frozen or not: of each draw of inputs apart.
+    """Σ_x Σ_r g² of every parameter, frozen or not, in its shape, by name: a dict for each draw of inputs.
+
+    Example:
+        >>> import torch
+        >>> from fbench.fisher.likelihood import logit_rows
+        >>> draws = [torch.ones(3, 4), torch.zeros(2, 4)]
+        >>> ones, zeros = square_sums(nn.Linear(4, 3), draws, logit_rows, Batches(None, MEMORY_BUDGET))
+        >>> ones["weight"].shape, int(zeros["weight"].count_nonzero())
+        (torch.Size([3, 4]), 0)
 
     Raises:
         InputError: as ``_check``, or logits that are not [n, k].
@@ -60,25 +68,33 @@ def square_sums(model: nn.Module, draws: Sequence[Tensor], rows: RowMaker, batch
     for inputs in draws:
         _check(model, inputs, batches)
     totals = {name: p.new_zeros(p.shape) for name, p in model.named_parameters()}  # contiguous, unlike zeros_like
-    found = [totals]
+    sums = [totals]
     with capture.evaluating(model):
         path = _chosen_path(model, _few(draws[0]), dict.fromkeys(totals))
         for number, inputs in enumerate(draws):
             if number:  # the path holds on to the totals: what is in them moves out
-                found.insert(-1, {name: total.clone() for name, total in totals.items()})
+                sums.insert(-1, {name: total.clone() for name, total in totals.items()})
                 for total in totals.values():
                     total.zero_()
             for part in _parts(path, inputs, batches):
                 path.square_sums(inputs[part], rows, totals)
-    return found
+    return sums
 
 
 def gathered(
     model: nn.Module, inputs: Tensor, rows: RowMaker, positions: Mapping[str, Tensor], batches: Batches
-) -> Iterator[Gathered]:
-    """Gradients at the flat ``positions`` by parameter, none of them empty: a batch after another, row by row.
+) -> Iterator[GradientRows]:
+    """Gradients at the flat ``positions`` of each parameter, none of them empty: batch after batch, row by row.
 
     The model is evaluated in evaluation mode and left as found.
+
+    Example:
+        >>> import torch
+        >>> from fbench.fisher.likelihood import logit_rows
+        >>> positions = {"weight": torch.tensor([0, 5])}
+        >>> rows = gathered(nn.Linear(4, 3), torch.ones(6, 4), logit_rows, positions, Batches(4, MEMORY_BUDGET))
+        >>> [(row.part, row.row, row.rows, row.gradients.shape) for row in rows][0]
+        (slice(0, 4, None), 0, 2, torch.Size([4, 2]))
 
     Raises:
         InputError: as ``_check``, or logits that are not [n, k].
@@ -88,7 +104,7 @@ def gathered(
         path = _chosen_path(model, _few(inputs), positions)
         for part in _parts(path, inputs, batches):
             for row, (count, gradients) in enumerate(path.gathered(inputs[part], rows)):
-                yield Gathered(part, row, count, gradients)
+                yield GradientRows(part, row, count, gradients)
 
 
 def automatic_batch(
@@ -97,12 +113,24 @@ def automatic_batch(
     positions: Mapping[str, Tensor] | None = None,
     memory_budget: int = MEMORY_BUDGET,
 ) -> int:
-    """The samples a pass that the budget gives: for ``gathered`` at ``positions``, without them for ``square_sums``."""
+    """How many samples a pass takes under the budget: for ``gathered`` at ``positions``, else for ``square_sums``.
+
+    Example:
+        >>> import torch
+        >>> automatic_batch(nn.Linear(4, 3), torch.ones(6, 4))
+        6
+    """
     return footprint(model, inputs, positions).batch(memory_budget, len(inputs))
 
 
 def footprint(model: nn.Module, inputs: Tensor, positions: Mapping[str, Tensor] | None = None) -> Footprint:
-    """What a batch holds, by the first two of ``inputs``; ``positions`` as ``automatic_batch``'s."""
+    """What a batch holds, measured on the first two of ``inputs``; ``positions`` as for ``automatic_batch``.
+
+    Example:
+        >>> import torch
+        >>> footprint(nn.Linear(4, 3), torch.ones(6, 4)).per_sample > 0
+        True
+    """
     wanted = positions if positions is not None else dict.fromkeys(name for name, _ in model.named_parameters())
     with capture.evaluating(model):
         return _chosen_path(model, _few(inputs), wanted).footprint
@@ -127,6 +155,12 @@ def check_inputs(inputs: object) -> None:
 
     Raises:
         InputError: naming what it is.
+
+    Example:
+        >>> check_inputs([[0.0, 1.0]])
+        Traceback (most recent call last):
+        ...
+        fbench.errors.InputError: inputs are a list: give one tensor [n, …]
     """
     if not isinstance(inputs, Tensor):
         raise InputError(f"inputs are a {type(inputs).__name__}: give one tensor [n, …]")

@@ -31,10 +31,13 @@ _BLOCK_FILL = 64
 
 @dataclass(frozen=True)
 class Factors:
-    """A as a view [n, *inputs, *positions], of which ``axes`` axes are inputs: I and L are the products.
+    """A of one layer, as a view.
 
-    ``groups`` blocks when every one of the O ``outputs`` meets every input of its group, 0 when output i meets input i
-    alone (norms).
+    Attributes:
+        view: [n, *inputs, *positions]; I and L are the products of the two groups of axes.
+        axes: how many of its axes are inputs.
+        outputs: O.
+        groups: of outputs that meet every input of their group; 0 where output i meets input i alone (norms).
     """
 
     view: Tensor
@@ -44,12 +47,12 @@ class Factors:
 
     @property
     def inputs(self) -> int:
-        """I."""
+        """I, the number of inputs."""
         return math.prod(self.view.shape[1 : 1 + self.axes])
 
     @property
     def positions(self) -> int:
-        """L."""
+        """L, the number of positions."""
         return math.prod(self.view.shape[1 + self.axes :])
 
     def whole(self, samples: slice = slice(None)) -> Tensor:
@@ -63,7 +66,7 @@ class Factors:
         some = self.view[(slice(None), *at)]  # type: ignore[index] # mypy joins slice and Tensor to object
         return some.reshape(len(self.view), len(inputs), self.positions)
 
-    def at(self, parameter: str, positions: Tensor) -> Gathered:
+    def at(self, parameter: str, positions: Tensor) -> MaskedFactors:
         """What the flat ``positions`` [m] of ``weight`` or ``bias`` need of A, gathered once for every row."""
         if parameter == "bias":
             return Pairs(None, positions)
@@ -88,20 +91,20 @@ class Factors:
         return (D.view(self.groups, -1, L) @ A.view(self.groups, -1, L).mT).flatten()
 
 
-class Gathered(Protocol):
+class MaskedFactors(Protocol):
     """A at a mask's positions, ready to meet every row's D."""
 
     @property
     def nbytes(self) -> int:
-        """Bytes of A."""
+        """Bytes that A takes."""
 
     def gradient(self, D: Tensor) -> Tensor:
-        """G [n, m]."""
+        """G [n, m], the gradients of every sample at the positions, from a row's D [n, O, L]."""
 
 
 @dataclass(frozen=True)
 class Pairs:
-    """A position at a time: A [n, m, L] (None for a bias: ones) and out(j) [m]. For scattered positions."""
+    """Scattered positions, each gathered alone: A [n, m, L] (None for a bias, where it is 1) and out(j) [m]."""
 
     A: Tensor | None
     out: Tensor
@@ -117,7 +120,7 @@ class Pairs:
 
 @dataclass(frozen=True)
 class Block:
-    """The product of all outputs with all inputs that the mask touches, then its positions: A [n, I′, L]."""
+    """Dense positions: all outputs times all inputs that the mask touches, then its positions; A [n, I′, L]."""
 
     A: Tensor
     outs: Tensor
@@ -133,7 +136,12 @@ class Block:
 
 
 def unsupported_reason(layer: nn.Module) -> str:
-    """Why this layer's gradient has not the form above; empty if it has."""
+    """Why this layer's gradient has not the form above; empty if it has.
+
+    Example:
+        >>> unsupported_reason(nn.Linear(2, 3)), unsupported_reason(nn.Embedding(2, 3))
+        ('', 'type Embedding has no contraction here')
+    """
     if isinstance(layer, BatchNorm) and layer.running_mean is None:
         return "batch norm without running statistics mixes samples"
     if type(layer) not in _SUPPORTED:
@@ -142,7 +150,13 @@ def unsupported_reason(layer: nn.Module) -> str:
 
 
 def factors(layer: nn.Module, a: Tensor) -> Factors:
-    """A for a layer from what entered it."""
+    """The factor A of a layer, from what entered it.
+
+    Example:
+        >>> A = factors(nn.Conv2d(3, 8, 3), torch.zeros(2, 3, 5, 5))
+        >>> A.inputs, A.outputs, A.positions, A.whole().shape
+        (27, 8, 9, torch.Size([2, 27, 9]))
+    """
     match layer:
         case nn.Conv1d() | nn.Conv2d() | nn.Conv3d():
             return Factors(_windows(layer, a), 1 + len(layer.kernel_size), layer.out_channels, layer.groups)
@@ -161,7 +175,12 @@ def factors(layer: nn.Module, a: Tensor) -> Factors:
 
 
 def output_factor(layer: nn.Module, delta: Tensor) -> Tensor:
-    """D [n, O, L] from δ, which has the shape of the layer's output."""
+    """The factor D [n, O, L] of a layer, from δ, which has the shape of the layer's output.
+
+    Example:
+        >>> output_factor(nn.Conv2d(3, 8, 3), torch.zeros(2, 8, 3, 3)).shape
+        torch.Size([2, 8, 9])
+    """
     match layer:
         case nn.Linear():
             delta = delta.movedim(-1, 1)
@@ -194,5 +213,5 @@ def _padding(layer: Convolution) -> list[int]:
     elif isinstance(layer.padding, str):  # valid
         ends = [(0, 0)] * len(layer.kernel_size)
     else:
-        ends = [(each, each) for each in layer.padding]
+        ends = [(pixels, pixels) for pixels in layer.padding]
     return [size for pair in reversed(ends) for size in pair]

@@ -38,14 +38,24 @@ def masked_embedding(
     Raises:
         InputError: an empty mask, one of another network's names or shapes, a bad batch size or budget, logits that
             are not finite.
+
+    Example:
+        >>> import torch, fbench
+        >>> generator = torch.Generator().manual_seed(0)
+        >>> images = torch.randn(5, 4, generator=generator)
+        >>> model = nn.Sequential(nn.Linear(4, 6), nn.ReLU(), nn.Linear(6, 3))
+        >>> mask = fbench.random_mask(dict(model.named_parameters()), 10, generator=generator)
+        >>> V = fbench.masked_embedding(model, images, mask)
+        >>> V.n, V.rows, V.dim
+        (5, 2, 10)
     """
     check_inputs(inputs)
     mask = mask if isinstance(mask, Mask) else Mask(mask)
     check_layers("the mask", mask, dict(model.named_parameters()))
     if mask.size == 0:
         raise InputError("the mask is empty; raise the fraction or the size")
-    found = {name: mask.positions(name).to(inputs.device) for name, _ in model.named_parameters()}
-    positions = {name: index for name, index in found.items() if len(index)}
+    indices = {name: mask.positions(name).to(inputs.device) for name, _ in model.named_parameters()}
+    positions = {name: index for name, index in indices.items() if len(index)}
     values: Tensor | None = None
     for part, row, rows, G in gathered(model, inputs, logit_rows, positions, Batches(batch_size, memory_budget)):
         if values is None:

@@ -1,4 +1,4 @@
-"""Whether a selection fits, said before anything of it is allocated, and what would fit in its place.
+"""Whether a selection fits, told before anything of it is allocated, and what would fit in its place.
 
 torch is not imported: suites ask before a run.
 """
@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 from fbench.errors import TooLargeError
 from fbench.fisher.planning.plan import (
-    MARGIN,
-    Counts,
+    MEMORY_MARGIN,
     SelectionPlan,
     Shape,
-    largest,
+    StepCounts,
+    largest_fitting,
     plan_selection,
     rechunked,
     replanned,
@@ -30,12 +30,12 @@ if TYPE_CHECKING:
 
 
 CHUNKED = ("published", "fused", "factored")
-"""Methods that make every score anew for every pick, a chunk of candidates at a time."""
+"""The methods that make every score anew for every pick, a chunk of candidates at a time."""
 
 
 @dataclass(frozen=True)
 class Alternative:
-    """Another selection from the same network: its name on the command line, what it is, what it holds."""
+    """Another selection from the same network: its name on the command line, its meaning in words, its plan."""
 
     name: str
     meaning: str
@@ -43,11 +43,18 @@ class Alternative:
 
 
 def alternatives(plan: SelectionPlan, free: int) -> list[Alternative]:
-    """What would fit into ``free`` bytes instead with the margin, its own inputs included; the nearest first."""
-    shape, found = plan.shape, list[Alternative]()
+    """What would fit into ``free`` bytes instead, with its inputs and the margin; the nearest to ``plan`` first.
+
+    Example:
+        >>> from fbench.fisher.planning.plan import Shape, plan_selection
+        >>> plan = plan_selection(Shape(n=1000, rows=9, dim=1280, classes=10), dtype="float64")
+        >>> [alternative.name for alternative in alternatives(plan, free=80 * 10**6)]
+        ['float32', 'top2', 'pca:127', 'binary', 'diagonal']
+    """
+    shape, offers = plan.shape, list[Alternative]()
 
     def offer(name: str, meaning: str, other: Shape, **changed: str) -> None:
-        found.append(Alternative(name, meaning, replanned(plan, shape=other, **changed)))
+        offers.append(Alternative(name, meaning, replanned(plan, shape=other, **changed)))
 
     if plan.method in CHUNKED:
         offer("incremental", "the same picks, from state that follows them", shape, method="incremental")
@@ -63,7 +70,7 @@ def alternatives(plan: SelectionPlan, free: int) -> list[Alternative]:
         offer("binary", f"right or wrong in place of classes, d = {shape.width:,}", Shape(shape.n, 1, shape.width, 1))
     if plan.method != "diagonal":
         offer("diagonal", "the diagonals of F and M alone", shape, method="diagonal")
-    return [each for each in found if with_margin(each.plan.total) <= free]
+    return [alternative for alternative in offers if with_margin(alternative.plan.total) <= free]
 
 
 def _projected(shape: Shape, components: int) -> Shape:
@@ -71,29 +78,42 @@ def _projected(shape: Shape, components: int) -> Shape:
 
 
 def _most_components(plan: SelectionPlan, free: int) -> int:
-    """The largest h' < h that fits; 0 if none does."""
+    """The largest h' < h with which the projected selection fits; 0 if none does."""
 
     def fits(components: int) -> bool:
         return with_margin(replanned(plan, shape=_projected(plan.shape, components)).total) <= free
 
-    return largest(plan.shape.width - 1, fits)
+    return largest_fitting(plan.shape.width - 1, fits)
 
 
 def largest_chunk(plan: SelectionPlan, free: int, most: int = 0) -> int:
     """The largest chunk of a trace kernel with which the selection's growth fits ``free`` bytes; 0 if none does.
 
-    Of at most ``most`` candidates; of all of them if that is not given.
+    It has ``most`` candidates at the utmost; all of them if that is 0.
+
+    Example:
+        >>> from fbench.fisher.planning.plan import Shape, plan_selection, rechunked
+        >>> plan = plan_selection(Shape(n=1000, rows=9, dim=1280, classes=10), method="fused")
+        >>> largest_chunk(plan, rechunked(plan, 200).needed)
+        200
     """
-    return largest(most or plan.shape.n, lambda size: rechunked(plan, size).needed <= free)
+    return largest_fitting(most or plan.shape.n, lambda size: rechunked(plan, size).needed <= free)
 
 
 def largest_pool(plan: SelectionPlan, free: int, most: int = 2**31) -> int:
-    """The most candidates, ``most`` at the utmost, whose embedding and selection fit ``free`` bytes; 0 if none do."""
+    """The most candidates, ``most`` at the utmost, whose embedding and selection fit ``free`` bytes; 0 if none do.
+
+    Example:
+        >>> from fbench.fisher.planning.plan import Shape, plan_selection
+        >>> plan = plan_selection(Shape(n=1000, rows=9, dim=1280, classes=10))
+        >>> largest_pool(plan, free=10**6), largest_pool(plan, free=10**9) > 1000
+        (0, True)
+    """
 
     def fits(n: int) -> bool:
         return with_margin(replanned(plan, shape=replace(plan.shape, n=n)).total) <= free
 
-    return largest(most, fits)
+    return largest_fitting(most, fits)
 
 
 def check_fits(plan: SelectionPlan, free: int | None, device: str = "cpu") -> None:
@@ -101,11 +121,20 @@ def check_fits(plan: SelectionPlan, free: int | None, device: str = "cpu") -> No
 
     Args:
         plan: of what is to be held on ``device``.
-        free: bytes that can still be had there; None passes, since nothing is known.
-        device: named in the message.
+        free: bytes that can still be had there; None, when that is not known, passes.
+        device: its name, for the message.
 
     Raises:
         TooLargeError: with what is needed, what is free, which part needs it, and what would fit.
+
+    Example:
+        >>> from fbench.fisher.planning.plan import Shape, plan_selection
+        >>> plan = plan_selection(Shape(n=1000, rows=9, dim=1280, classes=10))
+        >>> check_fits(plan, free=plan.needed)
+        >>> check_fits(plan, free=plan.needed - 1)  # doctest: +ELLIPSIS
+        Traceback (most recent call last):
+        ...
+        fbench.errors.TooLargeError: the selection needs ... beyond its inputs, ...
     """
     if free is None or plan.needed <= free:
         return
@@ -121,19 +150,24 @@ def check_fits(plan: SelectionPlan, free: int | None, device: str = "cpu") -> No
     agreement = ". fbench select measures how they agree with the exact one where both fit" if fitting else ""
     raise TooLargeError(
         f"the selection needs {format_bytes(plan.growth)} beyond its inputs, {format_bytes(plan.needed)} with "
-        f"{format_percent(MARGIN)} to spare, and {format_bytes(free)} are free on {device}: {d}; "
+        f"{format_percent(MEMORY_MARGIN)} to spare, and {format_bytes(free)} are free on {device}: {d}; "
         f"in {plan.phase}, its dearest phase: {parts}. "
         f"What fits: {fitting or 'nothing; take a smaller pool'}{agreement}"
     )
 
 
 def check_plan(
-    embedding: Embedding, dtype: Any, method: str, devices: Sequence[Any], counts: Counts | None = None
+    embedding: Embedding, dtype: Any, method: str, devices: Sequence[Any], counts: StepCounts | None = None
 ) -> None:
-    """Hold a selection from ``embedding`` against what every device of it has free.
+    """Compare what a selection from ``embedding`` will hold with what each of its devices has free.
 
     Raises:
-        TooLargeError: one has too little.
+        TooLargeError: a device has too little.
+
+    Example:
+        >>> import torch, fbench
+        >>> V = fbench.dense_embedding(torch.ones(4, 1, 2))
+        >>> check_plan(V, torch.float32, "incremental", ["cpu"])
     """
     source = (str(embedding.dtype), str(embedding.device))
     check_devices(shape_of(embedding), dtype, method, devices, lambda device: (str(dtype), device) != source, counts)
@@ -145,14 +179,18 @@ def check_devices(
     method: str,
     devices: Sequence[Any],
     copied: Callable[[str], bool] = lambda device: True,
-    counts: Counts | None = None,
+    counts: StepCounts | None = None,
 ) -> None:
-    """Hold a selection of this shape, sharded over ``devices``, against what each of them has free.
+    """Compare what a selection of this shape, sharded over ``devices``, will hold with what each of them has free.
 
-    ``copied`` says of a device whether the embedding has yet to come to it.
+    ``copied`` tells of a device, by name, whether the embedding has yet to come to it.
 
     Raises:
-        TooLargeError: one has too little.
+        TooLargeError: a device has too little.
+
+    Example:
+        >>> from fbench.fisher.planning.plan import Shape
+        >>> check_devices(Shape(n=4, rows=1, dim=2), "float32", "incremental", ["cpu"])
     """
     for device, plan in device_plans(shape, dtype, method, devices, copied, counts).items():
         check_fits(plan, free_bytes(device), device)
@@ -164,9 +202,16 @@ def device_plans(
     method: str,
     devices: Sequence[Any],
     copied: Callable[[str], bool] = lambda device: True,
-    counts: Counts | None = None,
+    counts: StepCounts | None = None,
 ) -> dict[str, SelectionPlan]:
-    """The plan of every device that holds a share of the candidates, by its name."""
+    """The plan of every device that holds a share of the candidates, by the device's name.
+
+    Example:
+        >>> from fbench.fisher.planning.plan import Shape
+        >>> plans = device_plans(Shape(n=9, rows=1, dim=2), "float32", "incremental", ["cuda:0", "cuda:1", "cuda:1"])
+        >>> {name: plan.shape.n for name, plan in plans.items()}
+        {'cuda:0': 3, 'cuda:1': 6}
+    """
     names, plans = [str(device) for device in devices], {}
     for device in dict.fromkeys(names):
         shards = names.count(device)

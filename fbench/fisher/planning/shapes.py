@@ -18,6 +18,10 @@ class Shape:
         rows: r.
         dim: d.
         classes: k of a factored embedding; 0 for a dense one.
+
+    Example:
+        >>> Shape(n=100, rows=9, dim=640, classes=10).numbers, Shape(n=100, rows=9, dim=640).numbers
+        (15400, 576000)
     """
 
     n: int
@@ -27,20 +31,26 @@ class Shape:
 
     @property
     def width(self) -> int:
-        """Features of a factored embedding."""
+        """h, the features of a factored embedding."""
         return self.dim // self.classes
 
     @property
     def numbers(self) -> int:
-        """How many numbers the embedding is made of."""
+        """How many numbers the embedding holds."""
         return self.n * (self.rows * self.classes + self.width if self.classes else self.numbers_dense)
 
     @property
     def numbers_dense(self) -> int:
-        """Numbers of one candidate's V_x, built."""
+        """How many numbers one candidate's V_x holds when it is built."""
         return self.rows * self.dim
 
 
 def shape_of(embedding: Embedding) -> Shape:
-    """The shape of an embedding."""
+    """The shape of an embedding.
+
+    Example:
+        >>> import torch, fbench
+        >>> shape_of(fbench.last_layer_embedding(torch.zeros(6, 3), torch.ones(6, 4)))
+        Shape(n=6, rows=2, dim=12, classes=3)
+    """
     return Shape(embedding.n, embedding.rows, embedding.dim, getattr(embedding, "k", 0))

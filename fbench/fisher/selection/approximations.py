@@ -1,7 +1,7 @@
-"""The field's approximations of BAIT as embeddings: what each leaves out is all that sets it apart.
+"""The field's approximations of BAIT as embeddings: they differ from the exact one only by what they leave out.
 
-Letters as in MATH: logits [n, k], features [n, h], p = softmax of the logits, V [n, r, d] with column c·h + j the
-weight (class c, feature j). The exact last layer has r = k−1 rows and d = k·h.
+Letters as in ../MATH.md ("Approximations"): logits [n, k], features [n, h], p = softmax of the logits, V [n, r, d]
+with column c·h + j the weight (class c, feature j). The exact last layer has r = k−1 rows and d = k·h.
 
 | embedding | r | d | leaves out |
 | --- | --- | --- | --- |
@@ -36,6 +36,11 @@ def top_classes(logits: Tensor, features: Tensor, c: int) -> FactoredEmbedding:
 
     Raises:
         InputError: c outside its range, or what ``last_layer_embedding`` refuses.
+
+    Example:
+        >>> V = top_classes(torch.zeros(6, 5), torch.ones(6, 4), c=2)
+        >>> V.rows, V.dim
+        (2, 20)
     """
     p, h = _probabilities(logits, features)
     _check_range("c", c, p.shape[1], "the classes of the logits")
@@ -55,6 +60,10 @@ def binary(logits: Tensor, features: Tensor) -> FactoredEmbedding:
 
     Raises:
         InputError: what ``last_layer_embedding`` refuses.
+
+    Example:
+        >>> binary(torch.zeros(6, 2), 2 * torch.ones(6, 4)).dense()[0].tolist()
+        [[1.0, 1.0, 1.0, 1.0]]
     """
     p, h = _probabilities(logits, features)
     top, at = p.max(dim=1, keepdim=True)
@@ -76,6 +85,11 @@ def principal(logits: Tensor, features: Tensor, components: int) -> FactoredEmbe
 
     Raises:
         InputError: components outside their range, or what ``last_layer_embedding`` refuses.
+
+    Example:
+        >>> V = principal(torch.zeros(6, 5), torch.ones(6, 4), components=3)
+        >>> V.rows, V.dim
+        (4, 15)
     """
     exact = last_layer_embedding(logits, features)
     width = exact.h.shape[1]
@@ -102,6 +116,11 @@ def subsample(n: int, labelled: Tensor, size: int, generator: torch.Generator) -
 
     Raises:
         InputError: a size below 1.
+
+    Example:
+        >>> kept = subsample(100, torch.tensor([7, 3]), 10, torch.Generator().manual_seed(0))
+        >>> len(kept), {3, 7} <= set(kept.tolist())
+        (12, True)
     """
     if size < 1:
         raise InputError(f"size is {size}: a subsample needs at least 1 unlabelled candidate")
@@ -113,7 +132,7 @@ def subsample(n: int, labelled: Tensor, size: int, generator: torch.Generator) -
 
 
 def _probabilities(logits: Tensor, features: Tensor) -> tuple[Tensor, Tensor]:
-    """Probabilities [n, k] and features [n, h], held to the last layer's rules without building its n·(k−1) rows."""
+    """Probabilities [n, k] and features [n, h], checked as the last layer's are without building its n·(k−1) rows."""
     logits, features = torch.as_tensor(logits).detach(), torch.as_tensor(features).detach()
     paired = logits.ndim == features.ndim == 2 and len(logits) == len(features) and logits.shape[1] > 1
     if not (paired and 0 not in features.shape and logits.is_floating_point() and features.is_floating_point()):

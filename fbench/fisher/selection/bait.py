@@ -18,10 +18,10 @@ from torch import Tensor
 from fbench.errors import DeviceError, InputError, UnknownNameError
 from fbench.fisher.embeddings import Embedding
 from fbench.fisher.planning.fitting import check_plan
-from fbench.fisher.planning.plan import Counts
-from fbench.fisher.selection.engines import METHODS
-from fbench.fisher.selection.greedy import Greedy, Progress
-from fbench.fisher.selection.trace import CHUNK_SIZE, check_takes
+from fbench.fisher.planning.plan import CHUNK_SIZE, StepCounts
+from fbench.fisher.selection.engines import SELECTION_METHODS
+from fbench.fisher.selection.greedy import Greedy, StepListener
+from fbench.fisher.selection.trace import check_takes
 
 
 @dataclass(frozen=True)
@@ -31,14 +31,21 @@ class Selection:
     Attributes:
         indices: [B], distinct and unlabelled, in the order in which the kept ones were picked.
         forward: every forward pick, in order.
-        scores: their scores: by how much each lowered tr(F M⁻¹).
-        gaps: their leads over the runner-up, relative to the score; ∞ when nothing else was left.
+        scores: of the forward picks: by how much each lowered tr(F M⁻¹).
+        gaps: of the forward picks: the lead over the runner-up, relative to the score; ∞ when nothing else was left.
         objective: tr(F M⁻¹) for the batch that was kept.
         regularisation: λ as a number.
         effective_dimension: d_eff = tr F(F + λI)⁻¹.
         drift: ‖P M v − v‖ / ‖v‖ on a probe v after the forward picks: what rounding has done to P = M⁻¹.
         refreshes: how often P, Q, G and H were made afresh from M during the forward picks.
         jitter: what had to be added to M's diagonal to factorise it; 0 but for an M lost to rounding.
+
+    Example:
+        >>> import torch, fbench
+        >>> V = fbench.last_layer_embedding(torch.zeros(9, 3), torch.arange(9.0)[:, None] + 1)
+        >>> chosen = fbench.bait_select(V, 2, labelled=[0], oversample=1.5)
+        >>> isinstance(chosen, fbench.Selection), len(chosen.indices), len(chosen.forward), chosen.jitter
+        (True, 2, 3, 0.0)
     """
 
     indices: Tensor
@@ -65,7 +72,7 @@ def bait_select(
     dtype: torch.dtype | None = None,
     devices: Sequence[str | torch.device] | None = None,
     chunk_size: int = CHUNK_SIZE,
-    progress: Progress | None = None,
+    progress: StepListener | None = None,
 ) -> Selection:
     """Choose ``batch_size`` candidates by BAIT.
 
@@ -90,7 +97,14 @@ def bait_select(
         InputError: any value out of its range, named.
         UnknownNameError: no such method.
         DeviceError: a device that torch cannot use.
-        TooLargeError: the d×d matrices do not fit what is free; with what would.
+        TooLargeError: the d×d matrices do not fit what is free; the message names what would fit.
+
+    Example:
+        >>> import torch, fbench
+        >>> features = torch.tensor([[1.0, 0.0], [2.0, 0.0], [0.0, 4.0], [3.0, 0.0]])
+        >>> V = fbench.last_layer_embedding(torch.zeros(4, 3), features)
+        >>> fbench.bait_select(V, 2, labelled=[0]).indices.tolist()
+        [2, 3]
     """
     search = Search(
         embedding,
@@ -114,7 +128,17 @@ class Search:
     """One selection, phase by phase: ``set_up`` (``fisher``, then ``start``), ``forward``, ``backward``, ``finish``.
 
     ``bait_select`` runs them in turn; whoever measures the phases apart, or takes a few steps of each, runs them here.
-    Arguments as ``bait_select``'s.
+    The arguments are those of ``bait_select``.
+
+    Example:
+        >>> import torch, fbench
+        >>> search = Search(fbench.dense_embedding(torch.eye(4)[:, None]), 1, labelled=[])
+        >>> search.set_up()
+        >>> search.forward(steps=1)
+        >>> search.forward()
+        >>> search.backward()
+        >>> len(search.finish().forward), len(search.finish().indices)
+        (2, 1)
     """
 
     @torch.no_grad()
@@ -130,15 +154,15 @@ class Search:
         dtype: torch.dtype | None = None,
         devices: Sequence[str | torch.device] | None = None,
         chunk_size: int = CHUNK_SIZE,
-        progress: Progress | None = None,
+        progress: StepListener | None = None,
     ) -> None:
-        if method not in METHODS:
-            raise UnknownNameError("method", method, METHODS)
+        if method not in SELECTION_METHODS:
+            raise UnknownNameError("method", method, SELECTION_METHODS)
         if not isinstance(embedding, Embedding):
             raise InputError(
                 f"embedding is a {type(embedding).__name__}: make one by last_layer_embedding or dense_embedding"
             )
-        engine, self._kind, chunked = METHODS[method]
+        engine, self._information_type, chunked = SELECTION_METHODS[method]
         if chunked:  # F comes before the first score, which would be refused as well
             check_takes(method, embedding)
         positions = _check_labelled(labelled, embedding.n)
@@ -148,29 +172,29 @@ class Search:
             raise InputError(f"chunk_size {chunk_size}: must be at least 1")
         self._devices = _check_devices(devices or [embedding.device])
         dtype = _check_dtype(dtype or embedding.dtype)
-        counts = Counts.of(batch_size, oversample, left, chunk_size)
+        counts = StepCounts.of(batch_size, oversample, left, chunk_size)
         self.picks = counts.picks
-        """Forward picks in all."""
+        """How many forward picks there will be."""
         check_plan(embedding, dtype, method, self._devices, counts)
         self._V = embedding.to(dtype=dtype)
         self._labelled = positions.to(embedding.device)
         self._batch_size, self._regularisation = batch_size, regularisation
         self._engine = partial(engine, chunk_size=chunk_size) if chunked else engine
-        self._progress: Progress = progress or (lambda phase, done, total: None)
+        self._progress: StepListener = progress or (lambda phase, done, total: None)
 
     def set_up(self) -> None:
-        """F, λ, M and the first scores."""
+        """Make F, λ, M and the first scores."""
         self.fisher()
         self.start()
 
     @torch.no_grad()
     def fisher(self) -> None:
-        """F and λ."""
-        self._information = self._kind(self._V, self._labelled, self._batch_size, self._regularisation)
+        """Make F and λ."""
+        self._information = self._information_type(self._V, self._labelled, self._batch_size, self._regularisation)
 
     @torch.no_grad()
     def start(self) -> None:
-        """M and the state of the forward picks."""
+        """Make M and the state of the forward picks."""
         everyone = torch.arange(self._V.n, device=self._V.device)
         self._forward: Greedy | None = Greedy(
             self._engine, self._V, self._information, everyone, devices=self._devices, taken=self._labelled
@@ -180,7 +204,7 @@ class Search:
 
     @torch.no_grad()
     def forward(self, steps: int | None = None) -> None:
-        """All forward picks, or the next ``steps`` of them."""
+        """Take all forward picks, or the next ``steps`` of them."""
         assert self._forward is not None  # forward picks come before removals
         done = len(self._forward.taken()[0])
         steps = self.picks - done if steps is None else min(steps, self.picks - done)
@@ -189,7 +213,7 @@ class Search:
 
     @torch.no_grad()
     def refresh(self) -> None:
-        """P, Q, G and H afresh from M, as happens by itself where scores have fallen far."""
+        """Make P, Q, G and H afresh from M, as happens by itself where scores have fallen far."""
         assert self._forward is not None  # forward picks come before removals
         self._forward.load()
 
@@ -200,7 +224,7 @@ class Search:
 
     @torch.no_grad()
     def backward(self, steps: int | None = None) -> None:
-        """All removals, or the first ``steps``. In float64 always: I − G is of order λ/‖V_x‖², below float32's digits.
+        """Take all removals, or the first ``steps``, in float64: I − G is of order λ/‖V_x‖², below float32's digits.
 
         The state of the forward picks is freed first: a second set of d×d matrices may not fit beside it.
         """
@@ -244,16 +268,16 @@ class Search:
 def _check_labelled(labelled: Tensor | Sequence[int], n: int) -> Tensor:
     """The labelled positions as an index tensor: each in [0, n), none twice."""
     try:
-        given = torch.as_tensor(sorted(labelled) if isinstance(labelled, set) else labelled).cpu()
+        typed = torch.as_tensor(sorted(labelled) if isinstance(labelled, set) else labelled).cpu()
     except (RuntimeError, TypeError, ValueError):
         raise InputError(f"labelled is a {type(labelled).__name__}: give positions in the pool, as [0, 5, 7]") from None
-    if given.ndim != 1:
-        raise InputError(f"labelled has shape {list(given.shape)}: give a list of positions in the pool, as [0, 5, 7]")
-    if len(given) and (given.is_floating_point() or given.dtype == torch.bool):
+    if typed.ndim != 1:
+        raise InputError(f"labelled has shape {list(typed.shape)}: give a list of positions in the pool, as [0, 5, 7]")
+    if len(typed) and (typed.is_floating_point() or typed.dtype == torch.bool):
         raise InputError(
-            f"labelled has dtype {given.dtype}: give positions as integers (of a mask: mask.nonzero()[:, 0])"
+            f"labelled has dtype {typed.dtype}: give positions as integers (of a mask: mask.nonzero()[:, 0])"
         )
-    index = given.to(torch.int64)
+    index = typed.to(torch.int64)
     outside = index[(index < 0) | (index >= n)]
     if len(outside):
         raise InputError(f"labelled index {int(outside[0])} is outside the pool: must be from 0 to {n - 1}")
@@ -273,14 +297,14 @@ def _check_sizes(batch_size: int, oversample: float, left: int) -> None:
 
 
 def _check_devices(devices: Sequence[str | torch.device]) -> list[torch.device]:
-    found = []
+    usable = []
     for name in [devices] if isinstance(devices, str) else devices:
         try:
             torch.empty(0, device=name)
-            found.append(torch.device(name))
+            usable.append(torch.device(name))
         except (RuntimeError, AssertionError) as error:
             raise DeviceError(f"device {str(name)!r} cannot be used: {str(error).splitlines()[0]}") from error
-    return found
+    return usable
 
 
 def _check_dtype(dtype: torch.dtype) -> torch.dtype:

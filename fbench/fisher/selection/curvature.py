@@ -1,6 +1,7 @@
-"""What a pick changes: the rows W̃, Z̃ of the rank-r update, and P = M⁻¹ and Q = M⁻¹FM⁻¹ that take them up (MATH.md).
+"""What a pick changes: the rows W̃, Z̃ of the rank-r update, and P = M⁻¹ and Q = M⁻¹FM⁻¹ that take them up.
 
-``sign`` = s is +1 where M grows by the pick's V_sᵀV_s, −1 where it loses it.
+The formulas are in ../MATH.md, "A pick's rows". ``sign`` = s is +1 where M grows by the pick's V_sᵀV_s, −1 where it
+loses it.
 """
 
 from __future__ import annotations
@@ -16,6 +17,12 @@ def pick_rows(WZ: Tensor, V_s: Tensor, sign: int) -> Tensor:
 
     With K = I + s·V_s W = LLᵀ: W̃ = W L⁻ᵀ, Z̃ = Z L⁻ᵀ − ½s·W̃ (L⁻¹ H_s L⁻ᵀ), and every change is ∓W̃W̃ᵀ or
     ∓(W̃Z̃ᵀ + Z̃W̃ᵀ). ``WZ`` [r, 2d] are V_s P and V_s Q side by side, ``V_s`` [r, d] the pick's rows, factor included.
+
+    Example:
+        >>> V_s, P = torch.tensor([[1.0, 2.0]], dtype=torch.float64), torch.eye(2, dtype=torch.float64)
+        >>> W, Z = pick_rows(torch.cat([V_s @ P, V_s @ P], dim=1), V_s, sign=1)
+        >>> torch.allclose(P - torch.outer(W, W), torch.linalg.inv(P + V_s.T @ V_s))
+        True
     """
     d, eye = V_s.shape[1], torch.eye(len(V_s), dtype=V_s.dtype, device=V_s.device)
     G_s, H_s = WZ[:, :d] @ V_s.T, WZ[:, d:] @ V_s.T
@@ -27,10 +34,18 @@ def pick_rows(WZ: Tensor, V_s: Tensor, sign: int) -> Tensor:
 
 
 class Curvature:
-    """P = M⁻¹ and Q = M⁻¹FM⁻¹ [d, d]: two matrices, and the rows W̃, Z̃ of the picks since they were written.
+    """P = M⁻¹ and Q = M⁻¹FM⁻¹ [d, d]: two matrices, and the rows W̃, Z̃ of the picks since they were last written.
 
     Rank-r changes of a d×d matrix cost as much memory traffic as a rank-d/8 change: they are gathered and folded in
     by one product at its full rate.
+
+    Example:
+        >>> eye = torch.eye(2, dtype=torch.float64)
+        >>> curvature = Curvature(eye.clone(), eye.clone(), sign=1)
+        >>> curvature.absorb(0.5 * eye)  # W̃ᵀ above Z̃ᵀ, one row each
+        >>> curvature.fold()
+        >>> curvature.P.tolist()
+        [[0.75, 0.0], [0.0, 1.0]]
     """
 
     def __init__(self, P: Tensor, Q: Tensor, sign: int) -> None:
@@ -60,7 +75,7 @@ class Curvature:
         self._used = 0
 
     def P_times(self, v: Tensor) -> Tensor:
-        """P v as it stands [d]."""
+        """P v [d], with the gathered rows taken into account."""
         W = self._W[: self._used]
         return self.P @ v - self._sign * (W.T @ (W @ v))
 

@@ -1,8 +1,9 @@
 """Ways to the scores of BAIT's greedy steps: recompute everything, update in place, or keep diagonals alone.
 
 An engine holds one shard of the candidates and all of the d×d state. ``scores`` gives its candidates' scores,
-``update`` absorbs a pick (``sign`` = s = +1: M grows by its V_sᵀV_s; −1: M loses it). The letters are those of MATH:
-V of a candidate carries the factor √α, α = B/(n_L+B); here V is stored without it and α enters G, H, W and Z.
+``update`` absorbs a pick (``sign`` = s = +1: M grows by its V_sᵀV_s; −1: M loses it). The letters are those of
+../MATH.md ("BAIT"): V of a candidate carries the factor √α, α = B/(n_L+B); here V is stored without it and α enters
+G, H, W and Z.
 """
 
 from __future__ import annotations
@@ -15,10 +16,11 @@ import torch
 from torch import Tensor
 
 from fbench.fisher.embeddings import DenseEmbedding, Embedding
+from fbench.fisher.planning.plan import CHUNK_SIZE
 from fbench.fisher.selection.candidates.choice import candidates
 from fbench.fisher.selection.curvature import Curvature, pick_rows
 from fbench.fisher.selection.information import DiagonalInformation, Information, inverse_in_place, sandwich
-from fbench.fisher.selection.trace import CHUNK_SIZE, trace
+from fbench.fisher.selection.trace import trace
 from fbench.harness.registry import KERNELS
 
 _REFRESH_FALL = 10.0
@@ -26,14 +28,18 @@ _REFRESH_FALL = 10.0
 
 
 class Engine(Protocol):
-    """What the greedy loop asks of a shard."""
+    """What the greedy loop asks of a shard.
+
+    Attributes:
+        refreshes: how often M was factorised afresh after the start.
+        updates: whether P follows the picks, and may drift.
+    """
 
     refreshes: int
     updates: bool
-    """Whether P follows the picks, and may drift."""
 
     def scores(self) -> Tensor:
-        """[n] in the embedding's dtype; −∞ where the step is not admissible."""
+        """The scores [n] in the embedding's dtype; −∞ where the step is not admissible."""
 
     def update(self, s: Embedding) -> None:
         """Absorb the pick ``s``, an embedding of one candidate."""
@@ -48,10 +54,10 @@ class Engine(Protocol):
         """‖P M v − v‖ / ‖v‖ on a probe v; 0 where P is never updated."""
 
 
-class Recomputed:
-    """Everything anew for every pick: M⁻¹, then a trace kernel over every candidate, in chunks.
+class RecomputedEngine:
+    """An engine that makes everything anew for every pick: M⁻¹, then a trace kernel over all candidates, in chunks.
 
-    ``published`` is the published order; ``fused`` and ``factored`` are the same numbers with fewer operations.
+    ``published`` is the published order; ``fused`` and ``factored`` give the same numbers with fewer operations.
     """
 
     updates = False
@@ -68,7 +74,7 @@ class Recomputed:
         self._M = self._information.matrix(picks).to(self._V.device)
 
     def scores(self) -> Tensor:
-        """Of V without its factor √α: α·M⁻¹ and F/α take it up, and no second V is held."""
+        """The scores [n]. V lacks its factor √α: α·M⁻¹ and F/α take it up, and no second V is held."""
         inverse = inverse_in_place(self._M.clone)[0].mul_(self._information.alpha).to(self._V.dtype)
         return trace(self._V, inverse, self._F, kernel=self._kernel, chunk_size=self._chunk_size, sign=self._sign)
 
@@ -82,10 +88,10 @@ class Recomputed:
         return 0.0
 
 
-class Incremental:
-    """The exact incremental update: P = M⁻¹, Q = M⁻¹FM⁻¹ and each candidate's G, H follow every pick.
+class IncrementalEngine:
+    """The exact incremental engine: P = M⁻¹, Q = M⁻¹FM⁻¹ and each candidate's G, H follow every pick.
 
-    One tall product [n·r, d] × [d, 2r] a pick.
+    A pick costs one tall product [n·r, d] × [d, 2r].
     """
 
     updates = True
@@ -95,7 +101,7 @@ class Incremental:
         self._candidates = candidates(V, information.alpha, sign)
 
     def load(self, picks: Tensor) -> None:
-        """P, Q, G and H from M, factorised in float64."""
+        """Make P, Q, G and H from M, factorised in float64."""
         self.__dict__.pop("_curvature", None)  # the old matrices make room for the new
         P = self._information.inverse(picks)
         Q = sandwich(P, self._information.F, self._V.dtype)
@@ -126,10 +132,11 @@ class Incremental:
         return float((self._curvature.P_times(Mv).to(v) - v).norm() / v.norm())
 
 
-class Diagonal:
-    """F and M by their diagonals alone: score(x) = Σ_j F_j v_j / (M_j (M_j + s·v_j)), v = α diag(V_xᵀV_x).
+class DiagonalEngine:
+    """An engine that keeps F and M by their diagonals alone.
 
-    An approximation, exact for the diagonals' own objective Σ_j F_j/M_j; d numbers of state in place of d².
+    score(x) = s·Σ_j F_j v_j / (M_j (M_j + s·v_j)), with v = α diag(V_xᵀV_x). This is an approximation, exact for the
+    diagonals' own objective Σ_j F_j/M_j; its state is d numbers in place of d².
     """
 
     updates = False
@@ -160,18 +167,18 @@ class Diagonal:
         return 0.0
 
 
-class Method(NamedTuple):
-    """How ``bait_select`` may work: an engine, the information matrices that it needs, and whether it takes chunks."""
+class SelectionMethod(NamedTuple):
+    """A method of ``bait_select``: its engine, the information matrices that it needs, and whether it takes chunks."""
 
     engine: Callable[..., Engine]
     information: type[Information]
     chunked: bool = False
 
 
-METHODS = {
-    "incremental": Method(Incremental, Information),
-    "published": Method(partial(Recomputed, kernel="published"), Information, chunked=True),
-    "fused": Method(partial(Recomputed, kernel="fused"), Information, chunked=True),
-    "factored": Method(partial(Recomputed, kernel="factored"), Information, chunked=True),
-    "diagonal": Method(Diagonal, DiagonalInformation),
+SELECTION_METHODS = {
+    "incremental": SelectionMethod(IncrementalEngine, Information),
+    "published": SelectionMethod(partial(RecomputedEngine, kernel="published"), Information, chunked=True),
+    "fused": SelectionMethod(partial(RecomputedEngine, kernel="fused"), Information, chunked=True),
+    "factored": SelectionMethod(partial(RecomputedEngine, kernel="factored"), Information, chunked=True),
+    "diagonal": SelectionMethod(DiagonalEngine, DiagonalInformation),
 }

@@ -22,24 +22,35 @@ TIE = {torch.float64: 1e-10, torch.float32: 1e-5}
 _ASK_EVERY = {"cpu": 1}
 """Picks between questions that make the device wait; a GPU's queue should not run dry every pick."""
 
-Progress = Callable[[str, int, int], None]
-"""Told of (phase, done, total) after every step of a selection."""
+StepListener = Callable[[str, int, int], None]
+"""A function that is told (phase, done, total) after every step of a selection."""
 
 
 def shard_bounds(n: int, count: int) -> list[tuple[int, int]]:
-    """``count`` slices that partition [0, n), as equal as can be; empty ones are left out."""
+    """``count`` ranges (begin, end) that partition [0, n), as equal as can be; empty ones are left out.
+
+    Example:
+        >>> shard_bounds(7, 3), shard_bounds(2, 3)
+        ([(0, 2), (2, 4), (4, 7)], [(0, 1), (1, 2)])
+    """
     return [(a, b) for a, b in itertools.pairwise(shard_edges(n, count)) if a < b]
 
 
 def shard_edges(n: int, count: int) -> list[int]:
-    """Where ``count`` shards of [0, n) begin and end: the largest has ⌈n/count⌉, the smallest ⌊n/count⌋."""
+    """Where ``count`` shards of [0, n) begin and end: the largest has ⌈n/count⌉, the smallest ⌊n/count⌋.
+
+    Example:
+        >>> shard_edges(7, 3)
+        [0, 2, 4, 7]
+    """
     return [i * n // count for i in range(count + 1)]
 
 
 class Greedy:
-    """Forward picks (``sign`` +1) or backward removals (−1) of the candidates V, those that are not ``open`` excluded.
+    """Forward picks (``sign`` +1) or backward removals (−1) among the candidates V, sharded over ``devices``.
 
-    ``positions`` [n] are the candidates' places in the pool that ``information`` covers.
+    ``positions`` [n] are the candidates' places in the pool that ``information`` covers; ``taken`` are candidates that
+    may not be picked.
     """
 
     def __init__(
@@ -79,7 +90,7 @@ class Greedy:
         return max(shard.refreshes for shard in self._shards)
 
     def picks(self) -> Tensor:
-        """Pool positions in M now: those taken when adding, those left when removing."""
+        """The pool positions that are in M now: those taken when adding, those left when removing."""
         taken = self._column(0)
         if self._sign > 0:
             return self._positions[taken]
@@ -111,7 +122,7 @@ class Greedy:
         return torch.stack([step[number] for step in self._taken])
 
     def load(self) -> None:
-        """Every shard's state afresh, from M with the picks so far."""
+        """Make every shard's state afresh, from M with the picks so far."""
         picks = self.picks()
         for shard in self._shards:
             shard.load(picks)
@@ -129,7 +140,13 @@ class Greedy:
 
 
 def choose(scores: Tensor) -> tuple[Tensor, Tensor]:
-    """Index of the best of ``scores`` [n] and its relative gap to the next; among ties the lowest index wins."""
+    """Index of the best of ``scores`` [n] and its relative gap to the next; among ties the lowest index wins.
+
+    Example:
+        >>> index, gap = choose(torch.tensor([1.0, 4.0, 4.000001, 2.0]))
+        >>> int(index), bool(gap < 1e-6)
+        (1, True)
+    """
     top = scores.topk(min(2, len(scores))).values
     best = top[0]
     size = best.abs().clamp_min(torch.finfo(scores.dtype).tiny)

@@ -1,8 +1,8 @@
 """Information matrices: the pool's F, what the labels tell, M, and the scale λ that makes M invertible.
 
-Letters as in MATH: F [d, d] the mean of V_xᵀV_x over the whole pool; M [d, d] what the labels (will) tell.
-M is built anew from its samples whenever it is asked for, in float64: it carries no accumulated error, and no room
-is held for it between.
+Letters as in ../MATH.md ("BAIT"): F [d, d] the mean of V_xᵀV_x over the whole pool; M [d, d] what the labels (will)
+tell. M is built anew from its samples whenever it is asked for, in float64: it carries no accumulated error, and no
+room is held for it in between.
 """
 
 from __future__ import annotations
@@ -30,6 +30,15 @@ class Information:
         lam: λ as a number.
         alpha: B/(n_L+B), the weight of a pick.
         jitter: the largest number that had to be added to M's diagonal; 0 where rounding did no harm.
+
+    Example:
+        >>> from fbench.fisher.embeddings import dense_embedding
+        >>> V = dense_embedding(torch.eye(2, dtype=torch.float64)[:, None])
+        >>> information = Information(V, labelled=torch.tensor([0]), batch_size=1, regularisation=1.0)
+        >>> information.alpha, information.F.tolist()
+        (0.5, [[0.5, 0.0], [0.0, 0.5]])
+        >>> information.matrix(torch.tensor([1])).tolist()
+        [[1.5, 0.0], [0.0, 1.5]]
     """
 
     def __init__(self, V: Embedding, labelled: Tensor, batch_size: int, regularisation: float | str) -> None:
@@ -41,7 +50,7 @@ class Information:
         self.jitter = 0.0
 
     def _fisher(self) -> Tensor:
-        return fisher(self.V)
+        return pool_fisher(self.V)
 
     def matrix(self, picks: Tensor) -> Tensor:
         """M [d, d] in float64: λI + n_L/(n_L+B) · mean over the labelled + α · sum over ``picks``."""
@@ -77,7 +86,14 @@ class Information:
 
 
 class DiagonalInformation(Information):
-    """The same of diagonals alone: F [d] and M [d] hold d numbers, and no d×d matrix ever exists."""
+    """``Information`` by diagonals alone: F [d] and M [d] hold d numbers, and no d×d matrix ever exists.
+
+    Example:
+        >>> from fbench.fisher.embeddings import dense_embedding
+        >>> V = dense_embedding(torch.eye(2, dtype=torch.float64)[:, None])
+        >>> DiagonalInformation(V, torch.tensor([0]), 1, 1.0).matrix(torch.tensor([1])).tolist()
+        [1.5, 1.5]
+    """
 
     def _fisher(self) -> Tensor:
         return _check_overflow((_sum_of_diagonals(self.V) / self.V.n).to(self.V.dtype))
@@ -99,11 +115,16 @@ class DiagonalInformation(Information):
         return float((F / (F + self.lam)).sum())
 
 
-def fisher(embedding: Embedding) -> Tensor:
+def pool_fisher(embedding: Embedding) -> Tensor:
     """F [d, d]: the mean of V_xᵀV_x over every candidate, labelled and unlabelled.
 
     Raises:
         InputError: the squares overflow the embedding's dtype.
+
+    Example:
+        >>> from fbench.fisher.embeddings import dense_embedding
+        >>> pool_fisher(dense_embedding(torch.tensor([[[1.0, 0.0]], [[0.0, 2.0]]]))).tolist()
+        [[0.5, 0.0], [0.0, 2.0]]
     """
     return _check_overflow(embedding.gram().div_(embedding.n))
 
@@ -125,6 +146,10 @@ def symmetric(A: Tensor) -> Tensor:
     """A ← (A + Aᵀ)/2 in place: a product that is symmetric in theory, but whose halves were rounded apart.
 
     It matters: along a direction that no sample sees, M is λ alone and Q's rounding is of order 1/λ².
+
+    Example:
+        >>> symmetric(torch.tensor([[1.0, 2.0], [4.0, 3.0]])).tolist()
+        [[1.0, 3.0], [3.0, 3.0]]
     """
     for rows in tiles(len(A)):
         for columns in tiles(rows.stop):
@@ -134,7 +159,12 @@ def symmetric(A: Tensor) -> Tensor:
 
 
 def sandwich(P: Tensor, F: Tensor, dtype: torch.dtype) -> Tensor:
-    """Q = P F P [d, d] in ``dtype``, every product in P's, a tile of columns at a time, in rooms made once."""
+    """Q = P F P [d, d] in ``dtype``, every product in P's dtype, one tile of columns at a time in buffers made once.
+
+    Example:
+        >>> sandwich(2 * torch.eye(2, dtype=torch.float64), torch.ones(2, 2), torch.float32).tolist()
+        [[4.0, 4.0], [4.0, 4.0]]
+    """
     d = len(F)
     Q = torch.empty_like(F, dtype=dtype)
     wide, FP, PFP = P.new_empty(min(_TILE, d), d), P.new_empty(d * min(_TILE, d)), P.new_empty(d * min(_TILE, d))
@@ -148,18 +178,28 @@ def sandwich(P: Tensor, F: Tensor, dtype: torch.dtype) -> Tensor:
 
 
 def tiles(d: int) -> Iterator[slice]:
-    """Slices of [0, d)."""
+    """Slices of 512 rows or fewer that partition [0, d).
+
+    Example:
+        >>> [(rows.start, rows.stop) for rows in tiles(1200)]
+        [(0, 512), (512, 1024), (1024, 1200)]
+    """
     return (slice(start, min(start + _TILE, d)) for start in range(0, d, _TILE))
 
 
 def inverse_in_place(make: Callable[[], Tensor]) -> tuple[Tensor, float]:
-    """The inverse of the symmetric matrix that ``make`` builds, by Cholesky, and its jitter.
+    """The inverse [d, d] of the symmetric matrix that ``make`` builds, by Cholesky, and its jitter.
 
     Factor and inverse take the matrix's own place: at d = 5,120 a copy of it is 210 MB. A matrix that rounding has
     made indefinite is built again and gets a jitter: what had to be added to its diagonal, 0 for all others.
 
     Raises:
         InputError: not even the largest jitter makes it positive definite.
+
+    Example:
+        >>> inverse, jitter = inverse_in_place(lambda: 4 * torch.eye(2, dtype=torch.float64))
+        >>> inverse.diagonal().tolist(), jitter
+        ([0.25, 0.25], 0.0)
     """
     for share in (0.0, *_JITTERS):
         factor = make().T  # LAPACK's order of columns; the matrix is symmetric
@@ -177,6 +217,10 @@ def resolve_regularisation(regularisation: float | str, diagonal: Tensor) -> flo
 
     Raises:
         InputError: not a positive finite number, nor ``rel:`` and one; or relative to an F that is 0.
+
+    Example:
+        >>> resolve_regularisation("rel:0.5", torch.tensor([1.0, 3.0]))
+        1.0
     """
     value, relative = parse_regularisation(regularisation)
     lam = value * float(diagonal.mean()) if relative else value

@@ -1,4 +1,6 @@
-"""The incremental kernel: what one more pick costs, G_x and H_x of the state before it being known (MATH.md, 4).
+"""The incremental kernel: what one more pick costs when G_x and H_x of the state before it are known.
+
+The mathematics is in ../MATH.md, "Four ways to the same numbers" and "A pick's rows".
 
 A kernel is given M⁻¹ and F of the state whose scores are asked for. The state before has a part a² of the first
 candidate less: a ≤ 1 such that M stays positive definite without it, whatever M is. The pick's work is the same
@@ -28,8 +30,15 @@ class Marginal:
 
 
 @torch.no_grad()
-def prepare(V: Embedding, inverse: Tensor, fisher: Tensor, sign: int = 1) -> Marginal:
-    """The state before the pick (or, for ``sign`` −1, before the removal) that leads to M⁻¹ ``inverse`` [d, d]."""
+def prepare_marginal(V: Embedding, inverse: Tensor, fisher: Tensor, sign: int = 1) -> Marginal:
+    """The state before the pick (for ``sign`` −1, before the removal) that leads to M⁻¹, ``inverse`` [d, d], and F.
+
+    Example:
+        >>> from fbench.fisher.embeddings import dense_embedding
+        >>> V = dense_embedding(torch.tensor([[[1.0, 0.0]], [[0.0, 1.0]]]))
+        >>> type(prepare_marginal(V, torch.eye(2), torch.eye(2)).before.V).__name__
+        'DenseEmbedding'
+    """
     P, F, V_s = (t.double() for t in (inverse, fisher, V[:1].dense()[0]))
     W = V_s @ P  # [r, d]
     G = symmetric(W @ V_s.T)
@@ -45,6 +54,14 @@ def prepare(V: Embedding, inverse: Tensor, fisher: Tensor, sign: int = 1) -> Mar
 
 
 @torch.no_grad()
-def run(given: Marginal, part: slice, with_inner: bool = True) -> Tensor:
-    """Scores [c] after the pick of the candidates of ``part``; without the inner matrix the traces of H_x."""
-    return given.before.after(given.arranged, part)[0 if with_inner else 1]
+def run_marginal(prepared: Marginal, part: slice, with_inner: bool = True) -> Tensor:
+    """The scores [c] of the candidates of ``part`` after the pick; without the inner matrix the traces of H_x.
+
+    Example:
+        >>> from fbench.fisher.embeddings import dense_embedding
+        >>> V = dense_embedding(torch.tensor([[[1.0, 0.0]], [[0.0, 1.0]]], dtype=torch.float64))
+        >>> eye = torch.eye(2, dtype=torch.float64)
+        >>> [round(score, 6) for score in run_marginal(prepare_marginal(V, eye, eye), slice(0, 2)).tolist()]
+        [0.5, 0.5]
+    """
+    return prepared.before.after(prepared.arranged, part)[0 if with_inner else 1]

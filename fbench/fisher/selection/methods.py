@@ -1,5 +1,6 @@
-"""The ways from a network's logits and features to an embedding to select on, by name: the exact one and what the field
-puts in its place.
+"""The ways from a network's logits and features to the embedding that is selected on, by name.
+
+They are the exact last layer and the field's approximations of it (``approximations``).
 
 One table, read by ``fbench pick --method`` and by the strategies: a new way is one more value. torch is imported
 inside functions, since strategies are listed without it.
@@ -22,15 +23,15 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Method:
-    """A way to an embedding.
+class EmbeddingMethod:
+    """A way from logits and features to an embedding.
 
     Attributes:
-        name: as typed, before its number.
-        shape: of the embedding, from (n, k, h, number) alone.
-        make: the embedding, from (logits, features, number).
-        number: what the number says; empty where it takes none.
-        engine: ``method`` of ``bait_select``.
+        name: what is typed before the number.
+        shape: a function from (n, k, h, number) to the embedding's shape.
+        make: a function from (logits, features, number) to the embedding.
+        number: what the number counts; empty where the method takes none.
+        engine: the ``method`` of ``bait_select`` that goes with it.
     """
 
     name: str
@@ -41,7 +42,7 @@ class Method:
 
     @property
     def on_embedding(self) -> bool:
-        """Whether it can be had from an embedding too, whose logits and features are not known."""
+        """Whether it also works on a ready embedding, whose logits and features are not known."""
         return self.make is _exact
 
 
@@ -69,29 +70,34 @@ def _principal(logits: Tensor, features: Tensor, number: int) -> Embedding:
     return principal(logits, features, number)
 
 
-METHODS = {
+EMBEDDING_METHODS = {
     method.name: method
     for method in (
-        Method("exact", lambda n, k, h, _: Shape(n, k - 1, k * h, k), _exact),
-        Method("top", lambda n, k, h, c: Shape(n, c, k * h, k), _top, number="classes"),
-        Method("binary", lambda n, k, h, _: Shape(n, 1, h, 1), _binary),
-        Method("diagonal", lambda n, k, h, _: Shape(n, k - 1, k * h, k), _exact, engine="diagonal"),
-        Method("pca", lambda n, k, h, kept: Shape(n, k - 1, k * kept, k), _principal, number="components"),
+        EmbeddingMethod("exact", lambda n, k, h, _: Shape(n, k - 1, k * h, k), _exact),
+        EmbeddingMethod("top", lambda n, k, h, c: Shape(n, c, k * h, k), _top, number="classes"),
+        EmbeddingMethod("binary", lambda n, k, h, _: Shape(n, 1, h, 1), _binary),
+        EmbeddingMethod("diagonal", lambda n, k, h, _: Shape(n, k - 1, k * h, k), _exact, engine="diagonal"),
+        EmbeddingMethod("pca", lambda n, k, h, kept: Shape(n, k - 1, k * kept, k), _principal, number="components"),
     )
 }
 _SPELLED = ("exact", "top2", "binary", "diagonal", "pca:30")
 
 
-def parse_method(text: str) -> tuple[Method, int]:
-    """``exact``, ``topC``, ``binary``, ``diagonal`` or ``pca:H``: the method and its number.
+def parse_embedding_method(text: str) -> tuple[EmbeddingMethod, int]:
+    """The method and its number, 0 if it takes none: ``exact``, ``topC``, ``binary``, ``diagonal`` or ``pca:H``.
 
     Raises:
         UsageError: another name, a number where none belongs, or none where one does.
+
+    Example:
+        >>> method, components = parse_embedding_method("pca:30")
+        >>> method.name, components, method.shape(1000, 10, 64, components).dim
+        ('pca', 30, 300)
     """
     match = re.fullmatch(r"([a-z]+):?([0-9]{0,9})", text)
-    if match is None or match[1] not in METHODS:
+    if match is None or match[1] not in EMBEDDING_METHODS:
         raise UnknownNameError("method", text, _SPELLED)
-    method = METHODS[match[1]]
+    method = EMBEDDING_METHODS[match[1]]
     if bool(match[2]) != bool(method.number):
         rule = f"needs its {method.number}" if method.number else "takes no number"
         raise UsageError(f"method {text}: {method.name} {rule}; write one of {', '.join(_SPELLED)}")

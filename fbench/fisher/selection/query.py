@@ -16,10 +16,10 @@ from torch import Tensor
 
 from fbench.errors import InputError
 from fbench.fisher.selection.bait import Selection, bait_select
-from fbench.fisher.selection.methods import parse_method
+from fbench.fisher.selection.methods import parse_embedding_method
 
 LEAST_PROBABILITY = 1e-12
-"""What a probability of 0 is raised to: log 0 is no logit, and below this a class adds nothing to V_xᵀV_x that float64
+"""The probability that 0 is raised to: log 0 is no logit, and a class below this adds nothing to V_xᵀV_x that float64
 could tell from none."""
 
 
@@ -65,13 +65,20 @@ def query(
     Raises:
         InputError: lengths that differ, nothing left to choose, a candidate that has its label, and what
             ``last_layer_embedding`` and ``bait_select`` refuse.
+
+    Example:
+        >>> import numpy, fbench
+        >>> X = numpy.array([[1.0, 0.0], [0.0, 1.0], [3.0, 0.0], [0.0, 3.0], [0.1, 0.1]])
+        >>> y = [0, 1, numpy.nan, numpy.nan, numpy.nan]
+        >>> sorted(fbench.query(X, y, logits=numpy.zeros((5, 2)), batch_size=2).tolist())
+        [2, 3]
     """
     known = ~_is_missing(y, missing_label)
     n = len(known)
     scored = _log_probabilities(clf, X) if logits is None else logits
     entering = features if features is not None else X if embed is None else embed(X)
     pool = _pool(candidates, known)
-    way, number = parse_method(method)
+    way, number = parse_embedding_method(method)
     embedding = way.make(_tensor("logits", scored, n)[pool], _tensor("features", entering, n)[pool], number)
     chosen = bait_select(
         embedding,
@@ -104,10 +111,10 @@ def _is_missing(y: ArrayLike, missing_label: Any) -> NDArray[np.bool_]:
 
 def _log_probabilities(clf: Any, X: ArrayLike) -> NDArray[Any]:
     if not hasattr(clf, "predict_proba"):
-        given = "no clf" if clf is None else f"clf, a {type(clf).__name__}, has no predict_proba"
-        raise InputError(f"{given}: give a fitted classifier that has predict_proba, or logits")
-    found: NDArray[Any] = np.log(np.maximum(clf.predict_proba(X), LEAST_PROBABILITY))
-    return found
+        classifier = "no clf" if clf is None else f"clf, a {type(clf).__name__}, has no predict_proba"
+        raise InputError(f"{classifier}: give a fitted classifier that has predict_proba, or logits")
+    log_p: NDArray[Any] = np.log(np.maximum(clf.predict_proba(X), LEAST_PROBABILITY))
+    return log_p
 
 
 def _pool(candidates: ArrayLike | None, known: NDArray[np.bool_]) -> NDArray[np.int64]:
@@ -118,17 +125,17 @@ def _pool(candidates: ArrayLike | None, known: NDArray[np.bool_]) -> NDArray[np.
     """
     if candidates is None:
         return np.arange(len(known))
-    given = np.asarray(candidates)
-    if given.ndim != 1 or given.dtype.kind not in "iu":
+    typed = np.asarray(candidates)
+    if typed.ndim != 1 or typed.dtype.kind not in "iu":
         raise InputError(
-            f"candidates have shape {list(given.shape)} and dtype {given.dtype}; give indices into X, as [0, 5, 7]"
+            f"candidates have shape {list(typed.shape)} and dtype {typed.dtype}; give indices into X, as [0, 5, 7]"
         )
-    outside = given[(given < 0) | (given >= len(known))]
+    outside = typed[(typed < 0) | (typed >= len(known))]
     if len(outside):
         raise InputError(f"candidate {outside[0]} is outside X: must be from 0 to {len(known) - 1}")
-    if known[given].any():
-        raise InputError(f"candidate {given[known[given]][0]} has its label already; leave it out")
-    return np.union1d(given, known.nonzero()[0]).astype(np.int64)
+    if known[typed].any():
+        raise InputError(f"candidate {typed[known[typed]][0]} has its label already; leave it out")
+    return np.union1d(typed, known.nonzero()[0]).astype(np.int64)
 
 
 def _tensor(name: str, values: ArrayLike, n: int) -> Tensor:

@@ -7,17 +7,25 @@ import math
 from fbench.errors import InputError
 
 
-def parse_regularisation(given: float | str) -> tuple[float, bool]:
-    """The number, and whether it is relative to F.
+def parse_regularisation(typed: float | str) -> tuple[float, bool]:
+    """λ's number, and whether it is relative to F.
 
     Raises:
         InputError: not a positive finite number, nor ``rel:`` and one.
+
+    Examples:
+        >>> parse_regularisation(0.5), parse_regularisation("rel:0.01")
+        ((0.5, False), (0.01, True))
+        >>> parse_regularisation("0")
+        Traceback (most recent call last):
+        ...
+        fbench.errors.InputError: regularisation 0: must be a positive number, or rel:c with c positive
     """
-    relative = isinstance(given, str) and given.startswith("rel:")
+    relative = isinstance(typed, str) and typed.startswith("rel:")
     try:
-        value = float(str(given).removeprefix("rel:"))
+        value = float(str(typed).removeprefix("rel:"))
     except ValueError:
         value = math.nan
     if not (math.isfinite(value) and value > 0):
-        raise InputError(f"regularisation {given}: must be a positive number, or rel:c with c positive")
+        raise InputError(f"regularisation {typed}: must be a positive number, or rel:c with c positive")
     return value, relative

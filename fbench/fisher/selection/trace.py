@@ -11,16 +11,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from fbench.errors import InputError
+from fbench.fisher.planning.plan import CHUNK_SIZE
 from fbench.harness.registry import KERNELS, Kernel
 
 if TYPE_CHECKING:
     from torch import Tensor
 
     from fbench.fisher.embeddings import Embedding, FactoredEmbedding
-
-
-CHUNK_SIZE = 1024
-"""Candidates of a chunk where nobody says; ``fbench chunksize`` measures what suits a machine."""
 
 
 def trace(
@@ -50,10 +47,16 @@ def trace(
     Raises:
         InputError: matrices that are not d×d, a chunk below one, an embedding that the kernel cannot take.
         UnknownNameError: no such kernel.
+
+    Example:
+        >>> import torch, fbench
+        >>> V = fbench.dense_embedding(torch.tensor([[[1.0, 0.0, 0.0]], [[1.0, 1.0, 1.0]]]))
+        >>> fbench.trace(V, inverse=torch.eye(3), fisher=torch.eye(3)).tolist()  # ‖v‖²/(1 + ‖v‖²)
+        [0.5, 0.75]
     """
     if chunk_size < 1:
         raise InputError(f"chunk_size {chunk_size}: must be at least 1")
-    chosen, prepared = prepare(kernel, embedding, inverse, fisher, sign)
+    chosen, prepared = prepare_kernel(kernel, embedding, inverse, fisher, sign)
     scores = inverse.new_empty(embedding.n)
     for start in range(0, embedding.n, chunk_size):
         part = slice(start, min(start + chunk_size, embedding.n))
@@ -61,8 +64,18 @@ def trace(
     return scores
 
 
-def prepare(kernel: str, embedding: Embedding, inverse: Tensor, fisher: Tensor, sign: int = 1) -> tuple[Kernel, Any]:
-    """The kernel of that name, and what it makes of V, M⁻¹ and F; arguments and errors as ``trace``'s."""
+def prepare_kernel(
+    kernel: str, embedding: Embedding, inverse: Tensor, fisher: Tensor, sign: int = 1
+) -> tuple[Kernel, Any]:
+    """The kernel of that name, and what it prepares from V, M⁻¹ and F; arguments and errors as for ``trace``.
+
+    Example:
+        >>> import torch, fbench
+        >>> V = fbench.dense_embedding(torch.ones(5, 1, 2))
+        >>> kernel, prepared = prepare_kernel("fused", V, torch.eye(2), torch.eye(2))
+        >>> kernel.name, kernel.run(prepared, slice(0, 3), False).tolist()
+        ('fused', [2.0, 2.0, 2.0])
+    """
     chosen = KERNELS.get(kernel)
     d = embedding.dim
     for name, matrix in (("inverse", inverse), ("fisher", fisher)):
@@ -77,8 +90,15 @@ def check_takes(kernel: str, embedding: Embedding) -> None:
     """Refuse an embedding that the kernel cannot take.
 
     Raises:
-        InputError: a dense one, and the kernel is of a last layer's factors.
+        InputError: the embedding is dense, and the kernel works on a last layer's factors.
         UnknownNameError: no such kernel.
+
+    Example:
+        >>> import torch, fbench
+        >>> check_takes("factored", fbench.dense_embedding(torch.ones(5, 1, 2)))
+        Traceback (most recent call last):
+        ...
+        fbench.errors.InputError: kernel 'factored' needs a last-layer embedding (see last_layer_embedding); use 'fused'
     """
     from fbench.fisher.embeddings import FactoredEmbedding
 
@@ -128,46 +148,46 @@ def _sandwich(V: Embedding, inverse: Tensor, fisher: Tensor, sign: int = 1) -> _
 
 def _factors(V: FactoredEmbedding, inverse: Tensor, fisher: Tensor, sign: int = 1) -> _Blocks:
     check_takes("factored", V)
-    given = _sandwich(V, inverse, fisher, sign)
-    return _Blocks(V, list(V.upper_blocks(given.inverse)), list(V.upper_blocks(given.other)), sign)
+    _, inverse, Q, _ = _sandwich(V, inverse, fisher, sign)
+    return _Blocks(V, list(V.upper_blocks(inverse)), list(V.upper_blocks(Q)), sign)
 
 
-def _published(given: _Prepared, part: slice, with_inner: bool = True) -> Tensor:
-    x, inverse, fisher = given.V[part].dense(), given.inverse, given.other
+def _published(prepared: _Prepared, part: slice, with_inner: bool = True) -> Tensor:
+    x, inverse, fisher = prepared.V[part].dense(), prepared.inverse, prepared.other
     H = x @ inverse @ fisher @ inverse @ x.mT
     if not with_inner:
         return _trace(H)
-    return _divide_by_inner(H, x @ inverse @ x.mT, given.sign)
+    return _divide_by_inner(H, x @ inverse @ x.mT, prepared.sign)
 
 
-def _fused(given: _Prepared, part: slice, with_inner: bool = True) -> Tensor:
-    x, Q = given.V[part].dense(), given.other
-    xQ = (x.reshape(-1, given.V.dim) @ Q).view_as(x)
+def _fused(prepared: _Prepared, part: slice, with_inner: bool = True) -> Tensor:
+    x, Q = prepared.V[part].dense(), prepared.other
+    xQ = (x.reshape(-1, prepared.V.dim) @ Q).view_as(x)
     if not with_inner:
-        both: Tensor = (xQ * x).sum((-2, -1))
-        return both
-    G = (x.reshape(-1, given.V.dim) @ given.inverse).view_as(x) @ x.mT
-    return _divide_by_inner(xQ @ x.mT, G, given.sign)
+        traces: Tensor = (xQ * x).sum((-2, -1))
+        return traces
+    G = (x.reshape(-1, prepared.V.dim) @ prepared.inverse).view_as(x) @ x.mT
+    return _divide_by_inner(xQ @ x.mT, G, prepared.sign)
 
 
-def _factored(given: _Blocks, part: slice, with_inner: bool = True) -> Tensor:
-    chunk = given.V[part]
-    H = chunk.quadratic_of(given.Q)
+def _factored(prepared: _Blocks, part: slice, with_inner: bool = True) -> Tensor:
+    chunk = prepared.V[part]
+    H = chunk.quadratic_of(prepared.Q)
     if not with_inner:
         return _trace(H)
-    return _divide_by_inner(H, chunk.quadratic_of(given.inverse), given.sign)
+    return _divide_by_inner(H, chunk.quadratic_of(prepared.inverse), prepared.sign)
 
 
 def _pick(V: Embedding, inverse: Tensor, fisher: Tensor, sign: int = 1) -> Any:
-    from fbench.fisher.selection.marginal import prepare
+    from fbench.fisher.selection.marginal import prepare_marginal
 
-    return prepare(V, inverse, fisher, sign)
+    return prepare_marginal(V, inverse, fisher, sign)
 
 
-def _incremental(given: Any, part: slice, with_inner: bool = True) -> Tensor:
-    from fbench.fisher.selection.marginal import run
+def _incremental(marginal: Any, part: slice, with_inner: bool = True) -> Tensor:
+    from fbench.fisher.selection.marginal import run_marginal
 
-    return run(given, part, with_inner)
+    return run_marginal(marginal, part, with_inner)
 
 
 def _published_flops(n: int, rows: int, d: int, with_inner: bool = True, features: int | None = None) -> int:

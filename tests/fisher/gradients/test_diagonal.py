@@ -52,7 +52,7 @@ def test_the_model_is_left_as_found(name: str) -> None:
     modes = {key: module.training for key, module in model.named_modules()}
     state = {key: value.clone() for key, value in model.state_dict().items()}
     hooks = [len(module._forward_hooks) for module in model.modules()]
-    given = inputs.clone()
+    before = inputs.clone()
 
     got = diagonal(model, inputs)
 
@@ -64,7 +64,7 @@ def test_the_model_is_left_as_found(name: str) -> None:
     assert not frozen.requires_grad
     assert all(p.requires_grad for p in model.parameters() if p is not frozen)
     assert all(bool((p.grad == 7.0).all()) for p in model.parameters())
-    assert torch.equal(inputs, given)
+    assert torch.equal(inputs, before)
     assert not inputs.requires_grad
 
 
@@ -233,9 +233,9 @@ def test_draws_apart_are_the_diagonals_of_each(name: str) -> None:
     draws = [inputs[:2], inputs[1:], inputs[:1]]
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="per-sample gradients by torch.func")
-        found = fisher_diagonals(model, draws, batch_size=2)
-    assert len(found) == len(draws)
-    for got, draw in zip(found, draws, strict=True):
+        diagonals = fisher_diagonals(model, draws, batch_size=2)
+    assert len(diagonals) == len(draws)
+    for got, draw in zip(diagonals, draws, strict=True):
         expected = reference.fisher_diagonal(model, draw)
         for key in expected:
             torch.testing.assert_close(got[key], expected[key], rtol=1e-10, atol=1e-15)

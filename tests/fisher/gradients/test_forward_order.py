@@ -28,18 +28,20 @@ class Backwards(nn.Module):
 
 def test_modules_come_as_they_are_called() -> None:
     model = Backwards()
-    found = forward_order(model, torch.randn(3, 5))
-    called = [layer.name for layer in found if not layer.name.startswith(("unused", "scale"))]
+    layers = forward_order(model, torch.randn(3, 5))
+    called = [layer.name for layer in layers if not layer.name.startswith(("unused", "scale"))]
     assert called == ["first.weight", "norm.weight", "norm.bias", "last.weight", "last.bias"]
-    assert sorted(layer.name for layer in found) == sorted(name for name, _ in model.named_parameters())
+    assert sorted(layer.name for layer in layers) == sorted(name for name, _ in model.named_parameters())
 
 
 def test_kinds_and_sizes() -> None:
-    found = {layer.name: (layer.kind, layer.parameters) for layer in forward_order(Backwards(), torch.randn(3, 5))}
-    assert found["first.weight"] == ("linear", 20)
-    assert found["last.bias"] == ("bias", 3)
-    assert found["norm.weight"] == found["norm.bias"] == ("norm", 4)
-    assert found["scale"] == ("other", 4)
+    facts = {
+        layer.name: (layer.layer_type, layer.parameters) for layer in forward_order(Backwards(), torch.randn(3, 5))
+    }
+    assert facts["first.weight"] == ("linear", 20)
+    assert facts["last.bias"] == ("bias", 3)
+    assert facts["norm.weight"] == facts["norm.bias"] == ("norm", 4)
+    assert facts["scale"] == ("other", 4)
 
 
 def test_parameters_that_no_module_call_shows_follow_their_neighbour() -> None:
@@ -53,24 +55,24 @@ def test_parameters_that_no_module_call_shows_follow_their_neighbour() -> None:
 @pytest.mark.parametrize("network", [SmallNet(1, 1, 4), ResNet18(1, 3, 4, widths=(2, 2, 4, 4))])
 def test_our_networks_begin_at_the_image_and_end_at_the_classifier(network: nn.Module) -> None:
     channels = next(network.parameters()).shape[1]
-    found = forward_order(network, torch.randn(1, channels, 8, 8))
-    assert found[0].kind == "convolution"
-    assert found[-1].name == "classifier.weight"
-    assert len(found) == len(list(network.parameters()))
-    assert sum(layer.parameters for layer in found) == sum(p.numel() for p in network.parameters())
+    layers = forward_order(network, torch.randn(1, channels, 8, 8))
+    assert layers[0].layer_type == "convolution"
+    assert layers[-1].name == "classifier.weight"
+    assert len(layers) == len(list(network.parameters()))
+    assert sum(layer.parameters for layer in layers) == sum(p.numel() for p in network.parameters())
 
 
 def test_a_convolution_of_one_position_is_pointwise() -> None:
     layers = nn.Sequential(nn.Conv2d(3, 4, 1), nn.Conv2d(4, 4, (1, 3)), nn.Conv2d(4, 2, 1, stride=2, bias=False))
-    found = [(layer.name, layer.kind) for layer in forward_order(layers, torch.randn(1, 3, 6, 6))]
-    assert found == [
+    types = [(layer.name, layer.layer_type) for layer in forward_order(layers, torch.randn(1, 3, 6, 6))]
+    assert types == [
         ("0.weight", "pointwise"), ("0.bias", "bias"), ("1.weight", "convolution"), ("1.bias", "bias"),
         ("2.weight", "pointwise"),
     ]  # fmt: skip
 
 
 def test_a_shortcut_comes_after_what_it_bridges() -> None:
-    names = [each.name for each in forward_order(ResNet18(1, 3, 4, widths=(2, 2, 4, 4)), torch.randn(1, 3, 8, 8))]
+    names = [layer.name for layer in forward_order(ResNet18(1, 3, 4, widths=(2, 2, 4, 4)), torch.randn(1, 3, 8, 8))]
     assert names.index("blocks.4.conv2.weight") < names.index("blocks.4.shortcut.0.weight")
     assert names.index("blocks.4.shortcut.0.weight") < names.index("blocks.5.conv1.weight")
 

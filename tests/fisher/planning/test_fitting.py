@@ -20,7 +20,7 @@ from fbench.fisher.planning.fitting import (
     largest_chunk,
     largest_pool,
 )
-from fbench.fisher.planning.plan import Counts, Shape, plan_selection, rechunked, replanned, shape_of, with_margin
+from fbench.fisher.planning.plan import Shape, StepCounts, plan_selection, rechunked, replanned, shape_of, with_margin
 from fbench.fisher.selection import information
 
 GIB = 2**30
@@ -74,22 +74,22 @@ def with_a_margin(size: int) -> float:
 @pytest.mark.parametrize("free", [GIB, 16 * GIB, 40 * GIB])
 @pytest.mark.parametrize("method", ["incremental", "fused", "factored"])
 def test_the_largest_projection_is_the_largest_that_fits(method: str, free: int) -> None:
-    plan = plan_selection(WIDE, method=method, counts=Counts(20, 10, 64))
-    [found] = [each for each in alternatives(plan, free) if each.name.startswith("pca:")]
-    components = int(found.name.removeprefix("pca:"))
+    plan = plan_selection(WIDE, method=method, counts=StepCounts(20, 10, 64))
+    [projected] = [alternative for alternative in alternatives(plan, free) if alternative.name.startswith("pca:")]
+    components = int(projected.name.removeprefix("pca:"))
     assert 0 < components < 511
-    assert found.plan.shape.dim == 100 * components
-    assert found.plan.setting.chunk == 64
-    one_more = replanned(found.plan, shape=Shape(1000, 99, 100 * components + 100, 100))
-    assert with_a_margin(found.plan.total) <= free < 1.15 * one_more.total
+    assert projected.plan.shape.dim == 100 * components
+    assert projected.plan.sizes.chunk == 64
+    one_more = replanned(projected.plan, shape=Shape(1000, 99, 100 * components + 100, 100))
+    assert with_a_margin(projected.plan.total) <= free < 1.15 * one_more.total
 
 
 def test_an_alternative_fits_with_the_margin_and_its_own_inputs() -> None:
-    [binary] = [each for each in alternatives(plan_selection(WIDE), 60 * GIB) if each.name == "binary"]
+    [binary] = [other for other in alternatives(plan_selection(WIDE), 60 * GIB) if other.name == "binary"]
     room = with_margin(binary.plan.total)
     assert room > with_margin(binary.plan.growth)
-    assert "binary" in [each.name for each in alternatives(plan_selection(WIDE), room)]
-    assert "binary" not in [each.name for each in alternatives(plan_selection(WIDE), room - 1)]
+    assert "binary" in [other.name for other in alternatives(plan_selection(WIDE), room)]
+    assert "binary" not in [other.name for other in alternatives(plan_selection(WIDE), room - 1)]
 
 
 @pytest.mark.parametrize(
@@ -103,7 +103,7 @@ def test_an_alternative_fits_with_the_margin_and_its_own_inputs() -> None:
     ],
 )
 def test_the_largest_chunk_is_the_largest_that_fits(method: str, shape: Shape) -> None:
-    plan = plan_selection(shape, method=method, counts=Counts(20, 10, 7))
+    plan = plan_selection(shape, method=method, counts=StepCounts(20, 10, 7))
     least, most = rechunked(plan, 1).needed, rechunked(plan, 5000).needed
     assert least < most
     for free in (least, (2 * least + most) // 3, (least + 2 * most) // 3, most - 1):
@@ -121,7 +121,7 @@ def test_the_largest_chunk_is_the_largest_that_fits(method: str, shape: Shape) -
     [*((method, LAST_LAYER) for method in METHODS), *((method, DENSE) for method in METHODS if method != "factored")],
 )
 def test_the_largest_pool_is_the_largest_that_fits(method: str, shape: Shape) -> None:
-    plan = plan_selection(shape, method=method, counts=Counts(20, 10, 7))
+    plan = plan_selection(shape, method=method, counts=StepCounts(20, 10, 7))
 
     def needed(n: int) -> int:
         return with_margin(replanned(plan, shape=replace(shape, n=n)).total)
@@ -150,7 +150,7 @@ def test_the_largest_pool_is_the_largest_that_fits(method: str, shape: Shape) ->
     ids=["all", "of float64", "of diagonals", "little", "less", "nothing", "dense", "two classes", "binary already"],
 )
 def test_alternatives(shape: Shape, how: dict[str, str], free: int, names: list[str]) -> None:
-    assert [each.name for each in alternatives(plan_selection(shape, **how), free)] == names
+    assert [alternative.name for alternative in alternatives(plan_selection(shape, **how), free)] == names
 
 
 def test_nothing_fits() -> None:
@@ -169,13 +169,13 @@ def test_devices_share_the_candidates_and_keep_their_own_matrices() -> None:
     [(device, plan)] = device_plans(Shape(1001, 3, 40, 4), "float32", "incremental", ["cpu"] * 3).items()
     assert (device, plan.shape.n) == ("cpu", 1001)
     assert plan == plan_selection(Shape(1001, 3, 40, 4), shards=3, copied=True)
-    counts = Counts(9, 4, 50)
+    counts = StepCounts(9, 4, 50)
     plans = device_plans(WIDE, "float64", "fused", ["cuda:0", "cuda:1", "cuda:0"], lambda d: d == "cuda:1", counts)
-    assert {d: (p.shape.n, p.setting.shards, bool(p.copied)) for d, p in plans.items()} == {
+    assert {d: (p.shape.n, p.sizes.shards, bool(p.copied)) for d, p in plans.items()} == {
         "cuda:0": (667, 2, False),
         "cuda:1": (334, 1, True),
     }
-    assert all((p.setting.picks, p.setting.removals, p.setting.chunk) == (9, 4, 50) for p in plans.values())
+    assert all((p.sizes.picks, p.sizes.removals, p.sizes.chunk) == (9, 4, 50) for p in plans.values())
 
 
 @pytest.fixture
@@ -200,7 +200,7 @@ def test_an_embedding_that_is_copied_counts_twice(free: Any) -> None:
 
 @pytest.mark.parametrize("method", METHODS)
 def test_a_selection_is_refused_before_it_begins(free: Any, monkeypatch: pytest.MonkeyPatch, method: str) -> None:
-    monkeypatch.setattr(information, "fisher", lambda V: pytest.fail("it began"))
+    monkeypatch.setattr(information, "pool_fisher", lambda V: pytest.fail("it began"))
     embedding = fbench.last_layer_embedding(torch.randn(100, 3), torch.randn(100, 10))
     free(1000)
     match = r"needs .* beyond its inputs, .* to spare, and 1000 B are free on cpu: 3 classes × 10 features give d = 30"
@@ -211,7 +211,7 @@ def test_a_selection_is_refused_before_it_begins(free: Any, monkeypatch: pytest.
 @pytest.mark.parametrize("method", METHODS)
 def test_a_selection_that_would_just_fit_is_refused_and_one_with_the_margin_is_not(free: Any, method: str) -> None:
     embedding = fbench.last_layer_embedding(torch.randn(200, 3), torch.randn(200, 10))
-    plan = plan_selection(shape_of(embedding), method=method, counts=Counts(6, 3, 32))
+    plan = plan_selection(shape_of(embedding), method=method, counts=StepCounts(6, 3, 32))
     how: dict[str, Any] = {"labelled": [], "method": method, "chunk_size": 32}
     for size in (plan.growth, plan.needed - 1):
         free(size)
@@ -224,7 +224,7 @@ def test_a_selection_that_would_just_fit_is_refused_and_one_with_the_margin_is_n
 @pytest.mark.parametrize("method", ["published", "fused"])
 def test_a_smaller_chunk_may_fit_where_a_larger_does_not(free: Any, method: str) -> None:
     embedding = fbench.last_layer_embedding(torch.randn(2000, 5), torch.randn(2000, 8))
-    plan = plan_selection(shape_of(embedding), method=method, counts=Counts(2, 1, 2000))
+    plan = plan_selection(shape_of(embedding), method=method, counts=StepCounts(2, 1, 2000))
     free(rechunked(plan, 400).needed)
     assert largest_chunk(plan, rechunked(plan, 400).needed) == 400
     with pytest.raises(TooLargeError, match="two products of a chunk"):

@@ -11,7 +11,7 @@ import fbench
 from fbench.fisher import embeddings
 from fbench.fisher.embeddings import Embedding
 from fbench.fisher.planning import phases
-from fbench.fisher.planning.phases import Held, Setting
+from fbench.fisher.planning.phases import Held, SelectionSizes
 from fbench.fisher.planning.shapes import Shape, shape_of
 from fbench.fisher.selection import information
 from fbench.fisher.selection.bait import Search
@@ -41,25 +41,27 @@ def made(n: int, k: int, h: int, dtype: torch.dtype, dense: bool) -> Embedding:
 def alive(V: Embedding, method: str, chunk: int, shards: int = 1) -> dict[str, int]:
     """The most bytes of tensors alive in each phase, beyond V."""
     search = Search(V, B[method], labelled=range(LABELLED), method=method, chunk_size=chunk, devices=["cpu"] * shards)
-    found = {}
+    peaks = {}
     with LiveBytes() as live:
 
         def phase(name: str, *steps: Any) -> None:
             live.restart()
             for step in steps:
                 step()
-            found[name] = live.peak
+            peaks[name] = live.peak
 
         phase("fisher", search.fisher)
         phase("init", search.start)
         phase("forward", search.forward, *([search.refresh] if method == "incremental" else []))
         phase("backward", search.backward, search.finish)
-    return found
+    return peaks
 
 
-def written(V: Embedding, method: str, chunk: int, kind: str = "cpu", shards: int = 1) -> dict[str, Held]:
-    setting = Setting(shape_of(V), V.dtype.itemsize, kind, shards, 2 * B[method], B[method], chunk, LABELLED)
-    return phases.phases(method, setting)
+def written(V: Embedding, method: str, chunk: int, device_type: str = "cpu", shards: int = 1) -> dict[str, Held]:
+    sizes = SelectionSizes(
+        shape_of(V), V.dtype.itemsize, device_type, shards, 2 * B[method], B[method], chunk, LABELLED
+    )
+    return phases.phases(method, sizes)
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64], ids=["float32", "float64"])
@@ -67,9 +69,9 @@ def written(V: Embedding, method: str, chunk: int, kind: str = "cpu", shards: in
 @pytest.mark.parametrize(("method", "dense"), WAYS)
 def test_every_phase_holds_what_its_formula_says(method: str, dense: bool, size: str, dtype: torch.dtype) -> None:
     V = made(*SIZES[size], dtype, dense)
-    found, formulas = alive(V, method, 300), written(V, method, 300)
-    assert list(formulas) == list(found)
-    for phase, bytes_alive in found.items():
+    peaks, formulas = alive(V, method, 300), written(V, method, 300)
+    assert list(formulas) == list(peaks)
+    for phase, bytes_alive in peaks.items():
         # beside the megabytes of the larger parts a formula leaves out a few vectors of n and d numbers
         assert formulas[phase].bytes == pytest.approx(bytes_alive, rel=0.15, abs=6e5 * dtype.itemsize / 4), phase
 
@@ -79,24 +81,24 @@ def test_every_phase_holds_what_its_formula_says(method: str, dense: bool, size:
 def test_a_chunk_of_everyone(method: str, dense: bool, size: tuple[int, int, int]) -> None:
     """Few features: what is solved of a chunk is more than what is multiplied; many: the other way round."""
     V = made(*size, torch.float32, dense)
-    found, formulas = alive(V, method, size[0]), written(V, method, size[0])
-    for phase, bytes_alive in found.items():
+    peaks, formulas = alive(V, method, size[0]), written(V, method, size[0])
+    for phase, bytes_alive in peaks.items():
         assert formulas[phase].bytes == pytest.approx(bytes_alive, rel=0.15, abs=6e5), phase
 
 
 @pytest.mark.parametrize(("method", "dense"), WAYS)
 def test_every_shard_has_matrices_of_its_own(method: str, dense: bool) -> None:
     V = made(600, 10, 40, torch.float32, dense)
-    found, formulas = alive(V, method, 150, shards=4), written(V, method, 150, shards=4)
-    for phase, bytes_alive in found.items():
+    peaks, formulas = alive(V, method, 150, shards=4), written(V, method, 150, shards=4)
+    for phase, bytes_alive in peaks.items():
         assert formulas[phase].bytes == pytest.approx(bytes_alive, rel=0.15), phase
 
 
 def test_diagonals_take_next_to_nothing() -> None:
     V = made(6000, 10, 60, torch.float32, dense=False)
-    found, formulas = alive(V, "diagonal", 300), written(V, "diagonal", 300)
-    assert max(found.values()) < 5e6
-    assert max(held.bytes for held in formulas.values()) == pytest.approx(max(found.values()), rel=0.3)
+    peaks, formulas = alive(V, "diagonal", 300), written(V, "diagonal", 300)
+    assert max(peaks.values()) < 5e6
+    assert max(held.bytes for held in formulas.values()) == pytest.approx(max(peaks.values()), rel=0.3)
 
 
 @pytest.mark.parametrize("dense", [False, True])
@@ -106,9 +108,9 @@ def test_a_gpus_formulas_with_large_chunks(dense: bool, monkeypatch: pytest.Monk
         monkeypatch.setitem(limits, "cpu", 1 << 26)
     monkeypatch.setattr(choice, "_MOST_ROWS", 0)
     V = made(4000, 6, 20, torch.float64, dense)  # in float64 no kernel of ours takes the place of plain torch
-    found, formulas = alive(V, "incremental", 300), written(V, "incremental", 300, "cuda")
+    peaks, formulas = alive(V, "incremental", 300), written(V, "incremental", 300, "cuda")
     for phase in ("fisher", "init", "forward", "backward"):
-        assert formulas[phase].bytes == pytest.approx(found[phase], rel=0.15), phase
+        assert formulas[phase].bytes == pytest.approx(peaks[phase], rel=0.15), phase
 
 
 def test_rows_that_are_folded_in_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -116,13 +118,13 @@ def test_rows_that_are_folded_in_are_counted(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr(information, "_TILE", 32)
     monkeypatch.setattr(phases, "TILE", 32)
     V = made(300, 12, 60, torch.float64, dense=False)
-    found, formulas = alive(V, "incremental", 300), written(V, "incremental", 300)
+    peaks, formulas = alive(V, "incremental", 300), written(V, "incremental", 300)
     rows = B["incremental"] * V.rows
     assert rows < 90 < 2 * rows  # in the forward picks alone there are too many for the room
-    unfolded = Setting(shape_of(V), 8, "cpu", 1, 6, 3, 300, LABELLED)
+    unfolded = SelectionSizes(shape_of(V), 8, "cpu", 1, 6, 3, 300, LABELLED)
     assert formulas["forward"].bytes > phases.phases("incremental", unfolded)["forward"].bytes
     for phase, held in formulas.items():
-        assert held.bytes == pytest.approx(found[phase], rel=0.08), phase
+        assert held.bytes == pytest.approx(peaks[phase], rel=0.08), phase
 
 
 def test_the_sizes_that_it_takes_from_elsewhere() -> None:
@@ -144,7 +146,7 @@ def test_a_pick_keeps_one_score_and_not_the_view_of_all() -> None:
 
 
 def test_removals_name_what_is_theirs() -> None:
-    setting = Setting(Shape(600, 9, 1200), 4, "cpu", 1, 16, 8, 100)
-    held = phases.phases("fused", setting)["backward"]
-    own = ["F/α", "M", "M⁻¹", "two products on the way to Q"]
-    assert set(held.matrices) == {"F", *(f"{name} in float64" for name in own)}
+    sizes = SelectionSizes(Shape(600, 9, 1200), 4, "cpu", 1, 16, 8, 100)
+    held = phases.phases("fused", sizes)["backward"]
+    widened = ["F/α", "M", "M⁻¹", "two products on the way to Q"]
+    assert set(held.matrices) == {"F", *(f"{name} in float64" for name in widened)}

@@ -10,9 +10,8 @@ import torch
 
 import fbench
 from fbench.fisher.planning import plan as planning
-from fbench.fisher.planning.phases import Setting, phases
-from fbench.fisher.planning.plan import MARGIN, Counts, Shape, plan_selection, shape_of
-from fbench.fisher.selection import trace
+from fbench.fisher.planning.phases import SelectionSizes, phases
+from fbench.fisher.planning.plan import MEMORY_MARGIN, Shape, StepCounts, plan_selection, shape_of
 from fbench.fisher.selection.bait import Search
 
 GIB = 2**30
@@ -47,8 +46,8 @@ def test_a_plan_adds_up(method: str, dtype: str, itemsize: int) -> None:
 @pytest.mark.parametrize("shape", [WIDE, Shape(100, 3, 20, 4), Shape(7, 2, 15)], ids=["wide", "small", "dense"])
 def test_nothing_is_added_to_the_formulas(method: str, shape: Shape) -> None:
     """No floor and no surcharge: a plan is its dearest phase, however small."""
-    plan = plan_selection(shape, method=method, counts=Counts(6, 2, 50))
-    formulas = phases(method, Setting(shape, 4, "cpu", 1, 6, 2, 50))
+    plan = plan_selection(shape, method=method, counts=StepCounts(6, 2, 50))
+    formulas = phases(method, SelectionSizes(shape, 4, "cpu", 1, 6, 2, 50))
     assert plan.phases == formulas
     assert list(formulas) == ["fisher", "init", "forward", "backward"]
     assert plan.growth == max(held.bytes for held in formulas.values()) == formulas[plan.phase].bytes
@@ -68,34 +67,34 @@ def test_the_matrices_are_those_of_d() -> None:
 @pytest.mark.parametrize(("method", "kernels"), [("published", {}), ("fused", {"Q": 4})])
 def test_the_matrices_of_a_trace_kernel(method: str, kernels: dict[str, int]) -> None:
     """F, F/α, M, M⁻¹ and what the kernel makes of them; at the peak a chunk's two products and V, which it builds."""
-    plan = plan_selection(WIDE, method=method, counts=Counts(10, 0, 1000))
+    plan = plan_selection(WIDE, method=method, counts=StepCounts(10, 0, 1000))
     square, rows = 51_200**2, 99 * 51_200 * 4
-    own = {"F": 4, "F/α": 4, "M in float64": 8, "M⁻¹": 4, **kernels}
+    itemsizes = {"F": 4, "F/α": 4, "M in float64": 8, "M⁻¹": 4, **kernels}
     assert plan.phase == "forward"
-    assert plan.matrices == {name: size * square for name, size in own.items()}
+    assert plan.matrices == {name: size * square for name, size in itemsizes.items()}
     assert plan.others["V, built"] == 1000 * rows
     assert plan.others["two products of a chunk"] == 2 * 1000 * rows + 1000 * 99**2 * 4
-    dense = plan_selection(Shape(1000, 99, 51_200), method=method, counts=Counts(10, 0, 1000))
+    dense = plan_selection(Shape(1000, 99, 51_200), method=method, counts=StepCounts(10, 0, 1000))
     assert "V, built" not in dense.others
     assert dense.matrices == plan.matrices
 
 
 def test_factored_never_builds_v() -> None:
-    plan = plan_selection(WIDE, method="factored", counts=Counts(10, 0, 200))
+    plan = plan_selection(WIDE, method="factored", counts=StepCounts(10, 0, 200))
     square = 51_200**2
     assert "V, built" not in plan.others
-    own = {"F": 4, "F/α": 4, "M in float64": 8, "M⁻¹": 4, "Q": 4, "upper blocks of M⁻¹ and Q": 4 * 101 / 100}
-    assert plan.matrices == {name: int(size * square) for name, size in own.items()}
+    itemsizes = {"F": 4, "F/α": 4, "M in float64": 8, "M⁻¹": 4, "Q": 4, "upper blocks of M⁻¹ and Q": 4 * 101 / 100}
+    assert plan.matrices == {name: int(size * square) for name, size in itemsizes.items()}
 
 
-@pytest.mark.parametrize(("method", "own"), [("incremental", 8), ("published", 12), ("fused", 12), ("factored", 12)])
-def test_every_shard_of_a_device_has_its_own_matrices(method: str, own: int) -> None:
+@pytest.mark.parametrize(("method", "size"), [("incremental", 8), ("published", 12), ("fused", 12), ("factored", 12)])
+def test_every_shard_of_a_device_has_its_own_matrices(method: str, size: int) -> None:
     """P and Q of the incremental update; F/α, and M in float64, of the others."""
     five, six = (
-        sum(plan_selection(WIDE, shards=shards, method=method, counts=Counts(10, 0)).matrices.values())
+        sum(plan_selection(WIDE, shards=shards, method=method, counts=StepCounts(10, 0)).matrices.values())
         for shards in (5, 6)
     )
-    assert six - five == own * 51_200**2
+    assert six - five == size * 51_200**2
 
 
 @pytest.mark.parametrize(
@@ -114,23 +113,23 @@ def test_counts_are_those_of_a_selection() -> None:
     for batch, oversample, n, labelled in [(8, 2.0, 100, 20), (5, 1.0, 30, 0), (5, 1.7, 17, 10), (7, 3.0, 17, 10)]:
         V = fbench.dense_embedding(torch.randn(n, 2, 3))
         search = Search(V, batch, labelled=range(labelled), oversample=oversample)
-        counts = Counts.of(batch, oversample, n - labelled, 64)
+        counts = StepCounts.of(batch, oversample, n - labelled, 64)
         chosen = fbench.bait_select(V, batch, labelled=range(labelled), oversample=oversample)
         assert counts.picks == search.picks == len(chosen.forward)
         assert counts.removals == len(chosen.forward) - len(chosen.indices)
         assert counts.chunk_size == 64
-    assert Counts.of(9, 2.0, 5).removals == 0  # more than there are: refused elsewhere, and never less than none
+    assert StepCounts.of(9, 2.0, 5).removals == 0  # more than there are: refused elsewhere, and never less than none
 
 
 def test_without_counts_a_tenth_is_picked_and_half_of_it_removed() -> None:
-    few, many = (plan_selection(Shape(n, 3, 20, 4)).setting for n in (1001, 10**6))
+    few, many = (plan_selection(Shape(n, 3, 20, 4)).sizes for n in (1001, 10**6))
     assert (few.picks, few.removals, few.chunk) == (102, 51, 1024)
     assert (many.picks, many.removals) == (1024, 512)
-    assert plan_selection(Shape(1, 3, 20, 4)).setting.picks == 1
+    assert plan_selection(Shape(1, 3, 20, 4)).sizes.picks == 1
 
 
 def test_without_removals_nothing_is_widened() -> None:
-    with_, without = (plan_selection(WIDE, method="fused", counts=Counts(10, n)).phases["backward"] for n in (5, 0))
+    with_, without = (plan_selection(WIDE, method="fused", counts=StepCounts(10, n)).phases["backward"] for n in (5, 0))
     assert "F/α in float64" in with_.matrices
     assert without.bytes < with_.bytes
     assert set(without.matrices) == {"F", "F/α", "M in float64"}
@@ -156,33 +155,30 @@ def test_the_largest_that_fits(most: int) -> None:
             asked.append(number)
             return number <= bound
 
-        assert planning.largest(most, fits) == max((i for i in range(1, most + 1) if i <= bound), default=0)
+        assert planning.largest_fitting(most, fits) == max((i for i in range(1, most + 1) if i <= bound), default=0)
         assert len(asked) <= 12
         assert all(1 <= number <= most for number in asked)
 
 
 def test_another_plan_changes_what_is_asked_and_nothing_else() -> None:
-    plan = plan_selection(WIDE, dtype="float64", method="fused", device="cuda:1", shards=2, counts=Counts(30, 10, 77))
+    plan = plan_selection(
+        WIDE, dtype="float64", method="fused", device="cuda:1", shards=2, counts=StepCounts(30, 10, 77)
+    )
     assert planning.replanned(plan) == plan
     small = Shape(10, 3, 20, 4)
     assert planning.replanned(plan, shape=small, dtype="float32", method="incremental") == plan_selection(
-        small, device="cuda", shards=2, counts=Counts(30, 10, 77)
+        small, device="cuda", shards=2, counts=StepCounts(30, 10, 77)
     )
-    copied = plan_selection(WIDE, method="fused", copied=True, counts=Counts(30, 10, 77))
-    other = plan_selection(WIDE, method="fused", copied=True, counts=Counts(30, 10, 5))
+    copied = plan_selection(WIDE, method="fused", copied=True, counts=StepCounts(30, 10, 77))
+    other = plan_selection(WIDE, method="fused", copied=True, counts=StepCounts(30, 10, 5))
     assert planning.rechunked(copied, 5) == other
-
-
-def test_the_size_that_it_takes_from_elsewhere() -> None:
-    """It is written down twice, since that module imports torch; ``test_phases`` has the others."""
-    assert planning.CHUNK_SIZE == trace.CHUNK_SIZE
 
 
 GROWTH = """
 import sys, torch
 from fbench.fisher.selection.bait import bait_select
 from fbench.fisher.embeddings import dense_embedding, last_layer_embedding
-from fbench.fisher.planning.plan import Counts, plan_selection, shape_of
+from fbench.fisher.planning.plan import StepCounts, plan_selection, shape_of
 from fbench.measure.memory.growth import peak_growth
 method, dense, dtype, n, k, h, chunk = *sys.argv[1:4], *map(int, sys.argv[4:])
 def made(n, h):
@@ -195,7 +191,7 @@ select(made(60, 300 // k))  # what is loaded and compiled once is not a selectio
 embedding = made(n, h)
 with peak_growth() as growth:
     select(embedding)
-plan = plan_selection(shape_of(embedding), method=method, dtype=dtype, counts=Counts(2, 1, chunk))
+plan = plan_selection(shape_of(embedding), method=method, dtype=dtype, counts=StepCounts(2, 1, chunk))
 print(growth.peak_bytes, plan.growth)
 """
 LARGE = {
@@ -224,4 +220,4 @@ def test_a_large_selection_grows_by_its_plan(case: str) -> None:
     grown, planned = map(int, subprocess.run(words, check=True, capture_output=True, text=True).stdout.split())
     print(f"{case}: {grown / 1e6:.1f} MB grown, {planned / 1e6:.1f} MB planned, {grown / planned:.3f}")
     assert planned > 500e6
-    assert grown == pytest.approx(planned, rel=MARGIN)
+    assert grown == pytest.approx(planned, rel=MEMORY_MARGIN)

@@ -115,8 +115,8 @@ def test_approximations_can_be_picked_from(name: str, dtype: torch.dtype) -> Non
     pool = cases.problem(1, n=30, k=4, h=3, labelled=5, batch_size=6)
     embedding = MAKERS[name](pool.logits.to(dtype), pool.features.to(dtype))
     assert embedding.dtype == dtype
-    found = fbench.bait_select(embedding, 6, labelled=pool.labelled).indices.tolist()
-    assert len(set(found) - set(pool.labelled.tolist())) == 6
+    picks = fbench.bait_select(embedding, 6, labelled=pool.labelled).indices.tolist()
+    assert len(set(picks) - set(pool.labelled.tolist())) == 6
 
 
 @pytest.mark.parametrize("name", ["top classes", "binary"])
@@ -173,10 +173,10 @@ def test_features_whose_squares_overflow() -> None:
 @pytest.mark.parametrize("size", [1, 7, 16, 99])
 def test_a_subsample_holds_the_labelled_and_so_many_more(size: int) -> None:
     labelled = torch.tensor([19, 3, 8, 0])
-    found = subsample(20, labelled, size, torch.Generator().manual_seed(0)).tolist()
-    assert found == sorted(set(found))
-    assert set(labelled.tolist()) <= set(found) <= set(range(20))
-    assert len(found) == 4 + min(size, 16)
+    positions = subsample(20, labelled, size, torch.Generator().manual_seed(0)).tolist()
+    assert positions == sorted(set(positions))
+    assert set(labelled.tolist()) <= set(positions) <= set(range(20))
+    assert len(positions) == 4 + min(size, 16)
 
 
 def test_a_subsample_is_uniform_and_of_its_generator() -> None:

@@ -274,11 +274,11 @@ def test_fused_and_factored_pick_exactly_as_published(seed: int, dtype: torch.dt
     ways += [{"devices": ["cpu"] * 4}, {"devices": ["cpu"] * 3, "chunk_size": 5}]
     for how in ways:
         for method, dense in [("published", True), ("fused", False), ("fused", True), ("factored", False)]:
-            found = select(pool, method=method, dense=dense, dtype=dtype, **how)
-            assert found.forward.tolist() == published.forward.tolist()
-            assert found.indices.tolist() == published.indices.tolist()
-            torch.testing.assert_close(found.scores, published.scores, rtol=10 * tie, atol=0)
-            assert found.objective == pytest.approx(published.objective, rel=tie)  # F of V built is rounded otherwise
+            picked = select(pool, method=method, dense=dense, dtype=dtype, **how)
+            assert picked.forward.tolist() == published.forward.tolist()
+            assert picked.indices.tolist() == published.indices.tolist()
+            torch.testing.assert_close(picked.scores, published.scores, rtol=10 * tie, atol=0)
+            assert picked.objective == pytest.approx(published.objective, rel=tie)  # F of V built is rounded otherwise
 
 
 @pytest.mark.parametrize("method", ANEW)
@@ -290,7 +290,7 @@ def test_a_pick_weighs_as_much_as_alpha_says(method: str, labelled: int) -> None
 
 
 def test_factored_on_a_dense_embedding_is_refused_before_it_begins(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(information, "fisher", lambda V: pytest.fail("it began"))
+    monkeypatch.setattr(information, "pool_fisher", lambda V: pytest.fail("it began"))
     with pytest.raises(InputError, match=r"^kernel 'factored' needs a last-layer embedding .*; use 'fused'$"):
         select(cases.problem(0), method="factored", dense=True)
 
@@ -321,10 +321,10 @@ def test_a_refresh_in_mid_selection_changes_no_pick(method: str, devices: list[s
         search.forward(1)
         search.refresh()
     search.backward()
-    found = search.finish()
-    assert found.forward.tolist() == whole.forward.tolist()
-    assert found.indices.tolist() == whole.indices.tolist()
-    assert found.refreshes == (search.picks if method == "incremental" else 0)
+    selection = search.finish()
+    assert selection.forward.tolist() == whole.forward.tolist()
+    assert selection.indices.tolist() == whole.indices.tolist()
+    assert selection.refreshes == (search.picks if method == "incremental" else 0)
 
 
 @pytest.mark.parametrize("method", [*ANEW, "diagonal"])
@@ -360,10 +360,10 @@ def test_phases_apart_give_what_they_give_in_one_go() -> None:
     given_picks.set_up()
     given_picks.adopt(whole.forward)
     given_picks.backward()
-    found = given_picks.finish()
-    assert found.indices.tolist() == whole.indices.tolist()
-    assert found.objective == pytest.approx(whole.objective)
-    assert bool(found.scores.isnan().all())  # they were not computed
+    adopted = given_picks.finish()
+    assert adopted.indices.tolist() == whole.indices.tolist()
+    assert adopted.objective == pytest.approx(whole.objective)
+    assert bool(adopted.scores.isnan().all())  # they were not computed
 
 
 @pytest.mark.parametrize("method", [*METHODS, "diagonal"])

@@ -13,7 +13,7 @@ from fbench.errors import InputError
 from fbench.fisher.selection import engines, greedy
 from fbench.fisher.selection.bait import Search
 from fbench.fisher.selection.curvature import Curvature
-from fbench.fisher.selection.engines import Incremental
+from fbench.fisher.selection.engines import IncrementalEngine
 
 
 @pytest.mark.parametrize("sign", [1, -1])
@@ -28,9 +28,9 @@ def test_gathered_changes_are_those_written_at_once(sign: int, r: int) -> None:
         W, Z = 0.1 * torch.randn(2, r, d, generator=g, dtype=torch.float64)
         lazy.absorb(torch.cat([W, Z]))
         P, Q = P - sign * W.T @ W, Q - sign * (W.T @ Z + Z.T @ W)
-        found = lazy.times(V, V.dense()[0])
-        torch.testing.assert_close(found[0], V.dense()[0] @ P)
-        torch.testing.assert_close(found[1], V.dense()[0] @ Q)
+        products = lazy.times(V, V.dense()[0])
+        torch.testing.assert_close(products[0], V.dense()[0] @ P)
+        torch.testing.assert_close(products[1], V.dense()[0] @ Q)
         torch.testing.assert_close(lazy.P_times(v), P @ v)
     lazy.fold()
     torch.testing.assert_close(lazy.P, P)
@@ -61,12 +61,12 @@ def test_refreshed_float32_picks_as_float64_at_a_small_lambda(seed: int, monkeyp
     """Without refreshes it leaves that order, and not at a near-tie: the rounding of Q's early, large entries stays."""
     V, how = spread(seed), {"labelled": [], "regularisation": 0.01}
     exact = fbench.bait_select(V, 60, dtype=torch.float64, **how)
-    found = fbench.bait_select(V, 60, **how)
-    assert found.refreshes >= 2
+    single = fbench.bait_select(V, 60, **how)
+    assert single.refreshes >= 2
     close = (exact.gaps < 1e-4).nonzero()[:, 0].tolist() or [120]
-    assert found.forward.tolist()[: close[0]] == exact.forward.tolist()[: close[0]]
+    assert single.forward.tolist()[: close[0]] == exact.forward.tolist()[: close[0]]
     assert close[0] > 20
-    assert found.objective == pytest.approx(exact.objective, rel=1e-4)
+    assert single.objective == pytest.approx(exact.objective, rel=1e-4)
     monkeypatch.setattr(engines, "_REFRESH_FALL", 1e30)
     alone = fbench.bait_select(V, 60, **how)
     first = next(i for i in range(120) if alone.forward[i] != exact.forward[i])
@@ -78,10 +78,10 @@ def test_how_often_staleness_is_asked_for_changes_no_pick(every: int, monkeypatc
     pool = cases.problem(1, n=80, k=4, h=5, labelled=3, batch_size=20, regularisation=0.01)
     V = fbench.last_layer_embedding(pool.logits, pool.features)
     monkeypatch.setattr(greedy, "_ASK_EVERY", {"cpu": every})
-    found = fbench.bait_select(V, 20, labelled=pool.labelled, regularisation=0.01)
+    selection = fbench.bait_select(V, 20, labelled=pool.labelled, regularisation=0.01)
     slow = fbench.bait_select(V, 20, labelled=pool.labelled, regularisation=0.01, method="published")
-    assert found.forward.tolist() == slow.forward.tolist()
-    assert found.indices.tolist() == slow.indices.tolist()
+    assert selection.forward.tolist() == slow.forward.tolist()
+    assert selection.indices.tolist() == slow.indices.tolist()
 
 
 def test_drift_is_measured_against_m_built_anew() -> None:
@@ -91,7 +91,7 @@ def test_drift_is_measured_against_m_built_anew() -> None:
     search.set_up()
     search.forward()
     engine = search._forward._shards[0]
-    assert isinstance(engine, Incremental)
+    assert isinstance(engine, IncrementalEngine)
     M = search._information.matrix(search._forward.picks())
     assert engine.drift(M) < 1e-12
     engine._curvature.P[0, 0] += 0.1
@@ -130,21 +130,21 @@ def test_diagonal_takes_the_largest_fall_of_its_own_objective() -> None:
 def test_the_published_order_takes_its_chunks_as_told(monkeypatch: pytest.MonkeyPatch) -> None:
     sizes, whole = [], engines.trace
 
-    def seen(*given: torch.Tensor, **how: Any) -> torch.Tensor:
+    def seen(*arguments: torch.Tensor, **how: Any) -> torch.Tensor:
         sizes.append(how["chunk_size"])
-        return whole(*given, **how)
+        return whole(*arguments, **how)
 
     monkeypatch.setattr(engines, "trace", seen)
     pool = cases.problem(0, n=30, labelled=4, batch_size=3)
     V = fbench.last_layer_embedding(pool.logits, pool.features)
-    found = [
+    selections = [
         fbench.bait_select(V, 3, labelled=pool.labelled, method="published", **more)
         for more in ({}, {"chunk_size": 7}, {"chunk_size": 1})
     ]
     steps = len(sizes) // 3
     assert sizes == [engines.CHUNK_SIZE] * steps + [7] * steps + [1] * steps
-    assert all(torch.equal(each.forward, found[0].forward) for each in found)
-    assert all(torch.equal(each.indices, found[0].indices) for each in found)
+    assert all(torch.equal(selection.forward, selections[0].forward) for selection in selections)
+    assert all(torch.equal(selection.indices, selections[0].indices) for selection in selections)
 
 
 @pytest.mark.parametrize("method", ["published", "incremental"])

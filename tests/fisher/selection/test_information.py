@@ -16,8 +16,8 @@ from fbench.fisher.selection import information as module
 from fbench.fisher.selection.information import (
     DiagonalInformation,
     Information,
-    fisher,
     inverse_in_place,
+    pool_fisher,
     resolve_regularisation,
     sandwich,
     symmetric,
@@ -43,9 +43,9 @@ def test_fisher_and_start_are_the_loops(
     V = reference.last_layer_rows(pool.logits, pool.features)
     M = reference.initial_m(V, pool.labelled.tolist(), batch_size, 0.3)
     for embedding in (fbench.last_layer_embedding(pool.logits, pool.features), fbench.dense_embedding(V)):
-        found = Information(embedding, pool.labelled, batch_size, 0.3)
-        torch.testing.assert_close(found.F, reference.fisher(V), rtol=1e-10, atol=1e-13)
-        torch.testing.assert_close(found.matrix(NOBODY), M, rtol=1e-10, atol=1e-13)
+        information = Information(embedding, pool.labelled, batch_size, 0.3)
+        torch.testing.assert_close(information.F, reference.fisher(V), rtol=1e-10, atol=1e-13)
+        torch.testing.assert_close(information.matrix(NOBODY), M, rtol=1e-10, atol=1e-13)
 
 
 def test_picks_weigh_alpha_whatever_the_tile(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -54,11 +54,11 @@ def test_picks_weigh_alpha_whatever_the_tile(monkeypatch: pytest.MonkeyPatch) ->
     picks = torch.tensor([i for i in range(12) if i not in pool.labelled.tolist()][:4])
     expected = reference.m_with(V, pool.labelled.tolist(), 4, 0.7, picks.tolist())
     monkeypatch.setattr(module, "_TILE", 3)
-    found = Information(fbench.last_layer_embedding(pool.logits, pool.features), pool.labelled, 4, 0.7)
-    torch.testing.assert_close(found.matrix(picks), expected)
-    torch.testing.assert_close(found.inverse(picks), torch.linalg.inv(expected))
+    information = Information(fbench.last_layer_embedding(pool.logits, pool.features), pool.labelled, 4, 0.7)
+    torch.testing.assert_close(information.matrix(picks), expected)
+    torch.testing.assert_close(information.inverse(picks), torch.linalg.inv(expected))
     objective = reference.objective(V, pool.labelled.tolist(), picks.tolist(), 4, 0.7)
-    assert found.objective(picks) == pytest.approx(objective, rel=1e-10)
+    assert information.objective(picks) == pytest.approx(objective, rel=1e-10)
 
 
 def test_the_labelled_fisher_is_a_mean() -> None:
@@ -158,4 +158,4 @@ def test_an_inverse_that_does_not_exist() -> None:
 
 def test_squares_that_overflow() -> None:
     with pytest.raises(InputError, match=r"overflow torch.float32: use float64"):
-        fisher(fbench.dense_embedding(torch.full((1, 1, 2), 1e30)))
+        pool_fisher(fbench.dense_embedding(torch.full((1, 1, 2), 1e30)))

@@ -45,7 +45,7 @@ def form(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str
 
 def test_the_forms_are_the_two(form: str) -> None:
     V = pool("dense")
-    assert type(marginal.prepare(V, *state(V)).before) is {"packed": Packed, "plain": Plain}[form]
+    assert type(marginal.prepare_marginal(V, *state(V)).before) is {"packed": Packed, "plain": Plain}[form]
 
 
 @pytest.mark.parametrize("with_inner", [True, False])
@@ -88,7 +88,7 @@ def test_a_first_candidate_far_larger_than_one_is_taken_as_a_part() -> None:
     inverse, F = state(V, 1e4)
     expected = fbench.trace(V, inverse, F, kernel="published")
     torch.testing.assert_close(fbench.trace(V, inverse, F, kernel="incremental"), expected, rtol=1e-9, atol=0)
-    before = marginal.prepare(V, inverse, F).before
+    before = marginal.prepare_marginal(V, inverse, F).before
     assert bool(torch.isfinite(before.scores()).all())
 
 
@@ -157,14 +157,14 @@ for kind in ("factored", "dense"):
     G = V.dense().double() @ inverse @ V.dense().double().mT
     inverse = inverse * 0.8 / torch.linalg.eigvalsh(G).max()
     for sign in (1, -1):
-        given = marginal.prepare(V, inverse.float(), F.float(), sign)
+        given = marginal.prepare_marginal(V, inverse.float(), F.float(), sign)
         assert type(given.before) is Fused
         before = given.before.G.clone(), given.before.H.clone(), given.before.scores().clone()
         for with_inner in (True, False):
             how = dict(with_inner=with_inner, sign=sign)
             expected = fbench.trace(V.to(dtype=torch.float64), inverse, F, kernel="published", **how)
             for part in (slice(0, 11), slice(0, 1), slice(3, 7), slice(9, 11)):
-                got = marginal.run(given, part, with_inner)
+                got = marginal.run_marginal(given, part, with_inner)
                 torch.testing.assert_close(got.double(), expected[part], rtol=1e-4, atol=1e-6)
         after = given.before.G, given.before.H, given.before.scores()
         assert all(map(torch.equal, before, after))

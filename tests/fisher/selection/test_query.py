@@ -38,10 +38,10 @@ def directly(clf: Any, features: Any = X, batch_size: int = 10, **how: Any) -> f
 
 
 def test_the_picks_are_those_of_bait_select(clf: Any) -> None:
-    found = fbench.query(X, labels(), clf, batch_size=10)
-    assert found.dtype == np.int64
-    assert found.tolist() == directly(clf).indices.tolist()
-    assert not set(found.tolist()) & set(KNOWN.tolist())
+    indices = fbench.query(X, labels(), clf, batch_size=10)
+    assert indices.dtype == np.int64
+    assert indices.tolist() == directly(clf).indices.tolist()
+    assert not set(indices.tolist()) & set(KNOWN.tolist())
 
 
 def test_one_is_the_default_and_options_are_passed_on(clf: Any) -> None:
@@ -56,8 +56,8 @@ def test_buying_labels_helps_a_classifier(clf: Any) -> None:
     for _ in range(10):
         known = ~np.isnan(y)
         fitted = LogisticRegression(max_iter=500).fit(X[known], y[known])
-        found = fbench.query(X, y, fitted, batch_size=10)
-        y[found] = TARGETS[found]
+        indices = fbench.query(X, y, fitted, batch_size=10)
+        y[indices] = TARGETS[indices]
     known = ~np.isnan(y)
     assert known.sum() == len(KNOWN) + 100
     after = LogisticRegression(max_iter=500).fit(X[known], y[known])
@@ -71,34 +71,34 @@ def test_buying_labels_helps_a_classifier(clf: Any) -> None:
     ids=["nan", "nan among objects", "None", "a number", "a word"],
 )
 def test_what_marks_a_missing_label(clf: Any, missing: Any, dtype: Any) -> None:
-    found = fbench.query(X, labels(missing, dtype), clf, batch_size=5, missing_label=missing)
-    assert found.tolist() == fbench.query(X, labels(), clf, batch_size=5).tolist()
+    indices = fbench.query(X, labels(missing, dtype), clf, batch_size=5, missing_label=missing)
+    assert indices.tolist() == fbench.query(X, labels(), clf, batch_size=5).tolist()
 
 
 def test_utilities_are_the_scores_of_the_chosen(clf: Any) -> None:
-    found, utilities = fbench.query(X, labels(), clf, batch_size=10, return_utilities=True)
+    indices, utilities = fbench.query(X, labels(), clf, batch_size=10, return_utilities=True)
     chosen = directly(clf)
     scores = dict(zip(chosen.forward.tolist(), chosen.scores.tolist(), strict=True))
     assert utilities.shape == (10, len(X))
-    assert np.nanargmax(utilities, axis=1).tolist() == found.tolist()
+    assert np.nanargmax(utilities, axis=1).tolist() == indices.tolist()
     assert np.isnan(utilities).sum() == utilities.size - 10
-    np.testing.assert_allclose(np.nanmax(utilities, axis=1), [scores[index] for index in found.tolist()])
+    np.testing.assert_allclose(np.nanmax(utilities, axis=1), [scores[index] for index in indices.tolist()])
 
 
 def test_candidates_and_the_labelled_are_the_whole_pool(clf: Any) -> None:
     allowed = np.array([391, 5, 7, 9, 100, 101, 102, 200, 300, 5])
-    found, utilities = fbench.query(
+    indices, utilities = fbench.query(
         X, labels(), clf, candidates=allowed, batch_size=4, return_utilities=True, oversample=1.0
     )
-    assert len(set(found.tolist())) == 4
-    assert set(found.tolist()) <= set(allowed.tolist())
+    assert len(set(indices.tolist())) == 4
+    assert set(indices.tolist()) <= set(allowed.tolist())
     assert utilities.shape == (4, len(X))
     pool = sorted({*allowed.tolist(), *KNOWN.tolist()})
     logits = torch.from_numpy(np.log(clf.predict_proba(X[pool])))
     few = fbench.last_layer_embedding(logits, torch.from_numpy(X[pool]))
     known = [pool.index(index) for index in KNOWN.tolist()]
     chosen = fbench.bait_select(few, 4, labelled=known, oversample=1.0)
-    assert found.tolist() == [pool[index] for index in chosen.indices.tolist()]
+    assert indices.tolist() == [pool[index] for index in chosen.indices.tolist()]
 
 
 def test_candidates_in_a_list(clf: Any) -> None:
@@ -108,40 +108,40 @@ def test_candidates_in_a_list(clf: Any) -> None:
 def test_logits_and_features_of_ones_own_network() -> None:
     rng = np.random.default_rng(0)
     logits, features = rng.normal(size=(400, 4)).astype("f4"), rng.normal(size=(400, 5)).astype("f4")
-    found = fbench.query(X, labels(), logits=logits, features=torch.from_numpy(features), batch_size=6)
+    indices = fbench.query(X, labels(), logits=logits, features=torch.from_numpy(features), batch_size=6)
     embedding = fbench.last_layer_embedding(logits, features)
-    assert found.tolist() == fbench.bait_select(embedding, 6, labelled=KNOWN).indices.tolist()
+    assert indices.tolist() == fbench.bait_select(embedding, 6, labelled=KNOWN).indices.tolist()
 
 
 def test_a_classifiers_own_features(clf: Any) -> None:
     wide = np.hstack([X, np.ones((len(X), 1))])
-    found = fbench.query(X, labels(), clf, batch_size=10, embed=lambda x: np.hstack([x, np.ones((len(x), 1))]))
-    assert found.tolist() == directly(clf, wide).indices.tolist()
+    indices = fbench.query(X, labels(), clf, batch_size=10, embed=lambda x: np.hstack([x, np.ones((len(x), 1))]))
+    assert indices.tolist() == directly(clf, wide).indices.tolist()
     both = fbench.query(X, labels(), clf, batch_size=10, embed=lambda x: x[:, :0], features=wide)
-    assert both.tolist() == found.tolist()
+    assert both.tolist() == indices.tolist()
 
 
 @pytest.mark.parametrize("method", ["top2", "binary", "diagonal", "pca:5"])
 def test_approximations(clf: Any, method: str) -> None:
-    found = fbench.query(X, labels(), clf, batch_size=10, method=method)
-    assert len(set(found.tolist()) - set(KNOWN.tolist())) == 10
+    indices = fbench.query(X, labels(), clf, batch_size=10, method=method)
+    assert len(set(indices.tolist()) - set(KNOWN.tolist())) == 10
 
 
 def test_whole_numbers_are_features_too(clf: Any) -> None:
     whole = (X * 16).astype(np.uint8)
-    found = fbench.query(whole, labels(), logits=np.log(clf.predict_proba(X)), batch_size=5)
+    indices = fbench.query(whole, labels(), logits=np.log(clf.predict_proba(X)), batch_size=5)
     wide = torch.from_numpy(whole.astype(float))
     embedding = fbench.last_layer_embedding(torch.from_numpy(np.log(clf.predict_proba(X))), wide)
-    assert found.tolist() == fbench.bait_select(embedding, 5, labelled=KNOWN).indices.tolist()
+    assert indices.tolist() == fbench.bait_select(embedding, 5, labelled=KNOWN).indices.tolist()
 
 
 def test_a_probability_of_zero_is_raised() -> None:
     """As a tree gives it: no logit is infinite, and the sure sample is worth next to nothing."""
     p = np.array([[1.0, 0.0], [0.5, 0.5], [1.0, 0.0]])
     tree = SimpleNamespace(predict_proba=lambda X: p[: len(X)])
-    found, utilities = fbench.query(np.ones((3, 2)), [NAN] * 3, tree, batch_size=2, return_utilities=True)
-    assert found.tolist()[0] == 1
-    assert 0 <= utilities[1, found[1]] < 1e-10
+    indices, utilities = fbench.query(np.ones((3, 2)), [NAN] * 3, tree, batch_size=2, return_utilities=True)
+    assert indices.tolist()[0] == 1
+    assert 0 <= utilities[1, indices[1]] < 1e-10
 
 
 @pytest.mark.parametrize(

@@ -14,14 +14,18 @@ from hypothesis import strategies as st
 from scipy import stats
 from torch import Tensor
 
-from fbench.fisher.gradients.forward_order import Layer
+from fbench.fisher.gradients.forward_order import ParameterLayer
 from fbench.fisher.masks import Mask, kept, top_mask
 from fbench.harness.contract import Row
 from fbench.suites.drift.overlaps import Views, places
 from fbench.suites.drift.views import WHOLE, View, Watch, make_view
 
 SHAPES = {"conv": (3, 2), "norm": (4,), "classifier": (2, 3)}
-LAYERS = [Layer("conv", "convolution", 6), Layer("norm", "norm", 4), Layer("classifier", "linear", 6)]
+LAYERS = [
+    ParameterLayer("conv", "convolution", 6),
+    ParameterLayer("norm", "norm", 4),
+    ParameterLayer("classifier", "linear", 6),
+]
 WATCH = Watch(
     samples=(8,), redraws=(1, 2), rules=("global", "layer"), classifier=("kept", "free"), fractions=(0.5, 0.8)
 )
@@ -134,7 +138,7 @@ def test_a_planted_turnover(rounds: int, turnover: float) -> None:
     before[:size] = 1.0
     after[moved : size + moved] = 1.0
     watch = Watch(samples=(8,), classifier=("free",), fractions=(size / m,))
-    own = [Layer("w", "linear", m)]
+    own = [ParameterLayer("w", "linear", m)]
     now, previous = (
         make_view(own, {"w": torch.ones(m)}, {8: [({"w": F}, {"w": F})]}, [], watch) for F in (after, before)
     )
@@ -176,7 +180,7 @@ def test_share_and_captured_mass() -> None:
 def test_a_layer_without_fisher_information_captures_nothing_that_could_be_said() -> None:
     watch = Watch(samples=(8,), classifier=("free",), fractions=(0.5,))
     F = {"w": torch.tensor([1.0, 2.0]), "dead": torch.zeros(2)}
-    layers = [Layer("w", "linear", 2), Layer("dead", "linear", 2)]
+    layers = [ParameterLayer("w", "linear", 2), ParameterLayer("dead", "linear", 2)]
     now = make_view(layers, F, {8: [(F, F)]}, [], watch)
     rows = {row["layer"]: row for row in rows_of(Views(now), watch)}
     assert rows["dead"]["captured"] is None
@@ -211,7 +215,7 @@ def slow_spearman(first: Tensor, second: Tensor) -> float:
 def test_a_constant_layer_has_no_order() -> None:
     watch = Watch(samples=(8,), classifier=("free",), fractions=(0.5,))
     F = {"w": torch.ones(4)}
-    now = make_view([Layer("w", "linear", 4)], F, {8: [(F, F)]}, [], watch)
+    now = make_view([ParameterLayer("w", "linear", 4)], F, {8: [(F, F)]}, [], watch)
     assert all(math.isnan(row["spearman_redraw"]) for row in Views(now).fisher(watch, KEY))
 
 

@@ -20,7 +20,13 @@ def _has(module: str) -> bool:
 
 
 def candidates(V: Embedding, alpha: float, sign: int) -> Candidates:
-    """The fastest form that this shard's device, dtype and rows allow."""
+    """The fastest form that this shard's device, dtype and rows allow.
+
+    Example:
+        >>> from fbench.fisher.embeddings import dense_embedding
+        >>> type(candidates(dense_embedding(torch.ones(4, 40, 2)), 0.5, 1)).__name__  # many rows
+        'Plain'
+    """
     few = V.rows <= _MOST_ROWS
     if few and V.device.type == "cpu" and _has("numba"):
         from fbench.fisher.selection.candidates.packed import Packed

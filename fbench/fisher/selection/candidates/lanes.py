@@ -95,8 +95,9 @@ add, mul, div = _two("fadd"), _two("fmul"), _two("fdiv")
 
 def _function(name: str, builder: Any, arguments: Any, bits: int) -> Any:
     vector = arguments[0].type
-    kind = ir.FunctionType(vector, [vector] * len(arguments))
-    return builder.call(cgutils.get_or_insert_function(builder.module, kind, f"llvm.{name}.v{LANES}f{bits}"), arguments)
+    signature = ir.FunctionType(vector, [vector] * len(arguments))
+    function = cgutils.get_or_insert_function(builder.module, signature, f"llvm.{name}.v{LANES}f{bits}")
+    return builder.call(function, arguments)
 
 
 @intrinsic

@@ -53,24 +53,24 @@ class Packed(Candidates):
         return self._project.arrange(self.alpha**0.5 * rows)
 
     def after(self, arranged: Tensor, part: slice) -> tuple[Tensor, Tensor]:
-        """Whole blocks of 16 are worked on, those that ``part`` begins or ends within included."""
+        """Scores and traces [c] as in ``Candidates.after``, by whole blocks of 16: ``part`` may begin or end in one."""
         blocks = slice(part.start // LANES, -(-part.stop // LANES))
-        found = [self._scores.new_empty((blocks.stop - blocks.start) * LANES) for _ in range(2)]
-        self._absorb(arranged, blocks, self.G[blocks].clone(), self.H[blocks].clone(), *found)
-        own = slice(part.start - blocks.start * LANES, part.stop - blocks.start * LANES)
-        return found[0][own], found[1][own]
+        scores, traces = (self._scores.new_empty((blocks.stop - blocks.start) * LANES) for _ in range(2))
+        self._absorb(arranged, blocks, self.G[blocks].clone(), self.H[blocks].clone(), scores, traces)
+        inside = slice(part.start - blocks.start * LANES, part.stop - blocks.start * LANES)
+        return scores[inside], traces[inside]
 
     def _absorb(self, A: Tensor, blocks: slice, *state: Tensor) -> None:
-        """``state`` are G, H, scores and traces of the blocks, written in place."""
+        """Take a pick in; ``state`` are G, H, scores and traces of the blocks, written in place."""
         UY = self._project(A, blocks)
         arrays = [t.view(-1).numpy() for t in (UY, *state)]
         share(len(UY), lane_kernels.absorb, *arrays, self.sign, self.V.rows)
 
     def _quadratic(self, A: Tensor, out: Tensor) -> None:
-        """α·V_x A V_xᵀ, packed chunk by chunk: whole it would take three times the room of what is kept."""
+        """Write α·V_x A V_xᵀ to ``out``, chunk by chunk: whole it would take three times the room of what is kept."""
         step = _blocks_a_chunk(self.V.rows**2)
         for b in range(0, self._blocks, step):
-            out[b : b + step] = pack_lower(self.alpha * self.V[b * LANES : (b + step) * LANES].quadratic(A))
+            out[b : b + step] = pack_lower_lanes(self.alpha * self.V[b * LANES : (b + step) * LANES].quadratic(A))
 
     def scores(self) -> Tensor:
         return self._scores[: self.V.n]
@@ -83,7 +83,7 @@ class _Factored:
     """U and Y of a last-layer embedding: [k·2r, h] @ [h, c] for a chunk, then S_x from the left, in lanes."""
 
     def __init__(self, V: FactoredEmbedding) -> None:
-        self._V, self._S = V, pack(V.S)
+        self._V, self._S = V, pack_lanes(V.S)
         self.step = _blocks_a_chunk(V.k * 2 * V.rows)
         tail = len(V.h) % LANES  # the last block's candidates, and zeros
         self._tail = torch.cat([V.h[len(V.h) - tail :], V.h.new_zeros(LANES - tail, V.h.shape[1])]) if tail else None
@@ -105,7 +105,7 @@ class _Factored:
 
 
 class _Dense:
-    """U and Y of an embedding that is given as it is: [c·r, d] @ [d, 2r] for a chunk."""
+    """U and Y of a dense embedding: [c·r, d] @ [d, 2r] for a chunk."""
 
     def __init__(self, V: Embedding) -> None:
         self._V = V
@@ -116,15 +116,20 @@ class _Dense:
         return rows.T
 
     def __call__(self, A: Tensor, blocks: slice) -> Tensor:
-        return pack(self._V[blocks.start * LANES : blocks.stop * LANES].project(A))
+        return pack_lanes(self._V[blocks.start * LANES : blocks.stop * LANES].project(A))
 
 
 def _blocks_a_chunk(width: int) -> int:
     return max(1, _CHUNK // (width * LANES))
 
 
-def pack(values: Tensor) -> Tensor:
-    """[n, a, b] → [blocks, a·b, 16], zeros after the last candidate."""
+def pack_lanes(values: Tensor) -> Tensor:
+    """Lay out [n, a, b] as [blocks, a·b, 16], with zeros after the last candidate.
+
+    Example:
+        >>> pack_lanes(torch.ones(20, 3, 2)).shape
+        torch.Size([2, 6, 16])
+    """
     n = len(values)
     flat = values.reshape(n, -1)
     if n % LANES:
@@ -132,10 +137,15 @@ def pack(values: Tensor) -> Tensor:
     return flat.view(-1, LANES, flat.shape[1]).transpose(1, 2).contiguous()
 
 
-def pack_lower(values: Tensor) -> Tensor:
-    """Symmetric [n, r, r] → [blocks, r(r+1)/2, 16]."""
+def pack_lower_lanes(values: Tensor) -> Tensor:
+    """Lay out the lower triangles of symmetric [n, r, r] as [blocks, r(r+1)/2, 16].
+
+    Example:
+        >>> pack_lower_lanes(torch.ones(20, 3, 3)).shape
+        torch.Size([2, 6, 16])
+    """
     i, j = torch.tril_indices(values.shape[1], values.shape[1])
-    return pack(values[:, i, j][:, :, None])
+    return pack_lanes(values[:, i, j][:, :, None])
 
 
 def share(blocks: int, kernel: Callable[..., None], *arguments: Any) -> None:
@@ -145,10 +155,10 @@ def share(blocks: int, kernel: Callable[..., None], *arguments: Any) -> None:
         kernel(*arguments, 0, blocks)
         return
     edges = [i * blocks // threads for i in range(threads + 1)]
-    others = [_threads().submit(kernel, *arguments, a, b) for a, b in itertools.pairwise(edges[1:])]
+    futures = [_threads().submit(kernel, *arguments, a, b) for a, b in itertools.pairwise(edges[1:])]
     kernel(*arguments, 0, edges[1])
-    for each in others:
-        each.result()
+    for future in futures:
+        future.result()
 
 
 @cache

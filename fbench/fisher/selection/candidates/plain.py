@@ -23,15 +23,18 @@ class Candidates(ABC):
 
     @abstractmethod
     def load(self, P: Tensor, Q: Tensor) -> None:
-        """G and H from P and Q [d, d]."""
+        """Make G and H from P and Q [d, d]."""
 
     @abstractmethod
     def absorb(self, rows: Tensor) -> None:
-        """A pick's W̃ᵀ and Z̃ᵀ, rows [2r, d]: G −= s·U Uᵀ, H −= s·(U Yᵀ + Y Uᵀ), with U = √α V_x W̃, Y = √α V_x Z̃."""
+        """Take in a pick's ``rows`` [2r, d], W̃ᵀ above Z̃ᵀ.
+
+        G −= s·U Uᵀ and H −= s·(U Yᵀ + Y Uᵀ), with U = √α V_x W̃ and Y = √α V_x Z̃.
+        """
 
     @abstractmethod
     def arrange(self, rows: Tensor) -> Tensor:
-        """A pick's rows as ``after`` wants them, once for all chunks."""
+        """A pick's rows in the layout that ``after`` takes, made once for all chunks."""
 
     @abstractmethod
     def after(self, arranged: Tensor, part: slice) -> tuple[Tensor, Tensor]:
@@ -39,7 +42,7 @@ class Candidates(ABC):
 
     @abstractmethod
     def scores(self) -> Tensor:
-        """[n]."""
+        """The scores of all candidates [n]."""
 
     @abstractmethod
     def traces(self) -> Tensor:
@@ -47,7 +50,7 @@ class Candidates(ABC):
 
 
 class Plain(Candidates):
-    """G, H [n, r, r] by torch."""
+    """G and H [n, r, r], kept by plain torch."""
 
     def __init__(self, V: Embedding, alpha: float, sign: int) -> None:
         super().__init__(V, alpha, sign)
@@ -75,16 +78,16 @@ class Plain(Candidates):
         return chunk.scores(), chunk.traces()
 
     def scores(self) -> Tensor:
-        found = []
+        scores = []
         for part in self._parts():
             factor, fault = torch.linalg.cholesky_ex(self._eye + self.sign * self.G[part])
             traces = torch.cholesky_solve(self.H[part], factor).diagonal(dim1=-2, dim2=-1).sum(-1)
-            found.append(torch.where(fault == 0, self.sign * traces, -torch.inf))
-        return torch.cat(found)
+            scores.append(torch.where(fault == 0, self.sign * traces, -torch.inf))
+        return torch.cat(scores)
 
     def traces(self) -> Tensor:
         return self.H.diagonal(dim1=-2, dim2=-1).sum(-1)
 
     def _parts(self) -> list[slice]:
-        """Chunks, so that what is thrown away after each is not eight times G."""
+        """Slices of the candidates, so that the temporaries of one are far smaller than G: whole, eight times it."""
         return self.V.chunks(self.V.rows**2)

@@ -88,14 +88,14 @@ def test_a_number_that_is_none_scores_minus_infinity() -> None:
 
 def test_threads_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(packed, "_LEAST_BLOCKS", 1)
-    found = []
+    scores = []
     for threads in (1, 3):
         monkeypatch.setattr(torch, "get_num_threads", lambda threads=threads: threads)
         follower = Packed(pool(200, 4, 20, kind="factored"), ALPHA, 1)
         follower.load(*state(20))
         follower.absorb(0.01 * torch.ones(8, 20, dtype=torch.float64))
-        found.append(follower.scores())
-    assert torch.equal(*found)
+        scores.append(follower.scores())
+    assert torch.equal(*scores)
 
 
 def test_float32_is_packed_too() -> None:
@@ -129,8 +129,8 @@ def test_after_a_pick_in_parts_is_after_it_as_a_whole(form: type[Candidates], ki
     P = 0.5 * P / float(torch.linalg.eigvalsh(ALPHA * V.dense() @ P @ V.dense().mT).max())
     before, whole = form(V, ALPHA, sign), form(V, ALPHA, sign)
     rows = 0.01 * torch.randn(2 * r, d, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
-    for each in (before, whole):
-        each.load(P, Q)
+    for follower in (before, whole):
+        follower.load(P, Q)
     whole.absorb(rows)
     kept = [t.clone() for t in (before.G, before.H, before.scores(), before.traces())]
     arranged = before.arrange(rows)
