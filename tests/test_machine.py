@@ -15,7 +15,7 @@ GIB = 2**30
 def cgroup(monkeypatch, tmp_path):
     """Puts this process under made-up control groups."""
     monkeypatch.setattr(machine, "_CGROUPS", tmp_path / "sys")
-    monkeypatch.setattr(machine, "_OWN", tmp_path / "own")
+    monkeypatch.setattr(machine, "_MEMBERSHIP", tmp_path / "own")
 
     def put(own, **groups):
         (tmp_path / "own").write_text(own)
@@ -43,7 +43,7 @@ def test_without_a_limit_it_is_what_the_system_has(available, cgroup):
 
 
 def test_not_on_linux(available, monkeypatch, tmp_path):
-    monkeypatch.setattr(machine, "_OWN", tmp_path / "none")
+    monkeypatch.setattr(machine, "_MEMBERSHIP", tmp_path / "none")
     assert machine.free_bytes() == 8 * GIB
 
 

@@ -1,4 +1,4 @@
-"""What paired seeds allow one to say: t intervals, sign flips, margins, and the seeds a claim would need.
+"""What paired seeds show: t intervals, sign flips, margins, and the seeds that a claim would need.
 
 Every standard deviation has ddof = 1. What the data cannot give is nan, never 0: one seed has a mean and no
 interval. The t interval decides and the sign flip stands beside it; bootstrap intervals are left out on
@@ -18,6 +18,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import special
 
 from fbench.errors import InputError, UnknownNameError
+from fbench.measure.arrays import ROUNDING, Floats
 
 __all__ = [
     "Interval",
@@ -34,21 +35,19 @@ __all__ = [
     "verdict",
 ]
 
-Floats = NDArray[np.float64]
 Direction = Literal["better", "worse", "unresolved"]
 Margin = Literal["not inferior", "equivalent", "inferior", "unresolved"]
 Goal = Literal["not inferior", "equivalent", "direction"]
 
 EXACT_FLIPS = 20  # up to here all 2ⁿ sign flips are counted (half a million sums, by symmetry)
 FLIP_DRAWS = 20_000  # beyond, this many are drawn, always the same: at p = 0.05 a standard error of 0.0015
-ROUNDING = 1e-12  # differences that agree to this share of the values they come from are equal
 
 # Midpoints of 512 equal slices of (0, 1): power is then within 0.0001 of the noncentral t from 2 seeds on
 _SLICES = (np.arange(512) + 0.5) / 512
 
 
 class Interval(NamedTuple):
-    """Both ends; nan where the data give none."""
+    """The two ends of an interval, in the unit of the values; both are nan where the data give none."""
 
     low: float
     high: float
@@ -113,7 +112,7 @@ class Verdict:
 
 @dataclass(frozen=True)
 class SeedRange:
-    """Seeds in all, not seeds more; None means more than ``cap``."""
+    """How many seeds a claim needs in all, from ``low`` to ``high``; None stands for more than ``cap``."""
 
     low: int | None
     high: int | None
@@ -133,6 +132,11 @@ def mean_interval(values: ArrayLike, level: float = 0.95) -> Mean:
 
     Raises:
         InputError: for no values, values that are not finite, another shape, or a level out of range.
+
+    Example:
+        >>> mean = mean_interval([0.82, 0.85, 0.84, 0.86])
+        >>> round(mean.mean, 4), round(mean.low, 4), round(mean.high, 4)
+        (0.8425, 0.8153, 0.8697)
     """
     sample = _sample(values, "the sample")
     mean, sd = float(sample.mean()), _sd(sample)
@@ -140,7 +144,13 @@ def mean_interval(values: ArrayLike, level: float = 0.95) -> Mean:
 
 
 def t_interval(mean: float, sd: float, n: int, level: float = 0.95) -> Interval:
-    """Student's interval of a mean: mean ± t·sd/√n with n − 1 degrees of freedom; nan for n = 1."""
+    """Student's interval of a mean: mean ± t·sd/√n with n − 1 degrees of freedom; nan for n = 1.
+
+    Example:
+        >>> low, high = t_interval(mean=0.85, sd=0.02, n=6)
+        >>> round(low, 4), round(high, 4)
+        (0.829, 0.871)
+    """
     _check_share("level", level)
     if n < 2:
         return Interval(math.nan, math.nan)
@@ -152,6 +162,11 @@ def sd_interval(sd: float, n: int, level: float = 0.80) -> Interval:
     """Interval of a normal standard deviation, sd·√((n−1)/χ²), from its estimate; nan for n = 1.
 
     At 80 % six values leave it uncertain by ×0.74 to ×1.76, and at 95 % by ×0.62 to ×2.45.
+
+    Example:
+        >>> low, high = sd_interval(1.0, n=6)
+        >>> round(low, 2), round(high, 2)
+        (0.74, 1.76)
     """
     _check_share("level", level)
     if n < 2:
@@ -170,6 +185,11 @@ def paired(first: ArrayLike, second: ArrayLike) -> Paired:
 
     Raises:
         InputError: for unequal lengths, no seeds, or values that are not finite.
+
+    Example:
+        >>> comparison = paired([0.85, 0.86, 0.84], [0.83, 0.83, 0.83])
+        >>> round(comparison.difference, 4), round(comparison.p, 3), comparison.sign_flip_p
+        (0.02, 0.074, 0.25)
     """
     differences = _differences(_sample(first, "the first arm"), _sample(second, "the second arm"))
     n, mean, sd = differences.size, float(differences.mean()), _sd(differences)
@@ -185,6 +205,10 @@ def holm(p_values: Sequence[float]) -> Floats:
 
     Raises:
         InputError: for a p outside [0, 1].
+
+    Example:
+        >>> holm([0.01, 0.04, 0.03]).tolist()
+        [0.03, 0.06, 0.06]
     """
     p = np.asarray(p_values, dtype=np.float64)
     outside = p[(p < 0) | (p > 1)]
@@ -205,6 +229,12 @@ def verdict(comparison: Paired, delta: float) -> Verdict:
 
     Raises:
         InputError: for a margin that is not positive.
+
+    Example:
+        >>> comparison = paired([0.85, 0.86, 0.84], [0.83, 0.83, 0.83])
+        >>> decision = verdict(comparison, delta=0.01)
+        >>> decision.direction, decision.margin
+        ('unresolved', 'not inferior')
     """
     _check_margin(delta)
     low, high = comparison.interval(0.90)
@@ -234,6 +264,11 @@ def seeds_needed(
     Raises:
         InputError: for a margin that is not positive, a power out of range or a cap below 2.
         UnknownNameError: for another goal.
+
+    Example:
+        >>> comparison = paired([0.85, 0.86, 0.84], [0.84, 0.86, 0.85])
+        >>> str(seeds_needed(comparison, "equivalent", delta=0.01))
+        '6 to 83'
     """
     _check_margin(delta)
     _check_share("power", power)
@@ -263,8 +298,8 @@ class _Claim(NamedTuple):
 
 def _fewest_seeds(claim: _Claim, sd: float, power: float, cap: int) -> int | None:
     seeds = range(2, cap + 1)
-    found = bisect_left(seeds, power, key=lambda n: _power(claim, sd, n))  # it grows with n, above 0.1
-    return seeds[found] if found < len(seeds) else None
+    position = bisect_left(seeds, power, key=lambda n: _power(claim, sd, n))  # it grows with n, above 0.1
+    return seeds[position] if position < len(seeds) else None
 
 
 def _power(claim: _Claim, sd: float, n: int) -> float:
@@ -287,7 +322,11 @@ def _difference_interval(mean: float, sd: float, n: int, level: float) -> Interv
 
 
 def _t_test(mean: float, sd: float, n: int) -> tuple[float, float, float, float]:
-    """T, two-sided p, d_z and Hedges' g of one sample of differences; nan where there is none."""
+    """T, two-sided p, d_z and Hedges' g of one sample of differences; all are nan where there is no spread.
+
+    ``scipy.stats.ttest_1samp`` gives the same t and p. It would need the same guards, since it warns of one seed and
+    of equal differences, and it gives neither effect size; importing ``scipy.stats`` takes another 0.3 s.
+    """
     if n < 2 or (sd == 0 and mean != 0):
         return (math.nan,) * 4
     d_z = mean / sd if sd else 0.0
@@ -304,7 +343,12 @@ def _hedges_factor(df: int) -> float:
 
 
 def _sign_flips(differences: Floats) -> tuple[float, float, int]:
-    """Two-sided p of the sum among sign flips, the least it could be, and the draws taken (0: all flips)."""
+    """Two-sided p of the sum among sign flips, the least it could be, and the draws taken (0: all flips).
+
+    ``scipy.stats.permutation_test`` gives the same exact p, in 0.16 s for 16 differences where this takes 0.1 ms. It
+    takes sums as equal within 2e-14 of the observed one, which the rounding of quantised accuracies may exceed; and
+    its random draws are others, so that p of more than 20 seeds would change.
+    """
     n = differences.size
     if n <= EXACT_FLIPS:
         return float(np.mean(_as_far(_flipped_sums(differences), differences))), 2.0 ** (1 - n), 0

@@ -20,19 +20,19 @@ from fbench.errors import DeviceError, InputError
 from fbench.measure.devices import parse_devices
 
 __all__ = [
+    "CallTimes",
     "CpuMeter",
     "CudaMeter",
     "Elapsed",
-    "Measured",
-    "Meter",
     "Pass",
-    "Timed",
+    "PassTimes",
+    "TimeMeter",
     "Together",
     "elapsed",
     "measure",
     "meter",
     "time_together",
-    "warm_up",
+    "warm_up_passes",
 ]
 
 Pass = Callable[[int], Any]
@@ -52,13 +52,20 @@ class Elapsed:
 
 @contextmanager
 def elapsed(device: str = "cpu") -> Iterator[Elapsed]:
-    """Time a block: a CUDA device is synchronised before each reading, or its queue would be timed for nothing."""
-    found = Elapsed()
+    """Time a block: a CUDA device is synchronised before each reading, or its queue would be timed for nothing.
+
+    Example:
+        >>> with elapsed() as spent:
+        ...     total = sum(range(1000))
+        >>> spent.seconds > 0
+        True
+    """
+    spent = Elapsed()
     _finish(device)
     start = time.perf_counter_ns()
-    yield found
+    yield spent
     _finish(device)
-    found.seconds = (time.perf_counter_ns() - start) / 1e9
+    spent.seconds = (time.perf_counter_ns() - start) / 1e9
 
 
 def _finish(device: str) -> None:
@@ -69,24 +76,24 @@ def _finish(device: str) -> None:
 
 
 @dataclass(frozen=True)
-class Timed:
+class PassTimes:
     """What passes took, in seconds, and what they gave, in the order run."""
 
     seconds: list[float]
     results: list[Any]
 
 
-class Meter(ABC):
+class TimeMeter(ABC):
     """Times passes on the device that it is named for."""
 
     device: str
 
     @abstractmethod
-    def time(self, run: Pass, indices: Iterable[int]) -> Timed:
+    def time(self, run: Pass, indices: Iterable[int]) -> PassTimes:
         """Do ``run(i)`` for each index; every pass is timed, every result kept."""
 
 
-class CpuMeter(Meter):
+class CpuMeter(TimeMeter):
     """The host's clock, read right before and right after each pass; ``clock`` gives nanoseconds."""
 
     device = "cpu"
@@ -94,7 +101,7 @@ class CpuMeter(Meter):
     def __init__(self, clock: Callable[[], int] = time.perf_counter_ns) -> None:
         self._clock = clock
 
-    def time(self, run: Pass, indices: Iterable[int]) -> Timed:
+    def time(self, run: Pass, indices: Iterable[int]) -> PassTimes:
         clock, seconds, results = self._clock, list[float](), list[Any]()
         for i in indices:
             start = clock()
@@ -102,10 +109,10 @@ class CpuMeter(Meter):
             stop = clock()
             seconds.append((stop - start) / 1e9)
             results.append(result)
-        return Timed(seconds, results)
+        return PassTimes(seconds, results)
 
 
-class CudaMeter(Meter):
+class CudaMeter(TimeMeter):
     """A pair of CUDA events around each pass, and one synchronisation after all the passes of a call.
 
     Before each pass's first event the L2 is cleared, or the pass would find there what the one before it left. The
@@ -122,7 +129,7 @@ class CudaMeter(Meter):
         self._cuda = cuda
         self._flush = flush or _l2_flush(device)
 
-    def time(self, run: Pass, indices: Iterable[int]) -> Timed:
+    def time(self, run: Pass, indices: Iterable[int]) -> PassTimes:
         pairs, results = list[tuple[Any, Any]](), list[Any]()
         with self._cuda.device(self.device):  # events go to the current device, which each thread has its own of
             for i in indices:
@@ -134,7 +141,7 @@ class CudaMeter(Meter):
                 pairs.append((start, end))
                 results.append(result)
             self._cuda.synchronize(self.device)
-        return Timed([start.elapsed_time(end) / 1e3 for start, end in pairs], results)
+        return PassTimes([start.elapsed_time(end) / 1e3 for start, end in pairs], results)
 
 
 def _l2_flush(device: str) -> Callable[[], object]:
@@ -145,11 +152,15 @@ def _l2_flush(device: str) -> Callable[[], object]:
     return torch.empty(2 * l2_bytes, dtype=torch.uint8, device=device).zero_
 
 
-def meter(device: str) -> Meter:
+def meter(device: str) -> TimeMeter:
     """The meter of one device, named as ``--device`` names it.
 
     Raises:
         DeviceError: the name is not understood, stands for several devices, or for one that is not there.
+
+    Example:
+        >>> meter("cpu").device
+        'cpu'
     """
     names = parse_devices(device)
     if len(names) > 1:
@@ -157,13 +168,18 @@ def meter(device: str) -> Meter:
     return CpuMeter() if names[0] == "cpu" else CudaMeter(names[0])
 
 
-def warm_up(meter: Meter, run: Pass, seconds: float) -> int:
+def warm_up_passes(meter: TimeMeter, run: Pass, seconds: float) -> int:
     """Do passes until they took ``seconds`` by the meter; at least one. Gives their number.
 
     They are numbered from 0, and their results let go.
 
     Raises:
         InputError: for a time that is negative or not finite.
+
+    Example:
+        >>> clock = iter(range(0, 10**9, 1_000_000)).__next__  # a pass takes a millisecond
+        >>> warm_up_passes(CpuMeter(clock), lambda i: None, 0.004)
+        4
     """
     if not 0 <= seconds < math.inf:
         raise InputError(f"warm-up of {seconds:g} s is out of range: give 0 (one pass) or more, such as 0.05")
@@ -188,7 +204,7 @@ class Together:
     results: list[list[Any]]
 
 
-def time_together(meters: Sequence[Meter], runs: Sequence[Pass], indices: Sequence[int]) -> Together:
+def time_together(meters: Sequence[TimeMeter], runs: Sequence[Pass], indices: Sequence[int]) -> Together:
     """Time passes that run on several devices at once, one run a device.
 
     One device is timed in this thread. Several have a thread each, and a barrier before each pass, outside the
@@ -200,6 +216,12 @@ def time_together(meters: Sequence[Meter], runs: Sequence[Pass], indices: Sequen
     Raises:
         InputError: for no meters, or another number of runs.
         BaseException: whatever the first pass that failed raised; the other devices stop before their next pass.
+
+    Example:
+        >>> clock = iter(range(0, 10**9, 1_000_000)).__next__
+        >>> together = time_together([CpuMeter(clock)], [lambda i: i * i], range(3))
+        >>> together.seconds, together.results
+        ([0.001, 0.001, 0.001], [[0, 1, 4]])
     """
     if not meters or len(meters) != len(runs):
         raise InputError(f"{len(meters)} meters for {len(runs)} runs: give one meter and one run for each device")
@@ -209,9 +231,9 @@ def time_together(meters: Sequence[Meter], runs: Sequence[Pass], indices: Sequen
     return Together(slowest, by_device, [device.results for device in timed])
 
 
-def _in_threads(meters: Sequence[Meter], runs: Sequence[Pass], indices: Sequence[int]) -> list[Timed]:
+def _in_threads(meters: Sequence[TimeMeter], runs: Sequence[Pass], indices: Sequence[int]) -> list[PassTimes]:
     barrier = threading.Barrier(len(meters))
-    timed: dict[int, Timed] = {}
+    timed: dict[int, PassTimes] = {}
     failures: list[BaseException] = []
 
     def shard(position: int) -> None:
@@ -240,7 +262,7 @@ def _in_step(indices: Sequence[int], barrier: threading.Barrier) -> Iterator[int
 
 
 @contextmanager
-def _shared_threads(meters: Sequence[Meter]) -> Iterator[Callable[[], None]]:
+def _shared_threads(meters: Sequence[TimeMeter]) -> Iterator[Callable[[], None]]:
     """Gives what each CPU shard's thread calls first, so that together they use the threads that torch has now.
 
     A new thread starts with the whole number, which would be used once a shard. Setting it holds for the thread
@@ -265,7 +287,7 @@ def _shared_threads(meters: Sequence[Meter]) -> Iterator[Callable[[], None]]:
 
 
 @dataclass(frozen=True)
-class Measured:
+class CallTimes:
     """Samples in seconds, in the order taken, their median and its 95 % interval (nan under six samples).
 
     ``converged``: the interval is as narrow as was asked for; else the time was spent first.
@@ -285,8 +307,8 @@ def measure(
     precision: float = 0.05,
     max_time: float = 1.0,
     warm_up_s: float = 0.05,
-    meter: Meter | None = None,
-) -> Measured:
+    meter: TimeMeter | None = None,
+) -> CallTimes:
     """Time a call until the median is known to ``precision`` or ``max_time`` is spent.
 
     The interval is looked at each time that the samples have doubled. It is of these samples, taken back to back:
@@ -303,6 +325,12 @@ def measure(
     Raises:
         InputError: for a precision or time that is not positive, or a warm-up that is negative.
         DeviceError: for a device that is not there.
+
+    Example:
+        >>> clock = iter(range(0, 10**9, 1_000_000)).__next__
+        >>> times = measure(lambda: None, meter=CpuMeter(clock))
+        >>> times.median, len(times.samples), times.converged
+        (0.001, 8, True)
     """
     from fbench.measure.medians import median_interval  # brings scipy, which those who only want ``elapsed`` can spare
 
@@ -313,20 +341,20 @@ def measure(
         run()
 
     timer = _meter_or(meter, device)
-    warm_up(timer, once, warm_up_s)
+    warm_up_passes(timer, once, warm_up_s)
     samples, spent = list[float](), 0.0
     while True:
         batch = timer.time(once, range(_batch(len(samples), spent, max_time))).seconds
         samples += batch
         spent += _spent(batch)
-        found = median_interval(samples)
-        converged = found.width <= precision
+        timing = median_interval(samples)
+        converged = timing.width <= precision
         if converged or spent >= max_time:
-            return Measured(samples, found.median, found.low, found.high, converged)
+            return CallTimes(samples, timing.median, timing.low, timing.high, converged)
 
 
-def _meter_or(given: Meter | None, device: str) -> Meter:
-    return meter(device) if given is None else given
+def _meter_or(supplied: TimeMeter | None, device: str) -> TimeMeter:
+    return meter(device) if supplied is None else supplied
 
 
 def _batch(done: int, spent: float, limit: float) -> int:

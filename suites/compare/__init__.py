@@ -109,7 +109,7 @@ def compare(
     ] = QUESTIONS,
 ) -> Iterator[Unit]:
     """One arm on one block of seeds, a round at a time."""
-    from fbench.learning.rounds import batches_of, play
+    from fbench.learning.rounds import batches_of, play_rounds
 
     from ..drift.watcher import Watcher
 
@@ -122,7 +122,7 @@ def compare(
     else:
         design = arms.design(*arguments)
     bought = batches_of(context.committed.get("selections", ()), block)
-    for played in play(design, bought, first=drift):
+    for played in play_rounds(design, bought, first=drift):
         seen = watcher.see(played, strategy) if watcher else {}
         seen.pop("rounds", None)  # results.csv has them
         if played.outcomes:

@@ -126,7 +126,7 @@ def drift(
     ] = 0.05,
 ) -> Iterator[Unit]:
     """One arm on one block of seeds, watched a round at a time."""
-    from fbench.learning.rounds import batches_of, play
+    from fbench.learning.rounds import batches_of, play_rounds
 
     from .watcher import Watcher
 
@@ -134,7 +134,7 @@ def drift(
     design, watch = plan.watched(strategy, block, context.devices, context.options)
     watcher = Watcher(design, watch, retrain=bool(retrain))
     bought = batches_of(context.committed.get("selections", ()), block)
-    for played in play(design, bought, first=True):
+    for played in play_rounds(design, bought, first=True):
         tables = watcher.see(played, strategy)
         if played.outcomes:
             rows = tables.pop("drift")

@@ -16,7 +16,7 @@ from fbench.learning import rounds as playing
 from fbench.learning.data import Images, split
 from fbench.learning.recipe import Recipe
 from fbench.learning.rounds import Design, Outcome, batches_of, retrained
-from fbench.learning.strategies import Acquisition, Proposal, State, random
+from fbench.learning.strategies import Acquisition, LearnerState, Proposal, random
 
 START, BATCH, ROUNDS = 6, 3, 3
 SEEDS = (0, 4)
@@ -57,7 +57,7 @@ def design(images: Images, strategy: Strategy | str, seeds: Sequence[int] = SEED
 
 def play(design: Design, bought: Sequence[Sequence[Sequence[int]]] = ()) -> Iterator[Sequence[Outcome]]:
     """The outcomes of the rounds to come."""
-    return (each.outcomes for each in playing.play(design, bought) if each.outcomes)
+    return (each.outcomes for each in playing.play_rounds(design, bought) if each.outcomes)
 
 
 def bought(rounds: Sequence[Sequence[Outcome]]) -> list[list[list[int]]]:
@@ -162,7 +162,7 @@ def test_fewer_rounds_are_the_first_ones(played: dict[str, list[list[Outcome]]],
 def test_a_strategy_that_draws_as_it_likes_moves_nothing_else(
     played: dict[str, list[list[Outcome]]], images: Images
 ) -> None:
-    def propose(state: State, batch_size: int) -> Proposal:
+    def propose(state: LearnerState, batch_size: int) -> Proposal:
         torch.manual_seed(state.round)
         torch.rand(1000)
         return random(state, batch_size)
@@ -192,7 +192,7 @@ def test_a_strategy_that_breaks_its_promise_ends_the_arm(images: Images, broken:
 @pytest.mark.parametrize("done", range(ROUNDS + 2))
 def test_what_is_trained_once_more(played: dict[str, list[list[Outcome]]], images: Images, done: int) -> None:
     before = bought(played["random"])[:done]
-    found = {first: list(playing.play(design(images, "random"), before, first=first)) for first in (False, True)}
+    found = {first: list(playing.play_rounds(design(images, "random"), before, first=first)) for first in (False, True)}
     again = {first: [each.index for each in rounds if not each.outcomes] for first, rounds in found.items()}
     rest = list(range(done, ROUNDS + 1))
     assert [each.index for each in found[True] if each.outcomes] == rest
@@ -206,9 +206,9 @@ def test_what_is_trained_once_more(played: dict[str, list[list[Outcome]]], image
 
 
 def test_a_round_trained_once_more_has_the_same_networks(images: Images) -> None:
-    whole = list(playing.play(design(images, "random")))
+    whole = list(playing.play_rounds(design(images, "random")))
     done = bought([each.outcomes for each in whole[:3]])
-    again = list(playing.play(design(images, "random"), done, first=True))
+    again = list(playing.play_rounds(design(images, "random"), done, first=True))
     for mine, theirs in zip(again, (whole[0], whole[2], whole[3]), strict=True):
         for a, b in zip(mine.states, theirs.states, strict=True):
             assert all(torch.equal(x, b.network.state_dict()[name]) for name, x in a.network.state_dict().items())
@@ -216,7 +216,7 @@ def test_a_round_trained_once_more_has_the_same_networks(images: Images) -> None
 
 def test_another_training_differs_in_its_batch_order_alone(images: Images) -> None:
     arm = design(images, "random", rounds=1)
-    for each in playing.play(arm):
+    for each in playing.play_rounds(arm):
         first, second = retrained(arm, each), retrained(arm, each)
         for own, other, same in zip(each.states, first, second, strict=True):
             assert own.labelled.equal(other.labelled)
@@ -230,14 +230,14 @@ def test_another_training_differs_in_its_batch_order_alone(images: Images) -> No
         assert torch.equal(own.network.classifier.weight, other.network.classifier.weight)
 
 
-def first_of(played: playing.Round) -> list[torch.Tensor]:
+def first_of(played: playing.PlayedRound) -> list[torch.Tensor]:
     return [state.labelled for state in played.states]
 
 
 def test_a_fisher_pass_made_before_is_counted_where_it_is_used(images: Images) -> None:
     for name in ("bait+fish", "random"):
         arm = design(images, name, rounds=1)
-        rounds = playing.play(arm)
+        rounds = playing.play_rounds(arm)
         for state in next(rounds).states:
             state.fisher.pair(10)
             state.fisher.seconds = 1000.0

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from fbench.errors import InputError
 from fbench.measure import medians
-from fbench.measure.medians import Median, drift, knee, median_interval, repeat_interval
+from fbench.measure.medians import Median, control_drift, knee, median_interval, repeat_interval
 from fbench.measure.statistics import Interval
 
 LEVELS = [0.5, 0.8, 0.95, 0.99]
@@ -35,7 +35,7 @@ def timed(*values, low=math.nan, high=math.nan):
 
 def test_all_lists_the_public_names():
     own = {name for name, value in vars(medians).items() if getattr(value, "__module__", "") == medians.__name__}
-    assert {name for name in own if not name.startswith("_")} | {"LEAST"} == set(medians.__all__)
+    assert {name for name in own if not name.startswith("_")} | {"LEAST_FOR_INTERVAL"} == set(medians.__all__)
 
 
 # --- the interval of a median
@@ -112,7 +112,7 @@ def test_a_second_median_falls_within_the_repeat_interval(blocks, share, spread)
     for _ in range(1000):
         controls, times = runs(rng, blocks, spread, 5)
         first, second = np.median(times, axis=2)
-        low, high = repeat_interval(median_interval(first), drift(controls[0]))
+        low, high = repeat_interval(median_interval(first), control_drift(controls[0]))
         hits.append(low <= np.median(second) <= high)
     assert np.mean(hits) > share - four_errors(share, 1000) / 4  # one standard error
 
@@ -150,15 +150,15 @@ def test_no_repeat_interval_without_an_interval_or_a_drift(low, spread):
 
 
 def test_drift_is_the_range_of_few_blocks():
-    assert drift([2.0, 2.2, 1.9]) == pytest.approx((-0.05, 0.1))
-    assert drift([3.0, 3.0]) == (0, 0)
-    assert all(math.isnan(end) for end in (*drift([3.0]), *drift([])))
+    assert control_drift([2.0, 2.2, 1.9]) == pytest.approx((-0.05, 0.1))
+    assert control_drift([3.0, 3.0]) == (0, 0)
+    assert all(math.isnan(end) for end in (*control_drift([3.0]), *control_drift([])))
 
 
 def test_drift_of_many_blocks_leaves_out_the_tails():
     values = np.arange(1.0, 1000.0)  # rank p(n + 1): the 25th and the 975th of 999
-    assert drift(values) == pytest.approx((25 / 500 - 1, 975 / 500 - 1))
-    assert drift(values, level=0.5) == pytest.approx((-0.5, 0.5))
+    assert control_drift(values) == pytest.approx((25 / 500 - 1, 975 / 500 - 1))
+    assert control_drift(values, level=0.5) == pytest.approx((-0.5, 0.5))
 
 
 # --- the knee
@@ -208,8 +208,8 @@ def test_no_knee_where_nothing_was_timed():
         (lambda: median_interval([[1.0]]), r"the sample has shape \(1, 1\): give a list of values"),
         (lambda: median_interval([1.0, math.nan]), r"the sample holds nan at position 1: a median needs finite"),
         (lambda: median_interval([1.0], level=95), r"level = 95 is out of range.*such as 0.95"),
-        (lambda: drift([1.0, 1.0], level=0), r"level = 0 is out of range"),
-        (lambda: drift([1.0, 0.0]), r"a control of 0 seconds was never timed: give positive times"),
+        (lambda: control_drift([1.0, 1.0], level=0), r"level = 0 is out of range"),
+        (lambda: control_drift([1.0, 0.0]), r"a control of 0 seconds was never timed: give positive times"),
     ],
 )
 def test_input_errors(call, message):

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from fbench.errors import InputError
 from fbench.measure import spectrum as module
-from fbench.measure.spectrum import LEAST, Spectrum, even_run, find_period, spectrum
+from fbench.measure.spectrum import LEAST_FOR_PERIOD, Spectrum, even_run, find_period, spectrum
 
 STEP = 16
 SWEEP = np.arange(16, 2049, STEP)
@@ -37,7 +37,7 @@ def staircase(sizes, period=42):
 
 def test_all_lists_the_public_names():
     own = {name for name, value in vars(module).items() if getattr(value, "__module__", "") == module.__name__}
-    assert {name for name in own if not name.startswith("_")} | {"LEAST"} == set(module.__all__)
+    assert {name for name in own if not name.startswith("_")} | {"LEAST_FOR_PERIOD"} == set(module.__all__)
 
 
 # --- evenly spaced runs
@@ -193,14 +193,14 @@ def test_unit_and_scale_are_of_no_account():
 
 @pytest.mark.parametrize(
     "values",
-    [[0.1, 0.2] * (LEAST // 2 - 1), [0.0] * 100, [0.1] * 100, (0.1 + 0.3 * np.arange(100)).tolist()],
+    [[0.1, 0.2] * (LEAST_FOR_PERIOD // 2 - 1), [0.0] * 100, [0.1] * 100, (0.1 + 0.3 * np.arange(100)).tolist()],
 )
 def test_no_period_in_few_values_or_where_nothing_varies(values):
     assert find_period(values, 1.0) is None
 
 
 def test_a_period_in_the_least():
-    assert find_period(sine(5, np.arange(LEAST)), 1).p < 0.05
+    assert find_period(sine(5, np.arange(LEAST_FOR_PERIOD)), 1).p < 0.05
 
 
 # --- messages

@@ -17,13 +17,13 @@ from fbench.measure.timing import (
     CpuMeter,
     CudaMeter,
     Elapsed,
-    Meter,
-    Timed,
+    PassTimes,
+    TimeMeter,
     elapsed,
     measure,
     meter,
     time_together,
-    warm_up,
+    warm_up_passes,
 )
 
 
@@ -67,7 +67,7 @@ def test_elapsed_times_a_block():
 def test_seconds_are_those_between_the_readings_around_each_pass(clock):
     readings = iter([1_000, 3_500, 10_000, 10_001, 2_000_000_000, 5_000_000_000])
     timed = CpuMeter(lambda: next(readings)).time(lambda i: f"pass {i}", [7, 8, 9])
-    assert timed == Timed([2.5e-6, 1e-9, 3.0], ["pass 7", "pass 8", "pass 9"])
+    assert timed == PassTimes([2.5e-6, 1e-9, 3.0], ["pass 7", "pass 8", "pass 9"])
 
 
 def test_the_clock_is_read_right_before_and_right_after_a_pass():
@@ -83,7 +83,7 @@ def test_the_clock_is_read_right_before_and_right_after_a_pass():
 
 
 def test_no_pass_no_sample(clock):
-    assert CpuMeter(clock).time(print, []) == Timed([], [])
+    assert CpuMeter(clock).time(print, []) == PassTimes([], [])
     assert clock.reads == 0
 
 
@@ -147,7 +147,7 @@ def test_a_cuda_meter_synchronises_once_and_clears_outside_the_pair():
         "leave",
         *["start0.elapsed_time", "start1.elapsed_time"],
     ]
-    assert timed == Timed([2.5e-3, 3.5e-3], [-4, -5])
+    assert timed == PassTimes([2.5e-3, 3.5e-3], [-4, -5])
 
 
 def test_a_cuda_meter_that_fails_leaves_its_device():
@@ -179,7 +179,7 @@ def test_an_unknown_device_has_no_meter():
 @pytest.mark.parametrize(("seconds", "passes"), [(0, 1), (0.005, 1), (0.01, 1), (0.02, 2), (0.05, 5), (0.055, 6)])
 def test_warm_up_lasts_as_long_as_it_is_told(clock, seconds, passes):
     run = clock.takes(10_000_000)
-    assert warm_up(CpuMeter(clock), run, seconds) == run.calls == passes
+    assert warm_up_passes(CpuMeter(clock), run, seconds) == run.calls == passes
 
 
 def test_warm_up_numbers_its_passes(clock):
@@ -189,7 +189,7 @@ def test_warm_up_numbers_its_passes(clock):
         seen.append(i)
         clock.now += 10**6
 
-    assert warm_up(CpuMeter(clock), run, 0.02) == 20
+    assert warm_up_passes(CpuMeter(clock), run, 0.02) == 20
     assert seen == list(range(20))
 
 
@@ -203,31 +203,31 @@ def test_warm_up_keeps_no_result():
             return timed
 
     keeper = Keeper()
-    warm_up(keeper, lambda i: "a large tensor", 1e-5)
+    warm_up_passes(keeper, lambda i: "a large tensor", 1e-5)
     assert set(keeper.kept) == {None}
 
 
 def test_warm_up_ends_though_the_clock_reads_nothing():
-    assert warm_up(CpuMeter(lambda: 0), lambda i: None, 1e-4) in {1000, 1001}  # at 0.1 µs each
+    assert warm_up_passes(CpuMeter(lambda: 0), lambda i: None, 1e-4) in {1000, 1001}  # at 0.1 µs each
 
 
 @pytest.mark.parametrize("seconds", [-1.0, math.nan, math.inf])
 def test_warm_up_needs_a_time(seconds):
     with pytest.raises(InputError, match=rf"warm-up of {seconds:g} s is out of range: give 0 \(one pass\) or more"):
-        warm_up(CpuMeter(), print, seconds)
+        warm_up_passes(CpuMeter(), print, seconds)
 
 
 # Several devices
 
 
-class Scripted(Meter):
+class Scripted(TimeMeter):
     """Runs every pass, and says that it took what it was told."""
 
     def __init__(self, seconds, device="cpu"):
         self.seconds, self.device = seconds, device
 
     def time(self, run, indices):
-        return Timed(list(self.seconds), [run(i) for i in indices])
+        return PassTimes(list(self.seconds), [run(i) for i in indices])
 
 
 @pytest.fixture

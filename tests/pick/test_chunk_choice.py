@@ -10,7 +10,7 @@ import torch
 
 import fbench
 from fbench.errors import InputError, UnknownNameError
-from fbench.measure.timing import Timed
+from fbench.measure.timing import PassTimes
 from fbench.pick import chunk_choice
 from fbench.pick.chunk_choice import choose_chunk
 
@@ -38,7 +38,7 @@ class Planted:
         for m in sizes:
             self.calls[m] += 1
             self.passes[m] += len(results)
-        return Timed([self.tau(m) * (0.98 + 0.02 * (self.calls[m] % 3)) for m in sizes for _ in results], results)
+        return PassTimes([self.tau(m) * (0.98 + 0.02 * (self.calls[m] % 3)) for m in sizes for _ in results], results)
 
 
 @pytest.fixture
@@ -48,7 +48,7 @@ def plant(monkeypatch):
     def planted(tau):
         found = Planted(tau)
         monkeypatch.setattr(chunk_choice, "meter", lambda device: found)
-        monkeypatch.setattr(chunk_choice, "warm_up", lambda meter, run, seconds: run(0) is None)
+        monkeypatch.setattr(chunk_choice, "warm_up_passes", lambda meter, run, seconds: run(0) is None)
         return found
 
     return planted

@@ -399,10 +399,10 @@ def asked_for(batch):
 def test_what_rounding_did_is_said(call):
     asked = asked_for(6)
     chosen, embedding = picking._select(asked, lambda *_: None)
-    assert len(picking.sentences(asked, chosen, embedding)) == 2
+    assert len(picking.pick_sentences(asked, chosen, embedding)) == 2
     close = torch.tensor([*chosen.gaps[:-1], 0.0])
     near = dataclasses.replace(chosen, gaps=close, jitter=1e-12, refreshes=3, drift=2.5e-7)
-    said = picking.sentences(asked, near, embedding)
+    said = picking.pick_sentences(asked, near, embedding)
     count = int((close < 1e-4).sum())
     assert f"M⁻¹ drifted by 2.5e-07, 3 refreshes; {count} of the 12 forward picks led the next by less than" in said[1]
     assert said[2].startswith("M had lost its definiteness to rounding: 1.0e-12 was added to its diagonal; a larger")
@@ -410,4 +410,4 @@ def test_what_rounding_did_is_said(call):
 
 def test_a_refusal_keeps_its_kind_and_names_the_file(call):
     with pytest.raises(InputError, match=r"^pool.npz: batch_size 79: must be from 1 to 76"):
-        picking.conduct(asked_for(79), lambda *_: None)
+        picking.run_pick(asked_for(79), lambda *_: None)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from fbench.measure.statistics import Paired, paired
-from fbench.results.findings import evidence, number, p_value, span
+from fbench.results.findings import evidence, interval_ends, number, p_value
 
 SPREAD = np.array([-1.0, 0.5, 1.0, -0.5, 0.25, -0.25, 0.75, -0.75])  # mean 0
 
@@ -43,8 +43,8 @@ def test_numbers_have_a_real_minus_and_no_nan() -> None:
     assert number(-0.12345) == "−0.1235"
     assert number(0.5, 2, signed=True) == "+0.50"
     assert number(math.nan) == "n/a"
-    assert span(math.nan, 1.0) == "n/a"
-    assert span(-1.0, 1.0, signed=True) == "−1.0000 to +1.0000"
+    assert interval_ends(math.nan, 1.0) == "n/a"
+    assert interval_ends(-1.0, 1.0, signed=True) == "−1.0000 to +1.0000"
 
 
 def test_a_rounded_zero_has_no_sign() -> None:

@@ -7,7 +7,7 @@ import math
 import pytest
 
 from fbench.results.ratios import Ratio, factor
-from fbench.results.words import between, entries, listed, over, span
+from fbench.results.words import between, counted, entries, listed, over_blocks
 from fbench.units import format_percent
 
 NONE = Ratio(0, math.nan, math.nan, math.nan)
@@ -19,7 +19,7 @@ MANY = Ratio(8, 0.5, 0.25, 0.75)
     ("counts", "found"), [([1], "1 size"), ([6, 6], "6 sizes"), ([9, 5, 7], "5 to 9 sizes"), ([0], "0 sizes")]
 )
 def test_counts(counts, found):
-    assert span(counts, "size") == found
+    assert counted(counts, "size") == found
     assert between(counts) == found.split(" size")[0]
 
 
@@ -41,6 +41,6 @@ def test_an_entry_of_one_block_leaves_the_words_to_the_next():
 
 
 def test_what_a_sentence_rests_on():
-    assert over({"a": MANY, "b": MANY}) == ", over 8 blocks"
-    assert over({"a": MANY, "b": NONE, "c": NONE}) == ", over 8 blocks; of b and c no block has both"
-    assert over({"a": ONE}) == ""
+    assert over_blocks({"a": MANY, "b": MANY}) == ", over 8 blocks"
+    assert over_blocks({"a": MANY, "b": NONE, "c": NONE}) == ", over 8 blocks; of b and c no block has both"
+    assert over_blocks({"a": ONE}) == ""

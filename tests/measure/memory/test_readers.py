@@ -10,10 +10,10 @@ from functools import partial
 import numpy as np
 import psutil
 import pytest
-from memory_fakes import MIB, FakeCuda
+from memory_fakes import MIB, FakeCuda, ScriptedReader
 
 from fbench.measure.memory import readers
-from fbench.measure.memory.readers import ReaderFault, RssReader, ScriptedReader, TorchReader
+from fbench.measure.memory.readers import ReaderFault, RssReader, TorchReader
 
 # Resident memory
 
@@ -124,9 +124,6 @@ def test_real_torch_counts_a_block():
     assert reader.read()["requested"] - before["requested"] == block.numel()
     del block
     assert reader.peaks()["allocated"] - before["allocated"] == 50 * MIB
-
-
-# For tests
 
 
 def test_a_script_s_last_step_repeats_also_after_a_journey():

@@ -18,9 +18,9 @@ import pytest
 
 from fbench.measure.memory import sampler as memory_sampler
 from fbench.measure.memory import samples as memory_samples
-from fbench.measure.memory.readers import RssReader, ScriptedReader
+from fbench.measure.memory.readers import RssReader
 from fbench.measure.memory.sampler import Sampler
-from fbench.measure.memory.samples import Samples, missed_periods, record, unpack
+from fbench.measure.memory.samples import Samples, missed_periods, record, unpack_samples
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="the sampler needs POSIX")
 MIB = 1 << 20
@@ -42,7 +42,7 @@ def sampler_of():
 
 
 def scripted(*steps):
-    return partial(ScriptedReader, steps)
+    return partial(fakes.ScriptedReader, steps)
 
 
 def sampled(sampler, count=3):
@@ -207,7 +207,8 @@ def test_ctrl_c_does_not_reach_it(sampler_of):
 def test_it_ends_when_its_parent_is_killed():
     code = (
         "import os, signal\nfrom functools import partial\n"
-        "from fbench.measure.memory.readers import ScriptedReader\nfrom fbench.measure.memory.sampler import Sampler\n"
+        f"import sys\nsys.path.insert(0, {str(Path(fakes.__file__).parent)!r})\n"
+        "from memory_fakes import ScriptedReader\nfrom fbench.measure.memory.sampler import Sampler\n"
         "sampler = Sampler(partial(ScriptedReader, [{'used': 1}]))\nsampler.start()\n"
         "print(sampler.pid, flush=True)\nos.kill(os.getpid(), signal.SIGKILL)"
     )
@@ -340,7 +341,7 @@ def test_signals_without_a_name_are_numbers():
 
 def test_a_reader_that_cannot_be_sent_is_the_caller_s_error():
     with pytest.raises(Exception, match="lambda"):
-        Sampler(lambda: ScriptedReader([{"used": 1}]))
+        Sampler(lambda: fakes.ScriptedReader([{"used": 1}]))
 
 
 # What samples say
@@ -407,7 +408,7 @@ def test_periods_of_a_later_stage_are_longer(monkeypatch):
 def test_a_part_of_a_record_is_left_out():
     form = record(2)
     content = form.pack(0.5, 1, -2) + form.pack(1.5, 3, math.trunc(2.0**62))
-    times, values = unpack(content + form.pack(2.5, 0, 0)[:-1], ["a", "b"])
+    times, values = unpack_samples(content + form.pack(2.5, 0, 0)[:-1], ["a", "b"])
     assert list(times) == [0.5, 1.5]
     assert {name: list(each) for name, each in values.items()} == {"a": [1, 3], "b": [-2, 2**62]}
-    assert unpack(content, []) == (unpack(b"", ["a"])[0], {})
+    assert unpack_samples(content, []) == (unpack_samples(b"", ["a"])[0], {})

@@ -10,14 +10,13 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from memory_fakes import MIB, FakeCuda
+from memory_fakes import MIB, FakeCuda, ScriptedReader
 
 from fbench.measure import devices
 from fbench.measure.devices import Gpus
 from fbench.measure.memory import growth
 from fbench.measure.memory.meters import GpuMeter
 from fbench.measure.memory.nvml import NvmlReader
-from fbench.measure.memory.readers import ScriptedReader
 from fbench.measure.memory.round import highest
 from fbench.measure.memory.watch import MemoryWatch
 
