@@ -54,11 +54,11 @@ def written(tmp_path: Path) -> Path:
 
 
 def test_masks_come_back_by_what_they_are(written: Path) -> None:
-    for found in (load_masks(written), load_masks(written.parent), fbench.load_masks(str(written))):
-        assert [(key.strategy, key.seed, key.round, key.fraction) for key in found] == [
+    for masks_read in (load_masks(written), load_masks(written.parent), fbench.load_masks(str(written))):
+        assert [(key.strategy, key.seed, key.round, key.fraction) for key in masks_read] == [
             ("bait", 0, r, 0.1) for r in range(3)
         ]
-        for mask, expected in zip(found.values(), masks(), strict=True):
+        for mask, expected in zip(masks_read.values(), masks(), strict=True):
             assert mask.always == expected.always
             assert list(mask) == list(expected)
             assert all(torch.equal(mask[name], expected[name]) for name in expected)

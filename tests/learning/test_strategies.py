@@ -73,18 +73,18 @@ def with_acquisition(state: LearnerState, **changed: Any) -> LearnerState:
 
 
 def propose(name: str, state: LearnerState, batch_size: int = 6) -> list[int]:
-    found: list[int] = STRATEGIES.get(name).propose(state, batch_size).positions.tolist()
-    return found
+    proposal: list[int] = STRATEGIES.get(name).propose(state, batch_size).positions.tolist()
+    return proposal
 
 
 @pytest.mark.parametrize("name", BUILT_IN)
 @pytest.mark.parametrize("batch_size", [1, 6, N - len(LABELLED)])
 def test_exactly_b_distinct_unlabelled(trained: LearnerState, name: str, batch_size: int) -> None:
-    found = propose(name, trained, batch_size)
-    assert len(found) == len(set(found)) == batch_size
-    assert not set(found) & set(LABELLED)
-    assert set(found) <= set(range(N))
-    check_proposal(Proposal(torch.tensor(found)), trained, batch_size)
+    proposal = propose(name, trained, batch_size)
+    assert len(proposal) == len(set(proposal)) == batch_size
+    assert not set(proposal) & set(LABELLED)
+    assert set(proposal) <= set(range(N))
+    check_proposal(Proposal(torch.tensor(proposal)), trained, batch_size)
 
 
 @pytest.mark.parametrize("name", BUILT_IN)
@@ -129,7 +129,7 @@ def selections(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Embedding, dict[st
 
 
 def test_every_built_in_strategy_is_tested_here() -> None:
-    ours = {each.name for each in STRATEGIES if each.propose.__module__ == "fbench.learning.strategies"}
+    ours = {name.name for name in STRATEGIES if name.propose.__module__ == "fbench.learning.strategies"}
     assert ours == set(BUILT_IN)
 
 
@@ -188,14 +188,14 @@ def test_an_approximation_selects_on_its_embedding(
 
 
 def test_a_subsample_is_chosen_from_and_no_more(trained: LearnerState, selections: Any) -> None:
-    found = propose("bait-subsample", trained, 3)
+    proposal = propose("bait-subsample", trained, 3)
     logits, features = logits_and_features(trained.network, trained.pool.images)
     kept_positions = subsample(N, torch.tensor(LABELLED), 10 * 3, trained.generator(2))
     whole = last_layer_embedding(logits, features)[kept_positions]
     [(embedding, named, _)] = selections
     torch.testing.assert_close(embedding.dense(), whole.dense())
     assert kept_positions[named["labelled"]].tolist() == list(LABELLED)
-    assert set(found) <= set(kept_positions.tolist()) - set(LABELLED)
+    assert set(proposal) <= set(kept_positions.tolist()) - set(LABELLED)
     later = dataclasses.replace(trained, round=2)
     assert subsample(N, torch.tensor(LABELLED), 30, later.generator(2)).tolist() != kept_positions.tolist()
 
@@ -310,9 +310,9 @@ def drawn(monkeypatch: pytest.MonkeyPatch, trained: LearnerState) -> Callable[..
 def test_the_fisher_is_drawn_from_where_it_was_asked(
     drawn: Callable[..., list[int]], population: str, allowed: set[int]
 ) -> None:
-    found = drawn(fisher_on=population, fisher_samples=1024)
-    assert set(found) == allowed
-    assert len(found) == len(allowed)
+    proposal = drawn(fisher_on=population, fisher_samples=1024)
+    assert set(proposal) == allowed
+    assert len(proposal) == len(allowed)
     few = drawn(fisher_on=population, fisher_samples=5)
     assert len(set(few)) == 5
     assert set(few) <= allowed
@@ -321,9 +321,9 @@ def test_the_fisher_is_drawn_from_where_it_was_asked(
 
 
 def test_a_draw_of_the_pool_holds_labelled_and_unlabelled(drawn: Callable[..., list[int]]) -> None:
-    found = set(drawn(fisher_on="pool", fisher_samples=40))
-    assert found & set(LABELLED)
-    assert found - set(LABELLED)
+    proposal = set(drawn(fisher_on="pool", fisher_samples=40))
+    assert proposal & set(LABELLED)
+    assert proposal - set(LABELLED)
 
 
 def test_the_random_mask_has_the_fish_masks_count_everywhere(
@@ -355,16 +355,16 @@ def test_the_selection_runs_in_the_dtype_asked_for(
 ) -> None:
     asked: list[Any] = []
 
-    def spy(*given: Any, **named: Any) -> Any:
+    def spy(*keywords: Any, **named: Any) -> Any:
         asked.append(named)
-        return bait_select(*given, **named)
+        return bait_select(*keywords, **named)
 
     monkeypatch.setattr(fbench.fisher.selection.bait, "bait_select", spy)
     state = with_acquisition(trained, dtype=dtype, devices=("cpu", "cpu"))
-    found = propose(name, state)
+    proposal = propose(name, state)
     assert asked[0]["dtype"] is getattr(torch, dtype)
     assert asked[0]["devices"] == ("cpu", "cpu")
-    assert len(set(found)) == 6
+    assert len(set(proposal)) == 6
 
 
 @pytest.mark.parametrize(

@@ -24,8 +24,8 @@ def arms(rng, count=3, seeds=6, shift=0.0, labels=LABELS):
 
 
 def test_all_lists_the_public_names():
-    own = {name for name, value in vars(curves).items() if getattr(value, "__module__", "") == curves.__name__}
-    assert {name for name in own if not name.startswith("_")} == set(curves.__all__)
+    defined = {name for name, value in vars(curves).items() if getattr(value, "__module__", "") == curves.__name__}
+    assert {name for name in defined if not name.startswith("_")} == set(curves.__all__)
 
 
 # --- areas

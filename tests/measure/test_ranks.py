@@ -47,13 +47,13 @@ def test_the_correlation_is_scipys(levels):
 @given(st.lists(st.tuples(st.integers(0, 5), st.integers(0, 5)), min_size=2, max_size=20))
 def test_the_correlation_of_few_values(pairs):
     first, second = np.array(pairs).T
-    found = spearman(first, second)
+    coefficient = spearman(first, second)
     if np.ptp(first) and np.ptp(second):
-        assert found == pytest.approx(stats.spearmanr(first, second).statistic, abs=1e-12)
-        assert spearman(second, first) == pytest.approx(found, abs=1e-14)
-        assert spearman(first, -second) == pytest.approx(-found, abs=1e-14)
+        assert coefficient == pytest.approx(stats.spearmanr(first, second).statistic, abs=1e-12)
+        assert spearman(second, first) == pytest.approx(coefficient, abs=1e-14)
+        assert spearman(first, -second) == pytest.approx(-coefficient, abs=1e-14)
     else:
-        assert math.isnan(found)
+        assert math.isnan(coefficient)
 
 
 def test_only_the_order_counts():
@@ -77,9 +77,9 @@ def test_eleven_million_values_take_seconds():
     first = generator.standard_normal(11_000_000).astype(np.float32)
     second = first + generator.standard_normal(11_000_000).astype(np.float32)
     begun = time.process_time()
-    found = spearman(first, second)
+    coefficient = spearman(first, second)
     assert time.process_time() - begun < 20
-    assert found == pytest.approx(6 / math.pi * math.asin(math.sqrt(0.5) / 2), abs=0.002)  # of a normal pair
+    assert coefficient == pytest.approx(6 / math.pi * math.asin(math.sqrt(0.5) / 2), abs=0.002)  # of a normal pair
 
 
 @pytest.mark.parametrize(("first", "second"), [([], []), ([1], [2]), ([1, 1, 1], [1, 2, 3]), ([1, 2], [5, 5])])

@@ -39,8 +39,9 @@ def differences(mean, sd, n):
 
 
 def test_all_lists_the_public_names():
-    own = {name for name, value in vars(statistics).items() if getattr(value, "__module__", "") == statistics.__name__}
-    assert {name for name in own if not name.startswith("_")} == set(statistics.__all__)
+    home = statistics.__name__
+    defined = {name for name, value in vars(statistics).items() if getattr(value, "__module__", "") == home}
+    assert {name for name in defined if not name.startswith("_")} == set(statistics.__all__)
 
 
 # --- one sample
@@ -250,16 +251,16 @@ def nct_seeds(level, ratio):
 def test_seeds_are_the_noncentral_ts(sd):
     comparison = differences(-0.003, sd, 8)
     low, high = sd_interval(sd, 8)
-    found = seeds_needed(comparison, "not inferior", DELTA)
-    assert found == SeedRange(nct_seeds(0.90, DELTA / low), nct_seeds(0.90, DELTA / high), 1000)
-    found = seeds_needed(comparison, "direction", DELTA)
-    assert found == SeedRange(nct_seeds(0.95, 0.003 / low), nct_seeds(0.95, 0.003 / high), 1000)
+    needed = seeds_needed(comparison, "not inferior", DELTA)
+    assert needed == SeedRange(nct_seeds(0.90, DELTA / low), nct_seeds(0.90, DELTA / high), 1000)
+    needed = seeds_needed(comparison, "direction", DELTA)
+    assert needed == SeedRange(nct_seeds(0.95, 0.003 / low), nct_seeds(0.95, 0.003 / high), 1000)
 
 
 @pytest.mark.parametrize("sd", [0.003, 0.008])
 def test_seeds_for_equivalence_have_the_power(sd):
     rng, draws = np.random.default_rng(10), 20_000
-    found = seeds_needed(differences(0.004, sd, 8), "equivalent", DELTA)
+    needed = seeds_needed(differences(0.004, sd, 8), "equivalent", DELTA)
     true_sd = sd_interval(sd, 8).low
 
     def simulated(n):
@@ -267,9 +268,9 @@ def test_seeds_for_equivalence_have_the_power(sd):
         half = stats.t.ppf(0.95, n - 1) * samples.std(axis=1, ddof=1) / math.sqrt(n)
         return np.mean(np.abs(samples.mean(axis=1)) + half < DELTA)
 
-    assert simulated(found.low) > 0.8 - four_errors(0.8, draws)
-    assert simulated(found.low - 1) < 0.8 + four_errors(0.8, draws)
-    assert found.high > seeds_needed(differences(0.004, sd, 8), "not inferior", DELTA).high
+    assert simulated(needed.low) > 0.8 - four_errors(0.8, draws)
+    assert simulated(needed.low - 1) < 0.8 + four_errors(0.8, draws)
+    assert needed.high > seeds_needed(differences(0.004, sd, 8), "not inferior", DELTA).high
 
 
 def test_power_and_cap():

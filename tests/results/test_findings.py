@@ -19,13 +19,13 @@ def comparison(mean: float, sd: float, n: int = 8) -> Paired:
 
 
 def test_evidence_has_every_number() -> None:
-    found = comparison(0.0123, 0.02)
-    text = evidence(found, "AULC")
-    low, high = found.interval()
+    measured = comparison(0.0123, 0.02)
+    text = evidence(measured, "AULC")
+    low, high = measured.interval()
     assert f"+0.0123 AULC (95 % interval {number(low, signed=True)} to {number(high, signed=True)}; 8 seeds" in text
-    assert f"paired t against 0 {p_value(found.p)}, sign-flip {p_value(found.sign_flip_p)}, the smallest" in text
+    assert f"paired t against 0 {p_value(measured.p)}, sign-flip {p_value(measured.sign_flip_p)}, the smallest" in text
     assert "the smallest possible being 0.0078" in text
-    assert f"d_z {found.d_z:.2f}, g {found.hedges_g:.2f})" in text
+    assert f"d_z {measured.d_z:.2f}, g {measured.hedges_g:.2f})" in text
 
 
 @pytest.mark.parametrize(

@@ -90,16 +90,16 @@ def test_what_torch_does_not_tell_is_a_fault(ask, monkeypatch):
     cuda = FakeCuda()
     monkeypatch.setattr(cuda, "memory_stats", fails)
     monkeypatch.setattr(cuda, "reset_peak_memory_stats", fails)
-    said = r"^torch's allocator on cuda:0 gives no numbers: CUDA error: unspecified$"
-    with pytest.raises(ReaderFault, match=said):
+    message = r"^torch's allocator on cuda:0 gives no numbers: CUDA error: unspecified$"
+    with pytest.raises(ReaderFault, match=message):
         getattr(TorchReader("cuda:0", cuda), ask)()
 
 
 def test_a_number_that_is_missing_is_a_fault_and_not_0(monkeypatch):
     cuda = FakeCuda()
     monkeypatch.setattr(cuda, "memory_stats", lambda _: {})
-    said = r"^torch's allocator on cuda:0 does not count allocated_bytes\.all\.current$"
-    with pytest.raises(ReaderFault, match=said):
+    message = r"^torch's allocator on cuda:0 does not count allocated_bytes\.all\.current$"
+    with pytest.raises(ReaderFault, match=message):
         TorchReader("cuda:0", cuda).read()
 
 
