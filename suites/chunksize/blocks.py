@@ -18,7 +18,8 @@ from fbench.machine import free_bytes
 from fbench.measure.conditions import Conditions
 from fbench.measure.medians import LEAST_FOR_INTERVAL, median_interval
 from fbench.measure.memory.growth import peak_growth
-from fbench.measure.timing import Pass, TimeMeter, meter, time_together, warm_up_passes
+from fbench.measure.timing import Pass, TimeMeter, meter, warm_up_passes
+from fbench.measure.together import time_together
 from fbench.units import format_bytes
 
 from . import plan, problem

@@ -11,7 +11,8 @@ from collections.abc import Mapping, Sequence
 
 from numpy.typing import ArrayLike
 
-from fbench.measure.statistics import Paired, Verdict, holm, paired, seeds_needed, verdict
+from fbench.measure.power import seeds_needed
+from fbench.measure.statistics import Paired, Verdict, holm, paired, verdict
 from fbench.results.findings import evidence, interval_ends, number, p_value
 
 from .questions import Question

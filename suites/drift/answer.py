@@ -6,7 +6,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from fbench.measure.statistics import Mean, Paired, mean_interval, paired, seeds_needed
+from fbench.measure.power import seeds_needed
+from fbench.measure.statistics import Mean, Paired, mean_interval, paired
 from fbench.results.findings import evidence, interval_ends, number, plus_minus
 
 from .floors import Floors, Settling, labels_share, of_layer, seed_means, settling

@@ -22,9 +22,9 @@ from fbench.measure.timing import (
     elapsed,
     measure,
     meter,
-    time_together,
     warm_up_passes,
 )
+from fbench.measure.together import time_together
 
 
 class Clock:
