@@ -52,7 +52,7 @@ class Images:
 
 @dataclass(frozen=True, eq=False)
 class Pool:
-    """What one seed may label, and what it is tested on.
+    """The candidates that one seed may label, and the images that it is tested on.
 
     Attributes:
         images: [n, c, h, w] float32.

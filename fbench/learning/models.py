@@ -19,7 +19,7 @@ __all__ = ["resnet18", "small", "thin_resnet18"]
 
 @model("small", "three 3×3 convolutions of 16, 32 and 16 channels, for 8×8 images", block=8)
 def small(replicas: int, channels: int, size: int, classes: int) -> nn.Module:
-    """The default: d = 16·classes in its last layer.
+    """The default network: d = 16·classes in its last layer.
 
     Example:
         >>> small(1, 1, 8, 10).classifier

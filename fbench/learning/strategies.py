@@ -294,7 +294,7 @@ def classifier_parameters(network: nn.Module) -> list[str]:
 
 
 def classifier_width(network: nn.Module) -> int:
-    """h, the features that enter the last linear layer.
+    """The number h of features that enter the last linear layer.
 
     Example:
         >>> from torch import nn

@@ -21,7 +21,7 @@ _SPREAD = 5.0
 
 @dataclass(frozen=True)
 class Outputs:
-    """What a network says of a pool.
+    """A network's outputs on a pool.
 
     Attributes:
         logits: [n, k].

@@ -31,7 +31,7 @@ LeakVerdict = Literal["leak", "no leak", "too short to tell"]
 
 @dataclass(frozen=True)
 class Leak:
-    """What the ends of rounds say.
+    """How memory held at the ends of rounds grows, and whether that is a leak.
 
     ``mean`` is the growth a round in bytes, ``growth`` its 95 % t interval, over ``rounds`` differences between one
     round's end and the next one's; nan where there are too few. ``material`` is the growth a round that counts.

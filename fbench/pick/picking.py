@@ -190,7 +190,7 @@ def pick_plan_lines(pick: Pick) -> list[str]:
 
 
 def pick_fitting_lines(pick: Pick) -> list[str]:
-    """Whether it fits, and what else would where it does not."""
+    """Lines that tell whether the selection fits each device, and where it does not, what would."""
     lines = []
     for device, plan in pick.plans.items():
         free = free_bytes(device)
@@ -278,7 +278,7 @@ def rows_of(chosen: Selection) -> list[Row]:
 
 
 def pick_sentences(pick: Pick, chosen: Selection, embedding: Embedding) -> list[str]:
-    """What to say of a selection: its worth, and how far rounding may have had a hand in it."""
+    """Sentences about a selection: how good it is, and how far rounding may have decided it."""
     from fbench.fisher.selection.greedy import TIE
 
     whose = "of the diagonals " if pick.method.engine == "diagonal" else ""

@@ -32,7 +32,7 @@ def interval_ends(low: float, high: float, *, signed: bool = False) -> str:
 
 
 def plus_minus(sample: Mean, *, signed: bool = False) -> str:
-    """``0.8497 ± 0.0164``: a mean and half its interval's width; the mean alone where there is no interval.
+    """A mean and half its interval's width, ``0.8497 ± 0.0164``; the mean alone where there is no interval.
 
     Example:
         >>> plus_minus(Mean(n=4, mean=0.8497, sd=0.01, low=0.8333, high=0.8661))
@@ -44,7 +44,7 @@ def plus_minus(sample: Mean, *, signed: bool = False) -> str:
 
 
 def p_value(p: float) -> str:
-    """``p = 0.031``, or ``p < 0.001``, or ``no p``.
+    """A p value as sentences carry it: ``p = 0.031``, ``p < 0.001``, or ``no p`` for nan.
 
     Example:
         >>> p_value(0.031), p_value(0.0001), p_value(math.nan)

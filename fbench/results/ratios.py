@@ -64,7 +64,7 @@ def factor(value: float) -> str:
 
 
 def with_interval(ratio: Ratio) -> str:
-    """``105 (98 to 112)``; the ratio alone where there is no interval, nothing where there is no ratio.
+    """A ratio with its interval, ``105 (98 to 112)``; alone where there is none, and nothing where there is no ratio.
 
     Example:
         >>> with_interval(Ratio(n=6, mean=105.2, low=98.1, high=112.0))

@@ -9,7 +9,7 @@ from fbench.results.ratios import Ratio
 
 
 def between(counts: Iterable[int]) -> str:
-    """``6``, or ``5 to 9`` where they differ.
+    """Counts as a text: ``6``, or ``5 to 9`` where they differ.
 
     Example:
         >>> between([6, 6]), between([5, 9])
@@ -20,7 +20,7 @@ def between(counts: Iterable[int]) -> str:
 
 
 def counted(counts: Iterable[int], noun: str) -> str:
-    """``6 sizes``, ``5 to 9 sizes`` where they differ, ``1 size``.
+    """Counts with their noun: ``6 sizes``, ``5 to 9 sizes`` where they differ, ``1 size``.
 
     Example:
         >>> counted([6], "size"), counted([5, 9], "size"), counted([1], "size")
@@ -31,7 +31,7 @@ def counted(counts: Iterable[int], noun: str) -> str:
 
 
 def listed(names: Sequence[str]) -> str:
-    """``fused``, ``fused and factored``, ``fused, factored and slow``.
+    """Names as a sentence lists them: ``fused``, ``fused and factored``, ``fused, factored and slow``.
 
     Example:
         >>> listed(["fused", "factored", "slow"])

@@ -21,7 +21,7 @@ _STATUS, _CLEAR = Path("/proc/self/status"), Path("/proc/self/clear_refs")
 
 @dataclass
 class Growth:
-    """``peak_bytes`` beyond what was held on entering; None inside the block, and where the system does not tell."""
+    """How much a block took: ``peak_bytes`` beyond what was held on entering it, None inside it and where unknown."""
 
     peak_bytes: int | None = None
 
