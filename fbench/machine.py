@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-_CGROUPS, _OWN = Path("/sys/fs/cgroup"), Path("/proc/self/cgroup")
+_CGROUPS, _MEMBERSHIP = Path("/sys/fs/cgroup"), Path("/proc/self/cgroup")
 _NAMES = {
     "": ("memory.max", "memory.current", "inactive_file"),
     "memory": ("memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file"),
@@ -37,7 +37,7 @@ def free_bytes(device: Any = "cpu") -> int | None:
 def _rooms() -> Iterator[int]:
     """What is left in each memory limit that this process stands under: its own control group's and those above."""
     try:
-        lines = _OWN.read_text(encoding="ascii").splitlines()
+        lines = _MEMBERSHIP.read_text(encoding="ascii").splitlines()
     except OSError:  # not Linux
         return
     for line in lines:

@@ -1,4 +1,4 @@
-"""Seconds, bytes, counts and shares: how they are printed and read, and which column carries which unit.
+"""Seconds, bytes, counts and shares: how they are printed and read.
 
 Bytes are printed in powers of 1,024 and named so (KiB, MiB, GiB): 2**30 bytes are one GiB and never a GB.
 A missing value (None or NaN) prints as nothing at all, never as 0.
@@ -15,13 +15,17 @@ from fbench.errors import UsageError
 _BINARY = ("B", "KiB", "MiB", "GiB", "TiB", "PiB")
 _SI = ((1e15, "P"), (1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"))
 _SECONDS = ((1.0, "s"), (1e-3, "ms"), (1e-6, "µs"), (1e-9, "ns"))
-_SUFFIXES = {"_s": "s", "_bytes": "bytes"}
 _SIZE = re.compile(r"(?P<number>[0-9]+(?:\.[0-9]+)?) ?(?P<unit>|B|[KMGT](?:i?B)?)", re.IGNORECASE | re.ASCII)
 _LARGEST_SIZE = 2**63 - 1
 
 
 def format_seconds(seconds: float | None) -> str:
-    """A duration to three significant digits: ``4.5 ms``, ``1.23 s``, ``2 min 03 s``, ``1 h 02 min``."""
+    """A duration to three significant digits: ``4.5 ms``, ``1.23 s``, ``2 min 03 s``, ``1 h 02 min``.
+
+    Example:
+        >>> format_seconds(0.0045), format_seconds(123)
+        ('4.5 ms', '2 min 03 s')
+    """
     if seconds is None or math.isnan(seconds):
         return ""
     if seconds < 0:
@@ -47,7 +51,12 @@ def _minutes(seconds: float) -> str:
 
 
 def format_bytes(size: float | None) -> str:
-    """A size in bytes, in powers of 1,024, to three significant digits: ``512 B``, ``1.5 GiB``."""
+    """A size in bytes, in powers of 1,024, to three significant digits: ``512 B``, ``1.5 GiB``.
+
+    Example:
+        >>> format_bytes(512), format_bytes(1.5 * 2**30)
+        ('512 B', '1.5 GiB')
+    """
     if size is None or math.isnan(size):
         return ""
     if size < 0:
@@ -66,6 +75,10 @@ def parse_bytes(text: str) -> int:
 
     Raises:
         UsageError: the text is no such size, is less than one byte, or is 2**63 bytes or more.
+
+    Example:
+        >>> parse_bytes("8GiB"), parse_bytes("8GB")
+        (8589934592, 8000000000)
     """
     match = _SIZE.fullmatch(text.strip(" "))
     if match is None:
@@ -82,12 +95,22 @@ def parse_bytes(text: str) -> int:
 
 
 def format_count(count: int | None) -> str:
-    """A whole number with thousands apart: ``701,456``."""
+    """A whole number with thousands apart: ``701,456``.
+
+    Example:
+        >>> format_count(701_456)
+        '701,456'
+    """
     return "" if count is None else f"{count:,}"
 
 
 def format_si(value: float | None, unit: str = "") -> str:
-    """A quantity in powers of 1,000, to three significant digits: ``790 TFLOP/s``. Not for bytes."""
+    """A quantity in powers of 1,000, to three significant digits: ``790 TFLOP/s``. Not for bytes.
+
+    Example:
+        >>> format_si(7.9e14, "FLOP/s")
+        '790 TFLOP/s'
+    """
     if value is None or math.isnan(value):
         return ""
     rounded = float(f"{value:.3g}")
@@ -98,28 +121,16 @@ def format_si(value: float | None, unit: str = "") -> str:
 
 
 def format_percent(share: float | None, *, signed: bool = False) -> str:
-    """A share (1.0 is the whole) in percent, to three significant digits: ``0.2 %``; ``+3.1 %`` if signed."""
+    """A share (1.0 is the whole) in percent, to three significant digits: ``0.2 %``; ``+3.1 %`` if signed.
+
+    Example:
+        >>> format_percent(0.002), format_percent(0.031, signed=True)
+        ('0.2 %', '+3.1 %')
+    """
     if share is None or math.isnan(share):
         return ""
     sign = "+" if signed and share > 0 else ""
     return f"{sign}{_digits(100 * share)} %"
-
-
-def unit_of(column: str) -> str:
-    """The unit that a column's suffix says: ``s`` for ``time_s``, ``bytes`` for ``peak_bytes``, else none."""
-    return next((unit for suffix, unit in _SUFFIXES.items() if column.endswith(suffix)), "")
-
-
-def format_value(column: str, value: float | None) -> str:
-    """A column's number as its suffix says; whole numbers get thousands, others four significant digits."""
-    if value is None or math.isnan(value):
-        return ""
-    unit = unit_of(column)
-    if unit == "s":
-        return format_seconds(value)
-    if unit == "bytes":
-        return format_bytes(value)
-    return format_count(value) if isinstance(value, int) else f"{value:.4g}"
 
 
 def _digits(value: float, digits: int = 3) -> str:

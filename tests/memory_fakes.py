@@ -1,15 +1,41 @@
 """Readers for the sampler's process, to which only what a module names can go; and a torch.cuda that keeps accounts."""
 
 import os
+import signal
 import sys
 import time
 
 from fbench.measure.memory import server
-from fbench.measure.memory.readers import ReaderFault, ScriptedReader
+from fbench.measure.memory.readers import ReaderFault
 from fbench.measure.memory.sampler import Sampler
 
 MIB = 1 << 20
 HEAVY = {"torch", "numpy", "pandas", "scipy", "matplotlib", "typer", "rich", "multiprocessing"}
+
+
+class ScriptedReader:
+    """Does what a script says, a step a reading; the last one repeats.
+
+    A step is a dictionary of bytes by quantity, the text of a fault, or "die", which kills the process that reads.
+    """
+
+    least_period_s = 0.0
+
+    def __init__(self, steps, source="scripted", scope="process"):
+        self.source, self.scope = source, scope
+        self._steps, self._at = list(steps), 0
+
+    def read(self):
+        step = self._steps[self._at]
+        self._at = min(self._at + 1, len(self._steps) - 1)
+        if step == "die":
+            os.kill(os.getpid(), signal.SIGKILL)
+        if isinstance(step, str):
+            raise ReaderFault(step)
+        return step
+
+    def close(self):
+        pass
 
 
 class Odd(ScriptedReader):

@@ -15,10 +15,10 @@ GIB = 2**30
 def cgroup(monkeypatch, tmp_path):
     """Puts this process under made-up control groups."""
     monkeypatch.setattr(machine, "_CGROUPS", tmp_path / "sys")
-    monkeypatch.setattr(machine, "_OWN", tmp_path / "own")
+    monkeypatch.setattr(machine, "_MEMBERSHIP", tmp_path / "own")
 
-    def put(own, **groups):
-        (tmp_path / "own").write_text(own)
+    def put(group, **groups):
+        (tmp_path / "own").write_text(group)
         for path, (limit, used, spare) in groups.items():
             folder = tmp_path / "sys" / path.replace("__", "/").rstrip("/")
             folder.mkdir(parents=True, exist_ok=True)
@@ -43,12 +43,12 @@ def test_without_a_limit_it_is_what_the_system_has(available, cgroup):
 
 
 def test_not_on_linux(available, monkeypatch, tmp_path):
-    monkeypatch.setattr(machine, "_OWN", tmp_path / "none")
+    monkeypatch.setattr(machine, "_MEMBERSHIP", tmp_path / "none")
     assert machine.free_bytes() == 8 * GIB
 
 
 @pytest.mark.parametrize(
-    ("own", "groups", "free"),
+    ("group", "groups", "free"),
     [
         ("0::/mine\n", {"mine": (4 * GIB, GIB, 0)}, 3 * GIB),
         ("0::/mine\n", {"mine": (4 * GIB, 3 * GIB, 2 * GIB)}, 3 * GIB),
@@ -61,8 +61,8 @@ def test_not_on_linux(available, monkeypatch, tmp_path):
     ],
     ids=["limit", "pages to give back", "beyond it", "one above", "at the top", "version 1", "generous", "unreadable"],
 )
-def test_the_nearest_limit_counts(available, cgroup, own, groups, free):
-    cgroup(own, **groups)
+def test_the_nearest_limit_counts(available, cgroup, group, groups, free):
+    cgroup(group, **groups)
     assert machine.free_bytes("cpu") == free
 
 

@@ -149,28 +149,3 @@ def test_si(value, unit, text):
 )
 def test_percent(share, signed, text):
     assert units.format_percent(share, signed=signed) == text
-
-
-def test_a_columns_suffix_is_its_unit():
-    assert [units.unit_of(c) for c in ("time_s", "peak_bytes", "labels", "gpus", "loss")] == [
-        "s",
-        "bytes",
-        "",
-        "",
-        "",
-    ]
-
-
-@pytest.mark.parametrize(
-    ("column", "value", "text"),
-    [
-        ("time_s", 0.0045, "4.5 ms"),
-        ("peak_bytes", 2**30, "1 GiB"),
-        ("candidates", 50_000, "50,000"),
-        ("accuracy", 0.912345, "0.9123"),
-        ("peak_bytes", None, ""),
-        ("accuracy", math.nan, ""),
-    ],
-)
-def test_a_column_prints_in_its_unit(column, value, text):
-    assert units.format_value(column, value) == text

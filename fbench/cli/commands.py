@@ -93,10 +93,10 @@ def pick(features: str, **typed: Any) -> int:
     asked = picking.read_pick(Path(features), typed, parse_devices(typed["device"], typed["gpus"] or None))
     for note in asked.pool.notes:
         show_warning(note)
-    for line in picking.plan_lines(asked):
+    for line in picking.pick_plan_lines(asked):
         out.print(line, markup=False)
     if typed["dry_run"]:
-        for line in [*picking.fitting_lines(asked), "Nothing was picked."]:
+        for line in [*picking.pick_fitting_lines(asked), "Nothing was picked."]:
             out.print(line, markup=False)
         return 0
     if threads:
@@ -104,7 +104,7 @@ def pick(features: str, **typed: Any) -> int:
 
         torch.set_num_threads(threads)
     with PickProgress() as progress:
-        done = picking.conduct(asked, progress.took)
+        done = picking.run_pick(asked, progress.took)
     for sentence in done.sentences:
         out.print(sentence, markup=False)
     return 0

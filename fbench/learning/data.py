@@ -26,7 +26,7 @@ TEST_SHARE = 0.2
 
 CIFAR10_MEAN = (0.4914, 0.4822, 0.4465)
 CIFAR10_STD = (0.2470, 0.2435, 0.2616)
-"""Of red, green and blue in the 50,000 training images, 0 to 1; constants, so that no subset moves them."""
+"""Means and deviations of red, green and blue in the 50,000 training images, 0 to 1; no subset moves them."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,7 +52,7 @@ class Images:
 
 @dataclass(frozen=True, eq=False)
 class Pool:
-    """What one seed may label, and what it is tested on.
+    """The candidates that one seed may label, and the images that it is tested on.
 
     Attributes:
         images: [n, c, h, w] float32.
@@ -91,6 +91,11 @@ def split(images: Images, seed: int, *, pool_size: int | None = None, test_size:
 
     Raises:
         InputError: a size below 1, or above what there is.
+
+    Example:
+        >>> pool = split(digits(None, download=False), seed=0, pool_size=100)
+        >>> pool.images.shape, pool.test_images.shape
+        (torch.Size([100, 1, 8, 8]), torch.Size([359, 1, 8, 8]))
     """
     import torch
 
@@ -145,7 +150,13 @@ def _rows(values: Tensor, ids: Tensor) -> Tensor:
 
 @dataset("digits", "1,797 handwritten digits of 8×8 pixels, embedded in scikit-learn", in_folder=False)
 def digits(folder: Path | None, download: bool) -> Images:
-    """scikit-learn's digits, values 0 to 16 divided by 16; no fixed test set. Both arguments are ignored."""
+    """scikit-learn's digits, values 0 to 16 divided by 16; no fixed test set. Both arguments are ignored.
+
+    Example:
+        >>> images = digits(None, download=False)
+        >>> images.images.shape, images.classes
+        (torch.Size([1797, 1, 8, 8]), 10)
+    """
     import torch
     from sklearn.datasets import load_digits
 
@@ -201,10 +212,10 @@ def _check_files(source: Any, folder: Path) -> None:
                 f"{source.base_folder}, or add --download"
             )
         with path.open("rb") as file:
-            found = hashlib.file_digest(file, "md5").hexdigest()
-        if found != checksum:
+            actual = hashlib.file_digest(file, "md5").hexdigest()
+        if actual != checksum:
             raise DataError(
-                f"cifar10: {path} is corrupt: its MD5 checksum is {found}, not {checksum} as published; "
+                f"cifar10: {path} is corrupt: its MD5 checksum is {actual}, not {checksum} as published; "
                 "delete it and run again with --download"
             )
 

@@ -18,7 +18,8 @@ from fbench.fisher.gradients.diagonal import fisher_diagonals
 from fbench.learning import seeds
 from fbench.measure.timing import elapsed
 
-Diagonal = dict[str, Tensor]
+FisherDiagonal = dict[str, Tensor]
+"""The diagonal of the Fisher information, by parameter and in its shape."""
 
 
 def two_draws(population: Tensor, n: int, size: int, seed: int, pair: int = 0) -> tuple[Tensor, Tensor]:
@@ -34,6 +35,11 @@ def two_draws(population: Tensor, n: int, size: int, seed: int, pair: int = 0) -
         size: of both draws together; all of the population where that has fewer.
         seed: of the run.
         pair: numbers independent pairs of draws.
+
+    Example:
+        >>> first, second = two_draws(torch.arange(100), n=100, size=9, seed=0)
+        >>> len(first), len(second), set(first.tolist()) & set(second.tolist())
+        (5, 4, set())
     """
     order = torch.randperm(n, generator=seeds.generator("strategy", seed, 0, pair))  # rounds of choosing begin at 1
     rank = torch.empty_like(order)
@@ -65,25 +71,25 @@ class FisherDraws:
         self.seconds, self.used = 0.0, False
 
     @cached_property
-    def _running(self) -> tuple[list[Diagonal], list[Diagonal]]:
+    def _running(self) -> tuple[list[FisherDiagonal], list[FisherDiagonal]]:
         """For both draws, the diagonal of the first 0, 1, … parts between the cuts."""
         parts = [[draw[a:b] for a, b in itertools.pairwise(self._ends(draw))] for draw in self._draws]
-        at = [positions.to(self._images.device) for own in parts for positions in own]
+        at = [positions.to(self._images.device) for of_draw in parts for positions in of_draw]
         with elapsed(str(self._images.device)) as spent:
-            found = fisher_diagonals(self._network, [self._images[positions] for positions in at])
+            diagonals = fisher_diagonals(self._network, [self._images[positions] for positions in at])
         self.seconds = spent.seconds
         split = len(parts[0])
-        return _running_means(parts[0], found[:split]), _running_means(parts[1], found[split:])
+        return _running_means(parts[0], diagonals[:split]), _running_means(parts[1], diagonals[split:])
 
     def _ends(self, draw: Tensor) -> list[int]:
         return [*self._cuts, len(draw)] if len(draw) > self._cuts[-1] else self._cuts
 
-    def pair(self, size: int) -> tuple[Diagonal, Diagonal]:
+    def pair(self, size: int) -> tuple[FisherDiagonal, FisherDiagonal]:
         """The diagonals of the first ``size`` images of either draw; a cut, or the second draw's size."""
         number = self._cuts.index(size) - 1
         return self._running[0][number], self._running[1][number]
 
-    def whole(self) -> Diagonal:
+    def whole(self) -> FisherDiagonal:
         """The diagonal of both draws together."""
         self.used = True
         first, second = self._running
@@ -93,15 +99,15 @@ class FisherDraws:
         return _mean(first[-1], sizes[0], second[-1], sizes[1])
 
 
-def _running_means(parts: Sequence[Tensor], diagonals: Sequence[Diagonal]) -> list[Diagonal]:
-    found: list[Diagonal] = []
+def _running_means(parts: Sequence[Tensor], diagonals: Sequence[FisherDiagonal]) -> list[FisherDiagonal]:
+    means: list[FisherDiagonal] = []
     size = 0
     for positions, diagonal in zip(parts, diagonals, strict=True):
-        found.append(_mean(found[-1], size, diagonal, len(positions)) if found else diagonal)
+        means.append(_mean(means[-1], size, diagonal, len(positions)) if means else diagonal)
         size += len(positions)
-    return found
+    return means
 
 
-def _mean(first: Diagonal, m: int, second: Diagonal, n: int) -> Diagonal:
-    """Of m and n samples."""
+def _mean(first: FisherDiagonal, m: int, second: FisherDiagonal, n: int) -> FisherDiagonal:
+    """The mean diagonal of m and n samples together."""
     return {name: value.mul(m / (m + n)).add_(second[name], alpha=n / (m + n)) for name, value in first.items()}

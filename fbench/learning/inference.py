@@ -24,6 +24,10 @@ def classifier_name(network: nn.Module) -> str:
 
     Raises:
         InputError: there is none.
+
+    Example:
+        >>> classifier_name(nn.Sequential(nn.Flatten(), nn.Linear(4, 3), nn.ReLU(), nn.Linear(3, 2)))
+        '3'
     """
     names: list[str] = [name for name, module in network.named_modules() if isinstance(module, nn.Linear)]
     if not names:
@@ -38,6 +42,11 @@ def predict(network: nn.Module, images: Tensor, batch_size: int = BATCH) -> Tens
 
     Raises:
         InputError: a batch size below 1.
+
+    Example:
+        >>> network = nn.Sequential(nn.Flatten(), nn.Linear(4, 3))
+        >>> predict(network, torch.zeros(5, 1, 2, 2)).shape
+        torch.Size([5, 3])
     """
     if batch_size < 1:
         raise InputError(f"batch size is {batch_size}; it must be at least 1")
@@ -59,6 +68,12 @@ def logits_and_features(
 
     Raises:
         InputError: no such layer, or one that is not entered once by [n, h].
+
+    Example:
+        >>> network = nn.Sequential(nn.Flatten(), nn.Linear(4, 3))
+        >>> logits, features = logits_and_features(network, torch.ones(5, 1, 2, 2))
+        >>> logits.shape, features.shape
+        (torch.Size([5, 3]), torch.Size([5, 4]))
     """
     name = classifier if classifier is not None else classifier_name(network)
     layer = dict(network.named_modules()).get(name)
@@ -70,7 +85,7 @@ def logits_and_features(
         logits = predict(network, images, batch_size)
     finally:
         handle.remove()
-    if any(each.dim() != 2 for each in captured) or sum(map(len, captured)) != len(images):
+    if any(features.dim() != 2 for features in captured) or sum(map(len, captured)) != len(images):
         raise InputError(
             f"classifier {name!r} is not entered once by features [n, h]; name the nn.Linear layer that is"
         )
@@ -82,6 +97,12 @@ def evaluate(network: nn.Module, images: Tensor, targets: Tensor) -> tuple[float
 
     Raises:
         InputError: no images.
+
+    Example:
+        >>> network = nn.Sequential(nn.Flatten(), nn.PReLU())  # zeros in, zeros out
+        >>> accuracy, nll = evaluate(network, torch.zeros(4, 1, 1, 2), torch.tensor([0, 0, 0, 1]))
+        >>> accuracy, round(nll, 3)
+        (0.75, 0.693)
     """
     if len(images) < 1:
         raise InputError("there are no test images; accuracy needs at least 1")

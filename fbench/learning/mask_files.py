@@ -27,32 +27,49 @@ from fbench.harness.contract import Row
 
 csv.field_size_limit(2**31 - 1)  # a large layer's bits are more than Python's csv takes by itself
 
-_OWN = ("layer", "shape", "kept", "always", "bits")
+_LAYER_COLUMNS = ("layer", "shape", "kept", "always", "bits")
 
 
 def mask_rows(mask: Mask) -> Iterator[Row]:
-    """A row a layer: ``layer``, ``shape``, ``kept``, ``always`` (kept whole by decree) and ``bits``."""
+    """A row a layer: ``layer``, ``shape``, ``kept``, ``always`` (kept whole by decree) and ``bits``.
+
+    Example:
+        >>> mask = Mask({"conv.weight": torch.tensor([[True, False]]), "fc.weight": torch.tensor([True])})
+        >>> [(row["layer"], row["shape"], row["kept"]) for row in mask_rows(mask)]
+        [('conv.weight', '1x2', 1), ('fc.weight', '1', 1)]
+    """
     for name, count in mask.counts().items():
         yield {
             "layer": name,
             "shape": "x".join(map(str, mask[name].shape)),
             "kept": count,
             "always": name in mask.always,
-            "bits": pack(mask[name]),
+            "bits": pack_bits(mask[name]),
         }
 
 
-def pack(layer: Tensor) -> str:
-    """A bool tensor's entries as text."""
+def pack_bits(layer: Tensor) -> str:
+    """A bool tensor's entries as text: one bit each, compressed, in base64.
+
+    Example:
+        >>> text = pack_bits(torch.tensor([True, False, True]))
+        >>> unpack_bits(text, (3,)).tolist()
+        [True, False, True]
+    """
     bits = np.packbits(layer.flatten().cpu().numpy())
     return base64.b64encode(zlib.compress(bits.tobytes())).decode("ascii")
 
 
-def unpack(text: str, shape: tuple[int, ...]) -> Tensor:
-    """The bool tensor that ``pack`` was given.
+def unpack_bits(text: str, shape: tuple[int, ...]) -> Tensor:
+    """The bool tensor of this shape whose entries ``pack_bits`` wrote.
 
     Raises:
-        ValueError: the text is no such thing.
+        ValueError: the text is not base64, or holds another number of entries.
+
+    Example:
+        >>> text = pack_bits(torch.tensor([[True], [False]]))
+        >>> unpack_bits(text, (2, 1)).tolist()
+        [[True], [False]]
     """
     size = math.prod(shape)
     data = np.frombuffer(zlib.decompress(base64.b64decode(text, validate=True)), np.uint8)
@@ -62,7 +79,12 @@ def unpack(text: str, shape: tuple[int, ...]) -> Tensor:
 
 
 class MaskKey(NamedTuple):
-    """Whose mask: the columns of its rows."""
+    """What a mask was made from: the network (strategy, seed, round) and the rule, as columns of its rows.
+
+    Example:
+        >>> MaskKey("bait+fish", 0, 2, 1024, "global", "free", 0.05)
+        MaskKey(strategy='bait+fish', seed=0, round=2, samples=1024, rule='global', classifier='free', fraction=0.05)
+    """
 
     strategy: str
     seed: int
@@ -73,7 +95,7 @@ class MaskKey(NamedTuple):
     fraction: float
 
 
-_KINDS = get_type_hints(MaskKey)
+_KEY_TYPES = get_type_hints(MaskKey)
 
 
 def load_masks(path: str | Path) -> dict[MaskKey, Mask]:
@@ -84,6 +106,18 @@ def load_masks(path: str | Path) -> dict[MaskKey, Mask]:
 
     Raises:
         DataError: no such file, other columns, or a damaged row; naming the line.
+
+    Example:
+        >>> import tempfile
+        >>> import pandas
+        >>> mask = Mask({"fc.weight": torch.tensor([[True, False]])})
+        >>> key = MaskKey("bait+fish", 0, 2, 1024, "global", "free", 0.5)
+        >>> rows = [{**key._asdict(), **row, "always": "false"} for row in mask_rows(mask)]
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     pandas.DataFrame(rows).to_csv(Path(folder) / "masks.csv", index=False)
+        ...     masks = load_masks(folder)
+        >>> masks[key].size
+        1
     """
     path = Path(path)
     path = path / "masks.csv" if path.is_dir() else path
@@ -91,24 +125,24 @@ def load_masks(path: str | Path) -> dict[MaskKey, Mask]:
     always: dict[MaskKey, list[str]] = {}
     for line, row in _rows(path):
         try:
-            key = MaskKey(*(kind(row[name]) for name, kind in _KINDS.items()))
+            key = MaskKey(*(convert(row[name]) for name, convert in _KEY_TYPES.items()))
             layer = _layer(row)
         except (ValueError, zlib.error) as error:
             raise DataError(f"{path}, line {line}: the mask of {row['layer']!r} is damaged: {error}") from error
         layers.setdefault(key, {})[row["layer"]] = layer
         always.setdefault(key, []).extend([row["layer"]] if row["always"] == "true" else [])
     whole = next(iter(layers.values()), {}).keys()
-    for key, own in layers.items():
-        if own.keys() != whole:
+    for key, of_mask in layers.items():
+        if of_mask.keys() != whole:
             raise DataError(
-                f"{path}: the mask of {key} has {len(own)} layers, not {len(whole)} as the first: was it cut?"
+                f"{path}: the mask of {key} has {len(of_mask)} layers, not {len(whole)} as the first: was it cut?"
             )
-    return {key: Mask(own, always[key]) for key, own in layers.items()}
+    return {key: Mask(of_mask, always[key]) for key, of_mask in layers.items()}
 
 
 def _layer(row: Mapping[str, str]) -> Tensor:
     """A row's bits, held to what else the row says of them."""
-    layer = unpack(row["bits"], tuple(int(side) for side in row["shape"].split("x") if side))
+    layer = unpack_bits(row["bits"], tuple(int(side) for side in row["shape"].split("x") if side))
     if int(layer.sum()) != int(row["kept"]):
         raise ValueError(f"its bits keep {int(layer.sum()):,} weights, its column {row['kept']}")
     if row["always"] not in ("true", "false"):
@@ -120,7 +154,7 @@ def _rows(path: Path) -> Iterator[tuple[int, Mapping[str, str]]]:
     try:
         with path.open(newline="", encoding="utf-8") as file:
             reader = csv.DictReader(file)
-            missing = [name for name in (*_KINDS, *_OWN) if name not in (reader.fieldnames or ())]
+            missing = [name for name in (*_KEY_TYPES, *_LAYER_COLUMNS) if name not in (reader.fieldnames or ())]
             if missing:
                 raise DataError(f"{path} has no column {missing[0]!r}: give the masks.csv of a run of fbench")
             for row in reader:

@@ -22,19 +22,31 @@ from fbench.errors import InputError
 
 __all__ = ["GroupedLinear", "ResNet18", "ResidualBlock", "SmallNet", "replica", "stack"]
 
-State = Mapping[str, Tensor]
+StateDict = Mapping[str, Tensor]
+"""A network's parameters and buffers by name, as ``state_dict`` gives them."""
 
 
-def stack(states: Sequence[State]) -> dict[str, Tensor]:
-    """The state of S replicas from S states. Of scalars (batch norm's step count) the first is kept."""
+def stack(states: Sequence[StateDict]) -> dict[str, Tensor]:
+    """The state of S replicas, concatenated from S states. Of scalars (batch norm's step count) the first is kept.
+
+    Example:
+        >>> stack([{"weight": torch.zeros(1, 2)}, {"weight": torch.ones(1, 2)}])["weight"].tolist()
+        [[0.0, 0.0], [1.0, 1.0]]
+    """
     first = states[0]
     return {
         name: torch.cat([state[name] for state in states]) if value.dim() else value for name, value in first.items()
     }
 
 
-def replica(state: State, index: int, replicas: int) -> dict[str, Tensor]:
-    """The state of replica ``index`` out of ``replicas``, as views; the inverse of ``stack``."""
+def replica(state: StateDict, index: int, replicas: int) -> dict[str, Tensor]:
+    """The state of replica ``index`` out of ``replicas``, as views; the inverse of ``stack``.
+
+    Example:
+        >>> both = {"weight": torch.tensor([[0.0, 0.0], [1.0, 1.0]])}
+        >>> replica(both, 1, replicas=2)["weight"].tolist()
+        [[1.0, 1.0]]
+    """
     return {name: value.chunk(replicas)[index] if value.dim() else value for name, value in state.items()}
 
 

@@ -18,7 +18,7 @@ __all__ = ["Recipe"]
 
 @dataclass(frozen=True)
 class Recipe:
-    """Epochs, batches and rates.
+    """How a network is trained: epochs, batches and rates.
 
     The learning rate rises linearly to ``learning_rate`` over the first ``warmup`` of the steps, then falls
     along a cosine to 0. The optimiser is AdamW.

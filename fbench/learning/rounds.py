@@ -19,7 +19,7 @@ from fbench.harness.registry import Model, Strategy
 from fbench.learning import seeds as streams
 from fbench.learning.data import Pool
 from fbench.learning.inference import evaluate
-from fbench.learning.strategies import Acquisition, Proposal, State, check_proposal
+from fbench.learning.strategies import Acquisition, LearnerState, Proposal, check_proposal
 from fbench.learning.training import Recipe, train_block
 from fbench.measure.timing import elapsed
 
@@ -44,10 +44,11 @@ class Design:
 
 @dataclass(frozen=True)
 class Outcome:
-    """One seed after one round: ``bought`` are data-set indices in the order chosen, the start set in round 0.
+    """What was measured of one seed after one round.
 
-    ``train_s`` is the block's training time over its seeds, ``select_s`` the time to choose ``bought``, ``lent_s`` of
-    it that of a Fisher pass that somebody else had made.
+    ``bought`` are data-set indices in the order chosen, the start set in round 0. ``train_s`` is the block's training
+    time over its seeds, ``select_s`` the time to choose ``bought``, and ``lent_s`` the part of it that a Fisher pass
+    took which had been made before.
     """
 
     seed: int
@@ -61,13 +62,19 @@ class Outcome:
     lent_s: float = 0.0
 
     def row(self) -> dict[str, float | None]:
-        """What was measured, by column."""
+        """The columns of ``results`` that were measured."""
         names = ("labels", "accuracy", "nll", "train_s", "select_s")
         return {**{name: getattr(self, name) for name in names}, **self.facts}
 
 
 def batches_of(rows: Sequence[Mapping[str, Any]], seeds: Sequence[int]) -> list[list[list[int]]]:
-    """Committed ``selections`` rows as data-set indices by round, seed and position."""
+    """Committed ``selections`` rows as data-set indices by round, seed and position.
+
+    Example:
+        >>> rows = [{"seed": 7, "round": 0, "position": i, "index": index} for i, index in enumerate([30, 4])]
+        >>> batches_of(rows, seeds=[7])
+        [[[30, 4]]]
+    """
     rounds = max((row["round"] for row in rows), default=-1) + 1
     bought: list[list[list[int]]] = [[[] for _ in seeds] for _ in range(rounds)]
     for row in sorted(rows, key=lambda row: row["position"]):
@@ -76,7 +83,7 @@ def batches_of(rows: Sequence[Mapping[str, Any]], seeds: Sequence[int]) -> list[
 
 
 @dataclass(frozen=True)
-class Round:
+class PlayedRound:
     """A round of a block of seeds.
 
     Attributes:
@@ -86,20 +93,22 @@ class Round:
     """
 
     index: int
-    states: Sequence[State]
+    states: Sequence[LearnerState]
     outcomes: Sequence[Outcome] = ()
 
     def keys(self, strategy: str) -> list[Row]:
-        """What a row of each seed begins with."""
-        return [{"strategy": strategy, "seed": each.seed, "round": self.index} for each in self.outcomes]
+        """The columns that a row of each seed begins with: strategy, seed and round."""
+        return [{"strategy": strategy, "seed": outcome.seed, "round": self.index} for outcome in self.outcomes]
 
     def selections(self, strategy: str) -> list[Row]:
         """A row for every label bought, as ``batches_of`` reads them."""
         pairs = zip(self.keys(strategy), self.outcomes, strict=True)
-        return [{**key, "position": i, "index": at} for key, each in pairs for i, at in enumerate(each.bought)]
+        return [{**key, "position": i, "index": at} for key, outcome in pairs for i, at in enumerate(outcome.bought)]
 
 
-def play(design: Design, bought: Sequence[Sequence[Sequence[int]]] = (), *, first: bool = False) -> Iterator[Round]:
+def play_rounds(
+    design: Design, bought: Sequence[Sequence[Sequence[int]]] = (), *, first: bool = False
+) -> Iterator[PlayedRound]:
     """Every round that is still to come, after the last one that is done, which is trained once more.
 
     Args:
@@ -111,19 +120,20 @@ def play(design: Design, bought: Sequence[Sequence[Sequence[int]]] = (), *, firs
     done = len(bought)
     if done > design.rounds:
         return
-    states: Sequence[State] = ()
+    states: Sequence[LearnerState] = ()
     for index in sorted({0, done - 1} if first else {done - 1}) if done else ():
         states = _trained(design, _labelled(design, bought[: index + 1]), index)[0]
-        yield Round(index, states)
+        yield PlayedRound(index, states)
     for index in range(done, design.rounds + 1):
         chosen = _choose(design, states) if states else _start(design)
         before = [state.labelled for state in states] or _labelled(design, ())
         labelled = [torch.cat([old, new.positions.cpu()]) for old, (new, *_) in zip(before, chosen, strict=True)]
         states, train_s = _trained(design, labelled, index)
-        yield Round(index, states, [_outcome(design, i, states[i], train_s, chosen[i]) for i in range(len(states))])
+        outcomes = [_outcome(design, i, states[i], train_s, chosen[i]) for i in range(len(states))]
+        yield PlayedRound(index, states, outcomes)
 
 
-def retrained(design: Design, played: Round) -> list[State]:
+def retrained(design: Design, played: PlayedRound) -> list[LearnerState]:
     """The states of a round with networks of another batch order: the same labels and initial weights."""
     return _trained(design, [state.labelled for state in played.states], played.index, again=1)[0]
 
@@ -137,7 +147,7 @@ def _warm_up(model: Model, shape: tuple[int, ...], device: str) -> None:
 
 def _labelled(design: Design, bought: Sequence[Sequence[Sequence[int]]]) -> list[Tensor]:
     """Pool positions of what each seed has bought, data-set indices by round and seed."""
-    return [_positions(pool, [each[i] for each in bought]) for i, pool in enumerate(design.pools)]
+    return [_positions(pool, [of_round[i] for of_round in bought]) for i, pool in enumerate(design.pools)]
 
 
 def _positions(pool: Pool, rounds: Sequence[Sequence[int]]) -> Tensor:
@@ -155,7 +165,9 @@ def _start(design: Design) -> list[Chosen]:
     return chosen
 
 
-def _trained(design: Design, labelled: Sequence[Tensor], index: int, *, again: int = 0) -> tuple[list[State], float]:
+def _trained(
+    design: Design, labelled: Sequence[Tensor], index: int, *, again: int = 0
+) -> tuple[list[LearnerState], float]:
     """The states with a round's networks, and the seconds that one of them took."""
     device = design.acquisition.devices[0]
     at = [positions.to(pool.images.device) for positions, pool in zip(labelled, design.pools, strict=True)]
@@ -172,11 +184,11 @@ def _trained(design: Design, labelled: Sequence[Tensor], index: int, *, again: i
             again=again,
         )
     parts = zip(networks, design.pools, labelled, design.seeds, strict=True)
-    states = [State(net, pool, have, seed, index + 1, design.acquisition) for net, pool, have, seed in parts]
+    states = [LearnerState(net, pool, have, seed, index + 1, design.acquisition) for net, pool, have, seed in parts]
     return states, spent.seconds / len(design.seeds)
 
 
-def _choose(design: Design, states: Sequence[State]) -> list[Chosen]:
+def _choose(design: Design, states: Sequence[LearnerState]) -> list[Chosen]:
     """A batch for every seed; a Fisher pass that was made before, and is used here, is counted here."""
     chosen: list[Chosen] = []
     for state in states:
@@ -189,7 +201,7 @@ def _choose(design: Design, states: Sequence[State]) -> list[Chosen]:
     return chosen
 
 
-def _outcome(design: Design, i: int, state: State, train_s: float, chosen: Chosen) -> Outcome:
+def _outcome(design: Design, i: int, state: LearnerState, train_s: float, chosen: Chosen) -> Outcome:
     pool, (proposal, select_s, lent_s) = state.pool, chosen
     accuracy, nll = evaluate(state.network, pool.test_images, pool.test_targets)
     bought = pool.ids.cpu()[proposal.positions.cpu()].tolist()

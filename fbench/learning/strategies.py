@@ -1,6 +1,6 @@
 """Strategies: which B candidates to label next, given a network, its pool and what is labelled.
 
-A strategy is a function of a ``State`` and B that gives a ``Proposal``; register your own by
+A strategy is a function of a ``LearnerState`` and B that gives a ``Proposal``; register your own by
 ``@strategy(name, description)``, in a package's entry point or a ``--load`` file. Every BAIT arm runs in one dtype,
 with one λ, one oversampling and backward removals alike: arms differ in their embedding and in nothing else.
 """
@@ -54,15 +54,16 @@ class Acquisition:
 
 
 @dataclass(frozen=True)
-class State:
+class LearnerState:
     """What a strategy may look at.
 
     Attributes:
         network: trained on the labelled, in evaluation mode, on the pool's device.
         pool: n candidates; only the targets of ``labelled`` may be read.
         labelled: positions in the pool, in the order in which they were bought.
-        seed: of the arm; ``round`` the one whose labels are to be bought.
-        acquisition: settings of the BAIT arms.
+        seed: the arm's.
+        round: the round whose labels are to be bought.
+        acquisition: the settings that the BAIT arms share.
     """
 
     network: nn.Module
@@ -90,7 +91,7 @@ class State:
         return self.fisher_draws(0)
 
     def fisher_draws(self, pair: int) -> FisherDraws:
-        """The same on another pair of draws."""
+        """The network's Fisher diagonals on another pair of draws."""
         from fbench.learning.fisher_draws import FisherDraws, two_draws
 
         how, n = self.acquisition, len(self.pool.ids)
@@ -142,17 +143,17 @@ class Sizes:
 
     @property
     def counts(self) -> StepCounts:
-        """Forward picks and removals."""
+        """How many forward picks and removals a batch takes."""
         return StepCounts.of(self.batch, self.oversample, self.n - self.labels)
 
     def last_layer(self, method: str = "exact", number: int = 0, *, n: int = 0) -> SelectionPlan:
-        """On what a method of ``fisher.methods`` makes of the last layer, on n candidates if not all."""
+        """The plan of BAIT on the last layer by one of ``fisher.selection.methods``, on n candidates if not all."""
         way = EMBEDDING_METHODS[method]
         shape = way.shape(n or self.n, self.classes, self.features, number)
         return plan_selection(shape, dtype=self.dtype, method=way.engine, counts=self.counts)
 
     def mask(self) -> SelectionPlan:
-        """On a mask's dense embedding."""
+        """The plan of BAIT on a mask's dense embedding."""
         return plan_selection(Shape(self.n, self.classes - 1, self.masked), dtype=self.dtype, counts=self.counts)
 
 
@@ -164,12 +165,17 @@ COMPONENTS = 4
 
 
 def components_of(features: int) -> int:
-    """How many directions of h features ``bait-pca`` keeps: known before a run, so that its cost is."""
+    """How many directions of h features ``bait-pca`` keeps: known before a run, so that its cost is.
+
+    Example:
+        >>> components_of(512), components_of(10)
+        (128, 3)
+    """
     return -(-features // COMPONENTS)
 
 
 @strategy("random", "uniform draws from the unlabelled pool: the baseline", plan=lambda sizes: None)
-def random(state: State, batch_size: int) -> Proposal:
+def random(state: LearnerState, batch_size: int) -> Proposal:
     """B unlabelled positions, uniformly."""
     import torch
 
@@ -178,7 +184,7 @@ def random(state: State, batch_size: int) -> Proposal:
 
 
 @strategy("bait", "BAIT on the last layer's gradients (Ash et al. 2021)", plan=Sizes.last_layer)
-def bait(state: State, batch_size: int) -> Proposal:
+def bait(state: LearnerState, batch_size: int) -> Proposal:
     """BAIT, the embedding factored and never built."""
     return _select_last(state, batch_size)
 
@@ -188,8 +194,8 @@ def bait(state: State, batch_size: int) -> Proposal:
     "BAIT on the gradients of each candidate's two likeliest classes (Huseljic et al. 2024)",
     plan=lambda sizes: sizes.last_layer("top", 2),
 )
-def bait_top2(state: State, batch_size: int) -> Proposal:
-    """Less state a candidate; d, and with it the d×d matrices, stay."""
+def bait_top2(state: LearnerState, batch_size: int) -> Proposal:
+    """BAIT on two classes a candidate: it keeps less for each of them, while d and the d×d matrices stay."""
     return _select_last(state, batch_size, "top", 2)
 
 
@@ -198,8 +204,8 @@ def bait_top2(state: State, batch_size: int) -> Proposal:
     "BAIT on the likelihood of being right or wrong: d is the features' (Huseljic et al. 2024)",
     plan=lambda sizes: sizes.last_layer("binary"),
 )
-def bait_binary(state: State, batch_size: int) -> Proposal:
-    """One row a candidate, d = h: the cheapest that still sees the features' correlations."""
+def bait_binary(state: LearnerState, batch_size: int) -> Proposal:
+    """BAIT with one row a candidate and d = h: the cheapest that still sees the features' correlations."""
     return _select_last(state, batch_size, "binary")
 
 
@@ -208,8 +214,8 @@ def bait_binary(state: State, batch_size: int) -> Proposal:
     "BAIT with only the diagonals of F and M kept",
     plan=lambda sizes: sizes.last_layer("diagonal"),
 )
-def bait_diagonal(state: State, batch_size: int) -> Proposal:
-    """No d×d matrix at all: d may be anything."""
+def bait_diagonal(state: LearnerState, batch_size: int) -> Proposal:
+    """BAIT without a d×d matrix: d may be anything."""
     return _select_last(state, batch_size, "diagonal")
 
 
@@ -218,8 +224,8 @@ def bait_diagonal(state: State, batch_size: int) -> Proposal:
     f"BAIT on the features' leading principal directions, one in {COMPONENTS} of them",
     plan=lambda sizes: sizes.last_layer("pca", components_of(sizes.features)),
 )
-def bait_pca(state: State, batch_size: int) -> Proposal:
-    """All classes, fewer features: d falls with them, the d×d matrices with their square."""
+def bait_pca(state: LearnerState, batch_size: int) -> Proposal:
+    """BAIT on all classes and fewer features: d falls with them, the d×d matrices with their square."""
     return _select_last(state, batch_size, "pca", components_of(classifier_width(state.network)))
 
 
@@ -228,8 +234,8 @@ def bait_pca(state: State, batch_size: int) -> Proposal:
     f"BAIT on a random {SUBSAMPLE}·B of the unlabelled pool and the labelled, drawn anew every round",
     plan=lambda sizes: sizes.last_layer(n=min(sizes.n, sizes.labels + SUBSAMPLE * sizes.batch)),
 )
-def bait_subsample(state: State, batch_size: int) -> Proposal:
-    """Candidates and F of a smaller pool."""
+def bait_subsample(state: LearnerState, batch_size: int) -> Proposal:
+    """BAIT whose candidates and F are those of a random part of the pool."""
     import torch
 
     from fbench.fisher.selection.approximations import subsample
@@ -246,7 +252,7 @@ def bait_subsample(state: State, batch_size: int) -> Proposal:
     "BAIT on the weights with the largest Fisher information (FISH mask), the classifier kept",
     plan=Sizes.mask,
 )
-def bait_fish(state: State, batch_size: int) -> Proposal:
+def bait_fish(state: LearnerState, batch_size: int) -> Proposal:
     """BAIT on a FISH mask."""
     return _select_masked(state, batch_size, fish_mask(state))
 
@@ -256,7 +262,7 @@ def bait_fish(state: State, batch_size: int) -> Proposal:
     "BAIT on random weights, as many in every layer as the FISH mask keeps: its control",
     plan=Sizes.mask,
 )
-def bait_random_mask(state: State, batch_size: int) -> Proposal:
+def bait_random_mask(state: LearnerState, batch_size: int) -> Proposal:
     """BAIT on weights drawn at random with the FISH mask's own count in every layer."""
     from fbench.fisher.masks import random_mask
 
@@ -265,7 +271,7 @@ def bait_random_mask(state: State, batch_size: int) -> Proposal:
     return _select_masked(state, batch_size, control)
 
 
-def fish_mask(state: State) -> Mask:
+def fish_mask(state: LearnerState) -> Mask:
     """The FISH mask of the state's network: N random images of the pool, the classifier kept whole."""
     from fbench.fisher.masks import top_mask
 
@@ -274,7 +280,13 @@ def fish_mask(state: State) -> Mask:
 
 
 def classifier_parameters(network: nn.Module) -> list[str]:
-    """Names of the last linear layer's parameters."""
+    """Names of the last linear layer's parameters.
+
+    Example:
+        >>> from torch import nn
+        >>> classifier_parameters(nn.Sequential(nn.Linear(4, 3), nn.ReLU(), nn.Linear(3, 2)))
+        ['2.weight', '2.bias']
+    """
     from fbench.learning.inference import classifier_name
 
     layer = classifier_name(network)
@@ -282,23 +294,29 @@ def classifier_parameters(network: nn.Module) -> list[str]:
 
 
 def classifier_width(network: nn.Module) -> int:
-    """h, the features that enter the last linear layer."""
+    """The number h of features that enter the last linear layer.
+
+    Example:
+        >>> from torch import nn
+        >>> classifier_width(nn.Sequential(nn.Linear(4, 3), nn.ReLU(), nn.Linear(3, 2)))
+        3
+    """
     from fbench.learning.inference import classifier_name
 
     layer = cast("nn.Linear", network.get_submodule(classifier_name(network)))
     return layer.in_features
 
 
-def _select_masked(state: State, batch_size: int, mask: Mask) -> Proposal:
+def _select_masked(state: LearnerState, batch_size: int, mask: Mask) -> Proposal:
     from fbench.fisher.gradients.masked import masked_embedding
 
     return _select(state, batch_size, masked_embedding(state.network, state.pool.images, mask))
 
 
 def _select_last(
-    state: State, batch_size: int, method: str = "exact", number: int = 0, images: Tensor | None = None
+    state: LearnerState, batch_size: int, method: str = "exact", number: int = 0, images: Tensor | None = None
 ) -> Proposal:
-    """By a method of ``fisher.methods``; ``labelled`` are positions in ``images``, the pool's if not given."""
+    """BAIT by one of ``fisher.selection.methods``; ``labelled`` are positions in ``images``, by default the pool's."""
     from fbench.learning.inference import logits_and_features
 
     way = EMBEDDING_METHODS[method]
@@ -306,7 +324,7 @@ def _select_last(
     return _select(state, batch_size, way.make(logits, features, number), way.engine)
 
 
-def _select(state: State, batch_size: int, embedding: Embedding, method: str = "incremental") -> Proposal:
+def _select(state: LearnerState, batch_size: int, embedding: Embedding, method: str = "incremental") -> Proposal:
     import torch
 
     from fbench.fisher.selection.bait import bait_select
@@ -330,7 +348,7 @@ def _select(state: State, batch_size: int, embedding: Embedding, method: str = "
     return Proposal(chosen.indices, facts)
 
 
-def check_proposal(proposal: Proposal, state: State, batch_size: int) -> None:
+def check_proposal(proposal: Proposal, state: LearnerState, batch_size: int) -> None:
     """Hold a strategy to its promise: a ``Proposal`` of exactly B distinct unlabelled positions.
 
     Raises:

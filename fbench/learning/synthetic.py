@@ -21,7 +21,7 @@ _SPREAD = 5.0
 
 @dataclass(frozen=True)
 class Outputs:
-    """What a network says of a pool.
+    """A network's outputs on a pool.
 
     Attributes:
         logits: [n, k].
@@ -50,6 +50,11 @@ def synthetic_outputs(n: int, k: int, h: int, labelled: int, seed: int) -> Outpu
         h: features.
         labelled: how many of the candidates have their labels, drawn uniformly.
         seed: of all of it.
+
+    Example:
+        >>> outputs = synthetic_outputs(n=100, k=10, h=32, labelled=5, seed=0)
+        >>> outputs.logits.shape, outputs.features.shape, outputs.labelled.shape
+        (torch.Size([100, 10]), torch.Size([100, 32]), torch.Size([5]))
     """
     g = torch.Generator().manual_seed(seed)
     latent = min(_LATENT, max(2, h))

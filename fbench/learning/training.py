@@ -134,7 +134,7 @@ def _labelled_sets(
     """Images [S, n, c, h, w] and targets [S, n], checked."""
     if not 1 <= len(seeds) <= model.block:
         raise InputError(f"{len(seeds)} seeds for model {model.name!r}; one call trains 1 to {model.block}")
-    if len({tuple(each.shape) for each in images}) > 1:
+    if len({tuple(labelled.shape) for labelled in images}) > 1:
         raise InputError("the labelled sets of a block differ in shape; give every seed equally many labels")
     x = images if isinstance(images, Tensor) else torch.stack(list(images))
     y = targets if isinstance(targets, Tensor) else torch.stack(list(targets))

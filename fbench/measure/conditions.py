@@ -78,15 +78,15 @@ class Conditions:
 
     def _worst(self, worst: Callable[[list[int]], int], ask: Callable[[_Gpu], int | None]) -> int | None:
         """The worst value of the GPUs in use, which is not known without that of each."""
-        found = [ask(gpu) for gpu in self._gpus]
-        known = [value for value in found if value]  # no clock that runs, and no sensor that works, is at 0
-        return worst(known) if known and len(known) == len(found) else None
+        answers = [ask(gpu) for gpu in self._gpus]
+        known = [value for value in answers if value]  # no clock that runs, and no sensor that works, is at 0
+        return worst(known) if known and len(known) == len(answers) else None
 
     def _throttle(self) -> str | None:
         """What holds one GPU down is known even if another does not say; that nothing does is not."""
-        found = [gpu.throttle() for gpu in self._gpus]
-        names = dict.fromkeys(name for each in found for name in each or ())
-        return "+".join(names) if names or (found and None not in found) else None
+        reasons = [gpu.throttle() for gpu in self._gpus]
+        names = dict.fromkeys(name for of_gpu in reasons for name in of_gpu or ())
+        return "+".join(names) if names or (reasons and None not in reasons) else None
 
 
 @dataclass(frozen=True)
@@ -118,8 +118,8 @@ class _Gpu:
 def _gpus(ordinals: Sequence[int]) -> list[_Gpu]:
     """Each GPU as NVML has it; one that it does not have, or without NVML all, answers None to everything."""
     nvml = attempt(opened_nvml) if ordinals else None
-    found = [attempt(partial(_handle, nvml, ordinal)) for ordinal in ordinals]
-    return [_Gpu(None if handle is None else nvml, handle) for handle in found]
+    handles = [attempt(partial(_handle, nvml, ordinal)) for ordinal in ordinals]
+    return [_Gpu(None if handle is None else nvml, handle) for handle in handles]
 
 
 def _handle(nvml: ModuleType | None, ordinal: int) -> Any:

@@ -12,10 +12,11 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from scipy import special
 
 from fbench.errors import InputError, UnknownNameError
+from fbench.measure.arrays import ROUNDING, Floats
 from fbench.measure.statistics import Interval
 
 __all__ = [
@@ -24,15 +25,12 @@ __all__ = [
     "aulc",
     "checkpoints",
     "label_saving",
-    "mean_accuracy",
     "penalty_matrix",
 ]
 
-Floats = NDArray[np.float64]
 
 FLIPS = 1000  # sign-flipped copies of the data behind the penalty matrix's band
 RESAMPLES = 2000  # bootstrap samples of the seeds behind a label saving's interval
-ROUNDING = 1e-12  # as a share: less variance than this of the mean square, or less short of a target, is none
 
 
 @dataclass(frozen=True)
@@ -90,27 +88,15 @@ def aulc(labels: ArrayLike, accuracy: ArrayLike) -> Floats:
 
     Raises:
         InputError: for labels that do not rise, another shape, or values that are not finite.
+
+    Example:
+        >>> float(aulc([100, 200, 400], [0.5, 0.7, 0.8]))
+        0.7
     """
     at = _labels(labels)
     curve = _curves(accuracy, at.size, "the accuracy")
     trapezoids = np.diff(at) * (curve[..., 1:] + curve[..., :-1]) / 2
     return np.asarray(trapezoids.sum(axis=-1) / (at[-1] - at[0]))
-
-
-def mean_accuracy(accuracy: ArrayLike) -> Floats:
-    """Plain mean over the rounds, the starting set's included.
-
-    Args:
-        accuracy: [rounds] or [seeds, rounds].
-
-    Returns:
-        [] or [seeds].
-
-    Raises:
-        InputError: for another shape, or values that are not finite.
-    """
-    values = np.asarray(accuracy, dtype=np.float64)
-    return np.asarray(_curves(values, values.shape[-1] if values.ndim else 0, "the accuracy").mean(axis=-1))
 
 
 def checkpoints(labels: ArrayLike, reference: ArrayLike) -> tuple[int, ...]:
@@ -127,6 +113,10 @@ def checkpoints(labels: ArrayLike, reference: ArrayLike) -> tuple[int, ...]:
 
     Raises:
         InputError: for a checkpoint that falls between two rounds, and as ``aulc``.
+
+    Example:
+        >>> checkpoints([20, 40, 60, 80, 100], [0.4, 0.6, 0.7, 0.75, 0.8])
+        (1, 2)
     """
     at = _labels(labels)
     mean = _seed_mean(_curves(reference, at.size, "the reference"))
@@ -165,6 +155,11 @@ def penalty_matrix(
     Raises:
         UnknownNameError: when the reference is not among the arms.
         InputError: for fewer than two arms, arms of different shapes, and as ``checkpoints``.
+
+    Example:
+        >>> arms = {"bait": [[0.4, 0.7, 0.9], [0.4, 0.72, 0.9]], "random": [[0.4, 0.6, 0.9], [0.4, 0.61, 0.9]]}
+        >>> penalty_matrix([20, 40, 60], arms).matrix.tolist()
+        [[0.0, 1.0], [0.0, 0.0]]
     """
     curves = _arms(labels, accuracies)
     if reference not in accuracies:
@@ -210,6 +205,11 @@ def label_saving(
     Raises:
         InputError: for a target that is not positive, a level out of range, arms of different shapes, and as
             ``aulc``.
+
+    Example:
+        >>> saving = label_saving([20, 40, 60], [[0.4, 0.8, 0.9]], [[0.4, 0.6, 0.8]], target=0.8)
+        >>> saving.labels, saving.reference_labels, round(saving.saving, 3)
+        (40.0, 60.0, 0.333)
     """
     if not 0 < target < math.inf:
         raise InputError(f"target accuracy = {target:g} is out of range: give a positive one, such as 0.9")

@@ -77,6 +77,10 @@ def parse_devices(device: str, gpus: str | None = None, *, query: Callable[[], G
         DeviceError: a spelling that is not of the grammar, both options at once, CPU and GPU mixed, a GPU
             named twice, or a GPU that this process does not see.
         SweepError: an item of the list is empty.
+
+    Example:
+        >>> parse_devices("cpu,cpu")
+        ('cpu', 'cpu')
     """
     look = query or visible_gpus
     if gpus is not None:
@@ -137,11 +141,11 @@ def _ordinals(item: str, visible: Gpus) -> Iterator[int]:
 def _by_uuid(uuid: str, visible: Gpus) -> int:
     """The ordinal of the one GPU whose UUID begins so, whichever of GPU- and MIG- it is given with."""
     wanted = _bare(uuid)
-    found = [i for i in range(visible.count) if _bare(visible.uuid(i)).startswith(wanted)]
-    if len(found) != 1:
-        fault = f"begins the UUIDs of {len(found)} GPUs" if found else f"is none of the {_seen(visible)}"
+    matches = [i for i in range(visible.count) if _bare(visible.uuid(i)).startswith(wanted)]
+    if len(matches) != 1:
+        fault = f"begins the UUIDs of {len(matches)} GPUs" if matches else f"is none of the {_seen(visible)}"
         raise DeviceError(f"{uuid} {fault}; nvidia-smi -L lists the UUIDs in full")
-    return found[0]
+    return matches[0]
 
 
 def _bare(uuid: str) -> str:

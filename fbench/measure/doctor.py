@@ -60,14 +60,14 @@ def checks() -> list[Check]:
         "numba": _compiled_loops,
         "matplotlib": _figures,
     }
-    found = []
+    lines = []
     for name, look in subjects.items():
         try:
-            found.append(look())
+            lines.append(look())
         except Exception as error:  # what cannot be looked at must not hide the rest
             detail = f"could not be looked at: {type(error).__name__}: {error}"
-            found.append(Check(name, "warn", detail, "mend that, or do without this line"))
-    return found
+            lines.append(Check(name, "warn", detail, "mend that, or do without this line"))
+    return lines
 
 
 def _check(name: str, good: bool, detail: str, limit: str, remedy: str) -> Check:
@@ -105,8 +105,8 @@ def _gpus() -> Check:
 
 
 def _driver() -> Check:
-    found, driver, note = gpu_inventory()
-    detail = note or f"driver {driver or 'unknown'}, GPUs: {len(found)}"
+    gpus, driver, note = gpu_inventory()
+    detail = note or f"driver {driver or 'unknown'}, GPUs: {len(gpus)}"
     limit = "GPU memory is known from torch alone, GPU clocks not at all"
     return _check("nvml", note is None, detail, limit, "if there is a GPU, install its driver or pass it through")
 

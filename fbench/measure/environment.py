@@ -20,7 +20,7 @@ import fbench
 from fbench.measure import devices as cuda
 from fbench.measure.nvml import nvml_for_now
 
-T = TypeVar("T")
+_T = TypeVar("_T")
 
 PACKAGES = (
     "fbench",
@@ -105,23 +105,23 @@ def gpu_inventory(devices: Sequence[str] = ()) -> tuple[list[dict[str, Any]], st
     A GPU has ``name``, ``uuid``, ``memory_bytes`` and ``device``: the one of ``devices`` that it is, or None.
     They are matched by UUID; a CUDA device that NVML does not list (a MIG slice, say) is as torch sees it.
     """
-    found: list[dict[str, Any]] = []
+    gpus: list[dict[str, Any]] = []
     driver, note = None, None
     try:
         with nvml_for_now() as nvml:
             driver = attempt(nvml.nvmlSystemGetDriverVersion)
             for index in range(nvml.nvmlDeviceGetCount()):
-                found.append(_nvml_gpu(nvml, index))
-        note = None if found else "NVML shows no GPU"
+                gpus.append(_nvml_gpu(nvml, index))
+        note = None if gpus else "NVML shows no GPU"
     except Exception as error:  # no driver, no library, no permission, no pynvml: all are a note
         note = f"no NVML ({' '.join(str(error).split()) or type(error).__name__})"
-    for own in (_torch_gpu(name) for name in devices if name.startswith("cuda:")):
-        same = next((gpu for gpu in found if own["uuid"] and gpu["uuid"] == own["uuid"]), None)
+    for torch_gpu in (_torch_gpu(name) for name in devices if name.startswith("cuda:")):
+        same = next((gpu for gpu in gpus if torch_gpu["uuid"] and gpu["uuid"] == torch_gpu["uuid"]), None)
         if same is None:
-            found.append(own)
+            gpus.append(torch_gpu)
         else:
-            same["device"] = own["device"]
-    return found, driver, note
+            same["device"] = torch_gpu["device"]
+    return gpus, driver, note
 
 
 def _nvml_gpu(nvml: ModuleType, index: int) -> dict[str, Any]:
@@ -144,8 +144,13 @@ def _torch_gpu(device: str) -> dict[str, Any]:
     }
 
 
-def attempt(get: Callable[[], T]) -> T | None:
-    """What ``get`` gives, or None: a record of the machine is no reason to lose a run."""
+def attempt(get: Callable[[], _T]) -> _T | None:
+    """What ``get`` returns, or None where it raises: a record of the machine is no reason to lose a run.
+
+    Example:
+        >>> attempt(lambda: 6 // 2), attempt(lambda: 6 // 0)
+        (3, None)
+    """
     try:
         return get()
     except Exception:
@@ -170,14 +175,14 @@ def usable_cores() -> int | None:
 
 
 def physical_cores() -> int | None:
-    """Cores without hyper-threading."""
+    """The number of physical cores: hyper-threads of one core count once."""
     import psutil
 
     return psutil.cpu_count(logical=False)
 
 
 def memory_bytes() -> int:
-    """The machine's memory."""
+    """The machine's memory, in bytes."""
     import psutil
 
     return psutil.virtual_memory().total

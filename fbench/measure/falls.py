@@ -29,7 +29,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from fbench.errors import InputError
-from fbench.measure.ramps import CORRELATIONS, Fitted, Floats, Ramps, autoregressive, ramps, whitened
+from fbench.measure.arrays import ROUNDING, Floats
+from fbench.measure.ramps import CORRELATIONS, Fitted, Ramps, autoregressive, ramps, whitened
 from fbench.measure.statistics import Interval
 
 __all__ = ["LEAST_LAYERS", "LEAST_SIMULATIONS", "Fall", "fit_fall"]
@@ -41,7 +42,6 @@ LEAST_SIMULATIONS = 100
 """Simulations under which a 95 % point would rest on fewer than five of them."""
 
 _LEVEL = 0.95
-_ROUNDING = 1e-12  # shares that agree to this are equal
 _DOUBT = 1.92  # log-likelihood within which φ may still be larger than its best: half of χ²'s 95 % point
 _SPENT = 4  # degrees of freedom that a ramp takes: both levels, place and width
 _BLOCK = 900_000  # multiplications at a time: in the processor's cache, and too few for BLAS to wake its threads, whose
@@ -55,14 +55,14 @@ class Fall:
     Attributes:
         layers: how many the profile has.
         place: the depth of the fall's middle.
-        place_interval: 95 %, as are the others.
+        place_interval: the 95 % interval of the place; the other intervals are 95 % too.
         width: the depth over which it falls; 0 where that is between two neighbours.
         width_interval: the widths that would do as well; up to the neighbours' distance at the least.
         before: the level of the plateau before the fall.
         after: the level after it.
         drop: before − after, never negative.
         drop_interval: from 0 where no drop at all would do as well.
-        p: of so good a ramp in a flat profile, whatever its autocorrelation.
+        p: the probability of so good a ramp in a flat profile, whatever its autocorrelation.
         autocorrelation: φ of what the ramp leaves, to 0.1; in few layers it comes out too small.
         explained: the ramp's share of the variance.
     """
@@ -95,30 +95,35 @@ def fit_fall(depth: ArrayLike, share: ArrayLike, *, simulations: int = 1000) -> 
     Raises:
         InputError: for unequal lengths, values that are not finite, depths that do not increase, or simulations below
             ``LEAST_SIMULATIONS``.
+
+    Example:
+        >>> fall = fit_fall(range(10), [0.9, 0.92, 0.9, 0.91, 0.9, 0.5, 0.52, 0.5, 0.51, 0.5], simulations=100)
+        >>> fall.place, round(fall.drop, 3), fall.p < 0.05
+        (4.5, 0.4, True)
     """
     x, y = _checked(depth, share, simulations)
-    if y.size < LEAST_LAYERS or np.ptp(y) <= _ROUNDING * np.abs(y).max():
+    if y.size < LEAST_LAYERS or np.ptp(y) <= ROUNDING * np.abs(y).max():
         return None
     mean, scale = float(y.mean()), float(y.std())
     profile = (y - mean) / scale
-    found = ramps(tuple(x.tolist()))
-    fitted = found.fit(profile[None])
+    tried = ramps(tuple(x.tolist()))
+    fitted = tried.fit(profile[None])
     if not (fitted.along > 0).any():
         return None
-    best = _best(found, fitted, profile)
-    limits = _limits(found, fitted, best, simulations)
-    residuals = profile - best.level + best.drop * found.shapes[best.ramp]
+    best = _best(tried, fitted, profile)
+    limits = _limits(tried, fitted, best, simulations)
+    residuals = profile - best.level + best.drop * tried.shapes[best.ramp]
     return Fall(
         layers=y.size,
-        place=float(found.places().value[best.ramp]),
+        place=float(tried.places().value[best.ramp]),
         place_interval=limits.place,
-        width=float(found.widths().value[best.ramp]),
+        width=float(tried.widths().value[best.ramp]),
         width_interval=limits.width,
         before=mean + scale * best.level,
         after=mean + scale * (best.level - best.drop),
         drop=scale * best.drop,
         drop_interval=Interval(scale * limits.drop.low, scale * limits.drop.high),
-        p=_p_value(found, fitted, simulations),
+        p=_p_value(tried, fitted, simulations),
         autocorrelation=CORRELATIONS[best.phi],
         explained=max(0.0, 1 - float(residuals @ residuals) / y.size),
     )
@@ -139,12 +144,12 @@ class _Limits(NamedTuple):
     drop: Interval
 
 
-def _best(found: Ramps, fitted: Fitted, profile: Floats) -> _Best:
+def _best(tried: Ramps, fitted: Fitted, profile: Floats) -> _Best:
     likelihood = fitted.each_likelihood()[:, 0]
     phi, ramp = (int(index) for index in np.unravel_index(int(likelihood.argmax()), likelihood.shape))
     drop = _drop(fitted, phi, ramp)
     # generalised least squares of the level, the fall undone
-    white = whitened(np.stack([profile + drop * found.shapes[ramp], np.ones_like(profile)]), CORRELATIONS[phi])
+    white = whitened(np.stack([profile + drop * tried.shapes[ramp], np.ones_like(profile)]), CORRELATIONS[phi])
     return _Best(phi, ramp, float(white[0] @ white[1] / (white[1] @ white[1])), drop)
 
 
@@ -152,38 +157,38 @@ def _drop(fitted: Fitted, phi: int, ramp: int) -> float:
     return max(0.0, float(fitted.along[phi, 0, ramp] / fitted.lengths[phi, ramp]))
 
 
-def _p_value(found: Ramps, fitted: Fitted, simulations: int) -> float:
+def _p_value(tried: Ramps, fitted: Fitted, simulations: int) -> float:
     """The largest over φ of the share of flat profiles that a ramp beats by as much; the profile counts as one."""
     gains = fitted.best_likelihood() - fitted.flat_likelihood()[:, 0]
-    as_good = _null_gains(tuple(found.knots[::2].tolist()), simulations) >= gains[:, None]
+    as_good = _null_gains(tuple(tried.knots[::2].tolist()), simulations) >= gains[:, None]
     return float((1 + as_good.sum(axis=1)).max() / (1 + simulations))
 
 
 @lru_cache(maxsize=16)
 def _null_gains(depth: tuple[float, ...], simulations: int) -> Floats:
     """By how much the best ramp beats the truth in flat profiles: [p, simulations], in log-likelihood."""
-    found = ramps(depth)
+    tried = ramps(depth)
 
     def gains(flat: Fitted) -> Floats:
         return flat.best_likelihood() - flat.flat_likelihood()
 
     noises = [autoregressive(_innovations(simulations, len(depth)), correlation) for correlation in CORRELATIONS]
-    return np.stack([_in_blocks(gains, found, noise)[phi] for phi, noise in enumerate(noises)])
+    return np.stack([_in_blocks(gains, tried, noise)[phi] for phi, noise in enumerate(noises)])
 
 
-def _limits(found: Ramps, fitted: Fitted, best: _Best, simulations: int) -> _Limits:
+def _limits(tried: Ramps, fitted: Fitted, best: _Best, simulations: int) -> _Limits:
     """What a likelihood ratio does not reject; its critical values are those of simulated profiles with this fall."""
-    critical = _critical_values(found, fitted, best, simulations)
+    critical = _critical_values(tried, fitted, best, simulations)
     likelihood = fitted.each_likelihood()[:, 0]
     likely = likelihood.max(axis=0) - likelihood.max()
     place, width = (
         Interval(float(extent.low[likely >= -limit].min()), float(extent.high[likely >= -limit].max()))
-        for extent, limit in zip((found.places(), found.widths()), critical[:2], strict=True)
+        for extent, limit in zip((tried.places(), tried.widths()), critical[:2], strict=True)
     )
     return _Limits(place, width, _drop_limits(fitted, float(likelihood.max() - critical[2])))
 
 
-def _critical_values(found: Ramps, fitted: Fitted, best: _Best, simulations: int) -> Floats:
+def _critical_values(tried: Ramps, fitted: Fitted, best: _Best, simulations: int) -> Floats:
     """The 95 % points of the ratios against the true place, width and drop.
 
     φ comes out too small of few layers and intervals that took it as it is would be too narrow; so it is the largest
@@ -192,7 +197,7 @@ def _critical_values(found: Ramps, fitted: Fitted, best: _Best, simulations: int
     by_phi = fitted.each_likelihood()[:, 0].max(axis=1)
     phi = int(np.flatnonzero(by_phi >= by_phi.max() - _DOUBT)[-1])
     drop = _drop(fitted, phi, best.ramp)
-    middles, spans = found.starts + found.ends, found.ends - found.starts
+    middles, spans = tried.starts + tried.ends, tried.ends - tried.starts
     same_place, same_width = middles == middles[best.ramp], spans == spans[best.ramp]
 
     def ratios(simulated: Fitted) -> Floats:
@@ -204,9 +209,9 @@ def _critical_values(found: Ramps, fitted: Fitted, best: _Best, simulations: int
         return np.maximum(simulated.best_likelihood() - np.stack(true), 0)
 
     noise = autoregressive(_innovations(simulations, fitted.layers), CORRELATIONS[phi])
-    profiles = _noise_sd(fitted, phi, best.ramp) * noise - drop * found.shapes[best.ramp]
+    profiles = _noise_sd(fitted, phi, best.ramp) * noise - drop * tried.shapes[best.ramp]
     profiles -= profiles.mean(axis=1, keepdims=True)
-    return np.asarray(np.quantile(_in_blocks(ratios, found, profiles), _LEVEL, axis=1))
+    return np.asarray(np.quantile(_in_blocks(ratios, tried, profiles), _LEVEL, axis=1))
 
 
 def _noise_sd(fitted: Fitted, phi: int, ramp: int) -> float:
@@ -219,17 +224,17 @@ def _drop_limits(fitted: Fitted, least: float) -> Interval:
     determinants = np.log1p(-np.square(CORRELATIONS)) / 2
     most = np.exp((determinants - least) * 2 / fitted.layers)[:, None]
     rss = np.maximum(fitted.flat - fitted.along[:, 0] ** 2, fitted.floor)
-    likely = rss <= most * (1 + _ROUNDING)
+    likely = rss <= most * (1 + ROUNDING)
     half = np.sqrt(np.maximum(most - rss, 0)) / fitted.lengths
     drops = fitted.along[:, 0] / fitted.lengths
     return Interval(max(0.0, float((drops - half)[likely].min())), float((drops + half)[likely].max()))
 
 
-def _in_blocks(measure: Callable[[Fitted], Floats], found: Ramps, profiles: Floats) -> Floats:
+def _in_blocks(measure: Callable[[Fitted], Floats], tried: Ramps, profiles: Floats) -> Floats:
     """What is measured of fitted profiles, [m, s], a few profiles at a time."""
-    block = max(1, _BLOCK // found.shapes.size)
+    block = max(1, _BLOCK // tried.shapes.size)
     starts = range(0, len(profiles), block)
-    return np.concatenate([measure(found.fit(profiles[start : start + block])) for start in starts], axis=1)
+    return np.concatenate([measure(tried.fit(profiles[start : start + block])) for start in starts], axis=1)
 
 
 @lru_cache(maxsize=16)

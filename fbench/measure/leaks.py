@@ -31,7 +31,7 @@ LeakVerdict = Literal["leak", "no leak", "too short to tell"]
 
 @dataclass(frozen=True)
 class Leak:
-    """What the ends of rounds say.
+    """How memory held at the ends of rounds grows, and whether that is a leak.
 
     ``mean`` is the growth a round in bytes, ``growth`` its 95 % t interval, over ``rounds`` differences between one
     round's end and the next one's; nan where there are too few. ``material`` is the growth a round that counts.
@@ -58,6 +58,10 @@ def leak(held: Sequence[int | None], peak_bytes: int | None = None) -> Leak:
 
     Raises:
         InputError: for a negative size.
+
+    Example:
+        >>> leak([0, 100_000_000, 110_000_000, 120_500_000, 130_000_000]).verdict
+        'leak'
     """
     if any(size is not None and size < 0 for size in held):
         raise InputError("held memory is negative at the end of some round: give bytes, or None where unknown")
@@ -66,13 +70,18 @@ def leak(held: Sequence[int | None], peak_bytes: int | None = None) -> Leak:
     differences = [after - before for before, after in pairs if before is not None and after is not None]
     if not differences:
         return Leak(Interval(math.nan, math.nan), "too short to tell", 0, math.nan, material)
-    found = mean_interval(differences)
-    growth = Interval(found.low, found.high)
-    return Leak(growth, _verdict(growth, found.mean, found.n, material), found.n, found.mean, material)
+    estimate = mean_interval(differences)
+    growth = Interval(estimate.low, estimate.high)
+    return Leak(growth, _verdict(growth, estimate.mean, estimate.n, material), estimate.n, estimate.mean, material)
 
 
 def material_bytes(peak_bytes: int | None) -> int:
-    """Growth a round that counts: 1 MiB, or 0.1 % of the peak where that is more; resident memory wanders by less."""
+    """Growth a round that counts: 1 MiB, or 0.1 % of the peak where that is more; resident memory wanders by less.
+
+    Example:
+        >>> material_bytes(None), material_bytes(5_000_000_000)
+        (1048576, 5000000)
+    """
     return max(_PAGEFUL, round(_SHARE * (peak_bytes or 0)))
 
 

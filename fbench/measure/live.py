@@ -17,7 +17,7 @@ from torch.utils._pytree import tree_leaves
 
 
 class LiveBytes(TorchDispatchMode):  # type: ignore[no-untyped-call] # of torch
-    """``peak`` and ``now`` of the storages that operations inside the block made; others are not counted.
+    """Counts the bytes of the storages that operations inside the block made: ``now``, and at most (``peak``).
 
     ``restart`` begins a new peak from what is alive, so that one block may have phases. ``inside(operation, arguments,
     result)`` may tell bytes that an operation holds while it runs.
@@ -37,10 +37,10 @@ class LiveBytes(TorchDispatchMode):  # type: ignore[no-untyped-call] # of torch
         self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
     ) -> Any:
         made = func(*args, **(kwargs or {}))
-        given = {id(each.untyped_storage()) for each in tree_leaves((args, kwargs)) if isinstance(each, torch.Tensor)}
-        for each in tree_leaves(made):
-            if isinstance(each, torch.Tensor) and id(each.untyped_storage()) not in given:
-                self._count(each.untyped_storage())
+        passed_in = {id(storage) for storage in _storages((args, kwargs))}
+        for storage in _storages(made):
+            if id(storage) not in passed_in:
+                self._count(storage)
         if self._inside is not None:
             self.peak = max(self.peak, self.now + self._inside(func, args, made))
         return made
@@ -55,3 +55,8 @@ class LiveBytes(TorchDispatchMode):  # type: ignore[no-untyped-call] # of torch
 
     def _freed(self, number: int) -> None:
         self.now -= self._sizes.pop(number)
+
+
+def _storages(tree: Any) -> list[torch.UntypedStorage]:
+    """The storages of the tensors in arguments or results, however they are nested."""
+    return [leaf.untyped_storage() for leaf in tree_leaves(tree) if isinstance(leaf, torch.Tensor)]

@@ -16,10 +16,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fbench.errors import InputError
+from fbench.measure.arrays import Floats
 
 __all__ = ["expected_jaccard", "jaccard"]
 
-Floats = NDArray[np.float64]
 
 _DEVIATIONS = 10  # a hypergeometric tail further out holds less than 1e-20, were it normal …
 _LEAST_REACH = 40  # … and so does one of mean 1, which is not
@@ -30,6 +30,10 @@ def jaccard(shared: int, first: int, second: int) -> float | None:
 
     Raises:
         InputError: for a negative count, or more shared members than either set has.
+
+    Example:
+        >>> jaccard(shared=2, first=4, second=6)
+        0.25
     """
     if not 0 <= shared <= min(first, second):
         raise InputError(
@@ -56,6 +60,10 @@ def expected_jaccard(sizes: Sequence[int], first: Sequence[int], second: Sequenc
 
     Raises:
         InputError: for unequal lengths, a negative count, or a count above its layer's size.
+
+    Example:
+        >>> round(expected_jaccard([2], [1], [1]), 12)  # of two weights both take one: the same, or not
+        0.5
     """
     layers = _checked(sizes, first, second)
     taken = sum(layer.first + layer.second for layer in layers)
@@ -71,7 +79,7 @@ def expected_jaccard(sizes: Sequence[int], first: Sequence[int], second: Sequenc
 
 
 class _Layer(NamedTuple):
-    """Two random sets within a layer."""
+    """The counts of two random sets within one layer."""
 
     size: int
     first: int
@@ -94,7 +102,7 @@ class _Layer(NamedTuple):
 
     @property
     def variance(self) -> float:
-        """Of the number shared."""
+        """The variance of the number shared."""
         first, second = self.first / self.size, self.second / self.size
         return self.size * first * second * (1 - first) * (1 - second) * self.size / max(self.size - 1, 1)
 
@@ -137,9 +145,9 @@ def _around_mode(layer: _Layer, reach: int, points: int) -> Floats:
     x = np.arange(low, high, dtype=np.float64)
     ratios = (layer.first - x) * (layer.second - x) / ((x + 1) * (layer.size - layer.first - layer.second + x + 1))
     below = layer.mode - low
-    found = np.zeros(points)
-    found[0] = 1
-    found[1 : high - layer.mode + 1] = np.cumprod(ratios[below:])
-    found[points - below :] = np.cumprod(1 / ratios[:below][::-1])[::-1]
-    found /= found.sum()
-    return found
+    probabilities = np.zeros(points)
+    probabilities[0] = 1
+    probabilities[1 : high - layer.mode + 1] = np.cumprod(ratios[below:])
+    probabilities[points - below :] = np.cumprod(1 / ratios[:below][::-1])[::-1]
+    probabilities /= probabilities.sum()
+    return probabilities

@@ -20,13 +20,14 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from fbench.measure.arrays import Floats
+
 __all__ = ["CORRELATIONS", "LEAST_PLATEAU", "Extent", "Fitted", "Ramps", "autoregressive", "ramps", "whitened"]
 
-Floats = NDArray[np.float64]
 Indices = NDArray[np.intp]
 
 CORRELATIONS = tuple(number / 10 for number in range(9))
-"""The values of φ that are tried; beyond 0.8 few layers cannot tell noise from a fall."""
+"""The values of φ that are tried; beyond 0.8 a few layers cannot tell noise from a fall."""
 
 LEAST_PLATEAU = 2
 """Layers before a fall and after it: one alone is an outlier."""
@@ -144,7 +145,13 @@ class Fitted:
 
 @lru_cache(maxsize=16)
 def ramps(depth: tuple[float, ...]) -> Ramps:
-    """Every ramp between two knots that leaves a plateau on either side; of the wide ones, not every width."""
+    """Every ramp between two knots that leaves a plateau on either side; of the wide ones, not every width.
+
+    Example:
+        >>> tried = ramps(tuple(range(6)))
+        >>> tried.shapes[0].tolist()
+        [0.0, 0.0, 1.0, 1.0, 1.0, 1.0]
+    """
     layers = len(depth)
     knots = np.interp(np.arange(2 * layers - 1) / 2, np.arange(layers), depth)
     pairs = [(start, start + width) for width in _widths(layers) for start in _starts(layers, width)]
@@ -161,7 +168,12 @@ def ramps(depth: tuple[float, ...]) -> Ramps:
 
 
 def whitened(profiles: Floats, correlation: float) -> Floats:
-    """W_φ y of every profile [s, l]."""
+    """Every profile [s, l] multiplied by W_φ, which makes stationary AR(1) noise of that φ white.
+
+    Example:
+        >>> whitened(np.ones((1, 3)), 0.6).round(12).tolist()
+        [[0.8, 0.4, 0.4]]
+    """
     white = profiles.copy()
     white[:, 1:] -= correlation * profiles[:, :-1]
     white[:, 0] *= np.sqrt(1 - correlation**2)
@@ -169,7 +181,12 @@ def whitened(profiles: Floats, correlation: float) -> Floats:
 
 
 def autoregressive(innovations: Floats, correlation: float) -> Floats:
-    """Stationary AR(1) noise [s, l] from independent values [s, l], of their variance: W_φ's inverse × √(1−φ²)."""
+    """Stationary AR(1) noise [s, l] from independent values [s, l], of their variance: W_φ's inverse × √(1−φ²).
+
+    Example:
+        >>> autoregressive(np.array([[1.0, 0.0, 0.0]]), 0.5).tolist()
+        [[1.0, 0.5, 0.25]]
+    """
     noise = innovations.copy()
     for layer in range(1, noise.shape[1]):
         noise[:, layer] = correlation * noise[:, layer - 1] + np.sqrt(1 - correlation**2) * innovations[:, layer]

@@ -17,12 +17,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fbench.errors import InputError
+from fbench.measure.arrays import ROUNDING, Floats
 
-__all__ = ["LEAST", "Period", "Spectrum", "even_run", "find_period", "spectrum"]
+__all__ = ["LEAST_FOR_PERIOD", "Period", "Spectrum", "even_run", "find_period", "spectrum"]
 
-Floats = NDArray[np.float64]
 
-LEAST = 32
+LEAST_FOR_PERIOD = 32
 """Values under which no period is looked for."""
 
 OVERSAMPLING = 4  # frequencies a resolution interval: a sine between them loses 5 % of its power at most
@@ -30,7 +30,6 @@ SEEN = 3  # times that a period must fit into the span: two humps are what any n
 LARGEST_PHI = 0.99  # as good as a random walk at these lengths, and still stationary
 HARMONICS = (3, 2)  # the peaks of a sawtooth that could pass for its period
 STANDS_OUT = 0.95  # quantile of the noise's highest peaks
-ROUNDING = 1e-12  # a series that varies by less of its largest value does not vary
 
 
 @dataclass(frozen=True)
@@ -60,6 +59,10 @@ def even_run(sizes: Sequence[int]) -> list[int]:
 
     64 to 1,024 by 64 with a few powers of two between gives the lattice of 64. Time and memory go with the
     square of the number of sizes: a thousand take a tenth of a second.
+
+    Example:
+        >>> even_run([1, 64, 100, 128, 192, 256])
+        [64, 128, 192, 256]
     """
     values = np.unique(np.asarray(sizes, dtype=np.int64))
     if values.size < 3:
@@ -81,6 +84,11 @@ def spectrum(values: Sequence[float], step: float) -> Spectrum:
 
     Raises:
         InputError: for values that are not finite, another shape, or a step that is not positive.
+
+    Example:
+        >>> wave = spectrum([1.0, -1.0] * 16, step=64)
+        >>> wave.periods[-1], round(wave.power[-1], 12)
+        (128.0, 1.0)
     """
     series = _series(values, step)
     frequencies = _frequencies(series.size)
@@ -112,11 +120,18 @@ def find_period(values: Sequence[float], step: float, *, seed: int = 0, draws: i
 
     Raises:
         InputError: for values that are not finite, another shape, a step that is not positive, or no draws.
+
+    Example:
+        >>> noise = np.random.default_rng(0).standard_normal(64)
+        >>> series = np.sin(2 * np.pi * np.arange(64) / 8) + 0.1 * noise
+        >>> found = find_period(series, step=1)
+        >>> found.period, found.p
+        (8.0, 0.001)
     """
     if draws < 1:
         raise InputError(f"draws = {draws}: a p value needs one or more, such as 999")
     series = _series(values, step)
-    if series.size < LEAST or not _varies(_detrended(series), np.abs(series).max()):
+    if series.size < LEAST_FOR_PERIOD or not _varies(_detrended(series), np.abs(series).max()):
         return None
     power, ratio, phi = _against_noise(series)
     noise = _red_noise(float(phi), series.size, draws, np.random.default_rng(seed))
@@ -176,7 +191,11 @@ def _detrended(series: Floats) -> Floats:
 
 
 def _power(centred: Floats) -> Floats:
-    """Share of the variance at every frequency but 0; at most 1, which it may overshoot between Fourier's."""
+    """Share of the variance at every frequency but 0; at most 1, which it may overshoot between Fourier's frequencies.
+
+    ``scipy.signal.periodogram`` is the same transform in another unit: turning its density into this share takes as
+    many lines, the halved cosine at two steps and the constant series included.
+    """
     n = centred.shape[-1]
     amplitudes = np.abs(np.fft.rfft(centred, OVERSAMPLING * n))[..., 1:]
     amplitudes[..., -1] /= math.sqrt(2)  # at two steps there is a cosine and no sine

@@ -1,4 +1,4 @@
-"""What paired seeds allow one to say: t intervals, sign flips, margins, and the seeds a claim would need.
+"""What paired seeds show: t intervals and tests, sign flips, margins.
 
 Every standard deviation has ddof = 1. What the data cannot give is nan, never 0: one seed has a mean and no
 interval. The t interval decides and the sign flip stands beside it; bootstrap intervals are left out on
@@ -8,47 +8,40 @@ purpose, for at three seeds a 95 % one covers 76 % and at six 85 %.
 from __future__ import annotations
 
 import math
-from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from scipy import special
 
-from fbench.errors import InputError, UnknownNameError
+from fbench.errors import InputError
+from fbench.measure.arrays import ROUNDING, Floats
+from fbench.measure.sign_flips import sign_flips
 
 __all__ = [
     "Interval",
     "Mean",
     "Paired",
-    "SeedRange",
     "Verdict",
+    "check_margin",
+    "check_share",
     "holm",
     "mean_interval",
     "paired",
     "sd_interval",
-    "seeds_needed",
     "t_interval",
+    "t_quantile",
     "verdict",
 ]
 
-Floats = NDArray[np.float64]
 Direction = Literal["better", "worse", "unresolved"]
 Margin = Literal["not inferior", "equivalent", "inferior", "unresolved"]
-Goal = Literal["not inferior", "equivalent", "direction"]
-
-EXACT_FLIPS = 20  # up to here all 2ⁿ sign flips are counted (half a million sums, by symmetry)
-FLIP_DRAWS = 20_000  # beyond, this many are drawn, always the same: at p = 0.05 a standard error of 0.0015
-ROUNDING = 1e-12  # differences that agree to this share of the values they come from are equal
-
-# Midpoints of 512 equal slices of (0, 1): power is then within 0.0001 of the noncentral t from 2 seeds on
-_SLICES = (np.arange(512) + 0.5) / 512
 
 
 class Interval(NamedTuple):
-    """Both ends; nan where the data give none."""
+    """The two ends of an interval, in the unit of the values; both are nan where the data give none."""
 
     low: float
     high: float
@@ -111,19 +104,6 @@ class Verdict:
     high90: float
 
 
-@dataclass(frozen=True)
-class SeedRange:
-    """Seeds in all, not seeds more; None means more than ``cap``."""
-
-    low: int | None
-    high: int | None
-    cap: int
-
-    def __str__(self) -> str:
-        ends = [f"more than {self.cap:,}" if end is None else f"{end:,}" for end in (self.low, self.high)]
-        return " to ".join(dict.fromkeys(ends))
-
-
 def mean_interval(values: ArrayLike, level: float = 0.95) -> Mean:
     """Mean of a sample with its t interval; one value has a mean only, equal ones an interval of no width.
 
@@ -133,6 +113,11 @@ def mean_interval(values: ArrayLike, level: float = 0.95) -> Mean:
 
     Raises:
         InputError: for no values, values that are not finite, another shape, or a level out of range.
+
+    Example:
+        >>> mean = mean_interval([0.82, 0.85, 0.84, 0.86])
+        >>> round(mean.mean, 4), round(mean.low, 4), round(mean.high, 4)
+        (0.8425, 0.8153, 0.8697)
     """
     sample = _sample(values, "the sample")
     mean, sd = float(sample.mean()), _sd(sample)
@@ -140,11 +125,17 @@ def mean_interval(values: ArrayLike, level: float = 0.95) -> Mean:
 
 
 def t_interval(mean: float, sd: float, n: int, level: float = 0.95) -> Interval:
-    """Student's interval of a mean: mean ± t·sd/√n with n − 1 degrees of freedom; nan for n = 1."""
-    _check_share("level", level)
+    """Student's interval of a mean: mean ± t·sd/√n with n − 1 degrees of freedom; nan for n = 1.
+
+    Example:
+        >>> low, high = t_interval(mean=0.85, sd=0.02, n=6)
+        >>> round(low, 4), round(high, 4)
+        (0.829, 0.871)
+    """
+    check_share("level", level)
     if n < 2:
         return Interval(math.nan, math.nan)
-    half = _t_quantile((1 + level) / 2, n) * sd / math.sqrt(n)
+    half = t_quantile((1 + level) / 2, n) * sd / math.sqrt(n)
     return Interval(mean - half, mean + half)
 
 
@@ -152,8 +143,13 @@ def sd_interval(sd: float, n: int, level: float = 0.80) -> Interval:
     """Interval of a normal standard deviation, sd·√((n−1)/χ²), from its estimate; nan for n = 1.
 
     At 80 % six values leave it uncertain by ×0.74 to ×1.76, and at 95 % by ×0.62 to ×2.45.
+
+    Example:
+        >>> low, high = sd_interval(1.0, n=6)
+        >>> round(low, 2), round(high, 2)
+        (0.74, 1.76)
     """
-    _check_share("level", level)
+    check_share("level", level)
     if n < 2:
         return Interval(math.nan, math.nan)
     tails = ((1 - level) / 2, (1 + level) / 2)  # chdtri inverts the upper tail, so the low end comes first
@@ -170,12 +166,17 @@ def paired(first: ArrayLike, second: ArrayLike) -> Paired:
 
     Raises:
         InputError: for unequal lengths, no seeds, or values that are not finite.
+
+    Example:
+        >>> comparison = paired([0.85, 0.86, 0.84], [0.83, 0.83, 0.83])
+        >>> round(comparison.difference, 4), round(comparison.p, 3), comparison.sign_flip_p
+        (0.02, 0.074, 0.25)
     """
     differences = _differences(_sample(first, "the first arm"), _sample(second, "the second arm"))
     n, mean, sd = differences.size, float(differences.mean()), _sd(differences)
     low, high = _difference_interval(mean, sd, n, 0.95)
     t, p, d_z, hedges_g = _t_test(mean, sd, n)
-    return Paired(n, mean, sd, low, high, t, p, d_z, hedges_g, *_sign_flips(differences))
+    return Paired(n, mean, sd, low, high, t, p, d_z, hedges_g, *sign_flips(differences))
 
 
 def holm(p_values: Sequence[float]) -> Floats:
@@ -185,6 +186,10 @@ def holm(p_values: Sequence[float]) -> Floats:
 
     Raises:
         InputError: for a p outside [0, 1].
+
+    Example:
+        >>> holm([0.01, 0.04, 0.03]).tolist()
+        [0.03, 0.06, 0.06]
     """
     p = np.asarray(p_values, dtype=np.float64)
     outside = p[(p < 0) | (p > 1)]
@@ -205,79 +210,16 @@ def verdict(comparison: Paired, delta: float) -> Verdict:
 
     Raises:
         InputError: for a margin that is not positive.
+
+    Example:
+        >>> comparison = paired([0.85, 0.86, 0.84], [0.83, 0.83, 0.83])
+        >>> decision = verdict(comparison, delta=0.01)
+        >>> decision.direction, decision.margin
+        ('unresolved', 'not inferior')
     """
-    _check_margin(delta)
+    check_margin(delta)
     low, high = comparison.interval(0.90)
     return Verdict(_direction(comparison.low, comparison.high), _margin(low, high, delta), delta, low, high)
-
-
-def seeds_needed(
-    comparison: Paired, goal: Goal, delta: float, *, power: float = 0.8, cap: int = 1000
-) -> SeedRange | None:
-    """Seeds at which a claim would be made with the chance ``power``, over the 80 % interval of sd.
-
-    What is taken for the true difference matters more than the formula. "not inferior" and "equivalent" take
-    0: how many seeds two equal arms need. An arm that is worse, if within the margin, needs more; to plan
-    with the mean just observed would only restate its p. "direction" has nothing but the observed mean to
-    take, and errs low: a mean that drew attention is likely to be too large.
-
-    Args:
-        comparison: what was measured so far.
-        goal: the label to be reached; "direction" is a 95 % interval clear of 0, on the observed side.
-        delta: the margin; "direction" makes no use of it.
-        power: chance of the label, between 0 and 1.
-        cap: beyond so many seeds the answer is None.
-
-    Returns:
-        Total numbers of seeds for the low and the high end of sd; None when no spread was measured.
-
-    Raises:
-        InputError: for a margin that is not positive, a power out of range or a cap below 2.
-        UnknownNameError: for another goal.
-    """
-    _check_margin(delta)
-    _check_share("power", power)
-    if cap < 2:
-        raise InputError(f"cap = {cap} seeds: a comparison needs 2 or more, give a larger cap")
-    claims = {
-        "not inferior": _Claim(0.90, -delta, math.inf, true=0.0),
-        "equivalent": _Claim(0.90, -delta, delta, true=0.0),
-        "direction": _Claim(0.95, 0.0, math.inf, true=abs(comparison.difference)),
-    }
-    if goal not in claims:
-        raise UnknownNameError("goal", goal, claims)
-    if not comparison.sd > 0:
-        return None
-    low, high = (_fewest_seeds(claims[goal], sd, power, cap) for sd in sd_interval(comparison.sd, comparison.n))
-    return SeedRange(low, high, cap)
-
-
-class _Claim(NamedTuple):
-    """That the t interval of this level lies within (low, high), were ``true`` the mean difference."""
-
-    level: float
-    low: float
-    high: float
-    true: float
-
-
-def _fewest_seeds(claim: _Claim, sd: float, power: float, cap: int) -> int | None:
-    seeds = range(2, cap + 1)
-    found = bisect_left(seeds, power, key=lambda n: _power(claim, sd, n))  # it grows with n, above 0.1
-    return seeds[found] if found < len(seeds) else None
-
-
-def _power(claim: _Claim, sd: float, n: int) -> float:
-    """Chance of the claim with n seeds of normal differences.
-
-    Given the estimated spread the mean is normal, so the chance is a difference of two normal cdfs; its mean
-    over the spread's χ distribution is, with one end infinite, the noncentral t's and, with two, Owen's Q,
-    which scipy lacks.
-    """
-    se = sd / math.sqrt(n)
-    half = _t_quantile((1 + claim.level) / 2, n) * np.sqrt(special.chdtri(n - 1, _SLICES) / (n - 1))
-    highest, lowest = (claim.high - claim.true) / se - half, (claim.low - claim.true) / se + half
-    return float(np.maximum(special.ndtr(highest) - special.ndtr(lowest), 0).mean())
 
 
 def _difference_interval(mean: float, sd: float, n: int, level: float) -> Interval:
@@ -287,7 +229,11 @@ def _difference_interval(mean: float, sd: float, n: int, level: float) -> Interv
 
 
 def _t_test(mean: float, sd: float, n: int) -> tuple[float, float, float, float]:
-    """T, two-sided p, d_z and Hedges' g of one sample of differences; nan where there is none."""
+    """T, two-sided p, d_z and Hedges' g of one sample of differences; all are nan where there is no spread.
+
+    ``scipy.stats.ttest_1samp`` gives the same t and p. It would need the same guards, since it warns of one seed and
+    of equal differences, and it gives neither effect size; importing ``scipy.stats`` takes another 0.3 s.
+    """
     if n < 2 or (sd == 0 and mean != 0):
         return (math.nan,) * 4
     d_z = mean / sd if sd else 0.0
@@ -301,31 +247,6 @@ def _hedges_factor(df: int) -> float:
     if df < 2:
         return math.nan
     return math.exp(math.lgamma(df / 2) - math.lgamma((df - 1) / 2)) / math.sqrt(df / 2)
-
-
-def _sign_flips(differences: Floats) -> tuple[float, float, int]:
-    """Two-sided p of the sum among sign flips, the least it could be, and the draws taken (0: all flips)."""
-    n = differences.size
-    if n <= EXACT_FLIPS:
-        return float(np.mean(_as_far(_flipped_sums(differences), differences))), 2.0 ** (1 - n), 0
-    signs = np.random.default_rng(0).choice([-1.0, 1.0], size=(FLIP_DRAWS, n))
-    # the data's own pattern counts as one more draw, so that p is never 0
-    total = FLIP_DRAWS + 1
-    return float(1 + _as_far(signs @ differences, differences).sum()) / total, 1 / total, FLIP_DRAWS
-
-
-def _flipped_sums(differences: Floats) -> Floats:
-    """The sums [2ⁿ⁻¹] with the first sign kept: their negatives are the other half."""
-    sums = differences[:1]
-    for difference in differences[1:]:
-        sums = np.concatenate([sums + difference, sums - difference])
-    return sums
-
-
-def _as_far(sums: Floats, differences: Floats) -> NDArray[np.bool_]:
-    # ties are common (quantised accuracies) and summation order must not break them
-    slack = ROUNDING * np.abs(differences).sum()
-    return np.asarray(np.abs(sums) >= abs(differences.sum()) - slack)
 
 
 def _differences(first: Floats, second: Floats) -> Floats:
@@ -360,7 +281,13 @@ def _sd(sample: Floats) -> float:
     return float(sample.std(ddof=1)) if np.ptp(sample) else 0.0  # the mean of equal values may round off them
 
 
-def _t_quantile(p: float, n: int) -> float:
+def t_quantile(p: float, n: int) -> float:
+    """The p quantile of Student's t with n − 1 degrees of freedom, for the mean of n values.
+
+    Example:
+        >>> round(t_quantile(0.975, n=6), 3)
+        2.571
+    """
     return float(special.stdtrit(n - 1, p))
 
 
@@ -376,11 +303,21 @@ def _margin(low: float, high: float, delta: float) -> Margin:
     return "inferior" if high < -delta else "unresolved"  # nan compares false, so no interval ends here too
 
 
-def _check_share(name: str, value: float) -> None:
+def check_share(name: str, value: float) -> None:
+    """Refuse a level or a power that does not lie between 0 and 1.
+
+    Raises:
+        InputError: it does not.
+    """
     if not 0 < value < 1:
         raise InputError(f"{name} = {value:g} is out of range: it must lie between 0 and 1, such as 0.8")
 
 
-def _check_margin(delta: float) -> None:
+def check_margin(delta: float) -> None:
+    """Refuse a margin that is not a positive number.
+
+    Raises:
+        InputError: it is not.
+    """
     if not 0 < delta < math.inf:
         raise InputError(f"margin = {delta:g} is out of range: give a positive difference, such as 0.005")

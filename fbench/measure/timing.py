@@ -1,4 +1,4 @@
-"""Time spent, on whatever device, once it has finished: one block, single passes, passes on several devices at once.
+"""Time spent, on whatever device, once it has finished: one block, single passes, one call until it is known.
 
 A sample is one pass. None is dropped, and between a pass's two clock readings (or CUDA events) there is the pass
 alone.
@@ -7,11 +7,9 @@ alone.
 from __future__ import annotations
 
 import math
-import threading
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -20,19 +18,17 @@ from fbench.errors import DeviceError, InputError
 from fbench.measure.devices import parse_devices
 
 __all__ = [
+    "CallTimes",
     "CpuMeter",
     "CudaMeter",
     "Elapsed",
-    "Measured",
-    "Meter",
     "Pass",
-    "Timed",
-    "Together",
+    "PassTimes",
+    "TimeMeter",
     "elapsed",
     "measure",
     "meter",
-    "time_together",
-    "warm_up",
+    "warm_up_passes",
 ]
 
 Pass = Callable[[int], Any]
@@ -52,13 +48,20 @@ class Elapsed:
 
 @contextmanager
 def elapsed(device: str = "cpu") -> Iterator[Elapsed]:
-    """Time a block: a CUDA device is synchronised before each reading, or its queue would be timed for nothing."""
-    found = Elapsed()
+    """Time a block: a CUDA device is synchronised before each reading, or its queue would be timed for nothing.
+
+    Example:
+        >>> with elapsed() as spent:
+        ...     total = sum(range(1000))
+        >>> spent.seconds > 0
+        True
+    """
+    spent = Elapsed()
     _finish(device)
     start = time.perf_counter_ns()
-    yield found
+    yield spent
     _finish(device)
-    found.seconds = (time.perf_counter_ns() - start) / 1e9
+    spent.seconds = (time.perf_counter_ns() - start) / 1e9
 
 
 def _finish(device: str) -> None:
@@ -69,24 +72,24 @@ def _finish(device: str) -> None:
 
 
 @dataclass(frozen=True)
-class Timed:
+class PassTimes:
     """What passes took, in seconds, and what they gave, in the order run."""
 
     seconds: list[float]
     results: list[Any]
 
 
-class Meter(ABC):
+class TimeMeter(ABC):
     """Times passes on the device that it is named for."""
 
     device: str
 
     @abstractmethod
-    def time(self, run: Pass, indices: Iterable[int]) -> Timed:
+    def time(self, run: Pass, indices: Iterable[int]) -> PassTimes:
         """Do ``run(i)`` for each index; every pass is timed, every result kept."""
 
 
-class CpuMeter(Meter):
+class CpuMeter(TimeMeter):
     """The host's clock, read right before and right after each pass; ``clock`` gives nanoseconds."""
 
     device = "cpu"
@@ -94,7 +97,7 @@ class CpuMeter(Meter):
     def __init__(self, clock: Callable[[], int] = time.perf_counter_ns) -> None:
         self._clock = clock
 
-    def time(self, run: Pass, indices: Iterable[int]) -> Timed:
+    def time(self, run: Pass, indices: Iterable[int]) -> PassTimes:
         clock, seconds, results = self._clock, list[float](), list[Any]()
         for i in indices:
             start = clock()
@@ -102,10 +105,10 @@ class CpuMeter(Meter):
             stop = clock()
             seconds.append((stop - start) / 1e9)
             results.append(result)
-        return Timed(seconds, results)
+        return PassTimes(seconds, results)
 
 
-class CudaMeter(Meter):
+class CudaMeter(TimeMeter):
     """A pair of CUDA events around each pass, and one synchronisation after all the passes of a call.
 
     Before each pass's first event the L2 is cleared, or the pass would find there what the one before it left. The
@@ -122,7 +125,7 @@ class CudaMeter(Meter):
         self._cuda = cuda
         self._flush = flush or _l2_flush(device)
 
-    def time(self, run: Pass, indices: Iterable[int]) -> Timed:
+    def time(self, run: Pass, indices: Iterable[int]) -> PassTimes:
         pairs, results = list[tuple[Any, Any]](), list[Any]()
         with self._cuda.device(self.device):  # events go to the current device, which each thread has its own of
             for i in indices:
@@ -134,7 +137,7 @@ class CudaMeter(Meter):
                 pairs.append((start, end))
                 results.append(result)
             self._cuda.synchronize(self.device)
-        return Timed([start.elapsed_time(end) / 1e3 for start, end in pairs], results)
+        return PassTimes([start.elapsed_time(end) / 1e3 for start, end in pairs], results)
 
 
 def _l2_flush(device: str) -> Callable[[], object]:
@@ -145,11 +148,15 @@ def _l2_flush(device: str) -> Callable[[], object]:
     return torch.empty(2 * l2_bytes, dtype=torch.uint8, device=device).zero_
 
 
-def meter(device: str) -> Meter:
+def meter(device: str) -> TimeMeter:
     """The meter of one device, named as ``--device`` names it.
 
     Raises:
         DeviceError: the name is not understood, stands for several devices, or for one that is not there.
+
+    Example:
+        >>> meter("cpu").device
+        'cpu'
     """
     names = parse_devices(device)
     if len(names) > 1:
@@ -157,13 +164,18 @@ def meter(device: str) -> Meter:
     return CpuMeter() if names[0] == "cpu" else CudaMeter(names[0])
 
 
-def warm_up(meter: Meter, run: Pass, seconds: float) -> int:
+def warm_up_passes(meter: TimeMeter, run: Pass, seconds: float) -> int:
     """Do passes until they took ``seconds`` by the meter; at least one. Gives their number.
 
     They are numbered from 0, and their results let go.
 
     Raises:
         InputError: for a time that is negative or not finite.
+
+    Example:
+        >>> clock = iter(range(0, 10**9, 1_000_000)).__next__  # a pass takes a millisecond
+        >>> warm_up_passes(CpuMeter(clock), lambda i: None, 0.004)
+        4
     """
     if not 0 <= seconds < math.inf:
         raise InputError(f"warm-up of {seconds:g} s is out of range: give 0 (one pass) or more, such as 0.05")
@@ -180,92 +192,7 @@ def warm_up(meter: Meter, run: Pass, seconds: float) -> int:
 
 
 @dataclass(frozen=True)
-class Together:
-    """Passes on several devices: ``seconds`` [pass], of the slowest; the others [device][pass]."""
-
-    seconds: list[float]
-    by_device: list[list[float]]
-    results: list[list[Any]]
-
-
-def time_together(meters: Sequence[Meter], runs: Sequence[Pass], indices: Sequence[int]) -> Together:
-    """Time passes that run on several devices at once, one run a device.
-
-    One device is timed in this thread. Several have a thread each, and a barrier before each pass, outside the
-    timed part. CPU shards share out torch's threads. CUDA meters wait for their devices only after the last pass, so
-    that there the barrier lines up the launches, not the kernels, and a device that fell behind begins later.
-    The threads are new: the first call in a process may find libraries that make handles for each thread at
-    their first use, so make one whose times are not used.
-
-    Raises:
-        InputError: for no meters, or another number of runs.
-        BaseException: whatever the first pass that failed raised; the other devices stop before their next pass.
-    """
-    if not meters or len(meters) != len(runs):
-        raise InputError(f"{len(meters)} meters for {len(runs)} runs: give one meter and one run for each device")
-    timed = [meters[0].time(runs[0], indices)] if len(meters) == 1 else _in_threads(meters, runs, indices)
-    by_device = [device.seconds for device in timed]
-    slowest = [max(seconds) for seconds in zip(*by_device, strict=True)]
-    return Together(slowest, by_device, [device.results for device in timed])
-
-
-def _in_threads(meters: Sequence[Meter], runs: Sequence[Pass], indices: Sequence[int]) -> list[Timed]:
-    barrier = threading.Barrier(len(meters))
-    timed: dict[int, Timed] = {}
-    failures: list[BaseException] = []
-
-    def shard(position: int) -> None:
-        try:
-            take_share()
-            timed[position] = meters[position].time(runs[position], _in_step(indices, barrier))
-        except BaseException as error:
-            if not failures:  # later ones are of the barrier that this one breaks
-                failures.append(error)
-            barrier.abort()
-
-    with _shared_threads(meters) as take_share, ThreadPoolExecutor(len(meters)) as pool:
-        try:
-            wait([pool.submit(shard, position) for position in range(len(meters))])
-        finally:
-            barrier.abort()  # Ctrl-C reaches this thread alone, and would wait for all the passes
-    if failures:
-        raise failures.pop()  # kept in no list: its traceback holds the tensors of the pass
-    return [timed[position] for position in range(len(meters))]
-
-
-def _in_step(indices: Sequence[int], barrier: threading.Barrier) -> Iterator[int]:
-    for i in indices:
-        barrier.wait()
-        yield i
-
-
-@contextmanager
-def _shared_threads(meters: Sequence[Meter]) -> Iterator[Callable[[], None]]:
-    """Gives what each CPU shard's thread calls first, so that together they use the threads that torch has now.
-
-    A new thread starts with the whole number, which would be used once a shard. Setting it holds for the thread
-    that sets it and for threads begun later, so the process's own number is set again in the end.
-    """
-    if any(meter.device != "cpu" for meter in meters):
-        yield lambda: None
-        return
-    import torch
-
-    whole = torch.get_num_threads()
-    share = max(1, whole // len(meters))
-
-    def take_share() -> None:
-        torch.set_num_threads(share)
-        torch.ones(1 << 17)  # large enough to run parallel, which starts this thread's team before the clock runs
-
-    try:
-        yield take_share
-    finally:
-        torch.set_num_threads(whole)
-
-
-@dataclass(frozen=True)
-class Measured:
+class CallTimes:
     """Samples in seconds, in the order taken, their median and its 95 % interval (nan under six samples).
 
     ``converged``: the interval is as narrow as was asked for; else the time was spent first.
@@ -285,8 +212,8 @@ def measure(
     precision: float = 0.05,
     max_time: float = 1.0,
     warm_up_s: float = 0.05,
-    meter: Meter | None = None,
-) -> Measured:
+    meter: TimeMeter | None = None,
+) -> CallTimes:
     """Time a call until the median is known to ``precision`` or ``max_time`` is spent.
 
     The interval is looked at each time that the samples have doubled. It is of these samples, taken back to back:
@@ -303,6 +230,12 @@ def measure(
     Raises:
         InputError: for a precision or time that is not positive, or a warm-up that is negative.
         DeviceError: for a device that is not there.
+
+    Example:
+        >>> clock = iter(range(0, 10**9, 1_000_000)).__next__
+        >>> times = measure(lambda: None, meter=CpuMeter(clock))
+        >>> times.median, len(times.samples), times.converged
+        (0.001, 8, True)
     """
     from fbench.measure.medians import median_interval  # brings scipy, which those who only want ``elapsed`` can spare
 
@@ -313,20 +246,20 @@ def measure(
         run()
 
     timer = _meter_or(meter, device)
-    warm_up(timer, once, warm_up_s)
+    warm_up_passes(timer, once, warm_up_s)
     samples, spent = list[float](), 0.0
     while True:
         batch = timer.time(once, range(_batch(len(samples), spent, max_time))).seconds
         samples += batch
         spent += _spent(batch)
-        found = median_interval(samples)
-        converged = found.width <= precision
+        timing = median_interval(samples)
+        converged = timing.width <= precision
         if converged or spent >= max_time:
-            return Measured(samples, found.median, found.low, found.high, converged)
+            return CallTimes(samples, timing.median, timing.low, timing.high, converged)
 
 
-def _meter_or(given: Meter | None, device: str) -> Meter:
-    return meter(device) if given is None else given
+def _meter_or(supplied: TimeMeter | None, device: str) -> TimeMeter:
+    return meter(device) if supplied is None else supplied
 
 
 def _batch(done: int, spent: float, limit: float) -> int:

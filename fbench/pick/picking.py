@@ -1,7 +1,7 @@
 """``fbench pick``: the batch that BAIT would buy from arrays that somebody exported, and what is to be said of it.
 
-From what was typed to a ``Pick`` (the arrays, the method, the plan), from that to a ``Picked`` (rows and sentences).
-Nothing is printed here.
+``read_pick`` turns what was typed into a ``Pick`` (the arrays, the method, the plan), and ``run_pick`` turns that into
+a ``PickResult`` (rows and sentences). Nothing is printed here.
 """
 
 from __future__ import annotations
@@ -27,7 +27,8 @@ if TYPE_CHECKING:
     from fbench.fisher.embeddings import Embedding
     from fbench.fisher.selection.bait import Selection
 
-Progress = Callable[[str, int, int], None]
+OnStep = Callable[[str, int, int], None]
+"""Called with the selection's phase, the steps of it that are done, and those in all."""
 
 
 def parse_whole(flag: str, text: str, least: int) -> int:
@@ -35,6 +36,10 @@ def parse_whole(flag: str, text: str, least: int) -> int:
 
     Raises:
         UsageError: anything else.
+
+    Example:
+        >>> parse_whole("--batch", "100", least=1)
+        100
     """
     if not re.fullmatch(r"-?[0-9]{1,18}", text) or int(text) < least:
         raise UsageError(f"{flag} {text}: must be a whole number, at least {least}")
@@ -46,6 +51,10 @@ def parse_number(flag: str, text: str, least: float) -> float:
 
     Raises:
         UsageError: anything else.
+
+    Example:
+        >>> parse_number("--oversample", "2.5", least=1)
+        2.5
     """
     try:
         value = float(text)
@@ -86,7 +95,7 @@ class Pick:
 
     @property
     def shape(self) -> Shape:
-        """Of the embedding that the selection will be made on."""
+        """The shape of the embedding that the selection will be made on."""
         arrays = self.pool.arrays
         if "embedding" in arrays:
             return Shape(*arrays["embedding"].shape)
@@ -95,7 +104,7 @@ class Pick:
 
     @property
     def plans(self) -> dict[str, SelectionPlan]:
-        """What each device will hold."""
+        """What each device will hold, by its name."""
         counts = StepCounts.of(self.batch, self.oversample, self.pool.n - len(self.labelled))
         return device_plans(self.shape, self.dtype, self.method.engine, self.devices, counts=counts)
 
@@ -155,14 +164,14 @@ def _check_arrays(source: Path, pool: PoolArrays, method: EmbeddingMethod) -> No
         raise InputError(f"{source}: {empty[0]} has shape {list(arrays[empty[0]].shape)}; no axis may be empty")
 
 
-def _labelled(source: Path, pool: PoolArrays, given: str) -> Any:
+def _labelled(source: Path, pool: PoolArrays, typed: str) -> Any:
     """Positions of ``--labelled`` where given, else of the .npz's own ``labelled``, else none."""
-    if given:
-        return positions_of(read_labelled(Path(given)), pool.n, f"--labelled {given}")
+    if typed:
+        return positions_of(read_labelled(Path(typed)), pool.n, f"--labelled {typed}")
     return [] if pool.labelled is None else positions_of(pool.labelled, pool.n, f"{source}: labelled")
 
 
-def plan_lines(pick: Pick) -> list[str]:
+def pick_plan_lines(pick: Pick) -> list[str]:
     """The plan as lines of text: the problem, then what each device will hold and has free."""
     shape, arrays = pick.shape, pick.pool.arrays
     sizes = f"n = {shape.n:,} candidates ({len(pick.labelled):,} labelled), r = {shape.rows:,}, d = {shape.dim:,}"
@@ -180,8 +189,8 @@ def plan_lines(pick: Pick) -> list[str]:
     return lines
 
 
-def fitting_lines(pick: Pick) -> list[str]:
-    """Whether it fits, and what else would where it does not."""
+def pick_fitting_lines(pick: Pick) -> list[str]:
+    """Lines that tell whether the selection fits each device, and where it does not, what would."""
     lines = []
     for device, plan in pick.plans.items():
         free = free_bytes(device)
@@ -201,14 +210,14 @@ def _offer(other: Alternative) -> str:
 
 
 @dataclass(frozen=True)
-class Picked:
-    """What was chosen: rows of the CSV, and sentences about them."""
+class PickResult:
+    """The rows of the picks' CSV, and sentences about them."""
 
     rows: Sequence[Row]
     sentences: Sequence[str]
 
 
-def conduct(pick: Pick, progress: Progress) -> Picked:
+def run_pick(pick: Pick, progress: OnStep) -> PickResult:
     """Select and write; nothing is written unless all went well.
 
     Raises:
@@ -230,10 +239,10 @@ def conduct(pick: Pick, progress: Progress) -> Picked:
         raise
     rows = rows_of(chosen)
     write_picks(pick.out, rows)
-    return Picked(rows, sentences(pick, chosen, embedding))
+    return PickResult(rows, pick_sentences(pick, chosen, embedding))
 
 
-def _select(pick: Pick, progress: Progress) -> tuple[Selection, Embedding]:
+def _select(pick: Pick, progress: OnStep) -> tuple[Selection, Embedding]:
     import torch
 
     from fbench.fisher.embeddings import dense_embedding
@@ -268,26 +277,26 @@ def rows_of(chosen: Selection) -> list[Row]:
     ]
 
 
-def sentences(pick: Pick, chosen: Selection, embedding: Embedding) -> list[str]:
-    """What to say of a selection: its worth, and how far rounding may have had a hand in it."""
+def pick_sentences(pick: Pick, chosen: Selection, embedding: Embedding) -> list[str]:
+    """Sentences about a selection: how good it is, and how far rounding may have decided it."""
     from fbench.fisher.selection.greedy import TIE
 
     whose = "of the diagonals " if pick.method.engine == "diagonal" else ""
     forward = len(chosen.forward)
-    said = [
+    lines = [
         f"{format_count(len(chosen.indices))} picks are in {pick.out}: tr(F M⁻¹) {whose}is {chosen.objective:.4g} with "
         f"them, after {format_count(forward)} forward picks had lowered it by {float(chosen.scores.sum()):.4g} "
         f"(λ = {chosen.regularisation:.4g}, d_eff = {chosen.effective_dimension:.4g} of d = {embedding.dim:,})."
     ]
     near = int((chosen.gaps < 10 * TIE[chosen.scores.dtype]).sum())
     tolerance = f"{10 * TIE[chosen.scores.dtype]:.0e}"
-    said.append(
+    lines.append(
         f"Rounding: M⁻¹ drifted by {chosen.drift:.1e}, {chosen.refreshes} refreshes; {near:,} of the {forward:,} "
         f"forward picks led the next by less than {tolerance} of their score: another machine may choose the other."
     )
     if chosen.jitter:
-        said.append(
+        lines.append(
             f"M had lost its definiteness to rounding: {chosen.jitter:.1e} was added to its diagonal; "
             "a larger --regularisation, or --dtype float64, avoids that."
         )
-    return said
+    return lines

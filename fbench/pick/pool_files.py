@@ -27,14 +27,14 @@ COLUMNS = (
     Column("score", "float", "", "by how much the forward pick lowered tr(F M⁻¹)"),
     Column("gap", "float", "share", "its lead over the next, relative to the score; inf when nothing else was left"),
 )
-"""Of the picks' CSV."""
+"""The columns of the picks' CSV."""
 
 _FLOATS = ("float16", "float32", "float64")
 
 
 @dataclass(frozen=True)
 class PoolArrays:
-    """What a .npz holds: logits and features, or an embedding.
+    """The contents of a .npz: logits and features, or an embedding.
 
     Attributes:
         arrays: by name, float32 or float64, in memory order.
@@ -48,7 +48,7 @@ class PoolArrays:
 
     @property
     def n(self) -> int:
-        """Candidates."""
+        """The number of candidates."""
         return len(next(iter(self.arrays.values())))
 
 
@@ -62,10 +62,10 @@ def read_pool(path: Path) -> PoolArrays:
     with _loaded(path) as file:
         if not isinstance(file, np.lib.npyio.NpzFile):
             raise DataError(f"{path}: holds one bare array; save several by name, np.savez(path, logits=…, features=…)")
-        found = _wanted(path, file)
+        arrays = _wanted(path, file)
         labelled = np.asarray(file["labelled"]) if "labelled" in file.files else None
-    halves = [f"{name} are float16 and were read as float32" for name, a in found.items() if a.dtype == np.float16]
-    return PoolArrays({name: _floats(path, name, array) for name, array in found.items()}, labelled, tuple(halves))
+    halves = [f"{name} are float16 and were read as float32" for name, a in arrays.items() if a.dtype == np.float16]
+    return PoolArrays({name: _floats(path, name, array) for name, array in arrays.items()}, labelled, tuple(halves))
 
 
 def _wanted(path: Path, file: Any) -> dict[str, np.ndarray[Any, Any]]:
@@ -101,13 +101,13 @@ def read_labelled(path: Path) -> np.ndarray[Any, Any]:
             return np.array(list(_positions(path, csv.reader(file))), dtype=np.int64)
     if path.suffix not in (".npy", ".npz"):
         raise DataError(f"{path}: must end in .npy, .npz, .csv or .txt")
-    with _loaded(path) as found:
-        if not isinstance(found, np.lib.npyio.NpzFile):
-            return np.asarray(found)
-        names = ["labelled"] if "labelled" in found.files else found.files
+    with _loaded(path) as stored:
+        if not isinstance(stored, np.lib.npyio.NpzFile):
+            return np.asarray(stored)
+        names = ["labelled"] if "labelled" in stored.files else stored.files
         if len(names) != 1:
             raise DataError(f"{path}: holds {', '.join(names) or 'nothing'}; name one array labelled")
-        return np.asarray(found[names[0]])
+        return np.asarray(stored[names[0]])
 
 
 def _positions(path: Path, reader: Any) -> Iterator[int]:
@@ -139,6 +139,10 @@ def positions_of(labelled: np.ndarray[Any, Any], n: int, source: str) -> np.ndar
 
     Raises:
         InputError: a mask of another length, or what is neither; range and repetition are ``bait_select``'s to check.
+
+    Example:
+        >>> positions_of(np.array([True, False, True]), 3, "--labelled mask.npy").tolist()
+        [0, 2]
     """
     if labelled.dtype == np.bool_:
         if labelled.shape != (n,):

@@ -12,7 +12,12 @@ _UNITS = (("seconds", 1.0), ("milliseconds", 1e3), ("microseconds", 1e6))
 
 
 def ticks_of(sizes: Iterable[int]) -> list[float]:
-    """The sizes themselves where they stand apart on a logarithmic axis, else the powers of two among them."""
+    """The sizes themselves where they stand apart on a logarithmic axis, else the powers of two among them.
+
+    Example:
+        >>> ticks_of([64, 128, 256])
+        [64.0, 128.0, 256.0]
+    """
     x = sorted(set(sizes))
     if len(x) <= _MOST_TICKS and all(b >= 1.3 * a for a, b in itertools.pairwise(x)):
         return [float(size) for size in x]
@@ -26,12 +31,17 @@ class Axis:
         """Fit all of ``seconds``."""
         times = sorted(seconds)
         middle = math.sqrt(times[0] * times[-1])
-        self.unit, self.scale = next((each for each in _UNITS if middle * each[1] >= 1), _UNITS[-1])
+        self.unit, self.scale = next((unit for unit in _UNITS if middle * unit[1] >= 1), _UNITS[-1])
         self.ticks = nice(self.scale * times[0], self.scale * times[-1])
 
 
 def nice(low: float, high: float) -> list[float]:
-    """Ticks from ``low`` to ``high``: even steps over little, 1, 2, 5 over decades, powers of ten over many."""
+    """Ticks from ``low`` to ``high``: even steps over little, 1, 2, 5 over decades, powers of ten over many.
+
+    Example:
+        >>> nice(0.8, 9), nice(10, 12)
+        ([1.0, 2.0, 3.0, 5.0, 7.0], [10.0, 10.5, 11.0, 11.5, 12.0])
+    """
     if high < 3 * low:
         rough = max((high - low) / 4, high / 1000)
         step = next(s for s in _grid(rough / 10, 10 * rough, (1, 2, 5)) if s >= rough)

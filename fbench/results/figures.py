@@ -121,9 +121,9 @@ def _logarithmic(linear: float, axes: Axes) -> None:
 
 def _colours(panel: Panel) -> list[str]:
     """Each series' own colour, or that of the one it is like."""
-    own = itertools.cycle(_COLOURS)
+    palette = itertools.cycle(_COLOURS)
     first = {
-        series.label: next(own) if series.colour is None else _COLOURS[series.colour % len(_COLOURS)]
+        series.label: next(palette) if series.colour is None else _COLOURS[series.colour % len(_COLOURS)]
         for series in panel.series
         if not series.like
     }
@@ -162,7 +162,7 @@ def _names(names: Sequence[str], axes: Axes) -> None:
 def _bands(panel: Panel, axes: Axes) -> None:
     """Spans in two shades by turns, their texts above the axes and apart, each led to the middle of its own."""
     bands = sorted(panel.bands)
-    reached = [at for low, high, _ in bands for at in (low, high)] + [at for each in panel.series for at in each.x]
+    reached = [at for low, high, _ in bands for at in (low, high)] + [at for series in panel.series for at in series.x]
     if not bands or min(reached) == max(reached):
         return
     left, right = min(reached), max(reached)

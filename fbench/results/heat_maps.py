@@ -9,15 +9,14 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from fbench.harness.contract import Heat
+from fbench.measure.arrays import Floats
 from fbench.results.axes import nice
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-Floats = NDArray[np.float64]
 
 _MAP = "viridis"
 _ZERO = "#c8c8c8"  # a grey: the map has none

@@ -10,7 +10,7 @@ from typing import NamedTuple
 from fbench.measure.statistics import mean_interval
 
 Seconds = Mapping[int, float]
-"""By block."""
+"""Seconds of a pass, by block."""
 
 
 class Ratio(NamedTuple):
@@ -22,32 +22,53 @@ class Ratio(NamedTuple):
     high: float
 
     def inverse(self) -> Ratio:
-        """Second over first."""
+        """The ratio of the second to the first."""
         return Ratio(self.n, 1 / self.mean, 1 / self.high, 1 / self.low)
 
 
 def geometric(seconds: Seconds) -> float:
-    """The geometric mean over blocks: ratios of these are the mean ratios."""
+    """The geometric mean over blocks, nan of none; ratios of such means are mean ratios.
+
+    Example:
+        >>> round(geometric({0: 1.0, 1: 4.0}), 12)
+        2.0
+    """
     return math.exp(fmean(math.log(value) for value in seconds.values())) if seconds else math.nan
 
 
 def ratio(first: Seconds, second: Seconds) -> Ratio:
-    """First over second, paired by block."""
+    """The geometric mean of first over second, paired by block; ``n`` is 0 where they share no block.
+
+    Example:
+        >>> mean = ratio({0: 8.0, 1: 2.0}, {0: 1.0, 1: 1.0})
+        >>> mean.n, round(mean.mean, 12)
+        (2, 4.0)
+    """
     blocks = sorted(first.keys() & second.keys())
     if not blocks:
         return Ratio(0, math.nan, math.nan, math.nan)
-    found = mean_interval([math.log(first[block] / second[block]) for block in blocks])
-    return Ratio(found.n, math.exp(found.mean), math.exp(found.low), math.exp(found.high))
+    logarithm = mean_interval([math.log(first[block] / second[block]) for block in blocks])
+    return Ratio(logarithm.n, math.exp(logarithm.mean), math.exp(logarithm.low), math.exp(logarithm.high))
 
 
 def factor(value: float) -> str:
-    """A ratio to three digits, thousands apart: 1,390, 139, 14.2, 1.08; n/a where there is none."""
+    """A ratio to three digits, thousands apart: 1,390, 139, 14.2, 1.08; n/a where there is none.
+
+    Example:
+        >>> [factor(value) for value in (1390.4, 14.23, 1.08)]
+        ['1,390', '14.2', '1.08']
+    """
     if math.isnan(value):
         return "n/a"
     return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
 
 
-def with_interval(found: Ratio) -> str:
-    """``105 (98 to 112)``; the ratio alone where there is no interval, nothing where there is no ratio."""
-    ends = f" ({factor(found.low)} to {factor(found.high)})" if found.n > 1 else ""
-    return factor(found.mean) + ends if found.n else ""
+def with_interval(ratio: Ratio) -> str:
+    """A ratio with its interval, ``105 (98 to 112)``; alone where there is none, and nothing where there is no ratio.
+
+    Example:
+        >>> with_interval(Ratio(n=6, mean=105.2, low=98.1, high=112.0))
+        '105 (98.1 to 112)'
+    """
+    ends = f" ({factor(ratio.low)} to {factor(ratio.high)})" if ratio.n > 1 else ""
+    return factor(ratio.mean) + ends if ratio.n else ""

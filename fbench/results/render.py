@@ -13,7 +13,12 @@ if TYPE_CHECKING:
 
 
 def markdown(title: str, summary: Summary, notes: Sequence[str] = ()) -> str:
-    """The whole summary: findings first, then tables, then figures."""
+    """The whole summary: findings first, then tables, then figures.
+
+    Example:
+        >>> markdown("A run", Summary(findings=["It is fast."])).splitlines()
+        ['# A run', '', '- It is fast.']
+    """
     parts = [f"# {title}"]
     if summary.findings:
         parts.append("\n".join(f"- {finding}" for finding in summary.findings))
@@ -24,7 +29,13 @@ def markdown(title: str, summary: Summary, notes: Sequence[str] = ()) -> str:
 
 
 def provenance(environment: Mapping[str, Any], spent_s: float) -> str:
-    """Where the numbers come from, and how long they took: an absolute time means nothing without its machine."""
+    """Where the numbers come from, and how long they took: an absolute time means nothing without its machine.
+
+    Example:
+        >>> machine = {"gpus": [], "cpu": "a CPU", "cores_usable": 2, "jobs": 1, "threads": 2, "torch": "2.11"}
+        >>> provenance(machine, spent_s=90)
+        'Measured in 1 min 30 s on a CPU (2 cores; 1 × 2 threads; torch 2.11).'
+    """
     devices = [gpu["name"] for gpu in environment["gpus"]] or [environment["cpu"] or "unknown CPU"]
     return (
         f"Measured in {format_seconds(spent_s)} on {', '.join(devices)} ({environment['cores_usable']} cores; "
@@ -33,14 +44,24 @@ def provenance(environment: Mapping[str, Any], spent_s: float) -> str:
 
 
 def markdown_table(table: Table) -> str:
-    """One table, its title above and its note below."""
+    """One table in Markdown, its title above and its note below.
+
+    Example:
+        >>> markdown_table(Table("Sizes", ["size", "time"], [["16", "1 ms"]])).splitlines()
+        ['**Sizes**', '', '| size | time |', '| --- | --- |', '| 16 | 1 ms |']
+    """
     lines = [_row(table.columns), _row(["---"] * len(table.columns)), *(_row(row) for row in table.rows)]
     text = f"**{table.title}**\n\n" + "\n".join(lines)
     return f"{text}\n\n{table.note}" if table.note else text
 
 
 def rich_table(table: Table) -> RichTable:
-    """One table for the terminal."""
+    """One table for the terminal, its first column on the left and the others on the right.
+
+    Example:
+        >>> rich_table(Table("Sizes", ["size"], [["16"], ["32"]])).row_count
+        2
+    """
     from rich.box import SIMPLE_HEAD
     from rich.markup import escape
     from rich.table import Table as RichTable

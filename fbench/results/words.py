@@ -9,24 +9,39 @@ from fbench.results.ratios import Ratio
 
 
 def between(counts: Iterable[int]) -> str:
-    """``6``, or ``5 to 9`` where they differ."""
-    found = sorted(set(counts))
-    return f"{found[0]:,} to {found[-1]:,}" if len(found) > 1 else f"{found[0]:,}"
+    """Counts as a text: ``6``, or ``5 to 9`` where they differ.
+
+    Example:
+        >>> between([6, 6]), between([5, 9])
+        ('6', '5 to 9')
+    """
+    distinct = sorted(set(counts))
+    return f"{distinct[0]:,} to {distinct[-1]:,}" if len(distinct) > 1 else f"{distinct[0]:,}"
 
 
-def span(counts: Iterable[int], noun: str) -> str:
-    """``6 sizes``, ``5 to 9 sizes`` where they differ, ``1 size``."""
-    found = between(counts)
-    return f"{found} {noun}" if found == "1" else f"{found} {noun}s"
+def counted(counts: Iterable[int], noun: str) -> str:
+    """Counts with their noun: ``6 sizes``, ``5 to 9 sizes`` where they differ, ``1 size``.
+
+    Example:
+        >>> counted([6], "size"), counted([5, 9], "size"), counted([1], "size")
+        ('6 sizes', '5 to 9 sizes', '1 size')
+    """
+    count = between(counts)
+    return f"{count} {noun}" if count == "1" else f"{count} {noun}s"
 
 
 def listed(names: Sequence[str]) -> str:
-    """``fused``, ``fused and factored``, ``fused, factored and slow``."""
+    """Names as a sentence lists them: ``fused``, ``fused and factored``, ``fused, factored and slow``.
+
+    Example:
+        >>> listed(["fused", "factored", "slow"])
+        'fused, factored and slow'
+    """
     return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
 
 
 def entries(
-    found: Mapping[str, Ratio],
+    ratios: Mapping[str, Ratio],
     write: Callable[[float], str],
     first: str,
     rest: str = "{kernel} {mean}",
@@ -36,36 +51,51 @@ def entries(
     """Every kernel's mean with its interval: ``fused takes 1.9 times less (95 % interval 1.8 to 2), factored 11 (…)``.
 
     Args:
-        found: ratios by kernel, each of one block or more.
+        ratios: by kernel, each of one block or more.
         write: a number as text.
         first: the form of the first entry, with ``{kernel}`` and ``{mean}``; it says what the means are.
         rest: the form of those after it.
         inside: what stands beside the interval, by kernel.
         after: what stands after the parentheses, by kernel.
+
+    Example:
+        >>> ratios = {"fused": Ratio(6, 1.9, 1.8, 2.0), "slow": Ratio(6, 11.0, 10.0, 12.0)}
+        >>> entries(ratios, "{:g}".format, "{kernel} takes {mean} times less")
+        'fused takes 1.9 times less (95 % interval 1.8 to 2), slow 11 (10 to 12)'
     """
     forms = itertools.chain([first], itertools.repeat(rest))
     words = itertools.chain(["95 % interval "], itertools.repeat(""))
-    said = []
-    for kernel, each in found.items():
-        ends = f"{next(words)}{_ends(each, write)}" if each.n > 1 else "one block, which has no interval"
-        mean = next(forms).format(kernel=kernel, mean=write(each.mean))
-        said.append(f"{mean} ({ends}{inside(kernel)}){after(kernel)}")
-    return ", ".join(said)
+    texts = []
+    for kernel, ratio in ratios.items():
+        ends = f"{next(words)}{_ends(ratio, write)}" if ratio.n > 1 else "one block, which has no interval"
+        mean = next(forms).format(kernel=kernel, mean=write(ratio.mean))
+        texts.append(f"{mean} ({ends}{inside(kernel)}){after(kernel)}")
+    return ", ".join(texts)
 
 
-def _ends(found: Ratio, write: Callable[[float], str]) -> str:
+def _ends(ratio: Ratio, write: Callable[[float], str]) -> str:
     """``1.88 to 1.99``, ``97.3 to 99.4 %``."""
-    return f"{write(found.low).removesuffix(' %')} to {write(found.high)}"
+    return f"{write(ratio.low).removesuffix(' %')} to {write(ratio.high)}"
 
 
-def known(found: Mapping[str, Ratio]) -> dict[str, Ratio]:
-    """Those of one block at least."""
-    return {kernel: each for kernel, each in found.items() if each.n}
+def known(ratios: Mapping[str, Ratio]) -> dict[str, Ratio]:
+    """The ratios that rest on one block or more.
+
+    Example:
+        >>> list(known({"fused": Ratio(6, 1.9, 1.8, 2.0), "slow": Ratio(0, 1.0, 1.0, 1.0)}))
+        ['fused']
+    """
+    return {kernel: ratio for kernel, ratio in ratios.items() if ratio.n}
 
 
-def over(found: Mapping[str, Ratio]) -> str:
-    """The end of a sentence: blocks that the kernels' ratios rest on, and kernels of which no block has both times."""
-    counts = [each.n for each in found.values() if each.n > 1]
-    missing = [kernel for kernel, each in found.items() if not each.n]
+def over_blocks(ratios: Mapping[str, Ratio]) -> str:
+    """The end of a sentence: how many blocks the ratios rest on, and which kernels have no block with both times.
+
+    Example:
+        >>> over_blocks({"fused": Ratio(6, 1.9, 1.8, 2.0), "slow": Ratio(0, 1.0, 1.0, 1.0)})
+        ', over 6 blocks; of slow no block has both'
+    """
+    counts = [ratio.n for ratio in ratios.values() if ratio.n > 1]
+    missing = [kernel for kernel, ratio in ratios.items() if not ratio.n]
     none = f"; of {listed(missing)} no block has both" if missing else ""
-    return (f", over {span(counts, 'block')}" if counts else "") + none
+    return (f", over {counted(counts, 'block')}" if counts else "") + none

@@ -16,9 +16,10 @@ from fbench.errors import TooLargeError
 from fbench.harness.contract import Row, Unit
 from fbench.machine import free_bytes
 from fbench.measure.conditions import Conditions
-from fbench.measure.medians import LEAST, median_interval
+from fbench.measure.medians import LEAST_FOR_INTERVAL, median_interval
 from fbench.measure.memory.growth import peak_growth
-from fbench.measure.timing import Meter, Pass, meter, time_together, warm_up
+from fbench.measure.timing import Pass, TimeMeter, meter, warm_up_passes
+from fbench.measure.together import time_together
 from fbench.units import format_bytes
 
 from . import plan, problem
@@ -100,14 +101,14 @@ class _History:
             return False
         widths = [median_interval(medians).width for medians in self._medians.values()]
         share = self._spent / self._task.budget_s
-        spent = share >= 2 or (share >= 1 and self.blocks >= LEAST)  # for an interval
+        spent = share >= 2 or (share >= 1 and self.blocks >= LEAST_FOR_INTERVAL)  # for an interval
         return spent or all(width <= self._task.precision for width in widths)
 
     def blocks_left(self) -> int:
         if self.ended():
             return 0
         by_time = math.ceil((self._task.budget_s - self._spent) / max(self._spent / self.blocks, 1e-9))
-        return max(1, by_time, LEAST - self.blocks)
+        return max(1, by_time, LEAST_FOR_INTERVAL - self.blocks)
 
 
 class _Placed:
@@ -161,7 +162,7 @@ class _Placed:
         if known is None or known < _SHORT_S:
             seconds = _FIRST_WARM_UP_S if first else _WARM_UP_S
             start = time.perf_counter()
-            passes = max(warm_up(each, run, seconds) for each, run in zip(self._meters, runs, strict=True))
+            passes = max(warm_up_passes(each, run, seconds) for each, run in zip(self._meters, runs, strict=True))
             known = (time.perf_counter() - start) / passes / len(runs)
         return max(known, 1e-7)
 
@@ -192,7 +193,7 @@ class _Placed:
 
 
 @cache
-def _meter(device: str) -> Meter:
+def _meter(device: str) -> TimeMeter:
     return meter(device)
 
 

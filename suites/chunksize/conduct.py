@@ -7,8 +7,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from fbench.harness.contract import Row
-from fbench.measure.medians import LEAST
-from fbench.results.words import span
+from fbench.measure.medians import LEAST_FOR_INTERVAL
+from fbench.results.words import counted
 from fbench.units import format_percent
 
 from .points import Control, Point, Tables, by_block, number
@@ -34,7 +34,7 @@ def _convergence(points: Sequence[Point], options: Mapping[str, Any]) -> Iterabl
     if not late:
         yield f"{reached}."
         return
-    had = span((point.median.n for point in late), "block")
+    had = counted((point.median.n for point in late), "block")
     yield f"{reached}; the others had {had}{_more_time(late, precision, options)}."
 
 
@@ -53,7 +53,9 @@ def _more_time(late: Sequence[Point], precision: float, options: Mapping[str, An
 
 def _times_more(point: Point, precision: float) -> float:
     found = point.median
-    return max(LEAST / found.n, 1.0) if math.isnan(found.width) else max((found.width / precision) ** 2, 1.0)
+    if math.isnan(found.width):
+        return max(LEAST_FOR_INTERVAL / found.n, 1.0)
+    return max((found.width / precision) ** 2, 1.0)
 
 
 def _machine(control: Control, conditions: Sequence[Row]) -> Iterable[str]:

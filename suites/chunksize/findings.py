@@ -8,7 +8,7 @@ from typing import Any
 
 from fbench.harness.contract import Row
 from fbench.results.ratios import factor
-from fbench.results.words import between, entries, listed, span
+from fbench.results.words import between, counted, entries, listed
 from fbench.units import format_bytes
 
 from . import conduct
@@ -82,7 +82,7 @@ def _times(found: Mapping[str, Effect]) -> str:
 
 
 def _too_few(found: Mapping[str, Effect]) -> str:
-    common = span((each.blocks for each in found.values()), "block")
+    common = counted((each.blocks for each in found.values()), "block")
     return (
         f"blocks are too few by {listed(list(found))}, whose best and worst chunk have {common} in common, and "
         f"{LEAST_BLOCKS} are needed"

@@ -6,7 +6,7 @@ import itertools
 from collections.abc import Iterable, Mapping, Sequence
 
 from fbench.results.ratios import Ratio, factor
-from fbench.results.words import entries, known, over
+from fbench.results.words import entries, known, over_blocks
 from fbench.units import format_percent
 
 from .points import Control
@@ -30,7 +30,7 @@ def _rates(same: Sequence[Sweep], control: Control) -> Iterable[str]:
     found = {sweep.kernel: gemm_share(sweep.best, control) for sweep in same}
     if shares := known(found):
         first = "{kernel} reaches {mean} of the rate of the matrix product timed beside it"
-        yield f"At its best chunk {entries(shares, format_percent, first)}{over(found)}."
+        yield f"At its best chunk {entries(shares, format_percent, first)}{over_blocks(found)}."
 
 
 def _against(same: Sequence[Sweep]) -> Iterable[str]:
@@ -46,7 +46,7 @@ def _against(same: Sequence[Sweep]) -> Iterable[str]:
             words.append(f"{'without' if variant else 'with'} A⁻¹{where} {_times(common, BASE + variant)}")
     if words:
         text = "; ".join(words)
-        yield f"{text[0].upper()}{text[1:]}{over(whole)}."
+        yield f"{text[0].upper()}{text[1:]}{over_blocks(whole)}."
 
 
 def _times(found: Mapping[str, Ratio], base: str) -> str:
@@ -79,7 +79,7 @@ def _efficiency(own: Mapping[str, Sweep], count: int) -> Iterable[str]:
     if shares := known(found):
         chunks = {kernel: f" at chunk {sweep.best.row['chunk_size']:,}" for kernel, sweep in own.items()}
         first = f"{{kernel}} on {count} devices reaches an efficiency t₁/({count}·t) of {{mean}}"
-        yield f"{entries(shares, format_percent, first, after=chunks.__getitem__)}{over(found)}."
+        yield f"{entries(shares, format_percent, first, after=chunks.__getitem__)}{over_blocks(found)}."
 
 
 def _errors(same: Sequence[Sweep]) -> Iterable[str]:

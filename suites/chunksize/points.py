@@ -13,7 +13,7 @@ from statistics import median
 from typing import Any
 
 from fbench.harness.contract import Row
-from fbench.measure.medians import Median, drift, median_interval, repeat_interval
+from fbench.measure.medians import Median, control_drift, median_interval, repeat_interval
 from fbench.measure.statistics import Interval
 
 from . import decomposition
@@ -207,7 +207,7 @@ def _whole(value: float | None) -> int | None:
 class Control:
     """What was timed in every unit beside its case: the control, whose drift it tells, and the ceiling, for each dtype.
 
-    ``drift`` is how far the control's readings were from their median, over the whole run (see ``medians.drift``).
+    ``drift`` is how far the control's readings were from their median, over the whole run (``medians.control_drift``).
     """
 
     def __init__(self, tables: Tables) -> None:
@@ -224,7 +224,7 @@ class Control:
                 self._units.setdefault(own, []).append({"block": row["block"], "each_s": seconds / flops})
         # Each reading over the median of its dtype: how many cases of each a block still has makes no drift
         readings = [each / median(own) for own in controls.values() for each in own]
-        self.drift, self.readings = drift(readings), len(readings)
+        self.drift, self.readings = control_drift(readings), len(readings)
 
     def seconds(self, dtype: str) -> dict[int, float]:
         """Seconds an operation of the ceiling by block, on one device."""

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from fbench.harness.contract import Row
 from fbench.measure import spectrum
-from fbench.results.words import listed, span
+from fbench.results.words import counted, listed
 from fbench.units import format_percent
 
 from .decomposition import Decomposition, decompose, smooth
@@ -29,7 +29,7 @@ _FEW, _MANY = 48, 64
 
 def why(sweep: Sweep, conditions: Sequence[Row], seed: int) -> list[str]:
     """Sentences that explain the wiggle, as far as the sizes measured allow: of few there are none."""
-    shares = _shares(sweep) if len(sweep.sizes) >= spectrum.LEAST else ()
+    shares = _shares(sweep) if len(sweep.sizes) >= spectrum.LEAST_FOR_PERIOD else ()
     return [*shares, *_periods(sweep, expected_period(sweep, conditions), seed)]
 
 
@@ -56,7 +56,7 @@ class Wiggle(NamedTuple):
 def pass_wiggle(sweep: Sweep) -> Wiggle | None:
     """Of t(c), relative, at as many evenly spaced sizes as a period takes; None where there are fewer, or no trend."""
     sizes = sweep.even_sizes()
-    found = decomposed(sweep, sizes) if len(sizes) >= spectrum.LEAST else None
+    found = decomposed(sweep, sizes) if len(sizes) >= spectrum.LEAST_FOR_PERIOD else None
     return None if found is None or found.sizes != sizes else Wiggle(sizes, found.residual)
 
 
@@ -68,7 +68,7 @@ def single_wiggle(sweep: Sweep) -> Wiggle | None:
     """
     sizes, tau = sweep.even_singles(), sweep.tau()
     curve = smooth(tau)
-    if len(sizes) < spectrum.LEAST or curve is None:
+    if len(sizes) < spectrum.LEAST_FOR_PERIOD or curve is None:
         return None
     return Wiggle(sizes, [tau[m] - curve(m) for m in sizes])
 
@@ -94,7 +94,7 @@ def suggested(sweep: Sweep, expected: float | None) -> tuple[int, int, int] | No
     most = max(_MANY - 1, math.ceil(_PERIODS * (expected or 0) / step))
     last = min(high, low + most * step)
     last -= (last - low) % step
-    return (low, last, step) if (last - low) // step + 1 >= spectrum.LEAST else None
+    return (low, last, step) if (last - low) // step + 1 >= spectrum.LEAST_FOR_PERIOD else None
 
 
 def thirds(wiggle: Wiggle) -> tuple[float, float]:
@@ -201,14 +201,14 @@ def _expected(sweep: Sweep, expected: float | None) -> str:
 
 def more_sizes(same: Sequence[Sweep], conditions: Sequence[Row]) -> Iterable[str]:
     """What to type for a period, where these sizes cannot give one: a sentence for all kernels of a problem."""
-    short = [sweep for sweep in same if len(sweep.even_sizes()) < spectrum.LEAST]
+    short = [sweep for sweep in same if len(sweep.even_sizes()) < spectrum.LEAST_FOR_PERIOD]
     if not short:
         return
     most = max(short, key=lambda sweep: len(sweep.sizes))
-    even, many = len(most.even_sizes()), len(most.sizes) >= spectrum.LEAST
+    even, many = len(most.even_sizes()), len(most.sizes) >= spectrum.LEAST_FOR_PERIOD
     spaced = f", {even} of them evenly spaced," if many else ""
     who = f" of {listed([sweep.kernel for sweep in short])}" if len(short) < len(same) else ""
-    begin = f"From {span((len(sweep.sizes) for sweep in short), 'size')}{who}{spaced} a period cannot be measured"
+    begin = f"From {counted((len(sweep.sizes) for sweep in short), 'size')}{who}{spaced} a period cannot be measured"
     yield begin + _proposed(most, expected_period(most, conditions))
 
 
@@ -217,9 +217,9 @@ def _proposed(sweep: Sweep, expected: float | None) -> str:
     if found is not None:
         low, high, step = found
         return f"; --sizes {low}..{high}:+{step} would ({(high - low) // step + 1} sizes)."
-    if sweep.shard < spectrum.LEAST:
+    if sweep.shard < spectrum.LEAST_FOR_PERIOD:
         return f", and {sweep.shard:,} candidates are too few for a sweep that could: take more."
-    return f": give --sizes a range that holds {spectrum.LEAST} or more, up to {sweep.shard:,}."
+    return f": give --sizes a range that holds {spectrum.LEAST_FOR_PERIOD} or more, up to {sweep.shard:,}."
 
 
 def predictions(same: Sequence[Sweep]) -> Iterable[str]:
@@ -229,7 +229,7 @@ def predictions(same: Sequence[Sweep]) -> Iterable[str]:
         return
     typical = {kernel: _percent(median(abs(error) for error in own.values())) for kernel, own in found.items()}
     each = ", ".join(f"{error} ({kernel})" for kernel, error in typical.items())
-    sizes = span((len(own) for own in found.values()), "size")
+    sizes = counted((len(own) for own in found.values()), "size")
     inside = [held for sweep in same for held in _held(sweep)]
     repeat = f"; {sum(inside)} of {len(inside)} predictions lie where a second run's median would" if inside else ""
     yield (

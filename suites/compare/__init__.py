@@ -75,7 +75,7 @@ def resolve(options: Options, context: Context) -> Options:
 )
 def measure(case: Case[ArmPoint], options: Options, context: Context) -> Iterator[Unit]:
     """One arm on one block of seeds, a round at a time."""
-    from fbench.learning.rounds import batches_of, play
+    from fbench.learning.rounds import batches_of, play_rounds
 
     from ..drift.watcher import Watcher
 
@@ -87,7 +87,7 @@ def measure(case: Case[ArmPoint], options: Options, context: Context) -> Iterato
     else:
         design = arms.design(case.point, context.devices, options, options.fisher_samples)
     bought = batches_of(context.committed.get("selections", ()), block)
-    for played in play(design, bought, first=options.drift):
+    for played in play_rounds(design, bought, first=options.drift):
         seen = watcher.see(played, strategy) if watcher else {}
         seen.pop("rounds", None)  # results.csv has them
         if played.outcomes:

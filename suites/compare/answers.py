@@ -11,8 +11,9 @@ from collections.abc import Mapping, Sequence
 
 from numpy.typing import ArrayLike
 
-from fbench.measure.statistics import Paired, Verdict, holm, paired, seeds_needed, verdict
-from fbench.results.findings import evidence, number, p_value, span
+from fbench.measure.power import seeds_needed
+from fbench.measure.statistics import Paired, Verdict, holm, paired, verdict
+from fbench.results.findings import evidence, interval_ends, number, p_value
 
 from .questions import Question
 
@@ -93,6 +94,6 @@ def exploratory(pairs: Sequence[tuple[str, str]], values: Mapping[str, ArrayLike
         f"Exploratory: {a} against {b}: {evidence(each, unit)}."
         if math.isnan(p)
         else f"Exploratory: {a} against {b}: {number(each.difference, signed=True)} {unit} (95 % interval "
-        f"{span(each.low, each.high, signed=True)}, uncorrected; {p_value(p)}{holm_note})."
+        f"{interval_ends(each.low, each.high, signed=True)}, uncorrected; {p_value(p)}{holm_note})."
         for (a, b), each, p in zip(pairs, found, corrected, strict=True)
     ]

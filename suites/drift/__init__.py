@@ -57,7 +57,7 @@ def predict(case: Case[ArmPoint], options: Options, context: Context) -> dict[st
 )
 def measure(case: Case[ArmPoint], options: Options, context: Context) -> Iterator[Unit]:
     """One arm on one block of seeds, watched a round at a time."""
-    from fbench.learning.rounds import batches_of, play
+    from fbench.learning.rounds import batches_of, play_rounds
 
     from .watcher import Watcher
 
@@ -65,7 +65,7 @@ def measure(case: Case[ArmPoint], options: Options, context: Context) -> Iterato
     design, watch = plan.watched(case.point, context.devices, options)
     watcher = Watcher(design, watch, retrain=bool(options.retrain))
     bought = batches_of(context.committed.get("selections", ()), block)
-    for played in play(design, bought, first=True):
+    for played in play_rounds(design, bought, first=True):
         tables = watcher.see(played, strategy)
         if played.outcomes:
             rows = tables.pop("drift")

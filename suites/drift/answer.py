@@ -6,8 +6,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from fbench.measure.statistics import Mean, Paired, mean_interval, paired, seeds_needed
-from fbench.results.findings import evidence, number, plus_minus, span
+from fbench.measure.power import seeds_needed
+from fbench.measure.statistics import Mean, Paired, mean_interval, paired
+from fbench.results.findings import evidence, interval_ends, number, plus_minus
 
 from .floors import Floors, Settling, labels_share, of_layer, seed_means, settling
 from .names import percent, rounds_said, said, varying
@@ -45,7 +46,7 @@ def _random(drift: Drift, variant: Variant) -> str:
     if not len(own["chance"]):
         return ""
     gap = paired(own["previous"], own["chance"])
-    ends = "" if gap.n == 1 else f" (95 % interval {span(gap.low, gap.high, signed=True)})"
+    ends = "" if gap.n == 1 else f" (95 % interval {interval_ends(gap.low, gap.high, signed=True)})"
     return (
         f"; masks of random weights, as many in every layer, would share {number(float(own['chance'].mean()))}, less "
         f"than neighbouring rounds by {number(gap.difference, signed=True)}{ends}"
@@ -88,7 +89,7 @@ def _words(found: Floors, floor: str, last: Paired, margin: float) -> str:
         case "at the floor":
             return (
                 f"No drift beyond the margin: neighbouring rounds overlap as much as the {floor} floor, to within "
-                f"±{margin:g} (90 % interval of the difference {span(*last.interval(0.90), signed=True)})"
+                f"±{margin:g} (90 % interval of the difference {interval_ends(*last.interval(0.90), signed=True)})"
             )
         case "near chance":
             return (
@@ -148,7 +149,7 @@ def since_first(drift: Drift, variant: Variant) -> list[str]:
     if len(drift.rounds) < 3 or not known.any():
         return []
     gap, found = paired(previous[known], first[known]), mean_interval(first[known])
-    ends = f"95 % interval {span(gap.low, gap.high, signed=True)}, {gap.n} seeds" if gap.n > 1 else "one seed"
+    ends = f"95 % interval {interval_ends(gap.low, gap.high, signed=True)}, {gap.n} seeds" if gap.n > 1 else "one seed"
     by_chance = f", where chance gives about {number(float(np.nanmean(chance)))}" if np.isfinite(chance).any() else ""
     added = ", so changes add up over the rounds" if gap.low > 0 else ""
     return [
@@ -167,7 +168,7 @@ def settled(drift: Drift, variant: Variant, margin: float) -> list[str]:
     floor = f"the {found.floor} floor"
     if found.floor == "redraw":
         floor += " (there is no retrain floor, and this one has no training noise in it)"
-    last = f"90 % interval of the difference in the last round {span(*found.interval, signed=True)} J"
+    last = f"90 % interval of the difference in the last round {interval_ends(*found.interval, signed=True)} J"
     if found.outcome == "settled" and found.number is not None:
         labels = drift.labels[drift.rounds.index(found.number)]
         when = f"has settled from round {found.number} ({labels:,} labels) on"

@@ -11,7 +11,7 @@ import numpy as np
 
 from fbench.measure.falls import Fall
 from fbench.results.findings import number, p_value
-from fbench.results.words import listed, span
+from fbench.results.words import counted, listed
 from fbench.units import format_percent
 
 from .falls import Found, depths, nearly_zero, steepness
@@ -31,7 +31,7 @@ def claim(found: Sequence[Found]) -> list[str]:
     parts = "; ".join(f"with {_kept(each)} kept, {_judged(each)}" for each in looked)
     return [
         "The poster's claim, that the share falls steeply to nearly zero about a third of the way into the network, "
-        f"holds in every part at {len(whole)} of {span([len(looked)], 'fraction')}{which}. Part by part: {parts}.",
+        f"holds in every part at {len(whole)} of {counted([len(looked)], 'fraction')}{which}. Part by part: {parts}.",
         *_moves(looked),
     ]
 
@@ -81,7 +81,7 @@ def _paired_places(low: Found, high: Found) -> str:
         return f"No seed by itself shows both falls, of {apart}."
     gap = high.places[both] - low.places[both]
     mean = number(float(gap.mean()), 2, signed=True)
-    showing = span([len(gap)], "seed")
+    showing = counted([len(gap)], "seed")
     return (
         f"From {apart} it shifts by {mean}, mean of {showing} showing both falls by itself, and lies deeper in "
         f"{int((gap > 0).sum())} of these."

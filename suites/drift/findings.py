@@ -9,9 +9,9 @@ import numpy as np
 from fbench.harness.contract import Row
 from fbench.learning.arm_options import ArmOptions
 from fbench.measure.statistics import Mean, mean_interval
+from fbench.results.findings import interval_ends as ends
 from fbench.results.findings import number, plus_minus
-from fbench.results.findings import span as ends
-from fbench.results.words import listed, span
+from fbench.results.words import counted, listed
 from fbench.units import format_percent
 
 from . import answer, claim, layers, smooth, time
@@ -123,7 +123,7 @@ def _others(drift: Drift, main: Variant, margin: float, names: Mapping[Variant, 
         group = {names[variant]: each for variant, each in found.items() if each.word == word}
         same = "the same verdict as above, " if word == own else ""
         said.append(f"{same}{word}{_entries(group)}")
-    count = span([len(rest)], "other variant")
+    count = counted([len(rest)], "other variant")
     return [f"Exploratory, of {count}{holm}: {each}." for each in said]
 
 

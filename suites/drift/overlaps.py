@@ -17,7 +17,7 @@ from statistics import fmean
 from fbench.fisher.gradients.forward_order import ParameterLayer
 from fbench.fisher.masks import Mask, Overlap
 from fbench.harness.contract import Row
-from fbench.learning.fisher_draws import Diagonal
+from fbench.learning.fisher_draws import FisherDiagonal
 from fbench.learning.mask_files import mask_rows
 from fbench.measure.overlap import expected_jaccard, jaccard
 from fbench.measure.ranks import correlation
@@ -158,7 +158,7 @@ def _ratio(part: float, whole: float) -> float | None:
     return part / whole if whole > 0 else None
 
 
-def _mass(diagonal: Diagonal, mask: Mask | None = None) -> dict[str, float]:
+def _mass(diagonal: FisherDiagonal, mask: Mask | None = None) -> dict[str, float]:
     """Σ F_j of the weights kept, or of all, by layer and of the whole."""
     kept = diagonal if mask is None else {name: value[mask[name]] for name, value in diagonal.items()}
     parts = {name: float(value.double().sum()) for name, value in kept.items()}

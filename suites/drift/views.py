@@ -16,8 +16,8 @@ from torch import Tensor
 
 from fbench.fisher.gradients.forward_order import ParameterLayer, forward_order
 from fbench.fisher.masks import Mask, top_mask
-from fbench.learning.fisher_draws import Diagonal
-from fbench.learning.strategies import State, classifier_parameters
+from fbench.learning.fisher_draws import FisherDiagonal
+from fbench.learning.strategies import LearnerState, classifier_parameters
 from fbench.measure.ranks import ranks
 
 WHOLE = "all"
@@ -59,7 +59,7 @@ class Watch:
 
 
 Pair = tuple[Mask, Mask]
-Diagonals = tuple[Diagonal, Diagonal]
+Diagonals = tuple[FisherDiagonal, FisherDiagonal]
 Ranks = Mapping[str, NDArray[np.float64]]
 
 
@@ -86,13 +86,13 @@ class View:
         return replace(self, weights={}, diagonals={}, ranks=self.ranks if ranks else {})
 
 
-def diagonals_of(state: State, watch: Watch) -> dict[int, list[Diagonals]]:
+def diagonals_of(state: LearnerState, watch: Watch) -> dict[int, list[Diagonals]]:
     """The Fisher passes of a state's network that have not been made yet, and what they gave, on the CPU."""
     draws = [state.fisher, *(state.fisher_draws(pair) for pair in range(1, max(watch.redraws)))]
     return {n: [_on_cpu(each.pair(n)) for each in draws] for n in watch.samples}
 
 
-def view(state: State, watch: Watch, diagonals: Mapping[int, Sequence[Diagonals]]) -> View:
+def view(state: LearnerState, watch: Watch, diagonals: Mapping[int, Sequence[Diagonals]]) -> View:
     """What is seen of a state's network by its diagonals."""
     layers = forward_order(state.network, state.pool.images[:1])
     weights = {name: p.detach().cpu() for name, p in state.network.named_parameters()}
@@ -123,6 +123,6 @@ def _masks(pair: Diagonals, variant: Variant, classifier: Sequence[str]) -> Pair
     return first, second
 
 
-def _ranks(diagonal: Diagonal) -> Ranks:
+def _ranks(diagonal: FisherDiagonal) -> Ranks:
     flat = {name: value.flatten().numpy() for name, value in diagonal.items()}
     return {**{name: ranks(values) for name, values in flat.items()}, WHOLE: ranks(np.concatenate([*flat.values()]))}

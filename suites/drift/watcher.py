@@ -10,8 +10,8 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from fbench.harness.contract import Row
-from fbench.learning.rounds import Design, Outcome, Round, retrained
-from fbench.learning.strategies import State
+from fbench.learning.rounds import Design, Outcome, PlayedRound, retrained
+from fbench.learning.strategies import LearnerState
 from fbench.measure.timing import elapsed
 
 from .overlaps import Views
@@ -40,7 +40,7 @@ class Watcher:
         self._first: list[View] = []
         self._previous: list[View] = []
 
-    def see(self, played: Round, strategy: str) -> dict[str, list[Row]]:
+    def see(self, played: PlayedRound, strategy: str) -> dict[str, list[Row]]:
         """The rows of a round, of all its seeds, by table: ``drift``, ``fisher``, ``masks`` and ``rounds``.
 
         None of a round that was committed before: it is remembered for those to come.
@@ -67,7 +67,7 @@ class Watcher:
         self._keep(played, [each.view for each in seen])
         return tables
 
-    def _again(self, played: Round) -> tuple[list[State], float | None]:
+    def _again(self, played: PlayedRound) -> tuple[list[LearnerState], float | None]:
         """Nothing where one batch holds all labels: then there is no other order, and no other network."""
         if not self._retrain or self._design.recipe.batches(played.outcomes[0].labels) < 2:
             return [], None
@@ -75,14 +75,14 @@ class Watcher:
             states = retrained(self._design, played)
         return states, spent.seconds / len(states)
 
-    def _look(self, state: State) -> Seen:
+    def _look(self, state: LearnerState) -> Seen:
         with elapsed(str(state.pool.images.device)) as passes:
             diagonals = diagonals_of(state, self._watch)
         since = time.perf_counter()
         made = view(state, self._watch, diagonals)
         return Seen(made, passes.seconds, time.perf_counter() - since)
 
-    def _keep(self, played: Round, views: list[View]) -> None:
+    def _keep(self, played: PlayedRound, views: list[View]) -> None:
         self._previous = [each.to_compare_with(ranks=True) for each in views]
         if played.index == 0:
             self._first = [each.to_compare_with(ranks=False) for each in views]

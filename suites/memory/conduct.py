@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 
 from fbench.harness.contract import Row
-from fbench.results.words import listed, span
+from fbench.results.words import counted, listed
 from fbench.units import format_bytes, format_count, format_percent, format_seconds
 
 from .peaks import Measured, Phase, Profile, Tables
@@ -96,7 +96,7 @@ def _not_torch(cases: Sequence[Measured], label: Mapping[str, str], readers: Seq
     apart = f"; readings are {format_seconds(max(periods))} apart and miss what is shorter" if periods else ""
     yield (
         f"Outside torch's allocator {what} at most {format_bytes(most)} on {profile.meter.device}, in {phase.name} of "
-        f"{name} (median of {span([len(phase.growth)], 'round')}){apart}."
+        f"{name} (median of {counted([len(phase.growth)], 'round')}){apart}."
     )
 
 

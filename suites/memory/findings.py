@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from fbench.harness.contract import Row
 from fbench.measure.leaks import LEAST_ROUNDS, Leak, leak
-from fbench.results.words import listed, span
+from fbench.results.words import counted, listed
 from fbench.units import format_bytes, format_count, format_percent
 
 from . import conduct
@@ -233,7 +233,7 @@ def _severity(found: Leak) -> tuple[int, float]:
 
 def _growth(meter: Meter, found: Leak) -> str:
     if found.rounds < LEAST_ROUNDS - 2:
-        return f"{span([found.rounds], 'difference')} between rounds, and {LEAST_ROUNDS} rounds are the least"
+        return f"{counted([found.rounds], 'difference')} between rounds, and {LEAST_ROUNDS} rounds are the least"
     return (
         f"{meter_said(meter)} grows by {format_bytes(found.mean)} a round (95 % interval {ends(*found.growth)}, over "
         f"{found.rounds} differences between rounds, the first round left out)"

@@ -11,7 +11,7 @@ from typing import Any
 from fbench.fisher.planning.plan import MEMORY_MARGIN
 from fbench.harness.contract import Row, Unit
 from fbench.measure.memory.growth import return_freed_blocks
-from fbench.measure.memory.watch import MemoryWatch, Round
+from fbench.measure.memory.watch import MemoryWatch, RoundMemory
 
 from .model import Limits, limits, predicted
 from .phases import play
@@ -91,7 +91,7 @@ def _refused(task: Task, reason: str) -> list[Row]:
 
 
 def _unit(
-    task: Task, number: int, found: Round, fits: Mapping[str, Limits], guesses: Mapping[str, Mapping[str, int]]
+    task: Task, number: int, found: RoundMemory, fits: Mapping[str, Limits], guesses: Mapping[str, Mapping[str, int]]
 ) -> Unit:
     rows = []
     for peak in found.peaks:

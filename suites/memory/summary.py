@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from fbench.harness.contract import Row, Summary, Table
-from fbench.results.words import span
+from fbench.results.words import counted
 from fbench.units import format_bytes, format_count, format_percent
 
 from .figures import figures
@@ -79,7 +79,7 @@ def _over(mains: Mapping[str, Profile]) -> str:
         return "One round."
     label, widest = max(phases, key=lambda each: _range(each[1]))
     low, high = min(widest.growth.values()), max(widest.growth.values())
-    return f"Medians of {span(rounds, 'round')}; the widest range is {ends(low, high)} ({widest.name} of {label})."
+    return f"Medians of {counted(rounds, 'round')}; the widest range is {ends(low, high)} ({widest.name} of {label})."
 
 
 def _range(phase: Phase) -> float:

@@ -133,8 +133,8 @@ def test_a_corrupt_cifar10_file_is_named_with_its_checksum(tmp_path: Path) -> No
     folder = tmp_path / "cifar-10-batches-py"
     folder.mkdir()
     (folder / "data_batch_1").write_bytes(b"not a picture")
-    found = hashlib.md5(b"not a picture").hexdigest()
-    with pytest.raises(DataError, match=f"data_batch_1 is corrupt: its MD5 checksum is {found}, not c99"):
+    checksum = hashlib.md5(b"not a picture").hexdigest()
+    with pytest.raises(DataError, match=f"data_batch_1 is corrupt: its MD5 checksum is {checksum}, not c99"):
         data.cifar10(tmp_path, False)
 
 

@@ -35,10 +35,10 @@ def test_draws_are_disjoint_and_as_large_as_asked(members: int, size: int, seed:
 
 def test_draws_depend_on_seed_and_pair_and_not_on_the_populations_order() -> None:
     everyone = torch.arange(N)
-    found = [sets(two_draws(everyone, N, 20, seed, pair)) for seed in (0, 1) for pair in (0, 1)]
-    assert all(a != b for a, b in itertools.combinations(found, 2))
-    assert sets(two_draws(everyone.flip(0), N, 20, 0)) == found[0]
-    assert found[0] != (set(range(10)), set(range(10, 20)))
+    draws = [sets(two_draws(everyone, N, 20, seed, pair)) for seed in (0, 1) for pair in (0, 1)]
+    assert all(a != b for a, b in itertools.combinations(draws, 2))
+    assert sets(two_draws(everyone.flip(0), N, 20, 0)) == draws[0]
+    assert draws[0] != (set(range(10)), set(range(10, 20)))
 
 
 @given(st.permutations(range(N)), st.integers(2, 20), st.integers(0, 9))
@@ -49,8 +49,8 @@ def test_draws_of_different_rounds_are_disjoint_too(bought: list[int], size: int
         [torch.tensor(sorted(bought[start:])) for start in (0, 5, 15, N - size)],
         [torch.tensor(bought[:stop]) for stop in (size, size + 3, N)],
     ):
-        found = [sets(two_draws(each, N, size, seed)) for each in populations]
-        assert not any(first & second for first, _ in found for _, second in found)
+        draws = [sets(two_draws(draw, N, size, seed)) for draw in populations]
+        assert not any(first & second for first, _ in draws for _, second in draws)
 
 
 def test_draws_are_random() -> None:

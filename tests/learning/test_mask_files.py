@@ -17,7 +17,7 @@ import fbench
 from fbench.errors import DataError
 from fbench.fisher.masks import Mask
 from fbench.harness.contract import COMMON_COLUMNS
-from fbench.learning.mask_files import load_masks, mask_rows, pack, unpack
+from fbench.learning.mask_files import load_masks, mask_rows, pack_bits, unpack_bits
 from fbench.results import table
 from fbench.suites.drift.plan import MASKS
 
@@ -35,7 +35,7 @@ KEY = {
 @given(st.lists(st.integers(0, 5), max_size=4), st.integers(0, 99), st.sampled_from([0.0, 0.01, 0.5, 1.0]))
 def test_what_is_packed_is_unpacked(shape: list[int], seed: int, share: float) -> None:
     layer = torch.rand(shape, generator=torch.Generator().manual_seed(seed)) < share
-    assert torch.equal(unpack(pack(layer), tuple(shape)), layer)
+    assert torch.equal(unpack_bits(pack_bits(layer), tuple(shape)), layer)
 
 
 def masks() -> list[Mask]:
@@ -54,11 +54,11 @@ def written(tmp_path: Path) -> Path:
 
 
 def test_masks_come_back_by_what_they_are(written: Path) -> None:
-    for found in (load_masks(written), load_masks(written.parent), fbench.load_masks(str(written))):
-        assert [(key.strategy, key.seed, key.round, key.fraction) for key in found] == [
+    for masks_read in (load_masks(written), load_masks(written.parent), fbench.load_masks(str(written))):
+        assert [(key.strategy, key.seed, key.round, key.fraction) for key in masks_read] == [
             ("bait", 0, r, 0.1) for r in range(3)
         ]
-        for mask, expected in zip(found.values(), masks(), strict=True):
+        for mask, expected in zip(masks_read.values(), masks(), strict=True):
             assert mask.always == expected.always
             assert list(mask) == list(expected)
             assert all(torch.equal(mask[name], expected[name]) for name in expected)
@@ -74,7 +74,8 @@ def test_the_documented_recipe_needs_nothing_of_ours(written: Path) -> None:
 
 def test_a_mask_is_compact() -> None:
     layer = torch.rand(700_000, generator=torch.Generator().manual_seed(0)) < 0.01
-    assert len(pack(layer)) < 700_000 * 0.081 / 8 * 4 / 3 * 1.6  # the entropy of a bit, in base64, and zlib's own waste
+    # the entropy of a bit, in base64, and zlib's own waste
+    assert len(pack_bits(layer)) < 700_000 * 0.081 / 8 * 4 / 3 * 1.6
 
 
 @pytest.mark.parametrize(

@@ -74,8 +74,8 @@ def test_stack_and_replica_are_inverse(build: Build) -> None:
         name: value.shape for name, value in build(3).state_dict().items()
     }
     for index, state in enumerate(states):
-        found = replica(stacked, index, 3)
-        assert all(torch.equal(found[name], value) for name, value in state.items())
+        part = replica(stacked, index, 3)
+        assert all(torch.equal(part[name], value) for name, value in state.items())
 
 
 @pytest.mark.parametrize("size", [1, 2, 7, 33])

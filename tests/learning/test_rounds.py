@@ -16,7 +16,7 @@ from fbench.learning import rounds as playing
 from fbench.learning.data import Images, split
 from fbench.learning.recipe import Recipe
 from fbench.learning.rounds import Design, Outcome, batches_of, retrained
-from fbench.learning.strategies import Acquisition, Proposal, State, random
+from fbench.learning.strategies import Acquisition, LearnerState, Proposal, random
 
 START, BATCH, ROUNDS = 6, 3, 3
 SEEDS = (0, 4)
@@ -57,11 +57,12 @@ def design(images: Images, strategy: Strategy | str, seeds: Sequence[int] = SEED
 
 def play(design: Design, bought: Sequence[Sequence[Sequence[int]]] = ()) -> Iterator[Sequence[Outcome]]:
     """The outcomes of the rounds to come."""
-    return (each.outcomes for each in playing.play(design, bought) if each.outcomes)
+    rounds = playing.play_rounds(design, bought)
+    return (played_round.outcomes for played_round in rounds if played_round.outcomes)
 
 
 def bought(rounds: Sequence[Sequence[Outcome]]) -> list[list[list[int]]]:
-    return [[list(each.bought) for each in outcomes] for outcomes in rounds]
+    return [[list(outcome.bought) for outcome in outcomes] for outcomes in rounds]
 
 
 def deterministic(rounds: Sequence[Sequence[Outcome]]) -> list[Any]:
@@ -78,15 +79,15 @@ def played(images: Images) -> dict[str, list[list[Outcome]]]:
 def test_a_round_has_an_outcome_for_every_seed(played: dict[str, list[list[Outcome]]]) -> None:
     for rounds in played.values():
         assert len(rounds) == ROUNDS + 1
-        assert all([each.seed for each in outcomes] == list(SEEDS) for outcomes in rounds)
+        assert all([outcome.seed for outcome in outcomes] == list(SEEDS) for outcomes in rounds)
 
 
 def test_labels_grow_by_b(played: dict[str, list[list[Outcome]]]) -> None:
     for rounds in played.values():
         for number, outcomes in enumerate(rounds):
-            for each in outcomes:
-                assert each.labels == START + number * BATCH
-                assert len(each.bought) == (START if number == 0 else BATCH)
+            for outcome in outcomes:
+                assert outcome.labels == START + number * BATCH
+                assert len(outcome.bought) == (START if number == 0 else BATCH)
 
 
 def test_nothing_is_bought_twice_and_all_of_it_is_the_pools(
@@ -103,7 +104,7 @@ def test_arms_of_a_seed_share_their_start_and_what_it_teaches(
     played: dict[str, list[list[Outcome]]], images: Images
 ) -> None:
     first = {name: deterministic(rounds[:1]) for name, rounds in played.items()}
-    assert all(found == first["random"] for found in first.values())
+    assert all(of_arm == first["random"] for of_arm in first.values())
     starts = bought(played["random"][:1])[0]
     places = [
         torch.searchsorted(split(images, seed, pool_size=60).ids, torch.tensor(start)).tolist()
@@ -119,9 +120,9 @@ def test_arms_differ_in_what_they_buy(played: dict[str, list[list[Outcome]]]) ->
 
 def test_a_round_zero_has_no_selection_time(played: dict[str, list[list[Outcome]]]) -> None:
     for rounds in played.values():
-        assert all(each.select_s is None for each in rounds[0])
-        assert all(each.select_s is not None and each.select_s > 0 for each in rounds[1])
-        assert all(each.train_s > 0 for outcomes in rounds for each in outcomes)
+        assert all(outcome.select_s is None for outcome in rounds[0])
+        assert all(outcome.select_s is not None and outcome.select_s > 0 for outcome in rounds[1])
+        assert all(outcome.train_s > 0 for outcomes in rounds for outcome in outcomes)
 
 
 def test_a_row_has_the_facts_of_its_strategy(played: dict[str, list[list[Outcome]]]) -> None:
@@ -152,7 +153,7 @@ def test_what_was_bought_is_believed_and_not_drawn_again(
 
 def test_a_seed_does_not_depend_on_those_beside_it(played: dict[str, list[list[Outcome]]], images: Images) -> None:
     alone = list(play(design(images, "bait", seeds=SEEDS[1:])))
-    assert deterministic(alone) == [[each[1]] for each in deterministic(played["bait"])]
+    assert deterministic(alone) == [[facts[1]] for facts in deterministic(played["bait"])]
 
 
 def test_fewer_rounds_are_the_first_ones(played: dict[str, list[list[Outcome]]], images: Images) -> None:
@@ -162,7 +163,7 @@ def test_fewer_rounds_are_the_first_ones(played: dict[str, list[list[Outcome]]],
 def test_a_strategy_that_draws_as_it_likes_moves_nothing_else(
     played: dict[str, list[list[Outcome]]], images: Images
 ) -> None:
-    def propose(state: State, batch_size: int) -> Proposal:
+    def propose(state: LearnerState, batch_size: int) -> Proposal:
         torch.manual_seed(state.round)
         torch.rand(1000)
         return random(state, batch_size)
@@ -192,23 +193,29 @@ def test_a_strategy_that_breaks_its_promise_ends_the_arm(images: Images, broken:
 @pytest.mark.parametrize("done", range(ROUNDS + 2))
 def test_what_is_trained_once_more(played: dict[str, list[list[Outcome]]], images: Images, done: int) -> None:
     before = bought(played["random"])[:done]
-    found = {first: list(playing.play(design(images, "random"), before, first=first)) for first in (False, True)}
-    again = {first: [each.index for each in rounds if not each.outcomes] for first, rounds in found.items()}
+    resumed = {
+        first: list(playing.play_rounds(design(images, "random"), before, first=first)) for first in (False, True)
+    }
+    again = {
+        first: [played_round.index for played_round in rounds if not played_round.outcomes]
+        for first, rounds in resumed.items()
+    }
     rest = list(range(done, ROUNDS + 1))
-    assert [each.index for each in found[True] if each.outcomes] == rest
+    assert [played_round.index for played_round in resumed[True] if played_round.outcomes] == rest
     if done in (0, ROUNDS + 1):
         assert again == {False: [], True: []}
     else:
         assert again == {False: [done - 1], True: sorted({0, done - 1})}
-    for each in found[True]:
-        assert [state.round for state in each.states] == [each.index + 1] * len(SEEDS)
-        assert [len(state.labelled) for state in each.states] == [START + each.index * BATCH] * len(SEEDS)
+    for played_round in resumed[True]:
+        assert [state.round for state in played_round.states] == [played_round.index + 1] * len(SEEDS)
+        labels = START + played_round.index * BATCH
+        assert [len(state.labelled) for state in played_round.states] == [labels] * len(SEEDS)
 
 
 def test_a_round_trained_once_more_has_the_same_networks(images: Images) -> None:
-    whole = list(playing.play(design(images, "random")))
-    done = bought([each.outcomes for each in whole[:3]])
-    again = list(playing.play(design(images, "random"), done, first=True))
+    whole = list(playing.play_rounds(design(images, "random")))
+    done = bought([played_round.outcomes for played_round in whole[:3]])
+    again = list(playing.play_rounds(design(images, "random"), done, first=True))
     for mine, theirs in zip(again, (whole[0], whole[2], whole[3]), strict=True):
         for a, b in zip(mine.states, theirs.states, strict=True):
             assert all(torch.equal(x, b.network.state_dict()[name]) for name, x in a.network.state_dict().items())
@@ -216,42 +223,44 @@ def test_a_round_trained_once_more_has_the_same_networks(images: Images) -> None
 
 def test_another_training_differs_in_its_batch_order_alone(images: Images) -> None:
     arm = design(images, "random", rounds=1)
-    for each in playing.play(arm):
-        first, second = retrained(arm, each), retrained(arm, each)
-        for own, other, same in zip(each.states, first, second, strict=True):
-            assert own.labelled.equal(other.labelled)
-            assert (own.round, own.seed) == (other.round, other.seed)
-            weights = [state.network.state_dict()["classifier.weight"] for state in (own, other, same)]
+    for played_round in playing.play_rounds(arm):
+        first, second = retrained(arm, played_round), retrained(arm, played_round)
+        for mine, other, same in zip(played_round.states, first, second, strict=True):
+            assert mine.labelled.equal(other.labelled)
+            assert (mine.round, mine.seed) == (other.round, other.seed)
+            weights = [state.network.state_dict()["classifier.weight"] for state in (mine, other, same)]
             assert torch.equal(weights[1], weights[2])
             assert not torch.equal(weights[0], weights[1])
-    still = playing._trained(dataclasses.replace(arm, recipe=Recipe(epochs=1, learning_rate=1e-30)), first_of(each), 1)
-    moved = retrained(dataclasses.replace(arm, recipe=Recipe(epochs=1, learning_rate=1e-30)), each)
-    for own, other in zip(still[0], moved, strict=True):  # without a step both are the initial weights
-        assert torch.equal(own.network.classifier.weight, other.network.classifier.weight)
+    still = playing._trained(
+        dataclasses.replace(arm, recipe=Recipe(epochs=1, learning_rate=1e-30)), first_of(played_round), 1
+    )
+    moved = retrained(dataclasses.replace(arm, recipe=Recipe(epochs=1, learning_rate=1e-30)), played_round)
+    for mine, other in zip(still[0], moved, strict=True):  # without a step both are the initial weights
+        assert torch.equal(mine.network.classifier.weight, other.network.classifier.weight)
 
 
-def first_of(played: playing.Round) -> list[torch.Tensor]:
+def first_of(played: playing.PlayedRound) -> list[torch.Tensor]:
     return [state.labelled for state in played.states]
 
 
 def test_a_fisher_pass_made_before_is_counted_where_it_is_used(images: Images) -> None:
     for name in ("bait+fish", "random"):
         arm = design(images, name, rounds=1)
-        rounds = playing.play(arm)
+        rounds = playing.play_rounds(arm)
         for state in next(rounds).states:
             state.fisher.pair(10)
             state.fisher.seconds = 1000.0
-        seconds = [each.select_s for each in next(rounds).outcomes]
-        assert all(each is not None and (each > 1000) == (name == "bait+fish") for each in seconds)
+        seconds = [outcome.select_s for outcome in next(rounds).outcomes]
+        assert all(spent is not None and (spent > 1000) == (name == "bait+fish") for spent in seconds)
 
 
 def test_batches_of_rows_in_any_order(played: dict[str, list[list[Outcome]]]) -> None:
     expected = bought(played["bait"])
     rows = [
-        {"round": number, "seed": each.seed, "position": position, "index": index}
+        {"round": number, "seed": outcome.seed, "position": position, "index": index}
         for number, outcomes in enumerate(played["bait"])
-        for each in outcomes
-        for position, index in enumerate(each.bought)
+        for outcome in outcomes
+        for position, index in enumerate(outcome.bought)
     ]
     assert batches_of(rows, SEEDS) == expected
     assert batches_of(rows[::-1], SEEDS) == expected

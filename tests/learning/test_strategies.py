@@ -28,9 +28,9 @@ from fbench.learning.inference import logits_and_features
 from fbench.learning.recipe import Recipe
 from fbench.learning.strategies import (
     Acquisition,
+    LearnerState,
     Proposal,
     Sizes,
-    State,
     check_proposal,
     classifier_parameters,
     classifier_width,
@@ -55,7 +55,7 @@ def one_thread() -> Iterator[None]:
 
 
 @pytest.fixture(scope="module")
-def trained() -> State:
+def trained() -> LearnerState:
     g = torch.Generator().manual_seed(0)
     images = torch.rand(N, 1, 8, 8, generator=g)
     targets = torch.randint(CLASSES, (N,), generator=g)
@@ -65,30 +65,30 @@ def trained() -> State:
         MODELS.get("small"), [images[labelled]], [targets[labelled]], [0], classes=CLASSES, recipe=Recipe(epochs=4)
     )[0]
     acquisition = Acquisition(mask_fraction=FRACTION, fisher_samples=16)
-    return State(network, pool, labelled, seed=0, round=1, acquisition=acquisition)
+    return LearnerState(network, pool, labelled, seed=0, round=1, acquisition=acquisition)
 
 
-def with_acquisition(state: State, **changed: Any) -> State:
+def with_acquisition(state: LearnerState, **changed: Any) -> LearnerState:
     return dataclasses.replace(state, acquisition=dataclasses.replace(state.acquisition, **changed))
 
 
-def propose(name: str, state: State, batch_size: int = 6) -> list[int]:
-    found: list[int] = STRATEGIES.get(name).propose(state, batch_size).positions.tolist()
-    return found
+def propose(name: str, state: LearnerState, batch_size: int = 6) -> list[int]:
+    proposal: list[int] = STRATEGIES.get(name).propose(state, batch_size).positions.tolist()
+    return proposal
 
 
 @pytest.mark.parametrize("name", BUILT_IN)
 @pytest.mark.parametrize("batch_size", [1, 6, N - len(LABELLED)])
-def test_exactly_b_distinct_unlabelled(trained: State, name: str, batch_size: int) -> None:
-    found = propose(name, trained, batch_size)
-    assert len(found) == len(set(found)) == batch_size
-    assert not set(found) & set(LABELLED)
-    assert set(found) <= set(range(N))
-    check_proposal(Proposal(torch.tensor(found)), trained, batch_size)
+def test_exactly_b_distinct_unlabelled(trained: LearnerState, name: str, batch_size: int) -> None:
+    proposal = propose(name, trained, batch_size)
+    assert len(proposal) == len(set(proposal)) == batch_size
+    assert not set(proposal) & set(LABELLED)
+    assert set(proposal) <= set(range(N))
+    check_proposal(Proposal(torch.tensor(proposal)), trained, batch_size)
 
 
 @pytest.mark.parametrize("name", BUILT_IN)
-def test_the_same_state_gives_the_same_batch(trained: State, name: str) -> None:
+def test_the_same_state_gives_the_same_batch(trained: LearnerState, name: str) -> None:
     before = torch.get_rng_state()
     first = propose(name, trained)
     torch.rand(17)
@@ -97,7 +97,7 @@ def test_the_same_state_gives_the_same_batch(trained: State, name: str) -> None:
 
 
 @pytest.mark.parametrize("name", BUILT_IN)
-def test_targets_of_the_unlabelled_are_not_looked_at(trained: State, name: str) -> None:
+def test_targets_of_the_unlabelled_are_not_looked_at(trained: LearnerState, name: str) -> None:
     free = trained.unlabelled()
     targets = trained.pool.targets.clone()
     targets[free] = targets[free].flip(0)
@@ -107,7 +107,7 @@ def test_targets_of_the_unlabelled_are_not_looked_at(trained: State, name: str) 
 
 
 @pytest.mark.parametrize("name", BUILT_IN)
-def test_the_network_is_left_as_it_was(trained: State, name: str) -> None:
+def test_the_network_is_left_as_it_was(trained: LearnerState, name: str) -> None:
     before = {key: value.clone() for key, value in trained.network.state_dict().items()}
     propose(name, trained)
     torch.testing.assert_close(dict(trained.network.state_dict()), before, rtol=0, atol=0)
@@ -129,14 +129,14 @@ def selections(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Embedding, dict[st
 
 
 def test_every_built_in_strategy_is_tested_here() -> None:
-    ours = {each.name for each in STRATEGIES if each.propose.__module__ == "fbench.learning.strategies"}
+    ours = {name.name for name in STRATEGIES if name.propose.__module__ == "fbench.learning.strategies"}
     assert ours == set(BUILT_IN)
 
 
 @pytest.mark.parametrize("name", BAIT)
 @pytest.mark.parametrize(("dtype", "oversample"), [("float32", 2.0), ("float64", 1.5)])
 def test_a_plan_says_what_the_selection_is_given(
-    trained: State, selections: Any, name: str, dtype: str, oversample: float
+    trained: LearnerState, selections: Any, name: str, dtype: str, oversample: float
 ) -> None:
     batch_size, network = 3, trained.network
     propose(name, with_acquisition(trained, dtype=dtype, oversample=oversample), batch_size)
@@ -177,7 +177,9 @@ def test_random_has_no_plan_since_it_holds_nothing() -> None:
         ("bait-pca", lambda logits, features: principal(logits, features, components_of(features.shape[1]))),
     ],
 )
-def test_an_approximation_selects_on_its_embedding(trained: State, selections: Any, name: str, make: Any) -> None:
+def test_an_approximation_selects_on_its_embedding(
+    trained: LearnerState, selections: Any, name: str, make: Any
+) -> None:
     propose(name, trained)
     expected = make(*logits_and_features(trained.network, trained.pool.images))
     [(embedding, named, _)] = selections
@@ -185,15 +187,15 @@ def test_an_approximation_selects_on_its_embedding(trained: State, selections: A
     assert named["method"] == ("diagonal" if name == "bait-diagonal" else "incremental")
 
 
-def test_a_subsample_is_chosen_from_and_no_more(trained: State, selections: Any) -> None:
-    found = propose("bait-subsample", trained, 3)
+def test_a_subsample_is_chosen_from_and_no_more(trained: LearnerState, selections: Any) -> None:
+    proposal = propose("bait-subsample", trained, 3)
     logits, features = logits_and_features(trained.network, trained.pool.images)
     kept_positions = subsample(N, torch.tensor(LABELLED), 10 * 3, trained.generator(2))
     whole = last_layer_embedding(logits, features)[kept_positions]
     [(embedding, named, _)] = selections
     torch.testing.assert_close(embedding.dense(), whole.dense())
     assert kept_positions[named["labelled"]].tolist() == list(LABELLED)
-    assert set(found) <= set(kept_positions.tolist()) - set(LABELLED)
+    assert set(proposal) <= set(kept_positions.tolist()) - set(LABELLED)
     later = dataclasses.replace(trained, round=2)
     assert subsample(N, torch.tensor(LABELLED), 30, later.generator(2)).tolist() != kept_positions.tolist()
 
@@ -203,7 +205,7 @@ def test_how_many_directions_are_kept(features: int, components: int) -> None:
     assert components_of(features) == components
 
 
-def test_random_is_uniform(trained: State) -> None:
+def test_random_is_uniform(trained: LearnerState) -> None:
     draws, batch_size = 400, 5
     counts = torch.zeros(N)
     for seed in range(draws):
@@ -216,7 +218,7 @@ def test_random_is_uniform(trained: State) -> None:
     assert stats.chi2.cdf(statistic, len(free) - 1) < 0.999
 
 
-def test_random_is_drawn_from_the_strategy_family(trained: State) -> None:
+def test_random_is_drawn_from_the_strategy_family(trained: LearnerState) -> None:
     free = trained.unlabelled()
     order = torch.randperm(len(free), generator=seeds.generator("strategy", 0, 1))
     assert propose("random", trained) == free[order[:6]].tolist()
@@ -224,7 +226,7 @@ def test_random_is_drawn_from_the_strategy_family(trained: State) -> None:
     assert propose("random", dataclasses.replace(trained, seed=1)) != propose("random", trained)
 
 
-def test_one_arms_draws_move_nothing_in_another(trained: State) -> None:
+def test_one_arms_draws_move_nothing_in_another(trained: LearnerState) -> None:
     expected = {name: propose(name, trained) for name in BUILT_IN}
     torch.rand(1000, generator=trained.generator())
     torch.rand(1000, generator=trained.generator(0))
@@ -233,7 +235,7 @@ def test_one_arms_draws_move_nothing_in_another(trained: State) -> None:
 
 
 @pytest.mark.parametrize(("regularisation", "oversample"), [("1", 2.0), ("0.01", 1.0), ("rel:0.1", 3.0)])
-def test_bait_is_bait_select_on_the_last_layer(trained: State, regularisation: str, oversample: float) -> None:
+def test_bait_is_bait_select_on_the_last_layer(trained: LearnerState, regularisation: str, oversample: float) -> None:
     state = with_acquisition(trained, regularisation=regularisation, oversample=oversample)
     embedding = last_layer_embedding(*logits_and_features(state.network, state.pool.images))
     expected = bait_select(
@@ -248,7 +250,7 @@ def test_bait_is_bait_select_on_the_last_layer(trained: State, regularisation: s
     }
 
 
-def test_bait_on_fish_is_bait_select_on_the_masked_embedding(trained: State) -> None:
+def test_bait_on_fish_is_bait_select_on_the_masked_embedding(trained: LearnerState) -> None:
     embedding = masked_embedding(trained.network, trained.pool.images, fish_mask(trained))
     expected = bait_select(embedding, 6, labelled=trained.labelled, regularisation=1.0, dtype=torch.float32)
     proposal = STRATEGIES.get("bait+fish").propose(trained, 6)
@@ -256,12 +258,12 @@ def test_bait_on_fish_is_bait_select_on_the_masked_embedding(trained: State) -> 
     assert proposal.facts["dim"] == kept(FRACTION, parameters(trained))
 
 
-def parameters(state: State) -> int:
+def parameters(state: LearnerState) -> int:
     return sum(p.numel() for p in state.network.parameters())
 
 
 @pytest.mark.parametrize("fraction", [0.012, 0.02, 0.29, 1.0])
-def test_a_fish_mask_keeps_the_classifier_and_the_fraction(trained: State, fraction: float) -> None:
+def test_a_fish_mask_keeps_the_classifier_and_the_fraction(trained: LearnerState, fraction: float) -> None:
     mask = fish_mask(with_acquisition(trained, mask_fraction=fraction))
     assert classifier_parameters(trained.network) == ["classifier.weight"]
     assert bool(mask["classifier.weight"].all())
@@ -269,7 +271,7 @@ def test_a_fish_mask_keeps_the_classifier_and_the_fraction(trained: State, fract
     assert mask.always == ("classifier.weight",)
 
 
-def test_a_fish_mask_keeps_the_largest_of_the_rest(trained: State) -> None:
+def test_a_fish_mask_keeps_the_largest_of_the_rest(trained: LearnerState) -> None:
     state = with_acquisition(trained, fisher_samples=N)
     mask = fish_mask(state)
     diagonal = fbench.fisher.gradients.diagonal.fisher_diagonal(state.network, state.pool.images)
@@ -281,7 +283,7 @@ def test_a_fish_mask_keeps_the_largest_of_the_rest(trained: State) -> None:
 
 
 @pytest.fixture
-def drawn(monkeypatch: pytest.MonkeyPatch, trained: State) -> Callable[..., list[int]]:
+def drawn(monkeypatch: pytest.MonkeyPatch, trained: LearnerState) -> Callable[..., list[int]]:
     """The pool positions whose images a FISH mask was computed on."""
     seen: list[Tensor] = []
     real = fisher_draws.fisher_diagonals
@@ -308,9 +310,9 @@ def drawn(monkeypatch: pytest.MonkeyPatch, trained: State) -> Callable[..., list
 def test_the_fisher_is_drawn_from_where_it_was_asked(
     drawn: Callable[..., list[int]], population: str, allowed: set[int]
 ) -> None:
-    found = drawn(fisher_on=population, fisher_samples=1024)
-    assert set(found) == allowed
-    assert len(found) == len(allowed)
+    proposal = drawn(fisher_on=population, fisher_samples=1024)
+    assert set(proposal) == allowed
+    assert len(proposal) == len(allowed)
     few = drawn(fisher_on=population, fisher_samples=5)
     assert len(set(few)) == 5
     assert set(few) <= allowed
@@ -319,12 +321,14 @@ def test_the_fisher_is_drawn_from_where_it_was_asked(
 
 
 def test_a_draw_of_the_pool_holds_labelled_and_unlabelled(drawn: Callable[..., list[int]]) -> None:
-    found = set(drawn(fisher_on="pool", fisher_samples=40))
-    assert found & set(LABELLED)
-    assert found - set(LABELLED)
+    proposal = set(drawn(fisher_on="pool", fisher_samples=40))
+    assert proposal & set(LABELLED)
+    assert proposal - set(LABELLED)
 
 
-def test_the_random_mask_has_the_fish_masks_count_everywhere(trained: State, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_random_mask_has_the_fish_masks_count_everywhere(
+    trained: LearnerState, monkeypatch: pytest.MonkeyPatch
+) -> None:
     masks: list[Mask] = []
 
     def spy(network: Any, images: Tensor, mask: Mask) -> Any:
@@ -347,20 +351,20 @@ def test_the_random_mask_has_the_fish_masks_count_everywhere(trained: State, mon
 @pytest.mark.parametrize("name", BAIT)
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_the_selection_runs_in_the_dtype_asked_for(
-    trained: State, monkeypatch: pytest.MonkeyPatch, name: str, dtype: str
+    trained: LearnerState, monkeypatch: pytest.MonkeyPatch, name: str, dtype: str
 ) -> None:
     asked: list[Any] = []
 
-    def spy(*given: Any, **named: Any) -> Any:
+    def spy(*keywords: Any, **named: Any) -> Any:
         asked.append(named)
-        return bait_select(*given, **named)
+        return bait_select(*keywords, **named)
 
     monkeypatch.setattr(fbench.fisher.selection.bait, "bait_select", spy)
     state = with_acquisition(trained, dtype=dtype, devices=("cpu", "cpu"))
-    found = propose(name, state)
+    proposal = propose(name, state)
     assert asked[0]["dtype"] is getattr(torch, dtype)
     assert asked[0]["devices"] == ("cpu", "cpu")
-    assert len(set(found)) == 6
+    assert len(set(proposal)) == 6
 
 
 @pytest.mark.parametrize(
@@ -368,21 +372,21 @@ def test_the_selection_runs_in_the_dtype_asked_for(
     [[0, 0, 1], [0, 1, LABELLED[0]], [0, 1], [0, 1, 4, 5], [0, 1, N], [0, 1, -1]],
     ids=["twice", "labelled", "too few", "too many", "beyond the pool", "negative"],
 )
-def test_a_broken_promise_is_refused(trained: State, positions: list[int]) -> None:
+def test_a_broken_promise_is_refused(trained: LearnerState, positions: list[int]) -> None:
     with pytest.raises(InputError, match=rf"proposed {len(positions)} positions.*; 3 distinct unlabelled ones"):
         check_proposal(Proposal(torch.tensor(positions)), trained, 3)
 
 
-def test_a_bare_tensor_is_no_proposal(trained: State) -> None:
+def test_a_bare_tensor_is_no_proposal(trained: LearnerState) -> None:
     with pytest.raises(InputError, match="returned a Tensor; it must return a Proposal"):
         check_proposal(torch.tensor([0, 1, 4]), trained, 3)
 
 
-def test_unlabelled_ascends_and_leaves_out_the_labelled(trained: State) -> None:
+def test_unlabelled_ascends_and_leaves_out_the_labelled(trained: LearnerState) -> None:
     assert trained.unlabelled().tolist() == sorted(set(range(N)) - set(LABELLED))
 
 
-def test_nan_in_the_pool_is_named_and_not_ranked(trained: State) -> None:
+def test_nan_in_the_pool_is_named_and_not_ranked(trained: LearnerState) -> None:
     images = trained.pool.images.clone()
     images[50] = torch.nan
     broken = dataclasses.replace(trained, pool=dataclasses.replace(trained.pool, images=images))

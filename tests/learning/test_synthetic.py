@@ -43,6 +43,6 @@ def test_it_is_like_a_networks():
     assert float((pool.features == 0).double().mean()) > 0.1  # as a ReLU leaves them
     values = torch.linalg.svdvals(pool.features)
     assert float(values[5] / values[0]) < 0.5  # correlated
-    found = bait_select(last_layer_embedding(pool.logits, pool.features), 20, labelled=pool.labelled)
-    assert 2 < found.effective_dimension < 100
-    assert float(found.gaps.median()) > 1e-3  # picks are not drawn by rounding
+    outputs = bait_select(last_layer_embedding(pool.logits, pool.features), 20, labelled=pool.labelled)
+    assert 2 < outputs.effective_dimension < 100
+    assert float(outputs.gaps.median()) > 1e-3  # picks are not drawn by rounding

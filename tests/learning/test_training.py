@@ -59,8 +59,8 @@ def states(networks: Sequence[nn.Module]) -> list[dict[str, Tensor]]:
     return [network.state_dict() for network in networks]
 
 
-def assert_states(found: Sequence[nn.Module], expected: Sequence[nn.Module], **tolerance: float) -> None:
-    for one, two in zip(states(found), states(expected), strict=True):
+def assert_states(state: Sequence[nn.Module], expected: Sequence[nn.Module], **tolerance: float) -> None:
+    for one, two in zip(states(state), states(expected), strict=True):
         torch.testing.assert_close(one, two, **({"rtol": 0, "atol": 0} | tolerance))
 
 
@@ -227,7 +227,7 @@ def test_the_small_network_trained_alone_is_a_plain_loop() -> None:
     """The fast path against a loop that is evidently right, in float64."""
     x, y = labelled([1], 9, dtype=torch.float64)
     recipe = Recipe(epochs=2, train_batch=64, learning_rate=0.01, warmup=0.0)
-    found = train_block(SMALL, x, y, [1], classes=4, recipe=recipe)[0]
+    state = train_block(SMALL, x, y, [1], classes=4, recipe=recipe)[0]
     network = initial_network(SMALL, 1, (1, 8, 8), 4).double()
     assert isinstance(network, SmallNet)
     optimiser = torch.optim.AdamW(network.parameters(), lr=0.01, weight_decay=0.01)
@@ -237,7 +237,7 @@ def test_the_small_network_trained_alone_is_a_plain_loop() -> None:
         torch.autograd.backward(nn.functional.cross_entropy(network(x[0]), y[0]))
         optimiser.step()
     expected = dict(network.named_parameters())
-    torch.testing.assert_close(dict(found.named_parameters()), expected, rtol=0, atol=1e-9)
+    torch.testing.assert_close(dict(state.named_parameters()), expected, rtol=0, atol=1e-9)
 
 
 @pytest.mark.gpu

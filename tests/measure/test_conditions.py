@@ -24,8 +24,8 @@ Mac = namedtuple("Mac", "user nice system idle")
 
 
 def gpu_values(names=("cuda:0",)):
-    found = Conditions(names).read()
-    return [found[name] for name in GPU]
+    reading = Conditions(names).read()
+    return [reading[name] for name in GPU]
 
 
 def test_a_cpu_is_read_without_torch_or_nvml():
@@ -41,9 +41,9 @@ def test_a_cpu_is_read_without_torch_or_nvml():
 def test_plain_values_under_the_names_of_the_table(cards):
     condition = Conditions(BOTH)
     for _ in range(2):
-        found = condition.read()
-        assert list(found) == NAMES
-        assert {type(value) for value in found.values()} <= {float, int, str, type(None)}
+        reading = condition.read()
+        assert list(reading) == NAMES
+        assert {type(value) for value in reading.values()} <= {float, int, str, type(None)}
 
 
 # The processor
@@ -98,8 +98,8 @@ def linux(user=0.0, idle=0.0, steal=0.0, guest=0.0):
 
 
 def test_steal_is_a_share_of_the_time_since_the_previous_reading(monkeypatch):
-    found = shares(monkeypatch, linux(10, 80, 10), linux(11, 82, 11), linux(15, 82, 11), linux(15, 82, 13))
-    assert found == [None, 0.25, 0.0, 1.0]
+    reading = shares(monkeypatch, linux(10, 80, 10), linux(11, 82, 11), linux(15, 82, 11), linux(15, 82, 13))
+    assert reading == [None, 0.25, 0.0, 1.0]
 
 
 def test_guests_are_not_counted_twice(monkeypatch):
@@ -124,8 +124,8 @@ def test_no_share_where_there_is_none(before, after, monkeypatch):
 
 
 def test_after_a_reading_that_failed_there_is_no_share(monkeypatch):
-    found = shares(monkeypatch, linux(1), OSError("gone"), linux(3, steal=1), linux(6, steal=2))
-    assert found == [None, None, None, 0.25]
+    reading = shares(monkeypatch, linux(1), OSError("gone"), linux(3, steal=1), linux(6, steal=2))
+    assert reading == [None, None, None, 0.25]
 
 
 # The GPUs
@@ -228,8 +228,8 @@ def test_what_the_driver_refuses_is_none_and_the_rest_goes_on(calls, name, code,
     whole = condition.read()
     for call in calls:
         monkeypatch.setattr(pynvml, call, fails(code))
-    found = condition.read()
-    assert {each: found[each] for each in GPU} == {each: whole[each] for each in GPU} | {name: None}
+    reading = condition.read()
+    assert {column: reading[column] for column in GPU} == {column: whole[column] for column in GPU} | {name: None}
 
 
 def test_a_gpu_lost_on_the_way_gives_none_and_comes_back(cards, monkeypatch):
@@ -237,9 +237,9 @@ def test_a_gpu_lost_on_the_way_gives_none_and_comes_back(cards, monkeypatch):
     with monkeypatch.context() as lost:
         for call in ("nvmlDeviceGetClockInfo", "nvmlDeviceGetTemperature", *REASONS_CALLS):
             lost.setattr(pynvml, call, fails(pynvml.NVML_ERROR_GPU_IS_LOST))
-        found = condition.read()
-        assert [found[name] for name in GPU] == [None, None, None, 58]
-        assert found["load_1m"] is not None
+        reading = condition.read()
+        assert [reading[name] for name in GPU] == [None, None, None, 58]
+        assert reading["load_1m"] is not None
     assert condition.read()["gpu_clock_mhz"] == 2040
 
 
@@ -298,15 +298,15 @@ def test_a_slice_of_a_gpu_is_found_too(bare, cards, monkeypatch):
 def test_this_machine():
     condition = Conditions(("cpu",))
     condition.read()
-    found = condition.read()
-    assert found["load_1m"] >= 0
-    assert found["cpu_mhz"] is None or found["cpu_mhz"] > 100
-    assert found["steal_share"] is None or 0 <= found["steal_share"] <= 1
+    reading = condition.read()
+    assert reading["load_1m"] >= 0
+    assert reading["cpu_mhz"] is None or reading["cpu_mhz"] > 100
+    assert reading["steal_share"] is None or 0 <= reading["steal_share"] <= 1
 
 
 @pytest.mark.gpu
 def test_this_gpu():
-    found = Conditions(("cuda:0",)).read()
-    assert found["multiprocessors"] > 0
-    assert found["gpu_clock_mhz"] is None or 100 < found["gpu_clock_mhz"] < 5000
-    assert found["gpu_temperature_c"] is None or 0 < found["gpu_temperature_c"] < 120
+    reading = Conditions(("cuda:0",)).read()
+    assert reading["multiprocessors"] > 0
+    assert reading["gpu_clock_mhz"] is None or 100 < reading["gpu_clock_mhz"] < 5000
+    assert reading["gpu_temperature_c"] is None or 0 < reading["gpu_temperature_c"] < 120

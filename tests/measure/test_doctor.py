@@ -19,17 +19,17 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 def check(name):
-    return {each.name: each for each in doctor.checks()}[name]
+    return {line.name: line for line in doctor.checks()}[name]
 
 
 def test_every_subject_is_checked_and_every_fault_has_a_remedy(no_driver):
-    found = doctor.checks()
-    assert [each.name for each in found] == [
+    lines = doctor.checks()
+    assert [line.name for line in lines] == [
         *("python", "torch", "cuda", "nvml", "threads", "load", "memory", "disk", "data", "numba"),
         "matplotlib",
     ]
-    assert all(each.detail for each in found)
-    assert all(bool(each.remedy) == (each.status != "ok") for each in found)
+    assert all(line.detail for line in lines)
+    assert all(bool(line.remedy) == (line.status != "ok") for line in lines)
 
 
 def test_python_too_old(monkeypatch):
@@ -68,7 +68,7 @@ def test_no_gpu(monkeypatch, no_driver):
 
 def test_a_gpu_that_cannot_be_asked_is_a_line_and_not_the_end(monkeypatch):
     monkeypatch.setattr(devices, "visible_gpus", lambda: Gpus(1, fails()))
-    [broken] = [each for each in doctor.checks() if "could not be looked at" in each.detail]
+    [broken] = [line for line in doctor.checks() if "could not be looked at" in line.detail]
     assert broken.name == "cuda"
     assert broken.remedy == "mend that, or do without this line"
     assert "Not Supported" in broken.detail

@@ -26,35 +26,35 @@ ROOT = Path(__file__).resolve().parents[2]
 def leaves(value):
     if isinstance(value, dict):
         value = list(value.values())
-    return [leaf for each in value for leaf in leaves(each)] if isinstance(value, list) else [value]
+    return [leaf for item in value for leaf in leaves(item)] if isinstance(value, list) else [value]
 
 
 def test_it_is_json_and_true(no_driver):
-    found = environment.environment(("cpu", "cpu"), 2)
-    assert json.loads(json.dumps(found)) == found
-    assert found["devices"] == ["cpu", "cpu"]
-    assert found["threads"] == 2
-    assert found["python"] == platform.python_version()
-    assert found["torch"] == torch.__version__
-    assert found["torch_cuda"] == torch.version.cuda
-    assert found["memory_bytes"] == psutil.virtual_memory().total
-    assert found["cores_usable"] <= found["cores_logical"]
-    assert found["versions"]["fbench"] == fbench.__version__
-    assert found["versions"]["numpy"] == importlib.metadata.version("numpy")
-    assert len(found["load_average"]) == 3
+    facts = environment.environment(("cpu", "cpu"), 2)
+    assert json.loads(json.dumps(facts)) == facts
+    assert facts["devices"] == ["cpu", "cpu"]
+    assert facts["threads"] == 2
+    assert facts["python"] == platform.python_version()
+    assert facts["torch"] == torch.__version__
+    assert facts["torch_cuda"] == torch.version.cuda
+    assert facts["memory_bytes"] == psutil.virtual_memory().total
+    assert facts["cores_usable"] <= facts["cores_logical"]
+    assert facts["versions"]["fbench"] == fbench.__version__
+    assert facts["versions"]["numpy"] == importlib.metadata.version("numpy")
+    assert len(facts["load_average"]) == 3
 
 
 def test_without_a_driver_no_gpus_and_a_note(no_driver):
-    found = environment.environment(("cpu",), None)
-    assert (found["gpus"], found["gpu_driver"], found["threads"]) == ([], None, None)
-    assert found["gpu_note"] == "no NVML (NVML Shared Library Not Found)"
+    facts = environment.environment(("cpu",), None)
+    assert (facts["gpus"], facts["gpu_driver"], facts["threads"]) == ([], None, None)
+    assert facts["gpu_note"] == "no NVML (NVML Shared Library Not Found)"
 
 
 def test_the_host_is_not_named(monkeypatch):
     monkeypatch.setattr(platform, "node", lambda: pytest.fail("the host's name was read"))
-    found = environment.environment(("cpu",), 1)
-    assert not any("host" in key or "node" in key for key in found)
-    assert os.uname().nodename not in leaves(found)
+    facts = environment.environment(("cpu",), 1)
+    assert not any("host" in key or "node" in key for key in facts)
+    assert os.uname().nodename not in leaves(facts)
 
 
 def test_gpus_are_matched_by_uuid_not_by_number(cards):
@@ -120,14 +120,14 @@ def test_missing_values_are_null(monkeypatch, no_driver):
     monkeypatch.setattr(importlib.metadata, "version", gone)
     monkeypatch.setitem(sys.modules, "torch", None)
     monkeypatch.setitem(sys.modules, "pynvml", None)
-    found = environment.environment(("cpu",), 1)
-    missing = {name for name, value in found.items() if value is None}
+    facts = environment.environment(("cpu",), 1)
+    missing = {name for name, value in facts.items() if value is None}
     assert missing == {
         *("cores_logical", "cores_physical", "cores_usable", "memory_bytes", "load_average"),
         *("gpu_driver", "torch", "torch_cuda", "commit", "dirty"),
     }
-    assert {name for name, value in found["versions"].items() if value} == {"fbench"}
-    assert "pynvml" in found["gpu_note"]
+    assert {name for name, value in facts["versions"].items() if value} == {"fbench"}
+    assert "pynvml" in facts["gpu_note"]
 
 
 @pytest.mark.skipif(not Path("/proc/cpuinfo").exists(), reason="Linux only")

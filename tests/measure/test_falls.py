@@ -67,7 +67,7 @@ def test_false_alarms_at_every_length(noise, layers):
     assert alarms(NOISES[noise], layers, simulations=1000) <= 0.08 * PROFILES
 
 
-def found(noise: Noise, drop: float, layers: int = 20, simulations: int = 1000) -> float:
+def share_seen(noise: Noise, drop: float, layers: int = 20, simulations: int = 1000) -> float:
     depth = np.linspace(0, 1, layers)
     profiles = [noise(np.random.default_rng(seed), layers) - drop * (depth > 0.5) for seed in range(PROFILES)]
     fits = [fit_fall(depth, profile, simulations=simulations) for profile in profiles]
@@ -80,7 +80,7 @@ def found(noise: Noise, drop: float, layers: int = 20, simulations: int = 1000) 
     [(0, 2, 0.5), (0, 3, 0.73), (0, 5, 0.95), (0.5, 2, 0.2), (0.5, 3, 0.5), (0.5, 5, 0.95)],
 )
 def test_power(correlation, drop, least):
-    assert found(correlated(correlation), drop) >= least
+    assert share_seen(correlated(correlation), drop) >= least
 
 
 def covers(fit: Fall, place: float, width: float, drop: float) -> list[bool]:
@@ -199,13 +199,13 @@ def test_the_likelihood_is_the_normal_densitys():
     profile -= profile.mean()
     fitted = bank.fit(profile[None])
     level, constant = np.ones((10, 1)), 10 / 2 * np.log(10)
-    each, flat = fitted.each_likelihood() + constant, fitted.flat_likelihood() + constant
+    by_ramp, flat = fitted.each_likelihood() + constant, fitted.flat_likelihood() + constant
     for p, correlation in enumerate(CORRELATIONS):
         assert flat[p, 0] == pytest.approx(dense_likelihood(profile, level, correlation))
         for c, shape in enumerate(bank.shapes):
             expected = dense_likelihood(profile, np.column_stack([level, -shape]), correlation)
             rises = fitted.along[p, 0, c] <= 0
-            assert each[p, 0, c] == pytest.approx(flat[p, 0] if rises else expected)
+            assert by_ramp[p, 0, c] == pytest.approx(flat[p, 0] if rises else expected)
     assert fitted.best_likelihood()[0] == pytest.approx(fitted.each_likelihood().max())
 
 

@@ -19,11 +19,11 @@ Make = Callable[[np.random.Generator], np.ndarray]
 
 def verdicts(make: Make, peak: int | None = None) -> Counter[str]:
     """What is said of seeded series; ``make`` gives MiB above 1,000."""
-    found: Counter[str] = Counter()
+    growth: Counter[str] = Counter()
     for seed in range(SERIES):
         held = MIB * (1000 + make(np.random.default_rng(seed)))
-        found[leak([int(size) for size in held], peak).verdict] += 1
-    return found
+        growth[leak([int(size) for size in held], peak).verdict] += 1
+    return growth
 
 
 def walk(rounds: int, drift: float = 0.0, sd: float = 2.0) -> Make:
@@ -88,22 +88,22 @@ def test_a_step_is_left_open_until_the_run_is_long_enough() -> None:
 
 
 def test_an_exact_leak() -> None:
-    found = leak([MIB * (100 + 2 * number) for number in range(LEAST_ROUNDS)])
-    assert (found.verdict, found.rounds, found.mean) == ("leak", 3, 2 * MIB)
-    assert found.growth == (2 * MIB, 2 * MIB)
+    growth = leak([MIB * (100 + 2 * number) for number in range(LEAST_ROUNDS)])
+    assert (growth.verdict, growth.rounds, growth.mean) == ("leak", 3, 2 * MIB)
+    assert growth.growth == (2 * MIB, 2 * MIB)
 
 
 def test_the_first_round_is_left_out() -> None:
-    found = leak([0, *[500 * MIB] * 5])
-    assert (found.verdict, found.mean, found.rounds) == ("no leak", 0, 4)
+    growth = leak([0, *[500 * MIB] * 5])
+    assert (growth.verdict, growth.mean, growth.rounds) == ("no leak", 0, 4)
 
 
 @pytest.mark.parametrize(("rounds", "differences"), [(0, 0), (1, 0), (2, 0), (3, 1), (4, 2)])
 def test_few_rounds_are_too_short_always(rounds: int, differences: int) -> None:
-    found = leak([100 * MIB * number for number in range(rounds)])
-    assert (found.verdict, found.rounds) == ("too short to tell", differences)
+    growth = leak([100 * MIB * number for number in range(rounds)])
+    assert (growth.verdict, growth.rounds) == ("too short to tell", differences)
     if differences < 2:
-        assert all(math.isnan(end) for end in found.growth)
+        assert all(math.isnan(end) for end in growth.growth)
 
 
 def test_growth_below_the_material_size_is_no_leak() -> None:
@@ -116,15 +116,15 @@ def test_growth_below_the_material_size_is_no_leak() -> None:
 
 def test_a_mean_below_the_material_size_with_a_wide_interval_is_left_open() -> None:
     held = np.cumsum([0, 0, 500_000, 900_000, 1_300_000, 900_000])
-    found = leak([int(size) for size in held])
-    assert found.growth.low > 0
-    assert found.mean < found.material <= found.growth.high
-    assert found.verdict == "too short to tell"
+    growth = leak([int(size) for size in held])
+    assert growth.growth.low > 0
+    assert growth.mean < growth.material <= growth.growth.high
+    assert growth.verdict == "too short to tell"
 
 
 def test_unknown_rounds_take_their_differences_with_them() -> None:
-    found = leak([0, 10 * MIB, 12 * MIB, None, 90 * MIB, 92 * MIB, 94 * MIB])
-    assert (found.rounds, found.mean, found.verdict) == (3, 2 * MIB, "leak")
+    growth = leak([0, 10 * MIB, 12 * MIB, None, 90 * MIB, 92 * MIB, 94 * MIB])
+    assert (growth.rounds, growth.mean, growth.verdict) == (3, 2 * MIB, "leak")
 
 
 @pytest.mark.parametrize(("peak", "expected"), [(None, MIB), (2**30, 1_073_742), (2**29, MIB)])

@@ -109,7 +109,7 @@ def test_a_way_back_is_counted(device):
         torch.autograd.backward(loss)
         del loss
         gc.collect()
-        assert live.now == sum(4 * each.numel() for each in network.parameters())
+        assert live.now == sum(4 * layer.numel() for layer in network.parameters())
     assert 2 * step <= live.peak <= 4 * step + 2 * 4 * 64 * 64 + 64
 
 

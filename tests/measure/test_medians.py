@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from fbench.errors import InputError
 from fbench.measure import medians
-from fbench.measure.medians import Median, drift, knee, median_interval, repeat_interval
+from fbench.measure.medians import Median, control_drift, knee, median_interval, repeat_interval
 from fbench.measure.statistics import Interval
 
 LEVELS = [0.5, 0.8, 0.95, 0.99]
@@ -34,8 +34,8 @@ def timed(*values, low=math.nan, high=math.nan):
 
 
 def test_all_lists_the_public_names():
-    own = {name for name, value in vars(medians).items() if getattr(value, "__module__", "") == medians.__name__}
-    assert {name for name in own if not name.startswith("_")} | {"LEAST"} == set(medians.__all__)
+    defined = {name for name, value in vars(medians).items() if getattr(value, "__module__", "") == medians.__name__}
+    assert {name for name in defined if not name.startswith("_")} | {"LEAST_FOR_INTERVAL"} == set(medians.__all__)
 
 
 # --- the interval of a median
@@ -44,28 +44,28 @@ def test_all_lists_the_public_names():
 @pytest.mark.parametrize("level", LEVELS)
 @pytest.mark.parametrize("n", [*range(1, 40), 100, 299, 300])
 def test_ranks_are_the_narrowest_symmetric_ones_that_cover(n, level):
-    found = median_interval(np.arange(1, n + 1), level)
+    interval = median_interval(np.arange(1, n + 1), level)
     ranks = [rank for rank in range(1, n // 2 + 1) if exact_coverage(n, rank) >= level]
     if ranks:
-        assert (found.low, found.high) == (max(ranks), n + 1 - max(ranks))
+        assert (interval.low, interval.high) == (max(ranks), n + 1 - max(ranks))
     else:
-        assert math.isnan(found.low)
-        assert math.isnan(found.high)
-    assert (found.n, found.median) == (n, (n + 1) / 2)
+        assert math.isnan(interval.low)
+        assert math.isnan(interval.high)
+    assert (interval.n, interval.median) == (n, (n + 1) / 2)
 
 
 def test_coverage_by_counting_every_side():
     sides = np.array(list(itertools.product([-1, 1], repeat=9)))  # values about a median of 0
-    covered = [found.low < 0 < found.high for found in map(median_interval, sides * np.arange(1, 10))]
+    covered = [interval.low < 0 < interval.high for interval in map(median_interval, sides * np.arange(1, 10))]
     assert np.mean(covered) == exact_coverage(9, 2) == 0.9609375
 
 
 @pytest.mark.parametrize("n", [6, 11, 30])
 def test_it_covers_the_median_of_skewed_data(n):
     samples = np.random.default_rng(n).lognormal(0.0, 1.5, size=(3000, n))  # its median is 1
-    found = [median_interval(sample) for sample in samples]
-    share = np.mean([each.low <= 1 <= each.high for each in found])
-    rank = int(np.flatnonzero(np.sort(samples[0]) == found[0].low)[0]) + 1
+    intervals = [median_interval(sample) for sample in samples]
+    share = np.mean([interval.low <= 1 <= interval.high for interval in intervals])
+    rank = int(np.flatnonzero(np.sort(samples[0]) == intervals[0].low)[0]) + 1
     assert abs(share - exact_coverage(n, rank)) < four_errors(0.95, 3000)
 
 
@@ -89,10 +89,10 @@ def test_width_is_relative_to_a_positive_median():
 
 @given(st.lists(st.floats(0.001, 1e6), min_size=6, max_size=60), st.randoms())
 def test_order_is_of_no_account(values, random):
-    found = median_interval(values)
+    interval = median_interval(values)
     random.shuffle(values)
-    assert median_interval(values) == found
-    assert found.low <= found.median <= found.high
+    assert median_interval(values) == interval
+    assert interval.low <= interval.median <= interval.high
 
 
 # --- second runs
@@ -112,7 +112,7 @@ def test_a_second_median_falls_within_the_repeat_interval(blocks, share, spread)
     for _ in range(1000):
         controls, times = runs(rng, blocks, spread, 5)
         first, second = np.median(times, axis=2)
-        low, high = repeat_interval(median_interval(first), drift(controls[0]))
+        low, high = repeat_interval(median_interval(first), control_drift(controls[0]))
         hits.append(low <= np.median(second) <= high)
     assert np.mean(hits) > share - four_errors(share, 1000) / 4  # one standard error
 
@@ -120,18 +120,18 @@ def test_a_second_median_falls_within_the_repeat_interval(blocks, share, spread)
 def test_without_drift_between_runs_it_covers_more_than_its_level():
     rng = np.random.default_rng(4)
     pairs = rng.lognormal(0, 0.2, size=(2000, 2, 12))
-    found = [repeat_interval(median_interval(first), Interval(0.0, 0.0)) for first, _ in pairs]
-    hits = [low <= np.median(second) <= high for (low, high), (_, second) in zip(found, pairs, strict=True)]
+    interval = [repeat_interval(median_interval(first), Interval(0.0, 0.0)) for first, _ in pairs]
+    hits = [low <= np.median(second) <= high for (low, high), (_, second) in zip(interval, pairs, strict=True)]
     assert np.mean(hits) > 0.95 - four_errors(0.95, 2000)
 
 
 @given(st.floats(1e-6, 1e3), st.floats(0, 0.99), st.floats(0, 10), st.floats(0, 1), st.floats(0, 1))
 def test_repeat_intervals_are_no_wider_than_twice_the_precision_and_the_drift(median, below, above, down, up):
-    found = Median(9, median, median * (1 - below), median * (1 + above))
-    precision = found.width
-    low, high = repeat_interval(found, Interval(-down, up))
-    assert low <= found.low
-    assert high >= found.high
+    interval = Median(9, median, median * (1 - below), median * (1 + above))
+    precision = interval.width
+    low, high = repeat_interval(interval, Interval(-down, up))
+    assert low <= interval.low
+    assert high >= interval.high
     assert (high - low) / median <= 2 * precision + down + up + 1e-9
     assert (high - low) / median == pytest.approx(math.sqrt(2) * precision + down + up)
 
@@ -150,38 +150,38 @@ def test_no_repeat_interval_without_an_interval_or_a_drift(low, spread):
 
 
 def test_drift_is_the_range_of_few_blocks():
-    assert drift([2.0, 2.2, 1.9]) == pytest.approx((-0.05, 0.1))
-    assert drift([3.0, 3.0]) == (0, 0)
-    assert all(math.isnan(end) for end in (*drift([3.0]), *drift([])))
+    assert control_drift([2.0, 2.2, 1.9]) == pytest.approx((-0.05, 0.1))
+    assert control_drift([3.0, 3.0]) == (0, 0)
+    assert all(math.isnan(end) for end in (*control_drift([3.0]), *control_drift([])))
 
 
 def test_drift_of_many_blocks_leaves_out_the_tails():
     values = np.arange(1.0, 1000.0)  # rank p(n + 1): the 25th and the 975th of 999
-    assert drift(values) == pytest.approx((25 / 500 - 1, 975 / 500 - 1))
-    assert drift(values, level=0.5) == pytest.approx((-0.5, 0.5))
+    assert control_drift(values) == pytest.approx((25 / 500 - 1, 975 / 500 - 1))
+    assert control_drift(values, level=0.5) == pytest.approx((-0.5, 0.5))
 
 
 # --- the knee
 
 
 def test_knee_is_the_smallest_within_the_interval_of_the_best():
-    found = [*timed(3.0, 2.1, 2.2), Median(9, 2.0, 1.9, 2.15)]
-    assert knee([64, 128, 256, 512], found, [1, 2, 3, 4], None) == 128
-    assert knee([512, 64, 256, 128], [found[3], found[0], found[2], found[1]], [1] * 4, None) == 128
+    interval = [*timed(3.0, 2.1, 2.2), Median(9, 2.0, 1.9, 2.15)]
+    assert knee([64, 128, 256, 512], interval, [1, 2, 3, 4], None) == 128
+    assert knee([512, 64, 256, 128], [interval[3], interval[0], interval[2], interval[1]], [1] * 4, None) == 128
 
 
 def test_a_budget_excludes_the_best():
-    found = [*timed(3.0, 2.5), Median(9, 2.0, 1.9, 2.05)]
-    assert knee([64, 128, 256], found, [10, 20, 40], None) == 256
-    assert knee([64, 128, 256], found, [10, 20, 40], 20) == 128
-    assert knee([64, 128, 256], found, [10, 20, 40], 9) is None
+    interval = [*timed(3.0, 2.5), Median(9, 2.0, 1.9, 2.05)]
+    assert knee([64, 128, 256], interval, [10, 20, 40], None) == 256
+    assert knee([64, 128, 256], interval, [10, 20, 40], 20) == 128
+    assert knee([64, 128, 256], interval, [10, 20, 40], 9) is None
 
 
 @pytest.mark.parametrize("unknown", [None, math.nan])
 def test_an_unknown_peak_is_not_known_to_fit(unknown):
-    found = timed(3.0, 2.0)
-    assert knee([64, 128], found, [10, unknown], 1000) == 64
-    assert knee([64, 128], found, [10, unknown], None) == 128
+    interval = timed(3.0, 2.0)
+    assert knee([64, 128], interval, [10, unknown], 1000) == 64
+    assert knee([64, 128], interval, [10, unknown], None) == 128
 
 
 def test_noise_does_not_pass_for_speed():
@@ -208,8 +208,8 @@ def test_no_knee_where_nothing_was_timed():
         (lambda: median_interval([[1.0]]), r"the sample has shape \(1, 1\): give a list of values"),
         (lambda: median_interval([1.0, math.nan]), r"the sample holds nan at position 1: a median needs finite"),
         (lambda: median_interval([1.0], level=95), r"level = 95 is out of range.*such as 0.95"),
-        (lambda: drift([1.0, 1.0], level=0), r"level = 0 is out of range"),
-        (lambda: drift([1.0, 0.0]), r"a control of 0 seconds was never timed: give positive times"),
+        (lambda: control_drift([1.0, 1.0], level=0), r"level = 0 is out of range"),
+        (lambda: control_drift([1.0, 0.0]), r"a control of 0 seconds was never timed: give positive times"),
     ],
 )
 def test_input_errors(call, message):

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from fbench.errors import InputError
 from fbench.measure import spectrum as module
-from fbench.measure.spectrum import LEAST, Spectrum, even_run, find_period, spectrum
+from fbench.measure.spectrum import LEAST_FOR_PERIOD, Spectrum, even_run, find_period, spectrum
 
 STEP = 16
 SWEEP = np.arange(16, 2049, STEP)
@@ -36,8 +36,8 @@ def staircase(sizes, period=42):
 
 
 def test_all_lists_the_public_names():
-    own = {name for name, value in vars(module).items() if getattr(value, "__module__", "") == module.__name__}
-    assert {name for name in own if not name.startswith("_")} | {"LEAST"} == set(module.__all__)
+    defined = {name for name, value in vars(module).items() if getattr(value, "__module__", "") == module.__name__}
+    assert {name for name in defined if not name.startswith("_")} | {"LEAST_FOR_PERIOD"} == set(module.__all__)
 
 
 # --- evenly spaced runs
@@ -86,23 +86,23 @@ def test_even_run_of_a_thousand_sizes():
 
 @given(st.lists(st.floats(-1e3, 1e3), min_size=2, max_size=70))
 def test_power_is_the_share_of_variance(values):
-    found = spectrum(values, 2.0)
-    fourier = np.array(found.power[::4])
-    assert np.all((np.array(found.power) >= 0) & (np.array(found.power) <= 1))
+    wave = spectrum(values, 2.0)
+    fourier = np.array(wave.power[::4])
+    assert np.all((np.array(wave.power) >= 0) & (np.array(wave.power) <= 1))
     if np.ptp(values) > 1e-6:
         assert fourier.sum() == pytest.approx(1)
-    assert found.periods[0] == pytest.approx(2.0 * len(values))
-    assert found.periods[-1] == pytest.approx(4.0)
+    assert wave.periods[0] == pytest.approx(2.0 * len(values))
+    assert wave.periods[-1] == pytest.approx(4.0)
 
 
 def test_power_of_a_sine_by_regression():
     series = np.random.default_rng(0).normal(size=60)
     series -= series.mean()
-    found = spectrum(series, 1.0)
-    at = found.periods.index(pytest.approx(12.0))
+    wave = spectrum(series, 1.0)
+    at = wave.periods.index(pytest.approx(12.0))
     waves = np.stack([np.cos(math.pi / 6 * np.arange(60)), np.sin(math.pi / 6 * np.arange(60))], axis=1)
     fitted = waves @ np.linalg.lstsq(waves, series, rcond=None)[0]
-    assert found.power[at] == pytest.approx(fitted.var() / series.var())
+    assert wave.power[at] == pytest.approx(fitted.var() / series.var())
 
 
 def test_nothing_varies_and_one_value():
@@ -116,19 +116,19 @@ def test_nothing_varies_and_one_value():
 @pytest.mark.parametrize("seed", range(5))
 def test_a_sine_in_as_much_noise(seed):
     noise = np.random.default_rng(seed).normal(size=SWEEP.size)
-    found = find_period(sine(170) + noise, STEP, seed=seed)
-    assert found.low < 170 < found.high
-    assert found.low < found.period < found.high
-    assert found.p < 0.01
-    assert 0.25 < found.share < 0.75
+    period = find_period(sine(170) + noise, STEP, seed=seed)
+    assert period.low < 170 < period.high
+    assert period.low < period.period < period.high
+    assert period.p < 0.01
+    assert 0.25 < period.share < 0.75
 
 
 @pytest.mark.parametrize("seed", range(3))
 def test_a_sine_in_red_noise_on_a_slope(seed):
     noise = red_noise(0.8, SWEEP.size, np.random.default_rng(seed))
-    found = find_period(2 * sine(100) + noise + 0.01 * SWEEP, STEP, seed=seed)
-    assert found.low < 100 < found.high
-    assert found.p < 0.05
+    period = find_period(2 * sine(100) + noise + 0.01 * SWEEP, STEP, seed=seed)
+    assert period.low < 100 < period.high
+    assert period.p < 0.05
 
 
 @pytest.mark.parametrize("noise", [0.0, 0.1, 0.3])
@@ -138,30 +138,30 @@ def test_a_sawtooth_of_falling_amplitude_has_its_period_and_not_a_harmonic(first
     clean = staircase(sizes)
     for seed in range(5):
         shaken = clean + np.random.default_rng(seed).normal(0, noise * clean.std(), sizes.size)
-        found = find_period(shaken, 4, seed=seed, draws=199)
-        assert found.low < 42 < found.high
-        assert found.p < 0.05
+        period = find_period(shaken, 4, seed=seed, draws=199)
+        assert period.low < 42 < period.high
+        assert period.p < 0.05
 
 
 def test_a_pattern_that_dies_out_is_found_once_its_fall_is_undone():
     sizes = np.arange(8, 513, 4)
     assert find_period(staircase(sizes), 4).p > 0.05
-    found = find_period(staircase(sizes) * sizes, 4)
-    assert found.low < 42 < found.high
-    assert found.p < 0.01
+    period = find_period(staircase(sizes) * sizes, 4)
+    assert period.low < 42 < period.high
+    assert period.p < 0.01
 
 
 def test_the_interval_is_the_resolution():
-    found = find_period(sine(128), STEP)
-    assert 1 / found.low - 1 / found.high == pytest.approx(1 / (STEP * SWEEP.size))
-    assert found.period == pytest.approx(128, rel=0.02)
+    period = find_period(sine(128), STEP)
+    assert 1 / period.low - 1 / period.high == pytest.approx(1 / (STEP * SWEEP.size))
+    assert period.period == pytest.approx(128, rel=0.02)
 
 
 def test_three_periods_must_be_seen_and_two_steps():
     rng = np.random.default_rng(5)
     for period in (900, 1500):
-        found = find_period(sine(period) + 0.1 * rng.normal(size=SWEEP.size), STEP)
-        assert found.period <= (SWEEP[-1] - SWEEP[0]) / 3
+        strongest = find_period(sine(period) + 0.1 * rng.normal(size=SWEEP.size), STEP)
+        assert strongest.period <= (SWEEP[-1] - SWEEP[0]) / 3
     assert find_period((-1.0) ** np.arange(64) + 0.1 * rng.normal(size=64), STEP).period == pytest.approx(
         2 * STEP, rel=0.02
     )
@@ -174,8 +174,8 @@ def test_three_periods_must_be_seen_and_two_steps():
 @pytest.mark.parametrize("phi", [0.0, 0.5, 0.8])
 def test_false_alarms(phi, n):
     rng = np.random.default_rng(n)
-    found = [find_period(red_noise(phi, n, rng), STEP, seed=seed, draws=199) for seed in range(200)]
-    assert np.mean([each.p < 0.05 for each in found]) <= 0.08
+    periods = [find_period(red_noise(phi, n, rng), STEP, seed=seed, draws=199) for seed in range(200)]
+    assert np.mean([period.p < 0.05 for period in periods]) <= 0.08
 
 
 def test_p_is_that_of_its_seed_and_never_zero():
@@ -186,21 +186,23 @@ def test_p_is_that_of_its_seed_and_never_zero():
 
 def test_unit_and_scale_are_of_no_account():
     series = red_noise(0.5, 100, np.random.default_rng(3))
-    found, scaled = find_period(series, 1.0), find_period(1e-6 * series + 5e-3, 7.0)
-    assert (scaled.p, scaled.share) == (found.p, pytest.approx(found.share))
-    assert (scaled.low, scaled.period, scaled.high) == pytest.approx((7 * found.low, 7 * found.period, 7 * found.high))
+    period, scaled = find_period(series, 1.0), find_period(1e-6 * series + 5e-3, 7.0)
+    assert (scaled.p, scaled.share) == (period.p, pytest.approx(period.share))
+    assert (scaled.low, scaled.period, scaled.high) == pytest.approx(
+        (7 * period.low, 7 * period.period, 7 * period.high)
+    )
 
 
 @pytest.mark.parametrize(
     "values",
-    [[0.1, 0.2] * (LEAST // 2 - 1), [0.0] * 100, [0.1] * 100, (0.1 + 0.3 * np.arange(100)).tolist()],
+    [[0.1, 0.2] * (LEAST_FOR_PERIOD // 2 - 1), [0.0] * 100, [0.1] * 100, (0.1 + 0.3 * np.arange(100)).tolist()],
 )
 def test_no_period_in_few_values_or_where_nothing_varies(values):
     assert find_period(values, 1.0) is None
 
 
 def test_a_period_in_the_least():
-    assert find_period(sine(5, np.arange(LEAST)), 1).p < 0.05
+    assert find_period(sine(5, np.arange(LEAST_FOR_PERIOD)), 1).p < 0.05
 
 
 # --- messages

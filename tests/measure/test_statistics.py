@@ -11,15 +11,14 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from fbench.errors import InputError, UnknownNameError
-from fbench.measure import statistics
+from fbench.errors import InputError
+from fbench.measure import sign_flips, statistics
+from fbench.measure.power import seeds_needed
 from fbench.measure.statistics import (
-    SeedRange,
     holm,
     mean_interval,
     paired,
     sd_interval,
-    seeds_needed,
     t_interval,
     verdict,
 )
@@ -39,8 +38,9 @@ def differences(mean, sd, n):
 
 
 def test_all_lists_the_public_names():
-    own = {name for name, value in vars(statistics).items() if getattr(value, "__module__", "") == statistics.__name__}
-    assert {name for name in own if not name.startswith("_")} == set(statistics.__all__)
+    home = statistics.__name__
+    defined = {name for name, value in vars(statistics).items() if getattr(value, "__module__", "") == home}
+    assert {name for name in defined if not name.startswith("_")} == set(statistics.__all__)
 
 
 # --- one sample
@@ -133,13 +133,13 @@ def test_sign_flips_reach_their_floor():
 def test_many_seeds_draw_their_sign_flips():
     values = np.random.default_rng(5).normal(0.3, 1.0, 25)
     result = paired(values, np.zeros(25))
-    assert result.sign_flip_draws == statistics.FLIP_DRAWS
-    exact = np.mean(np.abs(statistics._flipped_sums(values[:20])) >= abs(values[:20].sum()))
+    assert result.sign_flip_draws == sign_flips.FLIP_DRAWS
+    exact = np.mean(np.abs(sign_flips._flipped_sums(values[:20])) >= abs(values[:20].sum()))
     assert paired(values[:20], np.zeros(20)).sign_flip_p == pytest.approx(exact)
     assert abs(result.sign_flip_p - result.p) < 0.02  # normal differences: both tests say much the same
     assert paired(values, np.zeros(25)) == result
     certain = paired(np.arange(1.0, 31.0), np.zeros(30))
-    assert certain.sign_flip_p == certain.sign_flip_floor == 1 / (statistics.FLIP_DRAWS + 1)
+    assert certain.sign_flip_p == certain.sign_flip_floor == 1 / (sign_flips.FLIP_DRAWS + 1)
 
 
 def test_false_positives_are_five_percent():
@@ -235,66 +235,6 @@ def test_equivalence_errs_in_five_percent_at_the_upper_margin():
     assert abs(share - 0.05) < four_errors(0.05, 4000)
 
 
-# --- seeds needed
-
-
-def nct_seeds(level, ratio):
-    """Slow twin: the first n at which the noncentral t has 80 % beyond its critical value."""
-    return next(
-        n for n in range(2, 1000)
-        if stats.nct.sf(stats.t.ppf((1 + level) / 2, n - 1), n - 1, ratio * math.sqrt(n)) >= 0.8
-    )  # fmt: skip
-
-
-@pytest.mark.parametrize("sd", [0.002, 0.005, 0.012])
-def test_seeds_are_the_noncentral_ts(sd):
-    comparison = differences(-0.003, sd, 8)
-    low, high = sd_interval(sd, 8)
-    found = seeds_needed(comparison, "not inferior", DELTA)
-    assert found == SeedRange(nct_seeds(0.90, DELTA / low), nct_seeds(0.90, DELTA / high), 1000)
-    found = seeds_needed(comparison, "direction", DELTA)
-    assert found == SeedRange(nct_seeds(0.95, 0.003 / low), nct_seeds(0.95, 0.003 / high), 1000)
-
-
-@pytest.mark.parametrize("sd", [0.003, 0.008])
-def test_seeds_for_equivalence_have_the_power(sd):
-    rng, draws = np.random.default_rng(10), 20_000
-    found = seeds_needed(differences(0.004, sd, 8), "equivalent", DELTA)
-    true_sd = sd_interval(sd, 8).low
-
-    def simulated(n):
-        samples = rng.normal(0.0, true_sd, size=(draws, n))
-        half = stats.t.ppf(0.95, n - 1) * samples.std(axis=1, ddof=1) / math.sqrt(n)
-        return np.mean(np.abs(samples.mean(axis=1)) + half < DELTA)
-
-    assert simulated(found.low) > 0.8 - four_errors(0.8, draws)
-    assert simulated(found.low - 1) < 0.8 + four_errors(0.8, draws)
-    assert found.high > seeds_needed(differences(0.004, sd, 8), "not inferior", DELTA).high
-
-
-def test_power_and_cap():
-    comparison = differences(0.0, 0.02, 8)
-    usual = seeds_needed(comparison, "not inferior", DELTA)
-    assert seeds_needed(comparison, "not inferior", DELTA, power=0.95).low > usual.low
-    capped = seeds_needed(comparison, "not inferior", DELTA, cap=usual.low)
-    assert capped == SeedRange(usual.low, None, usual.low)
-    assert seeds_needed(comparison, "not inferior", DELTA, cap=usual.low - 1).low is None
-    assert seeds_needed(comparison, "direction", DELTA) == SeedRange(None, None, 1000)  # a mean of nothing
-
-
-@pytest.mark.parametrize(
-    ("low", "high", "text"),
-    [
-        (9, 31, "9 to 31"),
-        (9, 9, "9"),
-        (400, None, "400 to more than 1,000"),
-        (None, None, "more than 1,000"),
-    ],
-)
-def test_seed_range_reads_well(low, high, text):
-    assert str(SeedRange(low, high, 1000)) == text
-
-
 # --- messages
 
 
@@ -317,22 +257,8 @@ def test_seed_range_reads_well(low, high, text):
             r"margin = 0 is out of range: give a positive difference",
         ),
         (lambda: verdict(paired([1, 2], [1, 1]), math.nan), r"margin = nan is out of range"),
-        (lambda: seeds_needed(paired([1, 2], [1, 1]), "equivalent", -1.0), r"margin = -1 is out of range"),
-        (
-            lambda: seeds_needed(paired([1, 2], [1, 1]), "equivalent", 1.0, power=1),
-            r"power = 1 is out of range",
-        ),
-        (
-            lambda: seeds_needed(paired([1, 2], [1, 1]), "equivalent", 1.0, cap=1),
-            r"cap = 1 seeds.*larger cap",
-        ),
     ],
 )
 def test_input_errors(call, message):
     with pytest.raises(InputError, match=message):
         call()
-
-
-def test_unknown_goal():
-    with pytest.raises(UnknownNameError, match=r"unknown goal 'equivalence'; did you mean 'equivalent'\?"):
-        seeds_needed(paired([1, 2], [1, 1]), "equivalence", DELTA)

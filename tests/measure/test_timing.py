@@ -17,14 +17,14 @@ from fbench.measure.timing import (
     CpuMeter,
     CudaMeter,
     Elapsed,
-    Meter,
-    Timed,
+    PassTimes,
+    TimeMeter,
     elapsed,
     measure,
     meter,
-    time_together,
-    warm_up,
+    warm_up_passes,
 )
+from fbench.measure.together import time_together
 
 
 class Clock:
@@ -55,9 +55,9 @@ def clock():
 
 
 def test_elapsed_times_a_block():
-    with elapsed() as found:
-        assert math.isnan(found.seconds)
-    assert found.seconds > 0
+    with elapsed() as times:
+        assert math.isnan(times.seconds)
+    assert times.seconds > 0
     assert math.isnan(Elapsed().seconds)
 
 
@@ -67,7 +67,7 @@ def test_elapsed_times_a_block():
 def test_seconds_are_those_between_the_readings_around_each_pass(clock):
     readings = iter([1_000, 3_500, 10_000, 10_001, 2_000_000_000, 5_000_000_000])
     timed = CpuMeter(lambda: next(readings)).time(lambda i: f"pass {i}", [7, 8, 9])
-    assert timed == Timed([2.5e-6, 1e-9, 3.0], ["pass 7", "pass 8", "pass 9"])
+    assert timed == PassTimes([2.5e-6, 1e-9, 3.0], ["pass 7", "pass 8", "pass 9"])
 
 
 def test_the_clock_is_read_right_before_and_right_after_a_pass():
@@ -83,7 +83,7 @@ def test_the_clock_is_read_right_before_and_right_after_a_pass():
 
 
 def test_no_pass_no_sample(clock):
-    assert CpuMeter(clock).time(print, []) == Timed([], [])
+    assert CpuMeter(clock).time(print, []) == PassTimes([], [])
     assert clock.reads == 0
 
 
@@ -147,7 +147,7 @@ def test_a_cuda_meter_synchronises_once_and_clears_outside_the_pair():
         "leave",
         *["start0.elapsed_time", "start1.elapsed_time"],
     ]
-    assert timed == Timed([2.5e-3, 3.5e-3], [-4, -5])
+    assert timed == PassTimes([2.5e-3, 3.5e-3], [-4, -5])
 
 
 def test_a_cuda_meter_that_fails_leaves_its_device():
@@ -179,7 +179,7 @@ def test_an_unknown_device_has_no_meter():
 @pytest.mark.parametrize(("seconds", "passes"), [(0, 1), (0.005, 1), (0.01, 1), (0.02, 2), (0.05, 5), (0.055, 6)])
 def test_warm_up_lasts_as_long_as_it_is_told(clock, seconds, passes):
     run = clock.takes(10_000_000)
-    assert warm_up(CpuMeter(clock), run, seconds) == run.calls == passes
+    assert warm_up_passes(CpuMeter(clock), run, seconds) == run.calls == passes
 
 
 def test_warm_up_numbers_its_passes(clock):
@@ -189,7 +189,7 @@ def test_warm_up_numbers_its_passes(clock):
         seen.append(i)
         clock.now += 10**6
 
-    assert warm_up(CpuMeter(clock), run, 0.02) == 20
+    assert warm_up_passes(CpuMeter(clock), run, 0.02) == 20
     assert seen == list(range(20))
 
 
@@ -203,31 +203,31 @@ def test_warm_up_keeps_no_result():
             return timed
 
     keeper = Keeper()
-    warm_up(keeper, lambda i: "a large tensor", 1e-5)
+    warm_up_passes(keeper, lambda i: "a large tensor", 1e-5)
     assert set(keeper.kept) == {None}
 
 
 def test_warm_up_ends_though_the_clock_reads_nothing():
-    assert warm_up(CpuMeter(lambda: 0), lambda i: None, 1e-4) in {1000, 1001}  # at 0.1 µs each
+    assert warm_up_passes(CpuMeter(lambda: 0), lambda i: None, 1e-4) in {1000, 1001}  # at 0.1 µs each
 
 
 @pytest.mark.parametrize("seconds", [-1.0, math.nan, math.inf])
 def test_warm_up_needs_a_time(seconds):
     with pytest.raises(InputError, match=rf"warm-up of {seconds:g} s is out of range: give 0 \(one pass\) or more"):
-        warm_up(CpuMeter(), print, seconds)
+        warm_up_passes(CpuMeter(), print, seconds)
 
 
 # Several devices
 
 
-class Scripted(Meter):
+class Scripted(TimeMeter):
     """Runs every pass, and says that it took what it was told."""
 
     def __init__(self, seconds, device="cpu"):
         self.seconds, self.device = seconds, device
 
     def time(self, run, indices):
-        return Timed(list(self.seconds), [run(i) for i in indices])
+        return PassTimes(list(self.seconds), [run(i) for i in indices])
 
 
 @pytest.fixture
@@ -244,18 +244,18 @@ def test_one_device_is_timed_here_without_threads(clock):
         clock.now += 1000
         return threading.current_thread()
 
-    found = time_together([CpuMeter(clock)], [run], [0, 1])
-    assert found.seconds == [1e-6, 1e-6]
-    assert found.by_device == [[1e-6, 1e-6]]
-    assert found.results == [[threading.current_thread()] * 2]
+    times = time_together([CpuMeter(clock)], [run], [0, 1])
+    assert times.seconds == [1e-6, 1e-6]
+    assert times.by_device == [[1e-6, 1e-6]]
+    assert times.results == [[threading.current_thread()] * 2]
 
 
 def test_a_pass_takes_as_long_as_its_slowest_device():
     meters = [Scripted([1.0, 5.0, 2.0]), Scripted([3.0, 4.0, 2.0])]
-    found = time_together(meters, [lambda i: ("a", i), lambda i: ("b", i)], [3, 1, 2])
-    assert found.seconds == [3.0, 5.0, 2.0]
-    assert found.by_device == [[1.0, 5.0, 2.0], [3.0, 4.0, 2.0]]
-    assert found.results == [[("a", 3), ("a", 1), ("a", 2)], [("b", 3), ("b", 1), ("b", 2)]]
+    times = time_together(meters, [lambda i: ("a", i), lambda i: ("b", i)], [3, 1, 2])
+    assert times.seconds == [3.0, 5.0, 2.0]
+    assert times.by_device == [[1.0, 5.0, 2.0], [3.0, 4.0, 2.0]]
+    assert times.results == [[("a", 3), ("a", 1), ("a", 2)], [("b", 3), ("b", 1), ("b", 2)]]
 
 
 def test_devices_begin_each_pass_together():
@@ -268,9 +268,9 @@ def test_devices_begin_each_pass_together():
 
 
 def test_each_device_has_a_thread_of_its_own():
-    found = time_together([CpuMeter(), CpuMeter()], [lambda i: threading.get_ident()] * 2, range(3))
-    threads = [set(results) for results in found.results]
-    assert [len(each) for each in threads] == [1, 1]
+    times = time_together([CpuMeter(), CpuMeter()], [lambda i: threading.get_ident()] * 2, range(3))
+    threads = [set(results) for results in times.results]
+    assert [len(device) for device in threads] == [1, 1]
     assert len({threading.get_ident()}.union(*threads)) == 3
 
 
@@ -285,15 +285,15 @@ def test_waiting_for_the_others_is_not_timed():
     meters = [CpuMeter(lambda: clock(0)), CpuMeter(lambda: clock(1))]
     time_together(meters, [lambda i: None] * 2, range(50))
     passes = [readings[at : at + 4] for at in range(0, len(readings), 4)]
-    assert all(sorted(each) == [0, 0, 1, 1] for each in passes)
+    assert all(sorted(seconds) == [0, 0, 1, 1] for seconds in passes)
     assert len(passes) == 50
 
 
 def test_cuda_meters_take_turns_with_the_barrier_only_at_the_launches():
     cudas = [FakeCuda(), FakeCuda()]
     meters = [CudaMeter(f"cuda:{i}", cuda=cuda, flush=cuda.flush) for i, cuda in enumerate(cudas)]
-    found = time_together(meters, [cuda.run for cuda in cudas], [1, 2])
-    assert found.seconds == [2.5e-3, 3.5e-3]
+    times = time_together(meters, [cuda.run for cuda in cudas], [1, 2])
+    assert times.seconds == [2.5e-3, 3.5e-3]
     for i, cuda in enumerate(cudas):
         assert cuda.order[0] == f"enter cuda:{i}"
         assert cuda.order.count(f"synchronise cuda:{i}") == 1
@@ -327,13 +327,13 @@ def test_a_failure_before_the_first_pass_stops_the_others():
 
 
 def test_shards_share_out_torchs_threads(four_threads):
-    found = time_together([CpuMeter(), CpuMeter()], [lambda i: torch.get_num_threads()] * 2, [0, 1])
-    assert found.results == [[2, 2], [2, 2]]
+    times = time_together([CpuMeter(), CpuMeter()], [lambda i: torch.get_num_threads()] * 2, [0, 1])
+    assert times.results == [[2, 2], [2, 2]]
 
 
 def test_a_shard_has_one_thread_at_least(four_threads):
-    found = time_together([CpuMeter()] * 5, [lambda i: torch.get_num_threads()] * 5, [0])
-    assert found.results == [[1]] * 5
+    times = time_together([CpuMeter()] * 5, [lambda i: torch.get_num_threads()] * 5, [0])
+    assert times.results == [[1]] * 5
 
 
 @pytest.mark.parametrize("fails", [False, True])
@@ -383,48 +383,48 @@ class Recording(CpuMeter):
 
 
 def test_it_stops_when_the_interval_is_narrow_enough(clock):
-    found = measure(clock.takes(10_000_000), meter=CpuMeter(clock), warm_up_s=0)
-    assert found.samples == [0.01] * 8  # six would do: looked at after 1, 2, 4, 8
-    assert (found.median, found.low, found.high, found.converged) == (0.01, 0.01, 0.01, True)
+    times = measure(clock.takes(10_000_000), meter=CpuMeter(clock), warm_up_s=0)
+    assert times.samples == [0.01] * 8  # six would do: looked at after 1, 2, 4, 8
+    assert (times.median, times.low, times.high, times.converged) == (0.01, 0.01, 0.01, True)
 
 
 def test_it_goes_on_while_the_interval_is_too_wide(clock):
     noisy = [10_000_000, 12_000_000, 11_000_000] * 20
     steady = clock.takes(10_000_000, *noisy, 10_000_000)
-    found = measure(steady, meter=CpuMeter(clock), precision=1e-6, max_time=100.0, warm_up_s=0)
-    assert found.converged
-    assert found.high == found.low == 0.01
-    assert len(found.samples) == 128  # the 40 that took longer are still among them
-    assert sum(seconds > 0.01 for seconds in found.samples) == 40
+    times = measure(steady, meter=CpuMeter(clock), precision=1e-6, max_time=100.0, warm_up_s=0)
+    assert times.converged
+    assert times.high == times.low == 0.01
+    assert len(times.samples) == 128  # the 40 that took longer are still among them
+    assert sum(seconds > 0.01 for seconds in times.samples) == 40
 
 
 def test_it_stops_when_the_time_is_spent(clock):
     run = clock.takes(*[10_000_000, 20_000_000] * 1000)
-    found = measure(run, meter=CpuMeter(clock), precision=0.05, max_time=1.5, warm_up_s=0)
-    assert not found.converged
-    assert (found.low, found.high) == (0.01, 0.02)
-    assert 1.5 <= sum(found.samples) <= 1.5 + 0.02
+    times = measure(run, meter=CpuMeter(clock), precision=0.05, max_time=1.5, warm_up_s=0)
+    assert not times.converged
+    assert (times.low, times.high) == (0.01, 0.02)
+    assert 1.5 <= sum(times.samples) <= 1.5 + 0.02
 
 
 def test_a_slow_call_is_made_once(clock):
-    found = measure(clock.takes(3_000_000_000), meter=CpuMeter(clock), max_time=2.0, warm_up_s=0)
-    assert found.samples == [3.0]
-    assert found.median == 3.0
-    assert math.isnan(found.low)
-    assert math.isnan(found.high)
-    assert not found.converged
+    times = measure(clock.takes(3_000_000_000), meter=CpuMeter(clock), max_time=2.0, warm_up_s=0)
+    assert times.samples == [3.0]
+    assert times.median == 3.0
+    assert math.isnan(times.low)
+    assert math.isnan(times.high)
+    assert not times.converged
 
 
 def test_no_sample_is_dropped(clock):
     """Not the first, slow one, not those far out."""
     recording = Recording(clock)
     run = clock.takes(1, *[9_000_000, 1_000_000, 800_000_000, 1_100_000, 3_000_000] * 30)
-    found = measure(run, meter=recording, precision=1e-9, max_time=3.0, warm_up_s=0)
+    times = measure(run, meter=recording, precision=1e-9, max_time=3.0, warm_up_s=0)
     warm, *batches = recording.batches
     assert warm == [1e-9]
-    assert found.samples == [seconds for batch in batches for seconds in batch]
-    assert run.calls == 1 + len(found.samples)
-    assert found.median == median_interval(found.samples).median
+    assert times.samples == [seconds for batch in batches for seconds in batch]
+    assert run.calls == 1 + len(times.samples)
+    assert times.median == median_interval(times.samples).median
 
 
 def test_looks_grow_rare(clock):
@@ -439,16 +439,16 @@ def test_looks_grow_rare(clock):
 
 def test_it_warms_up_first(clock):
     run = clock.takes(*[50_000_000] * 4, 10_000_000)
-    found = measure(run, meter=CpuMeter(clock), warm_up_s=0.2)
-    assert set(found.samples) == {0.01}
-    assert run.calls == 4 + len(found.samples)
+    times = measure(run, meter=CpuMeter(clock), warm_up_s=0.2)
+    assert set(times.samples) == {0.01}
+    assert run.calls == 4 + len(times.samples)
 
 
 def test_it_ends_though_the_clock_reads_nothing():
-    found = measure(lambda: None, meter=CpuMeter(lambda: 0), max_time=1e-4, warm_up_s=0)
-    assert len(found.samples) in {1000, 1001}
-    assert set(found.samples) == {0.0}
-    assert not found.converged
+    times = measure(lambda: None, meter=CpuMeter(lambda: 0), max_time=1e-4, warm_up_s=0)
+    assert len(times.samples) in {1000, 1001}
+    assert set(times.samples) == {0.0}
+    assert not times.converged
 
 
 def test_results_are_let_go_within_the_pass():
@@ -468,9 +468,9 @@ def test_results_are_let_go_within_the_pass():
 
 
 def test_it_measures_on_the_cpu_unless_told_otherwise():
-    found = measure(lambda: None, precision=10.0, max_time=0.01, warm_up_s=0)
-    assert len(found.samples) >= 1
-    assert all(seconds >= 0 for seconds in found.samples)
+    times = measure(lambda: None, precision=10.0, max_time=0.01, warm_up_s=0)
+    assert len(times.samples) >= 1
+    assert all(seconds >= 0 for seconds in times.samples)
 
 
 @pytest.mark.parametrize("value", [0, -0.05, math.nan, math.inf])
@@ -522,13 +522,13 @@ def test_the_buffer_is_twice_the_l2_and_allocated_once():
 @pytest.mark.gpu
 def test_a_call_is_measured_on_a_gpu():
     matrix = torch.randn(512, 512, device="cuda:0")
-    found = measure(lambda: matrix @ matrix, device="cuda:0", precision=0.2, max_time=0.2)
-    assert found.low <= found.median <= found.high
+    times = measure(lambda: matrix @ matrix, device="cuda:0", precision=0.2, max_time=0.2)
+    assert times.low <= times.median <= times.high
 
 
 @pytest.mark.gpu
 def test_shards_on_one_gpu_keep_their_results_apart():
     matrix = torch.eye(256, device="cuda:0")
     runs = [lambda i: (matrix @ matrix * i).sum().item(), lambda i: (matrix @ matrix * -i).sum().item()]
-    found = time_together([CudaMeter("cuda:0"), CudaMeter("cuda:0")], runs, [1, 2])
-    assert found.results == [[256.0, 512.0], [-256.0, -512.0]]
+    times = time_together([CudaMeter("cuda:0"), CudaMeter("cuda:0")], runs, [1, 2])
+    assert times.results == [[256.0, 512.0], [-256.0, -512.0]]

@@ -10,7 +10,7 @@ import torch
 
 import fbench
 from fbench.errors import InputError, UnknownNameError
-from fbench.measure.timing import Timed
+from fbench.measure.timing import PassTimes
 from fbench.pick import chunk_choice
 from fbench.pick.chunk_choice import choose_chunk
 
@@ -38,7 +38,7 @@ class Planted:
         for m in sizes:
             self.calls[m] += 1
             self.passes[m] += len(results)
-        return Timed([self.tau(m) * (0.98 + 0.02 * (self.calls[m] % 3)) for m in sizes for _ in results], results)
+        return PassTimes([self.tau(m) * (0.98 + 0.02 * (self.calls[m] % 3)) for m in sizes for _ in results], results)
 
 
 @pytest.fixture
@@ -46,10 +46,10 @@ def plant(monkeypatch):
     """Plants a τ, and gives the meter that has it."""
 
     def planted(tau):
-        found = Planted(tau)
-        monkeypatch.setattr(chunk_choice, "meter", lambda device: found)
-        monkeypatch.setattr(chunk_choice, "warm_up", lambda meter, run, seconds: run(0) is None)
-        return found
+        timer = Planted(tau)
+        monkeypatch.setattr(chunk_choice, "meter", lambda device: timer)
+        monkeypatch.setattr(chunk_choice, "warm_up_passes", lambda meter, run, seconds: run(0) is None)
+        return timer
 
     return planted
 
@@ -71,30 +71,30 @@ def test_where_larger_chunks_leave_the_cache_smaller_ones_are_chosen(problem, pl
 
 
 def test_where_every_size_is_alike_it_is_the_smallest(problem, plant):
-    found = plant(lambda m: float(m))
+    planted = plant(lambda m: float(m))
     assert choose_chunk(*problem) == 16
-    assert sorted(found.calls) == [16, 32, 64, 128, 256, 512]
-    assert set(found.calls.values()) == {12}
+    assert sorted(planted.calls) == [16, 32, 64, 128, 256, 512]
+    assert set(planted.calls.values()) == {12}
 
 
 @pytest.mark.parametrize(("most", "sizes"), [(100, [16, 32, 64, 100]), (16, [16]), (5, [5]), (9999, [16, 32, 60])])
 def test_sizes_double_up_to_the_most_and_the_pool(plant, problem, most, sizes):
     V, *matrices = problem
-    found = plant(affine)
+    planted = plant(affine)
     assert choose_chunk(V[:60] if most == 9999 else V, *matrices, most=most) in sizes
-    assert sorted(found.calls) == sizes
+    assert sorted(planted.calls) == sizes
 
 
 def test_chunks_move_through_the_pool(problem, plant, monkeypatch):
     parts = []
     kernel, prepared = chunk_choice.prepare_kernel("fused", *problem)
 
-    def watched(given, part, with_inner):
+    def watched(matrices, part, with_inner):
         parts.append((part.start, part.stop, with_inner))
-        return kernel.run(given, part, with_inner)
+        return kernel.run(matrices, part, with_inner)
 
     watching = dataclasses.replace(kernel, run=watched), prepared
-    monkeypatch.setattr(chunk_choice, "prepare_kernel", lambda name, *given: watching)
+    monkeypatch.setattr(chunk_choice, "prepare_kernel", lambda name, *matrices: watching)
     plant(affine)
     choose_chunk(*problem, with_inner=False, most=32)
     assert {stop - start for start, stop, _ in parts} == {16, 32}
@@ -123,10 +123,10 @@ def test_no_size_fits_the_budget(problem, plant, monkeypatch):
 
 
 def test_when_the_time_is_spent_no_further_block_begins(problem, plant):
-    found = plant(affine)
+    planted = plant(affine)
     assert choose_chunk(*problem, max_time=0) == N  # one block gives no interval: the fastest it is
-    assert set(found.calls.values()) == {1}
-    assert found.passes == {16: 10, 32: 10, 64: 8, 128: 4, 256: 2, 512: 1}
+    assert set(planted.calls.values()) == {1}
+    assert planted.passes == {16: 10, 32: 10, 64: 8, 128: 4, 256: 2, 512: 1}
 
 
 @pytest.mark.parametrize("most", [0, -3])
@@ -147,6 +147,6 @@ def test_by_a_real_clock_it_is_one_of_the_sizes(problem):
 @pytest.mark.parametrize("which", ["inverse", "fisher"])
 def test_matrices_of_another_size_are_named_as_by_trace(problem, which):
     V, inverse, fisher = problem
-    given = {"inverse": inverse, "fisher": fisher} | {which: torch.eye(D + 1)}
+    matrices = {"inverse": inverse, "fisher": fisher} | {which: torch.eye(D + 1)}
     with pytest.raises(InputError, match=rf"{which} has shape \[7, 7\]; the embedding needs \[6, 6\]"):
-        choose_chunk(V, given["inverse"], given["fisher"])
+        choose_chunk(V, matrices["inverse"], matrices["fisher"])

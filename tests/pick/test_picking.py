@@ -42,9 +42,9 @@ def call(capsys, showwarning, monkeypatch, tmp_path):
 
     def called(*arguments, pool="pool.npz"):
         code = cli.run(["pick", *([pool] if pool else []), *map(str, arguments)])
-        said = capsys.readouterr()
-        assert "Traceback" not in said.err
-        return code, said.out, said.err
+        printed = capsys.readouterr()
+        assert "Traceback" not in printed.err
+        return code, printed.out, printed.err
 
     return called
 
@@ -136,10 +136,10 @@ def test_an_embedding_of_ones_own(call):
     expected = directly(fbench.dense_embedding(values), labelled=[])
     assert picks() == expected.indices.tolist()
     code, _, err = call("--batch", 6, "--method", "binary", "--out", "b.csv", pool="own.npz")
-    said = (
+    message = (
         "fbench: --method binary works on logits and features, and own.npz holds an embedding; take exact or diagonal\n"
     )
-    assert (code, err) == (2, said)
+    assert (code, err) == (2, message)
 
 
 def test_labelled_given_wins_and_picks_can_be_given_back(call):
@@ -257,7 +257,7 @@ NAN[7, 2], INF[3, 1] = np.nan, np.inf
 
 
 @pytest.mark.parametrize(
-    ("arrays", "typed", "said"),
+    ("arrays", "typed", "message"),
     [
         ({}, [], "fbench pick needs --batch N, how many to pick"),
         ({}, ["--batch", "0"], "--batch 0: must be a whole number, at least 1"),
@@ -297,7 +297,7 @@ NAN[7, 2], INF[3, 1] = np.nan, np.inf
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )
-def test_a_mistake_is_one_line_and_nothing_is_written(call, arrays, typed, said, tmp_path):
+def test_a_mistake_is_one_line_and_nothing_is_written(call, arrays, typed, message, tmp_path):
     held = {"logits": LOGITS, "features": FEATURES, "labelled": LABELLED, **arrays}
     np.savez("pool.npz", **{name: array for name, array in held.items() if array is not None})
     np.save("short.npy", [True, False, True])
@@ -306,19 +306,19 @@ def test_a_mistake_is_one_line_and_nothing_is_written(call, arrays, typed, said,
     before = sorted(tmp_path.iterdir())
     code, _, err = call(*typed)
     assert code == 2
-    assert said in err
+    assert message in err
     assert err.startswith("fbench: ")
     assert err.count("\n") == 1
     assert sorted(tmp_path.iterdir()) == before
 
 
 @pytest.mark.parametrize(
-    ("pool", "said"), [("none.npz", "none.npz: cannot be read: No such file"), ("", "FEATURES.npz")]
+    ("pool", "message"), [("none.npz", "none.npz: cannot be read: No such file"), ("", "FEATURES.npz")]
 )
-def test_no_arrays(call, pool, said):
+def test_no_arrays(call, pool, message):
     code, _, err = call("--batch", 2, pool=pool)
     assert (code, err.count("\n")) == (2, 1)
-    assert said in err
+    assert message in err
 
 
 def test_what_is_there_is_replaced_when_asked(call):
@@ -344,11 +344,11 @@ def test_interrupted_it_leaves_nothing(tmp_path):
         command, cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, start_new_session=True
     )
     assert process.stderr is not None
-    said = process.stderr.readline()  # a tenth of the forward picks is done
+    message = process.stderr.readline()  # a tenth of the forward picks is done
     time.sleep(0.05)
     os.killpg(process.pid, signal.SIGINT)
     rest = process.communicate(timeout=60)[1]
-    assert said.startswith("forward: ")
+    assert message.startswith("forward: ")
     assert process.returncode == 130
     assert rest.endswith("fbench: interrupted: nothing was written\n")
     assert [path.name for path in tmp_path.iterdir()] == ["big.npz"]
@@ -399,15 +399,18 @@ def asked_for(batch):
 def test_what_rounding_did_is_said(call):
     asked = asked_for(6)
     chosen, embedding = picking._select(asked, lambda *_: None)
-    assert len(picking.sentences(asked, chosen, embedding)) == 2
+    assert len(picking.pick_sentences(asked, chosen, embedding)) == 2
     close = torch.tensor([*chosen.gaps[:-1], 0.0])
     near = dataclasses.replace(chosen, gaps=close, jitter=1e-12, refreshes=3, drift=2.5e-7)
-    said = picking.sentences(asked, near, embedding)
+    sentences = picking.pick_sentences(asked, near, embedding)
     count = int((close < 1e-4).sum())
-    assert f"M⁻¹ drifted by 2.5e-07, 3 refreshes; {count} of the 12 forward picks led the next by less than" in said[1]
-    assert said[2].startswith("M had lost its definiteness to rounding: 1.0e-12 was added to its diagonal; a larger")
+    rounding = f"M⁻¹ drifted by 2.5e-07, 3 refreshes; {count} of the 12 forward picks led the next by less than"
+    assert rounding in sentences[1]
+    assert sentences[2].startswith(
+        "M had lost its definiteness to rounding: 1.0e-12 was added to its diagonal; a larger"
+    )
 
 
 def test_a_refusal_keeps_its_kind_and_names_the_file(call):
     with pytest.raises(InputError, match=r"^pool.npz: batch_size 79: must be from 1 to 76"):
-        picking.conduct(asked_for(79), lambda *_: None)
+        picking.run_pick(asked_for(79), lambda *_: None)

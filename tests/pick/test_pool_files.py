@@ -57,7 +57,7 @@ def test_any_byte_order_and_memory_order(saved, order, dtype):
 
 
 @pytest.mark.parametrize(
-    ("arrays", "said"),
+    ("arrays", "message"),
     [
         ({"x": LOGITS}, r"has no logits and no features \(it holds x\); it must hold logits \[n, k\] and features"),
         ({"logits": LOGITS}, r"has no features \(it holds logits\)"),
@@ -75,9 +75,9 @@ def test_any_byte_order_and_memory_order(saved, order, dtype):
         ({"logits": np.array([{}]), "features": FEATURES}, "holds Python objects, which are never unpickled"),
     ],
 )
-def test_arrays_that_cannot_be(saved, arrays, said):
+def test_arrays_that_cannot_be(saved, arrays, message):
     path = saved(**arrays)
-    with pytest.raises(DataError, match=f"{path}: .*{said}"):
+    with pytest.raises(DataError, match=f"{path}: .*{message}"):
         read_pool(path)
 
 
@@ -92,7 +92,7 @@ def test_files_that_are_none(tmp_path):
     with zipfile.ZipFile(tmp_path / "text.npz", "w") as file:
         file.writestr("logits.npy", "words")
         file.writestr("features.npy", "words")
-    for path, said in [
+    for path, message in [
         (tmp_path / "none.npz", "cannot be read: No such file"),
         (tmp_path, "cannot be read: Is a directory"),
         (tmp_path / "one.npy", r"holds one bare array; save several by name, np.savez"),
@@ -102,7 +102,7 @@ def test_files_that_are_none(tmp_path):
         (made("cut.npz", whole[: len(whole) // 2]), "is damaged, or not what its name says"),
         (tmp_path / "text.npz", "has no|is damaged, or not what its name says|must have"),
     ]:
-        with pytest.raises(DataError, match=said) as refused:
+        with pytest.raises(DataError, match=message) as refused:
             read_pool(path)
         assert "\n" not in str(refused.value)
         assert str(refused.value).startswith(str(path))
@@ -150,7 +150,7 @@ def test_no_positions_as_text(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "message"),
     [
         ("3\nx\n", "a.csv, line 2: 'x' is no position in the pool, a whole number"),
         ("3\n1.5\n", "a.csv, line 2: '1.5' is no position"),
@@ -160,9 +160,9 @@ def test_no_positions_as_text(tmp_path):
         ("\0\0", r"a.csv: its header is '\\x00\\x00'; name"),
     ],
 )
-def test_texts_that_are_no_positions(tmp_path, text, said):
+def test_texts_that_are_no_positions(tmp_path, text, message):
     (tmp_path / "a.csv").write_text(text)
-    with pytest.raises(DataError, match=said):
+    with pytest.raises(DataError, match=message):
         read_labelled(tmp_path / "a.csv")
 
 
@@ -178,11 +178,11 @@ def test_positions_as_arrays(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("name", "said"),
+    ("name", "message"),
     [("a.json", "a.json: must end in .npy, .npz, .csv or .txt"), ("a.csv", "a.csv: cannot be read: No such file")],
 )
-def test_labelled_files_that_are_none(tmp_path, name, said):
-    with pytest.raises(DataError, match=said):
+def test_labelled_files_that_are_none(tmp_path, name, message):
+    with pytest.raises(DataError, match=message):
         read_labelled(tmp_path / name)
 
 
@@ -193,7 +193,7 @@ def test_a_mask_and_positions():
 
 
 @pytest.mark.parametrize(
-    ("labelled", "said"),
+    ("labelled", "message"),
     [
         (np.array([True, False]), r"it: a mask of shape \[2\]; it must be \[3\], the pool's candidates"),
         (np.array([[1, 2]]), r"it: has shape \[1, 2\] and dtype int64; it must be whole numbers"),
@@ -202,8 +202,8 @@ def test_a_mask_and_positions():
         (np.array(3), r"it: has shape \[\] and dtype int64"),
     ],
 )
-def test_what_is_neither(labelled, said):
-    with pytest.raises(InputError, match=said):
+def test_what_is_neither(labelled, message):
+    with pytest.raises(InputError, match=message):
         positions_of(labelled, 3, "it")
 
 
@@ -218,13 +218,13 @@ def test_an_out_that_can_be_written(tmp_path):
 
 def test_outs_that_cannot(tmp_path, monkeypatch):
     (tmp_path / "old.csv").write_text("mine")
-    for path, said in [
+    for path, message in [
         (tmp_path / "old.csv", "old.csv: exists; give another name, or --overwrite to replace it"),
         (tmp_path, "is not a file; give the name of a file"),
         (tmp_path / "none" / "a.csv", "there is no folder .*none; make it first"),
         (tmp_path / ("x" * 300), "cannot be written: File name too long"),
     ]:
-        with pytest.raises(FolderError, match=f"^--out .*{said}"):
+        with pytest.raises(FolderError, match=f"^--out .*{message}"):
             check_out(path, overwrite=False)
     monkeypatch.setattr(os, "access", lambda *_: False)
     with pytest.raises(FolderError, match=r"the folder .* cannot be written; give another --out"):

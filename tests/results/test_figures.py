@@ -24,8 +24,8 @@ FIGURE = Figure("curves", "Digits", [Panel([SERIES, OTHER], "labels", "accuracy"
 def scattered(svg: Path) -> list[int]:
     """Dots of every scatter in the order drawn."""
     groups = ElementTree.parse(svg).iter("{http://www.w3.org/2000/svg}g")
-    found = [g for g in groups if g.get("id", "").startswith("PathCollection")]
-    return [len(list(g.iter("{http://www.w3.org/2000/svg}use"))) for g in found]
+    matches = [g for g in groups if g.get("id", "").startswith("PathCollection")]
+    return [len(list(g.iter("{http://www.w3.org/2000/svg}use"))) for g in matches]
 
 
 def test_svg_and_png_are_written(tmp_path: Path) -> None:
@@ -62,8 +62,8 @@ def test_equal_points_are_all_drawn(tmp_path: Path) -> None:
 
 def test_words_are_in_the_figure(tmp_path: Path) -> None:
     text = draw(FIGURE, tmp_path)[0].read_text()
-    said = re.findall(r"<!-- (.*?) -->", text)
-    assert {"Digits", "a note", "labels", "accuracy", "Left", "bait", "random"} <= set(said)
+    words = re.findall(r"<!-- (.*?) -->", text)
+    assert {"Digits", "a note", "labels", "accuracy", "Left", "bait", "random"} <= set(words)
 
 
 def test_panels_stand_side_by_side(tmp_path: Path) -> None:
@@ -104,13 +104,13 @@ def test_more_series_than_colours_are_drawn(tmp_path: Path) -> None:
 def lines_of(svg: Path) -> list[str]:
     """The style of every line with more than an axis to it, in the order drawn."""
     groups = ElementTree.parse(svg).iter("{http://www.w3.org/2000/svg}g")
-    own = [g for g in groups if re.fullmatch(r"line2d_\d+", g.get("id", ""))]
-    paths = [path for g in own for path in g.findall("{http://www.w3.org/2000/svg}path") if path.get("clip-path")]
+    lines = [g for g in groups if re.fullmatch(r"line2d_\d+", g.get("id", ""))]
+    paths = [path for g in lines for path in g.findall("{http://www.w3.org/2000/svg}path") if path.get("clip-path")]
     return [path.get("style", "") for path in paths if "#b0b0b0" not in path.get("style", "")]  # the grid is grey
 
 
 def colours_of(svg: Path) -> list[str]:
-    return [found[1] for style in lines_of(svg) if (found := re.search(r"stroke: (#\w+)", style))]
+    return [matches[1] for style in lines_of(svg) if (matches := re.search(r"stroke: (#\w+)", style))]
 
 
 def drawn(tmp_path: Path, *series: Series, **more: Any) -> Path:
@@ -164,11 +164,11 @@ def test_marks_are_lines_with_words(tmp_path: Path) -> None:
 
 
 def test_ticks_of_a_logarithmic_axis_are_plain_numbers(tmp_path: Path) -> None:
-    said = re.findall(
+    words = re.findall(
         r"<!-- (.*?) -->", drawn(tmp_path, SERIES, OTHER, y_log=True, y_ticks=[0.4, 0.5, 0.8]).read_text()
     )
-    assert {"0.4", "0.5", "0.8"} <= set(said)
-    assert not any("10^" in text for text in said)
+    assert {"0.4", "0.5", "0.8"} <= set(words)
+    assert not any("10^" in text for text in words)
 
 
 def test_a_legend_aside_stands_once_after_the_last_panel(tmp_path: Path) -> None:
@@ -187,8 +187,8 @@ def comments(path: Path) -> list[str]:
 def corners(svg: Path) -> list[list[tuple[float, float]]]:
     """The corners of every filled shape inside the axes, in the order drawn."""
     groups = ElementTree.parse(svg).iter("{http://www.w3.org/2000/svg}g")
-    own = [g for g in groups if re.fullmatch(r"patch_\d+", g.get("id", ""))]
-    paths = [path for g in own for path in g.findall("{http://www.w3.org/2000/svg}path") if path.get("clip-path")]
+    lines = [g for g in groups if re.fullmatch(r"patch_\d+", g.get("id", ""))]
+    paths = [path for g in lines for path in g.findall("{http://www.w3.org/2000/svg}path") if path.get("clip-path")]
     return [[(float(x), float(y)) for x, y in re.findall(r"[ML] (\S+) (\S+)", path.get("d", ""))] for path in paths]
 
 
@@ -217,9 +217,9 @@ def test_a_bar_has_its_interval_and_every_raw_point(tmp_path: Path) -> None:
 
 def test_categories_are_named(tmp_path: Path) -> None:
     names = ["train\n9.6 s", "embed", "forward"]
-    said = comments(drawn(tmp_path, MEASURED, x_names=names))
-    assert {"embed", "forward", "train", "9.6 s"} <= set(said)
-    assert "0" not in said[:3]
+    words = comments(drawn(tmp_path, MEASURED, x_names=names))
+    assert {"embed", "forward", "train", "9.6 s"} <= set(words)
+    assert "0" not in words[:3]
 
 
 def test_names_that_would_run_into_each_other_are_slanted(tmp_path: Path) -> None:
@@ -277,8 +277,8 @@ def test_places_are_diamonds_whose_interval_lies(tmp_path: Path) -> None:
     (bar,) = (
         g for g in ElementTree.parse(path).iter("{http://www.w3.org/2000/svg}g") if g.get("id") == "LineCollection_1"
     )
-    found = re.findall(r"[ML] (\S+) (\S+)", next(bar.iter("{http://www.w3.org/2000/svg}path")).get("d", ""))
-    (left, one), (right, other) = [(float(x), float(y)) for x, y in found]
+    matches = re.findall(r"[ML] (\S+) (\S+)", next(bar.iter("{http://www.w3.org/2000/svg}path")).get("d", ""))
+    (left, one), (right, other) = [(float(x), float(y)) for x, y in matches]
     assert one == other
     assert left < right
 
@@ -304,15 +304,15 @@ def test_a_logarithmic_axis_can_have_a_place_for_0(tmp_path: Path) -> None:
 def markers(svg: Path) -> list[float]:
     """How far from the top each marker of the lines stands."""
     groups = ElementTree.parse(svg).iter("{http://www.w3.org/2000/svg}g")
-    own = [g for g in groups if g.get("clip-path") and not g.get("id")]
-    return [float(use.get("y", "")) for g in own for use in g.iter("{http://www.w3.org/2000/svg}use")]
+    lines = [g for g in groups if g.get("clip-path") and not g.get("id")]
+    return [float(use.get("y", "")) for g in lines for use in g.iter("{http://www.w3.org/2000/svg}use")]
 
 
 def test_the_ends_of_an_axis_may_be_given(tmp_path: Path) -> None:
     wide = dataclasses.replace(SERIES, high=[9.0] * 3)
-    said = comments(drawn(tmp_path, wide, y_limits=(0, 1)))
-    assert "1.0" in said
-    assert "8" not in said
+    words = comments(drawn(tmp_path, wide, y_limits=(0, 1)))
+    assert "1.0" in words
+    assert "8" not in words
 
 
 def test_raw_points_may_stand_nearer(tmp_path: Path) -> None:

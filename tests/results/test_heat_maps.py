@@ -27,7 +27,7 @@ def cells(svg: Path) -> list[str]:
     """The colour of every cell in the order drawn."""
     (mesh,) = (g for g in ElementTree.parse(svg).iter(f"{SVG}g") if g.get("id") == "QuadMesh_1")
     styles = [path.get("style", "") for path in mesh.iter(f"{SVG}path")]
-    return [found[1] for style in styles if (found := re.search(r"fill: (#\w+)", style))]
+    return [matches[1] for style in styles if (matches := re.search(r"fill: (#\w+)", style))]
 
 
 def words(svg: Path) -> list[str]:

@@ -21,7 +21,7 @@ _STATUS, _CLEAR = Path("/proc/self/status"), Path("/proc/self/clear_refs")
 
 @dataclass
 class Growth:
-    """``peak_bytes`` beyond what was held on entering; None inside the block, and where the system does not tell."""
+    """How much a block took: ``peak_bytes`` beyond what was held on entering it, None inside it and where unknown."""
 
     peak_bytes: int | None = None
 
@@ -29,7 +29,7 @@ class Growth:
 @contextmanager
 def peak_growth(device: str = "cpu") -> Iterator[Growth]:
     """Watch a block's peak: exact, from the kernel's or the allocator's own high-water mark, with nothing polled."""
-    found = Growth()
+    growth = Growth()
     gc.collect()
     if device.startswith("cuda"):
         import torch
@@ -37,15 +37,15 @@ def peak_growth(device: str = "cpu") -> Iterator[Growth]:
         torch.cuda.synchronize(device)
         torch.cuda.reset_peak_memory_stats(device)
         before = torch.cuda.memory_allocated(device)
-        yield found
+        yield growth
         torch.cuda.synchronize(device)
-        found.peak_bytes = torch.cuda.max_memory_allocated(device) - before
+        growth.peak_bytes = torch.cuda.max_memory_allocated(device) - before
         return
     give_back()
     start = reset_high_water()
-    yield found
+    yield growth
     if start is not None:
-        found.peak_bytes = max(0, high_water() - start)
+        growth.peak_bytes = max(0, high_water() - start)
 
 
 def give_back() -> None:

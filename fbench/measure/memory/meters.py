@@ -17,27 +17,32 @@ from fbench.measure.memory.growth import give_back, high_water, reset_high_water
 from fbench.measure.memory.nvml import NvmlReader
 from fbench.measure.memory.readers import Reader, ReaderFault, RssReader, TorchReader
 
-__all__ = ["Bytes", "GpuMeter", "HostMeter", "Key", "Meter"]
+__all__ = ["Bytes", "GpuMeter", "HostMeter", "MemoryMeter", "SourceQuantity"]
 
-Key = tuple[str, str]
-"""A source and a quantity of it."""
+SourceQuantity = tuple[str, str]
+"""A source of numbers, such as ``torch``, and one of its quantities, such as ``reserved``."""
 
-Bytes = Mapping[Key, int]
+Bytes = Mapping[SourceQuantity, int]
+"""Sizes in bytes by source and quantity; what cannot be had is left out."""
 
 
-class Meter(ABC):
-    """One device. ``own`` is the source read in this process, ``sampled`` the one read from outside."""
+class MemoryMeter(ABC):
+    """Reads the memory of one device.
 
-    own: ClassVar[str]
-    sampled: ClassVar[str]
-    keys: ClassVar[tuple[Key, ...]]
+    ``local_source`` is read in this process, ``sampled_source`` from the sampler's; ``keys`` are all that is known of
+    the device, and ``fault`` says why something is not.
+    """
+
+    local_source: ClassVar[str]
+    sampled_source: ClassVar[str]
+    keys: ClassVar[tuple[SourceQuantity, ...]]
 
     def __init__(self, device: str) -> None:
         self.device, self.fault = device, ""
 
     @abstractmethod
     def sampled_reader(self) -> Callable[[], Reader]:
-        """What makes the reader of ``sampled``."""
+        """A function that makes the reader of ``sampled_source``; it is sent to the sampler's process."""
 
     @abstractmethod
     def clean(self) -> None:
@@ -49,21 +54,21 @@ class Meter(ABC):
 
     @abstractmethod
     def now(self) -> Bytes:
-        """What is held."""
+        """The bytes held now."""
 
     @abstractmethod
     def reset(self) -> Bytes:
-        """Set the high-water marks back to what is held, and give that."""
+        """Set the high-water marks back to the bytes held now, and give those."""
 
     @abstractmethod
     def peaks(self) -> Bytes:
-        """The most since ``reset``."""
+        """The most bytes held since ``reset``."""
 
 
-class HostMeter(Meter):
+class HostMeter(MemoryMeter):
     """This process's resident memory; its high-water mark is the kernel's."""
 
-    own = sampled = "rss"
+    local_source = sampled_source = "rss"
     keys = (("rss", "used"),)
 
     def __init__(self) -> None:
@@ -98,10 +103,10 @@ class HostMeter(Meter):
         return {} if self._start is None else {self.keys[0]: max(self._start, high_water())}
 
 
-class GpuMeter(Meter):
+class GpuMeter(MemoryMeter):
     """What torch's allocator has on one GPU, with its own high-water marks; ``cuda`` stands in for ``torch.cuda``."""
 
-    own, sampled = "torch", "nvml"
+    local_source, sampled_source = "torch", "nvml"
     keys = (*(("torch", name) for name in TorchReader.quantities), ("nvml", "used"), ("nvml", "non_torch"))
 
     def __init__(self, device: str, cuda: Any = None) -> None:
@@ -139,7 +144,7 @@ class GpuMeter(Meter):
 
     def _read(self, read: Callable[[], dict[str, int]]) -> Bytes:
         try:
-            return {(self.own, quantity): value for quantity, value in read().items()}
+            return {(self.local_source, quantity): value for quantity, value in read().items()}
         except ReaderFault as error:
             self.fault = str(error)
             return {}

@@ -46,10 +46,10 @@ class NvmlReader:
             used = self._device_bytes()
             self._first = used if self._first is None else self._first
             return {"used": used - self._first}
-        own = self._told(self._process_bytes)
-        if own is None:
+        process_bytes = self._told(self._process_bytes)
+        if process_bytes is None:
             raise ReaderFault(f"NVML no longer lists process {self._pid} on {self._uuid}")
-        return {"used": own}
+        return {"used": process_bytes}
 
     def close(self) -> None:
         with suppress(Exception):
@@ -68,17 +68,17 @@ class NvmlReader:
     def _process_bytes(self) -> int | None:
         """The process's bytes; a process that computes and draws is in both lists, with all its bytes in each."""
         lists = (self._nvml.nvmlDeviceGetComputeRunningProcesses, self._nvml.nvmlDeviceGetGraphicsRunningProcesses)
-        found, refused = list[int](), list[Exception]()
+        used, refused = list[int](), list[Exception]()
         for ask in lists:
             try:
                 entries = ask(self._handle)
             except Exception as error:  # one list may do: a slice has no graphics
                 refused.append(error)
                 continue
-            found += [int(e.usedGpuMemory) for e in entries if e.pid == self._pid and e.usedGpuMemory is not None]
-        if refused and not found:
+            used += [int(e.usedGpuMemory) for e in entries if e.pid == self._pid and e.usedGpuMemory is not None]
+        if refused and not used:
             raise refused[0]
-        return max(found, default=None)
+        return max(used, default=None)
 
     def _told(self, ask: Callable[[], Any]) -> Any:
         try:

@@ -1,4 +1,4 @@
-"""Who tells how many bytes are held: the kernel, torch's allocator; for tests, a script. The driver: ``memory_nvml``.
+"""Readers of the bytes that are held: as the kernel counts them, and as torch's allocator does. The driver: ``nvml``.
 
 A reader is made in the process that reads, so that what makes it can be sent there (``functools.partial`` of one of
 these classes). It gives bytes by quantity, or raises ``ReaderFault``: what cannot be had is never 0.
@@ -7,12 +7,11 @@ these classes). It gives bytes by quantity, or raises ``ReaderFault``: what cann
 from __future__ import annotations
 
 import os
-import signal
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import partial
 from typing import Any, Protocol
 
-__all__ = ["Reader", "ReaderFault", "RssReader", "ScriptedReader", "TorchReader", "first_line"]
+__all__ = ["Reader", "ReaderFault", "RssReader", "TorchReader", "first_line"]
 
 
 class ReaderFault(Exception):
@@ -154,31 +153,11 @@ class TorchReader:
             raise ReaderFault(f"torch's allocator on {self._device} gives no numbers: {first_line(error)}") from error
 
 
-class ScriptedReader:
-    """For tests: does what a script says, a step a reading; the last one repeats.
-
-    A step is a dictionary of bytes by quantity, the text of a fault, or "die", which kills the process that reads.
-    """
-
-    least_period_s = 0.0
-
-    def __init__(self, steps: Sequence[dict[str, int] | str], source: str = "scripted", scope: str = "process") -> None:
-        self.source, self.scope = source, scope
-        self._steps, self._at = list(steps), 0
-
-    def read(self) -> dict[str, int]:
-        step = self._steps[self._at]
-        self._at = min(self._at + 1, len(self._steps) - 1)
-        if step == "die":
-            os.kill(os.getpid(), signal.SIGKILL)
-        if isinstance(step, str):
-            raise ReaderFault(step)
-        return step
-
-    def close(self) -> None:
-        pass
-
-
 def first_line(error: Exception) -> str:
-    """What an error says, in one line; its name if it says nothing."""
+    """What an error says, in one line; its name if it says nothing.
+
+    Example:
+        >>> first_line(ValueError("no such file")), first_line(KeyError())
+        ('no such file', 'KeyError')
+    """
     return (str(error).splitlines() or [""])[0] or type(error).__name__

@@ -21,7 +21,7 @@ from collections.abc import Callable
 from typing import IO, Any
 
 from fbench.measure.memory.readers import Reader
-from fbench.measure.memory.samples import Samples, missed_periods, record, unpack
+from fbench.measure.memory.samples import Samples, missed_periods, record, unpack_samples
 
 __all__ = ["PERIOD_S", "Sampler", "Samples"]
 
@@ -95,10 +95,10 @@ class Sampler:
     def stop(self) -> Samples:
         """What was sampled since ``start``; never raises."""
         stop_s = time.perf_counter()
-        said = self._ask(b"-") if self._first else {}
-        times, values = unpack(self._content(), self._first.get("quantities", []))
+        answer = self._ask(b"-") if self._first else {}
+        times, values = unpack_samples(self._content(), self._first.get("quantities", []))
         missed = missed_periods(times, stop_s, self.period_s)
-        scope, fault = self._first.get("scope", ""), said.get("fault") or self._lost
+        scope, fault = self._first.get("scope", ""), answer.get("fault") or self._lost
         self._first = {}
         return Samples(times, values, scope, self.period_s, missed, fault)
 

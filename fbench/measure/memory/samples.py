@@ -1,4 +1,4 @@
-"""Samples of memory over time, as ``memory_sampler`` takes them: what they say, and how they lie in its file."""
+"""Samples of memory over time, as ``sampler`` takes them: what they show, and how they lie in its file."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-__all__ = ["STAGE", "Samples", "missed_periods", "record", "unpack"]
+__all__ = ["STAGE", "Samples", "missed_periods", "record", "unpack_samples"]
 
 STAGE = 250_000
 """Samples at one period; then it doubles, and none is dropped: one of 20 ms after 83 minutes. A week leaves 30 MB."""
@@ -57,12 +57,24 @@ class Samples:
 
 
 def record(quantities: int) -> struct.Struct:
-    """One sample in the file: its time and its values."""
+    """The layout of one sample in the file: its time as a double, its values as 64-bit integers.
+
+    Example:
+        >>> record(2).size
+        24
+    """
     return struct.Struct(f"=d{quantities}q")
 
 
-def unpack(content: bytes, quantities: Sequence[str]) -> tuple[Sequence[float], dict[str, Sequence[int]]]:
-    """Times and values of the whole records in a file; a disk that filled up leaves a part of one."""
+def unpack_samples(content: bytes, quantities: Sequence[str]) -> tuple[Sequence[float], dict[str, Sequence[int]]]:
+    """Times and values of the whole records in a file; a disk that filled up leaves a part of one.
+
+    Example:
+        >>> content = record(1).pack(0.5, 7) + record(1).pack(1.0, 9)
+        >>> times, values = unpack_samples(content, ["used"])
+        >>> list(times), {name: list(column) for name, column in values.items()}
+        ([0.5, 1.0], {'used': [7, 9]})
+    """
     if not quantities:
         return array("d"), {}
     form = record(len(quantities))
@@ -75,7 +87,12 @@ def unpack(content: bytes, quantities: Sequence[str]) -> tuple[Sequence[float], 
 
 
 def missed_periods(times: Sequence[float], stop_s: float, period_s: float) -> int:
-    """Periods without a sample, from the first to the stop; those of a stage begin at its own first sample."""
+    """Periods without a sample, from the first to the stop; those of a stage begin at its own first sample.
+
+    Example:
+        >>> missed_periods([0.0, 1.0, 4.0], stop_s=5.0, period_s=1.0)
+        2
+    """
     missed = 0
     for stage, first in enumerate(range(0, len(times), STAGE)):
         part = times[first : first + STAGE]

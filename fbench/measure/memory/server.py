@@ -1,4 +1,4 @@
-"""What runs in a sampler's own process; ``memory_sampler`` begins it and speaks to it. It must be light to import."""
+"""What runs in a sampler's own process; ``sampler`` begins it and speaks to it. It must be light to import."""
 
 from __future__ import annotations
 

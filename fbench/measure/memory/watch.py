@@ -16,12 +16,12 @@ from contextlib import contextmanager
 from types import TracebackType
 from typing import Any
 
-from fbench.measure.memory.meters import Bytes, GpuMeter, HostMeter, Meter
+from fbench.measure.memory.meters import Bytes, GpuMeter, HostMeter, MemoryMeter
 from fbench.measure.memory.readers import Reader
-from fbench.measure.memory.round import Account, Peak, Phase, ReaderFacts, Round
+from fbench.measure.memory.round import Account, Peak, PhaseReadings, ReaderFacts, RoundMemory
 from fbench.measure.memory.sampler import PERIOD_S, Sampler
 
-__all__ = ["MemoryWatch", "Peak", "ReaderFacts", "Round"]
+__all__ = ["MemoryWatch", "Peak", "ReaderFacts", "RoundMemory"]
 
 
 class MemoryWatch:
@@ -31,11 +31,11 @@ class MemoryWatch:
             watch.begin()
             with watch.phase("train"):
                 ...
-            found = watch.end()
+            memory = watch.end()
 
     Phases follow one another and do not nest. Within one, nobody else may reset the high-water marks, as
     ``memory.peak_growth`` does. A phase whose block raises is left out. No reader's fault is raised: it stands in
-    ``Round.facts``, and what it leaves unknown is None.
+    ``RoundMemory.facts``, and what it leaves unknown is None.
 
     Args:
         devices: names as ``parse_devices`` gives them; shards on one device are one device.
@@ -58,7 +58,7 @@ class MemoryWatch:
             meter.device: Sampler(makes.get(meter.device) or meter.sampled_reader(), period_s) for meter in self._meters
         }
         self._baselines: dict[str, Bytes] = {}
-        self._phases: list[Phase] = []
+        self._phases: list[PhaseReadings] = []
         self._begun_s = float("nan")
 
     def __enter__(self) -> MemoryWatch:
@@ -66,12 +66,12 @@ class MemoryWatch:
         for meter in self._meters:
             sampler = self.samplers[meter.device]
             sampler.start()
-            first = {(meter.sampled, name): values[0] for name, values in sampler.stop().values.items()}
+            first = {(meter.sampled_source, name): values[0] for name, values in sampler.stop().values.items()}
             self._baselines[meter.device] = {**first, **meter.now()}
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+        self, error_type: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         for sampler in self.samplers.values():
             sampler.close()
@@ -91,7 +91,7 @@ class MemoryWatch:
         """One phase of the round; CUDA devices have finished at both its ends."""
         self._clean()
         self._wait()
-        phase = Phase(name, time.perf_counter())
+        phase = PhaseReadings(name, time.perf_counter())
         for meter in self._meters:
             phase.start[meter.device] = meter.reset()
         yield
@@ -103,7 +103,7 @@ class MemoryWatch:
             phase.peak[meter.device] = meter.peaks()
         self._phases.append(phase)
 
-    def end(self) -> Round:
+    def end(self) -> RoundMemory:
         """The round is over: what it took."""
         self._clean()
         self._wait()
@@ -120,7 +120,7 @@ class MemoryWatch:
             )
             for meter in self._meters
         ]
-        return Round(
+        return RoundMemory(
             [peak for phase in self._phases for account in accounts for peak in account.peaks(phase)],
             [held for account in accounts for held in account.held()],
             [point for account in accounts for point in account.timeline()],
@@ -138,5 +138,5 @@ class MemoryWatch:
             sampler.await_reading()
 
 
-def _meter(device: str, cuda: Any) -> Meter:
+def _meter(device: str, cuda: Any) -> MemoryMeter:
     return HostMeter() if device == "cpu" else GpuMeter(device, cuda)

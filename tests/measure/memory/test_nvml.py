@@ -70,19 +70,19 @@ def run_round(folder, behaviour="", uuid="GPU-aaaa", deed="nothing"):
     return json.loads(run.stdout)
 
 
-def used(found, quantity="used"):
+def used(memory, quantity="used"):
     """(scope, baseline, start, peak) of NVML's quantity, a phase after another."""
-    rows = [row for row in found["peaks"] if (row["source"], row["quantity"]) == ("nvml", quantity)]
+    rows = [row for row in memory["peaks"] if (row["source"], row["quantity"]) == ("nvml", quantity)]
     assert [row["phase"] for row in rows] == ["first", "second"]
     return [tuple(row[name] for name in ("scope", "baseline_bytes", "start_bytes", "peak_bytes")) for row in rows]
 
 
-def torch_peaks(found):
-    return [row["peak_bytes"] for row in found["peaks"] if row["quantity"] == "allocated"]
+def torch_peaks(memory):
+    return [row["peak_bytes"] for row in memory["peaks"] if row["quantity"] == "allocated"]
 
 
-def facts(found):
-    (row,) = [row for row in found["facts"] if row["source"] == "nvml"]
+def facts(memory):
+    (row,) = [row for row in memory["facts"] if row["source"] == "nvml"]
     return row
 
 
@@ -90,12 +90,12 @@ def facts(found):
 
 
 def test_a_listed_process_has_its_own_bytes(stub):
-    found = run_round(stub, f"pid=0 bytes={HALF}")
-    assert used(found) == [("process", HALF, HALF, HALF)] * 2
-    beyond = [(row[1], row[3]) for row in used(found, "non_torch")]
+    memory = run_round(stub, f"pid=0 bytes={HALF}")
+    assert used(memory) == [("process", HALF, HALF, HALF)] * 2
+    beyond = [(row[1], row[3]) for row in used(memory, "non_torch")]
     assert beyond == [(HALF - (1 << 20), HALF - (4 << 20))] * 2
-    assert (facts(found)["fault"], facts(found)["scope"], facts(found)["period_s"]) == ("", "process", 0.02)
-    assert found["held"][-2:] == [["cuda:0", "nvml", "used", HALF], ["cuda:0", "nvml", "non_torch", HALF - (4 << 20)]]
+    assert (facts(memory)["fault"], facts(memory)["scope"], facts(memory)["period_s"]) == ("", "process", 0.02)
+    assert memory["held"][-2:] == [["cuda:0", "nvml", "used", HALF], ["cuda:0", "nvml", "non_torch", HALF - (4 << 20)]]
 
 
 @pytest.mark.parametrize(
@@ -110,14 +110,14 @@ def test_a_listed_process_has_its_own_bytes(stub):
     ids=["hidden", "bytes hidden", "list not supported", "list not permitted", "older driver"],
 )
 def test_without_a_process_s_bytes_it_is_the_device_s_growth(behaviour, stub):
-    found = run_round(stub, behaviour + " step=1048576")
-    first, second = used(found)
+    memory = run_round(stub, behaviour + " step=1048576")
+    first, second = used(memory)
     assert first[:2] == second[:2] == ("device_delta", 0)
     assert 0 < first[2] <= first[3] < second[3] < GIB
     assert first[3] % (1 << 20) == 0
     # torch took 3 MiB more than at the baseline, which NVML's growth is to be compared with
-    assert used(found, "non_torch")[1] == ("device_delta", 0, second[2] - (3 << 20), second[3] - (3 << 20))
-    assert (facts(found)["fault"], facts(found)["period_s"]) == ("", 0.002)
+    assert used(memory, "non_torch")[1] == ("device_delta", 0, second[2] - (3 << 20), second[3] - (3 << 20))
+    assert (facts(memory)["fault"], facts(memory)["period_s"]) == ("", 0.002)
 
 
 def test_one_list_is_enough(stub):
@@ -146,42 +146,42 @@ def test_a_slice_is_asked_for_its_own_list(stub):
     ],
 )
 def test_a_fault_leaves_the_cells_empty_and_the_round_goes_on(behaviour, uuid, fault, stub):
-    found = run_round(stub, behaviour, uuid)
-    assert used(found) == used(found, "non_torch") == [("", None, None, None)] * 2
-    assert facts(found) | {"fault": fault} == facts(found)
-    assert (facts(found)["samples"], facts(found)["missed"], facts(found)["rate_hz"]) == (0, 0, None)
-    assert torch_peaks(found) == [4 << 20] * 2
-    assert [row[1] for row in found["held"]] == ["torch"] * 3
-    assert found["timeline"] == []
+    memory = run_round(stub, behaviour, uuid)
+    assert used(memory) == used(memory, "non_torch") == [("", None, None, None)] * 2
+    assert facts(memory) | {"fault": fault} == facts(memory)
+    assert (facts(memory)["samples"], facts(memory)["missed"], facts(memory)["rate_hz"]) == (0, 0, None)
+    assert torch_peaks(memory) == [4 << 20] * 2
+    assert [row[1] for row in memory["held"]] == ["torch"] * 3
+    assert memory["timeline"] == []
 
 
 @pytest.mark.skipif(Path("/proc/driver/nvidia").exists(), reason="there is a driver")
 def test_without_a_library(tmp_path):
-    found = run_round(tmp_path)
-    assert used(found) == [("", None, None, None)] * 2
-    assert facts(found)["fault"] == (
+    memory = run_round(tmp_path)
+    assert used(memory) == [("", None, None, None)] * 2
+    assert facts(memory)["fault"] == (
         "no NVML library here: install NVIDIA's driver; a container needs the capability 'utility'"
     )
 
 
 def test_a_gpu_lost_on_the_way_leaves_what_was_before(stub):
-    found = run_round(stub, "last=200 step=1", deed="lost")
-    first, second = used(found)
+    memory = run_round(stub, "last=200 step=1", deed="lost")
+    first, second = used(memory)
     assert first[3] is not None
     assert second[3] is None
-    assert facts(found)["fault"].startswith("the driver lost the GPU GPU-aaaa")
-    assert facts(found)["samples"] > 0
-    assert facts(found)["missed"] > 0
-    assert torch_peaks(found) == [4 << 20] * 2
+    assert facts(memory)["fault"].startswith("the driver lost the GPU GPU-aaaa")
+    assert facts(memory)["samples"] > 0
+    assert facts(memory)["missed"] > 0
+    assert torch_peaks(memory) == [4 << 20] * 2
 
 
 def test_a_killed_sampler_leaves_what_was_before(stub):
-    found = run_round(stub, "pid=-1 step=1", deed="kill")
-    first, second = used(found)
+    memory = run_round(stub, "pid=-1 step=1", deed="kill")
+    first, second = used(memory)
     assert first[3] is not None
     assert second[3] is None
-    assert facts(found)["fault"] == "the sampler's process ended by signal 9 (SIGKILL)"
-    assert torch_peaks(found) == [4 << 20] * 2
+    assert facts(memory)["fault"] == "the sampler's process ended by signal 9 (SIGKILL)"
+    assert torch_peaks(memory) == [4 << 20] * 2
 
 
 # The reader alone

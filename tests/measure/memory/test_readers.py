@@ -10,10 +10,10 @@ from functools import partial
 import numpy as np
 import psutil
 import pytest
-from memory_fakes import MIB, FakeCuda
+from memory_fakes import MIB, FakeCuda, ScriptedReader
 
 from fbench.measure.memory import readers
-from fbench.measure.memory.readers import ReaderFault, RssReader, ScriptedReader, TorchReader
+from fbench.measure.memory.readers import ReaderFault, RssReader, TorchReader
 
 # Resident memory
 
@@ -90,16 +90,16 @@ def test_what_torch_does_not_tell_is_a_fault(ask, monkeypatch):
     cuda = FakeCuda()
     monkeypatch.setattr(cuda, "memory_stats", fails)
     monkeypatch.setattr(cuda, "reset_peak_memory_stats", fails)
-    said = r"^torch's allocator on cuda:0 gives no numbers: CUDA error: unspecified$"
-    with pytest.raises(ReaderFault, match=said):
+    message = r"^torch's allocator on cuda:0 gives no numbers: CUDA error: unspecified$"
+    with pytest.raises(ReaderFault, match=message):
         getattr(TorchReader("cuda:0", cuda), ask)()
 
 
 def test_a_number_that_is_missing_is_a_fault_and_not_0(monkeypatch):
     cuda = FakeCuda()
     monkeypatch.setattr(cuda, "memory_stats", lambda _: {})
-    said = r"^torch's allocator on cuda:0 does not count allocated_bytes\.all\.current$"
-    with pytest.raises(ReaderFault, match=said):
+    message = r"^torch's allocator on cuda:0 does not count allocated_bytes\.all\.current$"
+    with pytest.raises(ReaderFault, match=message):
         TorchReader("cuda:0", cuda).read()
 
 
@@ -124,9 +124,6 @@ def test_real_torch_counts_a_block():
     assert reader.read()["requested"] - before["requested"] == block.numel()
     del block
     assert reader.peaks()["allocated"] - before["allocated"] == 50 * MIB
-
-
-# For tests
 
 
 def test_a_script_s_last_step_repeats_also_after_a_journey():

@@ -18,9 +18,9 @@ import pytest
 
 from fbench.measure.memory import sampler as memory_sampler
 from fbench.measure.memory import samples as memory_samples
-from fbench.measure.memory.readers import RssReader, ScriptedReader
+from fbench.measure.memory.readers import RssReader
 from fbench.measure.memory.sampler import Sampler
-from fbench.measure.memory.samples import Samples, missed_periods, record, unpack
+from fbench.measure.memory.samples import Samples, missed_periods, record, unpack_samples
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="the sampler needs POSIX")
 MIB = 1 << 20
@@ -42,7 +42,7 @@ def sampler_of():
 
 
 def scripted(*steps):
-    return partial(ScriptedReader, steps)
+    return partial(fakes.ScriptedReader, steps)
 
 
 def sampled(sampler, count=3):
@@ -73,8 +73,9 @@ def alive(pid):
 
 
 def no_samples(fault, missed=0):
-    return lambda found: (
-        (list(found.times), found.values, found.fault, found.missed, found.rate_hz()) == ([], {}, fault, missed, None)
+    return lambda samples: (
+        (list(samples.times), samples.values, samples.fault, samples.missed, samples.rate_hz())
+        == ([], {}, fault, missed, None)
     )
 
 
@@ -90,13 +91,13 @@ def test_a_block_shows_in_this_process_s_memory(sampler_of):
     wait(lambda: os.fstat(sampler._file.fileno()).st_size > written + 2 * record(1).size)
     after = time.perf_counter()
     del block
-    found = sampler.stop()
-    assert found.peak("used", before, after) - found.at("used", before) > 60 * MIB
-    assert list(found.times) == sorted(found.times)
-    assert len(found.values["used"]) == len(found.times)
-    assert (found.scope, found.period_s, found.fault) == ("process", memory_sampler.PERIOD_S, "")
-    assert found.times[0] < before  # the clock is the same in both processes
-    assert found.rate_hz() > 0
+    samples = sampler.stop()
+    assert samples.peak("used", before, after) - samples.at("used", before) > 60 * MIB
+    assert list(samples.times) == sorted(samples.times)
+    assert len(samples.values["used"]) == len(samples.times)
+    assert (samples.scope, samples.period_s, samples.fault) == ("process", memory_sampler.PERIOD_S, "")
+    assert samples.times[0] < before  # the clock is the same in both processes
+    assert samples.rate_hz() > 0
 
 
 def test_each_start_begins_anew_with_the_same_reader(sampler_of):
@@ -117,27 +118,28 @@ def test_stopping_what_was_not_started_gives_nothing(sampler_of):
 def test_several_quantities_keep_their_names(sampler_of):
     sampler = sampler_of(scripted({"b": 1, "a": -2}))
     sampler.start()
-    found = sampler.stop()
-    assert {name: values[0] for name, values in found.values.items()} == {"b": 1, "a": -2}
+    samples = sampler.stop()
+    assert {name: values[0] for name, values in samples.values.items()} == {"b": 1, "a": -2}
 
 
 def test_a_reader_may_need_a_longer_period(sampler_of):
     sampler = sampler_of(partial(fakes.sleeper, 0.02))
-    found = sampled(sampler, 3)
-    assert sampler.period_s == found.period_s == 0.02
-    assert found.times[2] - found.times[1] > 0.001
+    samples = sampled(sampler, 3)
+    assert sampler.period_s == samples.period_s == 0.02
+    assert samples.times[2] - samples.times[1] > 0.001
     assert sampler_of(partial(fakes.sleeper, 0.001)).period_s == memory_sampler.PERIOD_S
 
 
 def test_after_a_stage_the_period_doubles(sampler_of, monkeypatch):
     monkeypatch.setattr(memory_samples, "STAGE", 4)
-    found = sampled(sampler_of(fakes.in_short_stages, 0.001), 13)
+    samples = sampled(sampler_of(fakes.in_short_stages, 0.001), 13)
     # Samples 0 to 3 are a stage, of 1 ms, and so on: none is taken before its period has begun.
     for stage in range(3):
-        grid = [(t_s - found.times[4 * stage]) / (0.001 * 2**stage) for t_s in found.times[4 * stage : 4 * stage + 4]]
+        times = samples.times[4 * stage : 4 * stage + 4]
+        grid = [(t_s - times[0]) / (0.001 * 2**stage) for t_s in times]
         assert all(now >= least for now, least in zip(grid, range(4), strict=True))
-    assert found.fault == ""
-    assert found.missed >= 0
+    assert samples.fault == ""
+    assert samples.missed >= 0
 
 
 def test_a_reading_can_be_waited_for(sampler_of):
@@ -194,8 +196,8 @@ def test_a_daemon_may_sample():
 
 
 def test_what_is_printed_there_disturbs_nothing(sampler_of, capfd):
-    found = sampled(sampler_of(partial(fakes.Odd, fakes.prints)), 3)
-    assert (found.values["used"][0], found.fault, capfd.readouterr().out) == (7, "", "")
+    samples = sampled(sampler_of(partial(fakes.Odd, fakes.prints)), 3)
+    assert (samples.values["used"][0], samples.fault, capfd.readouterr().out) == (7, "", "")
 
 
 def test_ctrl_c_does_not_reach_it(sampler_of):
@@ -207,7 +209,8 @@ def test_ctrl_c_does_not_reach_it(sampler_of):
 def test_it_ends_when_its_parent_is_killed():
     code = (
         "import os, signal\nfrom functools import partial\n"
-        "from fbench.measure.memory.readers import ScriptedReader\nfrom fbench.measure.memory.sampler import Sampler\n"
+        f"import sys\nsys.path.insert(0, {str(Path(fakes.__file__).parent)!r})\n"
+        "from memory_fakes import ScriptedReader\nfrom fbench.measure.memory.sampler import Sampler\n"
         "sampler = Sampler(partial(ScriptedReader, [{'used': 1}]))\nsampler.start()\n"
         "print(sampler.pid, flush=True)\nos.kill(os.getpid(), signal.SIGKILL)"
     )
@@ -251,9 +254,9 @@ def test_a_reader_s_fault_later_leaves_what_came_before(sampler_of, tmp_path):
     )
     sampler.start()
     wait((tmp_path / "it").exists)
-    found = sampler.stop()
-    assert found.values["used"].tolist() == [1, 2]
-    assert (found.scope, found.fault) == ("process", "gone for now")
+    samples = sampler.stop()
+    assert samples.values["used"].tolist() == [1, 2]
+    assert (samples.scope, samples.fault) == ("process", "gone for now")
     again = sampled(sampler)  # the reader is asked again
     assert (set(again.values["used"]), again.fault) == ({4}, "")
 
@@ -280,18 +283,18 @@ def test_a_killed_sampler_leaves_what_it_read(sampler_of):
     sampler.start()
     wait(lambda: has(sampler, 4))
     os.kill(sampler.pid, signal.SIGKILL)
-    found = sampler.stop()
-    assert len(found.times) >= 4
-    assert set(found.values["used"]) == {5}
-    assert found.fault == "the sampler's process ended by signal 9 (SIGKILL)"
+    samples = sampler.stop()
+    assert len(samples.times) >= 4
+    assert set(samples.values["used"]) == {5}
+    assert samples.fault == "the sampler's process ended by signal 9 (SIGKILL)"
     sampler.start()
-    assert no_samples(found.fault)(sampler.stop())
+    assert no_samples(samples.fault)(sampler.stop())
 
 
 def test_one_that_dies_of_its_reader_leaves_what_it_read(sampler_of):
-    found = sampled(sampler_of(scripted({"used": 1}, {"used": 2}, "die")), 9)
-    assert found.values["used"].tolist() == [1, 2]
-    assert found.fault == "the sampler's process ended by signal 9 (SIGKILL)"
+    samples = sampled(sampler_of(scripted({"used": 1}, {"used": 2}, "die")), 9)
+    assert samples.values["used"].tolist() == [1, 2]
+    assert samples.fault == "the sampler's process ended by signal 9 (SIGKILL)"
 
 
 def test_one_that_does_not_answer_is_given_up(sampler_of, monkeypatch):
@@ -328,9 +331,9 @@ def test_without_a_process_the_fault_says_so(sampler_of, monkeypatch):
     monkeypatch.setattr(sys, "executable", "/nowhere/python")
     sampler = sampler_of(scripted({"used": 1}))
     sampler.start()
-    found = sampler.stop()
-    assert found.fault.startswith("the sampler cannot be started: [Errno 2] No such file or directory")
-    assert "\n" not in found.fault
+    samples = sampler.stop()
+    assert samples.fault.startswith("the sampler cannot be started: [Errno 2] No such file or directory")
+    assert "\n" not in samples.fault
 
 
 def test_signals_without_a_name_are_numbers():
@@ -340,7 +343,7 @@ def test_signals_without_a_name_are_numbers():
 
 def test_a_reader_that_cannot_be_sent_is_the_caller_s_error():
     with pytest.raises(Exception, match="lambda"):
-        Sampler(lambda: ScriptedReader([{"used": 1}]))
+        Sampler(lambda: fakes.ScriptedReader([{"used": 1}]))
 
 
 # What samples say
@@ -351,30 +354,30 @@ def samples(times, values, fault=""):
 
 
 def test_peaks_and_levels():
-    found = samples([1.0, 2.0, 3.0, 4.0], [5, 9, 7, 1])
-    assert found.peak("used", 1.0, 4.0) == 9
-    assert found.peak("used", 2.5, 3.0) == 7
-    assert found.peak("used", 4.0, 99.0) == 1
-    assert found.at("used", 2.0) == found.at("used", 2.9) == 9
-    assert found.at("used", 99.0) == 1
+    two = samples([1.0, 2.0, 3.0, 4.0], [5, 9, 7, 1])
+    assert two.peak("used", 1.0, 4.0) == 9
+    assert two.peak("used", 2.5, 3.0) == 7
+    assert two.peak("used", 4.0, 99.0) == 1
+    assert two.at("used", 2.0) == two.at("used", 2.9) == 9
+    assert two.at("used", 99.0) == 1
 
 
 def test_what_has_no_sample_is_none():
-    found = samples([1.0, 2.0], [5, 9])
-    assert found.peak("used", 1.2, 1.8) is None
-    assert found.peak("used", 2.1, 3.0) is None
-    assert found.at("used", 0.9) is None
-    assert found.peak("other", 1.0, 2.0) is found.at("other", 2.0) is None
+    none = samples([1.0, 2.0], [5, 9])
+    assert none.peak("used", 1.2, 1.8) is None
+    assert none.peak("used", 2.1, 3.0) is None
+    assert none.at("used", 0.9) is None
+    assert none.peak("other", 1.0, 2.0) is none.at("other", 2.0) is None
     nothing = Samples([], {}, "", 0.01, 0, "no driver")
     assert nothing.peak("used", 0, 9) is nothing.at("used", 9) is nothing.rate_hz() is None
 
 
 def test_a_window_that_a_fault_cut_short_has_no_peak():
     """The most of a part is not the most of the whole; what was over before stays."""
-    found = samples([1.0, 2.0, 3.0], [5, 9, 7], "gone")
-    assert found.peak("used", 1.0, 3.0) == found.peak("used", 1.0, 3.019) == 9
-    assert found.peak("used", 1.0, 3.021) is None
-    assert (found.at("used", 3.019), found.at("used", 3.021)) == (7, None)
+    cut = samples([1.0, 2.0, 3.0], [5, 9, 7], "gone")
+    assert cut.peak("used", 1.0, 3.0) == cut.peak("used", 1.0, 3.019) == 9
+    assert cut.peak("used", 1.0, 3.021) is None
+    assert (cut.at("used", 3.019), cut.at("used", 3.021)) == (7, None)
 
 
 def test_the_rate_is_what_was_reached():
@@ -407,7 +410,7 @@ def test_periods_of_a_later_stage_are_longer(monkeypatch):
 def test_a_part_of_a_record_is_left_out():
     form = record(2)
     content = form.pack(0.5, 1, -2) + form.pack(1.5, 3, math.trunc(2.0**62))
-    times, values = unpack(content + form.pack(2.5, 0, 0)[:-1], ["a", "b"])
+    times, values = unpack_samples(content + form.pack(2.5, 0, 0)[:-1], ["a", "b"])
     assert list(times) == [0.5, 1.5]
-    assert {name: list(each) for name, each in values.items()} == {"a": [1, 3], "b": [-2, 2**62]}
-    assert unpack(content, []) == (unpack(b"", ["a"])[0], {})
+    assert {name: list(column) for name, column in values.items()} == {"a": [1, 3], "b": [-2, 2**62]}
+    assert unpack_samples(content, []) == (unpack_samples(b"", ["a"])[0], {})

@@ -10,14 +10,13 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from memory_fakes import MIB, FakeCuda
+from memory_fakes import MIB, FakeCuda, ScriptedReader
 
 from fbench.measure import devices
 from fbench.measure.devices import Gpus
 from fbench.measure.memory import growth
 from fbench.measure.memory.meters import GpuMeter
 from fbench.measure.memory.nvml import NvmlReader
-from fbench.measure.memory.readers import ScriptedReader
 from fbench.measure.memory.round import highest
 from fbench.measure.memory.watch import MemoryWatch
 
@@ -35,8 +34,8 @@ def watch_of(*devices, cuda=None, **samplers):
     return MemoryWatch(devices, period_s=PERIOD_S, samplers=makes, cuda=cuda)
 
 
-def rows(found, quantity):
-    return [(each.phase, each.start_bytes, each.peak_bytes) for each in found.peaks if each.quantity == quantity]
+def rows(memory, quantity):
+    return [(row.phase, row.start_bytes, row.peak_bytes) for row in memory.peaks if row.quantity == quantity]
 
 
 def one_round(watch, *phases):
@@ -66,20 +65,20 @@ def test_phases_of_known_size_round_after_round():
             with watch.phase("drop"):
                 np.ones(50 * MIB, dtype=np.uint8)
             kept.clear()
-            found = watch.end()
-            keep, drop = found.peaks
+            memory = watch.end()
+            keep, drop = memory.peaks
             assert 99 * MIB <= keep.peak_bytes - keep.baseline_bytes <= 120 * MIB
             assert 149 * MIB <= drop.peak_bytes - drop.baseline_bytes <= 175 * MIB
             assert 99 * MIB <= drop.start_bytes - drop.baseline_bytes <= 120 * MIB
             assert 0 < keep.start_s < keep.end_s < drop.start_s < drop.end_s
-            assert [(each.phase, each.device, each.source, each.quantity, each.scope) for each in found.peaks] == [
+            assert [(row.phase, row.device, row.source, row.quantity, row.scope) for row in memory.peaks] == [
                 ("keep", "cpu", "rss", "used", "process"),
                 ("drop", "cpu", "rss", "used", "process"),
             ]
-            ((*named, held),) = found.held
+            ((*named, held),) = memory.held
             assert named == ["cpu", "rss", "used"]
             assert abs(held - keep.baseline_bytes) < 20 * MIB
-            (facts,) = found.facts
+            (facts,) = memory.facts
             assert (facts.device, facts.source, facts.scope, facts.fault) == ("cpu", "rss", "process", "")
             assert (facts.period_s, facts.samples > 1, facts.missed >= 0, facts.rate_hz > 0) == (
                 PERIOD_S,
@@ -87,8 +86,8 @@ def test_phases_of_known_size_round_after_round():
                 True,
                 True,
             )
-            assert max(point[-1] for point in found.timeline) > keep.baseline_bytes + 90 * MIB
-            assert {point[:3] for point in found.timeline} == {("cpu", "rss", "used")}
+            assert max(point[-1] for point in memory.timeline) > keep.baseline_bytes + 90 * MIB
+            assert {point[:3] for point in memory.timeline} == {("cpu", "rss", "used")}
 
 
 def test_a_cpu_needs_no_torch_and_no_nvml():
@@ -109,28 +108,28 @@ NO_MARK = "the system has no high-water mark to reset: peaks are of samples, whi
 def test_without_a_high_water_mark_the_samples_tell(monkeypatch, tmp_path):
     monkeypatch.setattr(growth, "_CLEAR", tmp_path / "none" / "clear_refs")
     with watch_of("cpu", cpu=scripted(5, 9)) as watch:
-        found = one_round(watch, ("one", nothing))
-    (row,) = found.peaks
+        memory = one_round(watch, ("one", nothing))
+    (row,) = memory.peaks
     assert (row.peak_bytes, row.start_bytes > 1 * MIB, row.scope) == (9, True, "process")
-    assert found.facts[0].fault == NO_MARK
+    assert memory.facts[0].fault == NO_MARK
 
 
 def test_without_mark_and_samples_the_peak_is_none(monkeypatch, tmp_path):
     monkeypatch.setattr(growth, "_CLEAR", tmp_path / "none" / "clear_refs")
     with watch_of("cpu", cpu=scripted("no reader")) as watch:
-        found = one_round(watch, ("one", nothing))
-    assert found.peaks[0].peak_bytes is None
-    assert found.timeline == []
-    (facts,) = found.facts
+        memory = one_round(watch, ("one", nothing))
+    assert memory.peaks[0].peak_bytes is None
+    assert memory.timeline == []
+    (facts,) = memory.facts
     assert (facts.samples, facts.rate_hz, facts.fault) == (0, None, f"no reader; {NO_MARK}")
 
 
 @linux
 def test_a_sampler_s_fault_takes_only_the_time_line():
     with watch_of("cpu", cpu=scripted("no reader")) as watch:
-        found = one_round(watch, ("one", nothing))
-    assert found.peaks[0].peak_bytes >= found.peaks[0].start_bytes > 0
-    assert (found.timeline, found.facts[0].fault) == ([], "no reader")
+        memory = one_round(watch, ("one", nothing))
+    assert memory.peaks[0].peak_bytes >= memory.peaks[0].start_bytes > 0
+    assert (memory.timeline, memory.facts[0].fault) == ([], "no reader")
 
 
 # Rounds
@@ -187,32 +186,34 @@ def test_torch_s_marks_are_exact_and_nvml_s_are_sampled():
         with watch.phase("one"):
             cuda.take(7 * MIB)
             cuda.take(-5 * MIB)
-        found = watch.end()
-    assert [(row.source, row.quantity, row.baseline_bytes, row.start_bytes, row.peak_bytes) for row in found.peaks] == [
+        memory = watch.end()
+    assert [
+        (row.source, row.quantity, row.baseline_bytes, row.start_bytes, row.peak_bytes) for row in memory.peaks
+    ] == [
         ("torch", "allocated", MIB, MIB, 8 * MIB),
         ("torch", "reserved", MIB, MIB, 8 * MIB),
         ("torch", "requested", MIB, MIB, 8 * MIB),
         ("nvml", "used", 10 * MIB, 30 * MIB, 30 * MIB),
         ("nvml", "non_torch", 9 * MIB, 29 * MIB, 22 * MIB),
     ]
-    assert found.held == [
+    assert memory.held == [
         *(("cuda:0", "torch", name, 3 * MIB) for name in ("allocated", "reserved", "requested")),
         ("cuda:0", "nvml", "used", 30 * MIB),
         ("cuda:0", "nvml", "non_torch", 27 * MIB),
     ]
-    torch, nvml = found.facts
+    torch, nvml = memory.facts
     assert (torch.source, torch.scope, torch.fault) == ("torch", "process", "")
     assert (torch.period_s, torch.samples, torch.missed, torch.rate_hz) == (None,) * 4
     assert (nvml.source, nvml.scope, nvml.period_s, nvml.fault) == ("nvml", "process", PERIOD_S, "")
-    assert {point[:3] for point in found.timeline} == {("cuda:0", "nvml", "used")}
+    assert {point[:3] for point in memory.timeline} == {("cuda:0", "nvml", "used")}
 
 
 def test_growth_of_the_device_is_compared_with_growth_of_torch():
     cuda = FakeCuda()
     cuda.take(4 * MIB)
     with watch_of("cuda:0", cuda=cuda, cuda0=scripted(0, 20 * MIB, scope="device_delta")) as watch:
-        found = one_round(watch, ("one", lambda: cuda.take(3 * MIB)))
-    (row,) = [row for row in found.peaks if row.quantity == "non_torch"]
+        memory = one_round(watch, ("one", lambda: cuda.take(3 * MIB)))
+    (row,) = [row for row in memory.peaks if row.quantity == "non_torch"]
     assert (row.scope, row.baseline_bytes, row.start_bytes, row.peak_bytes) == ("device_delta", 0, 20 * MIB, 17 * MIB)
 
 
@@ -233,12 +234,12 @@ def test_the_device_has_finished_at_both_ends_and_the_marks_are_reset_between():
 def test_each_distinct_device_has_its_rows():
     watch = watch_of("cuda:1", "cuda:0", "cuda:1", cuda=FakeCuda(), cuda0=scripted(5), cuda1=scripted("lost"))
     with watch:
-        found = one_round(watch, ("one", nothing), ("two", nothing))
-    assert [(row.phase, row.device) for row in found.peaks if row.quantity == "used"] == [
+        memory = one_round(watch, ("one", nothing), ("two", nothing))
+    assert [(row.phase, row.device) for row in memory.peaks if row.quantity == "used"] == [
         *(("one", "cuda:1"), ("one", "cuda:0"), ("two", "cuda:1"), ("two", "cuda:0")),
     ]
-    assert rows(found, "used") == [("one", None, None), ("one", 5, 5), ("two", None, None), ("two", 5, 5)]
-    assert [(each.device, each.source, each.scope, each.fault) for each in found.facts] == [
+    assert rows(memory, "used") == [("one", None, None), ("one", 5, 5), ("two", None, None), ("two", 5, 5)]
+    assert [(source.device, source.source, source.scope, source.fault) for source in memory.facts] == [
         *(("cuda:1", "torch", "process", ""), ("cuda:1", "nvml", "", "lost")),
         *(("cuda:0", "torch", "process", ""), ("cuda:0", "nvml", "process", "")),
     ]
@@ -254,7 +255,7 @@ def test_what_torch_does_not_tell_is_none_and_comes_back():
     assert rows(broken, "allocated") == rows(broken, "non_torch") == [("one", None, None)]
     assert rows(broken, "used") == [("one", 5, 5)]
     assert broken.facts[0].fault == "torch's allocator on cuda:0 gives no numbers: out of order"
-    assert [each[2] for each in broken.held] == ["used"]
+    assert [row[2] for row in broken.held] == ["used"]
     assert (rows(whole, "allocated"), whole.facts[0].fault) == ([("one", 0, 0)], "")
 
 
@@ -268,12 +269,12 @@ def test_a_sampler_killed_in_the_midst_leaves_the_phases_before():
             os.kill(watch.samplers["cuda:0"].pid, signal.SIGKILL)
             time.sleep(10 * PERIOD_S)
             cuda.take(MIB)
-        found = watch.end()
+        memory = watch.end()
         again = one_round(watch, ("three", nothing))
-    assert [(phase, peak) for phase, _, peak in rows(found, "used")] == [("one", 5), ("two", None)]
-    assert [peak for *_, peak in rows(found, "allocated")] == [0, MIB]
+    assert [(phase, peak) for phase, _, peak in rows(memory, "used")] == [("one", 5), ("two", None)]
+    assert [peak for *_, peak in rows(memory, "allocated")] == [0, MIB]
     fault = "the sampler's process ended by signal 9 (SIGKILL)"
-    assert (found.facts[1].fault, found.facts[1].samples > 0) == (fault, True)
+    assert (memory.facts[1].fault, memory.facts[1].samples > 0) == (fault, True)
     assert (rows(again, "used"), again.facts[1].fault) == ([("three", None, None)], fault)
     assert len([row for row in again.held if row[1] == "torch"]) == 3
 
@@ -293,8 +294,8 @@ def test_on_a_gpu_both_sources_see_a_block():
         watch.begin()
         with watch.phase("one"):
             block = torch.empty(512 * MIB, dtype=torch.uint8, device="cuda:0")
-        found = watch.end()
-    grown = {row.quantity: row.peak_bytes - row.baseline_bytes for row in found.peaks if row.peak_bytes is not None}
+        memory = watch.end()
+    grown = {row.quantity: row.peak_bytes - row.baseline_bytes for row in memory.peaks if row.peak_bytes is not None}
     assert grown["requested"] == block.numel()
     assert "used" not in grown or grown["used"] >= block.numel()
-    assert "used" in grown or found.facts[1].fault
+    assert "used" in grown or memory.facts[1].fault

@@ -11,7 +11,7 @@ import torch
 from fbench.errors import InputError, TooLargeError
 from fbench.harness import registry
 from fbench.harness.registry import Kernel
-from fbench.measure.timing import Timed
+from fbench.measure.timing import PassTimes
 from fbench.suites.chunksize import blocks
 from fbench.suites.chunksize.blocks import Task, run
 
@@ -50,7 +50,7 @@ class Scripted:
     def time(self, run, indices):
         results = [run(i) for i in indices]
         warming_up = all(result is None for result in results)
-        return Timed([0.01 if warming_up else next(self.seconds) for _ in results], results)
+        return PassTimes([0.01 if warming_up else next(self.seconds) for _ in results], results)
 
 
 @pytest.fixture
@@ -188,7 +188,7 @@ def test_short_passes_are_warmed_up_before_every_block(script, monkeypatch, seco
     placed = blocks._Placed(task(), ("cpu",))
     placed.block(first=True)
     warmed = []
-    monkeypatch.setattr(blocks, "warm_up", lambda *given: warmed.append(given) or 1)
+    monkeypatch.setattr(blocks, "warm_up_passes", lambda *given: warmed.append(given) or 1)
     placed.block(first=False)
     assert bool(warmed) is again
 

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
-from fbench.measure.statistics import Paired, paired, seeds_needed
+from fbench.measure.power import seeds_needed
+from fbench.measure.statistics import Paired, paired
 from fbench.results.findings import number, p_value
 from fbench.suites.compare.answers import answer, exploratory, sequence
 from fbench.suites.compare.questions import Question

@@ -15,7 +15,7 @@ from fbench.harness.registry import MODELS, STRATEGIES
 from fbench.learning import fisher_draws
 from fbench.learning.data import Images, split
 from fbench.learning.recipe import Recipe
-from fbench.learning.rounds import Design, play
+from fbench.learning.rounds import Design, play_rounds
 from fbench.learning.strategies import Acquisition
 from fbench.suites.drift import watcher as drift_rounds
 from fbench.suites.drift.views import WHOLE, Watch
@@ -58,7 +58,7 @@ def design(strategy: str = "random", recipe: Recipe | None = None, **how: Any) -
 
 def watched(arm: Design, watch: Watch = WATCH, *, retrain: bool = True, bought: Sequence[Any] = ()) -> Tables:
     watcher = Watcher(arm, watch, retrain=retrain)
-    seen = [(played, watcher.see(played, arm.strategy.name)) for played in play(arm, bought, first=True)]
+    seen = [(played, watcher.see(played, arm.strategy.name)) for played in play_rounds(arm, bought, first=True)]
     assert all(not any(tables.values()) for played, tables in seen if not played.outcomes)
     return [tables for played, tables in seen if played.outcomes]
 
@@ -116,10 +116,10 @@ def test_watching_moves_nothing(strategy: str) -> None:
     half = Watch(samples=(N,), fractions=(0.05,))
     plain = design(strategy, fisher_cuts=())
     cut = design(strategy, fisher_cuts=(N,))
-    alone = [each.outcomes for each in play(plain)]
+    alone = [each.outcomes for each in play_rounds(plain)]
     watcher = Watcher(cut, half, retrain=True)
     together = []
-    for played in play(cut, first=True):
+    for played in play_rounds(cut, first=True):
         watcher.see(played, strategy)
         together.append(played.outcomes)
     for before, after in zip(alone, together, strict=True):
@@ -145,7 +145,7 @@ def test_a_diagonal_that_is_selected_by_is_counted_once(monkeypatch: pytest.Monk
     )
     arm = design("bait+fish")
     watcher = Watcher(arm, WATCH, retrain=False)
-    rounds = play(arm, first=True)
+    rounds = play_rounds(arm, first=True)
     watcher.see(next(rounds), "bait+fish")
     chosen = next(rounds)
     rows = watcher.see(chosen, "bait+fish")["rounds"]
@@ -155,7 +155,7 @@ def test_a_diagonal_that_is_selected_by_is_counted_once(monkeypatch: pytest.Monk
 
 @pytest.mark.parametrize("done", [1, 2, 3])
 def test_a_run_that_is_taken_up_has_the_same_rows(whole: Tables, done: int) -> None:
-    bought = [[list(each.bought) for each in played.outcomes] for played in play(design())]
+    bought = [[list(each.bought) for each in played.outcomes] for played in play_rounds(design())]
     assert timeless(watched(design(), bought=bought[:done])) == timeless(whole[done:])
 
 

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 import pytest
 
 from fbench.harness import registry
-from fbench.measure.memory.watch import Peak, ReaderFacts, Round
+from fbench.measure.memory.watch import Peak, ReaderFacts, RoundMemory
 from fbench.suites.memory import rounds
 from fbench.suites.memory.model import predicted
 from fbench.suites.memory.rounds import Task, run
@@ -75,7 +75,7 @@ class Scripted:
         held = [(device, "rss", "used", 700) for device in self.devices]
         line = [("cpu", "rss", "used", 0.5, 800), ("cpu", "rss", "used", 1.5, 900)]
         facts = [ReaderFacts(device, "rss", "process", 0.02, 10, 0, 50.0, "") for device in self.devices]
-        return Round(peaks, held, line, facts)
+        return RoundMemory(peaks, held, line, facts)
 
 
 @pytest.fixture(autouse=True)

@@ -1,0 +1,110 @@
+"""How many paired seeds a claim would need: the power of the t intervals that ``statistics`` decides by."""
+
+from __future__ import annotations
+
+import math
+from bisect import bisect_left
+from dataclasses import dataclass
+from typing import Literal, NamedTuple
+
+import numpy as np
+from scipy import special
+
+from fbench.errors import InputError, UnknownNameError
+from fbench.measure.statistics import Paired, check_margin, check_share, sd_interval, t_quantile
+
+__all__ = ["Goal", "SeedRange", "seeds_needed"]
+
+Goal = Literal["not inferior", "equivalent", "direction"]
+"""The label that a comparison is to get, as ``statistics.verdict`` gives it; or a direction clear of 0."""
+
+# Midpoints of 512 equal slices of (0, 1): power is then within 0.0001 of the noncentral t from 2 seeds on
+_SLICES = (np.arange(512) + 0.5) / 512
+
+
+@dataclass(frozen=True)
+class SeedRange:
+    """How many seeds a claim needs in all, from ``low`` to ``high``; None stands for more than ``cap``."""
+
+    low: int | None
+    high: int | None
+    cap: int
+
+    def __str__(self) -> str:
+        ends = [f"more than {self.cap:,}" if end is None else f"{end:,}" for end in (self.low, self.high)]
+        return " to ".join(dict.fromkeys(ends))
+
+
+def seeds_needed(
+    comparison: Paired, goal: Goal, delta: float, *, power: float = 0.8, cap: int = 1000
+) -> SeedRange | None:
+    """Seeds at which a claim would be made with the chance ``power``, over the 80 % interval of sd.
+
+    What is taken for the true difference matters more than the formula. "not inferior" and "equivalent" take
+    0: how many seeds two equal arms need. An arm that is worse, if within the margin, needs more; to plan
+    with the mean just observed would only restate its p. "direction" has nothing but the observed mean to
+    take, and errs low: a mean that drew attention is likely to be too large.
+
+    Args:
+        comparison: what was measured so far.
+        goal: the label to be reached; "direction" is a 95 % interval clear of 0, on the observed side.
+        delta: the margin; "direction" makes no use of it.
+        power: chance of the label, between 0 and 1.
+        cap: beyond so many seeds the answer is None.
+
+    Returns:
+        Total numbers of seeds for the low and the high end of sd; None when no spread was measured.
+
+    Raises:
+        InputError: for a margin that is not positive, a power out of range or a cap below 2.
+        UnknownNameError: for another goal.
+
+    Example:
+        >>> from fbench.measure.statistics import paired
+        >>> comparison = paired([0.85, 0.86, 0.84], [0.84, 0.86, 0.85])
+        >>> str(seeds_needed(comparison, "equivalent", delta=0.01))
+        '6 to 83'
+    """
+    check_margin(delta)
+    check_share("power", power)
+    if cap < 2:
+        raise InputError(f"cap = {cap} seeds: a comparison needs 2 or more, give a larger cap")
+    claims = {
+        "not inferior": _Claim(0.90, -delta, math.inf, true=0.0),
+        "equivalent": _Claim(0.90, -delta, delta, true=0.0),
+        "direction": _Claim(0.95, 0.0, math.inf, true=abs(comparison.difference)),
+    }
+    if goal not in claims:
+        raise UnknownNameError("goal", goal, claims)
+    if not comparison.sd > 0:
+        return None
+    low, high = (_fewest_seeds(claims[goal], sd, power, cap) for sd in sd_interval(comparison.sd, comparison.n))
+    return SeedRange(low, high, cap)
+
+
+class _Claim(NamedTuple):
+    """That the t interval of this level lies within (low, high), were ``true`` the mean difference."""
+
+    level: float
+    low: float
+    high: float
+    true: float
+
+
+def _fewest_seeds(claim: _Claim, sd: float, power: float, cap: int) -> int | None:
+    seeds = range(2, cap + 1)
+    position = bisect_left(seeds, power, key=lambda n: _power(claim, sd, n))  # it grows with n, above 0.1
+    return seeds[position] if position < len(seeds) else None
+
+
+def _power(claim: _Claim, sd: float, n: int) -> float:
+    """Chance of the claim with n seeds of normal differences.
+
+    Given the estimated spread the mean is normal, so the chance is a difference of two normal cdfs; its mean
+    over the spread's χ distribution is, with one end infinite, the noncentral t's and, with two, Owen's Q,
+    which scipy lacks.
+    """
+    se = sd / math.sqrt(n)
+    half = t_quantile((1 + claim.level) / 2, n) * np.sqrt(special.chdtri(n - 1, _SLICES) / (n - 1))
+    highest, lowest = (claim.high - claim.true) / se - half, (claim.low - claim.true) / se + half
+    return float(np.maximum(special.ndtr(highest) - special.ndtr(lowest), 0).mean())

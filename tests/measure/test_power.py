@@ -1,0 +1,105 @@
+"""Seeds that a claim needs, against the noncentral t and by simulation."""
+
+import math
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from fbench.errors import InputError, UnknownNameError
+from fbench.measure.power import SeedRange, seeds_needed
+from fbench.measure.statistics import paired, sd_interval
+
+DELTA = 0.005
+
+
+def four_errors(share, count):
+    return 4 * math.sqrt(share * (1 - share) / count)
+
+
+def differences(mean, sd, n):
+    """A comparison whose differences have exactly this mean and sd."""
+    values = np.random.default_rng(n).normal(size=n)
+    values = (values - values.mean()) / values.std(ddof=1)
+    return paired(mean + sd * values, np.zeros(n))
+
+
+def nct_seeds(level, ratio):
+    """Slow twin: the first n at which the noncentral t has 80 % beyond its critical value."""
+    return next(
+        n for n in range(2, 1000)
+        if stats.nct.sf(stats.t.ppf((1 + level) / 2, n - 1), n - 1, ratio * math.sqrt(n)) >= 0.8
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("sd", [0.002, 0.005, 0.012])
+def test_seeds_are_the_noncentral_ts(sd):
+    comparison = differences(-0.003, sd, 8)
+    low, high = sd_interval(sd, 8)
+    needed = seeds_needed(comparison, "not inferior", DELTA)
+    assert needed == SeedRange(nct_seeds(0.90, DELTA / low), nct_seeds(0.90, DELTA / high), 1000)
+    needed = seeds_needed(comparison, "direction", DELTA)
+    assert needed == SeedRange(nct_seeds(0.95, 0.003 / low), nct_seeds(0.95, 0.003 / high), 1000)
+
+
+@pytest.mark.parametrize("sd", [0.003, 0.008])
+def test_seeds_for_equivalence_have_the_power(sd):
+    rng, draws = np.random.default_rng(10), 20_000
+    needed = seeds_needed(differences(0.004, sd, 8), "equivalent", DELTA)
+    true_sd = sd_interval(sd, 8).low
+
+    def simulated(n):
+        samples = rng.normal(0.0, true_sd, size=(draws, n))
+        half = stats.t.ppf(0.95, n - 1) * samples.std(axis=1, ddof=1) / math.sqrt(n)
+        return np.mean(np.abs(samples.mean(axis=1)) + half < DELTA)
+
+    assert simulated(needed.low) > 0.8 - four_errors(0.8, draws)
+    assert simulated(needed.low - 1) < 0.8 + four_errors(0.8, draws)
+    assert needed.high > seeds_needed(differences(0.004, sd, 8), "not inferior", DELTA).high
+
+
+def test_power_and_cap():
+    comparison = differences(0.0, 0.02, 8)
+    usual = seeds_needed(comparison, "not inferior", DELTA)
+    assert seeds_needed(comparison, "not inferior", DELTA, power=0.95).low > usual.low
+    capped = seeds_needed(comparison, "not inferior", DELTA, cap=usual.low)
+    assert capped == SeedRange(usual.low, None, usual.low)
+    assert seeds_needed(comparison, "not inferior", DELTA, cap=usual.low - 1).low is None
+    assert seeds_needed(comparison, "direction", DELTA) == SeedRange(None, None, 1000)  # a mean of nothing
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "text"),
+    [
+        (9, 31, "9 to 31"),
+        (9, 9, "9"),
+        (400, None, "400 to more than 1,000"),
+        (None, None, "more than 1,000"),
+    ],
+)
+def test_seed_range_reads_well(low, high, text):
+    assert str(SeedRange(low, high, 1000)) == text
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: seeds_needed(paired([1, 2], [1, 1]), "equivalent", -1.0), r"margin = -1 is out of range"),
+        (
+            lambda: seeds_needed(paired([1, 2], [1, 1]), "equivalent", 1.0, power=1),
+            r"power = 1 is out of range",
+        ),
+        (
+            lambda: seeds_needed(paired([1, 2], [1, 1]), "equivalent", 1.0, cap=1),
+            r"cap = 1 seeds.*larger cap",
+        ),
+    ],
+)
+def test_input_errors(call, message):
+    with pytest.raises(InputError, match=message):
+        call()
+
+
+def test_unknown_goal():
+    with pytest.raises(UnknownNameError, match=r"unknown goal 'equivalence'; did you mean 'equivalent'\?"):
+        seeds_needed(paired([1, 2], [1, 1]), "equivalence", DELTA)
