@@ -143,11 +143,11 @@ def test_scores():
     ]
     text = sentences(rows)
     assert "Scoring all 100 candidates takes 1 ms by score-packed 2×2, 90 times less than score-inverse 3×3" in text
-    told = summary(rows, OPTIONS)
-    (table,) = told.tables
+    shown = summary(rows, OPTIONS)
+    (table,) = shown.tables
     assert table.columns == ["method", "a pass", "a candidate", "× inverse"]
     assert [r[3] for r in table.rows] == ["90 (90 to 90)", "", "1.5 (1.5 to 1.5)"]
-    assert "block by block" in told.figures[0].title
+    assert "block by block" in shown.figures[0].title
 
 
 def test_a_sweep_tells_the_largest_problem_and_how_times_grow():
@@ -155,9 +155,9 @@ def test_a_sweep_tells_the_largest_problem_and_how_times_grow():
     text = sentences(rows)
     assert "n = 400: A forward pick by incremental takes 80 ms" in text
     assert "How the time of a forward pick grows with n: incremental (float32) × 4 for × 4." in text
-    told = summary(rows, OPTIONS)
-    assert told.tables[0].columns[0] == "n"
-    panel = told.figures[0].panels[0]
+    shown = summary(rows, OPTIONS)
+    assert shown.tables[0].columns[0] == "n"
+    panel = shown.figures[0].panels[0]
     assert [series.label for series in panel.series] == ["published", "incremental"]
     assert panel.series[1].x == [100.0, 400.0]
     assert len(panel.series[1].points) == 6
