@@ -1,9 +1,9 @@
-"""Rows of ``fbench select`` as a finished run gives them, for tests of what is said of them."""
+"""Rows of ``fbench select`` as a finished run gives them, for tests of its summary."""
 
 from __future__ import annotations
 
 SIZES = {"candidates": 100, "classes": 3, "dim": 12, "batch": 4, "dtype": "float32"}
-FACTS = (
+CELLS = (
     "rows",
     "picks",
     "picks_total",
@@ -28,15 +28,15 @@ FACTS = (
 def row(method, phase, block=0, **more):
     """A row as it is read again: every column, empty ones as None."""
     begin = {"case": f"method={method}", "method": method, "device": "cpu", "block": block, "pass_index": 0}
-    return {**begin, **SIZES, **dict.fromkeys(FACTS), "phase": phase, "status": "ok", "reason": "", **more}
+    return {**begin, **SIZES, **dict.fromkeys(CELLS), "phase": phase, "status": "ok", "reason": "", **more}
 
 
 def selection(method, seconds, *, picks=(8, 1, 3), totals=(8, 1, 3), **more):
-    """A block of phases for each of ``seconds``: set-up of one, then so much a step."""
+    """A block of phases for every one of ``seconds``: set-up takes 1 s, a step of another phase so much."""
     rows = []
-    for block, each in enumerate(seconds):
+    for block, step in enumerate(seconds):
         rows.append(row(method, "setup", block, picks=0, picks_total=0, time_s=1.0, **more))
         for phase, taken, total in zip(("forward", "first_removal", "backward"), picks, totals, strict=True):
             counts = {"picks": taken, "picks_total": total}
-            rows.append(row(method, phase, block, time_s=each * taken, **counts, **more))
+            rows.append(row(method, phase, block, time_s=step * taken, **counts, **more))
     return rows

@@ -1,8 +1,8 @@
 """``fbench select``: what does a way of choosing a batch cost in time and memory, and does it choose the same?
 
-A case is one way on one problem in one dtype, a unit is one block: every case once, in shuffled order, so that a
-drift of the machine meets all alike. A published pass may be cut short; what it would have taken whole is said in
-the summary, in words, and never written as if measured.
+A case is one way on one problem in one dtype. A unit is one block: every case runs once, in shuffled order, so that a
+drift of the machine meets all cases alike. A published pass may be cut short; the summary then says in words what a
+whole one would have taken, and no row holds it as if it were measured.
 """
 
 from __future__ import annotations
@@ -15,7 +15,6 @@ from fbench.errors import UsageError
 from fbench.fisher.planning.plan import CHUNK_SIZE
 from fbench.harness.contract import Case, Column, Context, Summary, Tables, Unit
 from fbench.harness.registry import suite
-from fbench.harness.suite import values_of
 from fbench.units import format_bytes, format_si
 
 from . import ways
@@ -55,19 +54,23 @@ COLUMNS = (
 
 
 def summarise(tables: Tables, options: Options) -> Summary:
-    """Passes to tables, findings and a figure."""
+    """Tables, findings and a figure of the rows."""
     from .summary import summary
 
-    return summary(tables["results"], values_of(options))
+    return summary(tables["results"], options)
 
 
 def resolve(options: Options, context: Context) -> Options:
-    """Refuse a grid without one case that could run."""
+    """Refuse a grid in which no case could run.
+
+    Raises:
+        UsageError: says why the first case cannot run.
+    """
     first = ""
     for n, k, d, B in itertools.product(options.candidates, options.classes, options.dim, options.batch):
-        problem = _problem(Point("", n, k, d, B, ""), options)
+        problem = _problem_of(Point("", n, k, d, B, ""), options)
         for name in options.methods:
-            reason = ways.unfit(problem, ways.parse_way(name), ("cpu",))
+            reason = ways.unfit_reason(problem, ways.parse_way(name), ("cpu",))
             if not reason:
                 return options
             first = first or reason
@@ -75,10 +78,10 @@ def resolve(options: Options, context: Context) -> Options:
 
 
 def predict(case: Case[Point], options: Options, context: Context) -> dict[str, str]:
-    """What a case will hold in memory, and the published order's operations a pick to compare with."""
-    problem, way = _problem(case.point, options), ways.parse_way(case.point.method)
-    reason = ways.unfit(problem, way, context.devices)
-    if reason or way.kind == "random":
+    """What a case will hold in memory, the published order's operations a pick, and the reference to compare with."""
+    problem, way = _problem_of(case.point, options), ways.parse_way(case.point.method)
+    reason = ways.unfit_reason(problem, way, context.devices)
+    if reason or way.purpose == "random":
         return {"memory": "", "published, a pick": "", "reference": "", "note": reason}
     way = replace(way, chunk_size=options.chunk_size or CHUNK_SIZE)
     return {
@@ -89,8 +92,8 @@ def predict(case: Case[Point], options: Options, context: Context) -> dict[str, 
     }
 
 
-def _problem(point: Point, options: Options) -> ways.Problem:
-    return ways.Problem(
+def _problem_of(point: Point, options: Options) -> ways.SelectionProblem:
+    return ways.SelectionProblem(
         n=point.candidates,
         k=point.classes,
         d=point.dim,
@@ -115,11 +118,11 @@ def _problem(point: Point, options: Options) -> ways.Problem:
     executor="worker",
 )
 def measure(case: Case[Point], options: Options, context: Context) -> Iterator[Unit]:
-    """One way on one problem, a block at a time."""
-    from .blocks import Task, run
+    """Measure one way on one problem, a block at a time."""
+    from .blocks import SelectionTask, run
 
-    problem, way = _problem(case.point, options), ways.parse_way(case.point.method)
+    problem, way = _problem_of(case.point, options), ways.parse_way(case.point.method)
     key = {**case.point._asdict(), "device": "+".join(context.devices)}
     done = len({row["block"] for row in context.committed.get("results", ())})
-    for index, rows in run(Task(way, problem, case.point.dtype, context.devices, values_of(options)), done):
+    for index, rows in run(SelectionTask(way, problem, case.point.dtype, context.devices, options), done):
         yield Unit(index, [{**key, **row} for row in rows])

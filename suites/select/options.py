@@ -1,4 +1,4 @@
-"""The options of ``fbench select``, and the points of its grid. Letters as in MATH."""
+"""The options of ``fbench select`` and the points of its grid. Letters are those of MATH."""
 
 from __future__ import annotations
 
@@ -18,7 +18,11 @@ _MOST_CHUNK = 10**9
 
 
 def parse_chunk_size(text: str) -> int:
-    """A whole number; 0 for ``auto``."""
+    """Read a chunk size, in candidates; 0 stands for ``auto``.
+
+    Raises:
+        UsageError: the text is neither ``auto`` nor a whole number from 1 to 10⁹.
+    """
     if text.strip() == "auto":
         return 0
     size = int(text) if text.isascii() and text.isdigit() else 0
@@ -77,7 +81,7 @@ class Options:
 
 
 class Point(NamedTuple):
-    """A case: one way of choosing a batch, on one problem, in one dtype."""
+    """A case's coordinates: one way of choosing a batch, on one problem, in one dtype."""
 
     method: str
     candidates: int

@@ -1,9 +1,14 @@
-"""One pass of a way over a problem: how long its phases take, by how much memory grows, and what it chose.
+"""One pass of a way over a problem: how long its phases take, by how much memory grows, and what it chooses.
 
-A timed pass begins with the logits and features on the device and makes the embedding itself. Phases: ``setup`` (the
-embedding, F, M and the first scores), ``forward``, ``first_removal`` (what removals need set up, and the first of
-them), ``backward`` (the others). A pass that makes every score anew for every pick, such as the published order's, may
-be cut short: a few forward picks, then a few removals from the forward picks that the incremental update made.
+A timed pass begins with the logits and features on the device and makes the embedding itself. Its phases:
+
+- ``setup``: the embedding, F, M and the first scores.
+- ``forward``: the forward picks.
+- ``first_removal``: what removals need set up, and the first removal.
+- ``backward``: the other removals.
+
+A way that makes every score anew for every pick, such as the published order, may have its pass cut short: it makes a
+few forward picks, then a few removals from the forward picks of the incremental update.
 """
 
 from __future__ import annotations
@@ -18,13 +23,13 @@ from fbench.fisher.selection.bait import Search
 from fbench.measure.memory.growth import peak_growth
 from fbench.measure.timing import Elapsed, elapsed
 
-from .problem import Picked, Prepared, guide, outputs, picked, prepare, search
-from .ways import Problem, Way
+from .problem import PoolSelection, Prepared, guide, outputs, picked, prepare_embedding, search
+from .ways import SelectionProblem, Way
 
 
 @dataclass(frozen=True)
-class Phase:
-    """Seconds that ``picks`` of the phase's ``picks_total`` took."""
+class TimedPhase:
+    """A phase of a pass: the ``seconds`` that ``picks`` of its ``picks_total`` picks or removals took."""
 
     name: str
     picks: int
@@ -34,62 +39,71 @@ class Phase:
 
 @dataclass(frozen=True)
 class Steps:
-    """How many forward picks and removals a pass takes; fewer than all of them where it is cut short."""
+    """How many forward picks and removals a pass makes; fewer than the selection has where it is cut short."""
 
     forward: int
     backward: int
 
     @classmethod
-    def of(cls, way: Way, problem: Problem, extrapolate: int) -> Steps:
-        """All of them; ``extrapolate`` each, if that is not 0, where every score is made anew for every pick."""
+    def of(cls, way: Way, problem: SelectionProblem, extrapolate: int) -> Steps:
+        """Steps of a way's pass: at most ``extrapolate`` of each kind where the way makes every score anew, else all.
+
+        An ``extrapolate`` of 0 takes all.
+        """
         if not way.anew or not extrapolate:
             return cls(problem.picks, problem.removals)
         return cls(min(extrapolate, problem.picks), min(extrapolate, problem.removals))
 
-    def whole(self, problem: Problem) -> bool:
-        """Whether a batch comes out of it."""
+    def whole(self, problem: SelectionProblem) -> bool:
+        """Whether a pass of these steps ends with a batch."""
         return self.forward == problem.picks and self.backward == problem.removals
 
 
 class _Watch:
-    """Times one phase after another, on several devices at once."""
+    """A stopwatch of one phase after another, on several devices at once."""
 
     def __init__(self, devices: Sequence[str]) -> None:
         self._devices, self._open = devices, ExitStack()
-        self.seconds: dict[str, Elapsed] = {}
+        self.phases: dict[str, Elapsed] = {}
 
     def start(self, phase: str) -> None:
-        """End the phase before, begin this one."""
+        """End the phase before and begin this one."""
         self.stop()
         timers = [self._open.enter_context(elapsed(device)) for device in dict.fromkeys(self._devices)]
-        self.seconds[phase] = timers[0]  # the outermost: it reads the clock after all the others have finished
+        self.phases[phase] = timers[0]  # the outermost: it reads the clock after all the others have finished
 
     def stop(self) -> None:
-        """End the phase."""
+        """End the phase that runs."""
         self._open.close()
 
     def removed(self, phase: str, done: int, total: int) -> None:
-        """Split the removals after the first: it alone carries what they need set up."""
+        """Begin another phase after the first removal, which alone carries what removals need set up."""
         if (phase, done) == ("backward", 1):
             self.start("backward")
 
 
 def timed_pass(
-    way: Way, problem: Problem, dtype: torch.dtype, devices: tuple[str, ...], steps: Steps, *, keep: bool = False
-) -> tuple[list[Phase], Picked | None]:
-    """One pass: its phases and, where it is to ``keep`` it, what it chose: a batch, or some forward picks alone."""
-    given, watch = outputs(problem, dtype, devices[0]), _Watch(devices)
+    way: Way,
+    problem: SelectionProblem,
+    dtype: torch.dtype,
+    devices: tuple[str, ...],
+    steps: Steps,
+    *,
+    keep: bool = False,
+) -> tuple[list[TimedPhase], PoolSelection | None]:
+    """One pass: its phases and, with ``keep``, what it chose: a batch, or of a pass cut short some forward picks."""
+    pool, watch = outputs(problem, dtype, devices[0]), _Watch(devices)
     adopted = None if steps.whole(problem) else torch.tensor(guide(problem, dtype, devices))
     chosen = None
     watch.start("setup")
-    prepared = prepare(way, problem, given)
+    prepared = prepare_embedding(way, problem, pool)
     running = search(way, problem, prepared, dtype, devices, watch.removed)
     running.set_up()
     watch.start("forward")
     running.forward(steps.forward)
     watch.stop()
     if adopted is not None:
-        chosen = _chosen(prepared, running) if keep else None
+        chosen = _first_picks(prepared, running) if keep else None
         running.adopt(adopted)
     watch.start("first_removal")
     running.backward(steps.backward)
@@ -99,13 +113,13 @@ def timed_pass(
     return _phases(watch, problem, steps), chosen
 
 
-def _chosen(prepared: Prepared, running: Search) -> Picked:
-    """The forward picks so far: what a selection would be that ended here."""
+def _first_picks(prepared: Prepared, running: Search) -> PoolSelection:
+    """The forward picks so far, as a selection that ended here."""
     running.backward(0)
     return picked(prepared, running.finish())
 
 
-def _phases(watch: _Watch, problem: Problem, steps: Steps) -> list[Phase]:
+def _phases(watch: _Watch, problem: SelectionProblem, steps: Steps) -> list[TimedPhase]:
     counts = {
         "setup": (0, 0),
         "forward": (steps.forward, problem.picks),
@@ -113,14 +127,16 @@ def _phases(watch: _Watch, problem: Problem, steps: Steps) -> list[Phase]:
         "backward": (max(0, steps.backward - 1), max(0, problem.removals - 1)),
     }
     return [
-        Phase(name, *counts[name], found.seconds)
-        for name, found in watch.seconds.items()
+        TimedPhase(name, *counts[name], clock.seconds)
+        for name, clock in watch.phases.items()
         if name == "setup" or counts[name][0]
     ]
 
 
-def memory_pass(way: Way, problem: Problem, dtype: torch.dtype, devices: tuple[str, ...], steps: Steps) -> int | None:
-    """By how many bytes memory grows at most beyond logits and features; None where nobody tells."""
+def memory_pass(
+    way: Way, problem: SelectionProblem, dtype: torch.dtype, devices: tuple[str, ...], steps: Steps
+) -> int | None:
+    """Peak growth of memory in a pass, in bytes, beyond logits and features; None where the device does not tell."""
     outputs(problem, dtype, devices[0])
     if not steps.whole(problem):
         guide(problem, dtype, devices)
@@ -129,8 +145,8 @@ def memory_pass(way: Way, problem: Problem, dtype: torch.dtype, devices: tuple[s
     return growth.peak_bytes
 
 
-def warm_up(way: Way, problem: Problem, dtype: torch.dtype, devices: tuple[str, ...]) -> None:
-    """The same on a tiny pool: what is compiled, loaded or started at first use is neither timed nor counted."""
+def warm_up_way(way: Way, problem: SelectionProblem, dtype: torch.dtype, devices: tuple[str, ...]) -> None:
+    """Run the way on a tiny pool, so that what is compiled, loaded or started at first use is not measured later."""
     tiny = replace(problem, n=160, d=problem.k * min(problem.h, 8), batch=2, labelled=16)
     small = replace(way, number=min(way.number, 4)) if way.embedding in ("pca", "subsample") else way
     timed_pass(small, tiny, dtype, devices, Steps(tiny.picks, tiny.removals))

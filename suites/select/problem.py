@@ -1,4 +1,4 @@
-"""From a problem and a way to a selection: the embedding, the search, and the float64 reference it is held to."""
+"""How a problem and a way become a selection: the embedding, the search, and the float64 reference to compare with."""
 
 from __future__ import annotations
 
@@ -18,26 +18,24 @@ from fbench.fisher.selection.information import Information
 from fbench.fisher.selection.methods import EMBEDDING_METHODS
 from fbench.learning.synthetic import Outputs, synthetic_outputs
 
-from .ways import Problem, Way, check_memory, choose_reference, fitted, parse_way
-
-Progress = Callable[[str, int, int], None]
+from .ways import SelectionProblem, Way, check_way_fits, choose_reference, parse_way, with_fitting_chunk
 
 
 @lru_cache(maxsize=32)
-def outputs(problem: Problem, dtype: torch.dtype, device: str) -> Outputs:
-    """The problem's pool as a network would have given it, in this dtype, once a process."""
+def outputs(problem: SelectionProblem, dtype: torch.dtype, device: str) -> Outputs:
+    """Logits, features and labelled positions of the problem's synthetic pool, in this dtype; made once a process."""
     pool = synthetic_outputs(problem.n, problem.k, problem.h, problem.labelled, problem.seed)
     return pool.to(device, dtype)
 
 
 @dataclass(frozen=True)
 class Prepared:
-    """What a way makes of the outputs.
+    """The embedding that a way selects on.
 
     Attributes:
-        embedding: V of the candidates that it looks at.
-        labelled: positions among these.
-        positions: theirs in the pool; None where it looks at all.
+        embedding: V of the candidates that the way looks at.
+        labelled: positions of the labelled ones in the embedding.
+        positions: where each candidate of the embedding stands in the pool; None where the way looks at all of them.
     """
 
     embedding: Embedding
@@ -45,14 +43,14 @@ class Prepared:
     positions: Tensor | None = None
 
     def in_pool(self, picks: Tensor) -> list[int]:
-        """Positions in the pool of positions in the embedding."""
-        found: list[int] = (picks if self.positions is None else self.positions[picks]).tolist()
-        return found
+        """Turn positions in the embedding into positions in the pool."""
+        positions: list[int] = (picks if self.positions is None else self.positions[picks]).tolist()
+        return positions
 
 
-def prepare(way: Way, problem: Problem, given: Outputs) -> Prepared:
-    """The embedding that a way selects on, from logits and features."""
-    logits, features, labelled = given.logits, given.features, given.labelled
+def prepare_embedding(way: Way, problem: SelectionProblem, pool: Outputs) -> Prepared:
+    """Make the embedding that a way selects on from the pool's logits [n, k] and features [n, h]."""
+    logits, features, labelled = pool.logits, pool.features, pool.labelled
     if way.embedding == "dense":
         return Prepared(dense_embedding(top_classes(logits, features, problem.k).dense()), labelled)
     if way.embedding == "built":
@@ -60,21 +58,21 @@ def prepare(way: Way, problem: Problem, given: Outputs) -> Prepared:
     if way.embedding == "subsample":
         g = torch.Generator().manual_seed(problem.seed)
         kept = subsample(problem.n, labelled, way.count(problem), g)
-        rows = kept.to(logits.device)
-        few = last_layer_embedding(logits[rows], features[rows])
-        return Prepared(few, torch.searchsorted(kept, labelled), kept)
+        on_device = kept.to(logits.device)
+        part = last_layer_embedding(logits[on_device], features[on_device])
+        return Prepared(part, torch.searchsorted(kept, labelled), kept)
     return Prepared(EMBEDDING_METHODS[way.embedding].make(logits, features, way.count(problem)), labelled)
 
 
 def search(
     way: Way,
-    problem: Problem,
+    problem: SelectionProblem,
     prepared: Prepared,
     dtype: torch.dtype,
     devices: Sequence[str],
-    progress: Progress | None = None,
+    progress: Callable[[str, int, int], None] | None = None,
 ) -> Search:
-    """The selection, not begun."""
+    """The search for a batch, not begun; ``progress`` hears of every step: its phase, steps done, steps in all."""
     return Search(
         prepared.embedding,
         problem.batch,
@@ -90,24 +88,31 @@ def search(
 
 
 @dataclass(frozen=True)
-class Picked:
-    """A selection in the pool's positions: the batch kept, the forward picks and their gaps, and what else it told."""
+class PoolSelection:
+    """A selection in positions of the pool.
+
+    Attributes:
+        kept: the batch.
+        forward: the forward picks in their order.
+        gaps: the lead of every forward pick over its runner-up, as a share of the score.
+        selection: λ, d_eff, drift and the like, in positions of the embedding; None for a random batch.
+    """
 
     kept: list[int]
     forward: list[int]
     gaps: list[float]
-    facts: Selection | None = None
+    selection: Selection | None = None
 
 
-def picked(prepared: Prepared, selection: Selection) -> Picked:
-    """A finished selection, in the pool's positions."""
+def picked(prepared: Prepared, selection: Selection) -> PoolSelection:
+    """Turn a finished selection into positions of the pool."""
     kept, forward = prepared.in_pool(selection.indices), prepared.in_pool(selection.forward)
-    return Picked(kept, forward, selection.gaps.tolist(), selection)
+    return PoolSelection(kept, forward, selection.gaps.tolist(), selection)
 
 
-def select(way: Way, problem: Problem, dtype: torch.dtype, devices: Sequence[str]) -> Picked:
-    """A whole selection, not timed."""
-    prepared = prepare(way, problem, outputs(problem, dtype, devices[0]))
+def select_batch(way: Way, problem: SelectionProblem, dtype: torch.dtype, devices: Sequence[str]) -> PoolSelection:
+    """Run a whole selection, without a clock."""
+    prepared = prepare_embedding(way, problem, outputs(problem, dtype, devices[0]))
     running = search(way, problem, prepared, dtype, devices)
     running.set_up()
     running.forward()
@@ -115,96 +120,110 @@ def select(way: Way, problem: Problem, dtype: torch.dtype, devices: Sequence[str
     return picked(prepared, running.finish())
 
 
-def random_batch(problem: Problem, draw: int) -> Picked:
-    """B unlabelled candidates, uniformly; another batch for every draw."""
+def random_batch(problem: SelectionProblem, draw: int) -> PoolSelection:
+    """Draw B unlabelled candidates uniformly; every ``draw`` gives another batch."""
     labelled = synthetic_labelled(problem)
     free = torch.ones(problem.n, dtype=torch.bool)
     free[labelled] = False
     left = free.nonzero()[:, 0]
     g = torch.Generator().manual_seed(1_000_003 * (problem.seed + 1) + draw)
     kept = left[torch.randperm(len(left), generator=g)[: problem.batch]].tolist()
-    return Picked(kept, kept, [])
+    return PoolSelection(kept, kept, [])
 
 
-def synthetic_labelled(problem: Problem) -> Tensor:
+def synthetic_labelled(problem: SelectionProblem) -> Tensor:
     """The labelled positions of the problem's pool."""
     return outputs(problem, torch.float32, "cpu").labelled
 
 
 @dataclass(frozen=True)
 class Reference:
-    """The float64 selection that others are held to, and how it was made: ``published`` or ``incremental``."""
+    """The float64 selection that others are compared with.
 
-    picked: Picked
-    how: str
+    Attributes:
+        picked: the selection.
+        method: the way that made it: ``published`` or ``incremental``.
+        objective: tr(F M⁻¹) of its batch.
+    """
+
+    picked: PoolSelection
+    method: str
     objective: float
 
 
 @lru_cache(maxsize=256)
-def reference(problem: Problem, budget: float, devices: tuple[str, ...]) -> Reference | None:
-    """The float64 reference of a problem, once a process; None where each is dearer than ``budget`` operations.
+def float64_reference(problem: SelectionProblem, budget: float, devices: tuple[str, ...]) -> Reference | None:
+    """Select in float64, once a process; None where every way would take more than ``budget`` operations.
 
-    The published order falls back to the incremental update where its V would not fit into memory as well, whatever its
+    The published order gives way to the incremental update also where its V does not fit into memory, whatever its
     chunk.
+
+    Raises:
+        TooLargeError: the incremental update does not fit either.
     """
-    how = choose_reference(problem, budget)
-    if not how:
+    method = choose_reference(problem, budget)
+    if not method:
         return None
-    way = fitted(problem, parse_way(how), "float64", devices)
+    way = with_fitting_chunk(problem, parse_way(method), "float64", devices)
     try:
-        check_memory(problem, way, "float64", devices)
+        check_way_fits(problem, way, "float64", devices)
     except TooLargeError:
         way = parse_way("incremental")
-        check_memory(problem, way, "float64", devices)
-    found = select(way, problem, torch.float64, devices)
-    return Reference(found, way.name, exact_objective(problem, found.kept, devices[0]))
+        check_way_fits(problem, way, "float64", devices)
+    selected = select_batch(way, problem, torch.float64, devices)
+    return Reference(selected, way.name, exact_objective(problem, selected.kept, devices[0]))
 
 
 @lru_cache(maxsize=256)
-def guide(problem: Problem, dtype: torch.dtype, devices: tuple[str, ...]) -> tuple[int, ...]:
-    """Forward picks to remove from, for a way that is timed on a few: those of the incremental update."""
-    return tuple(select(parse_way("incremental"), problem, dtype, devices).forward)
+def guide(problem: SelectionProblem, dtype: torch.dtype, devices: tuple[str, ...]) -> tuple[int, ...]:
+    """Forward picks of the incremental update: a pass that is cut short removes from these."""
+    return tuple(select_batch(parse_way("incremental"), problem, dtype, devices).forward)
 
 
 @lru_cache(maxsize=1)
-def _judge(problem: Problem, device: str) -> Information:
+def _exact_information(problem: SelectionProblem, device: str) -> Information:
     """F, λ and M of the whole last layer in float64."""
-    given = outputs(problem, torch.float64, device)
-    V = last_layer_embedding(given.logits, given.features)
-    return Information(V, given.labelled.to(device), problem.batch, problem.regularisation)
+    pool = outputs(problem, torch.float64, device)
+    V = last_layer_embedding(pool.logits, pool.features)
+    return Information(V, pool.labelled.to(device), problem.batch, problem.regularisation)
 
 
 @torch.no_grad()
-def exact_objective(problem: Problem, kept: Sequence[int], device: str) -> float:
-    """tr(F M⁻¹) in float64 with all of V, whichever way the batch was found."""
-    return _judge(problem, device).objective(torch.tensor(list(kept), dtype=torch.int64, device=device))
+def exact_objective(problem: SelectionProblem, kept: Sequence[int], device: str) -> float:
+    """tr(F M⁻¹) of a batch in float64 with all of V, whichever way chose it."""
+    batch = torch.tensor(list(kept), dtype=torch.int64, device=device)
+    return _exact_information(problem, device).objective(batch)
 
 
-def agreement(found: Picked, reference: Reference, whole: bool, dtype: torch.dtype) -> dict[str, int | float | None]:
-    """How a selection agrees with the reference.
+def agreement(
+    selected: PoolSelection, reference: Reference, whole: bool, dtype: torch.dtype
+) -> dict[str, int | float | None]:
+    """How a selection agrees with the reference, as cells of its row.
 
     Args:
-        found: the selection.
+        selected: the selection.
         reference: the float64 one.
-        whole: the batch is known; otherwise the first forward picks alone.
-        dtype: of the selection: what a tie is depends on it.
+        whole: the selection has its batch; otherwise it has its first forward picks alone.
+        dtype: of the selection, which sets what counts as a tie.
 
     Returns:
-        ``picks`` compared, the share that is ``same_picks`` (of the batch in any order; of first forward picks in
-        theirs), ``first_difference`` (the forward pick, from 0, at which the order differs; None if nowhere), the
-        reference's ``gap_there``, and the ``tolerance`` under which a gap is a tie.
+        ``picks``: how many were compared.
+        ``same_picks``: the share that is the reference's; of a batch in any order, of first forward picks in theirs.
+        ``first_difference``: the first forward pick, from 0, that differs; None if none does.
+        ``gap_there``: the reference's gap at that pick.
+        ``tolerance``: a gap below it is a tie.
     """
-    other = reference.picked
-    pairs = list(zip(found.forward, other.forward, strict=False))
-    at = next((i for i, (one, two) in enumerate(pairs) if one != two), None)
+    expected = reference.picked
+    pairs = list(zip(selected.forward, expected.forward, strict=False))
+    at = next((i for i, (pick, expected_pick) in enumerate(pairs) if pick != expected_pick), None)
     if whole:
-        same, picks = len(set(found.kept) & set(other.kept)), len(other.kept)
+        same, picks = len(set(selected.kept) & set(expected.kept)), len(expected.kept)
     else:
-        same, picks = sum(one == two for one, two in pairs), len(pairs)
+        same, picks = sum(pick == expected_pick for pick, expected_pick in pairs), len(pairs)
     return {
         "picks": picks,
         "same_picks": same / picks,
         "first_difference": at,
-        "gap_there": None if at is None else other.gaps[at],
+        "gap_there": None if at is None else expected.gaps[at],
         "tolerance": TIE[dtype],
     }

@@ -1,7 +1,7 @@
 """The batched score alone, tr((I+G)⁻¹H) of every candidate: packed and compiled, by Cholesky factors, by inverses.
 
-G and H [n, r, r] come from one state of the problem, with a random batch picked; what differs is the small-matrix
-work. The published order inverts k×k stacks; that is timed beside the same on the k−1 rows that suffice.
+G and H [n, r, r] come from one state of the problem, with a random batch picked, so that the ways differ in their work
+on small matrices alone. The published order inverts k×k stacks; it is timed also on the k−1 rows that suffice.
 """
 
 from __future__ import annotations
@@ -20,15 +20,15 @@ from fbench.measure.memory.growth import peak_growth
 from fbench.measure.timing import elapsed
 
 from .problem import outputs, random_batch
-from .ways import Problem, Way
+from .ways import SelectionProblem, Way
 
 Scores = Callable[[], Tensor]
-"""One pass: the scores [n] of every candidate."""
+"""A function that makes one pass: it gives the scores [n] of every candidate."""
 
 
 @dataclass(frozen=True)
-class State:
-    """P = M⁻¹, Q = M⁻¹FM⁻¹ [d, d] of the problem with a random batch picked, and a pick's weight α."""
+class ScoreState:
+    """What scores are made from: P = M⁻¹ and Q = M⁻¹FM⁻¹ [d, d], and a pick's weight α."""
 
     P: Tensor
     Q: Tensor
@@ -36,47 +36,47 @@ class State:
 
 
 @torch.no_grad()
-def random_state(problem: Problem, dtype: torch.dtype, device: str) -> State:
-    """The state, made in ``dtype`` from M factorised in float64."""
-    given = outputs(problem, dtype, device)
-    V = last_layer_embedding(given.logits, given.features)
-    labelled = given.labelled.to(device)
+def random_batch_state(problem: SelectionProblem, dtype: torch.dtype, device: str) -> ScoreState:
+    """The state with a random batch picked, in ``dtype``; M is factorised in float64."""
+    pool = outputs(problem, dtype, device)
+    V = last_layer_embedding(pool.logits, pool.features)
+    labelled = pool.labelled.to(device)
     information = Information(V, labelled, problem.batch, problem.regularisation)
     P = information.inverse(torch.tensor(random_batch(problem, 0).kept, device=device))
-    return State(P.to(dtype), sandwich(P, information.F, dtype), information.alpha)
+    return ScoreState(P.to(dtype), sandwich(P, information.F, dtype), information.alpha)
 
 
-def embeddings(way: Way, problem: Problem, dtype: torch.dtype, device: str) -> Iterator[Embedding]:
-    """V with the k−1 rows that suffice; for inverses also with all k, as published."""
-    given = outputs(problem, dtype, device)
+def embeddings(way: Way, problem: SelectionProblem, dtype: torch.dtype, device: str) -> Iterator[Embedding]:
+    """V with the k−1 rows a candidate that suffice; for inverses first with all k, as published."""
+    pool = outputs(problem, dtype, device)
     if way.name == "score-inverse":
-        yield top_classes(given.logits, given.features, problem.k)
-    yield last_layer_embedding(given.logits, given.features)
+        yield top_classes(pool.logits, pool.features, problem.k)
+    yield last_layer_embedding(pool.logits, pool.features)
 
 
-def _packed(V: Embedding, state: State) -> Scores:
+def _packed(V: Embedding, state: ScoreState) -> Scores:
     from fbench.fisher.selection.candidates import lane_kernels
     from fbench.fisher.selection.candidates.lanes import LANES
     from fbench.fisher.selection.candidates.packed import pack_lower_lanes, share
 
     G, H = (state.alpha * pack_lower_lanes(V.quadratic(A)) for A in (state.P, state.Q))
-    found, traces = (torch.empty(len(G) * LANES, dtype=V.dtype) for _ in range(2))
-    arrays = [t.view(-1).numpy() for t in (G, H, found, traces)]
+    scores, traces = (torch.empty(len(G) * LANES, dtype=V.dtype) for _ in range(2))
+    arrays = [t.view(-1).numpy() for t in (G, H, scores, traces)]
 
     def run() -> Tensor:
         share(len(G), lane_kernels.score, *arrays, 1, V.rows)
-        return found[: V.n]
+        return scores[: V.n]
 
     return run
 
 
-def _cholesky(V: Embedding, state: State) -> Scores:
+def _cholesky(V: Embedding, state: ScoreState) -> Scores:
     plain = Plain(V, state.alpha, 1)
     plain.load(state.P, state.Q)
     return plain.scores
 
 
-def _inverse(V: Embedding, state: State) -> Scores:
+def _inverse(V: Embedding, state: ScoreState) -> Scores:
     G, H = (state.alpha * V.quadratic(A) for A in (state.P, state.Q))
     eye = torch.eye(V.rows, dtype=V.dtype, device=V.device)
 
@@ -87,7 +87,7 @@ def _inverse(V: Embedding, state: State) -> Scores:
     return run
 
 
-_SCORES: dict[str, Callable[[Embedding, State], Scores]] = {
+_SCORES: dict[str, Callable[[Embedding, ScoreState], Scores]] = {
     "score-packed": _packed,
     "score-cholesky": _cholesky,
     "score-inverse": _inverse,
@@ -96,7 +96,14 @@ _SCORES: dict[str, Callable[[Embedding, State], Scores]] = {
 
 @dataclass(frozen=True)
 class Scored:
-    """What a block of passes over one embedding gave."""
+    """What a block of passes over one embedding gave.
+
+    Attributes:
+        rows: r, rows of V a candidate.
+        seconds: of every pass.
+        peak_bytes: peak growth of memory in a pass; None where it was not measured.
+        max_rel_error: largest difference from float64 scores, over the largest; None where it was not computed.
+    """
 
     rows: int
     seconds: Sequence[float]
@@ -106,12 +113,13 @@ class Scored:
 
 @torch.no_grad()
 def score_passes(
-    way: Way, problem: Problem, dtype: torch.dtype, device: str, passes: int, *, first: bool
+    way: Way, problem: SelectionProblem, dtype: torch.dtype, device: str, passes: int, *, first: bool
 ) -> Iterator[Scored]:
-    """``passes`` timed passes over every embedding of the way, after one that is not; with its peak growth and its
-    error if it is the ``first`` block.
+    """Time ``passes`` passes over every embedding of the way, after one that warms up.
+
+    The ``first`` block also measures peak growth and the scores' error.
     """
-    state = random_state(problem, dtype, device)
+    state = random_batch_state(problem, dtype, device)
     for V in embeddings(way, problem, dtype, device):
         run = _SCORES[way.name](V, state)
         run()
@@ -124,13 +132,13 @@ def score_passes(
 
 
 def _seconds(run: Scores, device: str) -> float:
-    with elapsed(device) as found:
+    with elapsed(device) as clock:
         run()
-    return found.seconds
+    return clock.seconds
 
 
-def _error(scores: Tensor, V: Embedding, state: State) -> float:
-    """The largest difference from float64 scores of the same G and H, over the largest score."""
+def _error(scores: Tensor, V: Embedding, state: ScoreState) -> float:
+    """The largest difference from float64 scores of the same P and Q, over the largest score."""
     plain = Plain(V.to(dtype=torch.float64), state.alpha, 1)
     plain.load(state.P.double(), state.Q.double())
     exact = plain.scores()

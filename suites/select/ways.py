@@ -1,6 +1,6 @@
-"""The ways to a batch that ``fbench select`` times: their names, the problem they are put to, what they will hold.
+"""The ways to a batch that ``fbench select`` times: their names, the problem they solve, the memory they will hold.
 
-Letters as in MATH. torch is not imported: options are parsed, and a run is planned, without it.
+Letters are those of MATH. torch is not imported, so that options are parsed and a run is planned without it.
 """
 
 from __future__ import annotations
@@ -20,21 +20,22 @@ from fbench.harness.sweep import parse_names
 from fbench.learning.strategies import SUBSAMPLE, components_of
 from fbench.machine import free_bytes
 
-Kind = Literal["selection", "random", "score"]
+Purpose = Literal["selection", "random", "score"]
+"""What a way gives: a whole selection, a random batch, or the scores of all candidates once."""
 
 
 @dataclass(frozen=True)
-class Problem:
-    """A pool and what is asked of it: everything that a selection depends on but the way to it and its dtype.
+class SelectionProblem:
+    """A pool and the batch that is asked of it: all that a selection depends on but its way and its dtype.
 
     Attributes:
-        n: candidates, the labelled included.
+        n: candidates, the labelled ones included.
         k: classes.
         d: weights of the last layer, k·h.
         batch: B.
-        labelled: n_L.
+        labelled: n_L, candidates that have their labels.
         regularisation: λ, or ``rel:c``.
-        oversample: forward picks over B.
+        oversample: forward picks over B, before the backward removals.
         seed: of the pool.
     """
 
@@ -49,17 +50,17 @@ class Problem:
 
     @property
     def h(self) -> int:
-        """Features entering the last layer."""
+        """Features that enter the last layer."""
         return self.d // self.k
 
     @property
     def picks(self) -> int:
-        """Forward picks in all."""
+        """Forward picks of a whole selection."""
         return min(math.ceil(self.oversample * self.batch), self.n - self.labelled)
 
     @property
     def removals(self) -> int:
-        """Backward removals in all."""
+        """Backward removals of a whole selection."""
         return self.picks - self.batch
 
 
@@ -69,16 +70,16 @@ class Way:
 
     Attributes:
         name: as typed.
-        kind: a whole selection, a random batch, or the scores of all candidates once.
-        embedding: of ``fisher.methods``; ``built`` is the exact one's V, built, ``dense`` V of all k rows, built;
-            ``subsample`` the exact one of a part.
-        number: classes, components or candidates kept; 0 where there is none, or where it is automatic.
+        purpose: what it gives.
+        embedding: a name of ``METHODS``; or ``built``, V of the exact one as a dense array; ``dense``, V of all k rows
+            as a dense array; ``subsample``, the exact one of a part of the candidates.
+        number: classes, components or candidates kept; 0 where there is no such number, or where it is automatic.
         engine: ``method`` of ``bait_select``.
-        chunk_size: candidates of a chunk where every score is made anew for every pick.
+        chunk_size: candidates of a chunk, where every score is made anew for every pick.
     """
 
     name: str
-    kind: Kind = "selection"
+    purpose: Purpose = "selection"
     embedding: str = "exact"
     number: int = 0
     engine: str = "incremental"
@@ -86,24 +87,25 @@ class Way:
 
     @property
     def exact(self) -> bool:
-        """Whether it gives the exact method's batch, rounding aside."""
-        return self.kind == "selection" and self.engine != "diagonal" and self.embedding in ("exact", "dense", "built")
+        """Whether the way gives the exact method's batch, rounding aside."""
+        exact_embedding = self.embedding in ("exact", "dense", "built")
+        return self.purpose == "selection" and self.engine != "diagonal" and exact_embedding
 
     @property
     def anew(self) -> bool:
         """Whether every score is made anew for every pick, chunk by chunk."""
         return self.engine in CHUNKED
 
-    def count(self, problem: Problem) -> int:
-        """The number, automatic ones filled in as the strategies of the same names do."""
+    def count(self, problem: SelectionProblem) -> int:
+        """``number``; an automatic one is what the strategy of the same name would take."""
         if self.embedding == "pca":
             return self.number or components_of(problem.h)
         if self.embedding == "subsample":
             return min(self.number or SUBSAMPLE * problem.batch, problem.n - problem.labelled)
         return self.number
 
-    def shape(self, problem: Problem) -> Shape:
-        """Of the embedding that it selects on."""
+    def shape(self, problem: SelectionProblem) -> Shape:
+        """The shape of the embedding that the way selects on."""
         n, k, h, number = problem.n, problem.k, problem.h, self.count(problem)
         if self.embedding in ("dense", "built"):
             return Shape(n, k if self.embedding == "dense" else k - 1, problem.d)
@@ -129,15 +131,17 @@ _WAYS = {
         Way("score-inverse", "score"),
     )
 }
+EXACT_METHODS = tuple(name for name, way in _WAYS.items() if way.exact)
+"""Names of the ways that give the exact method's batch, rounding aside."""
 _NUMBERED = re.compile(r"(?P<name>top|pca:|subsample:)(?P<number>[1-9][0-9]{0,8})")
 _SPELLED = (*_WAYS, "top2", "pca:16", "subsample:1000")
 
 
 def parse_way(text: str) -> Way:
-    """A way by its name: ``topC``, ``pca:H`` and ``subsample:N`` carry a number, which the last two may leave out.
+    """Read a way by its name: ``topC``, ``pca:H`` and ``subsample:N`` carry a number, which the last two may leave out.
 
     Raises:
-        UnknownNameError: another name.
+        UnknownNameError: no way has this name.
     """
     if text in _WAYS:
         return _WAYS[text]
@@ -149,12 +153,17 @@ def parse_way(text: str) -> Way:
 
 
 def parse_ways(text: str) -> tuple[str, ...]:
-    """A comma list of ways, each of them known."""
+    """Read a comma-separated list of ways.
+
+    Raises:
+        UnknownNameError: no way has one of the names.
+        SweepError: a name is missing or stands twice.
+    """
     return tuple(parse_way(name).name for name in parse_names(text, "method"))
 
 
-def unfit(problem: Problem, way: Way, devices: Sequence[str]) -> str:
-    """Why the way cannot be put to the problem; empty where it can."""
+def unfit_reason(problem: SelectionProblem, way: Way, devices: Sequence[str]) -> str:
+    """Why the way cannot solve the problem, as a sentence; empty where it can."""
     number, left = way.count(problem), problem.n - problem.labelled
     if problem.d % problem.k:
         return f"dim {problem.d} is not a multiple of classes {problem.k}: d of the last layer is classes × features"
@@ -173,25 +182,25 @@ def unfit(problem: Problem, way: Way, devices: Sequence[str]) -> str:
     return ""
 
 
-def plan_way(problem: Problem, way: Way, dtype: str) -> SelectionPlan:
-    """What a way will hold beyond the network's logits and features, its embedding included, on one device."""
+def plan_way(problem: SelectionProblem, way: Way, dtype: str) -> SelectionPlan:
+    """Plan what a way will hold on one device beyond the network's logits and features; its embedding is included."""
     return plan_selection(
         _held(problem, way), dtype=dtype, method=way.engine, copied=True, counts=_counts(problem, way)
     )
 
 
-def check_memory(problem: Problem, way: Way, dtype: str, devices: Sequence[str]) -> None:
-    """Refuse what would not fit, before anything of it is allocated.
+def check_way_fits(problem: SelectionProblem, way: Way, dtype: str, devices: Sequence[str]) -> None:
+    """Refuse a way that would not fit into memory, before anything is allocated.
 
     Raises:
-        TooLargeError: with the bytes needed and free, and what would fit.
+        TooLargeError: the way would not fit; says the bytes needed and free, and what would fit.
     """
-    if way.kind != "random":
+    if way.purpose != "random":
         check_devices(_held(problem, way), dtype, way.engine, devices, counts=_counts(problem, way))
 
 
-def fitted(problem: Problem, way: Way, dtype: str, devices: Sequence[str]) -> Way:
-    """The way with the largest chunk up to its own that every device has room for; as it is where not even one fits."""
+def with_fitting_chunk(problem: SelectionProblem, way: Way, dtype: str, devices: Sequence[str]) -> Way:
+    """The way, its chunk lowered to what every device has room for; as it is where not even one candidate fits."""
     if not way.anew:
         return way
     plans = device_plans(_held(problem, way), dtype, way.engine, devices, counts=_counts(problem, way))
@@ -200,30 +209,35 @@ def fitted(problem: Problem, way: Way, dtype: str, devices: Sequence[str]) -> Wa
     return replace(way, chunk_size=min(chunks, default=way.chunk_size) or way.chunk_size)
 
 
-def _counts(problem: Problem, way: Way) -> StepCounts:
+def _counts(problem: SelectionProblem, way: Way) -> StepCounts:
     return StepCounts(problem.picks, problem.removals, way.chunk_size)
 
 
-def _held(problem: Problem, way: Way) -> Shape:
-    """The shape whose selection holds as much: six k×k stacks beside the embedding are G and H of 3k rows, packed."""
+def _held(problem: SelectionProblem, way: Way) -> Shape:
+    """The shape of a selection that holds as much as the way.
+
+    Scores hold six k×k stacks beside the embedding, as much as the packed G and H of a selection with 3k rows.
+    """
     shape = way.shape(problem)
-    return replace(shape, rows=3 * problem.k) if way.kind == "score" else shape
+    return replace(shape, rows=3 * problem.k) if way.purpose == "score" else shape
 
 
-def published_operations(problem: Problem, picks: int | None = None) -> float:
-    """8·n·k·d² a forward pick: what the published order does to all candidates."""
+def published_operations(problem: SelectionProblem, picks: int | None = None) -> float:
+    """Operations of the published order: 8·n·k·d² a forward pick, over all candidates; of all picks by default."""
     return 8.0 * problem.n * problem.k * problem.d**2 * (problem.picks if picks is None else picks)
 
 
-def incremental_operations(problem: Problem) -> float:
-    """F, G and H of a factored embedding, about 8·d³ for M⁻¹ and M⁻¹FM⁻¹, and 4·n·k·d a pick."""
+def incremental_operations(problem: SelectionProblem) -> float:
+    """Operations of the incremental update: F, G and H of a factored embedding, M⁻¹ and M⁻¹FM⁻¹, 4·n·k·d a pick."""
     setup = 3.0 * problem.n * problem.d**2 + 16.0 * problem.d**3  # 8·d³ before the first pick, 8·d³ before removals
     return setup + 4.0 * problem.n * problem.k * problem.d * problem.picks
 
 
-def choose_reference(problem: Problem, budget: float) -> str:
-    """Which float64 selection to hold others to: the published order where that is at most ``budget`` operations,
-    else the incremental update where that is, else none (an empty name).
+def choose_reference(problem: SelectionProblem, budget: float) -> str:
+    """Choose the float64 selection to compare with.
+
+    It is the published order where that takes at most ``budget`` operations, else the incremental update where that
+    does, else none, which is an empty name.
     """
     costs = {"published": published_operations(problem), "incremental": incremental_operations(problem)}
     return next((name for name, cost in costs.items() if cost <= budget), "")

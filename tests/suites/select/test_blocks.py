@@ -8,17 +8,18 @@ import pytest
 import torch
 
 from fbench.fisher.planning import fitting
+from fbench.harness import registry
 from fbench.suites.select import blocks, passes, ways
 from fbench.suites.select import problem as selection
-from fbench.suites.select.blocks import Task
-from fbench.suites.select.ways import Problem, parse_way
+from fbench.suites.select.blocks import SelectionTask
+from fbench.suites.select.ways import SelectionProblem, parse_way
 
-PROBLEM = Problem(n=60, k=3, d=12, batch=4, labelled=6)
-OPTIONS = {"passes": 2, "extrapolate": 3, "reference_budget": 1e12, "chunk_size": 1024}
+PROBLEM = SelectionProblem(n=60, k=3, d=12, batch=4, labelled=6)
+SUITE = registry.SUITES.get("select")
 
 
 def task(name, problem=PROBLEM, dtype="float64", devices=("cpu",), **options):
-    return Task(parse_way(name), problem, dtype, devices, {**OPTIONS, **options})
+    return SelectionTask(parse_way(name), problem, dtype, devices, SUITE.restored({"passes": 2, **options}))
 
 
 def phases(rows):
@@ -60,10 +61,10 @@ def test_without_a_reference_agreement_is_empty():
 
 
 def test_random_draws_a_batch_a_block():
-    found = [rows for _, rows in blocks.run(task("random"), 0)]
-    assert [phases(rows) for rows in found] == [["agreement"]] * 2
-    assert [rows[0]["pass_index"] for rows in found] == [0, 1]
-    worth = [rows[0]["objective"] / rows[0]["reference_objective"] for rows in found]
+    drawn = [rows for _, rows in blocks.run(task("random"), 0)]
+    assert [phases(rows) for rows in drawn] == [["agreement"]] * 2
+    assert [rows[0]["pass_index"] for rows in drawn] == [0, 1]
+    worth = [rows[0]["objective"] / rows[0]["reference_objective"] for rows in drawn]
     assert min(worth) > 1
     assert worth[0] != worth[1]
 
@@ -78,12 +79,12 @@ def test_scores():
 def test_it_goes_on_after_what_is_done(monkeypatch):
     ((index, rows),) = blocks.run(task("incremental"), 1)
     assert (index, phases(rows)) == (1, TIMED)
-    monkeypatch.setattr(blocks, "warm_up", lambda *_: pytest.fail("nothing is left to warm up for"))
+    monkeypatch.setattr(blocks, "warm_up_way", lambda *_: pytest.fail("nothing is left to warm up for"))
     assert list(blocks.run(task("incremental"), 2)) == []
 
 
 def test_a_case_that_makes_no_sense_is_skipped():
-    odd = Problem(n=60, k=5, d=12, batch=4, labelled=6)
+    odd = SelectionProblem(n=60, k=5, d=12, batch=4, labelled=6)
     ((index, (row,)),) = blocks.run(task("incremental", odd), 0)
     assert (index, row["status"]) == (0, "skipped")
     assert "dim 12 is not a multiple of classes 5" in row["reason"]
@@ -95,7 +96,7 @@ def test_a_case_that_makes_no_sense_is_skipped():
 def test_a_case_that_would_not_fit_is_refused_before_it_begins(monkeypatch, name, chunk_size):
     for module in (ways, fitting):
         monkeypatch.setattr(module, "free_bytes", lambda device: 1000)
-    monkeypatch.setattr(blocks, "warm_up", lambda *_: pytest.fail("it began"))
+    monkeypatch.setattr(blocks, "warm_up_way", lambda *_: pytest.fail("it began"))
     monkeypatch.setattr(blocks, "choose_chunk", lambda *_, **__: pytest.fail("it began"))
     ((_, (row,)),) = blocks.run(task(name, chunk_size=chunk_size), 0)
     assert row["status"] == "oom"
@@ -103,7 +104,7 @@ def test_a_case_that_would_not_fit_is_refused_before_it_begins(monkeypatch, name
 
 
 def test_dtypes_by_name():
-    assert task("incremental", dtype="float32").kind is torch.float32
+    assert task("incremental", dtype="float32").torch_dtype is torch.float32
 
 
 @pytest.mark.parametrize("name", ["published", "fused", "factored"])
@@ -120,18 +121,18 @@ def test_the_chunk_is_the_one_typed(monkeypatch, name, typed):
 def test_a_chunk_that_memory_shrinks_is_the_one_on_record(monkeypatch, name, typed, room, most, used):
     """And the one that the selection is given; an automatic one is sought below it."""
     k, d = (30, 240) if name == "factored" else (6, 36)  # of fewer classes F takes more than its chunks
-    problem = Problem(n=3000, k=k, d=d, batch=2, labelled=6)
+    problem = SelectionProblem(n=3000, k=k, d=d, batch=2, labelled=6)
     plan = ways.plan_way(problem, replace(parse_way(name), chunk_size=room), "float32")
     for module in (ways, fitting):
         monkeypatch.setattr(module, "free_bytes", lambda device: plan.needed)
-    given, asked, search = set(), [], selection.search
-    monkeypatch.setattr(passes, "search", lambda way, *how: given.add(way.chunk_size) or search(way, *how))
+    searched, asked, search = set(), [], selection.search
+    monkeypatch.setattr(passes, "search", lambda way, *how: searched.add(way.chunk_size) or search(way, *how))
     monkeypatch.setattr(blocks, "choose_chunk", lambda *_, most, **__: asked.append(most) or 31)
     blocks._knee.cache_clear()
     small = task(name, problem, "float32", chunk_size=typed, passes=1, reference_budget=0)
     ((_, rows),) = blocks.run(small, 0)
     blocks._knee.cache_clear()
-    assert {row["chunk_size"] for row in rows} == given == {used}
+    assert {row["chunk_size"] for row in rows} == searched == {used}
     assert asked == most
 
 
@@ -150,4 +151,4 @@ def test_an_automatic_chunk_is_measured_once_on_the_problems_own_embedding(monke
         assert first[-1]["same_picks"] == 1.0
     blocks._knee.cache_clear()
     sizes = (60, 3, 12), ((12, 12), (12, 12), "published", 1024)
-    assert seen == [(*sizes[0], kind, *sizes[1]) for kind in (torch.float64, torch.float32)]
+    assert seen == [(*sizes[0], dtype, *sizes[1]) for dtype in (torch.float64, torch.float32)]

@@ -77,8 +77,8 @@ def test_columns_are_the_declared_ones(whole: Path, capsys: pytest.CaptureFixtur
     contract = words_of("method device dtype candidates classes dim batch picks block pass_index time_s peak_bytes")
     assert {*contract, "same_picks", "objective", "case", "status", "reason"} <= set(names)
     assert cli.run(["columns", "select"]) == 0
-    said = capsys.readouterr().out
-    assert all(name in said for name in names)
+    printed = capsys.readouterr().out
+    assert all(name in printed for name in names)
 
 
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
@@ -158,9 +158,9 @@ def test_a_chunk_size_of_ones_own_picks_the_same(
         rows = where(tmp_path / "run", method=method)
         assert len({row["chunk_size"] for row in rows}) == 1
         assert {row["chunk_size"] for row in rows} <= sizes
-        (found,) = [row for row in rows if row["phase"] == "agreement"]
+        (agreement,) = [row for row in rows if row["phase"] == "agreement"]
         (usual,) = where(whole, method=method, dtype="float64", dim="12", phase="agreement")
-        assert (found["same_picks"], found["picks"]) == (usual["same_picks"], usual["picks"]) == ("1.0", "3")
+        assert (agreement["same_picks"], agreement["picks"]) == (usual["same_picks"], usual["picks"]) == ("1.0", "3")
 
 
 def test_scores_have_both_sizes(whole: Path) -> None:
@@ -263,17 +263,16 @@ def test_a_dry_run_says_what_it_would_hold(
 
 def test_a_dry_run_counts_the_chunk_that_was_typed() -> None:
     """In what a way holds beyond logits and features, which is what a case is held to."""
-    options = {"labelled": 6, "regularisation": "1", "oversample": 2.0, "seed": 0, "reference_budget": 0.0}
-    sizes = {"candidates": 30_000, "classes": 10, "dim": 320, "batch": 20, "dtype": "float32"}
-    problem = ways.Problem(30_000, 10, 320, 20, 6)
+    problem = ways.SelectionProblem(30_000, 10, 320, 20, 6)
     for method in ANEW:
-        case = Case("", {"method": method, **sizes})
-        chunks = (0, 1024, 30_000)
-        said = {chunk: SUITE.predict(case, {**options, "chunk_size": chunk}, Context())["memory"] for chunk in chunks}
-        for chunk, memory in said.items():
+        case = Case("", SUITE.point(method, 30_000, 10, 320, 20, "float32"))
+        predicted = {}
+        for chunk in (0, 1024, 30_000):
+            options = SUITE.restored({"labelled": 6, "reference_budget": 0.0, "chunk_size": chunk})
+            predicted[chunk] = SUITE.predict(case, options, Context())["memory"]
             way = replace(ways.parse_way(method), chunk_size=chunk or 1024)
-            assert memory == format_bytes(ways.plan_way(problem, way, "float32").growth)
-        assert said[0] == said[1024] != said[30_000]
+            assert predicted[chunk] == format_bytes(ways.plan_way(problem, way, "float32").growth)
+        assert predicted[0] == predicted[1024] != predicted[30_000]
 
 
 # What it refuses

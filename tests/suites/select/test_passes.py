@@ -10,15 +10,15 @@ import torch
 from fbench.suites.select import passes
 from fbench.suites.select import problem as selection
 from fbench.suites.select.passes import Steps
-from fbench.suites.select.ways import Problem, parse_way
+from fbench.suites.select.ways import SelectionProblem, parse_way
 
-PROBLEM = Problem(n=60, k=3, d=12, batch=4, labelled=6)
+PROBLEM = SelectionProblem(n=60, k=3, d=12, batch=4, labelled=6)
 CPU = ("cpu",)
 EVERY = ["incremental", "published", "fused", "factored", "binary"]
 
 
-def counts(found):
-    return {phase.name: (phase.picks, phase.picks_total) for phase in found}
+def counts(phases):
+    return {phase.name: (phase.picks, phase.picks_total) for phase in phases}
 
 
 @pytest.mark.parametrize("name", [*EVERY, "diagonal"])
@@ -26,10 +26,10 @@ def test_a_whole_pass(name):
     way = parse_way(name)
     steps = Steps.of(way, PROBLEM, 0)
     assert steps.whole(PROBLEM)
-    found, chosen = passes.timed_pass(way, PROBLEM, torch.float64, CPU, steps, keep=True)
-    assert counts(found) == {"setup": (0, 0), "forward": (8, 8), "first_removal": (1, 1), "backward": (3, 3)}
-    assert all(phase.seconds > 0 for phase in found)
-    whole = selection.select(way, PROBLEM, torch.float64, CPU)
+    phases, chosen = passes.timed_pass(way, PROBLEM, torch.float64, CPU, steps, keep=True)
+    assert counts(phases) == {"setup": (0, 0), "forward": (8, 8), "first_removal": (1, 1), "backward": (3, 3)}
+    assert all(phase.seconds > 0 for phase in phases)
+    whole = selection.select_batch(way, PROBLEM, torch.float64, CPU)
     assert (chosen.kept, chosen.forward) == (whole.kept, whole.forward)
 
 
@@ -38,9 +38,9 @@ def test_a_pass_that_is_cut_short(name):
     way = parse_way(name)
     steps = Steps.of(way, PROBLEM, 3)
     assert steps == Steps(3, 3)
-    found, chosen = passes.timed_pass(way, PROBLEM, torch.float64, CPU, steps, keep=True)
-    assert counts(found) == {"setup": (0, 0), "forward": (3, 8), "first_removal": (1, 1), "backward": (2, 3)}
-    assert chosen.forward == selection.select(way, PROBLEM, torch.float64, CPU).forward[:3]
+    phases, chosen = passes.timed_pass(way, PROBLEM, torch.float64, CPU, steps, keep=True)
+    assert counts(phases) == {"setup": (0, 0), "forward": (3, 8), "first_removal": (1, 1), "backward": (2, 3)}
+    assert chosen.forward == selection.select_batch(way, PROBLEM, torch.float64, CPU).forward[:3]
 
 
 def test_only_what_makes_every_score_anew_is_cut_short():
@@ -62,15 +62,15 @@ def test_without_removals_there_are_no_such_phases(extrapolate):
     problem = replace(PROBLEM, oversample=1.0)
     way = parse_way("published")
     steps = Steps.of(way, problem, extrapolate)
-    found, chosen = passes.timed_pass(way, problem, torch.float64, CPU, steps, keep=True)
-    assert list(counts(found)) == ["setup", "forward"]
+    phases, chosen = passes.timed_pass(way, problem, torch.float64, CPU, steps, keep=True)
+    assert list(counts(phases)) == ["setup", "forward"]
     assert len(chosen.forward) == (extrapolate or 4)
 
 
 def test_one_removal_is_the_first():
     problem = replace(PROBLEM, oversample=1.25)
-    found, _ = passes.timed_pass(parse_way("incremental"), problem, torch.float64, CPU, Steps(5, 1))
-    assert counts(found) == {"setup": (0, 0), "forward": (5, 5), "first_removal": (1, 1)}
+    phases, _ = passes.timed_pass(parse_way("incremental"), problem, torch.float64, CPU, Steps(5, 1))
+    assert counts(phases) == {"setup": (0, 0), "forward": (5, 5), "first_removal": (1, 1)}
 
 
 def test_two_shards_choose_as_one():
@@ -81,9 +81,9 @@ def test_two_shards_choose_as_one():
 
 
 def test_memory_sees_the_dense_rows_once():
-    problem = Problem(n=4000, k=10, d=200, batch=2, labelled=10)
+    problem = SelectionProblem(n=4000, k=10, d=200, batch=2, labelled=10)
     way = replace(parse_way("published"), chunk_size=64)
-    passes.warm_up(way, problem, torch.float32, CPU)
+    passes.warm_up_way(way, problem, torch.float32, CPU)
     peak = passes.memory_pass(way, problem, torch.float32, CPU, Steps(1, 1))
     V = 4000 * 10 * 200 * 4
     assert peak is None or V <= peak < 1.8 * V  # V, and no second one
@@ -93,4 +93,4 @@ def test_memory_sees_the_dense_rows_once():
 
 @pytest.mark.parametrize("name", [*EVERY, "top5", "pca", "pca:5", "subsample:9"])
 def test_warming_up_fits_every_way(name):
-    passes.warm_up(parse_way(name), Problem(n=500, k=5, d=25, batch=9, labelled=0), torch.float32, CPU)
+    passes.warm_up_way(parse_way(name), SelectionProblem(n=500, k=5, d=25, batch=9, labelled=0), torch.float32, CPU)

@@ -10,9 +10,9 @@ from fbench.errors import SweepError, TooLargeError, UnknownNameError
 from fbench.fisher.planning import fitting
 from fbench.fisher.planning.plan import Shape
 from fbench.suites.select import ways
-from fbench.suites.select.ways import Problem, parse_way, parse_ways
+from fbench.suites.select.ways import SelectionProblem, parse_way, parse_ways
 
-PROBLEM = Problem(n=100, k=4, d=32, batch=5, labelled=10)
+PROBLEM = SelectionProblem(n=100, k=4, d=32, batch=5, labelled=10)
 
 
 def test_sizes_of_a_problem():
@@ -39,7 +39,7 @@ def test_sizes_of_a_problem():
 )
 def test_a_way_by_its_name(text, embedding, number, engine):
     way = parse_way(text)
-    assert (way.name, way.kind, way.embedding, way.number, way.engine) == (
+    assert (way.name, way.purpose, way.embedding, way.number, way.engine) == (
         text,
         "selection",
         embedding,
@@ -98,22 +98,24 @@ def test_which_are_exact():
     ],
 )
 def test_why_a_way_cannot_be_put_to_a_problem(way, problem, devices, reason):
-    found = ways.unfit(problem, parse_way(way), devices)
-    assert found.startswith(reason)
-    assert bool(found) == bool(reason)
+    sentence = ways.unfit_reason(problem, parse_way(way), devices)
+    assert sentence.startswith(reason)
+    assert bool(sentence) == bool(reason)
 
 
 def test_packed_scores_need_numba(monkeypatch):
     monkeypatch.setattr(ways.importlib.util, "find_spec", lambda name: None)
-    assert ways.unfit(PROBLEM, parse_way("score-packed"), ("cpu",)) == "score-packed needs numba; pip install numba"
+    assert (
+        ways.unfit_reason(PROBLEM, parse_way("score-packed"), ("cpu",)) == "score-packed needs numba; pip install numba"
+    )
 
 
 @pytest.mark.parametrize("name", ["incremental", "published", "fused", "factored", "score-inverse"])
 def test_what_does_not_fit_is_refused_with_its_bytes(monkeypatch, name):
     monkeypatch.setattr(fitting, "free_bytes", lambda device: 1000)
     with pytest.raises(TooLargeError, match=r"the selection needs .* to spare, and 1000 B are free on cpu.*What fits"):
-        ways.check_memory(PROBLEM, parse_way(name), "float32", ("cpu",))
-    ways.check_memory(PROBLEM, parse_way("random"), "float32", ("cpu",))
+        ways.check_way_fits(PROBLEM, parse_way(name), "float32", ("cpu",))
+    ways.check_way_fits(PROBLEM, parse_way("random"), "float32", ("cpu",))
 
 
 def test_a_score_is_planned_with_its_stacks():
@@ -138,7 +140,7 @@ def room(monkeypatch, **sizes):
         monkeypatch.setattr(module, "free_bytes", lambda device: sizes[device.replace(":", "_")])
 
 
-MANY = Problem(n=3000, k=30, d=240, batch=5, labelled=10)
+MANY = SelectionProblem(n=3000, k=30, d=240, batch=5, labelled=10)
 """Of fewer classes F takes more than a chunk of ``factored``."""
 
 
@@ -153,11 +155,11 @@ def test_a_chunk_is_made_smaller_where_memory_does_not_last(monkeypatch, name, d
     for size in (2499, 2000, 1500):
         assert needed(size) < needed(size + 1)
         room(monkeypatch, cpu=needed(size))
-        found = ways.fitted(MANY, way, dtype, ("cpu",))
-        assert found == replace(way, chunk_size=size)
-        ways.check_memory(MANY, found, dtype, ("cpu",))
+        smaller = ways.with_fitting_chunk(MANY, way, dtype, ("cpu",))
+        assert smaller == replace(way, chunk_size=size)
+        ways.check_way_fits(MANY, smaller, dtype, ("cpu",))
         with pytest.raises(TooLargeError):
-            ways.check_memory(MANY, replace(way, chunk_size=size + 1), dtype, ("cpu",))
+            ways.check_way_fits(MANY, replace(way, chunk_size=size + 1), dtype, ("cpu",))
 
 
 @pytest.mark.parametrize("name", ANEW)
@@ -165,23 +167,23 @@ def test_a_chunk_that_fits_stays_as_it_was_typed(monkeypatch, name):
     for size in (1, 1024, 10**9):  # more than there are candidates is all of them
         way = replace(parse_way(name), chunk_size=size)
         room(monkeypatch, cpu=ways.plan_way(MANY, way, "float32").needed)
-        assert ways.fitted(MANY, way, "float32", ("cpu",)) == way
+        assert ways.with_fitting_chunk(MANY, way, "float32", ("cpu",)) == way
         room(monkeypatch, cpu=None)  # nobody tells
-        assert ways.fitted(MANY, way, "float32", ("cpu",)) == way
+        assert ways.with_fitting_chunk(MANY, way, "float32", ("cpu",)) == way
 
 
 def test_where_not_even_one_candidate_fits_it_stays_and_is_refused(monkeypatch):
     room(monkeypatch, cpu=1000)
     way = parse_way("fused")
-    assert ways.fitted(MANY, way, "float32", ("cpu",)) == way
+    assert ways.with_fitting_chunk(MANY, way, "float32", ("cpu",)) == way
     with pytest.raises(TooLargeError):
-        ways.check_memory(MANY, way, "float32", ("cpu",))
+        ways.check_way_fits(MANY, way, "float32", ("cpu",))
 
 
 def test_ways_without_chunks_are_not_fitted(monkeypatch):
     monkeypatch.setattr(ways, "device_plans", lambda *_, **__: pytest.fail("there is nothing to fit"))
     for name in ("incremental", "diagonal", "top2", "random", "score-inverse"):
-        assert ways.fitted(MANY, parse_way(name), "float32", ("cpu",)) == parse_way(name)
+        assert ways.with_fitting_chunk(MANY, parse_way(name), "float32", ("cpu",)) == parse_way(name)
 
 
 def test_the_device_with_the_least_room_sets_the_chunk(monkeypatch):
@@ -189,10 +191,10 @@ def test_the_device_with_the_least_room_sets_the_chunk(monkeypatch):
     half = replace(MANY, n=1500)
     small = ways.plan_way(half, replace(way, chunk_size=900), "float32").needed
     room(monkeypatch, cuda_0=10**12, cuda_1=small, cuda_2=None)
-    assert ways.fitted(MANY, way, "float32", ("cuda:0", "cuda:1")).chunk_size == 900
+    assert ways.with_fitting_chunk(MANY, way, "float32", ("cuda:0", "cuda:1")).chunk_size == 900
     third = replace(MANY, n=4500)
-    assert ways.fitted(third, way, "float32", ("cuda:0", "cuda:1", "cuda:2")).chunk_size == 900
-    assert ways.fitted(MANY, way, "float32", ("cuda:0", "cuda:2")) == way
+    assert ways.with_fitting_chunk(third, way, "float32", ("cuda:0", "cuda:1", "cuda:2")).chunk_size == 900
+    assert ways.with_fitting_chunk(MANY, way, "float32", ("cuda:0", "cuda:2")) == way
 
 
 def test_the_reference_is_the_first_that_the_budget_allows():
