@@ -12,7 +12,8 @@ from fbench.harness.contract import Row, Summary
 from fbench.harness.registry import SUITES
 from fbench.measure.curves import aulc
 from fbench.measure.statistics import mean_interval, paired
-from fbench.suites.compare.summary import read_curves, summary
+from fbench.suites.compare.curves import read_curves
+from fbench.suites.compare.summary import summary
 
 ROUNDS, SEEDS = 4, 3
 LABELS = [20 + 10 * r for r in range(ROUNDS + 1)]
