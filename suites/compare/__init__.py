@@ -21,7 +21,7 @@ from .options import QUESTIONS, Options
 from .questions import parse_questions
 
 COLUMNS = (
-    *arm.KEY,
+    *arm.ARM_KEY,
     *arm.OUTCOME,
     Column("dim", "int", "weights", "d of the embedding; empty where a strategy has none"),
     Column("regularisation", "float", "", "λ as a number"),

@@ -269,7 +269,7 @@ def test_an_arm_that_does_not_say_is_given_no_figures(registries: Any) -> None:
     predicted = arms.predict_plan(arm("stranger"), resolve())
     assert {predicted[name] for name in ("d", "embedding", "d×d matrices", "a selection")} == {""}
     assert arms.relative_cost("stranger", resolve()) == arms.relative_cost("bait+fish", resolve())
-    arms.check_memory("stranger", ("cpu",), resolve())
+    arms.check_selection_fits("stranger", ("cpu",), resolve())
 
 
 def test_an_arm_that_does_not_fit_is_refused_before_its_first_training(monkeypatch: pytest.MonkeyPatch) -> None:
