@@ -20,7 +20,7 @@ from .questions import Question
 def answer_question(
     question: Question, comparison: Paired, delta: float, unit: str, *, confirmatory: bool
 ) -> tuple[bool, str]:
-    """Whether the question is answered yes, and the sentence that says so.
+    """Tell whether the question is answered yes, and the sentence that says so.
 
     ``comparison`` is the first strategy minus the second, ``delta`` the margin, both in ``unit``.
     """
@@ -36,6 +36,7 @@ def answer_question(
 
 
 def _not_inferior(question: Question, judged: Verdict) -> tuple[bool, str]:
+    """Whether ``first`` is not inferior by the margin, and the claim that the verdict allows."""
     a, b, margin = question.first, question.second, f"margin {judged.delta:g}"
     match judged.margin:
         case "equivalent":
@@ -52,6 +53,7 @@ def _not_inferior(question: Question, judged: Verdict) -> tuple[bool, str]:
 
 
 def _better(question: Question, judged: Verdict) -> tuple[bool, str]:
+    """Whether ``first`` is better, and the claim that the verdict allows."""
     a, b = question.first, question.second
     if judged.direction == "unresolved":
         return False, f"Whether {a} is better than {b} is unresolved"

@@ -46,7 +46,7 @@ class Curves:
 
 
 def read_curves(rows: Sequence[Row], strategies: Sequence[str], rounds: int, seeds: int) -> Curves | None:
-    """The complete, paired part of a run's rows; None where no seed was finished by every strategy that has any."""
+    """Read the complete, paired part of a run's rows; None where its strategies have finished no seed in common."""
     frame = pd.DataFrame(rows, columns=_COLUMNS)
     frame = frame[(frame["status"] == "ok") & frame["strategy"].isin(strategies)]
     curves = frame.pivot(index=["strategy", "seed"], columns="round", values="accuracy")

@@ -95,7 +95,7 @@ def _findings(curves: Curves, options: Options) -> list[str]:
 
 
 def _savings(curves: Curves) -> list[str]:
-    """Labels that the best arm saves on the way to where random stands half way.
+    """A sentence on the labels that the best arm saves on the way to where random stands half way.
 
     Not at the end: in half of the bootstrap's samples random would never get there, and the interval would be open.
     """

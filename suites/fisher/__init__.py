@@ -36,14 +36,14 @@ COLUMNS = (
 
 
 def summarise(tables: Tables, options: Options) -> Summary:
-    """Passes to a table, findings and a figure."""
+    """Make a table, findings and a figure of the passes."""
     from .summary import summary
 
     return summary(tables["results"], options)
 
 
 def resolve(options: Options, context: Context) -> Options:
-    """Refuse what cannot be asked.
+    """Refuse options that cannot be met.
 
     Raises:
         UsageError: a mask larger than the network.
@@ -80,7 +80,7 @@ def _key(point: Point, options: Options) -> Row:
     executor="worker",
 )
 def measure(case: Case[Point], options: Options, context: Context) -> Iterator[Unit]:
-    """One way to one quantity, a block at a time."""
+    """Run one way to one quantity, a block at a time."""
     from .passes import run
     from .rows import count_blocks
 

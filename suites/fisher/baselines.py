@@ -73,6 +73,7 @@ class Baseline:
 
 
 def _batches(task: FisherTask, samples: int, default: int) -> Iterator[Tensor]:
+    """Yield the first ``samples`` inputs in batches of the task's size, else of ``default``."""
     size = task.batch_size or default
     for start in range(0, samples, size):
         yield task.inputs[start : min(start + size, samples)]
@@ -83,7 +84,7 @@ def _flat(values: Iterable[Tensor]) -> Tensor:
 
 
 def _loop(task: FisherTask, samples: int) -> Tensor:
-    """As published (Sung et al. 2021): the graph of a whole batch goes backwards once per sample and class."""
+    """The published way (Sung et al. 2021): a whole batch's graph goes backwards once per sample and class."""
     totals = [p.new_zeros(p.shape) for p in task.parameters().values()]
     rows: list[Tensor] = []
     for p, gradients in _loop_gradients(task, samples):
@@ -109,7 +110,7 @@ def _loop_gradients(task: FisherTask, samples: int) -> Iterator[tuple[Tensor, tu
 
 
 def _vmap(task: FisherTask, samples: int) -> Tensor:
-    """Each sample's vector-Jacobian product, vmap-ed over the rows.
+    """Take each sample's vector-Jacobian product, vmap-ed over the rows.
 
     A second vmap over the samples of a batch, or one over samples a row at a time, took a third longer on one core.
     """

@@ -32,7 +32,7 @@ _PROBES = 16
 
 @functools.lru_cache(maxsize=4)
 def make_task(options: Options, quantity: str, samples: int, device: str) -> FisherTask:
-    """The network, its images and, for the masked embedding, its mask, on the device."""
+    """Build the network, its images and, for the masked embedding, its mask, on the device."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(options.seed)
         network = MODELS.get(options.model).build(1, options.channels, options.size, options.classes)
@@ -46,7 +46,7 @@ def make_task(options: Options, quantity: str, samples: int, device: str) -> Fis
 
 
 def _mask(network: torch.nn.Module, images: Tensor, weights: int) -> Mask:
-    """The last layer whole, where it fits, and the other weights of largest Fisher information."""
+    """A mask of the whole last layer, where it fits, and of the other weights of largest Fisher information."""
     diagonal = fisher_diagonal(network, images)
     last = [name for name, value in diagonal.items() if value.dim() > 1][-1]
     always = (last,) if diagonal[last].numel() <= weights else ()
@@ -81,18 +81,20 @@ def run(point: Point, options: Options, device: str, blocks: range) -> Iterator[
 
 
 def _timed_samples(point: Point, options: Options, way: Baseline) -> int:
+    """How many of the samples are enough to time the way."""
     enough = options.loop_samples if point.method == "loop" else way.limit or point.samples
     return min(enough, point.samples)
 
 
 def _memory(task: FisherTask, way: Baseline, samples: int) -> Row:
+    """A row with the peak growth of memory while the way works on the samples."""
     with peak_growth(str(task.inputs.device)) as growth:
         way.run(task, samples)
     return {"phase": "memory", "peak_bytes": growth.peak_bytes}
 
 
 def _agreement(task: FisherTask, way: Baseline) -> Row:
-    """The largest error against the loop in float64, on the first samples."""
+    """A row with the largest error to the loop in float64, on the first samples; without it for no values."""
     few = replace(task, inputs=task.inputs[:AGREEMENT_SAMPLES])
     values = way.run(few, len(few.inputs))
     row: Row = {"phase": "agreement", "timed_samples": len(few.inputs), "batch_size": len(few.inputs)}

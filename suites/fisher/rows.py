@@ -44,7 +44,7 @@ class MeasuredMethod:
 
 
 def read_methods(rows: Sequence[Row]) -> list[MeasuredMethod]:
-    """Every case with a timed pass, in the order of the rows."""
+    """Read every case with a timed pass, in the order of the rows."""
     frame = pd.DataFrame(rows, columns=_COLUMNS)
     cases = [case for _, case in frame[frame["status"] == "ok"].groupby("case", sort=False)]
     return [_method(case) for case in cases if (case["phase"] == "pass").any()]
@@ -74,10 +74,10 @@ def _once(case: pd.DataFrame, phase: str, column: str) -> float | None:
 
 
 def read_reasons(rows: Sequence[Row]) -> dict[tuple[str, str], str]:
-    """Why a way was not measured, by quantity and method."""
+    """Read why ways were not measured, by quantity and method."""
     return {(row["quantity"], row["method"]): row["reason"] for row in rows if row["status"] != "ok"}
 
 
 def count_blocks(rows: Sequence[Row]) -> int:
-    """The blocks that a case's rows come from."""
+    """Count the blocks that a case's rows come from."""
     return len({row["block"] for row in rows})

@@ -48,6 +48,7 @@ def _groups(cases: Sequence[MeasuredMethod]) -> Iterator[dict[str, MeasuredMetho
 
 
 def _table(cases: Sequence[MeasuredMethod], options: Options) -> Table:
+    """One row a case: its seconds a sample, its ratios to the loop and to the floor, its memory and its error."""
     rows = []
     for by_method in _groups(cases):
         rows += [_row(case, by_method.get(LOOP), by_method.get(FLOOR)) for case in by_method.values()]
@@ -94,6 +95,7 @@ def _findings(by_method: Mapping[str, MeasuredMethod], cases: Sequence[MeasuredM
 
 
 def _compared(by_method: Mapping[str, MeasuredMethod], ours: MeasuredMethod) -> str:
+    """A clause for every other way but the floor: how many times less, or more, ours takes."""
     clauses = []
     for name, case in by_method.items():
         ratio_to_ours = times_longer(case, ours) if name not in (OURS, FLOOR) else None
@@ -131,7 +133,7 @@ def _left_out(rows: Sequence[Row]) -> list[str]:
 
 
 def _figure(cases: Sequence[MeasuredMethod], options: Options) -> Figure:
-    """Seconds a sample of every way; along the samples where they were swept, else block by block."""
+    """Draw seconds a sample of every way: along the samples where they were swept, else block by block."""
     panels = [_panel(quantity, cases, options) for quantity in dict.fromkeys(case.quantity for case in cases)]
     title = f"Fisher information of {options.model}, {options.classes} classes"
     return Figure(
