@@ -12,16 +12,18 @@ from fbench.harness.parsing import one_of, read_fraction
 from fbench.harness.registry import MODELS, STRATEGIES
 from fbench.harness.sweep import parse_names
 
-KEY = (
+ARM_KEY = (
     Column("strategy", "str", "", "how the batch was chosen"),
     Column("seed", "int", "", "pairs the arms: split, start set, initial weights, batch order"),
     Column("round", "int", "", "0 is the start set"),
 )
+"""Columns that say which arm, seed and round a row is of."""
 SELECTIONS = (
-    *KEY,
+    *ARM_KEY,
     Column("position", "int", "", "order within the batch, from 0"),
     Column("index", "int", "", "data-set index"),
 )
+"""Columns of ``selections.csv``: the images that were bought, one a row."""
 OUTCOME = (
     Column("labels", "int", "samples", "labelled when the network was trained"),
     Column("accuracy", "float", "share", "on the test set, 0 to 1"),
@@ -29,16 +31,16 @@ OUTCOME = (
     Column("train_s", "float", "s", "training time of the block of seeds, over its seeds"),
     Column("select_s", "float", "s", "time to choose this round's labels; empty for the start set"),
 )
-"""Of a round."""
+"""Columns of a round's outcome."""
 
 
 def parse_strategies(text: str) -> tuple[str, ...]:
-    """Comma-separated strategies, each of them registered."""
+    """Read a comma-separated list of registered strategies."""
     return tuple(STRATEGIES.get(name).name for name in parse_names(text, "strategy"))
 
 
 def parse_mask_fraction(text: str) -> float:
-    """A decimal above 0 and at most 1; 0 for ``auto``, which ``arms.resolve_plan`` fills in."""
+    """Read a decimal above 0 and at most 1; ``auto`` gives 0, for which ``arms.resolve_plan`` fills in the fraction."""
     if text == "auto":
         return 0.0
     fraction = read_fraction(text)
@@ -48,12 +50,12 @@ def parse_mask_fraction(text: str) -> float:
 
 
 def parse_folder(text: str) -> str | None:
-    """A folder's path; None where nothing was typed."""
+    """Read a folder's path; None where nothing was typed."""
     return text or None
 
 
 def check_regularisation(text: str) -> str:
-    """A positive number or ``rel:c``; kept as typed, since ``rel:`` depends on each round's Fisher."""
+    """Check a positive number or ``rel:c``, and keep it as typed, since ``rel:`` depends on each round's Fisher."""
     try:
         parse_regularisation(text)
     except InputError as error:
@@ -62,7 +64,7 @@ def check_regularisation(text: str) -> str:
 
 
 def seed_blocks(count: int, options: ArmOptions) -> list[tuple[int, ...]]:
-    """Seeds 0 … count−1 in the blocks that the model trains side by side."""
+    """Cut the seeds 0 … count−1 into the blocks that the model trains side by side."""
     block = MODELS.get(options.model).block
     return [tuple(range(first, min(first + block, count))) for first in range(0, count, block)]
 
@@ -80,7 +82,7 @@ Seeds = Annotated[
         expand=seed_blocks,
     ),
 ]
-Model = Annotated[str, Option("see `fbench list models`; auto fits the images")]
+ModelName = Annotated[str, Option("see `fbench list models`; auto fits the images")]
 Epochs = Annotated[int, Option("passes over the labelled set, fresh weights every round", minimum=1)]
 
 
@@ -88,7 +90,7 @@ Epochs = Annotated[int, Option("passes over the labelled set, fresh weights ever
 class ArmOptions:
     """Options of a suite whose cases are arms: a strategy that buys labels for a network, round by round.
 
-    A suite's own options inherit them, and declare again those whose default is another.
+    The options of such a suite inherit these, and declare again those that have another default there.
     """
 
     strategies: Strategies = typed("random")
@@ -97,7 +99,7 @@ class ArmOptions:
     batch: Annotated[int, Option("B, labels bought a round", minimum=1)] = 20
     start: Annotated[int, Option("labels of the start set, drawn uniformly", minimum=1)] = 20
     dataset: Annotated[str, Option("see `fbench list datasets`")] = "digits"
-    model: Model = "auto"
+    model: ModelName = "auto"
     data_dir: Annotated[
         str | None, Option("folder of data sets that are not embedded; or FBENCH_DATA_DIR", parse=parse_folder)
     ] = typed("")

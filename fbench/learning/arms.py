@@ -25,19 +25,30 @@ from fbench.units import format_bytes, format_count
 if TYPE_CHECKING:
     from torch import nn
 
-    from fbench.learning.data import Images
+    from fbench.learning.data import Images, Pool
     from fbench.learning.rounds import Design
     from fbench.learning.strategies import Sizes
 
-_OWN_MODEL = {"digits": "small"}
-"""``--model auto``: the network that fits the images; the published thin ResNet-18 for all others."""
+_FITTING_MODEL = {"digits": "small"}
+"""What ``--model auto`` takes for a data set; the published thin ResNet-18 for all others."""
 
 
 @functools.lru_cache(maxsize=1)
 def load_images(name: str, folder: str | None, download: bool) -> Images:
-    """The data set, once a process."""
+    """The data set, read once a process."""
     images: Images = DATASETS.get(name).load(Path(folder) if folder else None, download)
     return images
+
+
+def _images(options: ArmOptions) -> Images:
+    return load_images(options.dataset, options.data_dir, options.download)
+
+
+def _pool(options: ArmOptions, seed: int) -> Pool:
+    """The pool and the test set of a seed."""
+    from fbench.learning.data import split
+
+    return split(_images(options), seed, pool_size=options.pool or None, test_size=options.test or None)
 
 
 OptionsT = TypeVar("OptionsT", bound=ArmOptions)
@@ -50,23 +61,21 @@ def resolve_plan(options: OptionsT) -> OptionsT:
         UsageError: more labels than the pool has, a mask smaller than the classifier; data errors.
     """
     dataset = DATASETS.get(options.dataset)
-    model = _OWN_MODEL.get(options.dataset, "thin-resnet18") if options.model == "auto" else options.model
+    model = _FITTING_MODEL.get(options.dataset, "thin-resnet18") if options.model == "auto" else options.model
     MODELS.get(model)
     folder = options.data_dir or os.environ.get("FBENCH_DATA_DIR") or None
     resolved = replace(options, model=model, data_dir=folder if dataset.in_folder else None)
-    _check_labels(resolved, load_images(resolved.dataset, resolved.data_dir, resolved.download))
+    _check_labels(resolved, _images(resolved))
     return replace(resolved, mask_fraction=_mask_fraction(resolved))
 
 
 def pool_length(options: ArmOptions) -> int:
     """n, the candidates of a seed's pool."""
-    from fbench.learning.data import split
-
-    images = load_images(options.dataset, options.data_dir, options.download)
-    return len(split(images, 0, pool_size=options.pool or None, test_size=options.test or None).ids)
+    return len(_pool(options, 0).ids)
 
 
 def _check_labels(options: ArmOptions, images: Images) -> None:
+    """Refuse more labels than the pool has; warn of a start set that cannot hold every class."""
     n, wanted = pool_length(options), options.start + options.rounds * options.batch
     if wanted > n:
         raise UsageError(
@@ -81,23 +90,29 @@ def _check_labels(options: ArmOptions, images: Images) -> None:
         )
 
 
-def _network(options: ArmOptions, images: Images) -> nn.Module:
+def _network(options: ArmOptions) -> nn.Module:
+    """One network with the initial weights of seed 0."""
     from fbench.learning.training import initial_network
 
+    images = _images(options)
     return initial_network(MODELS.get(options.model), 0, images.images.shape[1:], images.classes)
 
 
 def _weights(options: ArmOptions) -> tuple[int, int]:
-    """Weights of the network, and of its classifier."""
+    """Count the weights of the network, and of its classifier."""
     from fbench.learning.strategies import classifier_parameters
 
-    network = _network(options, load_images(options.dataset, options.data_dir, options.download))
+    network = _network(options)
     sizes = {name: p.numel() for name, p in network.named_parameters()}
     return sum(sizes.values()), sum(sizes[name] for name in classifier_parameters(network))
 
 
 def _mask_fraction(options: ArmOptions) -> float:
-    """``auto``: the least per mille that keeps twice the classifier's weights; else checked against the classifier."""
+    """The fraction of the weights that a mask keeps; 0 is automatic: the least per mille with twice the classifier.
+
+    Raises:
+        UsageError: as ``check_fraction``.
+    """
     if not options.mask_fraction:
         total, classifier = _weights(options)
         return min(1.0, math.ceil(2000 * classifier / total) / 1000)
@@ -106,7 +121,7 @@ def _mask_fraction(options: ArmOptions) -> float:
 
 
 def check_fraction(option: str, fraction: float, options: ArmOptions, *, classifier_kept: bool = True) -> None:
-    """Refuse a mask that keeps no weight of its own choice.
+    """Refuse a mask that keeps nothing beside the classifier, or, without ``classifier_kept``, nothing at all.
 
     Raises:
         UsageError: naming the least fraction that works.
@@ -128,27 +143,21 @@ def check_fraction(option: str, fraction: float, options: ArmOptions, *, classif
 def design(arm: ArmPoint, devices: Sequence[str], options: ArmOptions, fisher_samples: int) -> Design:
     """The arm of one strategy on a block of seeds, its pools on the first device.
 
-    ``fisher_samples`` are the images behind a FISH diagonal.
+    ``fisher_samples`` is the number of images behind a FISH diagonal.
 
     Raises:
         TooLargeError: its selections would not fit into memory.
     """
-    from fbench.learning.data import split
     from fbench.learning.rounds import Design
     from fbench.learning.strategies import Acquisition
     from fbench.learning.training import Recipe
 
-    check_memory(arm.strategy, devices, options)
-    images = load_images(options.dataset, options.data_dir, options.download)
-    pools = [
-        split(images, s, pool_size=options.pool or None, test_size=options.test or None).to(devices[0])
-        for s in arm.seeds
-    ]
+    check_selection_fits(arm.strategy, devices, options)
     return Design(
         strategy=STRATEGIES.get(arm.strategy),
         model=MODELS.get(options.model),
         seeds=arm.seeds,
-        pools=pools,
+        pools=[_pool(options, seed).to(devices[0]) for seed in arm.seeds],
         start=options.start,
         batch=options.batch,
         rounds=options.rounds,
@@ -166,9 +175,9 @@ def design(arm: ArmPoint, devices: Sequence[str], options: ArmOptions, fisher_sa
 
 
 def predict_plan(arm: ArmPoint, options: ArmOptions, *, again: int = 0) -> dict[str, str]:
-    """What an arm will do: trainings, samples seen in training, and what a selection holds in memory.
+    """What an arm will do: its trainings, the images seen in them, and what a selection holds in memory.
 
-    ``again`` counts further trainings of every network.
+    ``again`` is how many further trainings every network gets.
     """
     labels = [options.start + r * options.batch for r in range(options.rounds + 1)]
     sizes = _sizes(options)
@@ -186,26 +195,26 @@ def predict_plan(arm: ArmPoint, options: ArmOptions, *, again: int = 0) -> dict[
 
 
 def relative_cost(strategy: str, options: ArmOptions) -> float:
-    """Selection's share of an arm's cost grows with d; a training counts as a few hundred.
+    """An arm's cost in no particular unit: d for its selections, and 300 for its trainings.
 
-    A strategy that declares no plan is taken to select on the mask, the dearest.
+    A strategy that declares no plan is taken to select on the mask, which is the dearest.
     """
     sizes = _sizes(options)
     plan = sizes.mask() if STRATEGIES.get(strategy).plan is None else _selection(strategy, sizes)
     return 300.0 + (plan.shape.dim if plan else 0)
 
 
-def check_memory(strategy: str, devices: Sequence[str], options: ArmOptions) -> None:
-    """Refuse an arm whose selection would not fit, before its first network is trained.
+def check_selection_fits(strategy: str, devices: Sequence[str], options: ArmOptions) -> None:
+    """Refuse an arm whose selection would not fit into memory, before its first network is trained.
 
     Raises:
-        TooLargeError: with the arms that would fit.
+        TooLargeError: it names the arms that would fit.
     """
     sizes = _sizes(options)
     try:
         _check_arm(strategy, devices, sizes)
     except TooLargeError as error:
-        fitting = [each.name for each in STRATEGIES if each.plan and _fits(each.name, devices, sizes)]
+        fitting = [other.name for other in STRATEGIES if other.plan and _fits(other.name, devices, sizes)]
         raise TooLargeError(f"{strategy}: {error}. Of --strategies {', '.join(fitting)} fit") from None
 
 
@@ -224,7 +233,7 @@ def _fits(strategy: str, devices: Sequence[str], sizes: Sizes) -> bool:
 
 
 def _selection(strategy: str, sizes: Sizes) -> SelectionPlan | None:
-    """What the strategy's selection will hold; None where that is nothing, or where it does not say."""
+    """What the strategy's selection will hold; None where that is nothing, or where the strategy does not say."""
     declared = STRATEGIES.get(strategy).plan
     return declared(sizes) if declared else None
 
@@ -232,17 +241,14 @@ def _selection(strategy: str, sizes: Sizes) -> SelectionPlan | None:
 def _sizes(options: ArmOptions) -> Sizes:
     """The sizes that selections will meet, in the last round."""
     from fbench.fisher.masks import kept
-    from fbench.learning.data import split
     from fbench.learning.strategies import Sizes, classifier_width
 
-    images = load_images(options.dataset, options.data_dir, options.download)
-    network = _network(options, images)
-    pool = split(images, 0, pool_size=options.pool or None, test_size=options.test or None)
+    network = _network(options)
     return Sizes(
-        n=len(pool.ids),
+        n=pool_length(options),
         labels=options.start + (options.rounds - 1) * options.batch,
         batch=options.batch,
-        classes=images.classes,
+        classes=_images(options).classes,
         features=classifier_width(network),
         masked=kept(options.mask_fraction, sum(p.numel() for p in network.parameters())),
         dtype=options.dtype,

@@ -21,7 +21,7 @@ from .options import QUESTIONS, Options
 from .questions import parse_questions
 
 COLUMNS = (
-    *arm.KEY,
+    *arm.ARM_KEY,
     *arm.OUTCOME,
     Column("dim", "int", "weights", "d of the embedding; empty where a strategy has none"),
     Column("regularisation", "float", "", "λ as a number"),
@@ -30,7 +30,7 @@ COLUMNS = (
 
 
 def summarise(tables: Tables, options: Options) -> Summary:
-    """Learning curves to a table, findings and a figure; masks to theirs, where they were watched."""
+    """Make tables, findings and a figure of the learning curves, and of the masks where they were watched."""
     from .summary import summary
 
     curves = summary(tables["results"], options)
@@ -45,7 +45,12 @@ def summarise(tables: Tables, options: Options) -> Summary:
 
 
 def resolve(options: Options, context: Context) -> Options:
-    """Fill in what is automatic; the default questions are those whose arms are in the run."""
+    """Fill in what is automatic, and keep those of the default questions whose arms are in the run.
+
+    Raises:
+        UsageError: a question of an arm that is not in the run, too few images to watch masks, or as
+            ``arms.resolve_plan``.
+    """
     resolved = arms.resolve_plan(options)
     asked = parse_questions(options.questions)
     missing = [name for q in asked for name in (q.first, q.second) if name not in options.strategies]
@@ -74,7 +79,7 @@ def resolve(options: Options, context: Context) -> Options:
     predict=lambda case, options, context: arms.predict_plan(case.point, options),
 )
 def measure(case: Case[ArmPoint], options: Options, context: Context) -> Iterator[Unit]:
-    """One arm on one block of seeds, a round at a time."""
+    """Run one arm on one block of seeds, a round at a time."""
     from fbench.learning.rounds import batches_of, play_rounds
 
     from ..drift.watcher import Watcher

@@ -11,31 +11,33 @@ from collections.abc import Mapping, Sequence
 
 from numpy.typing import ArrayLike
 
-from fbench.measure.power import seeds_needed
+from fbench.measure.power import Goal, seeds_needed
 from fbench.measure.statistics import Paired, Verdict, holm, paired, verdict
 from fbench.results.findings import evidence, interval_ends, number, p_value
 
 from .questions import Question
 
 
-def answer(question: Question, found: Paired, delta: float, unit: str, *, confirmatory: bool) -> tuple[bool, str]:
-    """Whether the question is answered yes, and the sentence that says so."""
-    judged = verdict(found, delta)
-    if question.relation == ">=":
-        yes, claim = _not_inferior(question, judged)
-        goal, delta_of = "not inferior", delta
-    else:
-        yes, claim = _better(question, judged)
-        goal, delta_of = "direction", delta
-    text = f"{claim}: {evidence(found, unit)}."
+def answer_question(
+    question: Question, comparison: Paired, delta: float, unit: str, *, confirmatory: bool
+) -> tuple[bool, str]:
+    """Tell whether the question is answered yes, and the sentence that says so.
+
+    ``comparison`` is the first strategy minus the second, ``delta`` the margin, both in ``unit``.
+    """
+    judged = verdict(comparison, delta)
+    goal: Goal = "not inferior" if question.relation == ">=" else "direction"
+    yes, claim = _not_inferior(question, judged) if goal == "not inferior" else _better(question, judged)
+    text = f"{claim}: {evidence(comparison, unit)}."
     if "unresolved" in claim:
-        text += _seeds(found, goal, delta_of)
+        text += _needed(comparison, goal, delta)
     if not confirmatory:
         text += " An earlier question of the sequence was not answered yes, so this one is exploratory."
     return yes, text
 
 
 def _not_inferior(question: Question, judged: Verdict) -> tuple[bool, str]:
+    """Whether ``first`` is not inferior by the margin, and the claim that the verdict allows."""
     a, b, margin = question.first, question.second, f"margin {judged.delta:g}"
     match judged.margin:
         case "equivalent":
@@ -52,21 +54,23 @@ def _not_inferior(question: Question, judged: Verdict) -> tuple[bool, str]:
 
 
 def _better(question: Question, judged: Verdict) -> tuple[bool, str]:
+    """Whether ``first`` is better, and the claim that the verdict allows."""
     a, b = question.first, question.second
     if judged.direction == "unresolved":
         return False, f"Whether {a} is better than {b} is unresolved"
     return judged.direction == "better", f"{a} is {judged.direction} than {b}"
 
 
-def _seeds(found: Paired, goal: str, delta: float) -> str:
+def _needed(comparison: Paired, goal: Goal, delta: float) -> str:
+    """How many seeds would resolve the question; empty where nothing can be said."""
     if goal == "direction":
-        needed = seeds_needed(found, "direction", delta)
+        needed = seeds_needed(comparison, "direction", delta)
         return (
             f" Were this the true difference, {needed} seeds would show it (80 % power, over sd's 80 % interval)."
             if needed
             else ""
         )
-    fit, same = seeds_needed(found, "not inferior", delta), seeds_needed(found, "equivalent", delta)
+    fit, same = seeds_needed(comparison, "not inferior", delta), seeds_needed(comparison, "equivalent", delta)
     if fit is None or same is None:
         return ""
     return (
@@ -75,25 +79,25 @@ def _seeds(found: Paired, goal: str, delta: float) -> str:
 
 
 def sequence(questions: Sequence[Question], values: Mapping[str, ArrayLike], delta: float, unit: str) -> list[str]:
-    """The fixed sequence answered: one sentence a question. ``values`` has one number a seed for every arm."""
+    """Answer the questions in their fixed order, a sentence each. ``values`` has one number a seed for every arm."""
     confirmatory, sentences = True, []
     for question in questions:
-        found = paired(values[question.first], values[question.second])
-        yes, text = answer(question, found, delta, unit, confirmatory=confirmatory)
+        comparison = paired(values[question.first], values[question.second])
+        yes, text = answer_question(question, comparison, delta, unit, confirmatory=confirmatory)
         confirmatory = confirmatory and yes
         sentences.append(text)
     return sentences
 
 
 def exploratory(pairs: Sequence[tuple[str, str]], values: Mapping[str, ArrayLike], unit: str) -> list[str]:
-    """Every other displayed pair, corrected by Holm over the family, and labelled so."""
-    found = [paired(values[a], values[b]) for a, b in pairs]
-    corrected = holm([each.p for each in found])
-    holm_note = f" after Holm's correction for {len(found)}" if len(found) > 1 else ""
-    return [
-        f"Exploratory: {a} against {b}: {evidence(each, unit)}."
-        if math.isnan(p)
-        else f"Exploratory: {a} against {b}: {number(each.difference, signed=True)} {unit} (95 % interval "
-        f"{interval_ends(each.low, each.high, signed=True)}, uncorrected; {p_value(p)}{holm_note})."
-        for (a, b), each, p in zip(pairs, found, corrected, strict=True)
-    ]
+    """A sentence on every other pair that is shown: labelled exploratory, p corrected by Holm over the family."""
+    comparisons = [paired(values[a], values[b]) for a, b in pairs]
+    corrected = holm([comparison.p for comparison in comparisons])
+    holm_note = f" after Holm's correction for {len(pairs)}" if len(pairs) > 1 else ""
+    sentences = []
+    for (a, b), comparison, p in zip(pairs, comparisons, corrected, strict=True):
+        interval = f"95 % interval {interval_ends(comparison.low, comparison.high, signed=True)}, uncorrected"
+        difference = f"{number(comparison.difference, signed=True)} {unit} ({interval}; {p_value(p)}{holm_note})"
+        text = evidence(comparison, unit) if math.isnan(p) else difference
+        sentences.append(f"Exploratory: {a} against {b}: {text}.")
+    return sentences

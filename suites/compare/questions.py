@@ -11,7 +11,7 @@ from fbench.errors import UsageError
 
 
 class Question(NamedTuple):
-    """``first`` against ``second``; ``relation`` is ``>=`` (not inferior) or ``>`` (better)."""
+    """A question of two strategies: is ``first`` not inferior to (``>=``), or better than (``>``), ``second``?"""
 
     first: str
     relation: str
@@ -22,15 +22,15 @@ class Question(NamedTuple):
 
 
 def parse_questions(text: str) -> tuple[Question, ...]:
-    """``bait+fish >= bait, bait+fish > random`` as questions; an empty text asks none.
+    """Read a text such as ``bait+fish >= bait, bait+fish > random``; an empty one asks nothing.
 
     Raises:
         UsageError: an item that is neither ``A >= B`` nor ``A > B``.
     """
-    found = []
+    questions = []
     for item in filter(None, (part.strip() for part in text.split(","))):
         match = re.fullmatch(r"([^\s<>=]+)\s*(>=|>)\s*([^\s<>=]+)", item)
         if match is None or match[1] == match[3]:
             raise UsageError(f"question {item!r}: write 'A >= B' (not inferior) or 'A > B' (better) for two strategies")
-        found.append(Question(*match.groups()))
-    return tuple(found)
+        questions.append(Question(*match.groups()))
+    return tuple(questions)

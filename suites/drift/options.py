@@ -31,7 +31,7 @@ class Options(arm.ArmOptions):
 
     strategies: arm.Strategies = typed("random")
     seeds: arm.Seeds = 3
-    model: arm.Model = "thin-resnet18"
+    model: arm.ModelName = "thin-resnet18"
     epochs: arm.Epochs = 20
     fractions: Annotated[
         tuple[float, ...],

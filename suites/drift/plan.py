@@ -32,7 +32,7 @@ MOST_REDRAWS = 100
 LADDER = (0.01, 0.02, 0.05, 0.2)
 """Fractions beside the first, for where the share kept falls depends on how much is kept."""
 
-_KEY = (*arm.KEY, arm.OUTCOME[0], Column("samples", "int", "samples", "N, images behind each mask"))
+_KEY = (*arm.ARM_KEY, arm.OUTCOME[0], Column("samples", "int", "samples", "N, images behind each mask"))
 _RULE = (
     Column("rule", "str", "", "global: the largest over the network; layer: the same fraction of every layer"),
     Column("classifier", "str", "", "kept whole by decree, and in no overlap; or free"),
@@ -85,7 +85,7 @@ MASKS = (
     ),
 )
 ROUNDS = (
-    *arm.KEY,
+    *arm.ARM_KEY,
     *arm.OUTCOME[:-1],
     Column("select_s", "float", "s", "time to choose this round's labels, without diagonals; empty for the start set"),
     Column("retrain_s", "float", "s", "the second training's; empty without"),

@@ -12,7 +12,6 @@ from collections.abc import Iterator
 from fbench.errors import UsageError
 from fbench.harness.contract import Case, Column, Context, Row, Summary, Tables, Unit
 from fbench.harness.registry import MODELS, suite
-from fbench.harness.suite import values_of
 
 from .options import Options, Point
 
@@ -37,14 +36,14 @@ COLUMNS = (
 
 
 def summarise(tables: Tables, options: Options) -> Summary:
-    """Passes to a table, findings and a figure."""
+    """Make a table, findings and a figure of the passes."""
     from .summary import summary
 
-    return summary(tables["results"], values_of(options))
+    return summary(tables["results"], options)
 
 
 def resolve(options: Options, context: Context) -> Options:
-    """Refuse what cannot be asked.
+    """Refuse options that cannot be met.
 
     Raises:
         UsageError: a mask larger than the network.
@@ -54,7 +53,7 @@ def resolve(options: Options, context: Context) -> Options:
     if "masked-embedding" in options.quantities:
         from .passes import parameter_count
 
-        parameters = parameter_count(options.model, options.channels, options.size, options.classes)
+        parameters = parameter_count(options)
         if options.weights > parameters:
             raise UsageError(
                 f"--weights {options.weights:,}: must be at most the {parameters:,} weights of {options.model}"
@@ -63,7 +62,7 @@ def resolve(options: Options, context: Context) -> Options:
 
 
 def _key(point: Point, options: Options) -> Row:
-    """Columns that all rows of a case share."""
+    """The columns that all rows of a case share."""
     weights = options.weights if point.quantity == "masked-embedding" else None
     asked = {"dtype": options.dtype, "model": options.model, "classes": options.classes}
     return {**point._asdict(), **asked, "weights": weights}
@@ -81,22 +80,12 @@ def _key(point: Point, options: Options) -> Row:
     executor="worker",
 )
 def measure(case: Case[Point], options: Options, context: Context) -> Iterator[Unit]:
-    """One way to one quantity, a block at a time."""
-    from .passes import Setting, run
+    """Run one way to one quantity, a block at a time."""
+    from .passes import run
+    from .rows import count_blocks
 
-    key, device = _key(case.point, options), context.devices[0]
-    setting = Setting(
-        model=options.model,
-        samples=case.point.samples,
-        channels=options.channels,
-        size=options.size,
-        classes=options.classes,
-        weights=key["weights"] or 0,
-        batch_size=options.batch_size,
-        dtype=options.dtype,
-        device=device,
-        seed=options.seed,
-    )
-    done = len({row["block"] for row in context.committed.get("results", ())})
-    for index, rows in run(setting, case.point.method, options.loop_samples, range(done, options.passes)):
-        yield Unit(index, [{**key, "device": device, "pass_index": i, **row} for i, row in enumerate(rows)])
+    device = context.devices[0]
+    key = {**_key(case.point, options), "device": device}
+    blocks = range(count_blocks(context.committed.get("results", ())), options.passes)
+    for block, rows in run(case.point, options, device, blocks):
+        yield Unit(block, [{**key, "pass_index": i, **row} for i, row in enumerate(rows)])

@@ -20,14 +20,17 @@ from torch import Tensor, fx, nn
 
 
 def missing() -> str:
-    """Why BackPACK cannot be had; empty if it can."""
+    """Say why BackPACK cannot be used; empty if it can."""
     if importlib.util.find_spec("backpack") is None:
         return "BackPACK is not installed: pip install backpack-for-pytorch"
     return ""
 
 
 def diagonal(model: nn.Module, inputs: Tensor, batch_size: int) -> dict[str, Tensor]:
-    """F̂ by parameter name, averaged over ``inputs``; the model is copied and left alone."""
+    """The Fisher diagonal by parameter name, each of its parameter's shape, averaged over ``inputs`` [N, …].
+
+    The model is copied and left alone.
+    """
     from backpack import backpack, extend  # type: ignore[import-untyped, import-not-found, unused-ignore]
     from backpack.extensions import DiagGGNExact  # type: ignore[import-untyped, import-not-found, unused-ignore]
 
@@ -47,7 +50,7 @@ def diagonal(model: nn.Module, inputs: Tensor, batch_size: int) -> dict[str, Ten
 
 @contextmanager
 def _default_dtype(dtype: torch.dtype) -> Iterator[None]:
-    """BackPACK's way back through average pooling makes its kernel in the default dtype."""
+    """Set torch's default dtype: BackPACK's way back through average pooling makes its kernel in it."""
     before = torch.get_default_dtype()
     torch.set_default_dtype(dtype)
     try:
@@ -57,7 +60,7 @@ def _default_dtype(dtype: torch.dtype) -> Iterator[None]:
 
 
 def as_modules(model: nn.Module) -> fx.GraphModule:
-    """A copy of the network in which ReLU and the mean over pixels are modules, parameters under their names."""
+    """A copy of the network in which ReLU and the mean over pixels are modules; parameters keep their names."""
     traced = fx.symbolic_trace(copy.deepcopy(model).eval())
     for number, node in enumerate(list(traced.graph.nodes)):
         module = _module_for(node)
@@ -67,7 +70,7 @@ def as_modules(model: nn.Module) -> fx.GraphModule:
         traced.add_submodule(name, module)
         with traced.graph.inserting_after(node):
             node.replace_all_uses_with(traced.graph.call_module(name))
-        replaced = next(each for each in traced.graph.nodes if each.target == name)
+        replaced = next(added for added in traced.graph.nodes if added.target == name)
         replaced.args = (node.args[0],)
         traced.graph.erase_node(node)
     traced.recompile()
@@ -75,6 +78,7 @@ def as_modules(model: nn.Module) -> fx.GraphModule:
 
 
 def _module_for(node: Any) -> nn.Module | None:
+    """The module that does what a traced node does; None where the node may stay."""
     if node.op == "call_function" and node.target in (F.relu, torch.relu):
         return nn.ReLU()
     if node.op == "call_method" and node.target == "mean" and node.args[1:] in (((2, 3),), ((-2, -1),)):

@@ -1,8 +1,9 @@
 """Other ways to the numbers of ``fisher_diagonal`` and ``masked_embedding``: what ours are compared with.
 
-Every way answers one ``Question`` and has one signature: ``run(question, samples)`` for the first ``samples`` of the
-inputs gives the diagonal, flat [P], or rows V [samples, r, d] with the right V_xᵀV_x, in evaluation mode, the model
-left as found. ``backward`` gives no values: it is the floor, the k−1 plain backward passes that any exact way makes.
+Every way solves a ``FisherTask`` and has one signature: ``run(task, samples)`` works on the first ``samples`` of the
+inputs, in evaluation mode, and leaves the model as it was. It gives the diagonal, flat [P], or rows V [samples, r, d]
+with the right V_xᵀV_x. ``backward`` gives no values: it is the floor, the k−1 plain backward passes that any exact way
+makes.
 """
 
 from __future__ import annotations
@@ -22,10 +23,19 @@ from fbench.fisher.masks import Mask
 
 from . import backpack
 
+LOOP_BATCH = 128
+"""The published loop's own batch: its cost a sample grows with the batch."""
+BACKPACK_BATCH = 32
+BACKWARD_BATCH = 32
+_VMAP_SAMPLES = 8
+
 
 @dataclass(frozen=True)
-class Question:
-    """The diagonal over ``inputs`` [N, …], or the embedding on ``mask``; ``batch_size`` None is each way's own."""
+class FisherTask:
+    """What a way shall compute: the Fisher diagonal over ``inputs`` [N, …], or their embedding on ``mask``.
+
+    With ``batch_size`` None every way takes its own batch.
+    """
 
     model: nn.Module
     inputs: Tensor
@@ -33,11 +43,11 @@ class Question:
     batch_size: int | None = None
 
     def parameters(self) -> dict[str, nn.Parameter]:
-        """By name; the order of every answer."""
+        """The model's parameters by name, in the order that every result has."""
         return dict(self.model.named_parameters())
 
     def at_mask(self, gradients: Sequence[Tensor]) -> Tensor:
-        """Gradients [..., *shape] in the order of the parameters at the mask's positions: [..., d]."""
+        """Pick the mask's positions from gradients [..., *shape], one a parameter and in their order: [..., d]."""
         assert self.mask is not None
         parts = []
         for (name, p), g in zip(self.parameters().items(), gradients, strict=True):
@@ -47,142 +57,141 @@ class Question:
 
 @dataclass(frozen=True)
 class Baseline:
-    """One way.
+    """One way to the diagonal or to the embedding.
 
-    ``batch`` says the samples of its passes. ``limit`` is how many samples are enough to time it: whole batches, since
-    its time grows in proportion; None times all. ``refusal`` says why a question cannot be put to it, or is empty.
+    ``batch`` gives the samples of one of its passes. ``limit`` is how many samples are enough to time it: whole
+    batches, since its time grows in proportion; None times all. ``refusal`` says why it cannot solve a task, or is
+    empty.
     """
 
     name: str
     description: str
-    run: Callable[[Question, int], Tensor | None]
-    batch: Callable[[Question], int]
+    run: Callable[[FisherTask, int], Tensor | None]
+    batch: Callable[[FisherTask], int]
     limit: int | None = None
-    refusal: Callable[[Question], str] = lambda question: ""
+    refusal: Callable[[FisherTask], str] = lambda task: ""
 
 
-def _batches(question: Question, samples: int, own: int) -> Iterator[Tensor]:
-    size = question.batch_size or own
+def _batches(task: FisherTask, samples: int, default: int) -> Iterator[Tensor]:
+    """Yield the first ``samples`` inputs in batches of the task's size, else of ``default``."""
+    size = task.batch_size or default
     for start in range(0, samples, size):
-        yield question.inputs[start : min(start + size, samples)]
+        yield task.inputs[start : min(start + size, samples)]
 
 
 def _flat(values: Iterable[Tensor]) -> Tensor:
     return torch.cat([value.flatten() for value in values])
 
 
-def _loop(question: Question, samples: int) -> Tensor:
-    """As published (Sung et al. 2021): the graph of a whole batch goes backwards once per sample and class."""
-    total = [p.new_zeros(p.shape) for p in question.parameters().values()]
+def _loop(task: FisherTask, samples: int) -> Tensor:
+    """The published way (Sung et al. 2021): a whole batch's graph goes backwards once per sample and class."""
+    totals = [p.new_zeros(p.shape) for p in task.parameters().values()]
     rows: list[Tensor] = []
-    for p, gradients in _loop_gradients(question, samples):
-        if question.mask is not None:
-            rows.append(p.sqrt() * question.at_mask(gradients))
+    for p, gradients in _loop_gradients(task, samples):
+        if task.mask is not None:
+            rows.append(p.sqrt() * task.at_mask(gradients))
             continue
-        for each, g in zip(total, gradients, strict=True):
-            each += p * g.square()
-    return torch.stack(rows).view(samples, len(rows) // samples, -1) if rows else _flat(total) / samples
+        for total, g in zip(totals, gradients, strict=True):
+            total += p * g.square()
+    return torch.stack(rows).view(samples, len(rows) // samples, -1) if rows else _flat(totals) / samples
 
 
-def _loop_gradients(question: Question, samples: int) -> Iterator[tuple[Tensor, tuple[Tensor, ...]]]:
-    """p_y and ∇ log p_y by parameter, for every class y of every sample."""
-    parameters = list(question.parameters().values())
-    with evaluating(question.model), torch.enable_grad():
-        for start in range(0, samples, size := question.batch_size or LOOP_BATCH):
-            batch = question.inputs[start : start + size]
-            log_p = torch.log_softmax(question.model(batch), dim=1)
+def _loop_gradients(task: FisherTask, samples: int) -> Iterator[tuple[Tensor, tuple[Tensor, ...]]]:
+    """Yield p_y and ∇ log p_y by parameter, for every class y of every sample."""
+    parameters = list(task.parameters().values())
+    with evaluating(task.model), torch.enable_grad():
+        for start in range(0, samples, size := task.batch_size or LOOP_BATCH):
+            batch = task.inputs[start : start + size]
+            log_p = torch.log_softmax(task.model(batch), dim=1)
             wanted = log_p[: samples - start].flatten()
-            for i, one in enumerate(wanted):
-                found = torch.autograd.grad(one, parameters, retain_graph=i < len(wanted) - 1)
-                yield one.detach().exp(), found
+            for i, log_p_y in enumerate(wanted):
+                gradients = torch.autograd.grad(log_p_y, parameters, retain_graph=i < len(wanted) - 1)
+                yield log_p_y.detach().exp(), gradients
 
 
-def _vmap(question: Question, samples: int) -> Tensor:
-    """A sample's vector-Jacobian product, vmap-ed over the rows.
+def _vmap(task: FisherTask, samples: int) -> Tensor:
+    """Take each sample's vector-Jacobian product, vmap-ed over the rows.
 
     A second vmap over the samples of a batch, or one over samples a row at a time, took a third longer on one core.
     """
-    values = {name: p.detach() for name, p in question.parameters().items()}
-    buffers = dict(question.model.named_buffers())
-    answer: list[Tensor] = []
-    with evaluating(question.model), torch.no_grad():
-        for x in question.inputs[:samples].split(1):  # type: ignore[no-untyped-call]
+    values = {name: p.detach() for name, p in task.parameters().items()}
+    buffers = dict(task.model.named_buffers())
+    by_sample: list[Tensor] = []
+    with evaluating(task.model), torch.no_grad():
+        for x in task.inputs[:samples].split(1):  # type: ignore[no-untyped-call]
 
             def logits(values: dict[str, Tensor], x: Tensor = x) -> Tensor:
-                found: Tensor = torch.func.functional_call(question.model, (values, buffers), (x,))
-                return found
+                z: Tensor = torch.func.functional_call(task.model, (values, buffers), (x,))
+                return z
 
             z, vjp = torch.func.vjp(logits, values)  # type: ignore[misc] # its stub knows only has_aux=True
-            found = torch.func.vmap(vjp)(logit_rows(z)[0][:, None])[0]
-            gradients = [found[name] for name in values]
-            if question.mask is not None:
-                answer.append(question.at_mask(gradients))
+            by_name = torch.func.vmap(vjp)(logit_rows(z)[0][:, None])[0]
+            gradients = [by_name[name] for name in values]
+            if task.mask is not None:
+                by_sample.append(task.at_mask(gradients))
             else:
-                answer.append(_flat(g.square().sum(0) for g in gradients))
-    return torch.stack(answer) if question.mask is not None else torch.stack(answer).mean(0)
+                by_sample.append(_flat(g.square().sum(0) for g in gradients))
+    return torch.stack(by_sample) if task.mask is not None else torch.stack(by_sample).mean(0)
 
 
-def _batched(question: Question, samples: int) -> Tensor:
-    """Ours."""
-    inputs, batch_size = question.inputs[:samples], question.batch_size
-    if question.mask is not None:
-        return masked_embedding(question.model, inputs, question.mask, batch_size=batch_size).dense()
-    return _flat(fisher_diagonal(question.model, inputs, batch_size=batch_size).values())
+def _batched(task: FisherTask, samples: int) -> Tensor:
+    """Our own way: batched backward passes, contracted layer by layer."""
+    inputs, batch_size = task.inputs[:samples], task.batch_size
+    if task.mask is not None:
+        return masked_embedding(task.model, inputs, task.mask, batch_size=batch_size).dense()
+    return _flat(fisher_diagonal(task.model, inputs, batch_size=batch_size).values())
 
 
-def _backpack(question: Question, samples: int) -> Tensor:
-    """BackPACK's DiagGGNExact."""
-    found = backpack.diagonal(question.model, question.inputs[:samples], question.batch_size or BACKPACK_BATCH)
-    return _flat(found[name] for name in question.parameters())
+def _backpack(task: FisherTask, samples: int) -> Tensor:
+    """BackPACK's DiagGGNExact (Dangel, Kunstner and Hennig 2020)."""
+    diagonal = backpack.diagonal(task.model, task.inputs[:samples], task.batch_size or BACKPACK_BATCH)
+    return _flat(diagonal[name] for name in task.parameters())
 
 
-def _backpack_refusal(question: Question) -> str:
-    return "BackPACK gives the diagonal only" if question.mask is not None else backpack.missing()
+def _backpack_refusal(task: FisherTask) -> str:
+    return "BackPACK gives the diagonal only" if task.mask is not None else backpack.missing()
 
 
-def _backward(question: Question, samples: int) -> None:
-    """What training would do: a batch's loss, all the way back to every parameter, k−1 times."""
-    parameters = list(question.parameters().values())
-    with evaluating(question.model), torch.enable_grad():
-        for batch in _batches(question, samples, BACKWARD_BATCH):
-            log_p = torch.log_softmax(question.model(batch), dim=1)
+def _backward(task: FisherTask, samples: int) -> None:
+    """Do what training does, k−1 times: a batch's loss goes back to every parameter."""
+    parameters = list(task.parameters().values())
+    with evaluating(task.model), torch.enable_grad():
+        for batch in _batches(task, samples, BACKWARD_BATCH):
+            log_p = torch.log_softmax(task.model(batch), dim=1)
             for y in range(log_p.shape[1] - 1):
                 torch.autograd.grad(-log_p[:, y].mean(), parameters, retain_graph=y < log_p.shape[1] - 2)
 
 
-def _own(batch: int) -> Callable[[Question], int]:
-    """The batch asked for, else the way's own; never more than there are inputs."""
-    return lambda question: min(question.batch_size or batch, len(question.inputs))
+def _batch_or(default: int) -> Callable[[FisherTask], int]:
+    """The batch that the task asks for, else ``default``; never more than there are inputs."""
+    return lambda task: min(task.batch_size or default, len(task.inputs))
 
 
-def _automatic(question: Question) -> int:
-    mask = question.mask
+def _automatic(task: FisherTask) -> int:
+    """The batch that the task asks for, else the one that ours chooses; never more than there are inputs."""
+    mask = task.mask
     positions = None if mask is None else {name: at for name in mask if len(at := mask.positions(name))}
-    return min(question.batch_size or automatic_batch(question.model, question.inputs, positions), len(question.inputs))
+    return min(task.batch_size or automatic_batch(task.model, task.inputs, positions), len(task.inputs))
 
-
-LOOP_BATCH = 128
-"""The published loop's own: its cost a sample grows with the batch."""
-_VMAP_SAMPLES = 8
-BACKPACK_BATCH = 32
-BACKWARD_BATCH = 32
 
 BASELINES = {
     way.name: way
     for way in (
         Baseline(
-            "loop", "as published: a whole batch goes backwards once per sample and class", _loop, _own(LOOP_BATCH)
+            "loop", "as published: a whole batch goes backwards once per sample and class", _loop, _batch_or(LOOP_BATCH)
         ),
-        Baseline("vmap", "torch.func's vector-Jacobian product a sample, vmap-ed", _vmap, lambda q: 1, _VMAP_SAMPLES),
+        Baseline(
+            "vmap", "torch.func's vector-Jacobian product a sample, vmap-ed", _vmap, lambda task: 1, _VMAP_SAMPLES
+        ),
         Baseline(
             "backpack",
             "BackPACK's DiagGGNExact",
             _backpack,
-            _own(BACKPACK_BATCH),
+            _batch_or(BACKPACK_BATCH),
             2 * BACKPACK_BATCH,
             _backpack_refusal,
         ),
         Baseline("batched", "ours: batched backward passes, contracted layer by layer", _batched, _automatic),
-        Baseline("backward", "k−1 plain backward passes, no values: the floor", _backward, _own(BACKWARD_BATCH)),
+        Baseline("backward", "k−1 plain backward passes, no values: the floor", _backward, _batch_or(BACKWARD_BATCH)),
     )
 }

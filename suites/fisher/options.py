@@ -10,8 +10,8 @@ from fbench.harness.parsing import one_of, some_of
 from fbench.harness.sweep import parse_sweep
 
 QUANTITIES = ("diagonal", "masked-embedding")
-METHODS = ("loop", "vmap", "backpack", "batched", "backward")
-"""As in ``fbench.suites.fisher.baselines``, which cannot be asked without importing torch."""
+METHOD_NAMES = ("loop", "vmap", "backpack", "batched", "backward")
+"""The names of ``baselines.BASELINES``, which cannot be read without importing torch."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,11 +29,11 @@ class Options:
     methods: Annotated[
         tuple[str, ...],
         Option(
-            f"comma-separated: {', '.join(METHODS)}",
-            parse=some_of("--methods", *METHODS),
+            f"comma-separated: {', '.join(METHOD_NAMES)}",
+            parse=some_of("--methods", *METHOD_NAMES),
             axis="method",
         ),
-    ] = typed(",".join(METHODS))
+    ] = typed(",".join(METHOD_NAMES))
     samples: Annotated[tuple[int, ...], Option("images, a sweep", parse=parse_sweep, axis="samples")] = typed("128")
     model: Annotated[str, Option("see `fbench list models`")] = "thin-resnet18"
     channels: Annotated[int, Option("of an image", minimum=1)] = 3
@@ -48,7 +48,7 @@ class Options:
 
 
 class Point(NamedTuple):
-    """A case: one way to one of the two quantities, for so many images."""
+    """A case: one method for one of the two quantities, on so many images."""
 
     quantity: str
     method: str

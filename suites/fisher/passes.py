@@ -9,7 +9,7 @@ from __future__ import annotations
 import copy
 import functools
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import torch
 from torch import Tensor
@@ -21,46 +21,32 @@ from fbench.harness.registry import MODELS
 from fbench.measure.memory.growth import peak_growth
 from fbench.measure.timing import elapsed
 
-from .baselines import BASELINES, Baseline, Question
+from .baselines import BASELINES, Baseline, FisherTask
+from .options import Options, Point
 
 AGREEMENT_SAMPLES = 3
-"""Samples that every way is held to the float64 loop on."""
+"""The samples on which every way is held to the float64 loop."""
 _MASK_SAMPLES = 32
 _PROBES = 16
 
 
-@dataclass(frozen=True)
-class Setting:
-    """Everything that a question depends on; ``weights`` 0 asks for the diagonal."""
-
-    model: str
-    samples: int
-    channels: int
-    size: int
-    classes: int
-    weights: int
-    batch_size: int
-    dtype: str
-    device: str
-    seed: int
-
-
 @functools.lru_cache(maxsize=4)
-def question(setting: Setting) -> Question:
-    """The network, its images and its mask."""
+def make_task(options: Options, quantity: str, samples: int, device: str) -> FisherTask:
+    """Build the network, its images and, for the masked embedding, its mask, on the device."""
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(setting.seed)
-        network = MODELS.get(setting.model).build(1, setting.channels, setting.size, setting.classes)
-    g = torch.Generator().manual_seed(setting.seed)
-    images = torch.randn(setting.samples, setting.channels, setting.size, setting.size, generator=g)
-    mask = _mask(copy.deepcopy(network), images[:_MASK_SAMPLES], setting.weights) if setting.weights else None
-    dtype = getattr(torch, setting.dtype)
-    network = network.to(setting.device, dtype).eval()
-    return Question(network, images.to(setting.device, dtype), mask, setting.batch_size or None)
+        torch.manual_seed(options.seed)
+        network = MODELS.get(options.model).build(1, options.channels, options.size, options.classes)
+    g = torch.Generator().manual_seed(options.seed)
+    images = torch.randn(samples, options.channels, options.size, options.size, generator=g)
+    masked = quantity == "masked-embedding"
+    mask = _mask(copy.deepcopy(network), images[:_MASK_SAMPLES], options.weights) if masked else None
+    dtype = getattr(torch, options.dtype)
+    network = network.to(device, dtype).eval()
+    return FisherTask(network, images.to(device, dtype), mask, options.batch_size or None)
 
 
 def _mask(network: torch.nn.Module, images: Tensor, weights: int) -> Mask:
-    """The last layer whole, where it fits, and the other weights of largest Fisher information."""
+    """A mask of the whole last layer, where it fits, and of the other weights of largest Fisher information."""
     diagonal = fisher_diagonal(network, images)
     last = [name for name, value in diagonal.items() if value.dim() > 1][-1]
     always = (last,) if diagonal[last].numel() <= weights else ()
@@ -68,60 +54,69 @@ def _mask(network: torch.nn.Module, images: Tensor, weights: int) -> Mask:
     return top_mask(diagonal, min(1.0, (weights + 0.5) / parameters), always=always)
 
 
-def parameter_count(model: str, channels: int, size: int, classes: int) -> int:
-    """P, of which a mask cannot keep more."""
-    return sum(p.numel() for p in MODELS.get(model).build(1, channels, size, classes).parameters())
+def parameter_count(options: Options) -> int:
+    """P, the network's weights; a mask cannot keep more."""
+    network = MODELS.get(options.model).build(1, options.channels, options.size, options.classes)
+    return sum(p.numel() for p in network.parameters())
 
 
-def run(setting: Setting, method: str, loop_samples: int, blocks: range) -> Iterator[tuple[int, list[Row]]]:
-    """The rows of every block still to be run."""
-    asked, way = question(setting), BASELINES[method]
-    reason = way.refusal(asked)
+def run(point: Point, options: Options, device: str, blocks: range) -> Iterator[tuple[int, list[Row]]]:
+    """Yield every block that is still to be run, with its rows."""
+    task, way = make_task(options, point.quantity, point.samples, device), BASELINES[point.method]
+    reason = way.refusal(task)
     if reason:
         if blocks.start == 0:
             yield 0, [{"phase": "pass", "status": "skipped", "reason": reason}]
         return
-    some = min(loop_samples if method == "loop" else way.limit or setting.samples, setting.samples)
-    key = {"batch_size": way.batch(asked), "timed_samples": some}
+    timed = _timed_samples(point, options, way)
+    key = {"batch_size": way.batch(task), "timed_samples": timed}
     for block in blocks:
-        first = [_agreement(asked, way), _memory(asked, way, some)] if block == 0 else []
+        first = [_agreement(task, way), _memory(task, way, timed)] if block == 0 else []
         if block and block == blocks[0]:
-            way.run(asked, some)  # a run taken up again starts as cold as a new one
-        with elapsed(setting.device) as taken:
-            way.run(asked, some)
+            way.run(task, timed)  # a run taken up again starts as cold as a new one
+        with elapsed(device) as taken:
+            way.run(task, timed)
         passes = [{**key, "phase": "pass", "time_s": taken.seconds}]
         yield block, [*({**key, **row} for row in first), *passes]
 
 
-def _memory(asked: Question, way: Baseline, some: int) -> Row:
-    with peak_growth(str(asked.inputs.device)) as growth:
-        way.run(asked, some)
+def _timed_samples(point: Point, options: Options, way: Baseline) -> int:
+    """How many of the samples are enough to time the way."""
+    enough = options.loop_samples if point.method == "loop" else way.limit or point.samples
+    return min(enough, point.samples)
+
+
+def _memory(task: FisherTask, way: Baseline, samples: int) -> Row:
+    """A row with the peak growth of memory while the way works on the samples."""
+    with peak_growth(str(task.inputs.device)) as growth:
+        way.run(task, samples)
     return {"phase": "memory", "peak_bytes": growth.peak_bytes}
 
 
-def _agreement(asked: Question, way: Baseline) -> Row:
-    """The largest error against the loop in float64, on the first samples."""
-    few = replace(asked, inputs=asked.inputs[:AGREEMENT_SAMPLES])
-    found = way.run(few, len(few.inputs))
+def _agreement(task: FisherTask, way: Baseline) -> Row:
+    """A row with the largest error to the loop in float64, on the first samples; without it for no values."""
+    few = replace(task, inputs=task.inputs[:AGREEMENT_SAMPLES])
+    values = way.run(few, len(few.inputs))
     row: Row = {"phase": "agreement", "timed_samples": len(few.inputs), "batch_size": len(few.inputs)}
-    if found is None:
+    if values is None:
         return row
     exact = replace(few, model=copy.deepcopy(few.model).double(), inputs=few.inputs.double())
     reference = BASELINES["loop"].run(exact, len(few.inputs))
     assert reference is not None
-    return {**row, "max_rel_error": max_rel_error(asked, found.double(), reference)}
+    return {**row, "max_rel_error": max_rel_error(task, values.double(), reference)}
 
 
-def max_rel_error(asked: Question, found: Tensor, reference: Tensor) -> float:
-    """Over the largest value of the same parameter; of an embedding, of V_xᵀV_x u for random u, over their largest.
+def max_rel_error(task: FisherTask, values: Tensor, reference: Tensor) -> float:
+    """The largest error of ``values``, as a share of the largest value of the same parameter in ``reference``.
 
-    Rows V may be any that have the right V_xᵀV_x, so they are not compared themselves.
+    Both are diagonals [P] or rows V [samples, r, d]. Rows may be any that have the right V_xᵀV_x, so they are not
+    compared themselves, but V_xᵀV_x u for random u, over the largest of these.
     """
-    if asked.mask is None:
-        sizes = [p.numel() for p in asked.parameters().values()]
-        pairs = list(zip(found.split_with_sizes(sizes), reference.split_with_sizes(sizes), strict=True))
+    if task.mask is None:
+        sizes = [p.numel() for p in task.parameters().values()]
+        pairs = list(zip(values.split_with_sizes(sizes), reference.split_with_sizes(sizes), strict=True))
     else:
         g = torch.Generator().manual_seed(0)
-        u = torch.randn(found.shape[-1], _PROBES, generator=g, dtype=torch.float64).to(found.device)
-        pairs = [(found.mT @ (found @ u), reference.mT @ (reference @ u))]
+        u = torch.randn(values.shape[-1], _PROBES, generator=g, dtype=torch.float64).to(values.device)
+        pairs = [(values.mT @ (values @ u), reference.mT @ (reference @ u))]
     return max(float((a - b).abs().max() / b.abs().max()) for a, b in pairs if float(b.abs().max()) > 0)

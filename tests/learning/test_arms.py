@@ -12,17 +12,26 @@ from fbench.errors import DataError, InputError, SweepError, TooLargeError, Unkn
 from fbench.fisher.planning.plan import with_margin
 from fbench.harness import parsing
 from fbench.harness.registry import DATASETS, MODELS, STRATEGIES, SUITES, Model, Strategy
+from fbench.harness.suite import values_of
 from fbench.learning import arm_options, arms
+from fbench.learning.arm_options import ArmPoint
 from fbench.learning.strategies import classifier_parameters
 
 SMALL = 9648  # weights of the small network on digits: 9·16 + 16 + 16 + 9·16·32 + …; held to by a test below
 CLASSIFIER = 160
 
 
-def resolve(**changed: Any) -> dict[str, Any]:
-    suite = SUITES.get("compare")
-    options = {p.name: p.option.parse(p.default) if p.option.parse else p.default for p in suite.parameters}
-    return arms.resolve_plan({**options, **changed})
+def resolve(**changed: Any) -> Any:
+    """Options of ``fbench compare`` with nothing automatic left; ``changed`` holds values, not texts as typed."""
+    return arms.resolve_plan(SUITES.get("compare").restored(changed))
+
+
+def arm(strategy: str, *seeds: int) -> ArmPoint:
+    return ArmPoint(strategy, seeds or (0,))
+
+
+def design(point: ArmPoint, options: Any) -> Any:
+    return arms.design(point, ("cpu",), options, options.fisher_samples)
 
 
 def network(name: str = "small") -> Any:
@@ -38,15 +47,15 @@ def test_what_the_figures_below_rest_on() -> None:
 def test_nothing_stays_automatic(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("FBENCH_DATA_DIR", raising=False)
     resolved = resolve()
-    assert resolved["model"] == "small"
-    assert resolved["data_dir"] is None
-    assert "auto" not in resolved.values()
-    assert "" not in resolved.values()
+    assert resolved.model == "small"
+    assert resolved.data_dir is None
+    assert resolved.mask_fraction > 0
+    assert not {"auto", ""} & {value for value in values_of(resolved).values() if isinstance(value, str)}
 
 
 @pytest.mark.parametrize("model", ["small", "thin-resnet18", "resnet18"])
 def test_an_automatic_mask_is_at_least_twice_the_classifier(model: str) -> None:
-    fraction = resolve(model=model)["mask_fraction"]
+    fraction = resolve(model=model).mask_fraction
     built = network(model)
     total = sum(p.numel() for p in built.parameters())
     classifier = sum(built.get_parameter(name).numel() for name in classifier_parameters(built))
@@ -60,7 +69,7 @@ def test_an_automatic_mask_is_at_most_the_network() -> None:
 
     MODELS.add(Model("one-layer", "", build))
     try:
-        assert resolve(model="one-layer")["mask_fraction"] == 1.0
+        assert resolve(model="one-layer").mask_fraction == 1.0
     finally:
         del MODELS._values["one-layer"]
 
@@ -68,22 +77,22 @@ def test_an_automatic_mask_is_at_most_the_network() -> None:
 def test_the_model_fits_the_images(monkeypatch: pytest.MonkeyPatch) -> None:
     images = arms.load_images("digits", None, False)
     monkeypatch.setattr(arms, "load_images", lambda *_: images)
-    assert resolve(dataset="digits")["model"] == "small"
-    assert resolve(dataset="cifar10")["model"] == "thin-resnet18"
-    assert resolve(dataset="digits", model="resnet18")["model"] == "resnet18"
+    assert resolve(dataset="digits").model == "small"
+    assert resolve(dataset="cifar10").model == "thin-resnet18"
+    assert resolve(dataset="digits", model="resnet18").model == "resnet18"
 
 
 def test_the_data_folder_comes_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     images = arms.load_images("digits", None, False)
     monkeypatch.setattr(arms, "load_images", lambda *_: images)
     monkeypatch.setenv("FBENCH_DATA_DIR", "/somewhere")
-    assert resolve(dataset="cifar10")["data_dir"] == "/somewhere"
-    assert resolve(dataset="cifar10", data_dir="/typed")["data_dir"] == "/typed"
+    assert resolve(dataset="cifar10").data_dir == "/somewhere"
+    assert resolve(dataset="cifar10", data_dir="/typed").data_dir == "/typed"
 
 
 def test_a_folder_that_means_nothing_does_not_make_another_run(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FBENCH_DATA_DIR", "/somewhere")
-    assert resolve(dataset="digits")["data_dir"] is None
+    assert resolve(dataset="digits").data_dir is None
 
 
 def test_cifar10_without_a_folder_says_where_to_give_one(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -119,7 +128,7 @@ def test_a_mask_no_larger_than_the_classifier_names_the_least(fraction: float) -
     with pytest.raises(UsageError, match=match) as refused:
         resolve(mask_fraction=fraction)
     least = float(str(refused.value).rpartition(" ")[2])
-    assert resolve(mask_fraction=least)["mask_fraction"] == least
+    assert resolve(mask_fraction=least).mask_fraction == least
     with pytest.raises(UsageError, match="the least that works"):
         resolve(mask_fraction=least - 2e-6)
 
@@ -153,8 +162,8 @@ def test_mask_fractions_outside_their_range_are_refused(text: str) -> None:
         arm_options.parse_mask_fraction(text)
 
 
-@pytest.mark.parametrize(("text", "value"), [("auto", "auto"), ("1", 1.0), ("0.002", 0.002), ("2e-3", 0.002)])
-def test_mask_fractions(text: str, value: float | str) -> None:
+@pytest.mark.parametrize(("text", "value"), [("auto", 0.0), ("1", 1.0), ("0.002", 0.002), ("2e-3", 0.002)])
+def test_mask_fractions(text: str, value: float) -> None:
     assert arm_options.parse_mask_fraction(text) == value
 
 
@@ -192,36 +201,36 @@ def test_choices(option: str, good: str, bad: str, near: str) -> None:
     ],
 )
 def test_seeds_go_in_the_models_blocks(count: int, model: str, blocks: list[tuple[int, ...]]) -> None:
-    assert arm_options.seed_blocks(count, {"model": model}) == blocks
+    assert arm_options.seed_blocks(count, SUITES.get("compare").typed(model=model)) == blocks
 
 
 def test_a_design_takes_every_option_along() -> None:
     options = resolve(
         pool=120, test=40, epochs=3, train_batch=9, learning_rate=0.5, weight_decay=0.25, oversample=1.5,
-        regularisation="rel:2", fisher_samples=77, fisher_on="labelled", dtype="float64", start=11, batch=7, rounds=2,
+        regularisation="rel:2", fisher_on="labelled", dtype="float64", start=11, batch=7, rounds=2,
     )  # fmt: skip
-    arm = arms.design("bait", (0, 3), ("cpu", "cpu"), options)
-    assert (arm.strategy.name, arm.model.name, arm.seeds) == ("bait", "small", (0, 3))
-    assert (arm.start, arm.batch, arm.rounds) == (11, 7, 2)
-    assert [len(pool.ids) for pool in arm.pools] == [120, 120]
-    assert [len(pool.test_targets) for pool in arm.pools] == [40, 40]
-    assert not torch.equal(arm.pools[0].ids, arm.pools[1].ids)
-    recipe, how = arm.recipe, arm.acquisition
+    made = arms.design(arm("bait", 0, 3), ("cpu", "cpu"), options, 77)
+    assert (made.strategy.name, made.model.name, made.seeds) == ("bait", "small", (0, 3))
+    assert (made.start, made.batch, made.rounds) == (11, 7, 2)
+    assert [len(pool.ids) for pool in made.pools] == [120, 120]
+    assert [len(pool.test_targets) for pool in made.pools] == [40, 40]
+    assert not torch.equal(made.pools[0].ids, made.pools[1].ids)
+    recipe, how = made.recipe, made.acquisition
     assert (recipe.epochs, recipe.train_batch, recipe.learning_rate, recipe.weight_decay) == (3, 9, 0.5, 0.25)
     assert (how.regularisation, how.oversample, how.fisher_samples) == ("rel:2", 1.5, 77)
     assert (how.fisher_on, how.dtype, how.devices) == ("labelled", "float64", ("cpu", "cpu"))
-    assert how.mask_fraction == options["mask_fraction"]
+    assert how.mask_fraction == options.mask_fraction
 
 
 def test_a_prediction_counts_trainings_selections_and_the_dimension() -> None:
     options = resolve(pool=200, rounds=3, batch=5, start=12, epochs=2)
-    bait = arms.predict_plan("bait", (0, 1), options)
+    bait = arms.predict_plan(arm("bait", 0, 1), options)
     assert bait["trainings"] == "8"
     assert bait["selections"] == "6"
     assert bait["images trained on"] == str(2 * (12 + 17 + 22 + 27) * 2)
     assert (bait["pool"], bait["d"]) == ("200", "160")
-    assert arms.predict_plan("random", (0,), options)["d"] == ""
-    assert int(arms.predict_plan("bait+fish", (0,), options)["d"]) >= 320
+    assert arms.predict_plan(arm("random"), options)["d"] == ""
+    assert int(arms.predict_plan(arm("bait+fish"), options)["d"]) >= 320
 
 
 @pytest.mark.parametrize(
@@ -241,11 +250,11 @@ def test_every_arm_knows_its_dimension(name: str, d: int, rows: int) -> None:
     assert plan_of is not None
     shape = plan_of(arms._sizes(resolve())).shape
     assert (shape.n, shape.dim, shape.rows) == (1438, d, rows)
-    said = arms.predict_plan(name, (0,), resolve())
-    assert said["d"] == str(d)
-    assert said["embedding"]
-    assert said["a selection"]
-    assert (said["d×d matrices"] == "") == (name == "bait-diagonal")
+    predicted = arms.predict_plan(arm(name), resolve())
+    assert predicted["d"] == str(d)
+    assert predicted["embedding"]
+    assert predicted["a selection"]
+    assert (predicted["d×d matrices"] == "") == (name == "bait-diagonal")
 
 
 def test_a_subsamples_pool_is_that_of_the_last_round() -> None:
@@ -257,10 +266,10 @@ def test_a_subsamples_pool_is_that_of_the_last_round() -> None:
 
 def test_an_arm_that_does_not_say_is_given_no_figures(registries: Any) -> None:
     STRATEGIES.add(Strategy("stranger", "", lambda state, size: None))
-    said = arms.predict_plan("stranger", (0,), resolve())
-    assert {said[name] for name in ("d", "embedding", "d×d matrices", "a selection")} == {""}
+    predicted = arms.predict_plan(arm("stranger"), resolve())
+    assert {predicted[name] for name in ("d", "embedding", "d×d matrices", "a selection")} == {""}
     assert arms.relative_cost("stranger", resolve()) == arms.relative_cost("bait+fish", resolve())
-    arms.check_memory("stranger", ("cpu",), resolve())
+    arms.check_selection_fits("stranger", ("cpu",), resolve())
 
 
 def test_an_arm_that_does_not_fit_is_refused_before_its_first_training(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -274,17 +283,17 @@ def test_an_arm_that_does_not_fit_is_refused_before_its_first_training(monkeypat
         r".*\. Of --strategies .*bait-binary, bait-diagonal, .*random fit$"
     )
     with pytest.raises(TooLargeError, match=match) as refused:
-        arms.design("bait+fish", (0,), ("cpu",), resolve())
+        design(arm("bait+fish"), resolve())
     assert "bait+random-mask" not in str(refused.value)
     for name in ("random", "bait-binary", "bait-diagonal"):
-        arms.design(name, (0,), ("cpu",), resolve())
+        design(arm(name), resolve())
     monkeypatch.setattr("fbench.fisher.planning.fitting.free_bytes", lambda device: room - 1)
     with pytest.raises(TooLargeError, match=r"^bait-diagonal: the selection needs"):
-        arms.design("bait-diagonal", (0,), ("cpu",), resolve())
+        design(arm("bait-diagonal"), resolve())
 
 
 def test_an_arm_is_planned_with_its_own_picks() -> None:
-    few, many = (arms._selection("bait", arms._sizes(resolve(oversample=each, batch=20))) for each in (1.0, 3.0))
+    few, many = (arms._selection("bait", arms._sizes(resolve(oversample=times, batch=20))) for times in (1.0, 3.0))
     assert few is not None
     assert many is not None
     assert (few.sizes.picks, few.sizes.removals) == (20, 0)
@@ -298,7 +307,7 @@ def test_masked_arms_cost_more_than_bait_and_bait_more_than_random() -> None:
 
 
 def test_every_built_in_data_set_has_a_description() -> None:
-    assert all(each.description for each in DATASETS)
+    assert all(dataset.description for dataset in DATASETS)
 
 
 def test_sweeps_and_budgets_may_be_left_open() -> None:

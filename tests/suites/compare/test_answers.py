@@ -10,7 +10,7 @@ import pytest
 from fbench.measure.power import seeds_needed
 from fbench.measure.statistics import Paired, paired
 from fbench.results.findings import number, p_value
-from fbench.suites.compare.answers import answer, exploratory, sequence
+from fbench.suites.compare.answers import answer_question, exploratory, sequence
 from fbench.suites.compare.questions import Question
 
 AT_LEAST, BETTER = Question("new", ">=", "old"), Question("new", ">", "old")
@@ -24,7 +24,7 @@ def comparison(mean: float, sd: float, n: int = 8) -> Paired:
 
 
 def say(question: Question, mean: float, sd: float, *, confirmatory: bool = True, n: int = 8) -> tuple[bool, str]:
-    return answer(question, comparison(mean, sd, n), DELTA, "AULC", confirmatory=confirmatory)
+    return answer_question(question, comparison(mean, sd, n), DELTA, "AULC", confirmatory=confirmatory)
 
 
 @pytest.mark.parametrize(
@@ -44,8 +44,8 @@ def say(question: Question, mean: float, sd: float, *, confirmatory: bool = True
     ],
 )
 def test_each_verdict(question: Question, mean: float, sd: float, yes: bool, claim: str) -> None:
-    found, text = say(question, mean, sd)
-    assert found is yes
+    answered, text = say(question, mean, sd)
+    assert answered is yes
     assert text.startswith(claim)
     assert f"mean paired difference {number(mean, signed=True)} AULC (95 % interval " in text
     assert "8 seeds, paired t against 0 p" in text
@@ -55,19 +55,19 @@ def test_each_verdict(question: Question, mean: float, sd: float, yes: bool, cla
 
 
 def test_unresolved_not_inferior_names_seeds_for_both_claims() -> None:
-    found = comparison(0, 0.02)
-    fit, same = (seeds_needed(found, goal, DELTA) for goal in ("not inferior", "equivalent"))
+    level = comparison(0, 0.02)
+    fit, same = (seeds_needed(level, goal, DELTA) for goal in ("not inferior", "equivalent"))
     assert (
         f"Two equal arms would need {fit} seeds to show it, {same} for equivalence (80 % power, sd's 80 % interval)."
-        in (answer(AT_LEAST, found, DELTA, "AULC", confirmatory=True)[1])
+        in answer_question(AT_LEAST, level, DELTA, "AULC", confirmatory=True)[1]
     )
     assert str(fit) != str(same)
 
 
 def test_unresolved_direction_names_the_seeds_for_what_was_observed() -> None:
-    found = comparison(0.005, 0.02)
-    text = answer(BETTER, found, DELTA, "AULC", confirmatory=True)[1]
-    needed = seeds_needed(found, "direction", DELTA)
+    above = comparison(0.005, 0.02)
+    text = answer_question(BETTER, above, DELTA, "AULC", confirmatory=True)[1]
+    needed = seeds_needed(above, "direction", DELTA)
     assert text.endswith(
         f"Were this the true difference, {needed} seeds would show it (80 % power, over sd's 80 % interval)."
     )
@@ -75,8 +75,8 @@ def test_unresolved_direction_names_the_seeds_for_what_was_observed() -> None:
 
 @pytest.mark.parametrize("question", [AT_LEAST, BETTER])
 def test_one_seed_resolves_nothing(question: Question) -> None:
-    found, text = answer(question, paired([0.9], [0.1]), DELTA, "AULC", confirmatory=True)
-    assert not found
+    yes, text = answer_question(question, paired([0.9], [0.1]), DELTA, "AULC", confirmatory=True)
+    assert not yes
     assert "is unresolved: +0.8000 AULC on one seed, which has no interval." in text
     assert "nan" not in text
     assert "80 % power" not in text
@@ -84,8 +84,8 @@ def test_one_seed_resolves_nothing(question: Question) -> None:
 
 @pytest.mark.parametrize("question", [AT_LEAST, BETTER])
 def test_equal_differences_measure_no_spread(question: Question) -> None:
-    found, text = answer(question, paired([0.9] * 8, [0.8] * 8), DELTA, "AULC", confirmatory=True)
-    assert not found
+    yes, text = answer_question(question, paired([0.9] * 8, [0.8] * 8), DELTA, "AULC", confirmatory=True)
+    assert not yes
     assert "is unresolved" in text
     assert "95 % interval n/a" in text
     assert "80 % power" not in text
@@ -95,18 +95,18 @@ def test_equal_differences_measure_no_spread(question: Question) -> None:
 
 def test_identical_arms_are_equivalent_and_not_better() -> None:
     same = paired([0.8, 0.9, 0.7], [0.8, 0.9, 0.7])
-    yes, text = answer(AT_LEAST, same, DELTA, "AULC", confirmatory=True)
+    yes, text = answer_question(AT_LEAST, same, DELTA, "AULC", confirmatory=True)
     assert yes
     assert "equivalent" in text
     assert "+0.0000 to +0.0000" in text
-    yes, text = answer(BETTER, same, DELTA, "AULC", confirmatory=True)
+    yes, text = answer_question(BETTER, same, DELTA, "AULC", confirmatory=True)
     assert not yes
     assert "unresolved" in text
     assert "nan" not in text
 
 
 def test_two_seeds_have_an_effect_size_without_hedges_correction() -> None:
-    text = answer(BETTER, comparison(0.01, 0.02, n=2), DELTA, "AULC", confirmatory=True)[1]
+    text = answer_question(BETTER, comparison(0.01, 0.02, n=2), DELTA, "AULC", confirmatory=True)[1]
     assert "2 seeds" in text
     assert "nan" not in text
     assert "the smallest possible being 0.5" in text

@@ -86,12 +86,12 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_the_files_of_a_run(whole: Path) -> None:
-    found = {str(path.relative_to(whole)) for path in whole.rglob("*") if path.is_file()}
-    assert found >= {
+    files = {str(path.relative_to(whole)) for path in whole.rglob("*") if path.is_file()}
+    assert files >= {
         "results.csv", "selections.csv", "options.json", "environment.json", "summary.md",
         "figures/learning_curves.svg", "figures/learning_curves.png",
     }  # fmt: skip
-    assert not [name for name in found if name.endswith(".new")]
+    assert not [name for name in files if name.endswith(".new")]
 
 
 @pytest.mark.parametrize("name", ["results", "selections"])
@@ -321,7 +321,7 @@ def unbought() -> int:
 
 
 @pytest.fixture
-def own(tmp_path: Path, registries: Any) -> Iterator[Path]:
+def loaded(tmp_path: Path, registries: Any) -> Iterator[Path]:
     path = tmp_path / "own.py"
     path.write_text(OWN.replace("HOLE", str(unbought())))
     arms.load_images.cache_clear()
@@ -332,8 +332,8 @@ def own(tmp_path: Path, registries: Any) -> Iterator[Path]:
 BANDS = words_of("--rounds 2 --seeds 2 --epochs 2 --batch 3 --start 6 --fisher-samples 32 --threads 1 --device cpu")
 
 
-def test_own_strategy_model_and_data_set(own: Path, tmp_path: Path, fbench: Callable[..., Ended]) -> None:
-    words = ["--load", own, "--dataset", "bands", "--model", "two-layers", "--strategies", "random,bait+fish,lowest"]
+def test_own_strategy_model_and_data_set(loaded: Path, tmp_path: Path, fbench: Callable[..., Ended]) -> None:
+    words = ["--load", loaded, "--dataset", "bands", "--model", "two-layers", "--strategies", "random,bait+fish,lowest"]
     ended = fbench(*words, "--out", tmp_path / "run", tiny=BANDS)
     assert ended.code == 0
     rows = table(tmp_path / "run")
@@ -343,12 +343,12 @@ def test_own_strategy_model_and_data_set(own: Path, tmp_path: Path, fbench: Call
     picks = [int(r["index"]) for r in table(tmp_path / "run", "selections") if r["strategy"] == "lowest"]
     assert set(picks) >= {0, 1, 2}
     identity = json.loads((tmp_path / "run/options.json").read_text())
-    assert identity["loaded"][0]["path"] == str(own)
+    assert identity["loaded"][0]["path"] == str(loaded)
     assert "lowest" in (tmp_path / "run/summary.md").read_text()
 
 
-def test_two_processes_give_what_one_gives(own: Path, tmp_path: Path, fbench: Callable[..., Ended]) -> None:
-    words = ["--load", own, "--dataset", "bands", "--model", "small", "--strategies", "bait,random,lowest"]
+def test_two_processes_give_what_one_gives(loaded: Path, tmp_path: Path, fbench: Callable[..., Ended]) -> None:
+    words = ["--load", loaded, "--dataset", "bands", "--model", "small", "--strategies", "bait,random,lowest"]
     words += ["--mask-fraction", "0.5"]
     assert fbench(*words, "--out", tmp_path / "two", tiny=BANDS, jobs=2).code == 0
     for values in (registry.STRATEGIES, registry.DATASETS, registry.MODELS):
@@ -359,9 +359,9 @@ def test_two_processes_give_what_one_gives(own: Path, tmp_path: Path, fbench: Ca
 
 
 def test_a_strategy_that_breaks_its_promise_is_a_failed_row(
-    own: Path, tmp_path: Path, fbench: Callable[..., Ended]
+    loaded: Path, tmp_path: Path, fbench: Callable[..., Ended]
 ) -> None:
-    words = ["--load", own, "--dataset", "bands", "--model", "small", "--mask-fraction", "0.5"]
+    words = ["--load", loaded, "--dataset", "bands", "--model", "small", "--mask-fraction", "0.5"]
     ended = fbench(*words, "--strategies", "random,twice,bait", "--out", tmp_path / "run", tiny=BANDS)
     assert ended.code == 1
     assert "Traceback" not in ended.err
@@ -374,9 +374,9 @@ def test_a_strategy_that_breaks_its_promise_is_a_failed_row(
 
 
 def test_a_fact_that_no_column_declares_costs_its_case_alone(
-    own: Path, tmp_path: Path, fbench: Callable[..., Ended]
+    loaded: Path, tmp_path: Path, fbench: Callable[..., Ended]
 ) -> None:
-    words = ["--load", own, "--dataset", "bands", "--model", "small", "--mask-fraction", "0.5"]
+    words = ["--load", loaded, "--dataset", "bands", "--model", "small", "--mask-fraction", "0.5"]
     ended = fbench(*words, "--strategies", "random,bait,noted", "--out", tmp_path / "run", tiny=BANDS)
     assert ended.code == 1
     assert len([row for row in table(tmp_path / "run") if row["strategy"] == "random"]) == 6
@@ -384,9 +384,9 @@ def test_a_fact_that_no_column_declares_costs_its_case_alone(
 
 @pytest.mark.parametrize("dataset", ["holed", "one-hole"])
 def test_nan_in_the_images_is_a_failed_row(
-    own: Path, tmp_path: Path, fbench: Callable[..., Ended], dataset: str
+    loaded: Path, tmp_path: Path, fbench: Callable[..., Ended], dataset: str
 ) -> None:
-    words = ["--load", own, "--dataset", dataset, "--model", "small", "--mask-fraction", "0.5"]
+    words = ["--load", loaded, "--dataset", dataset, "--model", "small", "--mask-fraction", "0.5"]
     ended = fbench(*words, "--strategies", "random,bait,bait+fish", "--out", tmp_path / "run", tiny=BANDS)
     assert "Traceback" not in ended.err
     rows = table(tmp_path / "run")
@@ -416,14 +416,14 @@ LAUNCHER = textwrap.dedent("""
     registry.SUITES.names(), registry.STRATEGIES.names(), registry.DATASETS.names(), registry.MODELS.names()
     print("ready", flush=True)
     for line in sys.stdin:
-        given = json.loads(line)
+        order = json.loads(line)
         child = os.fork()
         if child == 0:
             os.setpgid(0, 0)
-            said = os.open(given["err"], os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+            errors = os.open(order["err"], os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
             os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-            os.dup2(said, 2)
-            code = cli.run(given["words"])
+            os.dup2(errors, 2)
+            code = cli.run(order["words"])
             sys.stdout.flush()
             os._exit(code)
         print(child, flush=True)
@@ -465,9 +465,9 @@ class Launcher:
 
 @pytest.fixture(scope="module")
 def launcher(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Launcher]:
-    found = Launcher(tmp_path_factory.mktemp("launcher"))
-    yield found
-    found.close()
+    started = Launcher(tmp_path_factory.mktemp("launcher"))
+    yield started
+    started.close()
 
 
 @pytest.fixture(scope="module")
@@ -556,13 +556,13 @@ def test_ctrl_c_says_how_to_go_on(launcher: Launcher, tmp_path: Path) -> None:
 
 def group_members(group: int) -> set[int]:
     """Processes of a group that still run."""
-    found = set()
+    running = set()
     for entry in Path("/proc").iterdir():
         with contextlib.suppress(OSError, ValueError):
             state, _, own_group = (entry / "stat").read_text().rpartition(")")[2].split()[:3]
             if entry.name.isdigit() and int(own_group) == group and state != "Z":
-                found.add(int(entry.name))
-    return found
+                running.add(int(entry.name))
+    return running
 
 
 @pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="looks for processes in /proc")

@@ -48,8 +48,8 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_the_files_of_a_run(whole: Path) -> None:
-    found = {str(path.relative_to(whole)) for path in whole.rglob("*") if path.is_file()}
-    assert found >= {"results.csv", "options.json", "environment.json", "summary.md", "figures/seconds_a_sample.png"}
+    files = {str(path.relative_to(whole)) for path in whole.rglob("*") if path.is_file()}
+    assert files >= {"results.csv", "options.json", "environment.json", "summary.md", "figures/seconds_a_sample.png"}
 
 
 def test_columns_are_the_declared_ones(whole: Path) -> None:
@@ -67,25 +67,25 @@ def test_rows(whole: Path) -> None:
     assert {row["status"] for row in rows} == {"ok"}
     for quantity in ("diagonal", "masked-embedding"):
         for method in ("loop", "vmap", "batched", "backward"):
-            own = [row for row in rows if (row["quantity"], row["method"]) == (quantity, method)]
-            assert [(row["block"], row["phase"]) for row in own] == [
+            of_way = [row for row in rows if (row["quantity"], row["method"]) == (quantity, method)]
+            assert [(row["block"], row["phase"]) for row in of_way] == [
                 ("0", "agreement"), ("0", "memory"), ("0", "pass"), ("1", "pass"),
             ]  # fmt: skip
-            assert {row["weights"] for row in own} == ({""} if quantity == "diagonal" else {"60"})
-            assert [bool(row["time_s"]) for row in own] == [False, False, True, True]
-            assert own[-1]["timed_samples"] == ("2" if method == "loop" else "6")
+            assert {row["weights"] for row in of_way} == ({""} if quantity == "diagonal" else {"60"})
+            assert [bool(row["time_s"]) for row in of_way] == [False, False, True, True]
+            assert of_way[-1]["timed_samples"] == ("2" if method == "loop" else "6")
             if method != "backward":
-                assert float(own[0]["max_rel_error"]) < 1e-4
-            assert (own[0]["max_rel_error"] == "") == (method == "backward")
-            assert {row["max_rel_error"] for row in own[1:]} == {""}
+                assert float(of_way[0]["max_rel_error"]) < 1e-4
+            assert (of_way[0]["max_rel_error"] == "") == (method == "backward")
+            assert {row["max_rel_error"] for row in of_way[1:]} == {""}
 
 
 def test_what_it_says(whole: Path) -> None:
-    said = (whole / "summary.md").read_text()
-    assert "The diagonal: batched takes" in said
-    assert "less than the published loop at its batch of 6" in said or "more than the published loop" in said
-    assert "its own k−1 plain backward passes (95 % interval" in said
-    assert "of the loop in float64" in said
+    summary = (whole / "summary.md").read_text()
+    assert "The diagonal: batched takes" in summary
+    assert "less than the published loop at its batch of 6" in summary or "more than the published loop" in summary
+    assert "its own k−1 plain backward passes (95 % interval" in summary
+    assert "of the loop in float64" in summary
 
 
 def test_a_run_taken_up_again_measures_what_is_missing(
@@ -132,12 +132,13 @@ def test_a_dry_run_writes_nothing(tmp_path: Path, fbench: Callable[..., Ended]) 
 
 
 def test_the_mask_has_the_classifier_where_it_fits(whole: Path) -> None:
-    options = json.loads((whole / "options.json").read_text())["options"]
-    assert options["weights"] == 60
-    from fbench.suites.fisher.passes import Setting, question
+    assert json.loads((whole / "options.json").read_text())["options"]["weights"] == 60
+    suite = registry.SUITES.get("fisher")
+    from fbench.suites.fisher.passes import make_task
 
     for weights, kept in ((60, 48), (48, 48), (47, None), (1, None)):
-        mask = question(Setting("small", 4, 1, 8, 3, weights, 0, "float32", "cpu", 0)).mask
+        options = suite.typed(model="small", channels=1, size=8, classes=3, weights=weights)
+        mask = make_task(options, "masked-embedding", 4, "cpu").mask
         assert mask is not None
         assert mask.size == weights
         assert kept is None or mask.counts()["classifier.weight"] == kept

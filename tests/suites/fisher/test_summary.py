@@ -8,10 +8,12 @@ from typing import Any
 import pytest
 
 from fbench.harness.contract import Row
+from fbench.harness.registry import SUITES
 from fbench.results.ratios import factor
-from fbench.suites.fisher.summary import ratio, read_cases, summary
+from fbench.suites.fisher.rows import read_methods
+from fbench.suites.fisher.summary import summary, times_longer
 
-OPTIONS = {"model": "m", "classes": 10, "size": 32, "dtype": "float32", "weights": 1402, "passes": 3}
+OPTIONS = SUITES.get("fisher").typed(passes=3)
 
 
 def rows_of(method: str, seconds: list[float], samples: int = 128, timed: int = 128, **more: Any) -> list[Row]:
@@ -30,26 +32,26 @@ FLOOR = rows_of("backward", [0.01, 0.011, 0.013])
 
 
 def test_ratios_are_paired_by_block() -> None:
-    loop, ours = read_cases(LOOP + OURS)
-    found = ratio(loop, ours)
-    assert found is not None
-    assert (found.n, found.mean) == (3, pytest.approx(100))
-    assert found.high - found.low < 1e-6  # the machine's drift was the same for both
+    loop, ours = read_methods(LOOP + OURS)
+    times = times_longer(loop, ours)
+    assert times is not None
+    assert (times.n, times.mean) == (3, pytest.approx(100))
+    assert times.high - times.low < 1e-6  # the machine's drift was the same for both
 
 
 def test_only_common_blocks_count() -> None:
-    loop, ours = read_cases(rows_of("loop", [2.0], timed=1) + OURS)
-    found = ratio(loop, ours)
-    assert found is not None
-    assert found.n == 1
-    assert math.isnan(found.low)
-    loop, ours = read_cases([*LOOP[:3], *OURS[:2], *OURS[3:]])
-    assert ratio(loop, ours) is None
+    loop, ours = read_methods(rows_of("loop", [2.0], timed=1) + OURS)
+    times = times_longer(loop, ours)
+    assert times is not None
+    assert times.n == 1
+    assert math.isnan(times.low)
+    loop, ours = read_methods([*LOOP[:3], *OURS[:2], *OURS[3:]])
+    assert times_longer(loop, ours) is None
 
 
 def test_sentences() -> None:
-    said = summary(LOOP + OURS + FLOOR, OPTIONS)
-    first, floor, error = said.findings
+    compared = summary(LOOP + OURS + FLOOR, OPTIONS)
+    first, floor, error = compared.findings
     assert first == (
         "The diagonal: batched takes 21.9 ms a sample, 100 times less than the published loop at its batch of 128 "
         "(95 % interval 100 to 100, 3 blocks)."
@@ -70,13 +72,13 @@ def test_sentences() -> None:
     ],
 )
 def test_the_floor(seconds: list[float], end: str) -> None:
-    said = summary(rows_of("batched", seconds) + FLOOR, OPTIONS)
-    assert any(sentence.endswith(end) for sentence in said.findings)
+    compared = summary(rows_of("batched", seconds) + FLOOR, OPTIONS)
+    assert any(sentence.endswith(end) for sentence in compared.findings)
 
 
 def test_slower_is_said_so() -> None:
-    said = summary(rows_of("vmap", [0.01, 0.011, 0.012]) + OURS, OPTIONS)
-    assert "2 times more than torch.func's vmap (95 % interval 2 to 2, 3 blocks)" in said.findings[0]
+    compared = summary(rows_of("vmap", [0.01, 0.011, 0.012]) + OURS, OPTIONS)
+    assert "2 times more than torch.func's vmap (95 % interval 2 to 2, 3 blocks)" in compared.findings[0]
 
 
 def test_the_table_has_empty_cells_where_nothing_was_measured() -> None:
@@ -88,15 +90,15 @@ def test_the_table_has_empty_cells_where_nothing_was_measured() -> None:
 
 
 def test_without_ours_there_is_a_table_and_no_sentence() -> None:
-    said = summary(LOOP + FLOOR, OPTIONS)
-    assert said.findings == []
-    assert len(said.tables[0].rows) == 2
+    compared = summary(LOOP + FLOOR, OPTIONS)
+    assert compared.findings == []
+    assert len(compared.tables[0].rows) == 2
 
 
 def test_what_was_not_measured_is_named() -> None:
     skipped = {**OURS[0], "method": "backpack", "case": "b", "status": "skipped", "reason": "not installed"}
-    said = summary([*OURS, skipped], OPTIONS)
-    assert said.findings[-1] == "backpack gave no diagonal: not installed."
+    compared = summary([*OURS, skipped], OPTIONS)
+    assert compared.findings[-1] == "backpack gave no diagonal: not installed."
     assert summary([skipped], OPTIONS).findings == (
         "No pass was timed, so nothing can be said of times: see the rows' reasons.",
         "backpack gave no diagonal: not installed.",

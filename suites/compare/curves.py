@@ -1,0 +1,84 @@
+"""The rows of ``fbench compare`` as learning curves, paired by seed."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from fbench.harness.contract import Row
+from fbench.measure.arrays import Floats
+from fbench.measure.curves import aulc
+
+_MEANS = ["train_s", "select_s", "d_eff", "dim"]
+"""Columns that are averaged over seeds and rounds; rows may lack them."""
+_COLUMNS = ["status", "strategy", "seed", "round", "labels", "accuracy", *_MEANS]
+
+
+@dataclass(frozen=True)
+class Curves:
+    """The learning curves of the strategies that finished, on the seeds that all of these finished.
+
+    Attributes:
+        labels: [rounds], the labels bought so far.
+        accuracy: [seeds, rounds] by strategy, a share of the test set; row s is the same seed in all.
+        seconds: mean training and selection time of a seed and round, by strategy.
+        dimensions: mean d_eff and d, by strategy; without those that have no embedding.
+        seeds: how many there are.
+        left_out: sentences that say which strategies and seeds are missing, and why.
+    """
+
+    labels: Floats
+    accuracy: dict[str, Floats]
+    seconds: dict[str, tuple[float, float]]
+    dimensions: dict[str, tuple[float, float]]
+    seeds: int
+    left_out: list[str]
+
+    @property
+    def areas(self) -> dict[str, Floats]:
+        """AULC [seeds] by strategy."""
+        return {name: aulc(self.labels, values) for name, values in self.accuracy.items()}
+
+
+def read_curves(rows: Sequence[Row], strategies: Sequence[str], rounds: int, seeds: int) -> Curves | None:
+    """Read the complete, paired part of a run's rows; None where its strategies have finished no seed in common."""
+    frame = pd.DataFrame(rows, columns=_COLUMNS)
+    frame = frame[(frame["status"] == "ok") & frame["strategy"].isin(strategies)]
+    curves = frame.pivot(index=["strategy", "seed"], columns="round", values="accuracy")
+    complete = curves.reindex(columns=range(rounds + 1)).dropna()
+    arms = [name for name in strategies if name in complete.index.get_level_values("strategy")]
+    finished = complete.groupby("seed").size()
+    common = finished.index[finished == len(arms)]
+    if common.empty:
+        return None
+    paired = frame[frame["seed"].isin(common)].astype(dict.fromkeys(_MEANS, float))
+    means = paired.groupby("strategy")[_MEANS].mean()
+    embedded = [name for name in arms if not np.isnan(means.d_eff[name])]
+    return Curves(
+        labels=paired.groupby("round")["labels"].first().to_numpy(float),
+        accuracy={name: complete.loc[name].loc[common].to_numpy(float) for name in arms},
+        seconds={name: (float(means.train_s[name]), float(means.select_s[name])) for name in arms},
+        dimensions={name: (float(means.d_eff[name]), float(means.dim[name])) for name in embedded},
+        seeds=len(common),
+        left_out=_left_out(rows, strategies, arms, seeds - len(common)),
+    )
+
+
+def _left_out(rows: Sequence[Row], strategies: Sequence[str], arms: Collection[str], seeds: int) -> list[str]:
+    """A sentence for every strategy that finished no seed, and one for the seeds that some strategy did not finish."""
+    sentences = []
+    for name in strategies:
+        if name not in arms:
+            reasons = sorted({row["reason"] for row in rows if row["strategy"] == name and row["status"] != "ok"})
+            sentences.append(f"{name} finished no seed and is left out: {'; '.join(reasons) or 'no rows'}.")
+    if seeds:
+        sentences.append(f"{count_seeds(seeds)} not finished by every other strategy, left out of all of the above.")
+    return sentences
+
+
+def count_seeds(count: int) -> str:
+    """``1 seed`` or ``5 seeds``."""
+    return f"{count} seed" if count == 1 else f"{count} seeds"
