@@ -14,8 +14,8 @@ from fbench.harness.contract import Row
 from fbench.measure.falls import Fall
 from fbench.measure.statistics import Interval
 from fbench.suites.drift.falls import VariantFall
+from fbench.suites.drift.measured import Variant
 from fbench.suites.drift.options import Options
-from fbench.suites.drift.rows import Variant
 
 OK = {"status": "ok", "reason": ""}
 START, STEP = 100, 50

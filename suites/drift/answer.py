@@ -10,12 +10,12 @@ from fbench.measure.statistics import Mean, Paired, mean_interval, paired, seeds
 from fbench.results.findings import evidence, number, plus_minus, span
 
 from .floors import Floors, Settling, floors_of, labels_share, seed_means, settling
+from .measured import Drift, Variant
 from .names import in_words, percent, rounds_text, varying_fields
-from .rows import Drift, Variant
 
 
 def overlap_sentences(drift: Drift, variant: Variant, margin: float, *, confirmatory: bool = True) -> list[str]:
-    """Say the overlap, its floors and chance; the verdict; and what the loss is made of.
+    """Say how large the overlap, its floors and chance are; give the verdict; say what the loss is made of.
 
     The verdict is the run's one ``confirmatory`` test where the run was made for it.
     """
@@ -53,7 +53,7 @@ def _random(drift: Drift, variant: Variant) -> str:
 
 
 def _verdict(floors: Floors, margin: float, *, confirmatory: bool) -> str:
-    """Say what the two comparisons allow one to say."""
+    """Give the verdict of the comparisons with the floors, and their numbers."""
     gaps = [(name, gap) for name, gap in (("redraw", floors.redraw), ("retrain", floors.retrain)) if gap]
     floor, last = gaps[-1]
     measured = "; ".join(f"{name} floor less previous, {evidence(gap, 'J')}" for name, gap in gaps)

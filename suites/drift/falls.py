@@ -18,8 +18,8 @@ from fbench.results.findings import number, p_value
 from fbench.units import format_percent
 
 from .floors import SIGNIFICANCE
+from .measured import Drift, Floats, Variant
 from .names import percent, variant_names
-from .rows import Drift, Floats, Variant
 
 PROFILED = ("convolution", "linear")
 """The types of the layers whose shares make a profile."""
@@ -121,7 +121,7 @@ def _find_fall(drift: Drift, variant: Variant) -> VariantFall:
 
 
 def _most(drift: Drift, profile: ShareProfile) -> str:
-    """Name the largest shares: a fall within the first layers ends no plateau, which a fit could find."""
+    """Name the layers with the largest shares: no fit finds a fall within the first layers, where no plateau ends."""
     share = profile.shares.mean(axis=0)
     first, second = np.argsort(-share, kind="stable")[:2]
     names = [
@@ -175,7 +175,7 @@ def _explained(fitted: Sequence[VariantFall]) -> str:
 
 
 def _sentence(judged: VariantFall, name: str) -> str:
-    """Say the place, width, levels and p of one variant's fall."""
+    """Tell the place, width, levels and p of one variant's fall."""
     fall = judged.shown
     if fall is None:
         return f"With {name}: no fall shown ({p_value(judged.p)}); {judged.most}."

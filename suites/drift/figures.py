@@ -18,7 +18,7 @@ from fbench.units import format_percent
 
 from .falls import VariantFall, share_profile
 from .floors import SIGNIFICANCE
-from .rows import Drift, Floats, MaskRounds, Variant
+from .measured import Drift, Floats, MaskRounds, Variant
 from .series import (
     DEPTH,
     DEPTHS,
@@ -50,6 +50,7 @@ class _Line(NamedTuple):
 
     @property
     def known(self) -> bool:
+        """Whether any of its values is defined."""
         return bool(np.isfinite(self.values).any())
 
 
@@ -74,6 +75,7 @@ class _Shown:
 
     @property
     def depths(self) -> list[float]:
+        """The depth of every layer shown."""
         return [self.drift.layers[index].depth for index in self.layers]
 
     def masks(self, variant: Variant | None = None) -> MaskRounds:

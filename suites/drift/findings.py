@@ -18,9 +18,10 @@ from .claim import claim_sentences
 from .falls import VariantFall, fall_sentences
 from .floors import Floors, compare_with_floors, corrected, floors_of
 from .layers import layer_sentences
+from .measured import Drift, Variant
 from .names import seeds_text, variant_names
 from .round_times import time_sentences
-from .rows import Drift, Failure, Variant
+from .rows import Failure
 from .smooth import criterion_sentences
 
 _ENTRIES = 6

@@ -17,8 +17,8 @@ from scipy import special
 
 from fbench.measure.statistics import Interval, Mean, Paired, holm, mean_interval, paired
 
+from .measured import Drift, Floats, Variant
 from .places import WHOLE
-from .rows import Drift, Floats, Variant
 
 DEFAULT_MARGIN = 0.05
 """The overlap that counts, where no option says: what has settled may still lie so far below the floor."""
@@ -110,7 +110,7 @@ def seed_means(columns: dict[str, Floats]) -> dict[str, Floats]:
 
 
 def above(values: Floats, others: Floats, margin: float) -> bool:
-    """Whether paired values are shown, at one-sided 5 %, to lie above others by more than the margin."""
+    """Say whether paired values are shown, at one-sided 5 %, to lie above others by more than the margin."""
     gap = paired(values, others)
     return gap.interval(0.90).low > margin if gap.sd else gap.difference > margin
 
@@ -155,7 +155,7 @@ def _after_holm(floors: Floors, p: float) -> Floors:
     return replace(floors, p=p, word=word, small=floors.small and not lost)
 
 
-class Share(NamedTuple):
+class FiellerRatio(NamedTuple):
     """A ratio of two means with Fieller's interval."""
 
     value: float
@@ -163,7 +163,7 @@ class Share(NamedTuple):
     high: float
 
 
-def labels_share(floors: Floors) -> Share | None:
+def labels_share(floors: Floors) -> FiellerRatio | None:
     """Say how much of the overlap lost since the redraw floor new labels changed; the rest is training noise.
 
     A ratio of paired means: ρ belongs to the 95 % interval where a t test of the seeds' retrain − previous −
@@ -179,7 +179,7 @@ def labels_share(floors: Floors) -> Share | None:
     a, b = part.mean(), whole.mean()
     square, cross, constant = b * b - t2 * s_bb, a * b - t2 * s_ab, a * a - t2 * s_aa
     root = math.sqrt(max(cross * cross - square * constant, 0.0))
-    return Share(float(a / b), float((cross - root) / square), float((cross + root) / square))
+    return FiellerRatio(float(a / b), float((cross - root) / square), float((cross + root) / square))
 
 
 @dataclass(frozen=True)
@@ -232,5 +232,5 @@ def settling(drift: Drift, variant: Variant, margin: float) -> Settling:
 
 
 def _gap(floor: Floats, previous: Floats) -> Paired | None:
-    """Floor less previous over the seeds of one round; None where it is not defined for each of them."""
+    """Take floor less previous over the seeds of one round; None where it is not defined for each of them."""
     return paired(floor, previous) if np.isfinite(floor).all() and np.isfinite(previous).all() else None

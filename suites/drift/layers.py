@@ -8,7 +8,7 @@ from fbench.results.findings import number
 from fbench.results.words import listed
 
 from .floors import BELOW, Floors, floors_by_layer
-from .rows import Drift, Variant
+from .measured import Drift, Variant
 
 _LISTED = 8
 """How many layers a sentence still lists."""

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from fbench.units import format_count, format_percent
 
-from .rows import Drift, Variant
+from .measured import Drift, Variant
 
 HEADS = {
     "strategy": "strategy",
@@ -63,12 +63,12 @@ def in_words(variant: Variant, fields: set[str]) -> str:
 
 
 def rounds_text(drift: Drift) -> str:
-    """``rounds 1 to 6``: those that have one before them."""
+    """Name the rounds that have one before them: ``rounds 1 to 6``."""
     return "round 1" if drift.rounds[-1] == 1 else f"rounds 1 to {drift.rounds[-1]}"
 
 
 def seeds_text(drift: Drift) -> str:
-    """``6 seeds``: those that means are over."""
+    """Count the seeds that means are over: ``6 seeds``."""
     return "1 seed" if len(drift.seeds) == 1 else f"{len(drift.seeds)} seeds"
 
 

@@ -8,8 +8,8 @@ from fbench.harness.contract import Table
 from fbench.measure.statistics import Mean, mean_interval
 from fbench.units import format_percent, format_seconds
 
+from .measured import Drift, Floats
 from .names import percent, rounds_text, seeds_text
-from .rows import Drift, Floats
 
 PARTS = ("train", "retrain", "select", "diagonals", "masks and overlaps")
 """What the parts of a round are called, in the order of the fields of ``RoundSeconds``."""

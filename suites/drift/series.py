@@ -14,7 +14,7 @@ from fbench.harness.contract import Panel, Series
 from fbench.measure.statistics import mean_interval
 from fbench.results.axes import nice
 
-from .rows import Floats
+from .measured import Floats
 
 DEPTH = "depth of the layer (0: first, 1: last)"
 DEPTHS = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)

@@ -12,7 +12,7 @@ from fbench.results.findings import number, p_value
 
 from .falls import STEEP, share_profile, steepness
 from .floors import SIGNIFICANCE
-from .rows import Drift, Floats
+from .measured import Drift, Floats
 
 
 class CriterionFall(NamedTuple):
@@ -30,7 +30,7 @@ class CriterionFall(NamedTuple):
 
     @property
     def thirds(self) -> Floats:
-        """[seeds] log10 of the first third of the layers over the last, each a geometric mean."""
+        """The log10 [seeds] of the first third of the layers over the last, each a geometric mean."""
         count = max(1, self.logs.shape[1] // 3)
         return np.asarray(self.logs[:, :count].mean(axis=1) - self.logs[:, -count:].mean(axis=1))
 

@@ -15,10 +15,11 @@ from fbench.units import format_count, format_percent
 from .falls import POINTWISE, PROFILED, VariantFall, find_falls
 from .findings import findings, left_out
 from .floors import DEFAULT_MARGIN, Floors, floors_by_layer, floors_of
+from .measured import Drift, Floats, Variant
 from .names import HEADS, in_common, in_words, percent, rounds_text, seeds_text, variant_cells, varying_fields
 from .options import Options
 from .round_times import time_table
-from .rows import Drift, Floats, Variant, read_drift, read_failures
+from .rows import read_drift, read_failures
 
 _MOST = 25
 """How many layers a table is still read with."""
@@ -30,13 +31,13 @@ def summary(tables: Tables, options: Options) -> Summary:
 
 
 def compare_summary(tables: Tables, options: ArmOptions) -> Summary:
-    """Give those of ``fbench compare --drift``: no time, no second training, and a margin that is of something else."""
+    """Give those of ``fbench compare --drift``: no times, no second training; its own margin is of accuracy."""
     watched = {"results": tables["drift"], "fisher": tables.get("fisher", ())}
     return _summary(watched, options, DEFAULT_MARGIN, confirmatory=False)
 
 
 def _summary(tables: Tables, options: ArmOptions, margin: float, *, confirmatory: bool) -> Summary:
-    """``confirmatory``: the options fixed the comparison of overlaps before the run."""
+    """Summarise a run; ``confirmatory`` says that the options fixed the comparison of overlaps before it."""
     from .figures import figures
 
     drift, failures = read_drift(tables), read_failures(tables["results"])

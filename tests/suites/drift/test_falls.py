@@ -12,7 +12,8 @@ from drift_rows import FALL, make_tables, variant_fall
 from fbench.measure.statistics import Interval
 from fbench.suites.drift import falls
 from fbench.suites.drift.falls import fall_sentences, find_falls, nearly_zero, share_profile, steepness
-from fbench.suites.drift.rows import Variant, read_drift
+from fbench.suites.drift.measured import Variant
+from fbench.suites.drift.rows import read_drift
 
 
 def drift_of(**more):
@@ -57,10 +58,8 @@ def test_a_flat_profile_shows_none():
 
 
 def test_too_few_layers_and_the_rule_by_layer_are_said():
-    rule, few = (
-        find_falls(drift_of(rules=("layer",), fractions=(0.05,))),
-        find_falls(drift_of(layers=20, fractions=(0.05, 0.2))),
-    )
+    rule = find_falls(drift_of(rules=("layer",), fractions=(0.05,)))
+    few = find_falls(drift_of(layers=20, fractions=(0.05, 0.2)))
     assert fall_sentences(rule) == [
         "The share of weights kept by depth has no fall judged (5 % kept): every layer keeps the same share by rule."
     ]
@@ -130,10 +129,8 @@ def test_no_layer_drops_by_more_than_all_of_it():
 
 
 def test_a_step_lies_between_neighbours():
-    assert (
-        "between two neighbouring layers (width 0.00 to 0.20)"
-        in fall_sentences([variant_fall(replace(FALL, width=0.0))])[1]
-    )
+    sentence = fall_sentences([variant_fall(replace(FALL, width=0.0))])[1]
+    assert "between two neighbouring layers (width 0.00 to 0.20)" in sentence
 
 
 def test_pointwise_convolutions_are_left_out_and_counted():

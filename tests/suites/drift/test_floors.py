@@ -35,9 +35,9 @@ def levels(seed_values, rounds=3):
 PREVIOUS = levels([0.50, 0.51, 0.49, 0.50])
 
 
-def judged(redraw, retrain=None, margin=0.05, previous=PREVIOUS):
+def judged(redraw, retrain=None, margin=0.05, previous=PREVIOUS, chance=None):
     gap = lambda by: previous + np.array(by, float)[:, None]  # noqa: E731
-    return compare_with_floors(previous, gap(redraw), NONE if retrain is None else gap(retrain), margin)
+    return compare_with_floors(previous, gap(redraw), NONE if retrain is None else gap(retrain), margin, chance)
 
 
 CLEAR, NEAR, WIDE = [0.3, 0.31, 0.29, 0.3], [0.001, -0.001, 0.002, 0], [0.3, -0.1, 0.2, 0.0]
@@ -80,17 +80,13 @@ def test_p_is_the_larger_and_of_the_right_side():
 )
 def test_equivalence_needs_a_floor_that_random_masks_do_not_reach(below, word, small):
     chance = PREVIOUS - below + np.array(NEAR)[:, None]  # beside the retrain floor
-    floors = compare_with_floors(
-        PREVIOUS, PREVIOUS + np.array(CLEAR)[:, None], PREVIOUS + np.array(NEAR)[:, None], 0.05, chance
-    )
+    floors = judged(CLEAR, NEAR, chance=chance)
     assert (floors.word, floors.small) == (word, small)
 
 
 def test_a_small_drift_beside_a_floor_near_chance_is_not_called_small():
     chance = PREVIOUS + np.array(SMALL)[:, None] - 0.04
-    floors = compare_with_floors(
-        PREVIOUS, PREVIOUS + np.array(CLEAR)[:, None], PREVIOUS + np.array(SMALL)[:, None], 0.05, chance
-    )
+    floors = judged(CLEAR, SMALL, chance=chance)
     assert (floors.word, floors.small) == ("below both", False)
 
 

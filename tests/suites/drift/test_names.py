@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from fbench.suites.drift.measured import Variant
 from fbench.suites.drift.names import in_common, percent, variant_names, varying_fields
-from fbench.suites.drift.rows import Variant
 
 ONE = Variant("random", 1024, 1, "global", "kept", 0.002)
 

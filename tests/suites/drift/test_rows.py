@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 from drift_rows import compare_tables, failed, make_tables
 
+from fbench.suites.drift.measured import Variant
 from fbench.suites.drift.places import WHOLE
-from fbench.suites.drift.rows import Variant, read_drift, read_failures
+from fbench.suites.drift.rows import read_drift, read_failures
 
 
 def looked_up(rows, variant, column, layer, seeds, rounds):
@@ -88,12 +89,10 @@ def test_the_order_of_arms_is_that_of_the_rows():
     drift = read_drift(tables)
     assert drift.strategies == ["random", "bait"]
     for strategy in drift.strategies:
-        seconds = {
-            (row["seed"], row["round"]): row["train_s"] for row in tables["rounds"] if row["strategy"] == strategy
-        }
-        assert drift.seconds(strategy).train.tolist() == [
-            [seconds[seed, number] for number in (0, 1)] for seed in (0, 1)
-        ]
+        rows = [row for row in tables["rounds"] if row["strategy"] == strategy]
+        seconds = {(row["seed"], row["round"]): row["train_s"] for row in rows}
+        expected = [[seconds[seed, number] for number in (0, 1)] for seed in (0, 1)]
+        assert drift.seconds(strategy).train.tolist() == expected
 
 
 def test_the_main_variant_has_the_most_images_and_redraws_and_the_first_of_the_rest():
