@@ -9,11 +9,13 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from fbench.harness import registry
 from fbench.harness.contract import Row
 from fbench.measure.falls import Fall
 from fbench.measure.statistics import Interval
-from fbench.suites.drift.falls import Found
-from fbench.suites.drift.rows import Variant
+from fbench.suites.drift.falls import VariantFall
+from fbench.suites.drift.measured import Variant
+from fbench.suites.drift.options import Options
 
 OK = {"status": "ok", "reason": ""}
 START, STEP = 100, 50
@@ -24,7 +26,7 @@ class Tensor(NamedTuple):
     """A parameter tensor of the network made up here."""
 
     name: str
-    kind: str
+    layer_type: str
     shape: tuple[int, ...]
 
     @property
@@ -34,15 +36,18 @@ class Tensor(NamedTuple):
 
 def tensors(layers: int) -> list[Tensor]:
     """A residual net's: convolutions with their norms' weights and biases, then a classifier's weight and bias."""
-    found = []
+    net = []
     for i in range(layers - 2):
         block, part = divmod(i, 3)
         width = 8 * 2 ** (block // 4)
-        name, kind = (f"conv{block}.weight", "convolution"), (f"bn{block}.weight", "norm")
-        own = [(*name, (width, width, 3, 3)), (*kind, (width,)), (f"bn{block}.bias", "norm", (width,))][part]
-        found.append(Tensor(*own))
-    width = found[-1].shape[0]
-    return [*found, Tensor("fc.weight", "linear", (10, width)), Tensor("fc.bias", "bias", (10,))]
+        parts = [
+            Tensor(f"conv{block}.weight", "convolution", (width, width, 3, 3)),
+            Tensor(f"bn{block}.weight", "norm", (width,)),
+            Tensor(f"bn{block}.bias", "norm", (width,)),
+        ]
+        net.append(parts[part])
+    width = net[-1].shape[0]
+    return [*net, Tensor("fc.weight", "linear", (10, width)), Tensor("fc.bias", "bias", (10,))]
 
 
 def make_options(
@@ -58,14 +63,14 @@ def make_options(
     retrain: float | bool | None = True,
     margin: float = 0.05,
     **more: Any,
-) -> dict[str, Any]:
+) -> Options:
     """The options of a run that has the rows of ``make_tables`` with the same arguments; others may be given too."""
-    return {
+    options: Options = registry.SUITES.get("drift").restored({
         "strategies": tuple(strategies), "seeds": seeds, "rounds": rounds, "fractions": tuple(fractions),
         "rules": tuple(rules), "classifier": tuple(classifier), "fisher_samples": tuple(samples),
-        "redraws": tuple(redraws), "retrain": bool(retrain), "margin": margin, "dataset": "digits",
-        "model": "thin-resnet18", "fisher_on": "pool",
-    }  # fmt: skip
+        "redraws": tuple(redraws), "retrain": int(bool(retrain)), "margin": margin,
+    })  # fmt: skip
+    return options
 
 
 def make_tables(
@@ -108,12 +113,11 @@ def make_tables(
         more: options that no row depends on.
     """
     net = tensors(layers)
-    found: dict[str, list[Row]] = {"results": [], "fisher": [], "rounds": [], "masks": []}
+    tables: dict[str, list[Row]] = {"results": [], "fisher": [], "rounds": [], "masks": []}
     means = {"previous": previous, "first": first, "redraw": redraw, "retrain": retrain, "chance": chance}
     for strategy, seed, number in product(strategies, range(seeds), range(rounds + 1)):
         rng = np.random.default_rng(zlib.crc32(f"{strategy} {seed} {number}".encode()))
-        own = {"strategy": strategy, "seed": seed, "round": number}
-        case = {"case": f"strategy={strategy} seed={seed}", **own}
+        case = {"case": f"strategy={strategy} seed={seed}", "strategy": strategy, "seed": seed, "round": number}
         level = {name: _in_round(value, number) for name, value in means.items()}
         if number == 0:
             level["previous"] = level["first"] = None
@@ -121,17 +125,17 @@ def make_tables(
             mask = {"samples": n, "rule": rule, "classifier": kept, "fraction": fraction}
             shares = _shares(net, fraction, rule, kept, fall, levels, noise, fractions, rng)
             begin = {**case, "labels": START + STEP * number, **mask, "redraws": pairs}
-            found["results"] += _overlaps(net, begin, shares, level, noise, rng)
+            tables["results"] += _overlaps(net, begin, shares, level, noise, rng)
             if pairs == redraws[-1]:
-                found["masks"] += [
-                    {**case, **mask, "layer": each.name, "shape": "×".join(map(str, each.shape)), "kept": count,
+                tables["masks"] += [
+                    {**case, **mask, "layer": tensor.name, "shape": "×".join(map(str, tensor.shape)), "kept": count,
                      "bits": ""}
-                    for each, count in zip(net, shares, strict=True)
+                    for tensor, count in zip(net, shares, strict=True)
                 ]  # fmt: skip
         for n in samples:
-            found["fisher"] += _fisher(net, {**case, "samples": n}, level, noise, rng)
-        found["rounds"].append({**case, **_round(number, retrain is not None, rng)})
-    return found
+            tables["fisher"] += _fisher(net, {**case, "samples": n}, level, noise, rng)
+        tables["rounds"].append({**case, **_round(number, retrain is not None, rng)})
+    return tables
 
 
 def compare_tables(tables: Mapping[str, list[Row]]) -> dict[str, list[Row]]:
@@ -179,8 +183,8 @@ def _shares(
         share = fraction * (levels[0] + (levels[1] - levels[0]) * ramp)
     if rule == "global":
         share = share * np.exp(5 * noise * rng.normal(size=len(net)))
-    counts = [round(each.parameters * min(own, 1)) for each, own in zip(net, share, strict=True)]
-    return [*counts[:-2], *(each.parameters for each in net[-2:])] if kept == "kept" else counts
+    counts = [round(tensor.parameters * min(kept_share, 1)) for tensor, kept_share in zip(net, share, strict=True)]
+    return [*counts[:-2], *(tensor.parameters for tensor in net[-2:])] if kept == "kept" else counts
 
 
 def _overlaps(
@@ -194,16 +198,16 @@ def _overlaps(
     """A row for every tensor and one for the whole; tensors kept by decree have no overlaps, nor has an empty mask."""
     forced = 2 if begin["classifier"] == "kept" else 0
     common = noise * rng.normal()
-    for index, (each, count) in enumerate(zip(net, shares, strict=True)):
+    for index, (tensor, count) in enumerate(zip(net, shares, strict=True)):
         bare = index >= len(net) - forced or count == 0
         lower = 0.1 * (index / (len(net) - 1) - 0.5)
         cells = {name: None if bare or mean is None else mean - lower + common + noise * rng.normal()
                  for name, mean in level.items()}  # fmt: skip
-        place = {"layer": each.name, "layer_index": index, "depth": index / (len(net) - 1), "kind": each.kind}
-        yield {**begin, **place, **_counts(each.parameters, count), **_columns("jaccard", cells), **OK}
+        place = {"layer": tensor.name, "layer_index": index, "depth": index / (len(net) - 1), "kind": tensor.layer_type}
+        yield {**begin, **place, **_counts(tensor.parameters, count), **_columns("jaccard", cells), **OK}
     cells = {name: None if mean is None else mean + common + noise * rng.normal() for name, mean in level.items()}
     place = {"layer": "all", "layer_index": None, "depth": None, "kind": "all"}
-    whole = _counts(sum(each.parameters for each in net), sum(shares))
+    whole = _counts(sum(tensor.parameters for tensor in net), sum(shares))
     yield {**begin, **place, **whole, **_columns("jaccard", cells), **OK}
 
 
@@ -221,16 +225,16 @@ def _fisher(
 ) -> Iterator[Row]:
     """Fisher values that fall smoothly, a hundredfold over the depth and tenfold times the squared weights."""
     ranks = {name: None if level[name] is None else (1 + level[name]) / 2 for name in ("previous", "redraw", "retrain")}
-    for index, each in enumerate(net):
+    for index, tensor in enumerate(net):
         depth = index / (len(net) - 1)
         means = {"fisher_mean": 1e-3 * 10 ** (-2 * depth), "weighted_mean": 1e-5 * 10 ** (-depth)}
         means = {name: value * float(np.exp(5 * noise * rng.normal())) for name, value in means.items()}
-        place = {"layer": each.name, "layer_index": index, "depth": depth, "kind": each.kind}
+        place = {"layer": tensor.name, "layer_index": index, "depth": depth, "kind": tensor.layer_type}
         cells = {name: None if mean is None else mean + noise * rng.normal() for name, mean in ranks.items()}
-        yield {**begin, **place, "parameters": each.parameters, **means, **_columns("spearman", cells)}
+        yield {**begin, **place, "parameters": tensor.parameters, **means, **_columns("spearman", cells)}
     cells = {name: None if mean is None else mean + noise * rng.normal() for name, mean in ranks.items()}
     whole = {"layer": "all", "layer_index": None, "depth": None, "kind": "all",
-             "parameters": sum(each.parameters for each in net)}  # fmt: skip
+             "parameters": sum(tensor.parameters for tensor in net)}  # fmt: skip
     yield {**begin, **whole, "fisher_mean": 2e-4, "weighted_mean": 4e-6, **_columns("spearman", cells)}
 
 
@@ -249,12 +253,12 @@ FALL = Fall(
 )  # fmt: skip
 
 
-def found(
+def variant_fall(
     fall: Fall | None = FALL,
     places: Sequence[float] = (0.34, 0.36, 0.35),
     reason: str = "",
     layers: int = 20,
     **variant: Any,
-) -> Found:
-    """A fall of one variant, as it was found."""
-    return Found(MAIN._replace(**variant), fall, reason, layers, np.array(places, dtype=float))
+) -> VariantFall:
+    """A fall of one variant, as ``find_falls`` gives it."""
+    return VariantFall(MAIN._replace(**variant), fall, reason, layers, np.array(places, dtype=float))

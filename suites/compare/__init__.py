@@ -16,6 +16,7 @@ from fbench.learning import arm_options as arm
 from fbench.learning import arms
 from fbench.learning.arm_options import ArmPoint
 
+from ..drift import columns as drift_columns
 from ..drift import plan as drift_plan
 from .options import QUESTIONS, Options
 from .questions import parse_questions
@@ -69,9 +70,9 @@ def resolve(options: Options, context: Context) -> Options:
     columns=COLUMNS,
     tables={
         "selections": arm.SELECTIONS,
-        "drift": drift_plan.MASKED,
-        "fisher": drift_plan.FISHER,
-        "masks": drift_plan.MASKS,
+        "drift": drift_columns.OVERLAP_COLUMNS,
+        "fisher": drift_columns.FISHER_COLUMNS,
+        "masks": drift_columns.MASK_COLUMNS,
     },
     resolve=resolve,
     summarise=summarise,
@@ -87,8 +88,8 @@ def measure(case: Case[ArmPoint], options: Options, context: Context) -> Iterato
     strategy, block = case.point
     watcher = None
     if options.drift:
-        design, watch = drift_plan.shown(case.point, context.devices, options, options.fisher_samples)
-        watcher = Watcher(design, watch, retrain=False)
+        design, grid = drift_plan.shown(case.point, context.devices, options, options.fisher_samples)
+        watcher = Watcher(design, grid, retrain=False)
     else:
         design = arms.design(case.point, context.devices, options, options.fisher_samples)
     bought = batches_of(context.committed.get("selections", ()), block)

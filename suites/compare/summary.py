@@ -7,12 +7,13 @@ from collections.abc import Sequence
 import numpy as np
 
 from fbench.harness.contract import Figure, Panel, Row, Series, Summary, Table
+from fbench.measure.arrays import Floats
 from fbench.measure.curves import label_saving, penalty_matrix
 from fbench.measure.statistics import Mean, mean_interval, paired
 from fbench.results.findings import number, p_value, plus_minus
 
 from .answers import exploratory, sequence
-from .curves import Curves, Floats, count_seeds, read_curves
+from .curves import Curves, count_seeds, read_curves
 from .options import Options
 from .questions import parse_questions
 

@@ -16,12 +16,12 @@ from fbench.learning import arms
 from fbench.learning.arm_options import ArmPoint
 from fbench.units import format_count
 
-from . import plan
+from . import columns, plan
 from .options import Options
 
 
 def summarise(tables: Tables, options: Options) -> Summary:
-    """Masks and what they share to tables, findings and figures."""
+    """Turn the rows of masks and their overlaps into tables, findings and figures."""
     from .summary import summary
 
     return summary(tables, options)
@@ -33,7 +33,7 @@ def resolve(options: Options, context: Context) -> Options:
 
 
 def predict(case: Case[ArmPoint], options: Options, context: Context) -> dict[str, str]:
-    """The arm's own cost, and what watching adds."""
+    """Say what a case will cost: the arm's own part, and what watching adds."""
     networks = (options.rounds + 1) * len(case.point.seeds) * (1 + options.retrain)
     passes = networks * 2 * max(options.fisher_samples) * max(options.redraws)
     costs = arms.predict_plan(case.point, options, again=options.retrain)
@@ -43,11 +43,11 @@ def predict(case: Case[ArmPoint], options: Options, context: Context) -> dict[st
 @suite(
     "drift",
     "Do the important weights change across rounds? FISH masks round by round, beside what sampling and training do",
-    columns=plan.MASKED,
+    columns=columns.OVERLAP_COLUMNS,
     tables={
-        "fisher": plan.FISHER,
-        "rounds": plan.ROUNDS,
-        "masks": plan.MASKS,
+        "fisher": columns.FISHER_COLUMNS,
+        "rounds": columns.ROUND_COLUMNS,
+        "masks": columns.MASK_COLUMNS,
         "selections": arm.SELECTIONS,
     },
     resolve=resolve,
@@ -56,14 +56,14 @@ def predict(case: Case[ArmPoint], options: Options, context: Context) -> dict[st
     predict=predict,
 )
 def measure(case: Case[ArmPoint], options: Options, context: Context) -> Iterator[Unit]:
-    """One arm on one block of seeds, watched a round at a time."""
+    """Play one arm on one block of seeds, and watch it a round at a time."""
     from fbench.learning.rounds import batches_of, play_rounds
 
     from .watcher import Watcher
 
     strategy, block = case.point
-    design, watch = plan.watched(case.point, context.devices, options)
-    watcher = Watcher(design, watch, retrain=bool(options.retrain))
+    design, grid = plan.watched(case.point, context.devices, options)
+    watcher = Watcher(design, grid, retrain=bool(options.retrain))
     bought = batches_of(context.committed.get("selections", ()), block)
     for played in play_rounds(design, bought, first=True):
         tables = watcher.see(played, strategy)

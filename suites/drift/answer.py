@@ -10,30 +10,29 @@ from fbench.measure.power import seeds_needed
 from fbench.measure.statistics import Mean, Paired, mean_interval, paired
 from fbench.results.findings import evidence, interval_ends, number, plus_minus
 
-from .floors import Floors, Settling, labels_share, of_layer, seed_means, settling
-from .names import percent, rounds_said, said, varying
-from .rows import Drift, Variant
+from .floors import Floors, Settling, floors_of, labels_share, seed_means, settling
+from .measured import Drift, Variant
+from .names import in_words, percent, rounds_text, varying_fields
 
 
-def answer(drift: Drift, variant: Variant, margin: float, *, confirmatory: bool = True) -> list[str]:
-    """The overlap, its floors and chance; the verdict; what the loss is made of.
+def overlap_sentences(drift: Drift, variant: Variant, margin: float, *, confirmatory: bool = True) -> list[str]:
+    """Say how large the overlap, its floors and chance are; give the verdict; say what the loss is made of.
 
     The verdict is the run's one ``confirmatory`` test where the run was made for it.
     """
-    shown = {"strategy", "fraction", *varying(drift.variants)}
-    name = said(variant, [each for each in Variant._fields if each in shown])
-    found = of_layer(drift, variant, margin)
-    previous, redraw = found.mean("previous"), found.mean("redraw")
+    name = in_words(variant, {"strategy", "fraction", *varying_fields(drift.variants)})
+    floors = floors_of(drift, variant, margin)
+    previous, redraw = floors.mean("previous"), floors.mean("redraw")
     if previous is None or redraw is None:
         return [f"No round after the first has an overlap with the one before ({name}), so drift cannot be judged."]
-    seeds = f"±: 95 % t interval over {found.seeds} seeds" if found.seeds > 1 else "one seed"
+    seeds = f"±: 95 % t interval over {floors.seeds} seeds" if floors.seeds > 1 else "one seed"
     overlap = (
         f"Masks of neighbouring rounds share {plus_minus(previous)} of the weights that either keeps (their Jaccard "
-        f"overlap J; {name}; mean over {rounds_said(drift)}, {seeds}). Redrawing the images for the same network "
-        f"leaves J at {plus_minus(redraw)} (the redraw floor){_again(found.mean('retrain'))}"
+        f"overlap J; {name}; mean over {rounds_text(drift)}, {seeds}). Redrawing the images for the same network "
+        f"leaves J at {plus_minus(redraw)} (the redraw floor){_again(floors.mean('retrain'))}"
         f"{_random(drift, variant)}."
     )
-    return [overlap, _verdict(found, margin, confirmatory=confirmatory), *_parts(found)]
+    return [overlap, _verdict(floors, margin, confirmatory=confirmatory), *_parts(floors)]
 
 
 def _again(retrain: Mean | None) -> str:
@@ -41,34 +40,35 @@ def _again(retrain: Mean | None) -> str:
 
 
 def _random(drift: Drift, variant: Variant) -> str:
-    """What chance leaves of the overlap, and how far above it that lies."""
-    own = seed_means({name: drift.values(variant, f"jaccard_{name}") for name in ("previous", "chance")})
-    if not len(own["chance"]):
+    """Say what chance leaves of the overlap, and how far above it that lies."""
+    masks = drift.masks(variant)
+    means = seed_means({"previous": masks.previous, "chance": masks.chance})
+    if not len(means["chance"]):
         return ""
-    gap = paired(own["previous"], own["chance"])
+    gap = paired(means["previous"], means["chance"])
     ends = "" if gap.n == 1 else f" (95 % interval {interval_ends(gap.low, gap.high, signed=True)})"
     return (
-        f"; masks of random weights, as many in every layer, would share {number(float(own['chance'].mean()))}, less "
+        f"; masks of random weights, as many in every layer, would share {number(float(means['chance'].mean()))}, less "
         f"than neighbouring rounds by {number(gap.difference, signed=True)}{ends}"
     )
 
 
-def _verdict(found: Floors, margin: float, *, confirmatory: bool) -> str:
-    """What the two comparisons allow one to say."""
-    gaps = [(name, gap) for name, gap in (("redraw", found.redraw), ("retrain", found.retrain)) if gap]
+def _verdict(floors: Floors, margin: float, *, confirmatory: bool) -> str:
+    """Give the verdict of the comparisons with the floors, and their numbers."""
+    gaps = [(name, gap) for name, gap in (("redraw", floors.redraw), ("retrain", floors.retrain)) if gap]
     floor, last = gaps[-1]
     measured = "; ".join(f"{name} floor less previous, {evidence(gap, 'J')}" for name, gap in gaps)
-    words = f"{_words(found, floor, last, margin)}. {measured[0].upper()}{measured[1:]}."
-    match found.word:
+    words = f"{_words(floors, floor, last, margin)}. {measured[0].upper()}{measured[1:]}."
+    match floors.word:
         case "below both":
             words += " Drift takes both to be above 0 (an intersection-union test), so neither is corrected."
         case "not shown":
             words += _seeds([gap for _, gap in gaps if not gap.low > 0], margin)
-    if found.word != "one seed":
+    if floors.word != "one seed":
         fixed = " The options fixed this comparison before the run; what follows is exploratory."
         beside = " The run was made to compare arms, so all that is said of masks is exploratory."
         words += fixed if confirmatory else beside
-    if found.retrain is None:
+    if floors.retrain is None:
         words += (
             " No network was trained again on the same labels, so how much of this is training noise is not known "
             "(`fbench drift` with --retrain 1 measures it)."
@@ -76,9 +76,9 @@ def _verdict(found: Floors, margin: float, *, confirmatory: bool) -> str:
     return words
 
 
-def _words(found: Floors, floor: str, last: Paired, margin: float) -> str:
-    small = f", though by less than the margin of {margin:g}" if found.small else ""
-    match found.word:
+def _words(floors: Floors, floor: str, last: Paired, margin: float) -> str:
+    small = f", though by less than the margin of {margin:g}" if floors.small else ""
+    match floors.word:
         case "below both":
             return (
                 "The mask drifts: neighbouring rounds overlap less than both floors, so new labels change it by more "
@@ -106,7 +106,7 @@ def _words(found: Floors, floor: str, last: Paired, margin: float) -> str:
 
 
 def _seeds(unclear: Sequence[Paired], margin: float) -> str:
-    """Seeds that would show the one difference that is unclear, were it true; a difference below 0 has none."""
+    """Say how many seeds would show the one difference that is unclear, were it true; one below 0 has no number."""
     if len(unclear) != 1 or not unclear[0].difference > 0:
         return ""
     needed = seeds_needed(unclear[0], "direction", margin)
@@ -115,12 +115,12 @@ def _seeds(unclear: Sequence[Paired], margin: float) -> str:
     return f" Were this the true difference, {needed} seeds would show it (80 % power, over sd's 80 % interval)."
 
 
-def _parts(found: Floors) -> list[str]:
-    """How much of the loss since the redraw floor is training noise, and how much is the labels'."""
-    share = labels_share(found)
-    if share is None or found.redraw is None:
+def _parts(floors: Floors) -> list[str]:
+    """Say how much of the loss since the redraw floor is training noise, and how much is the labels'."""
+    share = labels_share(floors)
+    if share is None or floors.redraw is None:
         return []
-    lost = number(found.redraw.difference)
+    lost = number(floors.redraw.difference)
     ends = f"95 % interval by Fieller, {percent(share.low).removesuffix(' %')} to {percent(share.high)}"
     if share.value > 1:
         return [
@@ -140,61 +140,65 @@ def _parts(found: Floors) -> list[str]:
     ]
 
 
-def since_first(drift: Drift, variant: Variant) -> list[str]:
-    """The last round's overlap with round 0, beside that with the round before."""
-    first, previous, chance = (
-        drift.values(variant, f"jaccard_{name}")[:, -1] for name in ("first", "previous", "chance")
-    )
+def first_sentences(drift: Drift, variant: Variant) -> list[str]:
+    """Say how the last round's mask overlaps with that of round 0, beside that with the round before."""
+    masks = drift.masks(variant)
+    first, previous, chance = masks.first[:, -1], masks.previous[:, -1], masks.chance[:, -1]
     known = np.isfinite(first) & np.isfinite(previous)
     if len(drift.rounds) < 3 or not known.any():
         return []
-    gap, found = paired(previous[known], first[known]), mean_interval(first[known])
+    gap, overlap = paired(previous[known], first[known]), mean_interval(first[known])
     ends = f"95 % interval {interval_ends(gap.low, gap.high, signed=True)}, {gap.n} seeds" if gap.n > 1 else "one seed"
     by_chance = f", where chance gives about {number(float(np.nanmean(chance)))}" if np.isfinite(chance).any() else ""
     added = ", so changes add up over the rounds" if gap.low > 0 else ""
     return [
         f"The last round's mask (round {drift.rounds[-1]}, {drift.labels[-1]:,} labels) still overlaps that of round 0 "
-        f"({drift.labels[0]:,} labels) by J = {plus_minus(found)}"
+        f"({drift.labels[0]:,} labels) by J = {plus_minus(overlap)}"
         f"{by_chance}. Its overlap with the round before exceeds that by "
         f"{number(gap.difference)} ({ends}){added}."
     ]
 
 
-def settled(drift: Drift, variant: Variant, margin: float) -> list[str]:
-    """From which round on new labels move the mask by less than the margin."""
+def settling_sentences(drift: Drift, variant: Variant, margin: float) -> list[str]:
+    """Say from which round on new labels move the mask by less than the margin."""
     if len(drift.rounds) < 2:
         return []
-    found = settling(drift, variant, margin)
-    floor = f"the {found.floor} floor"
-    if found.floor == "redraw":
+    result = settling(drift, variant, margin)
+    floor = f"the {result.floor} floor"
+    if result.floor == "redraw":
         floor += " (there is no retrain floor, and this one has no training noise in it)"
-    last = f"90 % interval of the difference in the last round {interval_ends(*found.interval, signed=True)} J"
-    if found.outcome == "settled" and found.number is not None:
-        labels = drift.labels[drift.rounds.index(found.number)]
-        when = f"has settled from round {found.number} ({labels:,} labels) on"
-        if found.number == drift.rounds[-1]:
-            when = f"is settled in the last round ({labels:,} labels), and in no earlier one is that shown"
+    last = f"90 % interval of the difference in the last round {interval_ends(*result.interval, signed=True)} J"
+    if result.outcome == "settled" and result.number is not None:
         return [
-            f"As far as new labels go, the mask {when}: there its overlap with the round before is shown to lie less "
-            f"than {margin:g} below {floor}, tested back from the last round at one-sided 5 % each ({last})."
+            f"As far as new labels go, the mask {_settled_when(drift, result.number)}: there its overlap with the "
+            f"round before is shown to lie less than {margin:g} below {floor}, tested back from the last round at "
+            f"one-sided 5 % each ({last})."
         ]
-    if found.outcome == "not settled":
+    if result.outcome == "not settled":
         more = f"by more than the margin of {margin:g}"
-        by = more if found.interval.low > margin else f"though not shown to be {more}"
+        by = more if result.interval.low > margin else f"though not shown to be {more}"
         return [f"The mask has not settled: in the last round its overlap still lies below {floor}, {by} ({last})."]
-    return [f"Whether the mask has settled, to within {margin:g} of {floor}, cannot be told: {_why(found, last)}."]
+    return [f"Whether the mask has settled, to within {margin:g} of {floor}, cannot be told: {_why(result, last)}."]
 
 
-def _why(found: Settling, last: str) -> str:
-    gap = found.last
+def _settled_when(drift: Drift, number: int) -> str:
+    labels = drift.labels[drift.rounds.index(number)]
+    if number == drift.rounds[-1]:
+        return f"is settled in the last round ({labels:,} labels), and in no earlier one is that shown"
+    return f"has settled from round {number} ({labels:,} labels) on"
+
+
+def _why(result: Settling, last: str) -> str:
+    """Say why it cannot be told whether the mask has settled."""
+    gap = result.last
     if gap is None:
         return "in the last round the overlap is not defined in every seed"
     if gap.n == 1:
         return "one seed has no interval"
     if gap.low != gap.low:
         return "in the last round all seeds differ by exactly the same, which gives no interval"
-    if not found.room:
+    if not result.room:
         return "the floor is not shown to lie above chance by more than the margin"
-    if found.floor == "redraw":
+    if result.floor == "redraw":
         return f"what training again would leave of it is not known ({last})"
     return f"the interval is too wide ({last})"

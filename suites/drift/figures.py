@@ -5,27 +5,29 @@ All are of the main variant; what is shown of one strategy is of the first.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from fbench.harness.contract import Figure, Heat, Panel, Row, Series
+from fbench.harness.contract import Figure, Heat, Panel, Series
 from fbench.learning.arm_options import ArmOptions
+from fbench.measure.arrays import Floats
 from fbench.measure.falls import LEAST_LAYERS, Fall
 from fbench.units import format_percent
 
-from .falls import LEVEL, Found, profile
-from .rows import Drift, Floats, Variant, fisher_values
+from .falls import VariantFall, share_profile
+from .floors import SIGNIFICANCE
+from .measured import Drift, MaskRounds, Variant
 from .series import (
     DEPTH,
     DEPTHS,
     by_depth,
     dodge,
+    known_mean,
     linear,
     logarithmic,
-    mean,
     mean_of_rounds,
     on_line,
     over_seeds,
@@ -33,26 +35,39 @@ from .series import (
     wide,
 )
 
-Tables = Mapping[str, Sequence[Row]]
-
 _STRATEGIES = 3
-"""Panels beside that of the layers that a slide still holds."""
+"""How many panels beside that of the layers a slide still holds."""
 _TICKS = 7
-"""Numbers of labels, some in thousands, that an axis of half a slide holds."""
+"""How many numbers of labels, some in thousands, an axis of half a slide holds."""
 _KEPT = "weights kept of the layer, in %"
-_OVERLAPS = (
-    ("jaccard_redraw", "same network, images redrawn", 3),
-    ("jaccard_retrain", "retrained on the same labels", 4),
-    ("jaccard_previous", "with the round before", 1),
-    ("jaccard_first", "with round 0", 2),
-    ("jaccard_chance", "chance", 0),
-)
-"""Columns, what they are called, and their place in the palette: floors on top, as they lie."""
-_CRITERIA = (("fisher_mean", "mean $F_j$"), ("weighted_mean", "mean $w_j^2 F_j$"))
+
+
+class _Line(NamedTuple):
+    """An overlap as figures show it: its values, what it is called, and its place in the palette."""
+
+    values: Floats
+    label: str
+    colour: int
+
+    @property
+    def known(self) -> bool:
+        """Whether any of its values is defined."""
+        return bool(np.isfinite(self.values).any())
+
+
+def _lines(masks: MaskRounds) -> list[_Line]:
+    """The overlaps that figures show: floors on top, as they lie."""
+    return [
+        _Line(masks.redraw, "same network, images redrawn", 3),
+        _Line(masks.retrain, "retrained on the same labels", 4),
+        _Line(masks.previous, "with the round before", 1),
+        _Line(masks.first, "with round 0", 2),
+        _Line(masks.chance, "chance", 0),
+    ]
 
 
 @dataclass(frozen=True)
-class _View:
+class _Shown:
     """One variant and the layers, by number, that its figures show: those that a share and an overlap speak of."""
 
     drift: Drift
@@ -61,40 +76,42 @@ class _View:
 
     @property
     def depths(self) -> list[float]:
+        """The depth of every layer shown."""
         return [self.drift.layers[index].depth for index in self.layers]
 
-    def by_layer(self, column: str, variant: Variant | None = None) -> Floats:
-        """[seeds, rounds, layers shown]."""
-        return self.drift.by_layer(variant or self.variant, column)[:, :, self.layers]
+    def masks(self, variant: Variant | None = None) -> MaskRounds:
+        """What was measured of this variant, or of another, in the layers shown: arrays [seeds, rounds, layers]."""
+        columns = self.drift.masks_by_layer(variant or self.variant)
+        return MaskRounds(*(values[:, :, self.layers] for values in columns))
 
 
-def figures(drift: Drift, tables: Tables, options: ArmOptions, falls: Sequence[Found]) -> list[Figure]:
-    """Those that the rows have enough layers and overlaps for; ``falls`` as the findings have them."""
+def figures(drift: Drift, options: ArmOptions, falls: Sequence[VariantFall]) -> list[Figure]:
+    """Draw those figures that the rows have enough layers and overlaps for; ``falls`` as the findings have them."""
     mains = [drift.main(strategy) for strategy in drift.strategies]
-    view = _View(drift, mains[0], profile(drift, mains[0]).layers)
-    several = len(view.layers) > 1
-    found = [_shares(view, options)] if several else []
-    found += _overlaps(view, mains, options)
-    return [*found, _falls(view, tables, options, falls)] if several else found
+    shown = _Shown(drift, mains[0], share_profile(drift, mains[0]).layers)
+    overlaps = list(_overlaps(shown, mains, options))
+    if len(shown.layers) < 2:
+        return overlaps
+    return [_shares(shown, options), *overlaps, _falls(shown, options, falls)]
 
 
-def _shares(view: _View, options: ArmOptions) -> Figure:
-    """All rounds as colours; the first, a middle and the last as lines."""
-    drift, percent = view.drift, 100 * view.by_layer("share")
-    cells = mean(percent)
-    heat = Heat(view.depths, drift.rounds, cells.tolist(), _KEPT, log=wide(cells))
+def _shares(shown: _Shown, options: ArmOptions) -> Figure:
+    """Draw all rounds as colours; the first, a middle and the last as lines."""
+    drift, percent = shown.drift, 100 * shown.masks().share
+    cells = known_mean(percent)
+    heat = Heat(shown.depths, drift.rounds, cells.tolist(), _KEPT, log=wide(cells))
     rounds = drift.rounds[:: -(-len(drift.rounds) // 12)]
-    depths = [depth for depth in DEPTHS if depth <= view.depths[-1]]  # a tick further on would leave an empty strip
+    depths = [depth for depth in DEPTHS if depth <= shown.depths[-1]]  # a tick further on would leave an empty strip
     left = Panel([], DEPTH, "round", "every round", depths, y_ticks=rounds, heat=heat)
     chosen = sorted({0, len(drift.rounds) // 2, len(drift.rounds) - 1})
     lines = [
-        over_seeds(f"round {drift.rounds[i]}\n{drift.labels[i]:,} labels", view.depths, percent[:, i]) for i in chosen
+        over_seeds(f"round {drift.rounds[i]}\n{drift.labels[i]:,} labels", shown.depths, percent[:, i]) for i in chosen
     ]
     axis = (logarithmic if heat.log else linear)(percent[:, chosen])
     right = by_depth(lines, _KEPT, _listed(drift.rounds[i] for i in chosen), **axis)
     gaps = "hatched: not measured; " if np.isnan(cells).any() else ""
-    note = f"left: mean over seeds; {gaps}right: {_seeds(drift)}\n{_mask(view.variant)}; {_layers(view)}"
-    title = _title("Where the mask's weights lie", options, view)
+    note = f"left: mean over seeds; {gaps}right: {_seeds(drift)}\n{_mask(shown.variant)}; {_layers(shown)}"
+    title = _title("Where the mask's weights lie", options, shown)
     return Figure("share_by_depth", title, [left, right], note)
 
 
@@ -103,103 +120,102 @@ def _listed(rounds: Iterable[int]) -> str:
     return f"rounds {', '.join(others)} and {last}" if others else f"round {last}"
 
 
-def _overlaps(view: _View, mains: Sequence[Variant], options: ArmOptions) -> Iterable[Figure]:
-    """Against labels, a panel a strategy; then by layer, for the first."""
-    drift, shown = view.drift, mains[:_STRATEGIES]
-    known = [each for each in _OVERLAPS if any(np.isfinite(drift.values(main, each[0])).any() for main in shown)]
+def _overlaps(shown: _Shown, mains: Sequence[Variant], options: ArmOptions) -> Iterator[Figure]:
+    """Draw overlaps against labels, a panel for every strategy; then by layer, for the first."""
+    drift, drawn = shown.drift, mains[:_STRATEGIES]
+    by_strategy = [_lines(drift.masks(main)) for main in drawn]
+    known = {line.label for lines in by_strategy for line in lines if line.known}
     if not known:
         return
     y, limits = "Jaccard overlap of two masks", (-0.02, 1.02)
     ticks = drift.labels[:: -(-len(drift.labels) // _TICKS)]
     ends: Any = {"aside": True, "y_limits": limits, "dodge": dodge(drift.labels)}
     panels = []
-    for main in shown:
-        lines = [_overlap(label, drift.labels, drift.values(main, name), colour) for name, label, colour in known]
-        panels.append(Panel(lines, "labels", y, main.strategy if len(mains) > 1 else "by round", ticks, **ends))
-    layers = {name: mean_of_rounds(view.by_layer(name)[:, 1:]) for name, *_ in known} if view.layers else {}
-    if any(np.isfinite(values).any(axis=0).sum() > 1 for values in layers.values()):
-        lines = [_overlap(label, view.depths, layers[name], colour) for name, label, colour in known]
+    for main, lines in zip(drawn, by_strategy, strict=True):
+        series = [_overlap(line, drift.labels) for line in lines if line.label in known]
+        panels.append(Panel(series, "labels", y, main.strategy if len(mains) > 1 else "by round", ticks, **ends))
+    layers = [line for line in _by_layer(shown) if line.label in known]
+    if any(np.isfinite(line.values).any(axis=0).sum() > 1 for line in layers):
+        series = [_overlap(line, shown.depths) for line in layers]
         of = f"{mains[0].strategy}, " if len(mains) > 1 else ""
-        panels.append(by_depth(lines, y, f"{of}by layer: {_rounds(drift.rounds[1:])}", y_limits=limits))
-    note = f"{_seeds(drift)}; chance: random masks with as many weights in every layer\n{_mask(view.variant)}"
-    if len(mains) > len(shown):
-        note += f"; in the tables alone: {', '.join(each.strategy for each in mains[_STRATEGIES:])}"
+        panels.append(by_depth(series, y, f"{of}by layer: {_rounds(drift.rounds[1:])}", y_limits=limits))
+    note = f"{_seeds(drift)}; chance: random masks with as many weights in every layer\n{_mask(shown.variant)}"
+    if len(mains) > len(drawn):
+        note += f"; in the tables alone: {', '.join(main.strategy for main in mains[_STRATEGIES:])}"
     yield Figure("overlap_by_round", _title("Overlap of masks", options), panels, note, pairs=True)
 
 
-def _overlap(label: str, x: Sequence[float], values: Floats, colour: int) -> Series:
-    single = np.isfinite(values).any(axis=0).sum() < 2  # of which neither a dash nor a band would be seen
-    style = "points" if single else "dashed" if label == "chance" else "line"
-    return over_seeds(label, x, values, style=style, colour=colour)
+def _by_layer(shown: _Shown) -> list[_Line]:
+    """The overlaps of every layer shown, means over the rounds from 1 on: [seeds, layers]."""
+    if not shown.layers:
+        return []
+    return [line._replace(values=mean_of_rounds(line.values[:, 1:])) for line in _lines(shown.masks())]
 
 
-def _falls(view: _View, tables: Tables, options: ArmOptions, falls: Sequence[Found]) -> Figure:
-    """Shares for every fraction with the places of their falls, beside what the masks choose by."""
-    drift, main = view.drift, view.variant
-    same = [each for each in drift.variants if each._replace(fraction=main.fraction) == main]
-    same.sort(key=lambda variant: variant.fraction)
-    percent = [100 * mean_of_rounds(view.by_layer("share", each)) for each in same]
+def _overlap(line: _Line, x: Sequence[float]) -> Series:
+    single = np.isfinite(line.values).any(axis=0).sum() < 2  # of which neither a dash nor a band would be seen
+    style = "points" if single else "dashed" if line.label == "chance" else "line"
+    return over_seeds(line.label, x, line.values, style=style, colour=line.colour)
+
+
+def _falls(shown: _Shown, options: ArmOptions, falls: Sequence[VariantFall]) -> Figure:
+    """Draw shares for every fraction with the places of their falls, beside what the masks choose by."""
+    drift, main = shown.drift, shown.variant
+    alike = [variant for variant in drift.variants if variant.all_but_fraction == main.all_but_fraction]
+    alike.sort(key=lambda variant: variant.fraction)
+    percents = [100 * mean_of_rounds(shown.masks(variant).share) for variant in alike]
     lines = [
-        over_seeds(f"{format_percent(each.fraction)} kept", view.depths, own, colour=number)
-        for number, (each, own) in enumerate(zip(same, percent, strict=True))
+        over_seeds(f"{format_percent(variant.fraction)} kept", shown.depths, percent, colour=number)
+        for number, (variant, percent) in enumerate(zip(alike, percents, strict=True))
     ]
-    shares = np.stack(percent)
+    shares = np.stack(percents)
     axis = (logarithmic if wide(shares) else linear)(shares)
-    shown = {found.variant: found.shown for found in falls}
-    pairs = zip(lines, (shown.get(each) for each in same), strict=True)
-    places = [_place(line, fall, log="y_log" in axis) for line, fall in pairs if fall]
-    panels = [by_depth([*lines, *places], _KEPT, "share kept", **axis), *_criteria(view, tables, len(lines))]
-    marks = f"diamond: middle of a fall fitted to the means, with its 95 % interval (p < {LEVEL:g})"
-    note = f"{_rounds(drift.rounds)}; {_seeds(drift)}; {marks if places else _no_fall(view)}"
-    note += f"\n{_mask(main, fraction=False)}; {_layers(view)}"
-    title = _title("Share kept by depth, for every fraction", options, view)
+    clear = {judged.variant: judged.shown for judged in falls}
+    fitted = zip(lines, (clear.get(variant) for variant in alike), strict=True)
+    places = [_place(line, fall, log="y_log" in axis) for line, fall in fitted if fall]
+    panels = [by_depth([*lines, *places], _KEPT, "share kept", **axis), *_criteria(shown, len(lines))]
+    marks = f"diamond: middle of a fall fitted to the means, with its 95 % interval (p < {SIGNIFICANCE:g})"
+    note = f"{_rounds(drift.rounds)}; {_seeds(drift)}; {marks if places else _no_fall(shown)}"
+    note += f"\n{_mask(main, fraction=False)}; {_layers(shown)}"
+    title = _title("Share kept by depth, for every fraction", options, shown)
     return Figure("fall_by_fraction", title, panels, note)
 
 
-def _no_fall(view: _View) -> str:
-    if view.variant.rule != "global":
+def _no_fall(shown: _Shown) -> str:
+    if shown.variant.rule != "global":
         return "every layer keeps the same share by rule"
-    few = len(view.layers) < LEAST_LAYERS
-    return f"a fall is looked for in {LEAST_LAYERS} layers or more" if few else f"no fall shown at p < {LEVEL:g}"
+    few = len(shown.layers) < LEAST_LAYERS
+    return f"a fall is looked for in {LEAST_LAYERS} layers or more" if few else f"no fall shown at p < {SIGNIFICANCE:g}"
 
 
 def _place(line: Series, fall: Fall, *, log: bool) -> Series:
-    """A diamond on the line at its fall."""
+    """Put a diamond on the line at its fall."""
     low, high = fall.place_interval
     y = on_line(line, fall.place, log=log)
     return Series("", [fall.place], [y], [low], [high], style="places", like=line.label)
 
 
-def _criteria(view: _View, tables: Tables, colour: int) -> Iterable[Panel]:
-    """Means of F_j and of w_j²F_j by layer on one axis: each over its largest, which is in its label."""
-    own = [row for row in tables.get("fisher", ()) if row["strategy"] == view.variant.strategy]
-    lines, shown = [], []
-    for number, (column, name) in enumerate(_CRITERIA):
-        values = mean_of_rounds(_fisher(view, own, column))
-        largest = float(np.nan_to_num(mean(values)).max())
+def _criteria(shown: _Shown, colour: int) -> Iterator[Panel]:
+    """Draw means of F_j and of w_j²F_j by layer on one axis: each over its largest, which is in its label."""
+    fisher = shown.drift.fisher_by_layer(shown.variant)
+    criteria = {"mean $F_j$": fisher.mean, "mean $w_j^2 F_j$": fisher.weighted_mean}
+    lines, relative = [], []
+    for number, (name, by_round) in enumerate(criteria.items()):
+        values = mean_of_rounds(by_round.take(shown.layers, axis=2))
+        largest = float(np.nan_to_num(known_mean(values)).max())
         if largest > 0:
-            shown.append(values / largest)
+            relative.append(values / largest)
             label = f"{name}\n(largest: {power(largest)})"
-            lines.append(over_seeds(label, view.depths, shown[-1], colour=colour + number))
+            lines.append(over_seeds(label, shown.depths, relative[-1], colour=colour + number))
     if lines:
         yield by_depth(
-            lines, "mean of the layer over the largest", "what a mask goes by", **logarithmic(np.stack(shown))
+            lines, "mean of the layer over the largest", "what a mask goes by", **logarithmic(np.stack(relative))
         )
 
 
-def _fisher(view: _View, rows: Sequence[Row], column: str) -> Floats:
-    """[seeds, rounds, layers shown]."""
-    by_name: dict[str, list[Row]] = {}
-    for row in rows:
-        by_name.setdefault(row["layer"], []).append(row)
-    names = [view.drift.layers[index].name for index in view.layers]
-    of = (view.variant.strategy, view.variant.samples, column)
-    return np.stack([fisher_values(by_name.get(name, ()), view.drift, *of, name) for name in names], axis=2)
-
-
-def _title(what: str, options: ArmOptions, view: _View | None = None) -> str:
-    """With the strategy, where the figure is of one among several."""
-    of = f", strategy {view.variant.strategy}" if view is not None and len(view.drift.strategies) > 1 else ""
+def _title(what: str, options: ArmOptions, shown: _Shown | None = None) -> str:
+    """Write a title, with the strategy where the figure is of one among several."""
+    of = f", strategy {shown.variant.strategy}" if shown is not None and len(shown.drift.strategies) > 1 else ""
     return f"{what}: {options.dataset}, network {options.model}{of}"
 
 
@@ -219,5 +235,5 @@ def _mask(variant: Variant, *, fraction: bool = True) -> str:
     return f"mask: {share}the largest {ranked}, N = {variant.samples:,} images{pairs}, classifier {variant.classifier}"
 
 
-def _layers(view: _View) -> str:
-    return f"{len(view.layers)} convolution and linear layers"
+def _layers(shown: _Shown) -> str:
+    return f"{len(shown.layers)} convolution and linear layers"

@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from fbench.harness.contract import Row
 from fbench.learning.arm_options import ArmOptions
 from fbench.measure.statistics import Mean, mean_interval
 from fbench.results.findings import interval_ends as ends
@@ -14,155 +13,152 @@ from fbench.results.findings import number, plus_minus
 from fbench.results.words import counted, listed
 from fbench.units import format_percent
 
-from . import answer, claim, layers, smooth, time
-from . import falls as drift_falls
-from .falls import Found
-from .floors import Floors, corrected, floors, of_layer
-from .names import named, seeds_said
-from .rows import Drift, Variant, fisher_values
+from .answer import first_sentences, overlap_sentences, settling_sentences
+from .claim import claim_sentences
+from .falls import VariantFall, fall_sentences
+from .floors import Floors, compare_with_floors, corrected, floors_of
+from .layers import layer_sentences
+from .measured import Drift, Variant
+from .names import seeds_text, variant_names
+from .round_times import time_sentences
+from .rows import Failure
+from .smooth import criterion_sentences
 
-Tables = Mapping[str, Sequence[Row]]
 _ENTRIES = 6
-"""Variants that a sentence still lists with their numbers."""
+"""How many variants a sentence still lists with their numbers."""
 
 
-def findings(
-    drift: Drift, tables: Tables, options: ArmOptions, falls: Sequence[Found], margin: float, *, confirmatory: bool
-) -> list[str]:
-    """Every sentence.
+def findings(drift: Drift, falls: Sequence[VariantFall], margin: float, *, confirmatory: bool) -> list[str]:
+    """Give every sentence that speaks of what was measured.
 
     Args:
         drift: what was measured.
-        tables: those of a drift run; ``rounds`` is missing where no time was taken.
-        options: of the run.
-        falls: as ``drift_falls.find`` has them.
+        falls: as ``find_falls`` has them.
         margin: overlap that counts.
         confirmatory: the options fixed the comparison before the run; a run that compares arms has questions of its
             own, and masks are beside them.
     """
     main = drift.main(drift.strategies[0])
-    names = named(drift.variants)
-    fisher = tables.get("fisher", ())
     return [
-        *answer.answer(drift, main, margin, confirmatory=confirmatory),
-        *layers.finding(drift, main, margin),
-        *answer.since_first(drift, main),
-        *answer.settled(drift, main, margin),
-        *_ranks(drift, main, fisher),
+        *overlap_sentences(drift, main, margin, confirmatory=confirmatory),
+        *layer_sentences(drift, main, margin),
+        *first_sentences(drift, main),
+        *settling_sentences(drift, main, margin),
+        *_ranks(drift, main),
         *_captured(drift, main),
-        *drift_falls.sentences(falls),
-        *claim.claim(falls),
-        *smooth.sentences(drift, fisher),
-        *_others(drift, main, margin, names),
-        *time.finding(drift, tables.get("rounds", ()), main.strategy),
-        *left_out(drift, tables["results"], options),
+        *fall_sentences(falls),
+        *claim_sentences(falls),
+        *criterion_sentences(drift),
+        *_others(drift, main, margin),
+        *time_sentences(drift, main.strategy),
     ]
 
 
-def _ranks(drift: Drift, main: Variant, rows: Sequence[Row]) -> list[str]:
-    """Rank correlations of all Fisher values, which know no mask and no fraction."""
-    previous, redraw, retrain = (
-        fisher_values(rows, drift, main.strategy, main.samples, f"spearman_{name}")
-        for name in ("previous", "redraw", "retrain")
-    )
-    found = floors(previous, redraw, retrain, 0)
-    means = {name: each for name in ("previous", "redraw", "retrain") if (each := found.mean(name))}
-    if "previous" not in means:
+def _ranks(drift: Drift, main: Variant) -> list[str]:
+    """Say how the ranks of all Fisher values, which know no mask and no fraction, correlate beside their floors."""
+    fisher = drift.fisher(main)
+    floors = compare_with_floors(fisher.previous, fisher.redraw, fisher.retrain, 0)
+    previous, redraw, retrain = (floors.mean(name) for name in ("previous", "redraw", "retrain"))
+    if previous is None or redraw is None:
         return []
-    again = f" and {plus_minus(means['retrain'])} after training again" if "retrain" in means else ""
+    again = f" and {plus_minus(retrain)} after training again" if retrain else ""
     judged = {
         "below both": ", below both floors",
         "below redraw": ", below the redraw floor, the only one",
         "one seed": "; one seed has no interval",
-    }.get(found.word, ", not shown to be below both floors" if "retrain" in means else ", not shown to be below it")
+    }.get(floors.word, ", not shown to be below both floors" if retrain else ", not shown to be below it")
     gaps = [
         f"{number(gap.difference, signed=True)} ({ends(gap.low, gap.high, signed=True)})"
-        for gap in (found.redraw, found.retrain)
+        for gap in (floors.redraw, floors.retrain)
         if gap is not None and gap.n > 1
     ]
-    below = f": floors less previous {' and '.join(gaps)}, 95 % intervals over {found.seeds} seeds" if gaps else ""
+    below = f": floors less previous {' and '.join(gaps)}, 95 % intervals over {floors.seeds} seeds" if gaps else ""
     return [
         "The ranks of all weights' Fisher values F_j, which no mask cuts, correlate (Spearman) at "
-        f"{plus_minus(means['previous'])} with those of the round before, at {plus_minus(means['redraw'])} after "
+        f"{plus_minus(previous)} with those of the round before, at {plus_minus(redraw)} after "
         f"redrawing the images{again}{judged}{below}."
     ]
 
 
 def _captured(drift: Drift, main: Variant) -> list[str]:
-    """The share of the Fisher mass that masks hold, by fraction."""
-    own = [each for each in drift.variants if each[:5] == main[:5]]
-    found = {each: drift.values(each, "captured") for each in own}
-    known = {each: mean_interval(values.mean(axis=1)) for each, values in found.items() if np.isfinite(values).all()}
-    if not known:
+    """Say which share of the Fisher mass masks hold, by fraction."""
+    alike = [variant for variant in drift.variants if variant.all_but_fraction == main.all_but_fraction]
+    captured = [(variant.fraction, drift.masks(variant).captured) for variant in alike]
+    entries = [
+        f"{format_percent(fraction)} of the weights hold {_mass(mean_interval(values.mean(axis=1)))}"
+        for fraction, values in captured
+        if np.isfinite(values).all()
+    ]
+    if not entries:
         return []
-    said = [f"{format_percent(each.fraction)} of the weights hold {_share(mean)}" for each, mean in known.items()]
     interval = "; ±: 95 % t interval" if len(drift.seeds) > 1 else ""
     return [
-        f"Of the Fisher mass, the sum of all F_j, {listed(said)} (mean over all rounds and "
-        f"{seeds_said(drift)}{interval})."
+        f"Of the Fisher mass, the sum of all F_j, {listed(entries)} (mean over all rounds and "
+        f"{seeds_text(drift)}{interval})."
     ]
 
 
-def _share(found: Mean) -> str:
-    half = (found.high - found.low) / 2
-    ends_said = "" if np.isnan(half) else f" ± {100 * half:.2f}"
-    return f"{100 * found.mean:.2f}{ends_said} %"
+def _mass(share: Mean) -> str:
+    half = (share.high - share.low) / 2
+    interval = "" if np.isnan(half) else f" ± {100 * half:.2f}"
+    return f"{100 * share.mean:.2f}{interval} %"
 
 
-def _others(drift: Drift, main: Variant, margin: float, names: Mapping[Variant, str]) -> list[str]:
-    """Verdicts of the variants beside the main one, corrected over them: one sentence a verdict."""
-    rest = [each for each in drift.variants if each != main]
-    own = of_layer(drift, main, margin).word
-    if not rest or own == "undefined":
+def _others(drift: Drift, main: Variant, margin: float) -> list[str]:
+    """Give the verdicts of the variants beside the main one, corrected over them: a sentence for every verdict."""
+    names = variant_names(drift.variants)
+    rest = [variant for variant in drift.variants if variant != main]
+    main_word = floors_of(drift, main, margin).word
+    if not rest or main_word == "undefined":
         return []
-    found = dict(zip(rest, corrected([of_layer(drift, each, margin) for each in rest]), strict=True))
-    words = sorted(dict.fromkeys(each.word for each in found.values()), key=lambda word: word != own)
+    judged = dict(zip(rest, corrected([floors_of(drift, variant, margin) for variant in rest]), strict=True))
+    words = sorted(dict.fromkeys(floors.word for floors in judged.values()), key=lambda word: word != main_word)
     holm = f", corrected by Holm for {len(rest)}" if len(rest) > 1 else ""
-    said = []
+    begin = f"Exploratory, of {counted([len(rest)], 'other variant')}{holm}: "
+    sentences = []
     for word in words:
-        group = {names[variant]: each for variant, each in found.items() if each.word == word}
-        same = "the same verdict as above, " if word == own else ""
-        said.append(f"{same}{word}{_entries(group)}")
-    count = counted([len(rest)], "other variant")
-    return [f"Exploratory, of {count}{holm}: {each}." for each in said]
+        group = {names[variant]: floors for variant, floors in judged.items() if floors.word == word}
+        same = "the same verdict as above, " if word == main_word else ""
+        sentences.append(f"{begin}{same}{word}{_entries(group)}.")
+    return sentences
 
 
-def _entries(found: Mapping[str, Floors]) -> str:
-    """Each variant's overlap and the difference to its last floor, as far as a sentence goes."""
-    shown = [f"{name} ({_numbers(each)})" for name, each in list(found.items())[:_ENTRIES]]
-    more = len(found) - len(shown)
+def _entries(group: Mapping[str, Floors]) -> str:
+    """List each variant's overlap and the difference to its last floor, as far as a sentence goes."""
+    shown = [f"{name} ({_numbers(floors)})" for name, floors in list(group.items())[:_ENTRIES]]
+    more = len(group) - len(shown)
     return f": {'; '.join(shown)}{f'; and {more} more, in the table' if more else ''}"
 
 
-def _numbers(found: Floors) -> str:
-    previous, gap = found.mean("previous"), found.retrain or found.redraw
+def _numbers(floors: Floors) -> str:
+    previous, gap = floors.mean("previous"), floors.retrain or floors.redraw
     if previous is None or gap is None:
         return "no overlap"
-    floor = "retrain" if found.retrain else "redraw"
+    floor = "retrain" if floors.retrain else "redraw"
     interval = f", 95 % interval {ends(gap.low, gap.high, signed=True)}" if gap.n > 1 else ""
     return f"J {plus_minus(previous)}, {floor} floor less that {number(gap.difference, signed=True)}{interval}"
 
 
-def left_out(drift: Drift | None, rows: Sequence[Row], options: ArmOptions) -> list[str]:
-    """Arms that finished no seed, seeds that failed, and seeds that are missing without a reason.
+def left_out(drift: Drift | None, failures: Sequence[Failure] | None, options: ArmOptions) -> list[str]:
+    """Name the arms that finished no seed, seeds that failed, and seeds that are missing without a reason.
 
-    A side table has no status; what failed is then said by whoever has the table of results.
+    ``failures`` is None of a side table, which has no status; whoever has the table of results then says what failed.
     """
-    bad = [row for row in rows if row.get("status", "ok") != "ok"]
-    said, told = [], set()
-    for strategy in options.strategies if any("status" in row for row in rows) else ():
-        own = [row for row in bad if row["strategy"] == strategy]
-        reasons = "; ".join(dict.fromkeys(f"{row['status']}: {row['reason'].rstrip('.')}" for row in own))
+    sentences: list[str] = []
+    explained: set[int] = set()
+    for strategy in options.strategies if failures is not None else ():
+        failed = [failure for failure in failures or () if failure.strategy == strategy]
+        reasons = "; ".join(dict.fromkeys(f"{failure.status}: {failure.reason.rstrip('.')}" for failure in failed))
         if drift is None or strategy not in drift.strategies:
-            said.append(f"{strategy} finished no seed and is left out: {reasons or 'no rows'}.")
-        elif own:
-            seeds = sorted({row["seed"] for row in own})
-            told.update(seeds)
-            said.append(f"{_seeds(seeds)} left out of all of the above, for {strategy}: {reasons}.")
-    missing = sorted(set(range(options.seeds)) - set(drift.seeds) - told) if drift else []
+            sentences.append(f"{strategy} finished no seed and is left out: {reasons or 'no rows'}.")
+        elif failed:
+            seeds = sorted({failure.seed for failure in failed})
+            explained.update(seeds)
+            sentences.append(f"{_seeds(seeds)} left out of all of the above, for {strategy}: {reasons}.")
+    missing = sorted(set(range(options.seeds)) - set(drift.seeds) - explained) if drift else []
     if missing:
-        said.append(f"{_seeds(missing)} left out of all of the above: not every round of every variant is there.")
-    return said
+        sentences.append(f"{_seeds(missing)} left out of all of the above: not every round of every variant is there.")
+    return sentences
 
 
 def _seeds(seeds: Sequence[int]) -> str:

@@ -15,25 +15,28 @@ from typing import Literal, NamedTuple
 import numpy as np
 from scipy import special
 
+from fbench.measure.arrays import Floats
 from fbench.measure.statistics import Interval, Mean, Paired, holm, mean_interval, paired
 
-from .rows import WHOLE, Drift, Floats, Variant
+from .measured import Drift, Variant
+from .places import WHOLE
 
-MARGIN = 0.05
-"""Of overlap: what settled may still lie below the floor, where no option says."""
-LEVEL = 0.05
+DEFAULT_MARGIN = 0.05
+"""The overlap that counts, where no option says: what has settled may still lie so far below the floor."""
+SIGNIFICANCE = 0.05
+"""A p below this is shown."""
 
 Word = Literal[
     "below both", "below redraw", "not after Holm", "at the floor", "near chance", "above the floor", "not shown",
     "no spread", "one seed", "undefined",
 ]  # fmt: skip
-_OVERLAPS = ("previous", "redraw", "retrain")
 BELOW: tuple[Word, ...] = ("below both", "below redraw")
+"""The verdicts that say that there is drift."""
 
 
 @dataclass(frozen=True)
 class Floors:
-    """Overlaps of one layer, or of the whole, beside their floors.
+    """Overlaps of one layer, or of the whole network, beside their floors.
 
     Attributes:
         values: [seeds] of previous, redraw and, where it was measured, retrain: each seed's mean over the rounds from 1
@@ -59,24 +62,26 @@ class Floors:
 
     @property
     def seeds(self) -> int:
-        """Those with an overlap in some round."""
+        """How many seeds have an overlap in some round."""
         return len(self.values["previous"])
 
     def mean(self, name: str) -> Mean | None:
-        """Previous, redraw or retrain over seeds."""
+        """The mean over seeds of ``previous``, ``redraw`` or ``retrain``; None where it was not measured."""
         values = self.values.get(name)
         return mean_interval(values) if values is not None and len(values) else None
 
 
-def floors(previous: Floats, redraw: Floats, retrain: Floats, margin: float, chance: Floats | None = None) -> Floors:
-    """Compare overlaps with their floors.
+def compare_with_floors(
+    previous: Floats, redraw: Floats, retrain: Floats, margin: float, chance: Floats | None = None
+) -> Floors:
+    """Compare overlaps with the neighbouring round with their floors, paired over seeds.
 
     Args:
         previous: [seeds, rounds], nan where not defined, as in round 0.
-        redraw: the same of another draw.
-        retrain: the same of another training; nan throughout where there was none.
+        redraw: [seeds, rounds], what another draw leaves of the overlap.
+        retrain: [seeds, rounds], what another training leaves of it; nan throughout where there was none.
         margin: what counts as equal; 0 never finds equivalence.
-        chance: the same of random masks, which equivalence must leave out; None where there is no such thing.
+        chance: [seeds, rounds] of random masks, which equivalence must leave out; None where that means nothing.
     """
     columns = {"previous": previous, "redraw": redraw}
     if np.isfinite(retrain).any():
@@ -98,15 +103,15 @@ def floors(previous: Floats, redraw: Floats, retrain: Floats, margin: float, cha
 
 
 def seed_means(columns: dict[str, Floats]) -> dict[str, Floats]:
-    """Each seed's mean over the rounds in which every column is defined, for seeds that have one."""
+    """Take each seed's mean over the rounds in which every column is defined; seeds without one are left out."""
     known = np.isfinite(np.stack(list(columns.values()))).all(axis=0)
     rounds = known.sum(axis=1)
-    sums = {name: np.where(known, own, 0.0).sum(axis=1) for name, own in columns.items()}
-    return {name: own[rounds > 0] / rounds[rounds > 0] for name, own in sums.items()}
+    sums = {name: np.where(known, values, 0.0).sum(axis=1) for name, values in columns.items()}
+    return {name: total[rounds > 0] / rounds[rounds > 0] for name, total in sums.items()}
 
 
 def above(values: Floats, others: Floats, margin: float) -> bool:
-    """Whether paired values are shown, at one-sided 5 %, to lie above others by more than the margin."""
+    """Say whether paired values are shown, at one-sided 5 %, to lie above others by more than the margin."""
     gap = paired(values, others)
     return gap.interval(0.90).low > margin if gap.sd else gap.difference > margin
 
@@ -128,29 +133,30 @@ def _within(gap: Paired, margin: float) -> bool:
     return -margin < low and high < margin
 
 
-def of_layer(drift: Drift, variant: Variant, margin: float, layer: str = WHOLE) -> Floors:
-    """A layer's overlaps beside its floors, or the whole's."""
-    previous, redraw, retrain = (drift.values(variant, f"jaccard_{name}", layer) for name in _OVERLAPS)
-    return floors(previous, redraw, retrain, margin, drift.values(variant, "jaccard_chance", layer))
+def floors_of(drift: Drift, variant: Variant, margin: float, layer: str = WHOLE) -> Floors:
+    """Compare the overlaps of one layer, or of the whole network, with their floors."""
+    masks = drift.masks(variant, layer)
+    return compare_with_floors(masks.previous, masks.redraw, masks.retrain, margin, masks.chance)
 
 
-def of_layers(drift: Drift, variant: Variant, margin: float) -> list[Floors]:
-    """Every layer's in forward order, Holm's correction made over those that have overlaps."""
-    return corrected([of_layer(drift, variant, margin, layer.name) for layer in drift.layers])
+def floors_by_layer(drift: Drift, variant: Variant, margin: float) -> list[Floors]:
+    """Compare every layer in forward order, with Holm's correction over those that have overlaps."""
+    return corrected([floors_of(drift, variant, margin, layer.name) for layer in drift.layers])
 
 
-def corrected(found: Sequence[Floors]) -> list[Floors]:
-    """The same with Holm's p over those that are defined, and words that hold after it."""
-    p = iter(holm([each.p for each in found if each.word != "undefined"]))
-    return [each if each.word == "undefined" else _after(each, float(next(p))) for each in found]
+def corrected(family: Sequence[Floors]) -> list[Floors]:
+    """Give the comparisons Holm's p over those that are defined, and words that hold after it."""
+    p = iter(holm([floors.p for floors in family if floors.word != "undefined"]))
+    return [floors if floors.word == "undefined" else _after_holm(floors, float(next(p))) for floors in family]
 
 
-def _after(found: Floors, p: float) -> Floors:
-    lost = found.word in BELOW and not p < LEVEL
-    return replace(found, p=p, word="not after Holm" if lost else found.word, small=found.small and not lost)
+def _after_holm(floors: Floors, p: float) -> Floors:
+    lost = floors.word in BELOW and not p < SIGNIFICANCE
+    word: Word = "not after Holm" if lost else floors.word
+    return replace(floors, p=p, word=word, small=floors.small and not lost)
 
 
-class Share(NamedTuple):
+class FiellerRatio(NamedTuple):
     """A ratio of two means with Fieller's interval."""
 
     value: float
@@ -158,28 +164,28 @@ class Share(NamedTuple):
     high: float
 
 
-def labels_share(found: Floors) -> Share | None:
-    """What the new labels changed, over all that was lost since the redraw floor; the rest is training noise.
+def labels_share(floors: Floors) -> FiellerRatio | None:
+    """Say how much of the overlap lost since the redraw floor new labels changed; the rest is training noise.
 
     A ratio of paired means: ρ belongs to the 95 % interval where a t test of the seeds' retrain − previous −
     ρ(redraw − previous) against 0 allows it (Fieller 1954). None where no loss is shown, which leaves nothing to share.
     """
-    if found.redraw is None or found.retrain is None or not found.redraw.low > 0:
+    if floors.redraw is None or floors.retrain is None or not floors.redraw.low > 0:
         return None
-    part = found.values["retrain"] - found.values["previous"]
-    whole = found.values["redraw"] - found.values["previous"]
+    part = floors.values["retrain"] - floors.values["previous"]
+    whole = floors.values["redraw"] - floors.values["previous"]
     n = len(part)
     t2 = float(special.stdtrit(n - 1, 0.975)) ** 2 / n
     (s_aa, s_ab), (_, s_bb) = np.cov(part, whole)
     a, b = part.mean(), whole.mean()
     square, cross, constant = b * b - t2 * s_bb, a * b - t2 * s_ab, a * a - t2 * s_aa
     root = math.sqrt(max(cross * cross - square * constant, 0.0))
-    return Share(float(a / b), float((cross - root) / square), float((cross + root) / square))
+    return FiellerRatio(float(a / b), float((cross - root) / square), float((cross + root) / square))
 
 
 @dataclass(frozen=True)
 class Settling:
-    """From which round on masks stay as near to each other as their floor allows.
+    """The round from which masks stay as near to each other as their floor allows.
 
     Attributes:
         floor: "retrain", or "redraw" where no network was trained again: that one is stricter, since it has no training
@@ -188,7 +194,8 @@ class Settling:
             noise in it, or lies within the margin of chance.
         number: the round, where settled.
         last: floor less previous in the last round, over seeds; None where not defined.
-        interval: its 90 % interval, of which each end is a one-sided 95 % one.
+        interval: the 90 % interval of that difference; each of its ends is a one-sided 95 % one.
+        room: whether the floor of the last round is shown to lie above chance by more than the margin.
     """
 
     floor: Literal["redraw", "retrain"]
@@ -202,16 +209,16 @@ class Settling:
 def settling(drift: Drift, variant: Variant, margin: float) -> Settling:
     """Go back from the last round for as long as the floor less previous is shown to be under the margin.
 
-    A fixed sequence: every round is tested at 5 %, and the first that fails ends it, so that no correction is needed.
+    This is a fixed sequence: every round is tested at 5 %, and the first that fails ends it, so that nothing needs a
+    correction.
     """
-    previous, redraw, retrain = (drift.values(variant, f"jaccard_{name}") for name in _OVERLAPS)
-    chance = drift.values(variant, "jaccard_chance")
-    floor: Literal["redraw", "retrain"] = "retrain" if np.isfinite(retrain).any() else "redraw"
-    own = retrain if floor == "retrain" else redraw
-    gaps = [_gap(after, before) for after, before in zip(own.T, previous.T, strict=True)]
+    masks = drift.masks(variant)
+    floor: Literal["redraw", "retrain"] = "retrain" if np.isfinite(masks.retrain).any() else "redraw"
+    floors = masks.retrain if floor == "retrain" else masks.redraw
+    gaps = [_gap(after, before) for after, before in zip(floors.T, masks.previous.T, strict=True)]
     rooms = [
         bool(np.isfinite(one).all() and np.isfinite(two).all()) and above(one, two, margin)
-        for one, two in zip(own.T, chance.T, strict=True)
+        for one, two in zip(floors.T, masks.chance.T, strict=True)
     ]
     since = None
     for number, gap, room in reversed(list(zip(drift.rounds, gaps, rooms, strict=True))):
@@ -226,5 +233,5 @@ def settling(drift: Drift, variant: Variant, margin: float) -> Settling:
 
 
 def _gap(floor: Floats, previous: Floats) -> Paired | None:
-    """Floor less previous over the seeds of one round; None where it is not defined for each of them."""
+    """Take floor less previous over the seeds of one round; None where it is not defined for each of them."""
     return paired(floor, previous) if np.isfinite(floor).all() and np.isfinite(previous).all() else None

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 from fbench.units import format_count, format_percent
 
-from .rows import Drift, Variant
+from .measured import Drift, Variant
 
-COLUMNS = {
+HEADS = {
     "strategy": "strategy",
     "samples": "N",
     "redraws": "R",
@@ -16,11 +16,19 @@ COLUMNS = {
     "classifier": "classifier",
     "fraction": "kept",
 }
-"""Heads of the columns that tell variants apart."""
+"""Heads of the columns that tell variants apart, by field."""
+_FORMS = {
+    "strategy": "{}",
+    "samples": "N = {}",
+    "redraws": "R = {}",
+    "rule": "rule {}",
+    "classifier": "classifier {}",
+    "fraction": "{} kept",
+}
 
 
-def cells(variant: Variant) -> dict[str, str]:
-    """Every field as a table's cell."""
+def variant_cells(variant: Variant) -> dict[str, str]:
+    """Write every field of a variant as a table's cell."""
     return {
         "strategy": variant.strategy,
         "samples": format_count(variant.samples),
@@ -31,47 +39,39 @@ def cells(variant: Variant) -> dict[str, str]:
     }
 
 
-def varying(variants: Sequence[Variant]) -> list[str]:
-    """The fields in which these differ."""
-    return [name for name in Variant._fields if len({getattr(each, name) for each in variants}) > 1]
+def varying_fields(variants: Sequence[Variant]) -> list[str]:
+    """The names of the fields in which variants differ."""
+    columns = zip(*variants, strict=True)
+    return [name for name, values in zip(Variant._fields, columns, strict=True) if len(set(values)) > 1]
 
 
-def named(variants: Sequence[Variant]) -> dict[Variant, str]:
-    """``random, 5 % kept``: the fields that vary; the fraction in any case."""
-    shown = [name for name in Variant._fields if name in varying(variants) or name == "fraction"]
-    return {each: said(each, shown) for each in variants}
+def variant_names(variants: Sequence[Variant]) -> dict[Variant, str]:
+    """Name each variant by the fields that vary, and by its fraction in any case: ``random, 5 % kept``."""
+    shown = {*varying_fields(variants), "fraction"}
+    return {variant: in_words(variant, shown) for variant in variants}
 
 
-def common(variants: Sequence[Variant]) -> str:
-    """``N = 1,024, rule global``: the fields that do not vary."""
-    same = [name for name in Variant._fields if name not in varying(variants)]
-    return said(variants[0], same)
+def in_common(variants: Sequence[Variant]) -> str:
+    """The fields that do not vary, in words: ``N = 1,024, rule global``."""
+    return in_words(variants[0], set(Variant._fields) - set(varying_fields(variants)))
 
 
-def said(variant: Variant, fields: Sequence[str]) -> str:
-    """Some fields in words."""
-    own = cells(variant)
-    forms = {
-        "strategy": "{}",
-        "samples": "N = {}",
-        "redraws": "R = {}",
-        "rule": "rule {}",
-        "classifier": "classifier {}",
-        "fraction": "{} kept",
-    }
-    return ", ".join(forms[name].format(own[name]) for name in fields)
+def in_words(variant: Variant, fields: set[str]) -> str:
+    """Some of a variant's fields in words, in their order."""
+    cells = variant_cells(variant)
+    return ", ".join(_FORMS[name].format(cell) for name, cell in cells.items() if name in fields)
 
 
-def rounds_said(drift: Drift) -> str:
-    """``rounds 1 to 6``: those that have one before them."""
+def rounds_text(drift: Drift) -> str:
+    """Name the rounds that have one before them: ``rounds 1 to 6``."""
     return "round 1" if drift.rounds[-1] == 1 else f"rounds 1 to {drift.rounds[-1]}"
 
 
-def seeds_said(drift: Drift) -> str:
-    """``6 seeds``."""
+def seeds_text(drift: Drift) -> str:
+    """Count the seeds that means are over: ``6 seeds``."""
     return "1 seed" if len(drift.seeds) == 1 else f"{len(drift.seeds)} seeds"
 
 
 def percent(share: float) -> str:
-    """A share to three digits, with a real minus sign."""
+    """Write a share in percent to three digits, with a real minus sign."""
     return format_percent(share).replace("-", "−")

@@ -12,8 +12,12 @@ from fbench.harness.sweep import parse_sweep
 from fbench.learning import arm_options as arm
 
 
-def parse_fractions(text: str) -> tuple[float, ...]:
-    """Comma-separated decimals above 0 and at most 1, in the order typed; none for ``auto``."""
+def parse_mask_fractions(text: str) -> tuple[float, ...]:
+    """Read comma-separated decimals above 0 and at most 1, in the order typed; none for ``auto``.
+
+    Raises:
+        UsageError: an item is no decimal, or out of range.
+    """
     if text.strip() == "auto":
         return ()
     fractions = []
@@ -38,7 +42,7 @@ class Options(arm.ArmOptions):
         Option(
             "q, weights that a mask keeps, as 0.01,0.05, the one to speak of first; auto is --mask-fraction and "
             "0.01,0.02,0.05,0.2 above it",
-            parse=parse_fractions,
+            parse=parse_mask_fractions,
         ),
     ] = typed("auto")
     rules: Annotated[

@@ -1,137 +1,119 @@
-"""The rows of a drift run as arrays over seeds, rounds and layers, by what was measured on them.
-
-Everything is nan where it was not measured, or where it is not defined.
-"""
+"""The tables of a run, read into arrays: the one module that knows them by the names of their columns."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
+import pandas as pd
 
-from fbench.harness.contract import Row
+from fbench.harness.contract import Row, Tables
+from fbench.measure.arrays import Floats
 
-Floats = NDArray[np.float64]
+from .measured import Drift, Variant, draws_of, strategies_of
+from .places import PLACE_COLUMNS, WHOLE, Place
 
-WHOLE = "all"
-"""The layer column's name of the whole network."""
+_JACCARDS = [f"jaccard_{name}" for name in ("previous", "first", "redraw", "retrain", "chance")]
+_MASK_COLUMNS = ["share", "captured", *_JACCARDS]
+_FISHER_COLUMNS = ["fisher_mean", "weighted_mean", "spearman_previous", "spearman_redraw", "spearman_retrain"]
+_SECONDS_COLUMNS = ["train_s", "retrain_s", "select_s", "diagonal_s", "masks_s"]
+"""Columns in the order of the fields of ``MaskRounds``, ``FisherRounds`` and ``RoundSeconds``."""
+_VARIANT_COLUMNS = list(Variant._fields)
 
 
-class Variant(NamedTuple):
-    """What a mask is: ``samples`` N behind each, ``redraws`` pairs of draws that overlaps are averaged over."""
+class Failure(NamedTuple):
+    """A row of ``results`` without a measurement: whose it is, its status (oom, failed or skipped), and the reason."""
 
     strategy: str
-    samples: int
-    redraws: int
-    rule: str
-    classifier: str
-    fraction: float
+    seed: int
+    status: str
+    reason: str
 
 
-class Layer(NamedTuple):
-    """A parameter tensor in its place of the forward order, ``depth`` from 0 to 1."""
+def read_drift(tables: Tables) -> Drift | None:
+    """Read what was measured of the seeds that have every round of every variant; None where there is no such seed.
 
-    name: str
-    depth: float
-    kind: str
-    parameters: int
+    A strategy that no seed finished is left out with its variants, or nothing would be left of the others.
 
-
-@dataclass(frozen=True)
-class Drift:
-    """A run's rows.
-
-    Attributes:
-        variants: in the order of the rows, without strategies that no seed finished.
-        seeds: those with every round of every variant.
-        rounds: 0, 1, 2, …; ``labels`` has as many of each.
-        layers: in forward order, without the whole.
+    Args:
+        tables: ``results``, and ``fisher`` and ``rounds`` where they were written. Rows without a status are good.
     """
-
-    variants: list[Variant]
-    seeds: list[int]
-    rounds: list[int]
-    labels: list[int]
-    layers: list[Layer]
-    _cells: Mapping[tuple[Variant, str], Mapping[tuple[int, int], Row]]
-
-    def values(self, variant: Variant, column: str, layer: str = WHOLE) -> Floats:
-        """A column of a layer, [seeds, rounds]."""
-        cells = self._cells.get((variant, layer), {})
-        found = [[cells.get((seed, number), {}).get(column) for number in self.rounds] for seed in self.seeds]
-        return np.array(found, dtype=np.float64)
-
-    def by_layer(self, variant: Variant, column: str) -> Floats:
-        """A column of every layer, [seeds, rounds, layers]."""
-        return np.stack([self.values(variant, column, layer.name) for layer in self.layers], axis=2)
-
-    @property
-    def strategies(self) -> list[str]:
-        """In the order of the rows."""
-        return list(dict.fromkeys(variant.strategy for variant in self.variants))
-
-    def main(self, strategy: str) -> Variant:
-        """The most samples and redraws, and the first of everything else in the order of the rows."""
-        own = [variant for variant in self.variants if variant.strategy == strategy]
-        return max(own, key=lambda variant: (variant.samples, variant.redraws))  # the first of equals
-
-
-def read_drift(rows: Sequence[Row]) -> Drift | None:
-    """The seeds that were measured in every round of every variant; None where there is none.
-
-    A strategy that no seed finished is left out with its variants, or nothing would be left of the others. Side tables
-    have no status: their rows are good.
-    """
-    good = [row for row in rows if row.get("status", "ok") == "ok"]
-    cells: dict[tuple[Variant, str], dict[tuple[int, int], Row]] = {}
-    for row in good:
-        variant = Variant(*(row[name] for name in Variant._fields))
-        cells.setdefault((variant, row["layer"]), {})[row["seed"], row["round"]] = row
-    rounds = sorted({row["round"] for row in good})
-    labels = {row["round"]: row["labels"] for row in good}
-    finished = _finished(cells, rounds)
-    arms = [strategy for strategy, seeds in finished.items() if seeds]
-    seeds = sorted(set.intersection(*(finished[arm] for arm in arms))) if arms else []
+    frame = _measured(tables["results"])
+    finished, seeds = _finished(frame)
     if not seeds:
         return None
-    layers = {
-        row["layer_index"]: Layer(row["layer"], row["depth"], row["kind"], row["parameters"])
-        for row in good
-        if row["layer"] != WHOLE
-    }
+    labels = frame.groupby("round")["labels"].last()
+    layers, rounds = _layers(frame), labels.index.tolist()
+    frame = frame[frame["strategy"].isin(finished)]
+    frame = frame.assign(variant=_tuples(frame, _VARIANT_COLUMNS))
+    variants = [Variant(*fields) for fields in dict.fromkeys(frame["variant"])]
+    times = {"seed": seeds, "round": rounds}
+    places = {"layer": [WHOLE, *(layer.name for layer in layers)], **times}
     return Drift(
-        variants=list(dict.fromkeys(variant for variant, _ in cells if variant.strategy in arms)),
-        seeds=seeds,
-        rounds=rounds,
-        labels=[labels[number] for number in rounds],
-        layers=[layers[index] for index in sorted(layers)],
-        _cells=cells,
+        variants,
+        seeds,
+        rounds,
+        labels.tolist(),
+        layers,
+        _masks=_spread(frame, {"variant": variants, **places}, _MASK_COLUMNS),
+        _fisher=_read_fisher(tables.get("fisher", ()), {"draws": draws_of(variants), **places}),
+        _seconds=_read_seconds(tables.get("rounds", ()), {"strategy": strategies_of(variants), **times}),
     )
 
 
-def _finished(
-    cells: Mapping[tuple[Variant, str], Mapping[tuple[int, int], Row]], rounds: Sequence[int]
-) -> dict[str, set[int]]:
-    """The seeds of each strategy with every round of each of its variants."""
-    found: dict[str, set[int]] = {}
-    for (variant, layer), own in cells.items():
-        if layer == WHOLE:
-            seeds = {seed for seed, _ in own}
-            whole = {seed for seed in seeds if all((seed, number) in own for number in rounds)}
-            found[variant.strategy] = found.get(variant.strategy, whole) & whole
-    return found
+def _measured(rows: Sequence[Row]) -> pd.DataFrame:
+    """The good rows of ``results``; those of a side table have no status, and are good."""
+    good = [row for row in rows if row.get("status", "ok") == "ok"]
+    return pd.DataFrame(good, columns=["seed", "round", "labels", *_VARIANT_COLUMNS, *PLACE_COLUMNS, *_MASK_COLUMNS])
 
 
-def fisher_values(
-    rows: Sequence[Row], drift: Drift, strategy: str, samples: int, column: str, layer: str = WHOLE
-) -> Floats:
-    """A column of the table ``fisher``, which knows no masks: [seeds, rounds] as those of ``drift``."""
-    cells = {
-        (row["seed"], row["round"]): row[column]
-        for row in rows
-        if (row["strategy"], row["samples"], row["layer"]) == (strategy, samples, layer)
-    }
-    return np.array([[cells.get((seed, number)) for number in drift.rounds] for seed in drift.seeds], dtype=np.float64)
+def read_failures(rows: Sequence[Row]) -> list[Failure] | None:
+    """The rows of ``results`` whose status is not ok; None where no row has a status, as in a side table."""
+    if not any("status" in row for row in rows):
+        return None
+    failures = [row for row in rows if row.get("status", "ok") != "ok"]
+    return [Failure(*(row[name] for name in Failure._fields)) for row in failures]
+
+
+def _finished(frame: pd.DataFrame) -> tuple[set[str], list[int]]:
+    """The strategies with a seed that has every round of all their variants, and the seeds that all of them have."""
+    whole = frame[frame["layer"] == WHOLE]
+    rounds = whole.groupby([*_VARIANT_COLUMNS, "seed"])["round"].nunique().unstack("seed", fill_value=0)
+    complete = (rounds == frame["round"].nunique()).groupby(level="strategy").all()  # [strategies, seeds]
+    complete = complete[complete.any(axis=1)]
+    seeds = complete.columns[complete.all()] if len(complete) else ()
+    return set(complete.index), [int(seed) for seed in seeds]
+
+
+def _layers(frame: pd.DataFrame) -> list[Place]:
+    """The layers in forward order."""
+    places = frame.loc[frame["layer"] != WHOLE, list(PLACE_COLUMNS)]
+    places = places.drop_duplicates("layer_index").sort_values("layer_index").astype({"layer_index": int})
+    return [Place(*cells) for cells in places.itertuples(index=False)]
+
+
+def _read_fisher(rows: Sequence[Row], axes: Mapping[str, Sequence[Any]]) -> Floats:
+    """The table ``fisher`` as an array [strategies and N, layers, seeds, rounds, columns]."""
+    frame = pd.DataFrame(rows, columns=["strategy", "samples", "layer", "seed", "round", *_FISHER_COLUMNS])
+    return _spread(frame.assign(draws=_tuples(frame, ["strategy", "samples"])), axes, _FISHER_COLUMNS)
+
+
+def _read_seconds(rows: Sequence[Row], axes: Mapping[str, Sequence[Any]]) -> Floats:
+    """The table ``rounds`` as an array [strategies, seeds, rounds, columns]."""
+    return _spread(pd.DataFrame(rows, columns=["strategy", "seed", "round", *_SECONDS_COLUMNS]), axes, _SECONDS_COLUMNS)
+
+
+def _tuples(frame: pd.DataFrame, columns: Sequence[str]) -> pd.Series[Any]:
+    """Several columns as one, of tuples."""
+    return pd.Series(list(frame[list(columns)].itertuples(index=False, name=None)), index=frame.index, dtype=object)
+
+
+def _spread(frame: pd.DataFrame, axes: Mapping[str, Sequence[Any]], columns: Sequence[str]) -> Floats:
+    """Columns of rows as an array [axes…, columns], nan where there is no row; rows off the axes are left out."""
+    indexes = {name: pd.Index(values, tupleize_cols=False) for name, values in axes.items()}
+    at = np.array([index.get_indexer(frame[name]) for name, index in indexes.items()])
+    known = (at >= 0).all(axis=0)
+    cells = np.full([*map(len, indexes.values()), len(columns)], np.nan)
+    cells[tuple(at[:, known])] = frame[list(columns)].to_numpy(np.float64)[known]
+    return cells

@@ -11,50 +11,52 @@ from typing import Any
 import numpy as np
 
 from fbench.harness.contract import Panel, Series
+from fbench.measure.arrays import Floats
 from fbench.measure.statistics import mean_interval
 from fbench.results.axes import nice
-
-from .rows import Floats
 
 DEPTH = "depth of the layer (0: first, 1: last)"
 DEPTHS = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)
 _LOG_FROM = 30.0
-"""Times the least that the largest of several shares must be for logarithmic colours and axes."""
+"""Shares are on logarithmic colours and axes where the largest is more than so many times the least."""
 _DODGE = 0.12
 _SPREAD = 0.012
-"""Of the axis's width, between the raw points of two series: more, where there are few x, would look like another x."""
+"""The raw points of two series stand at most this share of the axis apart: more would look like another x."""
 
 
 def over_seeds(label: str, x: Sequence[float], values: Floats, **more: Any) -> Series:
-    """Means of [seeds, x] with their t intervals, where there are two seeds, and every seed as a dot; nan is a gap."""
+    """Draw means of values [seeds, x] with their t intervals, where there are two seeds, and every seed as a dot.
+
+    A value of nan is a gap.
+    """
     columns = [column[~np.isnan(column)] for column in values.T]
     means = [mean_interval(column) if column.size else None for column in columns]
-    y, low, high = ([getattr(each, end, math.nan) for each in means] for end in ("mean", "low", "high"))
-    dots = [(float(at), float(each)) for at, column in zip(x, columns, strict=True) for each in column]
+    y, low, high = ([getattr(mean, end, math.nan) for mean in means] for end in ("mean", "low", "high"))
+    dots = [(float(at), float(value)) for at, column in zip(x, columns, strict=True) for value in column]
     if all(map(math.isnan, low)):
         return Series(label, list(x), y, points=dots, **more)
     return Series(label, list(x), y, low, high, dots, **more)
 
 
 def by_depth(lines: Sequence[Series], y_label: str, title: str, **more: Any) -> Panel:
-    """Lines over the whole depth, the legend beside them."""
+    """Put lines into a panel over the whole depth, the legend beside them."""
     return Panel(lines, DEPTH, y_label, title, DEPTHS, aside=True, dodge=dodge(lines[0].x), **more)
 
 
 def dodge(x: Sequence[float]) -> float:
-    """A panel's, for these x, which rise."""
+    """Say how far apart a panel's raw points stand, in the least distance of its x, which rise."""
     least = min((b - a for a, b in itertools.pairwise(x)), default=0.0)
     return min(_DODGE, _SPREAD * (x[-1] - x[0]) / least) if least > 0 else 0.0
 
 
 def wide(values: Floats) -> bool:
-    """Whether a linear axis would hide how the smaller ones differ."""
+    """Say whether a linear axis would hide how the smaller values differ."""
     positive = values[values > 0]
     return bool(positive.size) and bool(positive.max() > _LOG_FROM * positive.min())
 
 
 def logarithmic(values: Floats) -> dict[str, Any]:
-    """A panel's logarithmic y axis that holds all of these, with a place for 0 where there is one: it must be seen."""
+    """Make a logarithmic y axis that holds all values, with a place for 0 where there is one: it must be seen."""
     known = values[np.isfinite(values)]
     low, high = float(known[known > 0].min()), float(known.max())
     ends = {"y_log": True, "y_ticks": nice(low, high), "y_limits": (low / 1.4, 1.4 * high)}
@@ -66,33 +68,33 @@ def logarithmic(values: Floats) -> dict[str, Any]:
 
 
 def linear(values: Floats) -> dict[str, Any]:
-    """A panel's y axis from 0, so that rounding does not look like a difference; automatic where there is no number."""
+    """Make a y axis from 0, so that rounding does not look like a difference; automatic where there is no number."""
     known = values[np.isfinite(values)]
     return {"y_limits": (-0.03 * known.max(), 1.1 * known.max())} if (known > 0).any() else {}
 
 
 def on_line(line: Series, x: float, *, log: bool) -> float:
-    """The line's y where it passes x."""
+    """Read the y of a line where it passes x."""
     known = [(at, y) for at, y in zip(line.x, line.y, strict=True) if not math.isnan(y)]
-    at, y = (np.array(each) for each in zip(*known, strict=True))
+    at, y = np.array(known).T
     if log and y.min() > 0:  # between two of its points it is straight on the axis that it is drawn on
         return float(np.exp(np.interp(x, at, np.log(y))))
     return float(np.interp(x, at, y))
 
 
-def mean(values: Floats) -> Floats:
-    """Over the first axis, of what is known; nan where nothing is."""
+def known_mean(values: Floats) -> Floats:
+    """Take the mean over the first axis of what is known; nan where nothing is."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)  # numpy's, of an empty mean
         return np.asarray(np.nanmean(values, axis=0))
 
 
 def mean_of_rounds(values: Floats) -> Floats:
-    """[seeds, layers] of [seeds, rounds, layers]."""
-    return mean(values.swapaxes(0, 1))
+    """Take the mean [seeds, layers] over the rounds of values [seeds, rounds, layers]."""
+    return known_mean(values.swapaxes(0, 1))
 
 
 def power(value: float) -> str:
-    """``$9.9 · 10^{-6}$``, as figures spell it."""
+    """Write a number as figures spell it: ``$9.9 · 10^{-6}$``."""
     digits, exponent = f"{value:.1e}".split("e")
     return f"${digits} · 10^{{{int(exponent)}}}$"

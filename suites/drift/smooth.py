@@ -2,25 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 
-from fbench.harness.contract import Row
+from fbench.measure.arrays import Floats
 from fbench.measure.falls import LEAST_LAYERS, Fall, fit_fall
 from fbench.measure.statistics import mean_interval
 from fbench.results.findings import number, p_value
 
-from .falls import LEVEL, STEEP, profile, steepness
-from .rows import Drift, Floats, fisher_values
-
-COLUMNS = {"fisher_mean": "Mean F_j", "weighted_mean": "Mean w_j²F_j"}
-"""Of the Fisher diagonal of a weight, and of its product with the squared weight."""
+from .falls import STEEP, share_profile, steepness
+from .floors import SIGNIFICANCE
+from .measured import Drift
 
 
-class Smooth(NamedTuple):
-    """One column: log10 of a seed's values [seeds, layers], mean over rounds, and the fall fitted to their mean."""
+class CriterionFall(NamedTuple):
+    """How one criterion, a mean over each layer's weights, goes with depth.
+
+    Attributes:
+        depth: [layers], from 0 to 1.
+        logs: [seeds, layers], log10 of the criterion, mean over rounds.
+        fall: fitted to the mean of ``logs`` over seeds; None where they only rise.
+    """
 
     depth: Floats
     logs: Floats
@@ -28,46 +31,46 @@ class Smooth(NamedTuple):
 
     @property
     def thirds(self) -> Floats:
-        """[seeds] log10 of the first third of the layers over the last, each a geometric mean."""
+        """The log10 [seeds] of the first third of the layers over the last, each a geometric mean."""
         count = max(1, self.logs.shape[1] // 3)
         return np.asarray(self.logs[:, :count].mean(axis=1) - self.logs[:, -count:].mean(axis=1))
 
 
-def smooth(drift: Drift, rows: Sequence[Row], column: str) -> Smooth | None:
-    """Of the layers of the main variant's profile; None where a value is missing or has no logarithm."""
-    main = drift.main(drift.strategies[0])
-    own = profile(drift, main)
-    names = [drift.layers[i].name for i in own.layers]
-    if len(names) < LEAST_LAYERS:
+def criterion_sentences(drift: Drift) -> list[str]:
+    """Give a sentence for mean F_j, and one for mean w_j²F_j, where they can be fitted."""
+    fisher = drift.fisher_by_layer(drift.main(drift.strategies[0]))
+    criteria = {"Mean F_j": fisher.mean, "Mean w_j²F_j": fisher.weighted_mean}
+    fitted = {name: fit_criterion(drift, values) for name, values in criteria.items()}
+    return [_sentence(name, criterion) for name, criterion in fitted.items() if criterion is not None]
+
+
+def fit_criterion(drift: Drift, values: Floats) -> CriterionFall | None:
+    """Fit a fall to a criterion [seeds, rounds, layers] in the layers of the main variant's profile.
+
+    There is none where the layers are too few, or where a value is missing or has no logarithm.
+    """
+    profile = share_profile(drift, drift.main(drift.strategies[0]))
+    profiled = values.take(profile.layers, axis=2)
+    if len(profile.layers) < LEAST_LAYERS or not (profiled > 0).all():
         return None
-    values = [fisher_values(rows, drift, main.strategy, main.samples, column, name) for name in names]
-    found = np.stack(values, axis=2)  # [seeds, rounds, layers]
-    if not (found > 0).all():
-        return None
-    logs = np.log10(found).mean(axis=1)
-    return Smooth(own.depth, logs, fit_fall(own.depth, logs.mean(axis=0)))
+    logs = np.log10(profiled).mean(axis=1)
+    return CriterionFall(profile.depth, logs, fit_fall(profile.depth, logs.mean(axis=0)))
 
 
-def sentences(drift: Drift, rows: Sequence[Row]) -> list[str]:
-    """One for each column that could be fitted."""
-    found = [(name, smooth(drift, rows, column)) for column, name in COLUMNS.items()]
-    return [_sentence(name, each) for name, each in found if each is not None]
-
-
-def _sentence(name: str, found: Smooth) -> str:
-    over = mean_interval(found.thirds)
+def _sentence(name: str, criterion: CriterionFall) -> str:
+    over = mean_interval(criterion.thirds)
     what = f"{name} of a layer in the first third of the layers is {_times(over.mean)} times that in the last third"
     ends = f"95 % interval {_times(over.low)} to {_times(over.high)}, {over.n} seeds" if over.n > 1 else "one seed"
-    return f"{what} (geometric means; {ends}); {_fall_said(found.fall)}."
+    return f"{what} (geometric means; {ends}); {_fall_text(criterion.fall)}."
 
 
 def _times(log: float) -> str:
     return f"{10**log:.3g}"
 
 
-def _fall_said(fall: Fall | None) -> str:
-    """The same fit as for the share, on a logarithmic scale."""
-    if fall is None or not fall.p < LEVEL:
+def _fall_text(fall: Fall | None) -> str:
+    """Say what the fit gave: it is that of the share, on a logarithmic scale."""
+    if fall is None or not fall.p < SIGNIFICANCE:
         return f"on a logarithmic scale no fall is shown ({'it rises' if fall is None else p_value(fall.p)})"
     low, high = fall.width_interval
     word = {

@@ -19,7 +19,7 @@ from fbench.fisher.masks import Mask
 from fbench.harness.contract import COMMON_COLUMNS
 from fbench.learning.mask_files import load_masks, mask_rows, pack_bits, unpack_bits
 from fbench.results import table
-from fbench.suites.drift.plan import MASKS
+from fbench.suites.drift.columns import MASK_COLUMNS
 
 KEY = {
     "strategy": "bait",
@@ -46,7 +46,7 @@ def masks() -> list[Mask]:
 
 @pytest.fixture
 def written(tmp_path: Path) -> Path:
-    columns = (COMMON_COLUMNS[0], *MASKS)
+    columns = (COMMON_COLUMNS[0], *MASK_COLUMNS)
     rows = [{"case": "x", **KEY, "round": r, **row} for r, mask in enumerate(masks()) for row in mask_rows(mask)]
     path = tmp_path / "masks.csv"
     path.write_text(table.header(columns) + table.lines(columns, rows))
@@ -118,7 +118,7 @@ def test_a_file_that_is_no_text_is_said(written: Path) -> None:
 def test_a_layer_of_millions_of_random_bits_is_read(tmp_path: Path) -> None:
     """More characters than Python's csv takes in a cell by itself."""
     mask = Mask({"w": torch.rand(1_000_000, generator=torch.Generator().manual_seed(0)) < 0.5})
-    columns = (COMMON_COLUMNS[0], *MASKS)
+    columns = (COMMON_COLUMNS[0], *MASK_COLUMNS)
     rows = [{"case": "x", **KEY, "round": 0, **row} for row in mask_rows(mask)]
     (tmp_path / "masks.csv").write_text(table.header(columns) + table.lines(columns, rows))
     assert next(iter(load_masks(tmp_path).values())).jaccard(mask) == 1

@@ -8,20 +8,20 @@ from drift_rows import make_tables
 
 from fbench.measure.statistics import mean_interval, paired
 from fbench.results.findings import evidence, plus_minus
-from fbench.suites.drift.answer import answer, settled, since_first
-from fbench.suites.drift.floors import labels_share, of_layer
+from fbench.suites.drift.answer import first_sentences, overlap_sentences, settling_sentences
+from fbench.suites.drift.floors import floors_of, labels_share
 from fbench.suites.drift.names import percent
 from fbench.suites.drift.rows import read_drift
 
 
 def drift_of(edit=lambda row: row, **more):
-    own = {"layers": 14, "rounds": 3, "fractions": (0.05,), **more}
-    return read_drift([edit(dict(row)) for row in make_tables(**own)["results"]])
+    tables = make_tables(**{"layers": 14, "rounds": 3, "fractions": (0.05,), **more})
+    return read_drift({**tables, "results": [edit(dict(row)) for row in tables["results"]]})
 
 
-def said(margin=0.05, **more):
+def sentences_of(margin=0.05, **more):
     drift = drift_of(**more)
-    return answer(drift, drift.variants[0], margin)
+    return overlap_sentences(drift, drift.variants[0], margin)
 
 
 def alike(row):
@@ -39,12 +39,12 @@ def test_the_first_sentence_has_every_number_of_its_rows():
     drift = drift_of()
     variant = drift.variants[0]
     means = {
-        name: plus_minus(mean_interval(drift.values(variant, f"jaccard_{name}")[:, 1:].mean(axis=1)))
+        name: plus_minus(mean_interval(getattr(drift.masks(variant), name)[:, 1:].mean(axis=1)))
         for name in ("previous", "redraw", "retrain")
     }
-    chance = drift.values(variant, "jaccard_chance")[:, 1:].mean(axis=1)
-    gap = paired(drift.values(variant, "jaccard_previous")[:, 1:].mean(axis=1), chance)
-    assert answer(drift, variant, 0.05)[0] == (
+    chance = drift.masks(variant).chance[:, 1:].mean(axis=1)
+    gap = paired(drift.masks(variant).previous[:, 1:].mean(axis=1), chance)
+    assert overlap_sentences(drift, variant, 0.05)[0] == (
         f"Masks of neighbouring rounds share {means['previous']} of the weights that either keeps (their Jaccard "
         "overlap J; random, 5 % kept; mean over rounds 1 to 3, ±: 95 % t interval over 6 seeds). Redrawing the images "
         f"for the same network leaves J at {means['redraw']} (the redraw floor), training it again on the same labels "
@@ -56,11 +56,11 @@ def test_the_first_sentence_has_every_number_of_its_rows():
 
 def test_drift_is_claimed_with_both_comparisons():
     drift = drift_of()
-    found = of_layer(drift, drift.variants[0], 0.05)
-    assert answer(drift, drift.variants[0], 0.05)[1] == (
+    floors = floors_of(drift, drift.variants[0], 0.05)
+    assert overlap_sentences(drift, drift.variants[0], 0.05)[1] == (
         "The mask drifts: neighbouring rounds overlap less than both floors, so new labels change it by more than "
-        f"sampling and training noise do. Redraw floor less previous, {evidence(found.redraw, 'J')}; retrain floor "
-        f"less previous, {evidence(found.retrain, 'J')}. Drift takes both to be above 0 (an intersection-union test), "
+        f"sampling and training noise do. Redraw floor less previous, {evidence(floors.redraw, 'J')}; retrain floor "
+        f"less previous, {evidence(floors.retrain, 'J')}. Drift takes both to be above 0 (an intersection-union test), "
         "so neither is corrected. The options fixed this comparison before the run; what follows is exploratory."
     )
 
@@ -78,18 +78,18 @@ def test_drift_is_claimed_with_both_comparisons():
     ],
 )  # fmt: skip
 def test_verdicts_in_words(more, words):
-    assert words in said(**more)[1]
+    assert words in sentences_of(**more)[1]
 
 
 def test_one_seed_has_no_interval_and_no_confirmation():
-    first, verdict = said(seeds=1)
+    first, verdict = sentences_of(seeds=1)
     assert "mean over rounds 1 to 3, one seed)" in first
     assert "±" not in first
     assert verdict.endswith("on one seed, which has no interval.")
 
 
 def test_without_retraining_it_is_said_what_is_missing():
-    first, verdict, *rest = said(retrain=None)
+    first, verdict, *rest = sentences_of(retrain=None)
     assert "retrain" not in first
     assert verdict.endswith(
         "No network was trained again on the same labels, so how much of this is training noise is not known "
@@ -100,7 +100,7 @@ def test_without_retraining_it_is_said_what_is_missing():
 
 def test_beside_another_question_it_is_exploratory():
     drift = drift_of()
-    verdict = answer(drift, drift.variants[0], 0.05, confirmatory=False)[1]
+    verdict = overlap_sentences(drift, drift.variants[0], 0.05, confirmatory=False)[1]
     assert verdict.endswith("The run was made to compare arms, so all that is said of masks is exploratory.")
 
 
@@ -109,15 +109,15 @@ def test_an_unclear_difference_says_how_many_seeds_would_do():
         again = None if row["jaccard_previous"] is None else row["jaccard_previous"] + (0.08, 0.02, -0.01)[row["seed"]]
         return {**row, "jaccard_retrain": again}
 
-    verdict = said(edit=scattered, seeds=3)[1]
+    verdict = sentences_of(edit=scattered, seeds=3)[1]
     assert "Were this the true difference, " in verdict
     assert "seeds would show it (80 % power, over sd's 80 % interval)." in verdict
 
 
 def test_the_loss_is_shared_out():
     drift = drift_of()
-    share = labels_share(of_layer(drift, drift.variants[0], 0.05))
-    text = said()[2]
+    share = labels_share(floors_of(drift, drift.variants[0], 0.05))
+    text = sentences_of()[2]
     assert f"{percent(1 - share.value)} is training noise and {percent(share.value)} (95 % interval by" in text
     assert text.endswith("is what the new labels changed, so training noise explains most of the loss.")
 
@@ -132,24 +132,24 @@ def test_the_loss_is_shared_out():
     ],
 )
 def test_shares_beyond_the_plain_case(more, words):
-    assert words in said(**more)[2]
+    assert words in sentences_of(**more)[2]
 
 
-def test_no_overlap_at_all_is_said():
-    assert said(rounds=0) == [
+def test_no_overlap_at_all_is_sentences_of():
+    assert sentences_of(rounds=0) == [
         "No round after the first has an overlap with the one before (random, 5 % kept), so drift cannot be judged."
     ]
 
 
 def test_what_varies_is_named():
-    assert "J; random, N = 256, rule layer, 5 % kept; " in said(samples=(256, 64), rules=("layer", "global"))[0]
+    assert "J; random, N = 256, rule layer, 5 % kept; " in sentences_of(samples=(256, 64), rules=("layer", "global"))[0]
 
 
 def test_the_last_round_beside_the_first():
     drift = drift_of()
-    first, previous = (drift.values(drift.variants[0], f"jaccard_{name}")[:, -1] for name in ("first", "previous"))
+    first, previous = (getattr(drift.masks(drift.variants[0]), name)[:, -1] for name in ("first", "previous"))
     gap = paired(previous, first)
-    (text,) = since_first(drift, drift.variants[0])
+    (text,) = first_sentences(drift, drift.variants[0])
     assert text.startswith(
         "The last round's mask (round 3, 250 labels) still overlaps that of round 0 (100 labels) by "
         f"J = {plus_minus(mean_interval(first))}, where chance gives about 0.0"
@@ -162,11 +162,11 @@ def test_the_last_round_beside_the_first():
 
 def test_the_first_round_is_left_unsaid_where_it_is_the_one_before():
     drift = drift_of(rounds=1)
-    assert since_first(drift, drift.variants[0]) == []
+    assert first_sentences(drift, drift.variants[0]) == []
     one = drift_of(seeds=1)
-    assert since_first(one, one.variants[0])[0].endswith("(one seed).")
+    assert first_sentences(one, one.variants[0])[0].endswith("(one seed).")
     bare = drift_of(lambda row: {**row, "jaccard_first": None})
-    assert since_first(bare, bare.variants[0]) == []
+    assert first_sentences(bare, bare.variants[0]) == []
 
 
 @pytest.mark.parametrize(
@@ -186,11 +186,11 @@ def test_the_first_round_is_left_unsaid_where_it_is_the_one_before():
 )  # fmt: skip
 def test_settling_in_words(more, words):
     drift = drift_of(**more)
-    (text,) = settled(drift, drift.variants[0], 0.05)
+    (text,) = settling_sentences(drift, drift.variants[0], 0.05)
     assert words in text
 
 
 def test_a_single_round_cannot_settle():
     drift = drift_of(rounds=0)
-    assert settled(drift, drift.variants[0], 0.05) == []
-    assert np.isnan(drift.values(drift.variants[0], "jaccard_previous")).all()
+    assert settling_sentences(drift, drift.variants[0], 0.05) == []
+    assert np.isnan(drift.masks(drift.variants[0]).previous).all()

@@ -66,10 +66,10 @@ def timeless(folder: Path) -> dict[str, list[dict[str, str]]]:
 
 
 def test_the_files_of_a_run(whole: Path) -> None:
-    found = {str(path.relative_to(whole)) for path in whole.rglob("*") if path.is_file()}
-    assert found >= {
+    files = {str(path.relative_to(whole)) for path in whole.rglob("*") if path.is_file()}
+    assert files >= {
         *(f"{name}.csv" for name in TABLES),
-        *(f"figures/{name}.{kind}" for name in FIGURES for kind in ("svg", "png")),
+        *(f"figures/{name}.{suffix}" for name in FIGURES for suffix in ("svg", "png")),
         "summary.md", "options.json", "environment.json",
     }  # fmt: skip
 

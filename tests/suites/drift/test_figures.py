@@ -37,17 +37,17 @@ def fits(monkeypatch):
 
 def described(tables=None, **options):
     tables = tables or make_tables(**options)
-    drift = read_drift(tables["results"])
-    return {figure.name: figure for figure in figures(drift, tables, make_options(**options), falls.find(drift))}
+    drift = read_drift(tables)
+    return {figure.name: figure for figure in figures(drift, make_options(**options), falls.find_falls(drift))}
 
 
-def shares(rows, kind="convolution", fraction=0.05):
+def shares(rows, layer_type="convolution", fraction=0.05):
     """Percent by round and layer, mean over seeds, one number after another."""
-    found = {}
+    by_place = {}
     for row in rows:
-        if row["kind"] == kind and row["fraction"] == fraction:
-            found.setdefault((row["round"], row["layer_index"]), []).append(100 * row["share"])
-    return {where: sum(values) / len(values) for where, values in found.items()}
+        if row["kind"] == layer_type and row["fraction"] == fraction:
+            by_place.setdefault((row["round"], row["layer_index"]), []).append(100 * row["share"])
+    return {where: sum(values) / len(values) for where, values in by_place.items()}
 
 
 def test_colours_are_means_over_seeds_by_round_and_depth():
@@ -131,13 +131,13 @@ def test_overlaps_are_means_of_the_whole_network_against_labels():
     previous = by_label["with the round before"]
     assert list(previous.x) == [100, 150, 200]
     assert math.isnan(previous.y[0])
-    own = [
+    overlaps = [
         row["jaccard_previous"]
         for row in tables["results"]
         if row["layer"] == "all" and row["round"] == 2 and row["fraction"] == 0.05
     ]
-    assert previous.y[2] == pytest.approx(np.mean(own))
-    assert sorted(y for x, y in previous.points if x == 200) == sorted(own)
+    assert previous.y[2] == pytest.approx(np.mean(overlaps))
+    assert sorted(y for x, y in previous.points if x == 200) == sorted(overlaps)
     assert by_label["chance"].style == "dashed"
 
 
@@ -153,36 +153,36 @@ def test_overlaps_by_depth_are_means_of_the_rounds_from_1_on():
     tables = make_tables(seeds=2, rounds=3, retrain=0.6)
     panel = described(tables)["overlap_by_round"].panels[1]
     (redraw,) = (line for line in panel.series if line.label.startswith("same network"))
-    own = [
+    overlaps = [
         row["jaccard_redraw"]
         for row in tables["results"]
         if row["layer_index"] == 3 and row["round"] > 0 and row["fraction"] == 0.05
     ]
-    assert redraw.y[1] == pytest.approx(np.mean(own))
-    assert len(own) == 6
+    assert redraw.y[1] == pytest.approx(np.mean(overlaps))
+    assert len(overlaps) == 6
     assert panel.title == "by layer: mean of rounds 1 to 3"
 
 
 def test_without_a_second_training_there_is_no_such_line_and_colours_stay():
     tables = make_tables(seeds=2, rounds=2)
-    found = {line.label: line.colour for line in described(tables)["overlap_by_round"].panels[0].series}
+    colours = {line.label: line.colour for line in described(tables)["overlap_by_round"].panels[0].series}
     rows = compare_tables(tables)
     fewer = described({"results": rows["drift"], "fisher": rows["fisher"]})["overlap_by_round"]
     for panel in fewer.panels:
         assert {line.label: line.colour for line in panel.series} == {
-            label: colour for label, colour in found.items() if not label.startswith("retrained")
+            label: colour for label, colour in colours.items() if not label.startswith("retrained")
         }
 
 
 @pytest.mark.parametrize("count", [2, 3, 5])
 def test_each_strategy_has_its_overlaps_and_the_first_its_layers(count):
     names = ("random", "bait", "badge", "entropy", "fifth")[:count]
-    found = described(seeds=2, rounds=1, strategies=names)
-    overlaps = found["overlap_by_round"]
+    drawn = described(seeds=2, rounds=1, strategies=names)
+    overlaps = drawn["overlap_by_round"]
     assert [panel.title for panel in overlaps.panels] == [*names[:3], "random, by layer: round 1"]
     assert overlaps.pairs
     assert overlaps.note.endswith("; in the tables alone: entropy, fifth") == (count > 3)
-    assert found["share_by_depth"].title.endswith("strategy random")
+    assert drawn["share_by_depth"].title.endswith("strategy random")
     assert "strategy" not in overlaps.title
 
 
@@ -223,11 +223,11 @@ def test_criteria_are_over_their_largest_which_is_said():
     tables = make_tables(seeds=2, rounds=1)
     panel = described(tables)["fall_by_fraction"].panels[1]
     plain, weighted = panel.series
-    own = {}
+    by_layer = {}
     for row in tables["fisher"]:
         if row["kind"] == "convolution":
-            own.setdefault(row["layer_index"], []).append(row["fisher_mean"])
-    means = [np.mean(values) for _, values in sorted(own.items())]
+            by_layer.setdefault(row["layer_index"], []).append(row["fisher_mean"])
+    means = [np.mean(values) for _, values in sorted(by_layer.items())]
     assert list(plain.y) == pytest.approx([value / max(means) for value in means])
     assert plain.label == f"mean $F_j$\n(largest: {power(max(means))})"
     assert (max(weighted.y), panel.y_log) == (pytest.approx(1), True)
@@ -243,9 +243,9 @@ def test_without_fisher_values_their_panel_is_left_out():
 
 
 def test_with_one_layer_only_the_whole_networks_overlap_is_drawn():
-    found = described(seeds=2, rounds=2, layers=3)
-    assert list(found) == ["overlap_by_round"]
-    assert len(found["overlap_by_round"].panels) == 1
+    drawn = described(seeds=2, rounds=2, layers=3)
+    assert list(drawn) == ["overlap_by_round"]
+    assert len(drawn["overlap_by_round"].panels) == 1
 
 
 def test_without_overlaps_there_is_no_figure_of_them():

@@ -12,7 +12,14 @@ from hypothesis import strategies as st
 
 from fbench.measure.statistics import holm, mean_interval
 from fbench.suites.drift import floors as drift_floors
-from fbench.suites.drift.floors import corrected, floors, labels_share, of_layer, of_layers, settling
+from fbench.suites.drift.floors import (
+    compare_with_floors,
+    corrected,
+    floors_by_layer,
+    floors_of,
+    labels_share,
+    settling,
+)
 from fbench.suites.drift.rows import read_drift
 
 NONE = np.full((4, 3), np.nan)
@@ -20,17 +27,17 @@ NONE = np.full((4, 3), np.nan)
 
 def levels(seed_values, rounds=3):
     """[seeds, rounds] with nothing in round 0."""
-    found = np.repeat(np.array(seed_values, float)[:, None], rounds, axis=1)
-    found[:, 0] = np.nan
-    return found
+    repeated = np.repeat(np.array(seed_values, float)[:, None], rounds, axis=1)
+    repeated[:, 0] = np.nan
+    return repeated
 
 
 PREVIOUS = levels([0.50, 0.51, 0.49, 0.50])
 
 
-def judged(redraw, retrain=None, margin=0.05, previous=PREVIOUS):
+def judged(redraw, retrain=None, margin=0.05, previous=PREVIOUS, chance=None):
     gap = lambda by: previous + np.array(by, float)[:, None]  # noqa: E731
-    return floors(previous, gap(redraw), NONE if retrain is None else gap(retrain), margin)
+    return compare_with_floors(previous, gap(redraw), NONE if retrain is None else gap(retrain), margin, chance)
 
 
 CLEAR, NEAR, WIDE = [0.3, 0.31, 0.29, 0.3], [0.001, -0.001, 0.002, 0], [0.3, -0.1, 0.2, 0.0]
@@ -52,8 +59,8 @@ SMALL, UNDER = [0.02, 0.021, 0.019, 0.02], [-0.2, -0.21, -0.2, -0.19]
     ],
 )
 def test_verdicts(redraw, retrain, word, small):
-    found = judged(redraw, retrain)
-    assert (found.word, found.small, found.seeds) == (word, small, 4)
+    floors = judged(redraw, retrain)
+    assert (floors.word, floors.small, floors.seeds) == (word, small, 4)
 
 
 def test_p_is_the_larger_and_of_the_right_side():
@@ -73,20 +80,20 @@ def test_p_is_the_larger_and_of_the_right_side():
 )
 def test_equivalence_needs_a_floor_that_random_masks_do_not_reach(below, word, small):
     chance = PREVIOUS - below + np.array(NEAR)[:, None]  # beside the retrain floor
-    found = floors(PREVIOUS, PREVIOUS + np.array(CLEAR)[:, None], PREVIOUS + np.array(NEAR)[:, None], 0.05, chance)
-    assert (found.word, found.small) == (word, small)
+    floors = judged(CLEAR, NEAR, chance=chance)
+    assert (floors.word, floors.small) == (word, small)
 
 
 def test_a_small_drift_beside_a_floor_near_chance_is_not_called_small():
     chance = PREVIOUS + np.array(SMALL)[:, None] - 0.04
-    found = floors(PREVIOUS, PREVIOUS + np.array(CLEAR)[:, None], PREVIOUS + np.array(SMALL)[:, None], 0.05, chance)
-    assert (found.word, found.small) == ("below both", False)
+    floors = judged(CLEAR, SMALL, chance=chance)
+    assert (floors.word, floors.small) == ("below both", False)
 
 
 def test_masks_that_keep_everything_show_nothing():
     """J is 1 throughout, by chance too."""
     whole = levels([1.0, 1.0, 1.0])
-    assert floors(whole, whole, whole, 0.05, whole).word == "near chance"
+    assert compare_with_floors(whole, whole, whole, 0.05, whole).word == "near chance"
 
 
 def test_equivalence_needs_a_margin():
@@ -94,7 +101,7 @@ def test_equivalence_needs_a_margin():
 
 
 def test_one_seed_and_equal_seeds_have_no_verdict():
-    one = floors(PREVIOUS[:1], PREVIOUS[:1] + 0.3, PREVIOUS[:1] + 0.1, 0.05)
+    one = compare_with_floors(PREVIOUS[:1], PREVIOUS[:1] + 0.3, PREVIOUS[:1] + 0.1, 0.05)
     assert one.word == "one seed"
     assert math.isnan(one.p)
     assert one.redraw.difference == pytest.approx(0.3)
@@ -104,9 +111,9 @@ def test_one_seed_and_equal_seeds_have_no_verdict():
 
 
 def test_nothing_defined_is_said_and_never_0():
-    found = floors(NONE, NONE, NONE, 0.05)
-    assert (found.word, found.redraw, found.retrain, found.mean("previous")) == ("undefined", None, None, None)
-    assert math.isnan(found.p)
+    floors = compare_with_floors(NONE, NONE, NONE, 0.05)
+    assert (floors.word, floors.redraw, floors.retrain, floors.mean("previous")) == ("undefined", None, None, None)
+    assert math.isnan(floors.p)
     assert judged(CLEAR).mean("retrain") is None
 
 
@@ -114,7 +121,7 @@ def test_nothing_defined_is_said_and_never_0():
 @given(st.lists(st.tuples(*[st.one_of(st.none(), st.floats(0, 1))] * 3), min_size=8, max_size=8))
 def test_means_are_over_rounds_that_all_have(cells):
     """The slow twin goes through seeds and rounds one by one."""
-    arrays = np.array([[math.nan if each is None else each for each in row] for row in cells]).T.reshape(3, 2, 4)
+    arrays = np.array([[math.nan if value is None else value for value in row] for row in cells]).T.reshape(3, 2, 4)
     if not np.isfinite(arrays[2]).any():
         return
     expected = []
@@ -122,8 +129,8 @@ def test_means_are_over_rounds_that_all_have(cells):
         whole = [r for r in range(4) if all(math.isfinite(arrays[i, seed, r]) for i in range(3))]
         if whole:
             expected.append([sum(arrays[i, seed, r] for r in whole) / len(whole) for i in range(3)])
-    found = floors(*arrays, 0.05)
-    shown = np.array([found.values[name] for name in ("previous", "redraw", "retrain")]).T
+    floors = compare_with_floors(*arrays, 0.05)
+    shown = np.array([floors.values[name] for name in ("previous", "redraw", "retrain")]).T
     np.testing.assert_allclose(shown, np.array(expected).reshape(-1, 3), rtol=1e-12)
 
 
@@ -131,40 +138,40 @@ def test_a_seed_without_any_overlap_is_left_out_of_the_layer():
     previous = PREVIOUS.copy()
     previous[0] = np.nan
     previous[1, 1] = np.nan
-    found = floors(previous, PREVIOUS + 0.3, PREVIOUS + 0.1, 0.05)
-    assert found.seeds == 3
+    floors = compare_with_floors(previous, PREVIOUS + 0.3, PREVIOUS + 0.1, 0.05)
+    assert floors.seeds == 3
 
 
 def test_holm_counts_only_layers_that_are_defined():
     weak = judged([0.3, 0.1, 0.2, 0.15], [0.25, 0.06, 0.2, 0.12])
     assert weak.word == "below both"
-    none = floors(NONE, NONE, NONE, 0.05)
-    found = corrected([weak, none, judged(CLEAR, CLEAR), judged(CLEAR, WIDE)])
+    none = compare_with_floors(NONE, NONE, NONE, 0.05)
+    family = corrected([weak, none, judged(CLEAR, CLEAR), judged(CLEAR, WIDE)])
     strict = holm([weak.p, judged(CLEAR, CLEAR).p, judged(CLEAR, WIDE).p])
-    assert [each.word for each in found] == ["not after Holm", "undefined", "below both", "not shown"]
-    assert [found[0].p, found[2].p, found[3].p] == pytest.approx(strict)
+    assert [floors.word for floors in family] == ["not after Holm", "undefined", "below both", "not shown"]
+    assert [family[0].p, family[2].p, family[3].p] == pytest.approx(strict)
     assert corrected([weak])[0].word == "below both"
     assert corrected([]) == []
 
 
 def test_layers_are_those_of_the_run():
-    drift = read_drift(make_tables(seeds=4, rounds=2, layers=14)["results"])
+    drift = read_drift(make_tables(seeds=4, rounds=2, layers=14))
     variant = drift.variants[0]
-    found = of_layers(drift, variant, 0.05)
-    assert len(found) == 14
-    assert [each.word for each in found[-2:]] == ["undefined", "undefined"]
-    alone = of_layer(drift, variant, 0.05, "conv1.weight")
-    assert found[3].retrain == alone.retrain
-    assert found[3].p >= alone.p
+    by_layer = floors_by_layer(drift, variant, 0.05)
+    assert len(by_layer) == 14
+    assert [floors.word for floors in by_layer[-2:]] == ["undefined", "undefined"]
+    alone = floors_of(drift, variant, 0.05, "conv1.weight")
+    assert by_layer[3].retrain == alone.retrain
+    assert by_layer[3].p >= alone.p
 
 
 def fieller_by_search(part, whole):
     """The slow twin: every ρ on a grid whose t interval of part − ρ·whole holds 0."""
     grid = np.linspace(-3, 3, 60_001)
     means = [mean_interval(part - rho * whole) for rho in grid[::200]]
-    inside = [rho for rho, each in zip(grid[::200], means, strict=True) if each.low <= 0 <= each.high]
+    inside = [rho for rho, mean in zip(grid[::200], means, strict=True) if mean.low <= 0 <= mean.high]
     fine = np.concatenate([np.linspace(end - 0.03, end + 0.03, 601) for end in (min(inside), max(inside))])
-    held = [rho for rho in fine if (each := mean_interval(part - rho * whole)).low <= 0 <= each.high]
+    held = [rho for rho in fine if (mean := mean_interval(part - rho * whole)).low <= 0 <= mean.high]
     return min(held), max(held)
 
 
@@ -172,37 +179,37 @@ def fieller_by_search(part, whole):
 def test_fiellers_interval_inverts_the_t_test(seed):
     rng = np.random.default_rng(seed)
     whole, part = 0.4 + 0.05 * rng.normal(size=5), 0.1 + 0.05 * rng.normal(size=5)
-    found = judged_values(whole, part)
-    share = labels_share(found)
+    floors = judged_values(whole, part)
+    share = labels_share(floors)
     assert share.value == pytest.approx(part.mean() / whole.mean())
     assert (share.low, share.high) == pytest.approx(fieller_by_search(part, whole), abs=2e-4)
 
 
 def judged_values(whole, part):
     previous = levels(np.linspace(0.4, 0.5, len(whole)))
-    return floors(previous, previous + whole[:, None], previous + part[:, None], 0.05)
+    return compare_with_floors(previous, previous + whole[:, None], previous + part[:, None], 0.05)
 
 
 def test_nothing_lost_cannot_be_shared_out():
     assert labels_share(judged(NEAR, NEAR)) is None
     assert labels_share(judged(CLEAR)) is None
-    assert labels_share(floors(PREVIOUS[:1], PREVIOUS[:1] + 0.3, PREVIOUS[:1] + 0.1, 0.05)) is None
+    assert labels_share(compare_with_floors(PREVIOUS[:1], PREVIOUS[:1] + 0.3, PREVIOUS[:1] + 0.1, 0.05)) is None
 
 
 def settled_of(previous, margin=0.05, **more):
-    drift = read_drift(make_tables(rounds=len(previous), previous=previous, layers=11, **more)["results"])
+    drift = read_drift(make_tables(rounds=len(previous), previous=previous, layers=11, **more))
     return settling(drift, drift.variants[0], margin)
 
 
 def test_settled_from_the_round_that_the_sequence_reaches():
-    found = settled_of((0.4, 0.6, 0.4, 0.58, 0.6), noise=0.005)
-    assert (found.floor, found.outcome, found.number) == ("retrain", "settled", 4)  # round 2 lies before a failure
+    result = settled_of((0.4, 0.6, 0.4, 0.58, 0.6), noise=0.005)
+    assert (result.floor, result.outcome, result.number) == ("retrain", "settled", 4)  # round 2 lies before a failure
 
 
 def test_the_sequence_is_that_of_the_intervals_one_by_one():
-    drift = read_drift(make_tables(rounds=6, previous=(0.5, 0.53, 0.55, 0.56, 0.58, 0.6), layers=11)["results"])
+    drift = read_drift(make_tables(rounds=6, previous=(0.5, 0.53, 0.55, 0.56, 0.58, 0.6), layers=11))
     variant = drift.variants[0]
-    retrain, previous = (drift.values(variant, f"jaccard_{name}") for name in ("retrain", "previous"))
+    retrain, previous = (getattr(drift.masks(variant), name) for name in ("retrain", "previous"))
     for margin in (0.02, 0.04, 0.06, 0.11):
         since = None
         for r in range(6, 0, -1):
@@ -223,13 +230,13 @@ def test_settling_that_cannot_be_told():
     assert (one.outcome, one.number, one.last.n) == ("cannot tell", None, 1)
     wide = settled_of((0.6, 0.6), noise=0.1, seeds=3)
     assert wide.outcome == "cannot tell"
-    drift = read_drift([{**row, "jaccard_previous": None} for row in make_tables(layers=11)["results"]])
+    drift = read_drift({"results": [{**row, "jaccard_previous": None} for row in make_tables(layers=11)["results"]]})
     assert settling(drift, drift.variants[0], 0.05).last is None
 
 
 def test_without_a_retrain_floor_the_stricter_one_stands_in():
-    found = settled_of((0.4, 0.89), retrain=None, noise=0.003)
-    assert (found.floor, found.outcome, found.number) == ("redraw", "settled", 2)
+    result = settled_of((0.4, 0.89), retrain=None, noise=0.003)
+    assert (result.floor, result.outcome, result.number) == ("redraw", "settled", 2)
 
 
 def test_false_alarms_are_rare():
@@ -238,6 +245,6 @@ def test_false_alarms_are_rare():
     words = []
     for _ in range(1000):
         previous, redraw, retrain = (rng.normal(mean, 0.05, size=(5, 4)) for mean in (0.6, 0.9, 0.6))
-        words.append(floors(previous, redraw, retrain, 0.05).word)
+        words.append(compare_with_floors(previous, redraw, retrain, 0.05).word)
     assert words.count("below both") <= 35
-    assert drift_floors.MARGIN == 0.05
+    assert drift_floors.DEFAULT_MARGIN == 0.05

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from drift_rows import make_tables
 
-from fbench.suites.drift.layers import finding
+from fbench.suites.drift.layers import layer_sentences
 from fbench.suites.drift.rows import read_drift
 
 
-def said(edit=lambda row: row, **more):
-    own = {"layers": 14, "rounds": 2, "fractions": (0.2,), "levels": (1.0, 1.0), **more}
-    drift = read_drift([edit(dict(row)) for row in make_tables(**own)["results"]])
-    return finding(drift, drift.variants[0], 0.05)
+def sentences_of(edit=lambda row: row, **more):
+    tables = make_tables(**{"layers": 14, "rounds": 2, "fractions": (0.2,), "levels": (1.0, 1.0), **more})
+    drift = read_drift({"results": [edit(dict(row)) for row in tables["results"]]})
+    return layer_sentences(drift, drift.variants[0], 0.05)
 
 
 def test_all_below():
-    (text,) = said()
+    (text,) = sentences_of()
     assert text.startswith(
         "Layer by layer, 12 of 12 lie below both floors after Holm's correction for 12 layers. Retrain floor less "
         "previous runs from +0.1"
@@ -29,24 +29,24 @@ def test_verdicts_that_differ_are_named():
             row["jaccard_previous"] = row["jaccard_retrain"] + 0.001 * (row["seed"] % 2)
         return row
 
-    (text,) = said(no_drift)
+    (text,) = sentences_of(no_drift)
     assert "10 of 12 lie below both floors after Holm's correction for 12 layers (bn0.weight, conv1.weight, " in text
     assert " and 2 more); at the floor, each by itself: 2 (conv0.weight and bn0.bias). Retrain" in text
 
 
-def test_what_holm_takes_back_is_said():
-    (text,) = said(seeds=2, noise=0.02)
+def test_what_holm_takes_back_is_sentences_of():
+    (text,) = sentences_of(seeds=2, noise=0.02)
     assert "; below by themselves, but not after the correction: " in text
 
 
 def test_one_seed_one_layer_and_none():
-    assert said(seeds=1)[0].startswith("Layer by layer nothing can be tested with one seed. Retrain floor")
-    bare = said(lambda row: {**row, "jaccard_previous": None} if row["layer"] != "conv0.weight" else row)[0]
+    assert sentences_of(seeds=1)[0].startswith("Layer by layer nothing can be tested with one seed. Retrain floor")
+    bare = sentences_of(lambda row: {**row, "jaccard_previous": None} if row["layer"] != "conv0.weight" else row)[0]
     assert bare.startswith("Layer by layer, 1 of 1 lie below both floors. Retrain floor less previous is +0.")
     assert "J in conv0.weight. 13 more" in bare
-    assert said(rounds=0) == []
+    assert sentences_of(rounds=0) == []
 
 
 def test_without_retraining_there_is_one_floor():
-    (text,) = said(retrain=None)
+    (text,) = sentences_of(retrain=None)
     assert "12 of 12 lie below the redraw floor after Holm's correction for 12 layers. Redraw floor less" in text

@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-from fbench.suites.drift.names import common, named, percent, varying
-from fbench.suites.drift.rows import Variant
+from fbench.suites.drift.measured import Variant
+from fbench.suites.drift.names import in_common, percent, variant_names, varying_fields
 
 ONE = Variant("random", 1024, 1, "global", "kept", 0.002)
 
 
 def test_one_variant_is_its_fraction():
-    assert named([ONE]) == {ONE: "0.2 % kept"}
-    assert varying([ONE]) == []
-    assert common([ONE]) == "random, N = 1,024, R = 1, rule global, classifier kept, 0.2 % kept"
+    assert variant_names([ONE]) == {ONE: "0.2 % kept"}
+    assert varying_fields([ONE]) == []
+    assert in_common([ONE]) == "random, N = 1,024, R = 1, rule global, classifier kept, 0.2 % kept"
 
 
 def test_fields_that_vary_are_named_in_order():
     other = ONE._replace(strategy="bait", redraws=2, classifier="free")
-    assert named([ONE, other])[other] == "bait, R = 2, classifier free, 0.2 % kept"
-    assert common([ONE, other]) == "N = 1,024, rule global, 0.2 % kept"
+    assert variant_names([ONE, other])[other] == "bait, R = 2, classifier free, 0.2 % kept"
+    assert in_common([ONE, other]) == "N = 1,024, rule global, 0.2 % kept"
 
 
 def test_a_minus_sign_is_one():

@@ -17,8 +17,9 @@ from torch import Tensor
 from fbench.fisher.gradients.forward_order import ParameterLayer
 from fbench.fisher.masks import Mask, kept, top_mask
 from fbench.harness.contract import Row
-from fbench.suites.drift.overlaps import Views, places
-from fbench.suites.drift.views import WHOLE, View, Watch, make_view
+from fbench.suites.drift.overlaps import Comparison, places
+from fbench.suites.drift.places import WHOLE
+from fbench.suites.drift.snapshots import MaskGrid, Snapshot, make_snapshot
 
 SHAPES = {"conv": (3, 2), "norm": (4,), "classifier": (2, 3)}
 LAYERS = [
@@ -26,13 +27,13 @@ LAYERS = [
     ParameterLayer("norm", "norm", 4),
     ParameterLayer("classifier", "linear", 6),
 ]
-WATCH = Watch(
+GRID = MaskGrid(
     samples=(8,), redraws=(1, 2), rules=("global", "layer"), classifier=("kept", "free"), fractions=(0.5, 0.8)
 )
 KEY = {"strategy": "bait", "seed": 0, "round": 3, "labels": 50}
 
 
-def network(seed: int, watch: Watch = WATCH, levels: int = 0) -> View:
+def network(seed: int, grid: MaskGrid = GRID, levels: int = 0) -> Snapshot:
     """A view of random diagonals; with ``levels`` they have few values, so that most of them tie."""
     g = torch.Generator().manual_seed(seed)
 
@@ -40,14 +41,14 @@ def network(seed: int, watch: Watch = WATCH, levels: int = 0) -> View:
         values = {name: torch.rand(shape, generator=g, dtype=torch.float64) for name, shape in SHAPES.items()}
         return {name: (v * levels).floor() if levels else v for name, v in values.items()}
 
-    pairs = max(watch.redraws)
-    diagonals = {n: [(diagonal(), diagonal()) for _ in range(pairs)] for n in watch.samples}
+    pairs = max(grid.redraws)
+    diagonals = {n: [(diagonal(), diagonal()) for _ in range(pairs)] for n in grid.samples}
     weights = {name: torch.randn(shape, generator=g) for name, shape in SHAPES.items()}
-    return make_view(LAYERS, weights, diagonals, ["classifier"], watch)
+    return make_snapshot(LAYERS, weights, diagonals, ["classifier"], grid)
 
 
-def views(seed: int = 0, watch: Watch = WATCH, levels: int = 0) -> Views:
-    return Views(*(network(4 * seed + i, watch, levels) for i in range(4)))
+def comparison_of(seed: int = 0, grid: MaskGrid = GRID, levels: int = 0) -> Comparison:
+    return Comparison(*(network(4 * seed + i, grid, levels) for i in range(4)))
 
 
 def positions(mask: Mask, layer: str, always: Sequence[str]) -> set[tuple[str, int]]:
@@ -64,28 +65,28 @@ def mean(values: Sequence[float | None]) -> float | None:
     return fmean(known) if known else None
 
 
-def rows_of(found: Views, watch: Watch = WATCH) -> list[Row]:
-    return list(found.results(watch, KEY))
+def rows_of(comparison: Comparison, grid: MaskGrid = GRID) -> list[Row]:
+    return list(comparison.overlap_rows(grid, KEY))
 
 
 @pytest.mark.parametrize("seed", range(3))
 def test_overlaps_against_sets_of_positions(seed: int) -> None:
-    found = views(seed)
-    others = {"previous": found.previous, "first": found.first, "retrain": found.retrained}
-    for row in rows_of(found):
-        variant = next(v for v in WATCH.variants if all(row[n] == value for n, value in v._asdict().items()))
+    comparison = comparison_of(seed)
+    others = {"previous": comparison.previous, "first": comparison.first, "retrain": comparison.retrained}
+    for row in rows_of(comparison):
+        recipe = next(v for v in GRID.recipes if all(row[n] == value for n, value in v._asdict().items()))
         always = ["classifier"] if row["classifier"] == "kept" else []
 
         def at(mask: Mask, layer: str = row["layer"], always: Sequence[str] = always) -> set[tuple[str, int]]:
             return positions(mask, layer, always)
 
-        pairs = found.now.masks[variant][: row["redraws"]]
+        pairs = comparison.now.masks[recipe][: row["redraws"]]
         assert row["jaccard_redraw"] == mean([slow_jaccard(at(a), at(b)) for a, b in pairs])
         for name, other in others.items():
             assert other is not None
             crossed = [
                 slow_jaccard(at(mine), at(theirs))
-                for (a, b), (c, d) in zip(pairs, other.masks[variant][: row["redraws"]], strict=True)
+                for (a, b), (c, d) in zip(pairs, other.masks[recipe][: row["redraws"]], strict=True)
                 for mine, theirs in ((a, d), (b, c))
             ]
             expected = mean(crossed)
@@ -94,17 +95,17 @@ def test_overlaps_against_sets_of_positions(seed: int) -> None:
 
 def test_chance_against_every_mask_of_the_same_counts() -> None:
     """All random masks with as many weights in every layer; the classifier is in none of them."""
-    watch = Watch(samples=(8,), fractions=(0.7,))
-    found = Views(network(0, watch), network(1, watch))
-    variant = watch.variants[0]
-    a, b = found.now.masks[variant][0]
-    assert found.previous is not None
-    c, d = found.previous.masks[variant][0]
+    grid = MaskGrid(samples=(8,), fractions=(0.7,))
+    comparison = Comparison(network(0, grid), network(1, grid))
+    recipe = grid.recipes[0]
+    a, b = comparison.now.masks[recipe][0]
+    assert comparison.previous is not None
+    c, d = comparison.previous.masks[recipe][0]
     expected = {}
     for layer in ("conv", "norm", WHOLE):
         names = ["conv", "norm"] if layer == WHOLE else [layer]
         expected[layer] = fmean(by_chance(mine, theirs, names) for mine, theirs in ((a, d), (b, c)))
-    rows = {row["layer"]: row for row in rows_of(found, watch)}
+    rows = {row["layer"]: row for row in rows_of(comparison, grid)}
     for layer, value in expected.items():
         assert rows[layer]["jaccard_chance"] == pytest.approx(value, rel=1e-12)
     assert rows["classifier"]["jaccard_chance"] is None
@@ -121,8 +122,8 @@ def by_chance(first: Mask, second: Mask, names: Sequence[str]) -> float:
 
 
 def test_the_first_round_has_nothing_before_it() -> None:
-    watch = Watch(samples=(8,), fractions=(0.5,))
-    for row in rows_of(Views(network(0, watch)), watch):
+    grid = MaskGrid(samples=(8,), fractions=(0.5,))
+    for row in rows_of(Comparison(network(0, grid)), grid):
         assert "jaccard_previous" not in row
         assert "jaccard_first" not in row
         assert "jaccard_retrain" not in row
@@ -137,12 +138,12 @@ def test_a_planted_turnover(rounds: int, turnover: float) -> None:
     before, after = torch.zeros(m), torch.zeros(m)
     before[:size] = 1.0
     after[moved : size + moved] = 1.0
-    watch = Watch(samples=(8,), classifier=("free",), fractions=(size / m,))
-    own = [ParameterLayer("w", "linear", m)]
+    grid = MaskGrid(samples=(8,), classifier=("free",), fractions=(size / m,))
+    layers = [ParameterLayer("w", "linear", m)]
     now, previous = (
-        make_view(own, {"w": torch.ones(m)}, {8: [({"w": F}, {"w": F})]}, [], watch) for F in (after, before)
+        make_snapshot(layers, {"w": torch.ones(m)}, {8: [({"w": F}, {"w": F})]}, [], grid) for F in (after, before)
     )
-    row = rows_of(Views(now, previous, previous, now), watch)[0]
+    row = rows_of(Comparison(now, previous, previous, now), grid)[0]
     assert row["jaccard_previous"] == row["jaccard_first"] == pytest.approx((1 - turnover) / (1 + turnover))
     assert row["jaccard_redraw"] == row["jaccard_retrain"] == 1
 
@@ -150,14 +151,14 @@ def test_a_planted_turnover(rounds: int, turnover: float) -> None:
 def test_without_drift_the_previous_round_is_at_the_floor_exactly() -> None:
     """The same network again: another draw is all that differs."""
     now = network(0)
-    for row in rows_of(Views(now, now, now, now)):
+    for row in rows_of(Comparison(now, now, now, now)):
         assert row["jaccard_previous"] == row["jaccard_first"] == row["jaccard_retrain"] == row["jaccard_redraw"]
 
 
 @given(st.integers(0, 999), st.sampled_from([1, 2, 3]), st.sampled_from([0.4, 0.5, 0.75, 0.9]))
 def test_ties_never_change_a_masks_size(seed: int, levels: int, fraction: float) -> None:
-    watch = Watch(samples=(8,), rules=("global", "layer"), classifier=("kept", "free"), fractions=(fraction,))
-    for row in rows_of(views(seed, watch, levels), watch):
+    grid = MaskGrid(samples=(8,), rules=("global", "layer"), classifier=("kept", "free"), fractions=(fraction,))
+    for row in rows_of(comparison_of(seed, grid, levels), grid):
         if row["layer"] == WHOLE and row["rule"] == "global":
             assert row["kept"] == kept(fraction, 16)
         if row["layer"] != WHOLE and row["rule"] == "layer":
@@ -166,10 +167,10 @@ def test_ties_never_change_a_masks_size(seed: int, levels: int, fraction: float)
 
 
 def test_share_and_captured_mass() -> None:
-    found = views()
-    for row in rows_of(found):
-        variant = next(v for v in WATCH.variants if all(row[n] == value for n, value in v._asdict().items()))
-        (m_A, m_B), (F_A, F_B) = found.now.masks[variant][0], found.now.diagonals[8][0]
+    comparison = comparison_of()
+    for row in rows_of(comparison):
+        recipe = next(v for v in GRID.recipes if all(row[n] == value for n, value in v._asdict().items()))
+        (m_A, m_B), (F_A, F_B) = comparison.now.masks[recipe][0], comparison.now.diagonals[8][0]
         names = list(SHAPES) if row["layer"] == WHOLE else [row["layer"]]
         assert row["kept"] == sum(int(m_A[name].sum()) for name in names)
         assert row["share"] == row["kept"] / row["parameters"]
@@ -178,11 +179,11 @@ def test_share_and_captured_mass() -> None:
 
 
 def test_a_layer_without_fisher_information_captures_nothing_that_could_be_said() -> None:
-    watch = Watch(samples=(8,), classifier=("free",), fractions=(0.5,))
+    grid = MaskGrid(samples=(8,), classifier=("free",), fractions=(0.5,))
     F = {"w": torch.tensor([1.0, 2.0]), "dead": torch.zeros(2)}
     layers = [ParameterLayer("w", "linear", 2), ParameterLayer("dead", "linear", 2)]
-    now = make_view(layers, F, {8: [(F, F)]}, [], watch)
-    rows = {row["layer"]: row for row in rows_of(Views(now), watch)}
+    now = make_snapshot(layers, F, {8: [(F, F)]}, [], grid)
+    rows = {row["layer"]: row for row in rows_of(Comparison(now), grid)}
     assert rows["dead"]["captured"] is None
     assert rows["dead"]["jaccard_redraw"] is None
     assert rows["dead"]["jaccard_chance"] is None
@@ -190,20 +191,21 @@ def test_a_layer_without_fisher_information_captures_nothing_that_could_be_said(
 
 
 def test_fisher_values_and_their_order() -> None:
-    found = views()
-    (F_A, F_B), weights = found.now.diagonals[8][0], found.now.weights
-    rows = {row["layer"]: row for row in found.fisher(WATCH, KEY)}
+    comparison = comparison_of()
+    (F_A, F_B), weights = comparison.now.diagonals[8][0], comparison.now.weights
+    rows = {row["layer"]: row for row in comparison.fisher_rows(GRID, KEY)}
     flat = {name: torch.cat([F[n].flatten() for n in SHAPES]) for name, F in (("A", F_A), ("B", F_B))}
     w = torch.cat([weights[n].flatten() for n in SHAPES]).double()
     assert rows[WHOLE]["fisher_mean"] == pytest.approx(float((flat["A"] + flat["B"]).mean() / 2))
     assert rows[WHOLE]["weighted_mean"] == pytest.approx(float(((flat["A"] + flat["B"]) / 2 * w**2).mean()))
     assert rows["conv"]["fisher_mean"] == pytest.approx(float((F_A["conv"] + F_B["conv"]).mean() / 2))
     for layer in ("conv", "norm"):
-        own = [(a[layer].flatten(), b[layer].flatten()) for a, b in found.now.diagonals[8]]
-        assert rows[layer]["spearman_redraw"] == pytest.approx(fmean(slow_spearman(a, b) for a, b in own))
-        assert found.previous is not None
-        other = [(a[layer].flatten(), b[layer].flatten()) for a, b in found.previous.diagonals[8]]
-        crossed = [slow_spearman(*each) for (a, b), (c, d) in zip(own, other, strict=True) for each in ((a, d), (b, c))]
+        pairs = [(a[layer].flatten(), b[layer].flatten()) for a, b in comparison.now.diagonals[8]]
+        assert rows[layer]["spearman_redraw"] == pytest.approx(fmean(slow_spearman(a, b) for a, b in pairs))
+        assert comparison.previous is not None
+        other = [(a[layer].flatten(), b[layer].flatten()) for a, b in comparison.previous.diagonals[8]]
+        both = zip(pairs, other, strict=True)
+        crossed = [slow_spearman(*crosswise) for (a, b), (c, d) in both for crosswise in ((a, d), (b, c))]
         assert rows[layer]["spearman_previous"] == pytest.approx(fmean(crossed))
     assert {"spearman_retrain"} <= rows["conv"].keys()
 
@@ -213,46 +215,51 @@ def slow_spearman(first: Tensor, second: Tensor) -> float:
 
 
 def test_a_constant_layer_has_no_order() -> None:
-    watch = Watch(samples=(8,), classifier=("free",), fractions=(0.5,))
+    grid = MaskGrid(samples=(8,), classifier=("free",), fractions=(0.5,))
     F = {"w": torch.ones(4)}
-    now = make_view([ParameterLayer("w", "linear", 4)], F, {8: [(F, F)]}, [], watch)
-    assert all(math.isnan(row["spearman_redraw"]) for row in Views(now).fisher(watch, KEY))
+    now = make_snapshot([ParameterLayer("w", "linear", 4)], F, {8: [(F, F)]}, [], grid)
+    assert all(math.isnan(row["spearman_redraw"]) for row in Comparison(now).fisher_rows(grid, KEY))
 
 
 def test_the_masks_written_are_the_first_draws() -> None:
-    found = views()
-    rows = list(found.masks(KEY))
-    assert len(rows) == len(WATCH.variants) * len(SHAPES)
+    comparison = comparison_of()
+    rows = list(comparison.written_masks(KEY))
+    assert len(rows) == len(GRID.recipes) * len(SHAPES)
     for row in rows:
-        variant = next(v for v in WATCH.variants if all(row[n] == value for n, value in v._asdict().items()))
-        assert row["kept"] == int(found.now.masks[variant][0][0][row["layer"]].sum())
+        recipe = next(v for v in GRID.recipes if all(row[n] == value for n, value in v._asdict().items()))
+        assert row["kept"] == int(comparison.now.masks[recipe][0][0][row["layer"]].sum())
 
 
 def test_masks_are_top_masks_of_their_draws() -> None:
-    found = network(5)
-    for variant, pairs in found.masks.items():
-        always = ["classifier"] if variant.classifier == "kept" else []
-        for mask, F in zip(pairs[1], found.diagonals[8][1], strict=True):
-            expected = top_mask(F, variant.fraction, scope=variant.rule, always=always)
+    snapshot = network(5)
+    for recipe, pairs in snapshot.masks.items():
+        always = ["classifier"] if recipe.classifier == "kept" else []
+        for mask, F in zip(pairs[1], snapshot.diagonals[8][1], strict=True):
+            expected = top_mask(F, recipe.fraction, scope=recipe.rule, always=always)
             assert all(torch.equal(mask[name], expected[name]) for name in expected)
 
 
 def test_depth_goes_from_0_to_1() -> None:
-    rows = list(places(LAYERS))
-    assert [row["layer"] for row in rows] == [WHOLE, "conv", "norm", "classifier"]
-    assert rows[0]["parameters"] == 16
-    assert "depth" not in rows[0]
-    assert [row["depth"] for row in rows[1:]] == [0, 0.5, 1]
-    assert list(places(LAYERS[:1]))[1]["depth"] == 0
+    in_order = places(LAYERS)
+    assert [place.name for place in in_order] == ["conv", "norm", "classifier"]
+    assert [place.depth for place in in_order] == [0, 0.5, 1]
+    assert places(LAYERS[:1])[0].depth == 0
+
+
+def test_the_whole_network_has_a_row_but_no_depth() -> None:
+    first, second, *_ = comparison_of().fisher_rows(GRID, KEY)
+    assert (first["layer"], first["parameters"]) == (WHOLE, 16)
+    assert "depth" not in first
+    assert (second["layer"], second["layer_index"], second["depth"]) == ("conv", 0, 0)
 
 
 def test_what_a_later_round_needs_is_less() -> None:
-    found = network(0)
-    assert found.to_compare_with(ranks=True).ranks == found.ranks
-    slim = found.to_compare_with(ranks=False)
+    snapshot = network(0)
+    assert snapshot.to_compare_with(ranks=True).ranks == snapshot.ranks
+    slim = snapshot.to_compare_with(ranks=False)
     assert not slim.ranks
     assert not slim.diagonals
-    assert slim.masks == found.masks
+    assert slim.masks == snapshot.masks
 
 
 def test_large_masks_are_compared_fast_enough_to_be_exact() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -10,35 +11,37 @@ import fbench.learning.models  # noqa: F401  (registers the models)
 from fbench.errors import UnknownNameError, UsageError
 from fbench.harness import registry
 from fbench.harness.parsing import some_of
+from fbench.learning.arm_options import ArmPoint
 from fbench.suites.drift import plan
-from fbench.suites.drift.plan import halves, parse_fractions, resolve_drift, shown, watched
+from fbench.suites.drift.options import Options, parse_mask_fractions
+from fbench.suites.drift.plan import halves, resolve_drift, shown, watched
 
-POOL, SMALL, CLASSIFIER = 1438, 9648, 160
+POOL = 1438
+ARM = ArmPoint("random", (0,))
 
 
-def options(**given: Any) -> dict[str, Any]:
-    """The defaults of ``fbench drift`` on the digits' own small network, parsed."""
-    suite = registry.SUITES.get("drift")
-    found = {p.name: p.option.parse(p.default) if p.option.parse else p.default for p in suite.parameters}
-    return {**found, "model": "small", **given}
+def options(**values: Any) -> Options:
+    """The defaults of ``fbench drift`` on the digits' own small network, but for these values."""
+    made: Options = registry.SUITES.get("drift").restored({"model": "small", **values})
+    return made
 
 
 def test_automatic_options() -> None:
-    found = resolve_drift(options())
-    assert found["fisher_samples"] == (POOL // 10,)
-    assert found["fractions"] == (0.034, 0.05, 0.2)
-    assert resolve_drift(options(mask_fraction=0.2))["fractions"] == (0.2,)
-    assert resolve_drift(options(fisher_on="labelled"))["fisher_samples"] == (2,)
-    assert resolve_drift(options(fisher_on="unlabelled"))["fisher_samples"] == ((POOL - 220) // 10,)
+    resolved = resolve_drift(options())
+    assert resolved.fisher_samples == (POOL // 10,)
+    assert resolved.fractions == (0.034, 0.05, 0.2)
+    assert resolve_drift(options(mask_fraction=0.2)).fractions == (0.2,)
+    assert resolve_drift(options(fisher_on="labelled")).fisher_samples == (2,)
+    assert resolve_drift(options(fisher_on="unlabelled")).fisher_samples == ((POOL - 220) // 10,)
 
 
 def test_published_samples_where_there_are_enough(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(plan.arms, "pool_length", lambda options: 50_000)
-    assert resolve_drift(options())["fisher_samples"] == (1024,)
+    assert resolve_drift(options()).fisher_samples == (1024,)
 
 
 @pytest.mark.parametrize(
-    ("given", "match"),
+    ("values", "match"),
     [
         (
             {"fisher_samples": (8, 720)},
@@ -57,9 +60,9 @@ def test_published_samples_where_there_are_enough(monkeypatch: pytest.MonkeyPatc
         ({"batch": 200}, "more than the pool's 1,438"),
     ],
 )
-def test_what_cannot_be_had_is_refused(given: dict[str, Any], match: str) -> None:
+def test_what_cannot_be_had_is_refused(values: dict[str, Any], match: str) -> None:
     with pytest.raises(UsageError, match=match):
-        resolve_drift(options(**given))
+        resolve_drift(options(**values))
 
 
 def test_one_batch_for_all_labels_is_warned_of() -> None:
@@ -76,7 +79,7 @@ def test_redraws_are_bounded() -> None:
 
 
 def test_a_free_classifier_allows_less() -> None:
-    assert resolve_drift(options(fractions=(0.001,), classifier=("free",)))["fractions"] == (0.001,)
+    assert resolve_drift(options(fractions=(0.001,), classifier=("free",))).fractions == (0.001,)
 
 
 def test_the_least_fraction_named_works() -> None:
@@ -96,13 +99,13 @@ def test_the_least_fraction_named_works() -> None:
     ],
 )
 def test_fractions_keep_their_order(text: str, values: tuple[float, ...]) -> None:
-    assert parse_fractions(text) == values
+    assert parse_mask_fractions(text) == values
 
 
 @pytest.mark.parametrize("text", ["0", "1.5", "0.1,,0.2", "0.1..0.2", "", "nan", "-0.1", "half"])
 def test_what_is_no_fraction_is_said(text: str) -> None:
     with pytest.raises(UsageError, match="must be above 0 and at most 1, as 0"):
-        parse_fractions(text)
+        parse_mask_fractions(text)
 
 
 def test_some_of_several_choices() -> None:
@@ -113,33 +116,28 @@ def test_some_of_several_choices() -> None:
 
 
 def test_a_strategy_selects_on_both_draws() -> None:
-    found = resolve_drift(options(fisher_samples=(50, 100), redraws=(1, 2), rules=("layer",), classifier=("free",)))
-    arm, watch = watched("random", (0,), ("cpu",), found)
-    assert arm.acquisition.fisher_samples == 200
-    assert arm.acquisition.fisher_cuts == watch.samples == (50, 100)
-    assert (watch.redraws, watch.rules, watch.classifier) == ((1, 2), ("layer",), ("free",))
-    assert watch.fractions == found["fractions"]
-    assert len(watch.variants) == 2 * len(found["fractions"])
+    resolved = resolve_drift(options(fisher_samples=(50, 100), redraws=(1, 2), rules=("layer",), classifier=("free",)))
+    design, grid = watched(ARM, ("cpu",), resolved)
+    assert design.acquisition.fisher_samples == 200
+    assert design.acquisition.fisher_cuts == grid.samples == (50, 100)
+    assert (grid.redraws, grid.rules, grid.classifier) == ((1, 2), ("layer",), ("free",))
+    assert grid.fractions == resolved.fractions
+    assert len(grid.recipes) == 2 * len(resolved.fractions)
 
 
 @pytest.mark.parametrize(
-    ("given", "half"),
-    [
-        ({"fisher_samples": 1024}, 512),
-        ({"fisher_samples": 5000}, POOL // 2),
-        ({"fisher_samples": 7}, 3),
-        ({"fisher_samples": 1024, "fisher_on": "labelled"}, 10),
-    ],
+    ("samples", "values", "half"),
+    [(1024, {}, 512), (5000, {}, POOL // 2), (7, {}, 3), (1024, {"fisher_on": "labelled"}, 10)],
 )
-def test_an_arm_of_compare_shows_its_own_mask_by_halves(given: dict[str, Any], half: int) -> None:
-    found = {**resolve_drift(options(mask_fraction=0.05)), **given}
-    arm, watch = shown("random", (0,), ("cpu",), found)
-    assert watch.samples == arm.acquisition.fisher_cuts == (half,)
-    assert watch.fractions == (0.05,)
-    assert arm.acquisition.fisher_samples == found["fisher_samples"]
+def test_an_arm_of_compare_shows_its_own_mask_by_halves(samples: int, values: dict[str, Any], half: int) -> None:
+    resolved = replace(resolve_drift(options(mask_fraction=0.05)), **values)
+    design, grid = shown(ARM, ("cpu",), resolved, samples)
+    assert grid.samples == design.acquisition.fisher_cuts == (half,)
+    assert grid.fractions == (0.05,)
+    assert design.acquisition.fisher_samples == samples
 
 
-@pytest.mark.parametrize("given", [{"fisher_samples": 1}, {"fisher_samples": 9, "fisher_on": "labelled", "start": 1}])
-def test_a_single_image_has_no_halves(given: dict[str, Any]) -> None:
+@pytest.mark.parametrize(("samples", "values"), [(1, {}), (9, {"fisher_on": "labelled", "start": 1})])
+def test_a_single_image_has_no_halves(samples: int, values: dict[str, Any]) -> None:
     with pytest.raises(UsageError, match=r"--drift compares masks from two halves .* make none; 2 are the least"):
-        halves({**resolve_drift(options()), **given})
+        halves(replace(resolve_drift(options()), **values), samples)

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from drift_rows import compare_tables, failed, make_options, make_tables
 
+from fbench.harness import registry
 from fbench.measure.statistics import mean_interval
 from fbench.results.findings import plus_minus
 from fbench.suites.drift.rows import read_drift
@@ -14,14 +15,14 @@ from fbench.suites.drift.summary import compare_summary, summary
 
 @pytest.fixture(autouse=True)
 def _no_figures(monkeypatch):
-    monkeypatch.setattr("fbench.suites.drift.figures.figures", lambda drift, tables, options, falls: [])
+    monkeypatch.setattr("fbench.suites.drift.figures.figures", lambda drift, options, falls: [])
 
 
 def shown(edit=lambda row: row, **more):
-    own = {"layers": 14, "rounds": 2, "seeds": 3, "fractions": (0.05,), **more}
-    tables = make_tables(**own)
+    axes = {"layers": 14, "rounds": 2, "seeds": 3, "fractions": (0.05,), **more}
+    tables = make_tables(**axes)
     tables["results"] = [edit(dict(row)) for row in tables["results"]]
-    return {table.title.split(":")[0]: table for table in summary(tables, make_options(**own)).tables}
+    return {table.title.split(":")[0]: table for table in summary(tables, make_options(**axes)).tables}
 
 
 def column(table, name):
@@ -40,22 +41,20 @@ def test_overlaps_of_every_variant():
         ["layer", "5 %"],
         ["layer", "20 %"],
     ]
-    drift = read_drift(
-        make_tables(layers=14, rounds=2, seeds=3, fractions=(0.05, 0.2), rules=("global", "layer"))["results"]
-    )
+    drift = read_drift(make_tables(layers=14, rounds=2, seeds=3, fractions=(0.05, 0.2), rules=("global", "layer")))
     for place, name in enumerate(("previous", "redraw", "retrain", "chance")):
-        values = drift.values(drift.variants[1], f"jaccard_{name}")[:, 1:].mean(axis=1)
+        values = getattr(drift.masks(drift.variants[1]), name)[:, 1:].mean(axis=1)
         assert table.rows[1][(2, 4, 5, 6)[place]] == plus_minus(mean_interval(values))
-    last = drift.values(drift.variants[1], "jaccard_first")[:, -1]
+    last = drift.masks(drift.variants[1]).first[:, -1]
     assert table.rows[1][3] == plus_minus(mean_interval(last))
     assert set(column(table, "below floors?")) == {"below both"}
 
 
 def test_strategies_are_a_column_where_there_are_several():
-    found = shown(strategies=("bait", "random"))
-    assert column(found["Overlap"], "strategy") == ["bait", "random"]
-    assert found["Layers"].title.startswith("Layers: bait, ")
-    assert column(found["Time of a round"], "strategy") == ["bait", "random"]
+    tables = shown(strategies=("bait", "random"))
+    assert column(tables["Overlap"], "strategy") == ["bait", "random"]
+    assert tables["Layers"].title.startswith("Layers: bait, ")
+    assert column(tables["Time of a round"], "strategy") == ["bait", "random"]
 
 
 def test_columns_without_a_number_are_left_out():
@@ -68,24 +67,24 @@ def test_verdicts_say_the_margin_and_the_seeds_that_they_rest_on():
     def lacking(row):
         return {**row, "jaccard_previous": None} if row["seed"] == 0 and row["layer"] == "conv0.weight" else row
 
-    found = shown(lacking, previous=0.59, noise=0.002, seeds=6)
-    assert column(found["Overlap"], "below floors?") == ["below both, by less than the margin"]
-    assert column(found["Layers"], "verdict")[0].endswith(" (5 of 6 seeds)")
+    tables = shown(lacking, previous=0.59, noise=0.002, seeds=6)
+    assert column(tables["Overlap"], "below floors?") == ["below both, by less than the margin"]
+    assert column(tables["Layers"], "verdict")[0].endswith(" (5 of 6 seeds)")
 
 
 def test_layers_of_the_main_variant():
     table = shown()["Layers"]
     assert table.title == "Layers: random, N = 1,024, R = 1, rule global, classifier kept, 5 % kept"
     tables = make_tables(layers=14, rounds=2, seeds=3, fractions=(0.05,))
-    drift = read_drift(tables["results"])
+    drift = read_drift(tables)
     assert column(table, "layer") == [layer.name for layer in drift.layers]
-    own = dict(zip(table.columns, table.rows[3], strict=True))
+    cells = dict(zip(table.columns, table.rows[3], strict=True))
     mean = np.mean([row["fisher_mean"] for row in tables["fisher"] if row["layer"] == "conv1.weight"])
-    previous = drift.values(drift.variants[0], "jaccard_previous", "conv1.weight")[:, 1:].mean()
-    assert (own["kind"], own["depth"], own["parameters"]) == ("convolution", "0.23", "576")
-    assert own["mean F_j"] == f"{mean:.2e}".replace("-", "−")
-    assert own["previous"] == f"{previous:.3f}"
-    assert own["share"] == f"{100 * drift.values(drift.variants[0], 'share', 'conv1.weight').mean():.3g} %"
+    previous = drift.masks(drift.variants[0], "conv1.weight").previous[:, 1:].mean()
+    assert (cells["kind"], cells["depth"], cells["parameters"]) == ("convolution", "0.23", "576")
+    assert cells["mean F_j"] == f"{mean:.2e}".replace("-", "−")
+    assert cells["previous"] == f"{previous:.3f}"
+    assert cells["share"] == f"{100 * drift.masks(drift.variants[0], 'conv1.weight').share.mean():.3g} %"
     last = dict(zip(table.columns, table.rows[-2], strict=True))
     assert (last["layer"], last["share"], last["previous"], last["chance"], last["verdict"]) == (
         "fc.weight",
@@ -130,32 +129,33 @@ def test_one_seed_has_means_alone():
 
 
 def test_a_start_set_alone_has_redraws_but_no_verdict():
-    found = shown(rounds=0)
-    assert "previous" not in found["Overlap"].columns
-    assert list(found) == ["Overlap", "Layers"]
+    tables = shown(rounds=0)
+    assert "previous" not in tables["Overlap"].columns
+    assert list(tables) == ["Overlap", "Layers"]
 
 
 def test_nothing_finished_has_sentences_alone():
-    found = summary({"results": [failed("random", 0, "why")]}, make_options())
-    assert (list(found.tables), list(found.figures)) == ([], [])
-    assert found.findings == (
+    empty = summary({"results": [failed("random", 0, "why")]}, make_options())
+    assert (list(empty.tables), list(empty.figures)) == ([], [])
+    assert empty.findings == (
         "No seed was measured in every round, so nothing can be said of drift: see the rows' reasons.",
         "random finished no seed and is left out: failed: why.",
     )
 
 
 def test_a_comparison_has_neither_time_nor_a_second_training():
-    own = {"layers": 14, "rounds": 2, "seeds": 3, "fractions": (0.05,), "strategies": ("random", "bait")}
-    options = {**make_options(**own), "questions": "", "margin": 0.005}
-    found = compare_summary(compare_tables(make_tables(**own)), options)
-    titles = [table.title.split(":")[0] for table in found.tables]
+    tables = make_tables(layers=14, rounds=2, seeds=3, fractions=(0.05,), strategies=("random", "bait"))
+    options = registry.SUITES.get("compare").restored({"strategies": ("random", "bait"), "seeds": 3, "rounds": 2})
+    assert options.margin == 0.005
+    compared = compare_summary(compare_tables(tables), options)
+    titles = [table.title.split(":")[0] for table in compared.tables]
     assert titles == ["Overlap", "Layers"]
-    assert "retrain" not in found.tables[0].columns
-    assert "within ±0.05." in found.tables[0].note
-    assert "so all that is said of masks is exploratory" in found.findings[1]
+    assert "retrain" not in compared.tables[0].columns
+    assert "within ±0.05." in compared.tables[0].note
+    assert "so all that is said of masks is exploratory" in compared.findings[1]
 
 
 def test_figures_are_those_of_the_run(monkeypatch):
-    monkeypatch.setattr("fbench.suites.drift.figures.figures", lambda drift, tables, options, falls: [tables, options])
+    monkeypatch.setattr("fbench.suites.drift.figures.figures", lambda drift, options, falls: [drift.seeds, options])
     tables, options = make_tables(layers=14, rounds=1, seeds=2), make_options(rounds=1, seeds=2)
-    assert list(summary(tables, options).figures) == [tables, options]
+    assert list(summary(tables, options).figures) == [[0, 1], options]

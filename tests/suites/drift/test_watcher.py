@@ -17,14 +17,15 @@ from fbench.learning.data import Images, split
 from fbench.learning.recipe import Recipe
 from fbench.learning.rounds import Design, play_rounds
 from fbench.learning.strategies import Acquisition
-from fbench.suites.drift import watcher as drift_rounds
-from fbench.suites.drift.views import WHOLE, Watch
+from fbench.suites.drift import watcher as drift_watcher
+from fbench.suites.drift.places import WHOLE
+from fbench.suites.drift.snapshots import MaskGrid
 from fbench.suites.drift.watcher import Watcher
 
 ROUNDS, SEEDS, N = 3, (0, 4), 20
-WATCH = Watch(samples=(8, N), redraws=(1, 2), fractions=(0.05, 0.1))
+GRID = MaskGrid(samples=(8, N), redraws=(1, 2), fractions=(0.05, 0.1))
 TIMES = ("train_s", "select_s", "retrain_s", "diagonal_s", "masks_s")
-Tables = list[dict[str, list[Row]]]
+Rounds = list[dict[str, list[Row]]]
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -42,7 +43,7 @@ def design(strategy: str = "random", recipe: Recipe | None = None, **how: Any) -
     for label in range(3):
         x[targets == label, :, 2 * label : 2 * label + 2] += 0.5
     images = Images("bands", x, targets, 3)
-    given = {"mask_fraction": 0.03, "fisher_samples": 2 * N, "fisher_cuts": WATCH.samples, **how}
+    settings = {"mask_fraction": 0.03, "fisher_samples": 2 * N, "fisher_cuts": GRID.samples, **how}
     return Design(
         strategy=STRATEGIES.get(strategy),
         model=MODELS.get("small"),
@@ -52,44 +53,44 @@ def design(strategy: str = "random", recipe: Recipe | None = None, **how: Any) -
         batch=5,
         rounds=ROUNDS,
         recipe=recipe or Recipe(epochs=3, train_batch=4),
-        acquisition=Acquisition(**given),
+        acquisition=Acquisition(**settings),
     )
 
 
-def watched(arm: Design, watch: Watch = WATCH, *, retrain: bool = True, bought: Sequence[Any] = ()) -> Tables:
-    watcher = Watcher(arm, watch, retrain=retrain)
+def watched(arm: Design, grid: MaskGrid = GRID, *, retrain: bool = True, bought: Sequence[Any] = ()) -> Rounds:
+    watcher = Watcher(arm, grid, retrain=retrain)
     seen = [(played, watcher.see(played, arm.strategy.name)) for played in play_rounds(arm, bought, first=True)]
     assert all(not any(tables.values()) for played, tables in seen if not played.outcomes)
     return [tables for played, tables in seen if played.outcomes]
 
 
 @pytest.fixture(scope="module")
-def whole() -> Tables:
+def whole() -> Rounds:
     return watched(design())
 
 
-def timeless(tables: Tables) -> Any:
+def timeless(rounds: Rounds) -> Any:
     return [
-        {name: [{k: v for k, v in row.items() if k not in TIMES} for row in rows] for name, rows in each.items()}
-        for each in tables
+        {name: [{k: v for k, v in row.items() if k not in TIMES} for row in rows] for name, rows in tables.items()}
+        for tables in rounds
     ]
 
 
-def test_a_round_has_every_seed_variant_and_layer(whole: Tables) -> None:
+def test_a_round_has_every_seed_variant_and_layer(whole: Rounds) -> None:
     layers = len(list(MODELS.get("small").build(1, 1, 8, 3).parameters()))
     assert len(whole) == ROUNDS + 1
     for number, tables in enumerate(whole):
         assert {row["round"] for rows in tables.values() for row in rows} == {number}
         assert {row["labels"] for rows in tables.values() for row in rows} == {6 + 5 * number}
-        assert len(tables["drift"]) == len(SEEDS) * len(WATCH.variants) * 2 * (layers + 1)
+        assert len(tables["drift"]) == len(SEEDS) * len(GRID.recipes) * 2 * (layers + 1)
         assert len(tables["fisher"]) == len(SEEDS) * 2 * (layers + 1)
-        assert len(tables["masks"]) == len(SEEDS) * len(WATCH.variants) * layers
+        assert len(tables["masks"]) == len(SEEDS) * len(GRID.recipes) * layers
         assert [row["seed"] for row in tables["rounds"]] == list(SEEDS)
         for row in tables["rounds"]:
             assert min(row["train_s"], row["retrain_s"], row["diagonal_s"], row["masks_s"]) > 0
 
 
-def test_overlaps_begin_with_the_second_round(whole: Tables) -> None:
+def test_overlaps_begin_with_the_second_round(whole: Rounds) -> None:
     for number, tables in enumerate(whole):
         for row in tables["drift"]:
             if row["layer"] == WHOLE:
@@ -113,18 +114,18 @@ def test_networks_that_never_learn_do_not_drift() -> None:
 
 @pytest.mark.parametrize("strategy", ["random", "bait+fish", "bait+random-mask"])
 def test_watching_moves_nothing(strategy: str) -> None:
-    half = Watch(samples=(N,), fractions=(0.05,))
+    half = MaskGrid(samples=(N,), fractions=(0.05,))
     plain = design(strategy, fisher_cuts=())
     cut = design(strategy, fisher_cuts=(N,))
-    alone = [each.outcomes for each in play_rounds(plain)]
+    alone = [played.outcomes for played in play_rounds(plain)]
     watcher = Watcher(cut, half, retrain=True)
     together = []
     for played in play_rounds(cut, first=True):
         watcher.see(played, strategy)
         together.append(played.outcomes)
     for before, after in zip(alone, together, strict=True):
-        assert [each.bought for each in before] == [each.bought for each in after]
-        assert [each.nll for each in before] == [each.nll for each in after]
+        assert [outcome.bought for outcome in before] == [outcome.bought for outcome in after]
+        assert [outcome.nll for outcome in before] == [outcome.nll for outcome in after]
 
 
 @pytest.mark.parametrize("strategy", ["random", "bait+fish"])
@@ -134,7 +135,7 @@ def test_a_network_has_one_fisher_pass(strategy: str, monkeypatch: pytest.Monkey
     monkeypatch.setattr(
         fisher_draws, "fisher_diagonals", lambda net, draws: seen.append(sum(map(len, draws))) or real(net, draws)
     )
-    watched(design(strategy, fisher_cuts=(N,)), Watch(samples=(N,), fractions=(0.05,)), retrain=False)
+    watched(design(strategy, fisher_cuts=(N,)), MaskGrid(samples=(N,), fractions=(0.05,)), retrain=False)
     assert seen == [2 * N] * (ROUNDS + 1) * len(SEEDS)
 
 
@@ -144,32 +145,33 @@ def test_a_diagonal_that_is_selected_by_is_counted_once(monkeypatch: pytest.Monk
         fisher_draws.FisherDraws, "seconds", property(lambda self: 1000.0, lambda self, _: None), raising=False
     )
     arm = design("bait+fish")
-    watcher = Watcher(arm, WATCH, retrain=False)
+    watcher = Watcher(arm, GRID, retrain=False)
     rounds = play_rounds(arm, first=True)
     watcher.see(next(rounds), "bait+fish")
     chosen = next(rounds)
     rows = watcher.see(chosen, "bait+fish")["rounds"]
-    assert all(each.select_s is not None and each.select_s > 1000 for each in chosen.outcomes)
+    assert all(outcome.select_s is not None and outcome.select_s > 1000 for outcome in chosen.outcomes)
     assert all(row["select_s"] < 900 for row in rows)
 
 
 @pytest.mark.parametrize("done", [1, 2, 3])
-def test_a_run_that_is_taken_up_has_the_same_rows(whole: Tables, done: int) -> None:
-    bought = [[list(each.bought) for each in played.outcomes] for played in play_rounds(design())]
+def test_a_run_that_is_taken_up_has_the_same_rows(whole: Rounds, done: int) -> None:
+    bought = [[list(outcome.bought) for outcome in played.outcomes] for played in play_rounds(design())]
     assert timeless(watched(design(), bought=bought[:done])) == timeless(whole[done:])
 
 
 def test_without_retraining_its_floor_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(drift_rounds, "retrained", lambda *_: pytest.fail("trained again"))
-    tables = watched(design(), Watch(samples=(N,), fractions=(0.05,)), retrain=False)
-    assert all("jaccard_retrain" not in row for each in tables for row in each["drift"])
-    assert all("spearman_retrain" not in row for each in tables for row in each["fisher"])
-    assert all(row["retrain_s"] is None for each in tables for row in each["rounds"])
+    monkeypatch.setattr(drift_watcher, "retrained", lambda *_: pytest.fail("trained again"))
+    tables = watched(design(), MaskGrid(samples=(N,), fractions=(0.05,)), retrain=False)
+    for by_name in tables:
+        assert all("jaccard_retrain" not in row for row in by_name["drift"])
+        assert all("spearman_retrain" not in row for row in by_name["fisher"])
+        assert all(row["retrain_s"] is None for row in by_name["rounds"])
 
 
 def test_where_one_batch_holds_all_labels_there_is_no_other_order() -> None:
-    tables = watched(design(recipe=Recipe(epochs=2, train_batch=11)), Watch(samples=(N,), fractions=(0.05,)))
-    has = [any(row.get("jaccard_retrain") is not None for row in each["drift"]) for each in tables]
+    tables = watched(design(recipe=Recipe(epochs=2, train_batch=11)), MaskGrid(samples=(N,), fractions=(0.05,)))
+    has = [any(row.get("jaccard_retrain") is not None for row in by_name["drift"]) for by_name in tables]
     assert has == [False, False, True, True]  # of 6, 11, 16 and 21 labels
     assert [tables[i]["rounds"][0]["retrain_s"] is None for i in range(4)] == [True, True, False, False]
 
@@ -177,11 +179,11 @@ def test_where_one_batch_holds_all_labels_there_is_no_other_order() -> None:
 @pytest.mark.parametrize("population", ["unlabelled", "labelled"])
 def test_other_populations_are_watched_too(population: str) -> None:
     tables = watched(
-        design(fisher_on=population, fisher_samples=6, fisher_cuts=(3,)), Watch(samples=(3,), fractions=(0.1,))
+        design(fisher_on=population, fisher_samples=6, fisher_cuts=(3,)), MaskGrid(samples=(3,), fractions=(0.1,))
     )
-    found = [row for each in tables for row in each["drift"] if row["layer"] == WHOLE]
-    assert all(0 <= row["jaccard_redraw"] <= 1 for row in found)
-    assert all(row["samples"] == 3 for row in found)
+    rows = [row for by_name in tables for row in by_name["drift"] if row["layer"] == WHOLE]
+    assert all(0 <= row["jaccard_redraw"] <= 1 for row in rows)
+    assert all(row["samples"] == 3 for row in rows)
 
 
 @pytest.mark.gpu
