@@ -6,7 +6,6 @@ import pytest
 from memory_rows import ALLOCATED, MIB, NVML, RSS, rounds_of, row
 
 from fbench.suites.memory.peaks import (
-    PHASES,
     Meter,
     ends,
     largest,
@@ -17,6 +16,7 @@ from fbench.suites.memory.peaks import (
     read_cases,
     sizes_said,
 )
+from fbench.suites.memory.spec import ROUND_PHASES
 
 GROWN = {"forward": [300, 200, 250], "data": [10, 10, 10]}
 
@@ -71,7 +71,7 @@ def test_memory_that_did_not_grow_has_no_ratio():
 
 
 def test_phases_follow_each_other():
-    assert phase_order(["other", *sorted(PHASES)]) == [*PHASES, "other"]
+    assert phase_order(["other", *sorted(ROUND_PHASES)]) == [*ROUND_PHASES, "other"]
 
 
 def test_rows_that_did_not_end_are_not_read():
