@@ -48,8 +48,8 @@ def _peak(name: str, main: GaugeProfile, top: PhaseGrowth) -> str:
     before = "" if main.baseline is None else f" over the {format_bytes(main.baseline)} held before the first round"
     there = "" if top.held_before is None else f", {format_bytes(top.held_before)} of it there when the phase began"
     return (
-        f"{top.name.capitalize()} sets the peak of {name}{_how_often(main, top)}: {gauge_in_words(main.gauge)} grows by "
-        f"{format_bytes(top.measured)}{before}{_rounds(top)}{there}{_next(main, top)}."
+        f"{top.name.capitalize()} sets the peak of {name}{_how_often(main, top)}: {gauge_in_words(main.gauge)} grows "
+        f"by {format_bytes(top.measured)}{before}{_rounds(top)}{there}{_next(main, top)}."
     )
 
 

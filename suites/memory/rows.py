@@ -12,7 +12,6 @@ from typing import Any, NamedTuple, TypeVar
 from fbench.harness.contract import Row, Tables
 
 T = TypeVar("T")
-RowT = TypeVar("RowT", bound=NamedTuple)
 KeyT = TypeVar("KeyT")
 
 
@@ -172,6 +171,7 @@ def _gauge(row: Row) -> Gauge:
     return Gauge(row["device"], row["source"], row["quantity"])
 
 
-def _typed(row_type: type[RowT], row: Row, **parts: Any) -> RowT:
+def _typed(row_type: Callable[..., T], row: Row, **parts: Any) -> T:
     """A row of that type: its fields are the columns of their names, but for ``parts``."""
-    return row_type(**{name: parts[name] if name in parts else row.get(name) for name in row_type._fields})
+    names: tuple[str, ...] = row_type._fields  # type: ignore[attr-defined]  # every row type is a NamedTuple
+    return row_type(**{name: parts[name] if name in parts else row.get(name) for name in names})
