@@ -19,8 +19,8 @@ class PhaseGrowth:
     """One phase by one gauge, in bytes over what was held before the first round.
 
     Attributes:
-        name: of the phase.
-        growth: growth at the peak, by round; rounds where it is not known are left out.
+        name: the name of the phase.
+        growth: the growth at the peak, by round; rounds where it is not known are left out.
         held: what was there when the phase began, in the same way.
         predicted: the growth that was predicted; None where there is no prediction.
     """

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple, TypeVar
 
 from fbench.harness.contract import Row, Tables
 
-T = TypeVar("T")
+RowT = TypeVar("RowT")
 KeyT = TypeVar("KeyT")
 
 
@@ -151,9 +151,9 @@ def read_rows(tables: Tables) -> RunRows:
     )
 
 
-def grouped(rows: Iterable[T], key: Callable[[T], KeyT]) -> dict[KeyT, list[T]]:
+def grouped(rows: Iterable[RowT], key: Callable[[RowT], KeyT]) -> dict[KeyT, list[RowT]]:
     """Rows by what they have in common, groups and rows in the order in which they come."""
-    groups: dict[KeyT, list[T]] = {}
+    groups: dict[KeyT, list[RowT]] = {}
     for row in rows:
         groups.setdefault(key(row), []).append(row)
     return groups
@@ -171,7 +171,7 @@ def _gauge(row: Row) -> Gauge:
     return Gauge(row["device"], row["source"], row["quantity"])
 
 
-def _typed(row_type: Callable[..., T], row: Row, **parts: Any) -> T:
+def _typed(row_type: Callable[..., RowT], row: Row, **parts: Any) -> RowT:
     """A row of that type: its fields are the columns of their names, but for ``parts``."""
     names: tuple[str, ...] = row_type._fields  # type: ignore[attr-defined]  # every row type is a NamedTuple
     return row_type(**{name: parts[name] if name in parts else row.get(name) for name in names})
