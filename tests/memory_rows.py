@@ -102,7 +102,7 @@ def whole_round(
     baseline: float = 420,
     **more: Any,
 ) -> list[Row]:
-    """Every phase of a round in turn, sized and timed as ``PHASE_MIB`` and ``SECONDS`` say, times ``times`` and ``stretch``."""
+    """Every phase of a round in turn: sizes are PHASE_MIB × ``times``, seconds SECONDS × ``stretch``."""
     rows, now, there = [], 0.0, 0.0
     for phase, (peak, left) in PHASE_MIB.items():
         if phase in ("diagonal", "mask") and not method.endswith(":mask"):
