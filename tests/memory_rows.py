@@ -18,7 +18,7 @@ SECONDS = {
     "forward": 3.2, "backward": 1.9,
 }  # fmt: skip
 """What the phases of a round take."""
-OWN = {
+PHASE_MIB = {
     "data": (60, 60), "train": (380, 40), "diagonal": (130, 5), "mask": (54, 6), "embed": (290, 250),
     "fisher": (380, 65), "init": (620, 400), "forward": (1290, 160), "backward": (860, 20),
 }  # fmt: skip
@@ -47,11 +47,11 @@ def rounds_of(
 ) -> list[Row]:
     """A row for every round's growth of every phase, in MiB; each began with 10 MiB held."""
     start = {"start_bytes": round((baseline + 10) * MIB), "baseline_bytes": round(baseline * MIB)}
-    own = {name: round(size * MIB) for name, size in (predicted or {}).items()}
+    predictions = {name: round(size * MIB) for name, size in (predicted or {}).items()}
     return [
         row(
             method, phase, number, which,
-            peak_bytes=round((baseline + growth) * MIB), predicted_bytes=own.get(phase), **start, **more,
+            peak_bytes=round((baseline + growth) * MIB), predicted_bytes=predictions.get(phase), **start, **more,
         )
         for phase, growths in peaks.items()
         for number, growth in enumerate(growths)
@@ -61,11 +61,11 @@ def rounds_of(
 def limit(method: str, **more: Any) -> Row:
     """A row of limits.csv: 8 GiB, of which a tenth stays free."""
     sizes = {name: more.pop(name, value) for name, value in SIZES.items()}
-    own = {
+    cells = {
         "device": "cpu", "budget_bytes": 8 * GIB, "margin": 0.1, "predicted_bytes": 2 * GIB, "phase": "forward",
         "matrices_bytes": 50 * MIB, "largest_chunk": None, "largest_pool": 40_000,
     }  # fmt: skip
-    return {"case": row(method, "data", **sizes)["case"], "round": 0, "method": method, **sizes, **own, **more}
+    return {"case": row(method, "data", **sizes)["case"], "round": 0, "method": method, **sizes, **cells, **more}
 
 
 def held(
@@ -73,23 +73,23 @@ def held(
 ) -> list[Row]:
     """Rows of rounds.csv."""
     case = row(method, "data", **more)["case"]
-    own = {name: value for name, value in meter(which).items() if name != "scope"}
+    cells = {name: value for name, value in meter(which).items() if name != "scope"}
     sizes = [None if size is None else round(size * MIB) for size in mebibytes]
-    return [{"case": case, "round": number, **own, "held_bytes": size} for number, size in enumerate(sizes)]
+    return [{"case": case, "round": number, **cells, "held_bytes": size} for number, size in enumerate(sizes)]
 
 
 def reader(method: str, number: int = 0, which: tuple[str, str, str, str] = RSS, **more: Any) -> Row:
     """A row of readers.csv: 200 readings a second for ten seconds."""
-    own = {name: value for name, value in meter(which).items() if name != "quantity"}
+    cells = {name: value for name, value in meter(which).items() if name != "quantity"}
     rates = {"period_s": 0.005, "samples": 2000, "missed": 0, "rate_hz": 200.0, "fault": None}
-    return {"case": row(method, "data")["case"], "round": number, **own, **rates, **more}
+    return {"case": row(method, "data")["case"], "round": number, **cells, **rates, **more}
 
 
 def tables(*groups: Iterable[Row], **more: Sequence[Row]) -> dict[str, list[Row]]:
     """All tables of a run; ``groups`` are rows of results."""
-    found = {"results": [each for group in groups for each in group]}
+    results = {"results": [line for group in groups for line in group]}
     names = ("limits", "rounds", "timeline", "readers")
-    return {**found, **{name: list(more.get(name, ())) for name in names}}
+    return {**results, **{name: list(more.get(name, ())) for name in names}}
 
 
 def whole_round(
@@ -102,9 +102,9 @@ def whole_round(
     baseline: float = 420,
     **more: Any,
 ) -> list[Row]:
-    """Every phase of a round in turn, as ``SECONDS`` and ``OWN`` have it, sizes and seconds times what is given."""
+    """Every phase of a round in turn: sizes are PHASE_MIB × ``times``, seconds SECONDS × ``stretch``."""
     rows, now, there = [], 0.0, 0.0
-    for phase, (peak, left) in OWN.items():
+    for phase, (peak, left) in PHASE_MIB.items():
         if phase in ("diagonal", "mask") and not method.endswith(":mask"):
             continue
         end, wobble = now + stretch * SECONDS[phase], 1 + 0.01 * ((number * 7 + len(phase)) % 3 - 1)
@@ -133,14 +133,14 @@ def foretold(rows: Sequence[Row], shares: Mapping[str, float]) -> list[Row]:
 def trace(rows: Sequence[Row], most: int = 400) -> list[Row]:
     """Rows of timeline.csv of one round: memory ramps up to each phase's peak, at even times."""
     end = rows[-1]["end_s"]
-    found = []
+    points = []
     for i in range(most):
         at = end * i / most
-        own = next(each for each in rows if each["start_s"] <= at < each["end_s"])
-        share = (at - own["start_s"]) / (own["end_s"] - own["start_s"])
-        saw = 1 - 0.25 * (i % 4 == 3) if own["phase"] in ("train", "forward", "backward") else 1.0
+        cells = next(line for line in rows if line["start_s"] <= at < line["end_s"])
+        share = (at - cells["start_s"]) / (cells["end_s"] - cells["start_s"])
+        saw = 1 - 0.25 * (i % 4 == 3) if cells["phase"] in ("train", "forward", "backward") else 1.0
         height = min(1.0, 6 * share, 12 * (1 - share)) * saw
-        size = own["start_bytes"] + height * (own["peak_bytes"] - own["start_bytes"])
-        place = {name: own[name] for name in ("case", "round", "device", "source", "quantity")}
-        found.append({**place, "t_s": at, "bytes": round(size)})
-    return found
+        size = cells["start_bytes"] + height * (cells["peak_bytes"] - cells["start_bytes"])
+        place = {name: cells[name] for name in ("case", "round", "device", "source", "quantity")}
+        points.append({**place, "t_s": at, "bytes": round(size)})
+    return points

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from fbench.suites.memory.spec import Spec, parse_method
+from fbench.suites.memory.spec import Spec, parse_round_method
 
 METHODS = (
     *("incremental", "published", "fused", "factored", "diagonal"),
@@ -30,4 +30,4 @@ SIZES: dict[str, Any] = {
 
 
 def sizes(method: str, **more: Any) -> Spec:
-    return Spec(method=parse_method(method), **{**SIZES, **more})
+    return Spec(method=parse_round_method(method), **{**SIZES, **more})

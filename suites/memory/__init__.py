@@ -10,18 +10,17 @@ from collections.abc import Iterator
 
 from fbench.harness.contract import Case, Column, Context, Summary, Tables, Unit
 from fbench.harness.registry import suite
-from fbench.harness.suite import values_of
 
 from . import plan
 from .options import Options, Point
 
-ROUND = Column("round", "int", "", "round of the case, from 0: data to backward removals, then all is let go")
-PLACE = (
+ROUND_COLUMN = Column("round", "int", "", "round of the case, from 0: data to backward removals, then all is let go")
+PLACE_COLUMNS = (
     Column("device", "str", "", "shards on one device are one device"),
     Column("source", "str", "", "nvml: the driver; torch: its allocator; rss: resident memory of the process"),
     Column("quantity", "str", "", "used; allocated, reserved, requested (torch); non_torch: used − reserved"),
 )
-SIZES = (
+SIZE_COLUMNS = (
     Column("method", "str", "", "how the round selects; :mask is on the weights of a FISH mask"),
     Column("dtype", "str", "", "of the selection"),
     Column("candidates", "int", "samples", "n, the pool, its labelled ones included"),
@@ -31,11 +30,11 @@ SIZES = (
     Column("chunk_size", "int", "samples", "candidates of a chunk; empty for methods without chunks"),
 )
 COLUMNS = (
-    ROUND,
+    ROUND_COLUMN,
     Column("phase", "str", "", "data, train, diagonal, mask, embed, fisher, init, forward or backward"),
-    *PLACE,
+    *PLACE_COLUMNS,
     Column("scope", "str", "", "process: of this one alone; device_delta: growth of all that use the device"),
-    *SIZES,
+    *SIZE_COLUMNS,
     Column("peak_bytes", "int", "bytes", "the most held during the phase; a high-water mark but for nvml"),
     Column("baseline_bytes", "int", "bytes", "held before the first round"),
     Column("start_bytes", "int", "bytes", "held when the phase began"),
@@ -43,10 +42,10 @@ COLUMNS = (
     Column("start_s", "float", "s", "when the phase began, from the round's begin"),
     Column("end_s", "float", "s", "when it ended; phases are not timed for speed: memory is watched meanwhile"),
 )
-LIMITS = (
-    ROUND,
-    PLACE[0],
-    *SIZES,
+LIMITS_COLUMNS = (
+    ROUND_COLUMN,
+    PLACE_COLUMNS[0],
+    *SIZE_COLUMNS,
     Column("budget_bytes", "int", "bytes", "what may be held beyond the process before: --memory-budget, or free"),
     Column("margin", "float", "share", "of a prediction that is to be free beyond it"),
     Column("predicted_bytes", "int", "bytes", "of the dearest phase"),
@@ -55,16 +54,20 @@ LIMITS = (
     Column("largest_chunk", "int", "samples", "that fits with the margin, 0 if none; empty without chunks"),
     Column("largest_pool", "int", "samples", "that fits with the margin, all else as in the case; 0 if none"),
 )
-ROUNDS = (ROUND, *PLACE, Column("held_bytes", "int", "bytes", "at the round's end, when all should be let go"))
-TIMELINE = (
-    ROUND,
-    *PLACE,
+HELD_COLUMNS = (
+    ROUND_COLUMN,
+    *PLACE_COLUMNS,
+    Column("held_bytes", "int", "bytes", "at the round's end, when all should be let go"),
+)
+TIMELINE_COLUMNS = (
+    ROUND_COLUMN,
+    *PLACE_COLUMNS,
     Column("t_s", "float", "s", "from the round's begin"),
     Column("bytes", "int", "bytes", "the most of the readings about then"),
 )
-READERS = (
-    ROUND,
-    *PLACE[:2],
+READERS_COLUMNS = (
+    ROUND_COLUMN,
+    *PLACE_COLUMNS[:2],
     Column("scope", "str", "", "as in results.csv"),
     Column("period_s", "float", "s", "between two readings, as meant"),
     Column("samples", "int", "", "readings taken"),
@@ -75,32 +78,37 @@ READERS = (
 
 
 def summarise(tables: Tables, options: Options) -> Summary:
-    """Peaks, limits and leaks to tables, findings and figures."""
+    """Turn peaks, limits and leaks into tables, findings and figures."""
     from .summary import summary
 
-    return summary(tables, values_of(options))
+    return summary(tables, options)
 
 
 def resolve(options: Options, context: Context) -> Options:
     """Fill in pool and features for the devices and the model at hand."""
-    return Options(**plan.resolve(values_of(options), context))
+    return plan.resolve(options, context)
 
 
 def points(options: Options) -> list[Point]:
-    """Every case: methods, dtypes and sizes."""
-    return [Point(**point) for point in plan.points(values_of(options))]
+    """Give every case of the grid: methods, dtypes and sizes."""
+    return plan.points(options)
 
 
 def predict(case: Case[Point], options: Options, context: Context) -> dict[str, str]:
-    """What a case will hold beyond what the process holds before it, phase by phase, and what would fit."""
-    return plan.predict(case.point._asdict(), values_of(options), context)
+    """Say what a case will hold beyond what its process holds before it, phase by phase, and what would fit."""
+    return plan.predict(case.point, options, context)
 
 
 @suite(
     "memory",
     "Where does the memory of a round go, phase by phase, and what is the largest chunk that fits?",
     columns=COLUMNS,
-    tables={"limits": LIMITS, "rounds": ROUNDS, "timeline": TIMELINE, "readers": READERS},
+    tables={
+        "limits": LIMITS_COLUMNS,
+        "rounds": HELD_COLUMNS,
+        "timeline": TIMELINE_COLUMNS,
+        "readers": READERS_COLUMNS,
+    },
     unit="round",
     units=lambda options: options.rounds,
     resolve=resolve,
@@ -110,8 +118,8 @@ def predict(case: Case[Point], options: Options, context: Context) -> dict[str, 
     executor="fresh",
 )
 def measure(case: Case[Point], options: Options, context: Context) -> Iterator[Unit]:
-    """One method at one size, a round at a time."""
-    from .rounds import Task, run
+    """Measure one method at one size, a round at a time."""
+    from .rounds import PlannedCase, run
 
     done = len({row["round"] for row in context.committed.get("results", ())})
-    yield from run(Task(case.point._asdict(), values_of(options), context.devices), done)
+    yield from run(PlannedCase(case.point, options, context.devices), done)

@@ -1,8 +1,8 @@
 """What per-sample gradients hold beside their result: for a FISH diagonal, and at the weights of a mask.
 
-Which path they take, and how large a batch it allows, shows on the network alone. So the untrained network is tried
-out on a few random images, its batch norm set to them, and the tensors alive are counted. A mask is that of its own
-Fisher information there: where in the network the weights lie decides what they cost.
+Which path they take, and how large a batch it allows, depends on the network alone. So the untrained network is tried
+out on a few random images, its batch norm set to them, and the tensors alive are counted. Where in the network a mask's
+weights lie decides what they cost: the mask that is tried keeps the largest Fisher information of that network.
 """
 
 from __future__ import annotations
@@ -25,18 +25,24 @@ from fbench.machine import free_bytes
 from fbench.measure.live import LiveBytes
 
 from .network import forward_bytes, model_of
+from .spec import NetworkKey
 
 _FEW, _MANY = 8, 64
 """Samples that are counted for: enough for what grows with them to be the most, and no more than needed for that."""
 _ENDLESS = 1 << 40
-
-Key = tuple[str, int, tuple[int, int], int]
-"""Model, features, channels and side of an image, classes."""
+"""More samples than any batch has, where only memory shall bound it."""
 
 
 @dataclass(frozen=True)
 class Gradients:
-    """Bytes on the way to a path, ``fixed`` ones and those for each sample of a batch, and a batch's most samples."""
+    """What per-sample gradients hold beside their result, in bytes.
+
+    Attributes:
+        finding: the most while a path is looked for.
+        fixed: what a batch holds whatever its size.
+        per_sample: what each sample of a batch adds.
+        batch: the most samples that a batch takes.
+    """
 
     finding: int
     fixed: int
@@ -44,40 +50,45 @@ class Gradients:
     batch: int
 
     def bytes(self, samples: int) -> int:
-        """Of the batches that ``samples`` are taken in, nearly equal ones."""
+        """The most bytes held while ``samples`` are taken in batches that are nearly equal."""
         batch = -(-samples // -(-samples // self.batch))
         return max(self.finding, self.fixed + batch * self.per_sample)
 
 
 def largest_weights(diagonal: Mapping[str, Tensor], d: int) -> Mask:
     """The mask of the d weights with the largest Fisher information."""
-    total = sum(each.numel() for each in diagonal.values())
+    total = sum(values.numel() for values in diagonal.values())
     return top_mask(diagonal, min(1.0, (d + 0.5) / total))
 
 
 @functools.lru_cache(maxsize=16)
-def gradients(key: Key, d: int) -> Gradients | None:
-    """Of a mask of d weights; d = 0 is all of them, for the diagonal.
+def gradients(key: NetworkKey, d: int) -> Gradients | None:
+    """What gradients hold at the d weights of a mask; d = 0 takes all weights, as the diagonal does.
 
-    None for a network that is too large to be tried out here, or cannot be.
+    A network that is too large to be tried out here, or does not run, gives None.
     """
-    least = forward_bytes(*key, 2, "step")
+    least = forward_bytes(key, 2, "step")
     if least is not None and least >= (free_bytes("cpu") or least + 1):
         return None
     try:
         network = _network(key)
-        mask = largest_weights(_diagonal(key), d) if d else None
-        found = {name: mask.positions(name) for name in mask} if mask is not None else None
-        positions = {name: at for name, at in found.items() if len(at)} if found is not None else None
+        positions = _kept_positions(key, d) if d else None
         batch = footprint(network, _images(key, 2), positions).batch(MEMORY_BUDGET, _ENDLESS)
         many = min(batch, max(_FEW, min(_MANY, batch // _FEW)))
         (_, few), (finding, most) = (
             _alive(network, _images(key, count), positions) for count in (max(1, many // 2), many)
         )
-    except RuntimeError:  # of somebody else's model, or of an allocation
+    except RuntimeError:  # somebody else's model raises it, or an allocation
         return None
-    each = max(0, most - few) // max(1, many - many // 2)
-    return Gradients(finding, max(0, most - many * each), each, batch)
+    per_sample = max(0, most - few) // max(1, many - many // 2)
+    return Gradients(finding, max(0, most - many * per_sample), per_sample, batch)
+
+
+def _kept_positions(key: NetworkKey, d: int) -> dict[str, Tensor]:
+    """Where the d weights of a mask lie, by parameter; parameters without any are left out."""
+    mask = largest_weights(_diagonal(key), d)
+    positions = {name: mask.positions(name) for name in mask}
+    return {name: places for name, places in positions.items() if len(places)}
 
 
 def _alive(network: nn.Module, images: Tensor, positions: Mapping[str, Tensor] | None) -> tuple[int, int]:
@@ -94,17 +105,17 @@ def _alive(network: nn.Module, images: Tensor, positions: Mapping[str, Tensor] |
     with LiveBytes() as live:
         if positions is None:
             (totals,) = square_sums(network, [images], rows, batches)
-            return finding, live.peak - sum(each.nbytes for each in totals.values())
+            return finding, live.peak - sum(total.nbytes for total in totals.values())
         for _ in gathered(network, images, rows, positions, batches):
             pass
         return finding, live.peak
 
 
 @functools.lru_cache(maxsize=4)
-def _network(key: Key) -> nn.Module:
+def _network(key: NetworkKey) -> nn.Module:
     """An untrained network whose batch norm is set to a few random images."""
-    name, h, (channels, size), classes = key
-    network = initial_network(model_of(name, h), 0, (channels, size, size), classes)
+    channels, side = key.image
+    network = initial_network(model_of(key), 0, (channels, side, side), key.classes)
     norms = [module for module in network.modules() if isinstance(module, _BatchNorm)]
     for norm in norms:
         norm.momentum = None  # a cumulative average: of these images alone
@@ -114,11 +125,11 @@ def _network(key: Key) -> nn.Module:
     return network.eval()
 
 
-def _images(key: Key, count: int) -> Tensor:
-    channels, size = key[2]
-    return torch.randn(count, channels, size, size, generator=torch.Generator().manual_seed(0))
+def _images(key: NetworkKey, count: int) -> Tensor:
+    channels, side = key.image
+    return torch.randn(count, channels, side, side, generator=torch.Generator().manual_seed(0))
 
 
 @functools.lru_cache(maxsize=4)
-def _diagonal(key: Key) -> dict[str, Tensor]:
+def _diagonal(key: NetworkKey) -> dict[str, Tensor]:
     return fisher_diagonal(_network(key), _images(key, _FEW))

@@ -1,4 +1,4 @@
-"""The options of ``fbench memory``, and the points of its grid. Letters as in MATH."""
+"""The options of ``fbench memory``, and the points of its grid. Letters are those of MATH."""
 
 from __future__ import annotations
 
@@ -12,21 +12,29 @@ from fbench.harness.parsing import one_of, parse_auto_sweep, parse_budget, parse
 from fbench.harness.registry import MODELS
 from fbench.harness.sweep import parse_names, parse_sweep
 
-from .spec import parse_method
+from .spec import parse_round_method
 
 _IMAGE = re.compile(r"(?P<channels>[1-9][0-9]{0,3})x(?P<size>[1-9][0-9]{0,3})(?:x(?P<other>[1-9][0-9]{0,3}))?")
 
 
 def parse_methods(text: str) -> tuple[str, ...]:
-    """A comma list of methods, each of them known."""
+    """Read a comma-separated list of methods.
+
+    Raises:
+        UsageError: a name that is missing, stands twice or is not known.
+    """
     names: tuple[str, ...] = parse_names(text, "method")
     for name in names:
-        parse_method(name)
+        parse_round_method(name)
     return names
 
 
 def parse_image(text: str) -> tuple[int, int]:
-    """``3x32x32`` or ``3x32``: channels and the side of a square."""
+    """Read ``3x32x32`` or ``3x32``: an image's channels and the side of its square.
+
+    Raises:
+        UsageError: another form, or two sides that differ.
+    """
     match = _IMAGE.fullmatch(text.strip().lower())
     if match is None or (match["other"] or match["size"]) != match["size"]:
         raise UsageError(f"--image {text}: must be channels × a square's side, as 3x32x32")
@@ -34,13 +42,17 @@ def parse_image(text: str) -> tuple[int, int]:
 
 
 def check_model(name: str) -> str:
-    """``auto``, or a registered model."""
+    """Give the name back if it is ``auto`` or a registered model.
+
+    Raises:
+        UnknownNameError: it is neither.
+    """
     return name if name == "auto" else MODELS.get(name).name
 
 
 @dataclass(frozen=True, kw_only=True)
 class Options:
-    """Options of ``fbench memory``."""
+    """What a user may set of ``fbench memory``; a sweep holds every value that is measured."""
 
     methods: Annotated[
         tuple[str, ...],

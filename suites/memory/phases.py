@@ -2,8 +2,8 @@
 
 The code is that of a real round (``training``, ``inference``, ``fisher``); images and labels are random, for memory
 depends on shapes alone. Two things are done so that a round's peak does not depend on chance: a method that updates its
-state refreshes it once, as it does whenever scores have fallen far, and one that makes every score anew takes a few
-picks and removals, all alike.
+state refreshes it once, as it does whenever scores have fallen far; and a method that makes every score anew takes only
+a few picks and removals, which are all alike.
 """
 
 from __future__ import annotations
@@ -27,13 +27,16 @@ from .gradients import largest_weights
 from .network import model_of
 from .spec import Spec
 
-Watch = Callable[[str], AbstractContextManager[None]]
-"""Opens a phase by its name."""
+PhaseWatch = Callable[[str], AbstractContextManager[None]]
+"""What opens a phase by its name, and closes it at the end of the ``with``."""
 
 
 @torch.no_grad()
-def play(spec: Spec, devices: tuple[str, ...], phase: Watch) -> None:
-    """A whole round; what it held is let go when it returns."""
+def play_round(spec: Spec, devices: tuple[str, ...], phase: PhaseWatch) -> None:
+    """Run a whole round; what it held is let go when it returns.
+
+    ``devices`` share the selection; everything before it is on the first.
+    """
     g = torch.Generator(devices[0]).manual_seed(spec.seed)
     with phase("data"):
         images, targets = _data(spec, devices[0], g)
@@ -61,15 +64,18 @@ def _data(spec: Spec, device: str, g: torch.Generator) -> tuple[Tensor, Tensor]:
 
 
 def _trained(spec: Spec, images: Tensor, targets: Tensor, device: str) -> nn.Module:
-    """One epoch on the labelled, the first n_L: the optimiser's state is there from the first step on."""
-    model, labelled = model_of(spec.model, spec.h), slice(spec.labelled)
+    """The network after a short training on the labelled, the first n_L.
+
+    The optimiser's state is there from the first step on, so that more epochs need no more memory.
+    """
+    model, labelled = model_of(spec.network), slice(spec.labelled)
     recipe = Recipe(epochs=2, train_batch=spec.train_batch)
     block = [images[labelled]], [targets[labelled]]
     return train_block(model, *block, [spec.seed], classes=spec.k, recipe=recipe, device=device)[0]
 
 
 def _embedded(spec: Spec, network: nn.Module, images: Tensor) -> Embedding:
-    """V of the last layer: its factors, or built, with all k rows where it is to be as published."""
+    """V of the last layer, as factors or built; the published method gets all k rows."""
     logits, features = logits_and_features(network, images)
     published = spec.method.engine == "published"
     V = top_classes(logits, features, spec.k) if published else last_layer_embedding(logits, features)
@@ -78,7 +84,7 @@ def _embedded(spec: Spec, network: nn.Module, images: Tensor) -> Embedding:
     return V if spec.shape.classes else dense_embedding(V.dense())
 
 
-def _select(spec: Spec, V: Embedding, devices: tuple[str, ...], phase: Watch) -> None:
+def _select(spec: Spec, V: Embedding, devices: tuple[str, ...], phase: PhaseWatch) -> None:
     how = {"labelled": range(spec.labelled), "oversample": spec.oversample, "chunk_size": spec.chunk_size}
     search = Search(V, spec.batch, method=spec.method.engine, devices=list(devices), **how)  # type: ignore[arg-type]
     anew, steps = spec.method.chunked, spec.picks if spec.method.chunked else None

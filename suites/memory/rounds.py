@@ -5,59 +5,58 @@ from __future__ import annotations
 import gc
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import asdict, dataclass, replace
 
 from fbench.fisher.planning.plan import MEMORY_MARGIN
 from fbench.harness.contract import Row, Unit
 from fbench.measure.memory.growth import return_freed_blocks
 from fbench.measure.memory.watch import MemoryWatch, RoundMemory
 
-from .model import Limits, limits, predicted
-from .phases import play
-from .plan import spec_of, unfit
-from .spec import Spec
+from .options import Options, Point
+from .phases import play_round
+from .plan import spec_of, why_impossible
+from .predictions import Limits, limits, predicted
+from .spec import PREDICTED_QUANTITIES, Spec
 
-_SPOKEN_OF = {"cpu": ("rss", "used"), "cuda": ("torch", "allocated")}
-"""By kind of device, the source and quantity that a prediction is of."""
-_TIME_LINE = 1
-"""The round whose time line is kept: the first one's has first uses in it."""
+_TIMELINE_ROUND = 1
+"""The round whose time line is kept: the first one has first uses in it."""
 
 
 @dataclass(frozen=True)
-class Task:
-    """One case: its point of the grid, the suite's options, the devices."""
+class PlannedCase:
+    """One case to be measured: its point of the grid, the suite's options, the devices."""
 
-    point: Mapping[str, Any]
-    options: Mapping[str, Any]
+    point: Point
+    options: Options
     devices: tuple[str, ...]
 
     @property
     def spec(self) -> Spec:
-        """Its sizes."""
+        """The sizes of its rounds."""
         return spec_of(self.point, self.options)
 
 
-def run(task: Task, done: int) -> Iterator[Unit]:
-    """Rounds after the first ``done``; a case that cannot be, or would not fit, ends with a unit that says why."""
-    reason = unfit(task.point, task.options)
+def run(case: PlannedCase, done: int) -> Iterator[Unit]:
+    """Measure the rounds after the first ``done``; a case that cannot be, or would not fit, ends with a reason."""
+    options, spec, devices = case.options, case.spec, case.devices
+    reason = why_impossible(case.point, options)
     if reason:
-        yield from [] if done else [Unit(0, [{**task.point, "status": "skipped", "reason": reason}])]
+        yield from [] if done else [Unit(0, [{**case.point._asdict(), "status": "skipped", "reason": reason}])]
         return
-    found = {device: limits(task.spec, device, task.options["memory_budget"], task.devices) for device in task.devices}
-    refused = next((each.refusal for each in found.values() if each.refusal), "")
-    if refused:
-        yield Unit(done, _refused(task, refused), {} if done else {"limits": _limit_rows(task, found)})
+    fits = {device: limits(spec, device, options.memory_budget, devices) for device in devices}
+    refusal = next((limit.refusal for limit in fits.values() if limit.refusal), "")
+    if refusal:
+        yield Unit(done, _refused(case, refusal), {} if done else {"limits": _limit_rows(case, fits)})
         return
-    if task.options["malloc"] == "returning":
+    if options.malloc == "returning":
         return_freed_blocks()
-    _warm_up(task)
-    guesses = {device: predicted(task.spec, device, task.devices) for device in found}
-    with _frozen(), MemoryWatch(task.devices) as watch:
-        for number in range(done, task.options["rounds"]):
+    _warm_up(case)
+    predictions = {device: predicted(spec, device, devices) for device in fits}
+    with _frozen(), MemoryWatch(devices) as watch:
+        for number in range(done, options.rounds):
             watch.begin()
-            play(task.spec, task.devices, watch.phase)
-            yield _unit(task, number, watch.end(), found, guesses)
+            play_round(spec, devices, watch.phase)
+            yield _unit(case, number, watch.end(), fits, predictions)
 
 
 @contextmanager
@@ -71,71 +70,62 @@ def _frozen() -> Iterator[None]:
         gc.unfreeze()
 
 
-def _warm_up(task: Task) -> None:
-    """A tiny round of the same kind: what is loaded, compiled or started at first use is not the round's."""
-    asked = task.spec
-    d = min(asked.d, 64) if asked.method.masked else asked.d
-    tiny = replace(asked, n=64, d=d, batch=2, labelled=min(asked.labelled, 32), fisher_samples=4, picks=1)
-    play(tiny, task.devices, lambda name: nullcontext())
+def _warm_up(case: PlannedCase) -> None:
+    """Run a tiny round of the same method: what is loaded, compiled or started at first use is not the round's."""
+    spec = case.spec
+    d = min(spec.d, 64) if spec.method.masked else spec.d
+    tiny = replace(spec, n=64, d=d, batch=2, labelled=min(spec.labelled, 32), fisher_samples=4, picks=1)
+    play_round(tiny, case.devices, lambda name: nullcontext())
 
 
-def _refused(task: Task, reason: str) -> list[Row]:
-    """The predictions, for they are why; nothing was measured."""
+def _refused(case: PlannedCase, reason: str) -> list[Row]:
+    """Rows of the predictions, for they are why the case was refused; nothing was measured."""
     rows: list[Row] = []
-    for device in dict.fromkeys(task.devices):
-        source, quantity = _spoken_of(device)
-        for phase, size in predicted(task.spec, device, task.devices).items():
+    for device in dict.fromkeys(case.devices):
+        source, quantity = _predicted_quantity(device)
+        for phase, size in predicted(case.spec, device, case.devices).items():
             key = {"phase": phase, "device": device, "source": source, "quantity": quantity, "scope": "process"}
-            rows.append({**task.point, **key, "predicted_bytes": size, "status": "oom", "reason": reason})
+            rows.append(
+                {**case.point._asdict(), **key, "predicted_bytes": size, "status": "oom", "reason": reason},
+            )
     return rows
 
 
 def _unit(
-    task: Task, number: int, found: RoundMemory, fits: Mapping[str, Limits], guesses: Mapping[str, Mapping[str, int]]
+    case: PlannedCase,
+    number: int,
+    measured: RoundMemory,
+    fits: Mapping[str, Limits],
+    predictions: Mapping[str, Mapping[str, int]],
 ) -> Unit:
-    rows = []
-    for peak in found.peaks:
-        row = {**task.point, **{name: getattr(peak, name) for name in _PEAK}}
-        if (peak.source, peak.quantity) == _spoken_of(peak.device):
-            row["predicted_bytes"] = guesses[peak.device].get(peak.phase)
+    """What is written of one round; limits stand with the first, the time line with ``_TIMELINE_ROUND`` or the last."""
+    rows: list[Row] = []
+    for peak in measured.peaks:
+        row = {**case.point._asdict(), **asdict(peak)}
+        if (peak.source, peak.quantity) == _predicted_quantity(peak.device):
+            row["predicted_bytes"] = predictions[peak.device].get(peak.phase)
         rows.append(row)
     place = ("device", "source", "quantity")
     tables: dict[str, list[Row]] = {
-        "rounds": [dict(zip((*place, "held_bytes"), each, strict=True)) for each in found.held],
-        "readers": [dict(vars(each)) for each in found.facts],
+        "rounds": [dict(zip((*place, "held_bytes"), held, strict=True)) for held in measured.held],
+        "readers": [asdict(facts) for facts in measured.facts],
     }
-    if number == min(_TIME_LINE, task.options["rounds"] - 1):
-        tables["timeline"] = [dict(zip((*place, "t_s", "bytes"), each, strict=True)) for each in found.timeline]
+    if number == min(_TIMELINE_ROUND, case.options.rounds - 1):
+        tables["timeline"] = [dict(zip((*place, "t_s", "bytes"), line, strict=True)) for line in measured.timeline]
     if number == 0:
-        tables["limits"] = _limit_rows(task, fits)
+        tables["limits"] = _limit_rows(case, fits)
     return Unit(number, rows, tables)
 
 
-_PEAK = (
-    "phase",
-    "device",
-    "source",
-    "quantity",
-    "scope",
-    "start_s",
-    "end_s",
-    "baseline_bytes",
-    "start_bytes",
-    "peak_bytes",
-)
+def _limit_rows(case: PlannedCase, fits: Mapping[str, Limits]) -> list[Row]:
+    rows = []
+    for device, limit in fits.items():
+        cells = asdict(limit)
+        del cells["refusal"]  # the reason of the rows in results.csv
+        rows.append({**case.point._asdict(), "device": device, "margin": MEMORY_MARGIN, **cells})
+    return rows
 
 
-def _limit_rows(task: Task, found: Mapping[str, Limits]) -> list[Row]:
-    return [
-        {
-            **task.point,
-            "device": device,
-            "margin": MEMORY_MARGIN,
-            **{name: value for name, value in vars(each).items() if name != "refusal"},
-        }
-        for device, each in found.items()
-    ]
-
-
-def _spoken_of(device: str) -> tuple[str, str]:
-    return _SPOKEN_OF[device.partition(":")[0]]
+def _predicted_quantity(device: str) -> tuple[str, str]:
+    """The source and quantity that a prediction for this device is of."""
+    return PREDICTED_QUANTITIES[device.partition(":")[0]]

@@ -18,7 +18,7 @@ from command import Ended, finished, table, typed
 
 from fbench import cli
 from fbench.harness import registry
-from fbench.suites.memory.spec import PHASES
+from fbench.suites.memory.spec import ROUND_PHASES
 
 
 def words_of(text: str) -> list[str]:
@@ -32,7 +32,7 @@ SMALL = words_of(
 METHODS = ("incremental", "fused", "incremental:mask")
 COMMAND = [sys.executable, "-c", "from fbench.cli import main; main()", "memory"]
 SUITE = registry.SUITES.get("memory")
-LAST_LAYER = [phase for phase in PHASES if phase not in ("diagonal", "mask")]
+LAST_LAYER = [phase for phase in ROUND_PHASES if phase not in ("diagonal", "mask")]
 
 MODELS = """
 import os, signal
@@ -112,7 +112,7 @@ def test_columns_are_the_declared_ones(whole: Path, capsys: pytest.CaptureFixtur
 
 
 def test_rows_are_phases_of_rounds(whole: Path) -> None:
-    for method, phases in (("fused", LAST_LAYER), ("incremental:mask", list(PHASES))):
+    for method, phases in (("fused", LAST_LAYER), ("incremental:mask", list(ROUND_PHASES))):
         rows = where(whole, method=method, status="ok", dim="32")
         assert [(row["round"], row["phase"]) for row in rows] == [(i, phase) for i in "01" for phase in phases]
         assert {(row["device"], row["source"], row["quantity"], row["scope"]) for row in rows} == {
@@ -190,7 +190,7 @@ def test_a_plan_is_printed_and_nothing_written(
     ended = fbench(*SMALL, "--methods", ",".join(METHODS), flag)
     assert ended.code == 0
     assert "3 cases of 2 rounds on cpu; nothing was run." in ended.out
-    for words in ("In every case: dtype=float32 candidates=200", *PHASES, "peak", "free", "largest pool"):
+    for words in ("In every case: dtype=float32 candidates=200", *ROUND_PHASES, "peak", "free", "largest pool"):
         assert words in ended.out
     assert list(tmp_path.iterdir()) == []
 

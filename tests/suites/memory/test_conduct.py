@@ -5,16 +5,18 @@ from __future__ import annotations
 import pytest
 from memory_rows import ALLOCATED, GIB, NON_TORCH, NVML, RSS, reader, rounds_of, row, tables
 
-from fbench.suites.memory.conduct import findings
-from fbench.suites.memory.peaks import named, read_cases
+from fbench.suites.memory.conduct import conduct_findings
+from fbench.suites.memory.names import case_names
+from fbench.suites.memory.peaks import measured_cases
+from fbench.suites.memory.rows import read_rows
 
 DELTA = ("cuda:0", "nvml", "non_torch", "device_delta")
 
 
 def said(*groups, **more):
-    own = tables(*groups, **more)
-    cases = read_cases(own["results"])
-    return findings(cases, own, named(cases))
+    rows = read_rows(tables(*groups, **more))
+    cases = measured_cases(rows.phases)
+    return conduct_findings(cases, rows, case_names(cases))
 
 
 def test_rates_and_readings_missed():

@@ -10,12 +10,14 @@ from memory_rows import ALLOCATED, MIB, NVML, foretold, rounds_of, row, tables, 
 
 from fbench.results import figures as drawing
 from fbench.suites.memory.figures import figures
-from fbench.suites.memory.peaks import PHASES, read_cases
+from fbench.suites.memory.peaks import measured_cases
+from fbench.suites.memory.rows import read_rows
+from fbench.suites.memory.spec import ROUND_PHASES
 
 
 def drawn(*groups, **more):
-    own = tables(*groups, **more)
-    return {figure.name: figure for figure in figures(read_cases(own["results"]), own)}
+    rows = read_rows(tables(*groups, **more))
+    return {figure.name: figure for figure in figures(measured_cases(rows.phases), rows)}
 
 
 def test_peaks_have_predicted_beside_measured():
@@ -53,13 +55,13 @@ def test_a_round_in_time_and_by_phase():
     rows = foretold(whole_round("bait:mask", number=2), {})
     figure = drawn(whole_round("bait:mask"), rows, timeline=trace(rows))["timeline-bait-mask"]
     real, even = figure.panels
-    assert [name for *_, name in real.bands] == list(PHASES)
+    assert [name for *_, name in real.bands] == list(ROUND_PHASES)
     assert [high for _, high, _ in real.bands][:-1] == [low for low, *_ in real.bands][1:]
     assert even.x_names[1] == "train\n9.6 s"
     assert [band[:2] for band in even.bands[:2]] == [(-0.5, 0.5), (0.5, 1.5)]
     assert figure.note.startswith("round 2 on cpu; ")
     (line,) = real.series
-    assert len(line.x) == 400 + len(PHASES)  # readings, and what each phase began with
+    assert len(line.x) == 400 + len(ROUND_PHASES)  # readings, and what each phase began with
     assert (line.y[0], list(line.x)) == (0, sorted(line.x))
 
 

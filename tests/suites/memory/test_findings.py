@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from memory_rows import ALLOCATED, GIB, NVML, held, limit, rounds_of, row, tables
 
+from fbench.harness import registry
 from fbench.suites.memory.findings import findings
-from fbench.suites.memory.peaks import read_cases
+from fbench.suites.memory.peaks import measured_cases
+from fbench.suites.memory.rows import read_rows
+
+SUITE = registry.SUITES.get("memory")
 
 
-def said(*groups, options=(), **more):
-    own, options = tables(*groups, **more), dict(options)
-    return findings(read_cases(own["results"]), own, options)
+def said(*groups, options=None, **more):
+    rows = read_rows(tables(*groups, **more))
+    return findings(measured_cases(rows.phases), rows, SUITE.typed(**(options or {"memory_budget": "8GiB"})))
 
 
 def test_the_phase_that_sets_the_peak():
@@ -115,7 +119,7 @@ def test_budgets_have_sentences_of_their_own():
 
 def test_what_is_free_differs_from_case_to_case():
     rows = [limit("bait", budget_bytes=7 * GIB), limit("fused", budget_bytes=8 * GIB), limit("none", budget_bytes=None)]
-    text = [each for each in said(limits=rows, options={"memory_budget": None}) if each.startswith("Predicted to")]
+    text = [each for each in said(limits=rows, options={"memory_budget": ""}) if each.startswith("Predicted to")]
     assert text == [
         "Predicted to stay within what was free (7 GiB to 8 GiB) with a margin of 10 %: bait: pools of up to 40,000 "
         "candidates; fused: pools of up to 40,000 candidates.",

@@ -12,7 +12,14 @@ from fbench.harness.registry import Model
 from fbench.learning.training import initial_network
 from fbench.measure.live import LiveBytes
 from fbench.suites.memory import network as memory_network
-from fbench.suites.memory.network import features_of, forward_bytes, model_of, parameters_bytes, weights
+from fbench.suites.memory.network import (
+    forward_bytes,
+    last_layer_features,
+    model_of,
+    parameters_bytes,
+    weight_count,
+)
+from fbench.suites.memory.spec import NetworkKey
 
 IMAGE = (3, 8)
 
@@ -21,8 +28,12 @@ IMAGE = (3, 8)
 def forgotten():
     """What is remembered of a test's model is not that of another's of the same name."""
     yield
-    for each in (memory_network.features_of, memory_network._blank, memory_network.forward_bytes):
-        each.cache_clear()
+    for remembering in (memory_network.last_layer_features, memory_network._blank, memory_network.forward_bytes):
+        remembering.cache_clear()
+
+
+def key_of(model, features=0, classes=4):
+    return NetworkKey(model, features, IMAGE, classes)
 
 
 def register(registries, name, build, block=1):
@@ -30,39 +41,38 @@ def register(registries, name, build, block=1):
 
 
 def test_the_automatic_network_is_as_wide_as_asked():
-    assert [len(model_of("auto", h).build(1, 1, 8, 3).classifier.weight[0]) for h in (1, 3, 16)] == [1, 3, 16]
-    assert model_of("small", 5).name == "small"
+    assert [len(model_of(key_of("auto", h)).build(1, 1, 8, 3).classifier.weight[0]) for h in (1, 3, 16)] == [1, 3, 16]
+    assert model_of(key_of("small", 5)).name == "small"
 
 
 @pytest.mark.parametrize(("name", "h"), [("small", 16), ("thin-resnet18", 128)])
 def test_features_of_a_registered_model(name, h):
-    assert features_of(name, IMAGE, 4) == h
+    assert last_layer_features(key_of(name)) == h
 
 
 def test_a_model_without_a_linear_layer(registries):
     register(registries, "flat", lambda replicas, channels, size, classes: nn.Sequential(nn.Flatten()))
     with pytest.raises(InputError, match=r"has no nn.Linear layer; last-layer methods need one"):
-        features_of("flat", IMAGE, 4)
+        last_layer_features(key_of("flat"))
 
 
 @pytest.mark.parametrize(("name", "h"), [("auto", 8), ("small", 16)])
 def test_bytes_are_those_of_the_real_network(name, h):
-    network = initial_network(model_of(name, h), 0, (3, 8, 8), 4)
-    assert weights(name, h, IMAGE, 4) == sum(each.numel() for each in network.parameters())
-    assert parameters_bytes(name, h, IMAGE, 4) == sum(
-        each.nbytes for each in (*network.parameters(), *network.buffers())
-    )
+    key = key_of(name, h)
+    network = initial_network(model_of(key), 0, (3, 8, 8), 4)
+    assert weight_count(key) == sum(parameter.numel() for parameter in network.parameters())
+    assert parameters_bytes(key) == sum(tensor.nbytes for tensor in (*network.parameters(), *network.buffers()))
 
 
 def test_a_network_of_any_size_is_planned_for_and_nobodys_random_numbers_move():
     before = torch.get_rng_state()
-    assert weights("auto", 100_000, IMAGE, 10) > 10**11  # 400 GB, which nobody has
-    assert forward_bytes("auto", 100_000, IMAGE, 10, 32, "step") > 4 * 10**11
+    assert weight_count(key_of("auto", 100_000, classes=10)) > 10**11  # 400 GB, which nobody has
+    assert forward_bytes(key_of("auto", 100_000, classes=10), 32, "step") > 4 * 10**11
     assert torch.equal(before, torch.get_rng_state())
 
 
-def measured(name, h, batch, mode):
-    model = model_of(name, h)
+def measured(key, batch, mode):
+    model = model_of(key)
     replicas = 1 if mode == "use" else model.block
     network = model.build(replicas, 3, 8, 4).train(mode != "use")
     x, y = torch.randn(batch, replicas * 3, 8, 8), torch.zeros(batch * replicas, dtype=torch.int64)
@@ -76,12 +86,13 @@ def measured(name, h, batch, mode):
 @pytest.mark.parametrize("mode", ["step", "statistics", "use"])
 @pytest.mark.parametrize(("name", "h"), [("auto", 16), ("small", 16)])
 def test_a_pass_on_meta_holds_what_a_real_one_does(name, h, mode):
-    assert forward_bytes(name, h, IMAGE, 4, 24, mode) == pytest.approx(measured(name, h, 24, mode), rel=0.05)
+    key = key_of(name, h)
+    assert forward_bytes(key, 24, mode) == pytest.approx(measured(key, 24, mode), rel=0.05)
 
 
 def test_a_pass_grows_with_its_batch():
     for mode in ("step", "statistics", "use"):
-        sizes = [forward_bytes("small", 16, IMAGE, 4, batch, mode) for batch in (1, 2, 30, 500)]
+        sizes = [forward_bytes(key_of("small", 16), batch, mode) for batch in (1, 2, 30, 500)]
         assert sizes == sorted(sizes)
         assert sizes[-1] > 10 * sizes[0]
 
@@ -102,8 +113,8 @@ class Looking(nn.Module):
 @pytest.mark.parametrize("error", [RuntimeError("no numbers"), NotImplementedError(), TypeError("meta"), ValueError()])
 def test_a_network_that_does_not_run_on_meta_has_no_bytes(registries, error):
     register(registries, "looking", lambda replicas, channels, size, classes: Looking(classes, error))
-    assert {forward_bytes("looking", 0, IMAGE, 4, 8, mode) for mode in ("step", "statistics", "use")} == {None}
-    assert (features_of("looking", IMAGE, 4), weights("looking", 0, IMAGE, 4)) == (192, 192 * 4 + 4)
+    assert {forward_bytes(key_of("looking"), 8, mode) for mode in ("step", "statistics", "use")} == {None}
+    assert (last_layer_features(key_of("looking")), weight_count(key_of("looking"))) == (192, 192 * 4 + 4)
 
 
 def test_a_network_that_looks_at_its_numbers_while_it_is_built(registries):
@@ -113,5 +124,5 @@ def test_a_network_that_looks_at_its_numbers_while_it_is_built(registries):
         return network
 
     register(registries, "summing", build)
-    assert weights("summing", 0, IMAGE, 4) == 192 * 4 + 4
-    assert forward_bytes("summing", 0, IMAGE, 4, 8, "use") == 4 * 8 * 4
+    assert weight_count(key_of("summing")) == 192 * 4 + 4
+    assert forward_bytes(key_of("summing"), 8, "use") == 4 * 8 * 4

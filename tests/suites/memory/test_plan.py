@@ -13,57 +13,50 @@ from hypothesis import strategies as st
 
 from fbench.errors import SweepError, UnknownNameError, UsageError
 from fbench.fisher.planning.shapes import Shape
+from fbench.harness import registry
 from fbench.harness.contract import Context
 from fbench.suites.memory import plan
-from fbench.suites.memory import spec as memory_spec
-from fbench.suites.memory.plan import parse_image, points, resolve, unfit
-from fbench.suites.memory.spec import PHASES, Method, parse_method, spec
+from fbench.suites.memory.options import Options, Point, check_model, parse_image, parse_methods
+from fbench.suites.memory.plan import points, resolve, spec_of, why_impossible
+from fbench.suites.memory.spec import ENGINES, ROUND_PHASES, RoundMethod, parse_round_method
 
-OPTIONS = {
+CHANGED = {
     "methods": ("incremental", "fused", "incremental:mask"),
     "candidates": (200,),
     "classes": (4,),
-    "dim": (),
     "batch": (4,),
     "chunk_size": (16, 64),
-    "dtype": ("float32",),
-    "model": "auto",
     "features": 8,
     "image": (1, 8),
     "labelled": 20,
     "train_batch": 8,
     "fisher_samples": 16,
-    "oversample": 2.0,
-    "picks": 1,
     "rounds": 2,
-    "memory_budget": None,
-    "malloc": "returning",
-    "seed": 0,
 }
 
 
-def options(**more):
-    return {**OPTIONS, **more}
+def options(**more) -> Options:
+    return registry.SUITES.get("memory").restored({**CHANGED, **more})
 
 
-def point(**more):
+def point(**more) -> Point:
     sizes = {"method": "fused", "dtype": "float32", "candidates": 200, "classes": 4, "dim": 32, "batch": 4}
-    return {**sizes, "chunk_size": 16, **more}
+    return Point(**{**sizes, "chunk_size": 16, **more})
 
 
 # As typed
 
 
-@pytest.mark.parametrize("engine", memory_spec.ENGINES)
+@pytest.mark.parametrize("engine", ENGINES)
 def test_a_method_and_its_mask(engine):
-    assert parse_method(engine) == Method(engine, masked=False)
+    assert parse_round_method(engine) == RoundMethod(engine, masked=False)
     if engine != "factored":
-        assert parse_method(f"{engine}:mask") == Method(engine, masked=True)
-    assert parse_method(engine).chunked is (engine in ("published", "fused", "factored"))
+        assert parse_round_method(f"{engine}:mask") == RoundMethod(engine, masked=True)
+    assert parse_round_method(engine).chunked is (engine in ("published", "fused", "factored"))
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "begin"),
     [
         ("fusd", "unknown method 'fusd'; did you mean 'fused'?"),
         ("fused:msk", "unknown method 'fused:msk'; did you mean 'fused:mask'?"),
@@ -74,26 +67,26 @@ def test_a_method_and_its_mask(engine):
         ("", "unknown method ''"),
     ],
 )
-def test_another_method_names_the_nearest(text, said):
+def test_another_method_names_the_nearest(text, begin):
     with pytest.raises(UnknownNameError) as raised:
-        parse_method(text)
-    assert str(raised.value).startswith(said)
+        parse_round_method(text)
+    assert str(raised.value).startswith(begin)
     assert "Known: diagonal, diagonal:mask, factored, fused, fused:mask, " in str(raised.value)
 
 
 def test_a_mask_has_no_factors():
     with pytest.raises(UsageError, match="--methods factored:mask: a mask's weights have no factors; take fused:mask"):
-        parse_method("factored:mask")
+        parse_round_method("factored:mask")
 
 
 def test_a_list_of_methods():
-    assert plan.parse_methods("fused, fused:mask") == ("fused", "fused:mask")
+    assert parse_methods("fused, fused:mask") == ("fused", "fused:mask")
     with pytest.raises(SweepError, match="method 'fused' stands twice"):
-        plan.parse_methods("fused,fused")
+        parse_methods("fused,fused")
     with pytest.raises(SweepError, match="a method is missing here"):
-        plan.parse_methods("fused,")
+        parse_methods("fused,")
     with pytest.raises(UnknownNameError, match="'fusd'"):
-        plan.parse_methods("fused,fusd")
+        parse_methods("fused,fusd")
 
 
 @given(c=st.integers(1, 9999), size=st.integers(1, 9999))
@@ -127,20 +120,21 @@ def test_images_that_are_none(text):
 
 
 def test_models():
-    assert plan.check_model("auto") == "auto"
-    assert plan.check_model("small") == "small"
+    assert check_model("auto") == "auto"
+    assert check_model("small") == "small"
     with pytest.raises(UnknownNameError, match="unknown model 'smal'; did you mean 'small'"):
-        plan.check_model("smal")
+        check_model("smal")
 
 
 def test_planning_of_a_last_layer_needs_no_torch():
-    code = f"""
+    code = """
 import sys
+from fbench.harness import registry
 from fbench.harness.contract import Context
-from fbench.suites.memory import plan as points
-options = {options(methods=("incremental", "fused"), features=0)!r}
-assert points.points(points.resolve(options, Context()))
-points.parse_methods("published,fused:mask")
+from fbench.suites.memory.plan import points, resolve
+options = registry.SUITES.get("memory").typed(methods="incremental,fused")
+assert points(resolve(options, Context()))
+registry.SUITES.get("memory").typed(methods="published,fused:mask")
 sys.exit("torch" in sys.modules)
 """
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
@@ -150,31 +144,30 @@ sys.exit("torch" in sys.modules)
 
 
 def test_chunks_are_of_the_methods_that_have_them():
-    found = points(options())
-    assert [(each["method"], each.get("chunk_size")) for each in found] == [
+    grid = points(options())
+    assert [(case.method, case.chunk_size) for case in grid] == [
         ("incremental", None),
         ("fused", 16),
         ("fused", 64),
         ("incremental:mask", None),
     ]
-    assert {each["dim"] for each in found} == {4 * 8}
+    assert {case.dim for case in grid} == {4 * 8}
 
 
 def test_every_size_with_every_other():
-    given_ = options(candidates=(100, 200), classes=(3, 4), dim=(24, 36), batch=(2, 4), dtype=("float32", "float64"))
-    found = points(given_)
-    assert len(found) == len({tuple(sorted(each.items())) for each in found}) == 2**5 * (1 + 2 + 1)
-    assert points(options(classes=(3, 4), methods=("diagonal",)))[1]["dim"] == 4 * 8
+    sizes = {"candidates": (100, 200), "classes": (3, 4), "dim": (24, 36), "batch": (2, 4)}
+    grid = points(options(**sizes, dtype=("float32", "float64")))
+    assert len(grid) == len(set(grid)) == 2**5 * (1 + 2 + 1)
+    assert points(options(classes=(3, 4), methods=("diagonal",)))[1].dim == 4 * 8
 
 
 def test_a_case_to_sizes():
-    found = spec(point(dim=40), options())
-    assert (found.n, found.k, found.d, found.h, found.batch, found.chunk_size) == (200, 4, 40, 10, 4, 16)
-    assert (found.counts.picks, found.counts.removals, found.counts.chunk_size) == (8, 4, 16)
-    assert spec(point(method="fused:mask", dim=40), options()).h == 8  # the mask's size is not the layer's
-    assert spec(point(dim=64), options(model="small", features=16)).h == 16
-    no_chunk = {name: value for name, value in point(method="incremental").items() if name != "chunk_size"}
-    assert spec(no_chunk, options()).chunk_size == 1
+    spec = spec_of(point(dim=40), options())
+    assert (spec.n, spec.k, spec.d, spec.h, spec.batch, spec.chunk_size) == (200, 4, 40, 10, 4, 16)
+    assert (spec.counts.picks, spec.counts.removals, spec.counts.chunk_size) == (8, 4, 16)
+    assert spec_of(point(method="fused:mask", dim=40), options()).h == 8  # the mask's size is not the layer's
+    assert spec_of(point(dim=64), options(model="small", features=16)).h == 16
+    assert spec_of(point(method="incremental", chunk_size=None), options()).chunk_size == 1
 
 
 @pytest.mark.parametrize(
@@ -190,14 +183,14 @@ def test_a_case_to_sizes():
     ],
 )
 def test_the_embedding_that_a_selection_gets(method, shape):
-    assert spec(point(method=method), options()).shape == shape
+    assert spec_of(point(method=method), options()).shape == shape
 
 
 # What cannot be
 
 
 @pytest.mark.parametrize(
-    ("changed", "more", "said"),
+    ("changed", "more", "reason"),
     [
         ({"classes": 1}, {}, "classes 1: a classifier needs 2 at least"),
         ({"dim": 33}, {}, "dim 33 is not a multiple of classes 4: d of the last layer is classes × features"),
@@ -216,33 +209,33 @@ def test_the_embedding_that_a_selection_gets(method, shape):
         ),
     ],
 )
-def test_a_case_that_cannot_be_says_why(changed, more, said):
-    assert unfit(point(**changed), options(**more)) == said
+def test_a_case_that_cannot_be_says_why(changed, more, reason):
+    assert why_impossible(point(**changed), options(**more)) == reason
 
 
 def test_cases_that_can_be():
-    assert unfit(point(), options()) == ""
-    assert unfit(point(candidates=24), options()) == ""
-    assert unfit(point(method="fused:mask", dim=33), options()) == ""
-    assert unfit(point(method="fused:mask", dim=2915), options()) == ""
-    assert unfit(point(method="fused:mask", dim=2916), options()) != ""
-    assert unfit(point(dim=64), options(model="small", features=16)) == ""
+    assert why_impossible(point(), options()) == ""
+    assert why_impossible(point(candidates=24), options()) == ""
+    assert why_impossible(point(method="fused:mask", dim=33), options()) == ""
+    assert why_impossible(point(method="fused:mask", dim=2915), options()) == ""
+    assert why_impossible(point(method="fused:mask", dim=2916), options()) != ""
+    assert why_impossible(point(dim=64), options(model="small", features=16)) == ""
 
 
 @pytest.mark.parametrize(("device", "n"), [("cpu", 1000), ("cuda:0", 50_000)])
 def test_an_automatic_pool_suits_the_device(device, n):
-    found = resolve(options(candidates=(), features=0), Context(devices=(device,)))
-    assert (found["candidates"], found["features"]) == ((n,), 128)
+    resolved = resolve(options(candidates=(), features=0), Context(devices=(device,)))
+    assert (resolved.candidates, resolved.features) == ((n,), 128)
 
 
-def test_what_is_given_is_left_as_it_is():
-    given_ = options()
-    assert resolve(given_, Context()) == given_ == OPTIONS
+def test_what_is_chosen_is_left_as_it_is():
+    chosen = options()
+    assert resolve(chosen, Context()) == chosen
 
 
 def test_features_are_those_of_the_model():
-    assert resolve(options(model="small", features=0), Context())["features"] == 16
-    assert resolve(options(model="small", features=16), Context())["features"] == 16
+    assert resolve(options(model="small", features=0), Context()).features == 16
+    assert resolve(options(model="small", features=16), Context()).features == 16
     with pytest.raises(UsageError, match="--features 9: the last layer of --model small has 16; leave it out"):
         resolve(options(model="small", features=9), Context())
 
@@ -257,21 +250,21 @@ def test_a_case_that_can_be_is_enough():
 
 
 def test_a_plan_has_every_phase_in_order():
-    found = plan.predict(point(method="incremental:mask"), options(), Context())
-    assert tuple(found)[: len(PHASES)] == PHASES
-    assert all(found[phase] for phase in PHASES)
+    cells = plan.predict(point(method="incremental:mask"), options(), Context())
+    assert tuple(cells)[: len(ROUND_PHASES)] == ROUND_PHASES
+    assert all(cells[phase] for phase in ROUND_PHASES)
     last_layer = plan.predict(point(), options(), Context())
-    assert tuple(last_layer) == tuple(found)
-    assert [phase for phase in PHASES if not last_layer[phase]] == ["diagonal", "mask"]
+    assert tuple(last_layer) == tuple(cells)
+    assert [phase for phase in ROUND_PHASES if not last_layer[phase]] == ["diagonal", "mask"]
     assert last_layer["largest chunk"] == "200"
-    assert (found["largest chunk"], found["note"], last_layer["note"]) == ("", "", "")
+    assert (cells["largest chunk"], cells["note"], last_layer["note"]) == ("", "", "")
 
 
 def test_a_plan_says_what_does_not_fit():
-    found = plan.predict(point(), options(memory_budget=1000), Context())
-    assert found["note"].endswith("and 15 % to spare; 1000 B are to be had")
-    assert (found["budget"], found["largest chunk"], found["largest pool"]) == ("1000 B", "0", "0")
-    assert plan.predict(point(dim=33), options(), Context()) == {"note": unfit(point(dim=33), options())}
+    cells = plan.predict(point(), options(memory_budget=1000), Context())
+    assert cells["note"].endswith("and 15 % to spare; 1000 B are to be had")
+    assert (cells["budget"], cells["largest chunk"], cells["largest pool"]) == ("1000 B", "0", "0")
+    assert plan.predict(point(dim=33), options(), Context()) == {"note": why_impossible(point(dim=33), options())}
 
 
 def test_a_plan_is_of_the_devices():
@@ -292,14 +285,14 @@ def test_a_plan_is_of_the_devices():
 )
 @cases.randomised(150)
 def test_what_is_called_fit_has_sizes_that_are(n, k, d, batch, labelled, method):
-    one = point(method=method, candidates=n, classes=k, dim=d, batch=batch)
-    if unfit(one, options(labelled=labelled)):
+    case = point(method=method, candidates=n, classes=k, dim=d, batch=batch)
+    if why_impossible(case, options(labelled=labelled)):
         more = {"candidates": (n,), "classes": (k,), "dim": (d,), "batch": (batch,)}
         with pytest.raises(UsageError, match="nothing can be measured"):
             resolve(options(methods=(method,), labelled=labelled, **more), Context())
         return
-    found = spec(one, options(labelled=labelled))
-    assert found.d == found.k * found.h
-    assert found.batch <= found.counts.picks <= found.n - found.labelled
-    assert found.counts.removals == found.counts.picks - found.batch
-    assert found.shape.numbers > 0
+    spec = spec_of(case, options(labelled=labelled))
+    assert spec.d == spec.k * spec.h
+    assert spec.batch <= spec.counts.picks <= spec.n - spec.labelled
+    assert spec.counts.removals == spec.counts.picks - spec.batch
+    assert spec.shape.numbers > 0

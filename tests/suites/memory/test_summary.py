@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from memory_rows import ALLOCATED, GIB, NON_TORCH, NVML, limit, rounds_of, row, tables, trace, whole_round
 
+from fbench.harness import registry
 from fbench.suites.memory.summary import summary
 
+OPTIONS = registry.SUITES.get("memory").typed(memory_budget="8GiB")
 PEAKS = {"train": [100, 110, 90], "forward": [1024, 1034, 1014]}
 
 
 def shown(*groups, **more):
-    return {table.title: table for table in summary(tables(*groups, **more), {}).tables}
+    return {table.title: table for table in summary(tables(*groups, **more), OPTIONS).tables}
 
 
 def lines(table):
@@ -104,13 +106,13 @@ def test_budgets_and_devices_that_differ_are_columns():
 
 def test_a_whole_run_has_tables_findings_and_figures():
     rows = whole_round("bait:mask")
-    said = summary(tables(rows, timeline=trace(rows)), {})
+    said = summary(tables(rows, timeline=trace(rows)), OPTIONS)
     assert [figure.name for figure in said.figures] == ["peaks", "timeline-bait-mask"]
     assert len(said.tables) == 1
     assert said.findings
 
 
 def test_nothing_measured_has_sentences_alone():
-    said = summary({"results": [row("bait", "train", status="failed", reason="why")]}, {})
+    said = summary({"results": [row("bait", "train", status="failed", reason="why")]}, OPTIONS)
     assert (list(said.tables), list(said.figures)) == ([], [])
     assert said.findings[-1].startswith("Not finished (failed): 1 of 1 cases")

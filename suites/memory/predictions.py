@@ -1,9 +1,9 @@
 """What a round of active learning will hold, phase by phase, beyond what its process holds before it.
 
-Phases of the network are counted from its shapes (``memory_network``) or on a few samples (``memory_gradients``),
-those of the selection come from the formulas of ``fisher.phases``, by the same function that refuses a selection that
-would not fit. Nothing is fitted. Each phase's bytes are those at its peak, with everything that earlier phases left:
-the images, the network, then the diagonal and the mask, then the embedding.
+Phases of the network are counted from its shapes (module ``network``) or on a few samples (module ``gradients``).
+Those of the selection come from the formulas of ``fbench.fisher.planning.phases``, by the same function that refuses a
+selection that would not fit. Nothing is fitted. Each phase's bytes are those at its peak, with everything that earlier
+phases left: the images, the network, then the diagonal and the mask, then the embedding.
 """
 
 from __future__ import annotations
@@ -19,20 +19,22 @@ from fbench.learning.training import _STATISTICS_BATCH
 from fbench.machine import free_bytes
 from fbench.units import format_bytes, format_percent
 
-from .gradients import Key, gradients
-from .network import forward_bytes, model_of, parameters_bytes, weights
+from .gradients import gradients
+from .network import forward_bytes, model_of, parameters_bytes, weight_count
 from .spec import Spec
 
 
 @dataclass(frozen=True)
 class Limits:
-    """What would fit.
+    """What would fit on one device.
 
     Attributes:
-        budget_bytes: of the device; None where nobody tells.
-        predicted_bytes: of the dearest phase, ``phase``; ``matrices_bytes`` of it are d×d matrices.
-        largest_chunk: candidates of a chunk that fit with the margin; None where there are no chunks.
-        largest_pool: candidates of the pool, all else as it is; both 0 where none fits.
+        budget_bytes: what may be held there; None where nobody tells what is free.
+        predicted_bytes: what the dearest phase will hold.
+        phase: the name of that phase.
+        matrices_bytes: how much of it is d×d matrices.
+        largest_chunk: the most candidates of a chunk that fit with the margin; 0 where none fits, None without chunks.
+        largest_pool: the most candidates of the pool that fit with the margin, all else as it is; 0 where none fits.
         refusal: why the case is not tried; empty where it fits.
     """
 
@@ -46,7 +48,7 @@ class Limits:
 
 
 def predicted(spec: Spec, device: str = "cpu", devices: tuple[str, ...] = ()) -> dict[str, int]:
-    """Bytes by phase on ``device``, one of ``devices``; phases that cannot be counted are left out."""
+    """Bytes by phase on ``device``, which is one of ``devices``; phases that cannot be counted are left out."""
     devices = devices or (device,)
     selection = _selection(spec, device, devices)
     if device != devices[0]:
@@ -56,7 +58,7 @@ def predicted(spec: Spec, device: str = "cpu", devices: tuple[str, ...] = ()) ->
 
 
 def _network_phases(spec: Spec) -> dict[str, int | None]:
-    """``data`` to ``embed``."""
+    """Bytes of the phases ``data`` to ``embed``; None where they cannot be counted."""
     training = _training(spec)
     phases: dict[str, int | None] = {
         "data": _data(spec),
@@ -65,17 +67,17 @@ def _network_phases(spec: Spec) -> dict[str, int | None]:
     if spec.method.masked:
         phases |= _masked(spec)
     else:
-        forward = forward_bytes(*_key(spec), min(BATCH, spec.n), "use")
+        forward = forward_bytes(spec.network, min(BATCH, spec.n), "use")
         held = _data(spec) + _trained(spec)
         phases["embed"] = None if forward is None else held + _last_layer(spec, forward)
     return phases
 
 
 def _masked(spec: Spec) -> dict[str, int | None]:
-    """``diagonal``, ``mask``, and the ``embed`` that gathers V batch by batch, then gives it the other dtype."""
-    samples, count = min(spec.fisher_samples, spec.n), weights(*_key(spec))
+    """Bytes of ``diagonal``, ``mask`` and ``embed``, which gathers V batch by batch and then gives it the dtype."""
+    samples, count = min(spec.fisher_samples, spec.n), weight_count(spec.network)
     held = _data(spec) + _trained(spec)
-    summing, gathering = gradients(_key(spec), 0), gradients(_key(spec), spec.d)
+    summing, gathering = gradients(spec.network, 0), gradients(spec.network, spec.d)
     V = 4 * spec.shape.numbers
     embed = [V + gathering.bytes(spec.n)] if gathering else []
     if spec.dtype == "float64":
@@ -89,30 +91,36 @@ def _masked(spec: Spec) -> dict[str, int | None]:
 
 
 def _training(spec: Spec) -> int | None:
-    """The dearer of a step, which has the optimiser's state, and the pass for batch norm's statistics after the last.
+    """Bytes that training adds to the data; None where they cannot be counted.
 
-    Beside them: every replica's labelled images, and the networks one by one and as a block.
+    The dearer of two moments counts: a step, which has the optimiser's state, or the pass for batch norm's statistics
+    after the last step. Beside it there are every replica's labelled images, and the networks, one by one and as a
+    block.
     """
-    key, block = _key(spec), model_of(spec.model, spec.h).block
-    networks = parameters_bytes(*key) * (1 if block == 1 else 2 * block)
-    gradients = 4 * block * weights(*key)
+    key, block = spec.network, model_of(spec.network).block
+    networks = parameters_bytes(key) * (1 if block == 1 else 2 * block)
+    gradient_bytes = 4 * block * weight_count(key)
     batch = -(-spec.labelled // Recipe(train_batch=spec.train_batch).batches(spec.labelled))
     most = -(-spec.labelled // -(-spec.labelled // _STATISTICS_BATCH))
-    step, statistics = forward_bytes(*key, batch, "step"), forward_bytes(*key, most, "statistics")
+    step, statistics = forward_bytes(key, batch, "step"), forward_bytes(key, most, "statistics")
     if step is None or statistics is None:
         return None
-    stepping = 2 * gradients + block * _images(spec, batch) + step
+    stepping = 2 * gradient_bytes + block * _images(spec, batch) + step
     after = statistics + (0 if block == 1 else block * _images(spec, most))
     return networks + block * _images(spec, spec.labelled) + max(stepping, after)
 
 
 def _trained(spec: Spec) -> int:
-    """The network that training leaves."""
-    return parameters_bytes(*_key(spec))
+    """Bytes of the network that training leaves."""
+    return parameters_bytes(spec.network)
 
 
 def _last_layer(spec: Spec, forward: int) -> int:
-    """Logits and features batch by batch, then once more in a row; rows; the other dtype; V built."""
+    """Bytes that the ``embed`` of a last layer holds beside what was there; ``forward`` are those of a pass.
+
+    Its moments: logits and features batch by batch, all of them once more in a row, the rows of V made from them, the
+    factors in the selection's dtype too, and V built.
+    """
     n, k, h, b = spec.n, spec.k, spec.h, ITEMSIZE[spec.dtype]
     outputs = 4 * n * (h + k)
     rows = 4 * n * (k if spec.method.engine == "published" else k - 1) * k
@@ -126,26 +134,26 @@ def _last_layer(spec: Spec, forward: int) -> int:
 
 
 def _selection(spec: Spec, device: str, devices: tuple[str, ...]) -> dict[str, int]:
-    """``fisher`` to ``backward``: images, network and mask, the embedding, and the plan of the selection."""
+    """Bytes of ``fisher`` to ``backward``: images, network and mask, the embedding, and the plan of the selection."""
     plan = selection_plan(spec, device, devices)
     held = plan.copied if device != devices[0] else _held(spec) + spec.shape.numbers * ITEMSIZE[spec.dtype]
-    return {phase: held + each.bytes for phase, each in plan.phases.items()}
+    return {phase: held + planned.bytes for phase, planned in plan.phases.items()}
 
 
 def selection_plan(spec: Spec, device: str, devices: tuple[str, ...]) -> SelectionPlan:
-    """The plan of the selection alone."""
+    """What the selection alone is planned to hold on ``device``."""
     how = (spec.shape, spec.dtype, spec.method.engine, devices)
-    return device_plans(*how, lambda each: each != devices[0], spec.counts)[device]
+    return device_plans(*how, lambda name: name != devices[0], spec.counts)[device]
 
 
 def _held(spec: Spec) -> int:
-    """Images, the network, and a mask of it."""
-    mask = weights(*_key(spec)) if spec.method.masked else 0
+    """Bytes of the images, the network, and a mask of it."""
+    mask = weight_count(spec.network) if spec.method.masked else 0
     return _data(spec) + _trained(spec) + mask
 
 
 def limits(spec: Spec, device: str, budget: int | None, devices: tuple[str, ...] = ()) -> Limits:
-    """What fits ``budget`` bytes, or what ``device`` has free where it is None, with the margin."""
+    """Say what fits ``budget`` bytes with the margin; where it is None, what ``device`` has free is the budget."""
     room = free_bytes(device) if budget is None else budget
     phases = predicted(spec, device, devices)
     phase = max(phases, key=lambda name: phases[name])
@@ -164,6 +172,7 @@ def limits(spec: Spec, device: str, budget: int | None, devices: tuple[str, ...]
 
 
 def _refusal(phases: Mapping[str, int], phase: str, room: int, matrices: int) -> str:
+    """Say why a case is not tried; the text is empty where its dearest phase fits with the margin."""
     if with_margin(phases[phase]) <= room:
         return ""
     of = f", {format_bytes(matrices)} of it d×d matrices," if matrices else ""
@@ -174,20 +183,16 @@ def _refusal(phases: Mapping[str, int], phase: str, room: int, matrices: int) ->
 
 
 def _most(spec: Spec, room: int) -> int:
-    """More candidates than this do not fit whatever the method: their images and features alone are too many."""
+    """More candidates than these fit by no method: their images and features alone are too many."""
     return max(1, room // (_images(spec, 1) + 4 * spec.h))
 
 
 def _data(spec: Spec) -> int:
-    """Images in float32 and targets."""
+    """Bytes of the images in float32 and of the targets."""
     return _images(spec, spec.n) + 8 * spec.n
 
 
 def _images(spec: Spec, count: int) -> int:
-    channels, size = spec.image
-    return 4 * count * channels * size * size
-
-
-def _key(spec: Spec) -> Key:
-    """What the network depends on."""
-    return spec.model, spec.h, spec.image, spec.k
+    """Bytes of so many images in float32."""
+    channels, side = spec.image
+    return 4 * count * channels * side * side

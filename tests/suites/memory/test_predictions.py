@@ -20,11 +20,11 @@ from fbench.fisher.planning.plan import with_margin
 from fbench.harness.registry import Model
 from fbench.measure.live import LiveBytes
 from fbench.suites.memory import gradients as memory_gradients
-from fbench.suites.memory import model, network
+from fbench.suites.memory import network, predictions
 from fbench.suites.memory.gradients import gradients
-from fbench.suites.memory.model import limits, predicted
-from fbench.suites.memory.phases import play
-from fbench.suites.memory.spec import PHASES, Spec
+from fbench.suites.memory.phases import play_round
+from fbench.suites.memory.predictions import limits, predicted
+from fbench.suites.memory.spec import ROUND_PHASES, NetworkKey, Spec
 
 INSIDE = {"mask": 12}
 """Bytes of every weight that an operation takes inside, where nobody counts: kthvalue's copy and its numbers."""
@@ -40,7 +40,7 @@ def one_thread() -> Iterator[None]:
 
 def alive(spec: Spec, devices: tuple[str, ...] = ("cpu",)) -> dict[str, int]:
     """The most bytes of tensors alive in each phase of a round."""
-    found = {}
+    most: dict[str, int] = {}
     with LiveBytes() as live:
 
         @contextmanager
@@ -48,18 +48,18 @@ def alive(spec: Spec, devices: tuple[str, ...] = ("cpu",)) -> dict[str, int]:
             gc.collect(0)
             live.restart()
             yield
-            found[name] = live.peak
+            most[name] = live.peak
 
-        play(spec, devices, phase)
-    return found
+        play_round(spec, devices, phase)
+    return most
 
 
 def compare(spec: Spec, devices: tuple[str, ...] = ("cpu",), slack: dict[str, float] | None = None) -> None:
-    found, guesses = alive(spec, devices), predicted(spec, "cpu", devices)
-    assert list(guesses) == list(found)
+    measured, guesses = alive(spec, devices), predicted(spec, "cpu", devices)
+    assert list(guesses) == list(measured)
     itemsize = getattr(torch, spec.dtype).itemsize
-    weights = network.weights(spec.model, spec.h, spec.image, spec.k)
-    for phase, most in found.items():
+    weights = network.weight_count(spec.network)
+    for phase, most in measured.items():
         guess = guesses[phase] - INSIDE.get(phase, 0) * weights
         # beside the larger parts a formula leaves out a few vectors of n and d numbers; a plan does not know how many
         # are labelled: it takes a whole tile of their rows for M in init, and none in backward
@@ -114,10 +114,10 @@ def test_a_second_device_has_the_selection_alone() -> None:
 
 @pytest.mark.parametrize("method", METHODS)
 def test_phases_come_in_order(method: str) -> None:
-    found = predicted(sizes(method))
-    assert list(found) == [phase for phase in PHASES if phase in found]
-    assert ("mask" in found) is ("diagonal" in found) is (":mask" in method)
-    assert all(isinstance(size, int) and size > 0 for size in found.values())
+    phases = predicted(sizes(method))
+    assert list(phases) == [phase for phase in ROUND_PHASES if phase in phases]
+    assert ("mask" in phases) is ("diagonal" in phases) is (":mask" in method)
+    assert all(isinstance(size, int) and size > 0 for size in phases.values())
 
 
 @given(
@@ -133,10 +133,10 @@ def test_more_candidates_and_larger_chunks_never_take_less(
     n: int, chunk: int, k: int, h: int, method: str, dtype: str
 ) -> None:
     spec = sizes(method, n=n, chunk_size=chunk, k=k, h=h, d=k * h, dtype=dtype, model="auto", image=(1, 4))
-    found = predicted(spec)
+    phases = predicted(spec)
     for other in (replace(spec, n=n + 37), replace(spec, chunk_size=chunk + 37)):
         more = predicted(other)
-        assert all(more[phase] >= found[phase] for phase in found)
+        assert all(more[phase] >= phases[phase] for phase in phases)
 
 
 # Per-sample gradients
@@ -144,20 +144,20 @@ def test_more_candidates_and_larger_chunks_never_take_less(
 
 @pytest.mark.parametrize("d", [0, 120])
 def test_gradients_grow_by_the_sample_up_to_a_batch(d: int) -> None:
-    found = gradients(("auto", 16, (1, 8), 4), d)
-    assert found is not None
-    assert found.per_sample > 0
-    assert found.bytes(1) == max(found.finding, found.fixed + found.per_sample)
-    assert found.bytes(200) == found.fixed + 200 * found.per_sample
-    several = replace(found, batch=64)
-    assert several.bytes(100) == found.bytes(50)  # two batches, of 50 each
+    held = gradients(NetworkKey("auto", 16, (1, 8), 4), d)
+    assert held is not None
+    assert held.per_sample > 0
+    assert held.bytes(1) == max(held.finding, held.fixed + held.per_sample)
+    assert held.bytes(200) == held.fixed + 200 * held.per_sample
+    several = replace(held, batch=64)
+    assert several.bytes(100) == held.bytes(50)  # two batches, of 50 each
 
 
 def test_a_network_too_large_to_try_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(memory_gradients, "free_bytes", lambda device: 1000)
     gradients.cache_clear()
     spec = sizes("fused:mask")
-    assert gradients((spec.model, spec.h, spec.image, spec.k), 0) is None
+    assert gradients(spec.network, 0) is None
     assert list(predicted(spec)) == ["data", "train", "mask", "fisher", "init", "forward", "backward"]
     gradients.cache_clear()
 
@@ -181,9 +181,9 @@ def test_a_model_that_does_not_run_on_meta_leaves_its_phases_out(registries: Any
     registries["models"].add(Model("stubborn", "of a test", build))
     spec = sizes("incremental", model="stubborn", h=64, d=320)
     assert list(predicted(spec)) == ["data", "fisher", "init", "forward", "backward"]
-    found, guesses = alive(spec), predicted(spec)
-    assert list(found) == ["data", "train", "embed", "fisher", "init", "forward", "backward"]
-    assert all(guesses[phase] == pytest.approx(found[phase], rel=0.15, abs=3e5) for phase in guesses)
+    measured, guesses = alive(spec), predicted(spec)
+    assert list(measured) == ["data", "train", "embed", "fisher", "init", "forward", "backward"]
+    assert all(guesses[phase] == pytest.approx(measured[phase], rel=0.15, abs=3e5) for phase in guesses)
     assert limits(spec, "cpu", 10**10).refusal == ""
     assert limits(spec, "cpu", 1000).refusal != ""
 
@@ -195,17 +195,17 @@ def test_a_model_that_does_not_run_on_meta_leaves_its_phases_out(registries: Any
 def test_the_largest_chunk_fits_and_one_more_does_not(method: str) -> None:
     spec = sizes(method, n=5000, chunk_size=10, image=(1, 2), h=4, d=20)
 
-    def fits(each: Spec, room: int) -> bool:
-        return with_margin(max(predicted(each).values())) <= room
+    def fits(chunked: Spec, room: int) -> bool:
+        return with_margin(max(predicted(chunked).values())) <= room
 
     most = {c: with_margin(max(predicted(replace(spec, chunk_size=c)).values())) for c in (1, 5000)}
     room = (2 * most[1] + most[5000]) // 3
-    found = limits(spec, "cpu", room)
-    assert found.budget_bytes == room
-    assert found.largest_chunk is not None
-    assert 1 <= found.largest_chunk < 5000
-    assert fits(replace(spec, chunk_size=found.largest_chunk), room)
-    assert not fits(replace(spec, chunk_size=found.largest_chunk + 1), room)
+    limit = limits(spec, "cpu", room)
+    assert limit.budget_bytes == room
+    assert limit.largest_chunk is not None
+    assert 1 <= limit.largest_chunk < 5000
+    assert fits(replace(spec, chunk_size=limit.largest_chunk), room)
+    assert not fits(replace(spec, chunk_size=limit.largest_chunk + 1), room)
     assert limits(spec, "cpu", most[5000]).largest_chunk == 5000
 
 
@@ -213,13 +213,13 @@ def test_the_largest_chunk_fits_and_one_more_does_not(method: str) -> None:
 def test_the_largest_pool_fits_and_one_more_does_not(method: str) -> None:
     spec = sizes(method)
     room = 3 * max(predicted(spec).values())
-    found = limits(spec, "cpu", room)
-    assert found.refusal == ""
-    assert found.largest_pool is not None
-    assert found.largest_pool > spec.n
-    assert (found.largest_chunk is None) is ("fused" not in method)
+    limit = limits(spec, "cpu", room)
+    assert limit.refusal == ""
+    assert limit.largest_pool is not None
+    assert limit.largest_pool > spec.n
+    assert (limit.largest_chunk is None) is ("fused" not in method)
     for more, good in ((0, True), (1, False)):
-        other = replace(spec, n=found.largest_pool + more)
+        other = replace(spec, n=limit.largest_pool + more)
         assert (with_margin(max(predicted(other).values())) <= room) is good
 
 
@@ -236,27 +236,27 @@ def test_a_budget_refuses(method: str) -> None:
     spec = sizes(method)
     most = max(predicted(spec).values())
     assert limits(spec, "cpu", with_margin(most)).refusal == ""
-    found = limits(spec, "cpu", with_margin(most) - 1)
-    assert found.predicted_bytes == most == predicted(spec)[found.phase]
-    assert found.refusal.startswith(f"{found.phase} needs ")
-    assert "and 15 % to spare; " in found.refusal
-    assert found.refusal.endswith(" are to be had")
-    assert found.largest_pool is not None
-    assert found.largest_pool < spec.n
+    limit = limits(spec, "cpu", with_margin(most) - 1)
+    assert limit.predicted_bytes == most == predicted(spec)[limit.phase]
+    assert limit.refusal.startswith(f"{limit.phase} needs ")
+    assert "and 15 % to spare; " in limit.refusal
+    assert limit.refusal.endswith(" are to be had")
+    assert limit.largest_pool is not None
+    assert limit.largest_pool < spec.n
 
 
 def test_matrices_are_those_of_the_dearest_phase() -> None:
-    found = limits(sizes("published", n=60, d=800, h=160, image=(1, 1), k=5), "cpu", 1)
-    assert found.phase in ("init", "forward", "backward")
-    assert found.matrices_bytes >= 3 * 4 * 800**2
-    assert "of it d×d matrices," in found.refusal
-    assert (found.largest_chunk, found.largest_pool) == (0, 0)
+    limit = limits(sizes("published", n=60, d=800, h=160, image=(1, 1), k=5), "cpu", 1)
+    assert limit.phase in ("init", "forward", "backward")
+    assert limit.matrices_bytes >= 3 * 4 * 800**2
+    assert "of it d×d matrices," in limit.refusal
+    assert (limit.largest_chunk, limit.largest_pool) == (0, 0)
 
 
 def test_where_nobody_tells_what_is_free_nothing_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(model, "free_bytes", lambda device: None)
-    found = limits(sizes("fused"), "cpu", None)
-    assert (found.budget_bytes, found.largest_chunk, found.largest_pool, found.refusal) == (None, None, None, "")
-    assert found.predicted_bytes > 0
-    monkeypatch.setattr(model, "free_bytes", lambda device: 123)
+    monkeypatch.setattr(predictions, "free_bytes", lambda device: None)
+    limit = limits(sizes("fused"), "cpu", None)
+    assert (limit.budget_bytes, limit.largest_chunk, limit.largest_pool, limit.refusal) == (None, None, None, "")
+    assert limit.predicted_bytes > 0
+    monkeypatch.setattr(predictions, "free_bytes", lambda device: 123)
     assert limits(sizes("fused"), "cpu", None).budget_bytes == 123
