@@ -9,9 +9,10 @@ from typing import Any
 
 import numpy as np
 
+from fbench.harness import registry
 from fbench.harness.contract import Row
 
-OPTIONS = {"precision": 0.05, "max_time": 80.0, "memory_budget": None, "seed": 0}
+OPTIONS = registry.SUITES.get("chunksize").typed(max_time=80.0)
 SIZES = {"candidates": 4096, "classes": 10, "dim": 1280, "rows": 9}
 EMPTY = ("pass_index", "time_s", "predicted_s", "max_rel_error", "peak_bytes", "flops", "bytes", "converged")
 CONDITION = ("cpu_mhz", "load_1m", "steal_share", "gpu_clock_mhz", "gpu_throttle", "gpu_temperature_c")
@@ -30,16 +31,16 @@ def row(kernel: str, chunk: int, block: int = 0, phase: str = "sweep", **more: A
 
 def passes(kernel: str, chunk: int, blocks: Iterable[Sequence[float]], phase: str = "sweep", **more: Any) -> list[Row]:
     """A row for every second of every block; a pass has 10⁹ operations unless said."""
-    own = {"flops": 10**9, **more}
+    columns = {"flops": 10**9, **more}
     return [
-        row(kernel, chunk, block, phase, pass_index=index, time_s=seconds, **own)
-        for block, each in enumerate(blocks)
-        for index, seconds in enumerate(each)
+        row(kernel, chunk, block, phase, pass_index=index, time_s=seconds, **columns)
+        for block, times in enumerate(blocks)
+        for index, seconds in enumerate(times)
     ]
 
 
 def memory(kernel: str, chunk: int, peak: int | None, error: float | None = None, **more: Any) -> Row:
-    """The pass that is not timed."""
+    """The row of a pass that is not timed."""
     return row(kernel, chunk, 0, "memory", peak_bytes=peak, max_rel_error=error, **more)
 
 
@@ -56,17 +57,17 @@ def swept(
     """Three passes a block at every size; blocks differ by ``noise`` (relative), all sizes alike in half of it."""
     generator = np.random.default_rng(sum(map(ord, kernel + phase)))
     level = 1 + noise / 2 * generator.standard_normal(blocks)
-    found = []
+    rows = []
     for size in sizes:
-        own = level * (1 + noise / 2 * generator.standard_normal(blocks))
-        each = [[seconds(size) * factor * (1 + 0.1 * noise * i) for i in (-1, 0, 1)] for factor in own]
-        found += passes(kernel, size, each, phase, **more)
-    return found
+        factors = level * (1 + noise / 2 * generator.standard_normal(blocks))
+        times = [[seconds(size) * factor * (1 + 0.1 * noise * i) for i in (-1, 0, 1)] for factor in factors]
+        rows += passes(kernel, size, times, phase, **more)
+    return rows
 
 
 def conditions(rows: Sequence[Row], control_s: Sequence[float] = (), **more: Any) -> list[Row]:
     """One row a unit of ``rows``: the control, and 10⁹ operations, in ``control_s[block]``, 10 ms unless said."""
-    units = dict.fromkeys((each["case"], each["block"]) for each in rows)
+    units = dict.fromkeys((measured["case"], measured["block"]) for measured in rows)
     seconds = dict(enumerate(control_s))
     return [
         {"case": case, "block": block, "control_s": seconds.get(block, 0.01),

@@ -8,11 +8,9 @@ machine meets all alike and is seen.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 from fbench.harness.contract import Case, Column, Context, Row, Summary, Tables, Unit
 from fbench.harness.registry import suite
-from fbench.harness.suite import values_of
 from fbench.units import format_seconds, format_si
 
 from . import plan
@@ -76,39 +74,38 @@ POINTS = (
 
 
 def summarise(tables: Tables, options: Options) -> Summary:
-    """Points to tables, findings and figures."""
+    """Give the tables, findings and figures of a run."""
     from .summary import summary
 
-    return summary(tables, values_of(options))
+    return summary(tables, options)
 
 
 def finish(tables: dict[str, list[Row]], options: Options) -> dict[str, list[Row]]:
-    """What only the whole run can tell: points, predictions, convergence."""
+    """Fill in what only the whole run can tell: points, predictions, convergence."""
     from .points import complete
 
-    return complete(tables, values_of(options))
+    return complete(tables, options)
 
 
 def resolve(options: Options, context: Context) -> Options:
     """Fill in pool, chunk sizes and single chunks for the devices and threads at hand."""
-    return Options(**plan.resolve(values_of(options), context))
+    return plan.resolve(options, context)
 
 
 def points(options: Options) -> list[Point]:
-    """Every case: the sweep of each pool, then the single chunks."""
-    return [Point(**point) for point in plan.points(values_of(options))]
+    """Give every case: the sweep of each pool, then the single chunks."""
+    return plan.points(options)
 
 
 def predict(case: Case[Point], options: Options, context: Context) -> dict[str, str]:
-    """Operations of a pass and the case's share of the time."""
-    point = case.point._asdict()
-    reason = plan.unfit(point)
+    """Tell the operations of a pass and how long the case may be timed for."""
+    reason = plan.misfit_reason(case.point)
     if reason:
         return {"a pass": "", "timed for": "", "note": reason}
-    flops, _ = plan.operations(point)
+    flops, _ = plan.operations(case.point)
     return {
         "a pass": format_si(flops, "FLOP"),
-        "timed for": f"up to {format_seconds(plan.budget_of(point, values_of(options)))}",
+        "timed for": f"up to {format_seconds(plan.case_budget_s(case.point, options))}",
         "note": "",
     }
 
@@ -128,15 +125,15 @@ def predict(case: Case[Point], options: Options, context: Context) -> dict[str, 
     executor="worker",
 )
 def measure(case: Case[Point], options: Options, context: Context) -> Iterator[Unit]:
-    """One kernel at one chunk size, a block at a time, until its median is known or its time is spent."""
-    from .blocks import Task, run
+    """Time one kernel at one chunk size, a block at a time, until its median is known or its time is spent."""
+    from .blocks import ChunkCase, run
 
-    point: dict[str, Any] = case.point._asdict()
-    reason = plan.unfit(point)
+    point = case.point
+    reason = plan.misfit_reason(point)
     if reason:
         if not context.committed.get("results"):
-            yield Unit(0, [{**point, "status": "skipped", "reason": reason}])
+            yield Unit(0, [{**point._asdict(), "status": "skipped", "reason": reason}])
         return
-    budget = plan.budget_of(point, values_of(options))
-    task = Task(point, context.devices, budget, options.precision, max(options.candidates), options.seed)
-    yield from run(task, context.committed)
+    budget_s = plan.case_budget_s(point, options)
+    timed = ChunkCase(point, context.devices, budget_s, options.precision, max(options.candidates), options.seed)
+    yield from run(timed, context.committed)

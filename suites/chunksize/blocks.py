@@ -1,4 +1,4 @@
-"""The blocks of one case of ``fbench chunksize`` as rows: a control, then passes or single chunks with their errors."""
+"""Blocks of one case of ``fbench chunksize`` as rows: a control, then passes or single chunks with their errors."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, lru_cache
-from typing import Any
 
 import torch
 
@@ -23,9 +22,12 @@ from fbench.measure.together import time_together
 from fbench.units import format_bytes
 
 from . import plan, problem
+from .control import beside_seconds
 from .decomposition import chunks
+from .options import Point
 from .passes import ShardPasses
-from .problem import Problem
+from .problem import ShardedProblem
+from .rows import rows_by_block, seconds_by_devices
 
 _BLOCK_S, _MOST_PASSES, _BLOCKS = 0.03, 10, 12
 """A block times passes for about so long, one at least and so many at most; no longer than leaves time for blocks."""
@@ -42,10 +44,10 @@ one followed the kernels best (correlation .8 over 150 s; a square product withi
 
 
 @dataclass(frozen=True)
-class Task:
+class ChunkCase:
     """One case: its point, the devices, how long it may be timed, the precision to stop at, and the largest pool."""
 
-    point: dict[str, Any]
+    point: Point
     devices: tuple[str, ...]
     budget_s: float
     precision: float
@@ -55,23 +57,23 @@ class Task:
     @property
     def placements(self) -> list[tuple[str, ...]]:
         """All devices, and where there are several the first alone; of a single chunk those whose shards hold it."""
-        found = list(dict.fromkeys([self.devices, self.devices[:1]]))
-        if self.point["phase"] != "single":
-            return found
-        return [each for each in found if self.point["chunk_size"] <= chunks(self.pool, len(each))]
+        choices = list(dict.fromkeys([self.devices, self.devices[:1]]))
+        if self.point.phase != "single":
+            return choices
+        return [devices for devices in choices if self.point.chunk_size <= chunks(self.pool, len(devices))]
 
 
-def run(task: Task, committed: Mapping[str, Sequence[Row]]) -> Iterator[Unit]:
-    """Blocks after those committed, until every placement has converged or the time is spent."""
-    history = _History(task, committed)
-    cases = [_Placed(task, devices) for devices in task.placements]
+def run(case: ChunkCase, committed: Mapping[str, Sequence[Row]]) -> Iterator[Unit]:
+    """Yield blocks after those committed, until every placement has converged or the time is spent."""
+    history = _History(case, committed)
+    placements = [_Placed(case, devices) for devices in case.placements]
     while not history.ended():
         start = time.perf_counter()
-        control = _control_row(task)
-        _watch(task.devices).read()  # steal is counted from here on: it is to be that of this case's passes
-        rows = [row for placed in cases for row in placed.block(first=history.blocks == 0)]
-        condition = {**control, **_watch(task.devices).read()}
-        history.add(rows, control["control_s"] + control["gemm_s"])
+        control = _control_row(case)
+        _watch(case.devices).read()  # steal is counted from here on: it is to be that of this case's passes
+        rows = [row for placed in placements for row in placed.block(first=history.blocks == 0)]
+        condition = {**control, **_watch(case.devices).read()}
+        history.add(seconds_by_devices(rows), control["control_s"] + control["gemm_s"])
         wall = time.perf_counter() - start
         index = history.blocks - 1
         yield Unit(index, rows, {"conditions": [condition]}, left_s=wall * history.blocks_left())
@@ -80,114 +82,123 @@ def run(task: Task, committed: Mapping[str, Sequence[Row]]) -> Iterator[Unit]:
 class _History:
     """Block medians and seconds spent, from the rows; controls count, or short passes would never use up their time."""
 
-    def __init__(self, task: Task, committed: Mapping[str, Sequence[Row]]) -> None:
-        self._task, self.blocks, self._spent = task, 0, 0.0
+    def __init__(self, case: ChunkCase, committed: Mapping[str, Sequence[Row]]) -> None:
+        self._case, self.blocks, self._spent_s = case, 0, 0.0
         self._medians: dict[int, list[float]] = {}
-        results = committed.get("results", ())
-        controls = {row["block"]: row["control_s"] + row["gemm_s"] for row in committed.get("conditions", ())}
-        for block in sorted({row["block"] for row in results}):
-            self.add([row for row in results if row["block"] == block], controls[block])
+        beside = beside_seconds(committed.get("conditions", ()))
+        for block, rows in rows_by_block(committed.get("results", ())).items():
+            self.add(seconds_by_devices(rows), beside[block])
 
-    def add(self, rows: Sequence[Row], control_s: float) -> None:
+    def add(self, seconds: Mapping[int, Sequence[float]], beside_s: float) -> None:
+        """Count a block: the seconds of its passes by the number of devices, and of what was timed beside them."""
         self.blocks += 1
-        self._spent += control_s
-        for count in {row["gpus"] for row in rows}:
-            seconds = [row["time_s"] for row in rows if row["gpus"] == count and row["phase"] != "memory"]
-            self._spent += sum(seconds)
-            self._medians.setdefault(count, []).append(statistics.median(seconds))
+        self._spent_s += beside_s
+        for devices, times in seconds.items():
+            self._spent_s += sum(times)
+            self._medians.setdefault(devices, []).append(statistics.median(times))
 
     def ended(self) -> bool:
         if not self.blocks:
             return False
         widths = [median_interval(medians).width for medians in self._medians.values()]
-        share = self._spent / self._task.budget_s
+        share = self._spent_s / self._case.budget_s
         spent = share >= 2 or (share >= 1 and self.blocks >= LEAST_FOR_INTERVAL)  # for an interval
-        return spent or all(width <= self._task.precision for width in widths)
+        return spent or all(width <= self._case.precision for width in widths)
 
     def blocks_left(self) -> int:
         if self.ended():
             return 0
-        by_time = math.ceil((self._task.budget_s - self._spent) / max(self._spent / self.blocks, 1e-9))
+        by_time = math.ceil((self._case.budget_s - self._spent_s) / max(self._spent_s / self.blocks, 1e-9))
         return max(1, by_time, LEAST_FOR_INTERVAL - self.blocks)
 
 
 class _Placed:
     """A case on a choice of devices: its passes, ready to run."""
 
-    def __init__(self, task: Task, devices: tuple[str, ...]) -> None:
-        self._point, point = task.point, task.point
-        self._single = point["phase"] == "single"
-        even = len(devices) * chunks(task.pool, len(devices))  # every shard holds the chunk
-        n = even if self._single else point["candidates"]
-        self._problem = Problem(n, point["classes"], point["dim"], point["dtype"], devices, task.seed)
-        self._size = point["chunk_size"]
-        self._block_s = min(_BLOCK_S, task.budget_s / _BLOCKS)
+    def __init__(self, case: ChunkCase, devices: tuple[str, ...]) -> None:
+        point = self._point = case.point
+        self._single = point.phase == "single"
+        even = len(devices) * chunks(case.pool, len(devices))  # every shard holds the chunk
+        n = even if self._single else point.candidates
+        self._problem = ShardedProblem(n, point.classes, point.dim, point.dtype, devices, case.seed)
+        self._block_s = min(_BLOCK_S, case.budget_s / _BLOCKS)
         self._meters = [_meter(device) for device in devices]
-        self._seconds: float | None = None
+        self._pass_s: float | None = None  # of the last block
         self._next = 0  # of the passes: single chunks go on through the pool from block to block
 
     def block(self, *, first: bool) -> list[Row]:
         """The rows of a block: in the first one a pass for memory, and longer warming up."""
-        rows: list[Row] = []
         if first:
             self._check_memory()
         shards = [self._shard(number) for number in range(len(self._meters))]
         runs: list[Pass] = [shard.run for shard in shards]
+        rows: list[Row] = []
         if first:  # not used: libraries compile, and make a thread's handles, at the first use
-            self._seconds = time_together(self._meters, runs, [0]).seconds[0]
+            self._pass_s = time_together(self._meters, runs, [0]).seconds[0]
         if first and not self._single:
-            with peak_growth(self._problem.devices[0]) as growth:
-                runs[0](0)
-            rows.append({"phase": "memory", "pass_index": 0, "peak_bytes": growth.peak_bytes})
-        typical = self._typical(runs, first=first)
-        count = min(_MOST_PASSES, max(1, round(self._block_s / typical)))
+            rows.append(self._memory(runs[0]))
+        rows += self._timed(shards, runs, self._typical_s(runs, first=first))
+        return [{**self._columns(), **row} for row in rows]
+
+    def _memory(self, run_pass: Pass) -> Row:
+        """A pass on the first device that is looked at for its memory and not timed."""
+        with peak_growth(self._problem.devices[0]) as growth:
+            run_pass(0)
+        return {"phase": "memory", "pass_index": 0, "peak_bytes": growth.peak_bytes}
+
+    def _timed(self, shards: Sequence[ShardPasses], runs: Sequence[Pass], typical_s: float) -> list[Row]:
+        """The passes of a block, as many as fit its time, each with its error."""
+        count = min(_MOST_PASSES, max(1, round(self._block_s / typical_s)))
         # Several devices have new threads in every block: a pass before the timed ones wakes them
         awake = 0 if len(runs) == 1 else 1
         passes = range(self._next, self._next + awake + count)
         self._next += awake + count
         timed = time_together(self._meters, runs, passes)
-        self._seconds = max(statistics.median(timed.seconds[awake:]), 1e-7)
+        self._pass_s = max(statistics.median(timed.seconds[awake:]), 1e-7)
+        rows = []
         for at in range(awake, awake + count):
             error = max(shard.error(passes[at], timed.results[number][at]) for number, shard in enumerate(shards))
-            seconds = {"time_s": timed.seconds[at], "max_rel_error": error}
-            rows.append({"phase": self._point["phase"], "pass_index": at - awake, **seconds})
-        return [{**self._key(), **row} for row in rows]
+            numbers = {"time_s": timed.seconds[at], "max_rel_error": error}
+            rows.append({"phase": self._point.phase, "pass_index": at - awake, **numbers})
+        return rows
 
     def _shard(self, number: int) -> ShardPasses:
-        return ShardPasses(self._problem, number, self._point["kernel"], self._size, self._single)
+        return ShardPasses(self._problem, number, self._point.kernel, self._point.chunk_size, self._single)
 
-    def _typical(self, runs: Sequence[Pass], *, first: bool) -> float:
+    def _typical_s(self, runs: Sequence[Pass], *, first: bool) -> float:
         """Seconds of a pass, about; from warming up on all devices where that is needed, else from the last block."""
-        known = self._seconds
-        if known is None or known < _SHORT_S:
+        known_s = self._pass_s
+        if known_s is None or known_s < _SHORT_S:
             seconds = _FIRST_WARM_UP_S if first else _WARM_UP_S
             start = time.perf_counter()
-            passes = max(warm_up_passes(each, run, seconds) for each, run in zip(self._meters, runs, strict=True))
-            known = (time.perf_counter() - start) / passes / len(runs)
-        return max(known, 1e-7)
+            passes = max(warm_up_passes(*timing, seconds) for timing in zip(self._meters, runs, strict=True))
+            known_s = (time.perf_counter() - start) / passes / len(runs)
+        return max(known_s, 1e-7)
 
-    def _key(self) -> Row:
+    def _columns(self) -> Row:
+        """The columns that all rows of the placement have in common."""
         point, count = self._point, len(self._problem.devices)
-        whole = {**point, "candidates": point["candidates"] * count} if self._single else point
-        flops, read = plan.operations(whole)
-        largest = self._size if self._single else chunks(self._problem.n, count)
+        together = point._replace(candidates=point.candidates * count) if self._single else point
+        flops, read = plan.operations(together)
+        largest = point.chunk_size if self._single else chunks(self._problem.n, count)
         return {
-            **point,
+            **point._asdict(),
             "device": "+".join(self._problem.devices),
             "gpus": count,
-            "rows": point["classes"] - 1,
-            "chunks": chunks(largest, self._size),
+            "rows": point.classes - 1,
+            "chunks": chunks(largest, point.chunk_size),
             "flops": flops,
             "bytes": read,
         }
 
     def _check_memory(self) -> None:
         """Refuse what cannot fit before the system kills the process for it."""
-        takes = problem.needed_bytes(self._problem, self._point["kernel"], self._size)
+        kernel, size = self._point.kernel, self._point.chunk_size
+        takes = problem.needed_bytes(self._problem, kernel, size)
         free = free_bytes(self._problem.devices[0])
         if free is not None and takes > free:
             raise TooLargeError(
-                f"{self._point['kernel']} at chunk_size {self._size:,} holds {format_bytes(takes)}, "
+                f"{kernel} at chunk_size {size:,} holds {format_bytes(takes)}, "
                 f"{format_bytes(free)} are free: fewer --candidates, a smaller --dim or a smaller chunk"
             )
 
@@ -203,7 +214,7 @@ def _watch(devices: tuple[str, ...]) -> Conditions:
 
 
 def _products(device: str, dtype: str, shape: tuple[int, int, int]) -> Pass:
-    """So many products of [rows, side] by [side, side], always the same."""
+    """A pass of ``count`` products of [rows, side] by [side, side], always the same; ``shape`` has the three."""
     count, rows, side = shape
     g = torch.Generator().manual_seed(0)
     a, b = (torch.randn(size, side, generator=g).to(device, getattr(torch, dtype)) for size in (rows, side))
@@ -228,10 +239,10 @@ def _beside(device: str, dtype: str) -> tuple[Pass, Pass, int]:
     )
 
 
-def _control_row(task: Task) -> Row:
+def _control_row(case: ChunkCase) -> Row:
     """The control and the ceiling timed on the first device, after a control that is not: it wakes the cores."""
-    device = task.devices[0]
-    control, ceiling, flops = _beside(device, task.point["dtype"])
-    own = _meter(device)
-    control_s = own.time(control, range(2)).seconds[1]
-    return {"control_s": control_s, "gemm_s": own.time(ceiling, [0]).seconds[0], "gemm_flops": flops}
+    device = case.devices[0]
+    control, ceiling, flops = _beside(device, case.point.dtype)
+    device_meter = _meter(device)
+    control_s = device_meter.time(control, range(2)).seconds[1]
+    return {"control_s": control_s, "gemm_s": device_meter.time(ceiling, [0]).seconds[0], "gemm_flops": flops}

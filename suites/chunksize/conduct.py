@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from collections.abc import Iterable, Sequence
 
-from fbench.harness.contract import Row
 from fbench.measure.medians import LEAST_FOR_INTERVAL
 from fbench.results.words import counted
 from fbench.units import format_percent
 
-from .points import Control, Point, Tables, by_block, number
+from .control import Control, UnitCondition
+from .options import Options
+from .points import ChunkRun, TimedPoint
+from .rows import ResultRow, block_medians
 
 _FAR = 10
 """Beyond so many times more blocks the root law is a guess: an interval that wide has a value far out in it."""
@@ -19,52 +20,55 @@ _SHOWN = 4
 """Chunk sizes named one by one; of more, the rest are counted."""
 
 
-def findings(points: Sequence[Point], control: Control, tables: Tables, options: Mapping[str, Any]) -> list[str]:
-    """Convergence, the machine's condition, and every point without a number with its reason."""
-    conditions = tables.get("conditions", ())
-    went = [*_convergence(points, options), *_machine(control, conditions), *_throttled(conditions)]
-    return [*went, *_left_out(tables["results"])]
+def how_it_went(run: ChunkRun, options: Options) -> list[str]:
+    """Sentences on convergence, the machine's condition, and every point without a number with its reason."""
+    return [
+        *_convergence(run.points, options),
+        *_machine(run.control, run.conditions),
+        *_throttled(run.conditions),
+        *_left_out(run.lost),
+    ]
 
 
-def _convergence(points: Sequence[Point], options: Mapping[str, Any]) -> Iterable[str]:
+def _convergence(points: Sequence[TimedPoint], options: Options) -> Iterable[str]:
     if not points:
         return
-    precision, late = float(options["precision"]), [point for point in points if not point.row["converged"]]
-    reached = f"{len(points) - len(late)} of {len(points)} points reached the precision of {format_percent(precision)}"
+    late, precision = [point for point in points if not point.converged], format_percent(options.precision)
+    reached = f"{len(points) - len(late)} of {len(points)} points reached the precision of {precision}"
     if not late:
         yield f"{reached}."
         return
     had = counted((point.median.n for point in late), "block")
-    yield f"{reached}; the others had {had}{_more_time(late, precision, options)}."
+    yield f"{reached}; the others had {had}: {_more_time(late, options)}."
 
 
-def _more_time(late: Sequence[Point], precision: float, options: Mapping[str, Any]) -> str:
-    """An interval narrows with the root of the blocks; where there is none yet, six blocks give the first."""
-    if not options.get("max_time"):
-        return ""
-    times = max(_times_more(point, precision) for point in late)
+def _more_time(late: Sequence[TimedPoint], options: Options) -> str:
+    """What --max-time the late points need; where there is no interval yet, six blocks give the first."""
+    times = max(_times_more(point, options.precision) for point in late)
     if times > _FAR:
-        return f": some would need over {_FAR} times --max-time {options['max_time']:.6g}"
-    enough = options["max_time"] * times
+        return f"some would need over {_FAR} times --max-time {options.max_time:.6g}"
+    enough = options.max_time * times
     digits = 10 ** (math.floor(math.log10(enough)) - 1)
     least = "at least" if any(math.isnan(point.median.width) for point in late) else "about"
-    return f": {least} --max-time {math.ceil(round(enough / digits, 6)) * digits:.6g} would be needed"
+    return f"{least} --max-time {math.ceil(round(enough / digits, 6)) * digits:.6g} would be needed"
 
 
-def _times_more(point: Point, precision: float) -> float:
-    found = point.median
-    if math.isnan(found.width):
-        return max(LEAST_FOR_INTERVAL / found.n, 1.0)
-    return max((found.width / precision) ** 2, 1.0)
+def _times_more(point: TimedPoint, precision: float) -> float:
+    """How many times the blocks a point needs: an interval narrows with the root of the blocks."""
+    median = point.median
+    if math.isnan(median.width):
+        return max(LEAST_FOR_INTERVAL / median.n, 1.0)
+    return max((median.width / precision) ** 2, 1.0)
 
 
-def _machine(control: Control, conditions: Sequence[Row]) -> Iterable[str]:
+def _machine(control: Control, conditions: Sequence[UnitCondition]) -> Iterable[str]:
     """What may have moved the times of all points together."""
     below, above = control.drift
     if not math.isnan(below):
         ends = f"{format_percent(below, signed=True)} to {format_percent(above, signed=True)}"
         yield f"The control operation's time ranged from {ends} of its median (95 % of {control.readings:,} readings)."
-    stolen, load = by_block(conditions, "steal_share"), by_block(conditions, "load_1m")
+    stolen = block_medians((unit.block, unit.steal_share) for unit in conditions)
+    load = block_medians((unit.block, unit.load_1m) for unit in conditions)
     words = [f"a load of {max(load.values()):.3g}"] if load else []
     if stolen:
         words.append(f"{format_percent(max(stolen.values()))} of the CPU time taken by the hypervisor")
@@ -72,33 +76,28 @@ def _machine(control: Control, conditions: Sequence[Row]) -> Iterable[str]:
         yield f"The worst block had {' and '.join(words)}."
 
 
-def _throttled(conditions: Sequence[Row]) -> Iterable[str]:
-    held = [row for row in conditions if row.get("gpu_throttle")]
+def _throttled(conditions: Sequence[UnitCondition]) -> Iterable[str]:
+    held = [unit.gpu_throttle for unit in conditions if unit.gpu_throttle]
     if held:
-        reasons = dict.fromkeys(reason for row in held for reason in row["gpu_throttle"].split("+"))
-        units = len(conditions)
-        yield f"GPU clocks were held down in {len(held)} of {units} units: {', '.join(sorted(reasons))}."
+        reasons = sorted({reason for joined in held for reason in joined.split("+")})
+        yield f"GPU clocks were held down in {len(held)} of {len(conditions)} units: {', '.join(reasons)}."
 
 
-def _left_out(rows: Iterable[Row]) -> Iterable[str]:
+def _left_out(lost: Iterable[ResultRow]) -> Iterable[str]:
     """Points without a number, by what became of them."""
-    found: dict[tuple[str, str], dict[str, list[int]]] = {}
-    for row in rows:
-        if row["status"] != "ok":
-            own = found.setdefault((row["status"], row["reason"]), {})
-            name = str(row.get("kernel") or row["case"]) + (" alone" if row.get("phase") == "single" else "")
-            own.setdefault(name, []).extend(_chunk(row))
-    for (status, reason), names in found.items():
-        each = "; ".join(name + _at(sorted(set(sizes))) for name, sizes in names.items())
-        yield f"Not measured ({status}): {each}: {reason.rstrip('.')}."
-
-
-def _chunk(row: Row) -> list[int]:
-    size = number(row, "chunk_size")
-    return [] if size is None else [int(size)]
+    fates: dict[tuple[str, str], dict[str, set[int]]] = {}
+    for row in lost:
+        name = str(row.key.kernel or row.case) + (" alone" if row.key.phase == "single" else "")
+        sizes = fates.setdefault((row.status, row.reason), {}).setdefault(name, set())
+        if row.key.chunk_size:
+            sizes.add(row.key.chunk_size)
+    for (status, reason), names in fates.items():
+        points = "; ".join(name + _at(sorted(sizes)) for name, sizes in names.items())
+        yield f"Not measured ({status}): {points}: {reason.rstrip('.')}."
 
 
 def _at(sizes: Sequence[int]) -> str:
+    """``at chunk 64, 128, 256, 512 and 2 more``."""
     if not sizes:
         return ""
     more = f" and {len(sizes) - _SHOWN} more" if len(sizes) > _SHOWN else ""

@@ -13,17 +13,18 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from statistics import fmean
+from statistics import fmean, variance
 
 from fbench.errors import InputError
 
-__all__ = ["Decomposition", "chunks", "decompose", "needed", "predict", "smooth"]
+__all__ = ["Decomposition", "chunks", "decompose", "needed", "predicted_seconds", "smooth_curve"]
 
 Curve = Callable[[float], float]
+"""Seconds of one chunk by its candidates."""
 
-LEAST = 8  # sizes below which a share of the variance would say nothing
-ROUNDING = 1e-12  # relative times that vary by less do not vary
-CURVED = ((6, 3), (10, 4), (20, 5))  # from so many points on, so many terms: with fewer the bends would be noise
+LEAST_SIZES = 8  # with fewer a share of the variance would say nothing
+LEAST_WIGGLE = 1e-12  # relative times that vary by less do not vary
+CURVED = ((6, 3), (10, 4), (20, 5))  # (least points, terms): with fewer points the bends would be noise
 
 
 @dataclass(frozen=True)
@@ -70,7 +71,7 @@ def needed(n: int, sizes: Iterable[int]) -> set[int]:
     return {m for size in sizes for m, count in _cut(n, size) if count}
 
 
-def predict(n: int, size: int, tau: Mapping[int, float]) -> float | None:
+def predicted_seconds(n: int, size: int, tau: Mapping[int, float]) -> float | None:
     """Seconds of a pass over n candidates, ⌊n/size⌋·τ(size) + τ(n mod size); None where a τ it needs is missing.
 
     Raises:
@@ -100,23 +101,23 @@ def decompose(
         InputError: for a size under 1 or fewer than 0 candidates.
     """
     predicted = _predictable(n, times, tau)
-    curve = smooth(tau)
-    if len(predicted) < LEAST or curve is None:
+    curve = smooth_curve(tau)
+    if len(predicted) < LEAST_SIZES or curve is None:
         return None
-    sizes, waved = list(predicted), list(predicted.values())
+    sizes, stairs = list(predicted), list(predicted.values())
     trend = [n / size * curve(size) for size in sizes]
     steps = [math.fsum(count * curve(m) for m, count in _cut(n, size) if count) for size in sizes]
     residual = [times[size] / whole - 1 for size, whole in zip(sizes, trend, strict=True)]
-    total = _variance(residual)
-    if total <= ROUNDING**2:
+    total = variance(residual)
+    if total <= LEAST_WIGGLE**2:
         return None
-    unstepped, unexplained = (_left(residual, part, trend) / total for part in (steps, waved))
+    unstepped, unexplained = (_left(residual, part, trend) / total for part in (steps, stairs))
     noise_share = _noise_share([noise.get(size) for size in sizes], total)
     shares = (1 - unstepped, unstepped - unexplained, noise_share, unexplained)
-    return Decomposition(sizes, trend, steps, waved, residual, *shares)
+    return Decomposition(sizes, trend, steps, stairs, residual, *shares)
 
 
-def smooth(tau: Mapping[int, float]) -> Curve | None:
+def smooth_curve(tau: Mapping[int, float]) -> Curve | None:
     """A smooth positive curve τ̃(m) through the times of single chunks: it bends over decades of m, not over tiles.
 
     Least squares of relative errors on 1, m, m·log m, log m and m·log² m: an affine law is met exactly, caches
@@ -149,15 +150,17 @@ def _fit(x: Sequence[float], seconds: Sequence[float]) -> list[float]:
     between = np.geomspace(x[0], x[-1], 512).tolist()  # the curve is wanted at sizes that none of the points has, too
     most = max((terms for least, terms in CURVED if len(x) >= least), default=2)
     for terms in range(most, 2, -1):
-        found = np.linalg.lstsq(weights[:, None] * [_terms(at, terms) for at in x], target, rcond=None)[0]
-        if (np.array([_terms(at, terms) for at in between]) @ found > 0).all():
-            return [float(each) for each in found]
-    return [float(each) for each in optimize.nnls(weights[:, None] * [_terms(at, 2) for at in x], target)[0]]
+        law = np.linalg.lstsq(weights[:, None] * [_terms(at, terms) for at in x], target, rcond=None)[0]
+        if (np.array([_terms(at, terms) for at in between]) @ law > 0).all():
+            return [float(coefficient) for coefficient in law]
+    line = optimize.nnls(weights[:, None] * [_terms(at, 2) for at in x], target)[0]
+    return [float(coefficient) for coefficient in line]
 
 
 def _predictable(n: int, times: Mapping[int, float], tau: Mapping[int, float]) -> dict[int, float]:
     """Predicted seconds by size, in order: the sizes up to n that have a time and every τ they need."""
-    predicted = {size: predict(n, size, tau) for size, time in sorted(times.items()) if size <= n and _known(time)}
+    timed = (size for size, time in sorted(times.items()) if size <= n and _known(time))
+    predicted = {size: predicted_seconds(n, size, tau) for size in timed}
     return {size: seconds for size, seconds in predicted.items() if seconds is not None}
 
 
@@ -183,18 +186,14 @@ def _cut(n: int, size: int) -> tuple[tuple[int, int], tuple[int, int]]:
 
 
 def _noise_share(noise: Sequence[float | None], total: float) -> float:
-    known = [variance for variance in noise if variance is not None and math.isfinite(variance)]
+    """The mean relative variance that noise gives a time, over the total; at most 1, nan where none is known."""
+    known = [noisy for noisy in noise if noisy is not None and math.isfinite(noisy)]
     return min(fmean(known) / total, 1.0) if known else math.nan
 
 
 def _left(residual: Sequence[float], part: Sequence[float], trend: Sequence[float]) -> float:
-    """Variance of the residual when the part's own, part/trend − 1, is taken off."""
-    return _variance([each - own / whole for each, own, whole in zip(residual, part, trend, strict=True)])
-
-
-def _variance(values: Sequence[float]) -> float:
-    mean = fmean(values)
-    return math.fsum((value - mean) ** 2 for value in values) / (len(values) - 1)
+    """Variance of the residual when what a part explains of it, part/trend − 1, is taken off."""
+    return variance([wiggle - time / whole for wiggle, time, whole in zip(residual, part, trend, strict=True)])
 
 
 def _known(seconds: float | None) -> bool:

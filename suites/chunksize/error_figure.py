@@ -9,36 +9,37 @@ from dataclasses import replace
 from fbench.harness.contract import Figure, Panel, Series
 from fbench.results.axes import ticks_of
 
-from .points import Point
+from .points import TimedPoint
 from .sweeps import Sweep
 
+_Points = Mapping[int, TimedPoint]
+"""Points by chunk size."""
 _REACH = 5.0
 """Percent that are drawn about medians however close together they are."""
 _SHOWN = 4
 """Intervals named one by one; of more, the rest are counted."""
 
 
-def prediction_errors(same: Sequence[Sweep]) -> Iterable[Figure]:
+def prediction_error_figure(sweeps: Sequence[Sweep]) -> Iterable[Figure]:
     """Measured over predicted − 1, where sizes are too few for a spectrum; kernels side by side, not on one another."""
     known = {
-        sweep.kernel: own
-        for sweep in same
-        if (own := {size: p for size, p in sweep.points.items() if p.number("predicted_s")})
+        sweep.kernel: points
+        for sweep in sweeps
+        if (points := {size: point for size, point in sweep.points.items() if point.predicted_s})
     }
     if not known:
         return
     sizes = sorted({size for points in known.values() for size in points})
     gap = min((b / a for a, b in itertools.pairwise(sizes)), default=2) ** (0.5 / len(known))
     series = [
-        _error(kernel, points, gap ** (number - (len(known) - 1) / 2))
-        for number, (kernel, points) in enumerate(known.items())
+        _error(kernel, points, gap ** (place - (len(known) - 1) / 2))
+        for place, (kernel, points) in enumerate(known.items())
     ]
-    y = "measured over predicted − 1, in %"
-    frame = _frame([each for one in series for each in one.y])
+    frame = _frame([y for line in series for y in line.y])
     panel = Panel(
-        [_within(each, *frame) for each in series],
+        [_within(line, *frame) for line in series],
         "chunk size c (kernels side by side)",
-        y,
+        "measured over predicted − 1, in %",
         "",
         ticks_of(sizes),
         x_log=True,
@@ -50,41 +51,45 @@ def prediction_errors(same: Sequence[Sweep]) -> Iterable[Figure]:
 
 
 def _frame(medians: Sequence[float]) -> tuple[float, float]:
-    """The medians with as much again on either side: one interval far longer would hide how all others differ."""
+    """Ends of the y axis, the medians with as much again on either side: one long interval would hide all others."""
     least, most = min(medians), max(medians)
     reach = max(most - least, _REACH)
     return least - reach, most + reach
 
 
 def _within(series: Series, least: float, most: float) -> Series:
+    """The series with its intervals cut off at the frame."""
     low, high = series.low or (), series.high or ()
     return replace(series, low=[max(end, least) for end in low], high=[min(end, most) for end in high])
 
 
-def _cut_off(series: Sequence[Series], known: Mapping[str, Mapping[int, Point]], frame: tuple[float, float]) -> str:
+def _cut_off(series: Sequence[Series], known: Mapping[str, _Points], frame: tuple[float, float]) -> str:
     """A line of the note that gives the intervals which go on beyond the frame."""
     least, most = frame
-    ends = [(s.label, *each) for s in series for each in zip(known[s.label], s.low or (), s.high or (), strict=True)]
     beyond = [
-        f"{who} at {size:,} ({low:+.0f} to {high:+.0f} %)"
-        for who, size, low, high in ends
+        f"{line.label} at {size:,} ({low:+.0f} to {high:+.0f} %)"
+        for line in series
+        for size, low, high in zip(known[line.label], line.low or (), line.high or (), strict=True)
         if low < least or high > most
     ]
     more = f" and {len(beyond) - _SHOWN} more" if len(beyond) > _SHOWN else ""
     return f"\ncut off at the frame: {', '.join(beyond[:_SHOWN])}{more}" if beyond else ""
 
 
-def _error(kernel: str, points: Mapping[int, Point], shift: float) -> Series:
-    predicted = [float(point.row["predicted_s"]) for point in points.values()]
-    low, y, high = (over(times, predicted) for times in scaled(points, 1))
+def _error(kernel: str, points: _Points, shift: float) -> Series:
+    """A kernel's errors with their intervals, ``shift`` times to the right."""
+    predicted = [point.predicted_s or 0.0 for point in points.values()]
+    low, y, high = (percent_over(times, predicted) for times in scaled(points, 1))
     return Series(kernel, [size * shift for size in points], y, low, high, style="points")
 
 
-def scaled(points: Mapping[int, Point], scale: float) -> list[list[float]]:
-    """Lower ends, medians and upper ends, by ``scale``."""
-    return [[scale * getattr(p.median, name) for p in points.values()] for name in ("low", "median", "high")]
+def scaled(points: _Points, scale: float) -> list[list[float]]:
+    """Lower ends, medians and upper ends of the points' seconds, times ``scale``."""
+    medians = [point.median for point in points.values()]
+    ends = ([m.low for m in medians], [m.median for m in medians], [m.high for m in medians])
+    return [[scale * seconds for seconds in end] for end in ends]
 
 
-def over(times: Sequence[float], trend: Sequence[float]) -> list[float]:
-    """First over second − 1, in percent."""
+def percent_over(times: Sequence[float], trend: Sequence[float]) -> list[float]:
+    """How far each time is over its trend, in percent."""
     return [100 * (time / usual - 1) for time, usual in zip(times, trend, strict=True)]

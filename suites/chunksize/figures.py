@@ -6,136 +6,152 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from fbench.harness.contract import Figure, Panel, Row, Series
+from fbench.harness.contract import Figure, Panel, Series
 from fbench.measure.spectrum import find_period, spectrum
 from fbench.results.axes import Axis, nice, ticks_of
 
 from .decomposition import Decomposition
-from .error_figure import over, prediction_errors, scaled
-from .points import Point
-from .sweeps import BASE, LETTERS, PROBLEM, Sweep
+from .error_figure import percent_over, prediction_error_figure, scaled
+from .points import TimedPoint
+from .rows import ProblemKey
+from .sweeps import BASE, PROBLEM_LETTERS, Sweep, varying_in_sweeps
 from .wiggles import SURE, Wiggle, decomposed, expected_period, pass_wiggle, single_wiggle
 
 _LINES = 8
 """Kernels a panel: there are so many colours."""
-_Line = tuple[str, Mapping[int, Point]]
+_Line = tuple[str, Mapping[int, TimedPoint]]
 """A kernel and its points by chunk size."""
 
 
-def figures(own: Sequence[Sweep], conditions: Sequence[Row], options: Mapping[str, Any]) -> list[Figure]:
+def figures(swept: Sequence[Sweep], multiprocessors: int | None, seed: int) -> list[Figure]:
     """Every figure of every problem; a problem's name stands in the file's where there are several."""
-    found = []
-    for problem in dict.fromkeys(sweep.problem for sweep in own):
-        same = [sweep for sweep in own if sweep.problem == problem]
-        same.sort(key=lambda sweep: sweep.kernel != BASE)  # the first colour is the baseline's
-        drawn = [_time(same), *_residuals(same, conditions, options), *_singles(same, conditions)]
-        suffix = _suffix(problem, own)
-        found += [Figure(f.name + suffix, f"{f.title}: {_named(problem)}", f.panels, f.note) for f in drawn]
-    return found
+    problems = list(dict.fromkeys(sweep.problem for sweep in swept))
+    drawn = []
+    for problem in problems:
+        sweeps = [sweep for sweep in swept if sweep.problem == problem]
+        sweeps.sort(key=lambda sweep: sweep.kernel != BASE)  # the first colour is the baseline's
+        of_problem = [
+            _time(sweeps),
+            *_residuals(sweeps, multiprocessors, seed),
+            *_singles(sweeps, multiprocessors),
+        ]
+        suffix = _suffix(problem, problems)
+        drawn += [Figure(f.name + suffix, f"{f.title}: {_named(problem)}", f.panels, f.note) for f in of_problem]
+    return drawn
 
 
-def _named(problem: tuple[Any, ...]) -> str:
+def _named(problem: ProblemKey) -> str:
     """``n = 4,096, k = 10, d = 1,280, float32``."""
-    sizes = [f"{LETTERS[name]} = {value:,}" for name, value in zip(PROBLEM[:-1], problem, strict=False)]
-    return ", ".join([*sizes, str(problem[-1])])
+    sizes = problem._asdict()
+    dtype = sizes.pop("dtype")
+    return ", ".join([*(f"{PROBLEM_LETTERS[name]} = {size:,}" for name, size in sizes.items()), dtype])
 
 
-def _suffix(problem: tuple[Any, ...], own: Sequence[Sweep]) -> str:
-    varying = [i for i in range(len(PROBLEM)) if len({sweep.problem[i] for sweep in own}) > 1]
-    return "".join(f"-{'' if PROBLEM[i] == 'dtype' else LETTERS[PROBLEM[i]]}{problem[i]}" for i in varying)
+def _suffix(problem: ProblemKey, problems: Sequence[ProblemKey]) -> str:
+    """``-d1280-float32``: what varies over the run's problems, in a file's name."""
+    sizes = problem._asdict()
+    varying = varying_in_sweeps(problems)
+    return "".join(f"-{'' if name == 'dtype' else PROBLEM_LETTERS[name]}{sizes[name]}" for name in varying)
 
 
-def _time(same: Sequence[Sweep]) -> Figure:
+def _time(sweeps: Sequence[Sweep]) -> Figure:
     """Seconds a pass against chunk size, panels for each set of devices; then over each kernel's best, on all."""
-    sets: dict[str, list[_Line]] = {}
-    for sweep in same:
-        for points in (sweep.points, sweep.alone):
-            for device in dict.fromkeys(point.row["device"] for point in points.values()):
-                sets.setdefault(device, []).append((sweep.kernel, points))
-    shown = [point for lines in sets.values() for _, points in lines for point in points.values()]
-    axis, panels = Axis(time for point in shown for time in point.samples), []
-    for device, lines in sets.items():
-        title = device if len(sets) > 1 else ""
-        for own in _parted(lines):
-            series = [each for line in own for each in _lines(*line, axis.scale)]
+    by_devices = _lines_by_devices(sweeps)
+    shown = [point for lines in by_devices.values() for _, points in lines for point in points.values()]
+    axis = Axis(time for point in shown for time in point.samples)
+    panels = []
+    for devices, lines in by_devices.items():
+        for part in _parted(lines):
+            series = [drawn for line in part for drawn in _lines(*line, axis.scale)]
+            title = devices if len(by_devices) > 1 else ""
             panels.append(_by_chunk(series, f"{axis.unit} a pass", title, y_log=True, y_ticks=axis.ticks))
-    device = max(sets, key=lambda each: next(iter(sets[each][0][1].values())).row["gpus"])
-    swept = [line for line in sets[device] if len(line[1]) > 1]
-    for own in _parted(swept):
-        series = [_over_best(*line) for line in own]
-        panels.append(_by_chunk(series, "time over the kernel's best", device if len(sets) > 1 else ""))
-    dots = "every pass of the times as a dot" if swept else "every pass as a dot"
+    most = max(by_devices, key=lambda devices: next(iter(by_devices[devices][0][1].values())).key.gpus)
+    several = [line for line in by_devices[most] if len(line[1]) > 1]
+    for part in _parted(several):
+        series = [_over_best(*line) for line in part]
+        panels.append(_by_chunk(series, "time over the kernel's best", most if len(by_devices) > 1 else ""))
+    dots = "every pass of the times as a dot" if several else "every pass as a dot"
     note = f"medians over blocks with their 95 % intervals, {dots}; dashed: predicted from single chunks"
     return Figure("time_by_chunk", "Time of a pass by chunk size", panels, note)
 
 
+def _lines_by_devices(sweeps: Sequence[Sweep]) -> dict[str, list[_Line]]:
+    """The lines to draw for each set of devices, by its name."""
+    lines: dict[str, list[_Line]] = {}
+    for sweep in sweeps:
+        for points in (sweep.points, sweep.alone):
+            for devices in dict.fromkeys(point.key.device for point in points.values()):
+                lines.setdefault(devices, []).append((sweep.kernel, points))
+    return lines
+
+
 def _parted(lines: Sequence[_Line]) -> list[Sequence[_Line]]:
-    """As many as there are colours to each panel."""
+    """The lines of each panel: as many as there are colours."""
     return [lines[start : start + _LINES] for start in range(0, len(lines), _LINES)]
 
 
 def _by_chunk(series: Sequence[Series], y_label: str, title: str, **more: Any) -> Panel:
-    ticks = ticks_of(int(size) for each in series for size in each.x)
+    ticks = ticks_of(int(size) for line in series for size in line.x)
     return Panel(series, "chunk size c", y_label, title, ticks, x_log=True, aside=True, **more)
 
 
-def _over_best(kernel: str, points: Mapping[int, Point]) -> Series:
+def _over_best(kernel: str, points: Mapping[int, TimedPoint]) -> Series:
     """Medians and their intervals over the smallest median, whose own interval holds 1."""
     best = min(point.median.median for point in points.values())
     low, y, high = scaled(points, 1 / best)
     return Series(kernel, [float(size) for size in points], y, low, high)
 
 
-def _lines(kernel: str, points: Mapping[int, Point], scale: float) -> Iterable[Series]:
+def _lines(kernel: str, points: Mapping[int, TimedPoint], scale: float) -> Iterable[Series]:
     """What was measured, and what was predicted in the same colour."""
     x = [float(size) for size in points]
     dots = [(float(size), scale * seconds) for size, point in points.items() for seconds in point.samples]
     low, y, high = scaled(points, scale)
     yield Series(kernel, x, y, low, high, dots)
-    predicted = [(float(size), scale * time) for size, p in points.items() if (time := p.number("predicted_s"))]
+    predicted = [(float(size), scale * p.predicted_s) for size, p in points.items() if p.predicted_s]
     if predicted:
         at, times = zip(*predicted, strict=True)
         yield Series("", at, times, style="dashed", like=kernel)
 
 
-def _residuals(same: Sequence[Sweep], conditions: Sequence[Row], options: Mapping[str, Any]) -> Iterable[Figure]:
+def _residuals(sweeps: Sequence[Sweep], multiprocessors: int | None, seed: int) -> Iterable[Figure]:
     """A figure for each kernel with sizes for a spectrum; where none has, one of prediction errors for all."""
     wiggles = [
         (sweep, wiggle, parts)
-        for sweep in same
+        for sweep in sweeps
         if (wiggle := pass_wiggle(sweep)) and (parts := decomposed(sweep, wiggle.sizes))
     ]
     for sweep, wiggle, parts in wiggles:
         name = f"-{sweep.kernel.replace(':', '-')}" if len(wiggles) > 1 else ""
-        marks = _marks(wiggle, expected_period(sweep, conditions), int(options.get("seed", 0)))
+        marks = _marks(wiggle, expected_period(sweep, multiprocessors), seed)
         panels = [_trend(sweep, parts), _spectrum([("t(c)", wiggle)], marks)]
         note = (
             "t(c): medians over blocks with their 95 % intervals; predicted and whole chunks from single chunks alone"
         )
         yield Figure(f"residual{name}", f"How {sweep.kernel}'s time wiggles", panels, note)
     if not wiggles:
-        yield from prediction_errors(same)
+        yield from prediction_error_figure(sweeps)
 
 
-def _trend(sweep: Sweep, found: Decomposition) -> Panel:
+def _trend(sweep: Sweep, parts: Decomposition) -> Panel:
     """Measured, predicted, and predicted without the staircase, each over the trend."""
-    x = [float(size) for size in found.sizes]
-    medians = [sweep.points[size].median for size in found.sizes]
-    low = over([each.low for each in medians], found.trend)
-    high = over([each.high for each in medians], found.trend)
+    x = [float(size) for size in parts.sizes]
+    measured = scaled({size: sweep.points[size] for size in parts.sizes}, 1)
+    low, y, high = (percent_over(times, parts.trend) for times in measured)
     series = [
-        Series("measured", x, over([each.median for each in medians], found.trend), low, high),
-        Series("predicted", x, over(found.predicted, found.trend), style="dashed"),
-        Series("whole chunks of a smooth τ", x, over(found.steps, found.trend), style="dashed"),
+        Series("measured", x, y, low, high),
+        Series("predicted", x, percent_over(parts.predicted, parts.trend), style="dashed"),
+        Series("whole chunks of a smooth τ", x, percent_over(parts.steps, parts.trend), style="dashed"),
     ]
     return Panel(series, "chunk size c", "t(c) over its smooth trend − 1, in %")
 
 
 def _marks(wiggle: Wiggle, expected: float | None, seed: int) -> list[tuple[float, str]]:
-    """The period found, said so only where it is one, and the one expected where the axis reaches it."""
-    found = find_period(wiggle.values, wiggle.step, seed=seed)
-    marks = [] if found is None or found.p > SURE else [(found.period, f"found {found.period:.3g}")]
-    return marks + _expected(wiggle, expected)
+    """The strongest period, where it is told from red noise, and the one expected where the axis reaches it."""
+    strongest = find_period(wiggle.values, wiggle.step, seed=seed)
+    if strongest is None or strongest.p > SURE:
+        return _expected(wiggle, expected)
+    return [(strongest.period, f"found {strongest.period:.3g}"), *_expected(wiggle, expected)]
 
 
 def _expected(wiggle: Wiggle, expected: float | None) -> list[tuple[float, str]]:
@@ -147,31 +163,33 @@ def _spectrum(wiggles: Sequence[tuple[str, Wiggle]], marks: Sequence[tuple[float
     """Share of the variance at each period."""
     series = []
     for label, wiggle in wiggles:
-        found = spectrum(wiggle.values, wiggle.step)
-        series.append(Series(label, found.periods, [100 * share for share in found.power]))
-    periods = [period for each in series for period in each.x]
+        powers = spectrum(wiggle.values, wiggle.step)
+        series.append(Series(label, powers.periods, [100 * share for share in powers.power]))
+    periods = [period for line in series for period in line.x]
     ticks = [2.0**k for k in range(math.ceil(math.log2(min(periods))), math.floor(math.log2(max(periods))) + 1)]
     y = "share of the variance about the trend, in %"
     return Panel(series, "period in candidates", y, x_ticks=ticks, x_log=True, marks=marks, aside=len(series) > 1)
 
 
-def _singles(same: Sequence[Sweep], conditions: Sequence[Row]) -> Iterable[Figure]:
+def _singles(sweeps: Sequence[Sweep], multiprocessors: int | None) -> Iterable[Figure]:
     """Time a candidate of a single chunk, and its spectrum, where enough evenly spaced m were measured."""
-    wiggles = [(sweep, wiggle) for sweep in same if (wiggle := single_wiggle(sweep)) is not None]
+    wiggles = [(sweep, wiggle) for sweep in sweeps if (wiggle := single_wiggle(sweep)) is not None]
     if not wiggles:
         return
-    series = [_each(sweep, wiggle) for sweep, wiggle in wiggles]
-    ticks = nice(min(y for each in series for y in each.y), max(y for each in series for y in each.y))
+    series = [_a_candidate(sweep, wiggle) for sweep, wiggle in wiggles]
+    times = [time for line in series for time in line.y]
+    ticks = nice(min(times), max(times))
     left = Panel(
         series, "candidates m of a single chunk", "τ(m)/m, µs a candidate", y_log=True, y_ticks=ticks, aside=True
     )
-    marks = _expected(wiggles[0][1], expected_period(wiggles[0][0], conditions))
+    marks = _expected(wiggles[0][1], expected_period(wiggles[0][0], multiprocessors))
     right = _spectrum([(sweep.kernel, wiggle) for sweep, wiggle in wiggles], marks)
     note = "medians over blocks with their 95 % intervals; right: of τ(m) about its smooth curve"
     yield Figure("single_chunk", "Time of a single chunk", [left, right], note)
 
 
-def _each(sweep: Sweep, wiggle: Wiggle) -> Series:
-    found = {m: sweep.singles[m].median for m in wiggle.sizes}
-    low, y, high = ([1e6 * getattr(f, name) / m for m, f in found.items()] for name in ("low", "median", "high"))
-    return Series(sweep.kernel, [float(m) for m in found], y, low, high)
+def _a_candidate(sweep: Sweep, wiggle: Wiggle) -> Series:
+    """τ(m)/m in microseconds, with its interval."""
+    seconds = scaled({m: sweep.singles[m] for m in wiggle.sizes}, 1e6)
+    low, y, high = ([time / m for time, m in zip(times, wiggle.sizes, strict=True)] for times in seconds)
+    return Series(sweep.kernel, [float(m) for m in wiggle.sizes], y, low, high)

@@ -15,27 +15,32 @@ NO_INNER = ":no-inner"
 """After a kernel's name: without A⁻¹, as the poster's expression has it."""
 
 
-class Timed(NamedTuple):
+class KernelVariant(NamedTuple):
     """A kernel as it is timed: with the inner matrix A⁻¹ or without."""
 
     kernel: Kernel
     with_inner: bool
 
 
-def parse_kernel(text: str) -> Timed:
-    """``fused`` or ``fused:no-inner``, of any registered kernel.
+def parse_kernel(text: str) -> KernelVariant:
+    """Read ``fused`` or ``fused:no-inner``, of any registered kernel.
 
     Raises:
-        UnknownNameError: no such kernel; with the nearest name.
+        UnknownNameError: no kernel has that name; the error gives the nearest.
     """
     name = text.removesuffix(NO_INNER)
     if name not in KERNELS.names():
-        raise UnknownNameError("kernel", text, [*KERNELS.names(), *(each + NO_INNER for each in KERNELS.names())])
-    return Timed(KERNELS.get(name), name == text)
+        raise UnknownNameError("kernel", text, [*KERNELS.names(), *(known + NO_INNER for known in KERNELS.names())])
+    return KernelVariant(KERNELS.get(name), name == text)
 
 
 def parse_kernels(text: str) -> tuple[str, ...]:
-    """A comma list of kernels, each of them known."""
+    """Read a comma list of kernels.
+
+    Raises:
+        UnknownNameError: as ``parse_kernel``.
+        SweepError: a name is missing or stands twice.
+    """
     names = parse_names(text, "kernel")
     for name in names:
         parse_kernel(name)
@@ -80,7 +85,7 @@ class Options:
 
 
 class Point(NamedTuple):
-    """A case: a kernel on a problem, a ``sweep`` over a pool or a ``single`` chunk alone, at a chunk size."""
+    """A case: a kernel on a problem at a chunk size, ``phase`` a ``sweep`` over a pool or a ``single`` chunk alone."""
 
     kernel: str
     dtype: str

@@ -1,6 +1,7 @@
-"""A kernel's sweep over chunk sizes: its best chunk, what chunk size is worth, how kernels compare.
+"""A kernel's sweep over chunk sizes: its best chunk, what chunk size is worth, how it compares with others.
 
-Numbers only; ``chunk_findings`` puts them into words, ``chunk_summary`` into tables and ``chunk_figures`` draws them.
+Numbers only: ``findings``, ``kernels`` and ``explanations`` put them into words, ``summary`` into tables, and
+``figures`` draws them.
 """
 
 from __future__ import annotations
@@ -8,18 +9,20 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from fbench.harness.contract import Row
 from fbench.measure import spectrum
 from fbench.measure.medians import knee
 from fbench.results.ratios import Ratio, Seconds, ratio
 
-from .points import Control, Point, ceilings, shard
+from .control import Control
+from .points import TimedPoint
+from .rows import ProblemKey
 
-PROBLEM = ("candidates", "classes", "dim", "dtype")
-LETTERS = {"candidates": "n", "classes": "k", "dim": "d", "dtype": "dtype"}
+PROBLEM_LETTERS = {"candidates": "n", "classes": "k", "dim": "d", "dtype": "dtype"}
+"""What the sizes of a ``ProblemKey`` are called in tables and sentences."""
 BASE = "published"
+"""The kernel that all others are compared with."""
 LEAST_BLOCKS = 4
 """Below so many common blocks there is no even half to choose on and odd half to estimate on."""
 
@@ -28,14 +31,14 @@ LEAST_BLOCKS = 4
 class Sweep:
     """One kernel on one problem: ``points`` by chunk size on all devices, ``alone`` the same on the first by itself.
 
-    ``singles`` are the points of single chunks by their candidates m.
+    ``singles`` are the points of single chunks by their candidates m. All three have the smallest size first.
     """
 
     kernel: str
-    problem: tuple[Any, ...]
-    points: Mapping[int, Point]
-    alone: Mapping[int, Point]
-    singles: Mapping[int, Point]
+    problem: ProblemKey
+    points: Mapping[int, TimedPoint]
+    alone: Mapping[int, TimedPoint]
+    singles: Mapping[int, TimedPoint]
 
     @property
     def sizes(self) -> list[int]:
@@ -43,14 +46,19 @@ class Sweep:
         return sorted(self.points)
 
     @property
-    def best(self) -> Point:
+    def best(self) -> TimedPoint:
         """The point with the smallest median."""
         return min(self.points.values(), key=lambda point: point.median.median)
 
     @property
-    def row(self) -> Row:
-        """Any of the rows, for what they have in common."""
-        return next(iter(self.points.values())).row
+    def any_point(self) -> TimedPoint:
+        """One of the points, for what all have in common."""
+        return next(iter(self.points.values()))
+
+    @property
+    def gpus(self) -> int:
+        """The number of devices."""
+        return self.any_point.key.gpus
 
     @property
     def variant(self) -> str:
@@ -60,7 +68,7 @@ class Sweep:
     @property
     def shard(self) -> int:
         """Candidates on the device that has the most."""
-        return shard(self.row)
+        return self.any_point.key.largest_shard
 
     def even_sizes(self) -> list[int]:
         """The longest evenly spaced run of sizes up to the shard: all above it are one chunk of it."""
@@ -71,44 +79,53 @@ class Sweep:
         return spectrum.even_run(sorted(self.singles))
 
     def tau(self) -> dict[int, float]:
-        """τ(m) in seconds."""
+        """τ(m) in seconds, by m."""
         return {m: point.median.median for m, point in self.singles.items()}
 
 
-def sweeps(points: Sequence[Point]) -> list[Sweep]:
+def group_sweeps(points: Sequence[TimedPoint]) -> list[Sweep]:
     """Every kernel on every problem, problems by size and kernels in the order of the rows."""
-    found: dict[tuple[tuple[Any, ...], str], list[Point]] = {}
+    groups: dict[tuple[ProblemKey, str], list[TimedPoint]] = {}
     for point in points:
-        if point.row["phase"] == "sweep":
-            found.setdefault((tuple(point.row[name] for name in PROBLEM), point.row["kernel"]), []).append(point)
-    problems = sorted(dict.fromkeys(problem for problem, _ in found))
-    return [_sweep(*key, found[key], points) for each in problems for key in found if key[0] == each]
+        if point.key.phase == "sweep":
+            groups.setdefault((point.key.problem, point.key.kernel), []).append(point)
+    by_problem = sorted(groups, key=lambda group: group[0])  # stable: kernels stay in the order of the rows
+    return [_sweep(problem, kernel, groups[problem, kernel], points) for problem, kernel in by_problem]
 
 
-def _sweep(problem: tuple[Any, ...], kernel: str, own: Sequence[Point], points: Sequence[Point]) -> Sweep:
-    most = max(point.row["gpus"] for point in own)
-    same = (kernel, most, *problem[1:])
-    singles = [p for p in points if p.row["phase"] == "single" and _setting(p.row) == same]
+def _sweep(problem: ProblemKey, kernel: str, swept: Sequence[TimedPoint], points: Sequence[TimedPoint]) -> Sweep:
+    most = max(point.key.gpus for point in swept)
+    explained = (kernel, most, problem._replace(candidates=0))
     return Sweep(
         kernel,
         problem,
-        _by_size([point for point in own if point.row["gpus"] == most]),
-        _by_size([point for point in own if point.row["gpus"] < most]),
-        _by_size(singles),
+        _by_size([point for point in swept if point.key.gpus == most]),
+        _by_size([point for point in swept if point.key.gpus < most]),
+        _by_size([point for point in points if point.key.phase == "single" and _explains(point) == explained]),
     )
 
 
-def _setting(row: Row) -> tuple[Any, ...]:
-    """All that a single chunk shares with the sweep that it explains."""
-    return (row["kernel"], row["gpus"], *(row[name] for name in PROBLEM[1:]))
+def _explains(point: TimedPoint) -> tuple[str, int, ProblemKey]:
+    """What a single chunk shares with the sweep that it explains: kernel, devices and all of the problem but n."""
+    return point.key.kernel, point.key.gpus, point.key.problem._replace(candidates=0)
 
 
-def _by_size(points: Sequence[Point]) -> dict[int, Point]:
-    return {point.row["chunk_size"]: point for point in sorted(points, key=lambda point: point.row["chunk_size"])}
+def _by_size(points: Sequence[TimedPoint]) -> dict[int, TimedPoint]:
+    return {point.key.chunk_size: point for point in sorted(points, key=lambda point: point.key.chunk_size)}
+
+
+def varying_in_sweeps(problems: Sequence[ProblemKey]) -> list[str]:
+    """The fields in which the problems differ."""
+    return [
+        name for name, sizes in zip(ProblemKey._fields, zip(*problems, strict=True), strict=True) if len(set(sizes)) > 1
+    ]
 
 
 class Effect(NamedTuple):
-    """Time at the worst chunk over time at the best, chosen on even blocks and paired by block on the odd ones."""
+    """Time at the worst chunk over time at the best, chosen on even blocks and paired by block on the odd ones.
+
+    ``blocks`` is how many both have in common, ``best`` and ``worst`` are the chunk sizes.
+    """
 
     ratio: Ratio
     blocks: int
@@ -131,19 +148,16 @@ def effect(sweep: Sweep) -> Effect | None:
 
     The ratio is of no block where best and worst have fewer than 4 blocks in common; None for a single size.
     """
-    chosen = {size: median(_half(point.seconds, 0).values()) for size, point in sweep.points.items() if _chosen(point)}
-    if len(chosen) < 2:
+    even = {size: half for size, point in sweep.points.items() if (half := _half(point.seconds, 0))}
+    if len(even) < 2:
         return None
-    best, worst = min(chosen, key=chosen.__getitem__), max(chosen, key=chosen.__getitem__)
+    chosen_on = {size: median(half.values()) for size, half in even.items()}
+    best, worst = min(chosen_on, key=chosen_on.__getitem__), max(chosen_on, key=chosen_on.__getitem__)
     slow, fast = (sweep.points[size].seconds for size in (worst, best))
     common = len(slow.keys() & fast.keys())
     if common < LEAST_BLOCKS:
         slow = {}
     return Effect(ratio(_half(slow, 1), _half(fast, 1)), common, best, worst)
-
-
-def _chosen(point: Point) -> bool:
-    return bool(_half(point.seconds, 0))
 
 
 def _half(seconds: Seconds, odd: int) -> dict[int, float]:
@@ -153,39 +167,42 @@ def _half(seconds: Seconds, odd: int) -> dict[int, float]:
 def knee_of(sweep: Sweep, budget: int | None) -> int | None:
     """Smallest chunk within the interval of the best, among those known to fit ``budget`` bytes (None: no limit)."""
     points = [sweep.points[size] for size in sweep.sizes]
-    peaks = [None if (peak := point.number("peak_bytes")) is None else int(peak) for point in points]
-    return knee(sweep.sizes, [point.median for point in points], peaks, budget)
+    return knee(sweep.sizes, [point.median for point in points], [point.peak_bytes for point in points], budget)
 
 
-def gemm_share(point: Point, control: Control) -> Ratio:
-    """Share of the control's rate on as many devices, paired by block."""
-    devices, flops = ceilings(point.row), point.flops
-    each = control.seconds(point.row["dtype"]) if flops is not None else {}
-    return ratio({block: flops * seconds / devices for block, seconds in each.items() if flops}, point.seconds)
+def gemm_share(point: TimedPoint, control: Control) -> Ratio:
+    """Share of the ceiling's rate on as many devices, paired by block; of no block where operations are not known."""
+    flops, devices = point.flops, point.key.ceilings
+    if not flops:
+        return ratio({}, point.seconds)
+    ceiling = {block: flops * s / devices for block, s in control.operation_seconds(point.key.dtype).items()}
+    return ratio(ceiling, point.seconds)
 
 
 def against(sweep: Sweep, others: Sequence[Sweep]) -> Ratio | None:
     """How many times less than the published kernel of its variant, each at its best chunk; None without one.
 
-    Of no block where they have none in common; so are the shares and efficiencies beside it.
+    The ratio is of no block where they have none in common; so are the shares and efficiencies beside it.
     """
-    same = [other for other in others if other.kernel == BASE + sweep.variant and other.problem == sweep.problem]
-    if not same or same[0].kernel == sweep.kernel:
+    base = BASE + sweep.variant
+    published = next((other for other in others if (other.kernel, other.problem) == (base, sweep.problem)), None)
+    if published is None or published.kernel == sweep.kernel:
         return None
-    return ratio(same[0].best.seconds, sweep.best.seconds)
+    return ratio(published.best.seconds, sweep.best.seconds)
 
 
 def scaling(sweep: Sweep) -> Ratio | None:
     """Efficiency t₁/(g·t_g) at the best chunk, paired by block; None where no device alone was timed."""
     if not sweep.alone:
         return None
-    alone = sweep.alone.get(sweep.best.row["chunk_size"])
-    n, *found = ratio({} if alone is None else alone.seconds, sweep.best.seconds)
-    gpus = sweep.best.row["gpus"] / next(iter(sweep.alone.values())).row["gpus"]
-    return Ratio(n, *(value / gpus for value in found))
+    alone = sweep.alone.get(sweep.best.key.chunk_size)
+    n, *speedup = ratio({} if alone is None else alone.seconds, sweep.best.seconds)
+    devices = sweep.gpus / next(iter(sweep.alone.values())).key.gpus
+    return Ratio(n, *(value / devices for value in speedup))
 
 
-def errors(sweep: Sweep) -> dict[int, float]:
-    """(measured − predicted)/predicted by chunk size, where a prediction is."""
-    predicted = {size: point.number("predicted_s") for size, point in sweep.points.items()}
-    return {size: sweep.points[size].median.median / time - 1 for size, time in predicted.items() if time}
+def prediction_errors(sweep: Sweep) -> dict[int, float]:
+    """(measured − predicted)/predicted by chunk size, where there is a prediction."""
+    return {
+        size: point.median.median / point.predicted_s - 1 for size, point in sweep.points.items() if point.predicted_s
+    }

@@ -32,10 +32,10 @@ class Place(NamedTuple):
 
     def row(self) -> Row:
         """The cells that say which layer a row is of."""
-        return dict(zip(PLACE_COLUMNS, self, strict=True))
+        return dict(zip(LAYER_COLUMNS, self, strict=True))
 
 
-PLACE_COLUMNS = ("layer", "layer_index", "depth", "kind", "parameters")
+LAYER_COLUMNS = ("layer", "layer_index", "depth", "kind", "parameters")
 """Columns that hold the fields of a ``Place``, in their order."""
 
 

@@ -12,7 +12,7 @@ from fbench.harness.contract import Row, Tables
 from fbench.measure.arrays import Floats
 
 from .measured import Drift, Variant, draws_of, strategies_of
-from .places import PLACE_COLUMNS, WHOLE, Place
+from .places import LAYER_COLUMNS, WHOLE, Place
 
 _JACCARDS = [f"jaccard_{name}" for name in ("previous", "first", "redraw", "retrain", "chance")]
 _MASK_COLUMNS = ["share", "captured", *_JACCARDS]
@@ -65,7 +65,7 @@ def read_drift(tables: Tables) -> Drift | None:
 def _measured(rows: Sequence[Row]) -> pd.DataFrame:
     """The good rows of ``results``; those of a side table have no status, and are good."""
     good = [row for row in rows if row.get("status", "ok") == "ok"]
-    return pd.DataFrame(good, columns=["seed", "round", "labels", *_VARIANT_COLUMNS, *PLACE_COLUMNS, *_MASK_COLUMNS])
+    return pd.DataFrame(good, columns=["seed", "round", "labels", *_VARIANT_COLUMNS, *LAYER_COLUMNS, *_MASK_COLUMNS])
 
 
 def read_failures(rows: Sequence[Row]) -> list[Failure] | None:
@@ -88,7 +88,7 @@ def _finished(frame: pd.DataFrame) -> tuple[set[str], list[int]]:
 
 def _layers(frame: pd.DataFrame) -> list[Place]:
     """The layers in forward order."""
-    places = frame.loc[frame["layer"] != WHOLE, list(PLACE_COLUMNS)]
+    places = frame.loc[frame["layer"] != WHOLE, list(LAYER_COLUMNS)]
     places = places.drop_duplicates("layer_index").sort_values("layer_index").astype({"layer_index": int})
     return [Place(*cells) for cells in places.itertuples(index=False)]
 

@@ -11,7 +11,7 @@ from fbench.units import format_bytes, format_count, format_percent
 
 from .conduct import conduct_findings
 from .leaks import leak_findings
-from .names import bytes_range, case_names, gauge_in_words, sizes_in_words, varying_sizes
+from .names import bytes_range, case_names, gauge_in_words, sizes_in_words, varying_round_sizes
 from .options import Options
 from .peaks import CaseMemory, GaugeProfile, PhaseGrowth, largest_cases
 from .rows import LimitRow, RunRows, grouped
@@ -150,7 +150,7 @@ def _limits(limits: Sequence[LimitRow], *, free: bool) -> Iterable[str]:
     The budget is one that was asked for, or what was ``free`` when a case began.
     """
     rows = [row for row in limits if row.budget_bytes is not None]
-    varying = varying_sizes([row.sizes for row in rows])
+    varying = varying_round_sizes([row.sizes for row in rows])
     for (_, margin), group in grouped(rows, lambda row: (None if free else row.budget_bytes, row.margin)).items():
         by_method = grouped(group, lambda row: row.method).values()
         largest = [max(of_method, key=lambda row: row.sizes.rank) for of_method in by_method]

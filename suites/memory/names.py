@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from fbench.units import format_bytes
 
 from .peaks import CaseMemory
-from .rows import Gauge, ProblemSizes
+from .rows import Gauge, RoundSizes
 
 _LETTERS = {"candidates": "n", "classes": "k", "dim": "d", "batch": "B", "chunk_size": "chunk"}
 
@@ -39,7 +39,7 @@ def size_heading(column: str) -> str:
     return _LETTERS.get(column, column)
 
 
-def sizes_in_words(sizes: ProblemSizes, columns: Iterable[str] = ProblemSizes._fields) -> str:
+def sizes_in_words(sizes: RoundSizes, columns: Iterable[str] = RoundSizes._fields) -> str:
     """``n = 5,000, k = 10, float32, chunk 256``; sizes that a case does not have are left out."""
     cells = ((column, getattr(sizes, column)) for column in columns)
     return ", ".join(_size_in_words(column, size) for column, size in cells if size is not None)
@@ -51,15 +51,15 @@ def _size_in_words(column: str, size: int | str) -> str:
     return f"chunk {size:,}" if column == "chunk_size" else f"{_LETTERS[column]} = {size:,}"
 
 
-def varying_sizes(problems: Sequence[ProblemSizes]) -> list[str]:
+def varying_round_sizes(problems: Sequence[RoundSizes]) -> list[str]:
     """The columns of sizes in which problems differ; a chunk size differs from having none."""
-    return [column for column in ProblemSizes._fields if len({getattr(sizes, column) for sizes in problems}) > 1]
+    return [column for column in RoundSizes._fields if len({getattr(sizes, column) for sizes in problems}) > 1]
 
 
-def common_sizes(problems: Sequence[ProblemSizes]) -> list[str]:
+def common_sizes(problems: Sequence[RoundSizes]) -> list[str]:
     """The columns of sizes that are equal in all problems."""
-    varying = varying_sizes(problems)
-    return [column for column in ProblemSizes._fields if column not in varying]
+    varying = varying_round_sizes(problems)
+    return [column for column in RoundSizes._fields if column not in varying]
 
 
 def case_names(cases: Sequence[CaseMemory]) -> dict[str, str]:
@@ -67,6 +67,6 @@ def case_names(cases: Sequence[CaseMemory]) -> dict[str, str]:
 
     ``bait (n = 5,000, float32)``.
     """
-    varying = varying_sizes([case.sizes for case in cases])
+    varying = varying_round_sizes([case.sizes for case in cases])
     sizes = {case.case: sizes_in_words(case.sizes, varying) for case in cases}
     return {case.case: case.method + (f" ({sizes[case.case]})" if sizes[case.case] else "") for case in cases}

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median
 
-from .rows import Gauge, PhaseRow, ProblemSizes, grouped
+from .rows import Gauge, PhaseRow, RoundSizes, grouped
 from .spec import PREDICTED_QUANTITIES, ROUND_PHASES
 
 
@@ -69,7 +69,7 @@ class CaseMemory:
 
     case: str
     method: str
-    sizes: ProblemSizes
+    sizes: RoundSizes
     profiles: Mapping[Gauge, GaugeProfile]
 
     @property
@@ -87,7 +87,7 @@ def _most(profile: GaugeProfile) -> float:
     return (profile.top.measured if profile.top else None) or 0.0
 
 
-def measured_cases(rows: Iterable[PhaseRow]) -> list[CaseMemory]:
+def memory_of_cases(rows: Iterable[PhaseRow]) -> list[CaseMemory]:
     """The cases with a phase that ran, in the order of the rows."""
     return [_case(case, group) for case, group in grouped(rows, lambda row: row.case).items()]
 

@@ -23,7 +23,7 @@ class Gauge(NamedTuple):
     quantity: str
 
 
-class ProblemSizes(NamedTuple):
+class RoundSizes(NamedTuple):
     """The sizes of a case's problem; ``chunk_size`` is None for methods without chunks."""
 
     candidates: int
@@ -45,7 +45,7 @@ class PhaseRow(NamedTuple):
 
     case: str
     method: str
-    sizes: ProblemSizes
+    sizes: RoundSizes
     round: int
     phase: str
     gauge: Gauge
@@ -72,7 +72,7 @@ class LimitRow(NamedTuple):
     """What is predicted for a case on one device, and what would still fit there."""
 
     method: str
-    sizes: ProblemSizes
+    sizes: RoundSizes
     device: str
     budget_bytes: int | None
     margin: float | None
@@ -163,8 +163,8 @@ def _phase_row(row: Row) -> PhaseRow:
     return _typed(PhaseRow, row, sizes=_sizes(row), gauge=_gauge(row), scope=row["scope"] or "")
 
 
-def _sizes(row: Row) -> ProblemSizes:
-    return ProblemSizes(*(row[name] for name in ProblemSizes._fields))
+def _sizes(row: Row) -> RoundSizes:
+    return RoundSizes(*(row[name] for name in RoundSizes._fields))
 
 
 def _gauge(row: Row) -> Gauge:

@@ -10,10 +10,10 @@ from fbench.units import format_bytes, format_count, format_percent
 
 from .figures import figures
 from .findings import findings
-from .names import bytes_range, common_sizes, gauge_in_words, size_heading, sizes_in_words, varying_sizes
+from .names import bytes_range, common_sizes, gauge_in_words, size_heading, sizes_in_words, varying_round_sizes
 from .options import Options
-from .peaks import CaseMemory, GaugeProfile, PhaseGrowth, largest_cases, measured_cases, phase_order
-from .rows import Gauge, LimitRow, ProblemSizes, read_rows
+from .peaks import CaseMemory, GaugeProfile, PhaseGrowth, largest_cases, memory_of_cases, phase_order
+from .rows import Gauge, LimitRow, RoundSizes, read_rows
 
 _MOST = 60
 """The most rows that a table is still read with."""
@@ -22,7 +22,7 @@ _MOST = 60
 def summary(tables: Tables, options: Options) -> Summary:
     """Tables, findings and figures of a run, finished or not; ``options`` are those of the run."""
     rows = read_rows(tables)
-    cases = measured_cases(rows.phases)
+    cases = memory_of_cases(rows.phases)
     largest = largest_cases(cases)
     shown = [*_by_phase(largest), *_every_case(cases), *_by_source(largest), *_limits(rows.limits)]
     return Summary(shown, findings(cases, rows, options), figures(cases, rows))
@@ -74,7 +74,7 @@ def _range(phase: PhaseGrowth) -> float:
     return max(phase.growth.values()) - min(phase.growth.values())
 
 
-def _title(title: str, sizes: Sequence[ProblemSizes]) -> str:
+def _title(title: str, sizes: Sequence[RoundSizes]) -> str:
     """The sizes that are equal everywhere stand in the title."""
     common = sizes_in_words(sizes[0], common_sizes(sizes))
     return f"{title}: {common}" if common else title
@@ -97,7 +97,7 @@ def _every_case(cases: Sequence[CaseMemory]) -> Iterable[Table]:
 
 
 def _table(
-    title: str, points: Sequence[tuple[str, ProblemSizes]], columns: Mapping[str, Sequence[str]], note: str
+    title: str, points: Sequence[tuple[str, RoundSizes]], columns: Mapping[str, Sequence[str]], note: str
 ) -> Table:
     """A row a method and its sizes; those that vary are columns, the others stand in the title; no empty columns."""
     methods, sizes = [method for method, _ in points], [sizes for _, sizes in points]
@@ -106,9 +106,9 @@ def _table(
     return Table(_title(title, sizes), list(kept), [list(row) for row in zip(*kept.values(), strict=True)], note)
 
 
-def _size_columns(problems: Sequence[ProblemSizes]) -> dict[str, list[str]]:
+def _size_columns(problems: Sequence[RoundSizes]) -> dict[str, list[str]]:
     """Cells of the sizes that vary, by what they are called."""
-    columns = varying_sizes(problems)
+    columns = varying_round_sizes(problems)
     return {size_heading(column): [_cell(getattr(sizes, column)) for sizes in problems] for column in columns}
 
 

@@ -138,7 +138,7 @@ class NotMeasured(NamedTuple):
     cases: list[str]
 
 
-def measured_cases(rows: Iterable[Row]) -> list[MeasuredCase]:
+def measured_selections(rows: Iterable[Row]) -> list[MeasuredCase]:
     """The cases with something measured, in the order of their rows."""
     by_case: dict[tuple[str, ProblemSizes], list[Row]] = {}
     for row in rows:
@@ -162,7 +162,7 @@ def problems(cases: Iterable[MeasuredCase]) -> list[ProblemSizes]:
     return sorted({case.sizes for case in cases}, key=lambda sizes: (sizes.operations, sizes))
 
 
-def varying_sizes(cases: Sequence[MeasuredCase]) -> tuple[str, ...]:
+def varying_problem_sizes(cases: Sequence[MeasuredCase]) -> tuple[str, ...]:
     """The names of the sizes in which the cases differ."""
     columns = zip(*(case.sizes for case in cases), strict=True)
     return tuple(name for name, column in zip(ProblemSizes._fields, columns, strict=False) if len(set(column)) > 1)

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from fbench.results.ratios import Ratio, factor, geometric, ratio
 from fbench.units import format_bytes, format_seconds
 
-from .cases import Departure, MeasuredCase, NotMeasured, problems, varying_sizes
+from .cases import Departure, MeasuredCase, NotMeasured, problems, varying_problem_sizes
 from .options import Options
 from .sizes import SIZE_LETTERS
 from .ways import EXACT_METHODS
@@ -22,7 +22,7 @@ def findings(cases: Sequence[MeasuredCase], left_out: Iterable[NotMeasured], opt
     order = problems(cases)
     for sizes in [sizes for sizes in order if sizes.counts == order[-1].counts]:
         by_method = {case.method: case for case in cases if case.sizes == sizes}
-        begin = ", ".join(sizes.equation(name) for name in varying_sizes(cases))
+        begin = ", ".join(sizes.equation(name) for name in varying_problem_sizes(cases))
         where = f"{begin}: " if begin else ""
         sentences += [where + sentence for sentence in _of_a_problem(by_method)]
     return [*sentences, *_growth(cases), *_dtypes(cases), *_reference(cases, options), *_left_out(left_out)]
@@ -170,7 +170,7 @@ def _memory(by_method: Mapping[str, MeasuredCase]) -> Iterable[str]:
 def _growth(cases: Sequence[MeasuredCase]) -> Iterable[str]:
     """How the time of a pick grows along a size that was swept alone."""
     timed = [case for case in cases if case.timed]
-    swept = [name for name in varying_sizes(timed) if name != "dtype"]
+    swept = [name for name in varying_problem_sizes(timed) if name != "dtype"]
     if len(swept) != 1:
         return
     (name,), words = swept, []

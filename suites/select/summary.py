@@ -9,7 +9,7 @@ from fbench.harness.contract import Row, Summary, Table
 from fbench.results.ratios import Seconds, factor, geometric, ratio, with_interval
 from fbench.units import format_bytes, format_seconds
 
-from .cases import MeasuredCase, measured_cases, not_measured, problems, varying_sizes
+from .cases import MeasuredCase, measured_selections, not_measured, problems, varying_problem_sizes
 from .figures import figures
 from .findings import findings
 from .options import Options
@@ -21,14 +21,14 @@ Cells = Mapping[str, Callable[[MeasuredCase], str]]
 
 def summary(rows: Sequence[Row], options: Options) -> Summary:
     """Tables, findings and the figure of a run's rows."""
-    cases = measured_cases(rows)
+    cases = measured_selections(rows)
     tables = [*_times(cases), *_scores(cases), *_agreements(cases)]
     return Summary(tables=tables, findings=findings(cases, not_measured(rows), options), figures=figures(cases))
 
 
 def _table(title: str, cases: Sequence[MeasuredCase], cells: Cells, note: str) -> Table:
     """A row a case; sizes that vary are columns, the others stand in the title; empty columns are left out."""
-    varying, order = varying_sizes(cases), problems(cases)
+    varying, order = varying_problem_sizes(cases), problems(cases)
     fixed = cases[0].sizes.equations(tuple(name for name in ProblemSizes._fields if name not in varying))
     columns: Cells = {SIZE_LETTERS[name]: partial(_size_cell, name) for name in varying} | dict(cells)
     rows = [[cell(case) for cell in columns.values()] for case in sorted(cases, key=lambda c: order.index(c.sizes))]

@@ -13,17 +13,18 @@ from fbench.harness import registry
 from fbench.harness.registry import Kernel
 from fbench.measure.timing import PassTimes
 from fbench.suites.chunksize import blocks
-from fbench.suites.chunksize.blocks import Task, run
+from fbench.suites.chunksize.blocks import ChunkCase, run
+from fbench.suites.chunksize.options import Point
 
 SUITE = registry.SUITES.get("chunksize")
 POINT = {"kernel": "fused", "dtype": "float32", "classes": 3, "dim": 12, "phase": "sweep", "candidates": 23}
 
 
-def task(*, devices=("cpu",), budget_s=100.0, precision=0.05, pool=23, chunk_size=5, **more):
-    point = {**POINT, "chunk_size": chunk_size, **more}
-    if point["phase"] == "single":
-        point["candidates"] = chunk_size
-    return Task(point, devices, budget_s, precision, pool, 0)
+def case(*, devices=("cpu",), budget_s=100.0, precision=0.05, pool=23, chunk_size=5, **more):
+    point = Point(**{**POINT, "chunk_size": chunk_size, **more})
+    if point.phase == "single":
+        point = point._replace(candidates=chunk_size)
+    return ChunkCase(point, devices, budget_s, precision, pool, 0)
 
 
 @pytest.fixture(autouse=True)
@@ -59,9 +60,9 @@ def script(monkeypatch):
 
     def scripted(seconds, control_s=0.0):
         monkeypatch.setattr(blocks, "_MOST_PASSES", 1)
-        monkeypatch.setattr(blocks, "_control_row", lambda task: {"control_s": control_s, "gemm_s": 0.0})
-        own = iter(seconds)
-        monkeypatch.setattr(blocks, "_meter", lambda device: Scripted(own))
+        monkeypatch.setattr(blocks, "_control_row", lambda case: {"control_s": control_s, "gemm_s": 0.0})
+        readings = iter(seconds)
+        monkeypatch.setattr(blocks, "_meter", lambda device: Scripted(readings))
 
     return scripted
 
@@ -85,7 +86,7 @@ def committed(units):
 @pytest.mark.parametrize("phase", ["sweep", "single"])
 @pytest.mark.parametrize("devices", [("cpu",), ("cpu", "cpu")])
 def test_rows_of_a_block(kernel, phase, devices):
-    first, second = itertools.islice(run(task(kernel=kernel, phase=phase, devices=devices), {}), 2)
+    first, second = itertools.islice(run(case(kernel=kernel, phase=phase, devices=devices), {}), 2)
     assert (first.index, second.index) == (0, 1)
     for unit in (first, second):
         assert {key for row in unit.rows for key in row} <= {column.name for column in SUITE.columns}
@@ -105,11 +106,11 @@ def test_rows_of_a_block(kernel, phase, devices):
 
 
 def test_chunks_and_operations_are_those_of_the_pass():
-    (unit,) = itertools.islice(run(task(devices=("cpu", "cpu")), {}), 1)
+    (unit,) = itertools.islice(run(case(devices=("cpu", "cpu")), {}), 1)
     kernel = registry.KERNELS.get("fused")
     assert {(row["gpus"], row["candidates"], row["chunks"]) for row in unit.rows} == {(2, 23, 3), (1, 23, 5)}
     assert {row["flops"] for row in unit.rows} == {kernel.flops(23, 2, 12)}
-    (unit,) = itertools.islice(run(task(devices=("cpu", "cpu"), phase="single"), {}), 1)
+    (unit,) = itertools.islice(run(case(devices=("cpu", "cpu"), phase="single"), {}), 1)
     assert {(row["candidates"], row["chunk_size"], row["chunks"]) for row in unit.rows} == {(5, 5, 1)}
     assert {row["gpus"]: row["flops"] for row in unit.rows} == {n: kernel.flops(5 * n, 2, 12) for n in (1, 2)}
 
@@ -118,14 +119,14 @@ def test_chunks_and_operations_are_those_of_the_pass():
 @pytest.mark.parametrize("kernel", ["fused", "incremental"])
 def test_a_single_chunk_is_timed_where_the_shards_hold_it(kernel, m, counts):
     """The larger shard of 23 on two devices has 12, which the smaller one is filled up to."""
-    (unit,) = itertools.islice(run(task(kernel=kernel, devices=("cpu", "cpu"), phase="single", chunk_size=m), {}), 1)
+    (unit,) = itertools.islice(run(case(kernel=kernel, devices=("cpu", "cpu"), phase="single", chunk_size=m), {}), 1)
     assert {row["gpus"] for row in unit.rows} == counts
 
 
 def test_single_chunks_move_through_the_pool(registries):
     parts = []
-    register(registries, "moves", lambda given, part, with_inner: parts.append((part.start, part.stop)) or like(part))
-    list(itertools.islice(run(task(kernel="moves", phase="single", chunk_size=9), {}), 1))
+    register(registries, "moves", lambda state, part, with_inner: parts.append((part.start, part.stop)) or like(part))
+    list(itertools.islice(run(case(kernel="moves", phase="single", chunk_size=9), {}), 1))
     assert set(parts) == {(0, 9), (9, 18)}
 
 
@@ -134,7 +135,7 @@ def test_single_chunks_move_through_the_pool(registries):
 
 def test_equal_times_converge_after_six_blocks(script):
     script(itertools.repeat(0.5))
-    units = list(run(task(), {}))
+    units = list(run(case(), {}))
     assert [unit.index for unit in units] == list(range(6))
     assert [len(timed(unit)) for unit in units] == [1] * 6
     assert units[-1].left_s == 0
@@ -142,7 +143,7 @@ def test_equal_times_converge_after_six_blocks(script):
 
 
 def test_several_devices_end_when_each_placement_has_converged(script, monkeypatch):
-    both = task(devices=("cpu", "cpu"), budget_s=50.0)
+    both = case(devices=("cpu", "cpu"), budget_s=50.0)
     script(itertools.repeat(1.0))
     assert len(list(run(both, {}))) == 6
     script(())
@@ -155,7 +156,7 @@ def test_several_devices_end_when_each_placement_has_converged(script, monkeypat
 
 def test_times_that_scatter_go_on_until_the_budget_is_spent(script):
     script(itertools.cycle([1.0, 2.0]))
-    units = list(run(task(budget_s=20.0, precision=0.1), {}))
+    units = list(run(case(budget_s=20.0, precision=0.1), {}))
     spent = [sum(row["time_s"] for unit in units[:count] for row in timed(unit)) for count in (-1, len(units))]
     assert spent[0] < 20 <= spent[1]
     assert units[-1].left_s == 0
@@ -163,13 +164,13 @@ def test_times_that_scatter_go_on_until_the_budget_is_spent(script):
 
 def test_a_wide_interval_is_enough_where_that_is_asked_for(script):
     script(itertools.cycle([1.0, 1.2]))
-    assert len(list(run(task(precision=0.25), {}))) == 6
+    assert len(list(run(case(precision=0.25), {}))) == 6
 
 
 def test_controls_use_up_the_time_too(script):
     """Or passes of a microsecond would have a hundred thousand blocks."""
     script(itertools.cycle([1e-6, 2e-6]), control_s=1.0)
-    short = task(budget_s=9.5, precision=1e-6)
+    short = case(budget_s=9.5, precision=1e-6)
     units = list(run(short, {}))
     assert len(units) == 10
     assert list(run(short, committed(units))) == []
@@ -178,17 +179,17 @@ def test_controls_use_up_the_time_too(script):
 
 def test_at_least_one_block(script):
     script(itertools.repeat(1.0))
-    assert len(list(run(task(budget_s=1e-9), {}))) == 1
+    assert len(list(run(case(budget_s=1e-9), {}))) == 1
 
 
 @pytest.mark.parametrize(("seconds", "again"), [(0.5, False), (0.001, True)])
 def test_short_passes_are_warmed_up_before_every_block(script, monkeypatch, seconds, again):
     """By what the last block's took: the very first pass, which may compile, says nothing of them."""
     script(itertools.repeat(seconds))
-    placed = blocks._Placed(task(), ("cpu",))
+    placed = blocks._Placed(case(), ("cpu",))
     placed.block(first=True)
     warmed = []
-    monkeypatch.setattr(blocks, "warm_up_passes", lambda *given: warmed.append(given) or 1)
+    monkeypatch.setattr(blocks, "warm_up_passes", lambda *arguments: warmed.append(arguments) or 1)
     placed.block(first=False)
     assert bool(warmed) is again
 
@@ -198,24 +199,24 @@ def test_short_passes_are_warmed_up_before_every_block(script, monkeypatch, seco
 
 def test_it_goes_on_after_what_is_committed(script):
     script(itertools.repeat(0.5))
-    units = list(run(task(), {}))
+    units = list(run(case(), {}))
     for done in range(1, 6):
-        later = list(run(task(), committed(units[:done])))
+        later = list(run(case(), committed(units[:done])))
         assert [unit.index for unit in later] == list(range(done, 6))
         assert not [row for unit in later for row in unit.rows if row["phase"] == "memory"]
 
 
 def test_what_has_converged_has_no_more_blocks(script):
     script(itertools.repeat(0.5))
-    assert list(run(task(), committed(list(run(task(), {}))))) == []
+    assert list(run(case(), committed(list(run(case(), {}))))) == []
 
 
 def test_what_has_spent_its_time_has_no_more_blocks(script):
     script(itertools.cycle([1.0, 2.0]))
-    short = task(budget_s=3.5, precision=1e-6)
+    short = case(budget_s=3.5, precision=1e-6)
     units = list(run(short, {}))
     assert list(run(short, committed(units))) == []
-    assert next(run(task(budget_s=99.0, precision=1e-6), committed(units))).index == len(units)
+    assert next(run(case(budget_s=99.0, precision=1e-6), committed(units))).index == len(units)
 
 
 # What it refuses
@@ -226,12 +227,12 @@ def like(part):
 
 
 def register(registries, name, run):
-    kernel = Kernel(name, "of a test", lambda *given: given, run, lambda *_: 1, lambda *_: 1)
+    kernel = Kernel(name, "of a test", lambda *inputs: inputs, run, lambda *_: 1, lambda *_: 1)
     registries["kernels"].add(kernel)
 
 
 @pytest.mark.parametrize(
-    ("name", "give", "said"),
+    ("name", "give", "message"),
     [
         ("short", lambda part: like(part)[1:], r"gave shape \[4\] for a chunk of 5 candidates; it must give \[5\]"),
         ("number", lambda part: torch.tensor(1.0), r"gave shape \[\] for a chunk of 5 candidates"),
@@ -245,29 +246,29 @@ def register(registries, name, run):
 )
 @pytest.mark.parametrize("phase", ["sweep", "single"])
 @pytest.mark.parametrize("devices", [("cpu",), ("cpu", "cpu")])
-def test_a_kernel_that_gives_something_else_is_named(registries, name, give, said, phase, devices):
-    register(registries, name, lambda given, part, with_inner: give(part))
+def test_a_kernel_that_gives_something_else_is_named(registries, name, give, message, phase, devices):
+    register(registries, name, lambda state, part, with_inner: give(part))
     if devices != ("cpu",):
-        said = said.replace("23 of 23", "1[12] of 1[12]")
-    with pytest.raises(InputError, match=rf"kernel '{name}' {said}"):
-        list(run(task(kernel=name, phase=phase, devices=devices), {}))
+        message = message.replace("23 of 23", "1[12] of 1[12]")
+    with pytest.raises(InputError, match=rf"kernel '{name}' {message}"):
+        list(run(case(kernel=name, phase=phase, devices=devices), {}))
 
 
 def test_a_kernel_that_is_wrong_is_measured_and_shows(registries):
-    register(registries, "wrong", lambda given, part, with_inner: like(part) * 1e6)
-    (unit,) = itertools.islice(run(task(kernel="wrong"), {}), 1)
+    register(registries, "wrong", lambda state, part, with_inner: like(part) * 1e6)
+    (unit,) = itertools.islice(run(case(kernel="wrong"), {}), 1)
     assert all(row["max_rel_error"] > 1 for row in timed(unit))
 
 
 def test_what_cannot_fit_is_refused_before_it_is_made(monkeypatch):
     monkeypatch.setattr(blocks, "free_bytes", lambda device: 1000)
     monkeypatch.setattr(blocks.problem, "prepared", lambda *_: pytest.fail("it was made"))
-    said = r"fused:no-inner at chunk_size 5 holds .* KiB, 1000 B are free: fewer --candidates, a smaller --dim or a"
-    with pytest.raises(TooLargeError, match=said):
-        list(run(task(kernel="fused:no-inner"), {}))
+    message = r"fused:no-inner at chunk_size 5 holds .* KiB, 1000 B are free: fewer --candidates, a smaller --dim or a"
+    with pytest.raises(TooLargeError, match=message):
+        list(run(case(kernel="fused:no-inner"), {}))
 
 
 @pytest.mark.parametrize(("kernel", "free"), [("factored", 0), ("fused", None)])
 def test_what_needs_little_or_where_nobody_tells_runs(monkeypatch, kernel, free):
     monkeypatch.setattr(blocks, "free_bytes", lambda device: free)
-    assert next(run(task(kernel=kernel), {})).index == 0
+    assert next(run(case(kernel=kernel), {})).index == 0

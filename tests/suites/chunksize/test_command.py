@@ -123,8 +123,8 @@ def test_single_chunks_are_cases_of_their_own_and_predict(whole: Path) -> None:
     assert len(swept) == 5 * 2 * 4
     for row in swept:
         n, c = -(-40 // int(row["gpus"])), int(row["chunk_size"])
-        own = row["kernel"], row["gpus"]
-        parts = [tau[*own, min(c, n)]] * (n // min(c, n)) + ([tau[*own, n % c]] if n % min(c, n) else [])
+        kernel = row["kernel"], row["gpus"]
+        parts = [tau[*kernel, min(c, n)]] * (n // min(c, n)) + ([tau[*kernel, n % c]] if n % min(c, n) else [])
         assert float(row["predicted_s"]) == pytest.approx(math.fsum(parts), rel=1e-9)
 
 
@@ -188,8 +188,7 @@ def test_a_faulty_kernel_is_a_row_and_the_sweep_goes_on(
     words = ["--load", tmp_path / "mine.py", *SMALL, "--sizes", 8, "--kernels", f"fused,{name}", "--device", "cpu"]
     ended = fbench(*words, "--out", out)
     assert ended.code == (1 if status == "failed" else 0)
-    found = {row["status"] for row in table(out) if row["kernel"] == name}
-    assert found == {status}
+    assert {row["status"] for row in table(out) if row["kernel"] == name} == {status}
     assert all(re.search(reason, row["reason"]) for row in table(out) if row["kernel"] == name)
     assert {row["status"] for row in table(out) if row["kernel"] == "fused"} == {"ok"}
     assert name in (out / "summary.md").read_text()
@@ -250,4 +249,4 @@ def test_a_killed_run_goes_on(tmp_path: Path) -> None:
     blocks: dict[str, set[int]] = {}
     for row in table(out):
         blocks.setdefault(row["case"], set()).add(int(row["block"]))
-    assert all(found == set(range(len(found))) for found in blocks.values())
+    assert all(numbers == set(range(len(numbers))) for numbers in blocks.values())

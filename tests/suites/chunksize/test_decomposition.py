@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from fbench.errors import InputError
 from fbench.suites.chunksize import decomposition
-from fbench.suites.chunksize.decomposition import chunks, decompose, needed, predict, smooth
+from fbench.suites.chunksize.decomposition import chunks, decompose, needed, predicted_seconds, smooth_curve
 
 SIZES = [*range(64, 1025, 16), 1280, 1536, 2048]
 POOL = 10_000
@@ -58,12 +58,12 @@ def test_all_lists_the_public_names():
 
 
 @given(st.integers(0, 3000), st.integers(1, 4000))
-def test_chunks_needed_and_predict_walk_the_pool(n, size):
+def test_chunks_needed_and_predicted_seconds_walk_the_pool(n, size):
     lengths = [len(range(start, min(start + size, n))) for start in range(0, n, size)]
     tau = {m: 1e-3 + m**1.3 for m in lengths}
     assert chunks(n, size) == len(lengths)
     assert needed(n, [size]) == set(lengths)
-    assert predict(n, size, tau) == pytest.approx(math.fsum(tau[m] for m in lengths))
+    assert predicted_seconds(n, size, tau) == pytest.approx(math.fsum(tau[m] for m in lengths))
 
 
 def test_needed_of_many_sizes():
@@ -74,10 +74,10 @@ def test_needed_of_many_sizes():
 @pytest.mark.parametrize("missing", [300, 100])
 def test_no_prediction_without_a_tau_it_needs(missing):
     tau = {300: 3.0, 100: 1.5}
-    assert predict(1000, 300, tau) == 10.5
-    assert predict(900, 300, {300: 3.0}) == 9.0
-    assert predict(1000, 300, {m: seconds for m, seconds in tau.items() if m != missing}) is None
-    assert predict(1000, 300, {**tau, missing: math.nan}) is None
+    assert predicted_seconds(1000, 300, tau) == 10.5
+    assert predicted_seconds(900, 300, {300: 3.0}) == 9.0
+    assert predicted_seconds(1000, 300, {m: seconds for m, seconds in tau.items() if m != missing}) is None
+    assert predicted_seconds(1000, 300, {**tau, missing: math.nan}) is None
 
 
 # --- the smooth curve
@@ -87,7 +87,7 @@ def test_no_prediction_without_a_tau_it_needs(missing):
 @pytest.mark.parametrize(("alpha", "beta"), [(1e-3, 1e-6), (0.0, 2e-6), (1e-2, 1e-9)])
 def test_an_affine_law_is_met(count, alpha, beta):
     tau = {m: alpha + beta * m for m in np.unique(np.geomspace(1, 4096, count).astype(int)).tolist()}
-    assert np.abs(errors(smooth(tau), lambda m: alpha + beta * m)).max() < 1e-9
+    assert np.abs(errors(smooth_curve(tau), lambda m: alpha + beta * m)).max() < 1e-9
 
 
 def cache(m):
@@ -102,7 +102,7 @@ def small(m):
 
 @pytest.mark.parametrize("law", [cache, small])
 def test_curvature_over_decades_is_followed(law):
-    relative = errors(smooth(tau_of(law)), law)
+    relative = errors(smooth_curve(tau_of(law)), law)
     assert relative.std() < 0.011
 
 
@@ -114,14 +114,14 @@ def test_the_staircase_is_not_followed(period):
     def middle(m):
         return 1e-6 * (1 + period / 2 + m)
 
-    bends, steps = errors(smooth(tau), middle, sizes), errors(tau.get, middle, sizes)
-    left = errors(tau.get, smooth(tau), sizes)
+    bends, steps = errors(smooth_curve(tau), middle, sizes), errors(tau.get, middle, sizes)
+    left = errors(tau.get, smooth_curve(tau), sizes)
     assert abs(np.corrcoef(bends, steps)[0, 1]) < 0.3
     assert left.std() > 0.95 * steps.std()
 
 
 def test_noise_is_not_followed():
-    assert errors(smooth(tau_of(affine, noise=0.02)), affine).std() < 0.006
+    assert errors(smooth_curve(tau_of(affine, noise=0.02)), affine).std() < 0.006
 
 
 def test_a_curve_is_positive_where_it_was_measured():
@@ -129,82 +129,82 @@ def test_a_curve_is_positive_where_it_was_measured():
     for count in (3, 6, 10, 20, 40):
         for _ in range(50):
             sizes = sorted(set(rng.integers(1, 3000, count).tolist()) | {1, 3000})
-            curve = smooth({m: 1e-9 + 1e-6 * m * math.exp(rng.normal(0, 1)) for m in sizes})
+            curve = smooth_curve({m: 1e-9 + 1e-6 * m * math.exp(rng.normal(0, 1)) for m in sizes})
             assert min(curve(m) for m in np.geomspace(1, 3000, 400)) > 0
 
 
 def test_no_curve_from_two_points():
-    assert smooth({1: 1.0, 2: 2.0}) is None
-    assert smooth({1: 1.0, 2: 2.0, 3: math.nan, 4: 0.0, 0: 1.0}) is None
-    assert smooth({1: 1.0, 2: 2.0, 3: 3.0}) is not None
+    assert smooth_curve({1: 1.0, 2: 2.0}) is None
+    assert smooth_curve({1: 1.0, 2: 2.0, 3: math.nan, 4: 0.0, 0: 1.0}) is None
+    assert smooth_curve({1: 1.0, 2: 2.0, 3: 3.0}) is not None
 
 
 # --- what explains the wiggle
 
 
 def test_an_affine_law_is_all_remainder():
-    found = decompose(POOL, passes_of(affine), tau_of(affine), QUIET)
-    assert found.remainder_share == pytest.approx(1)
-    assert found.staircase_share == pytest.approx(0, abs=1e-9)
-    assert found.unexplained_share == pytest.approx(0, abs=1e-9)
-    assert found.noise_share == 0
+    parts = decompose(POOL, passes_of(affine), tau_of(affine), QUIET)
+    assert parts.remainder_share == pytest.approx(1)
+    assert parts.staircase_share == pytest.approx(0, abs=1e-9)
+    assert parts.unexplained_share == pytest.approx(0, abs=1e-9)
+    assert parts.noise_share == 0
 
 
 def test_whole_waves_are_all_staircase():
     n = 1_000_000  # the last chunk is of no account
-    found = decompose(n, passes_of(waves, n), tau_of(waves, n), QUIET)
-    assert abs(found.remainder_share) < 0.02
-    assert found.staircase_share > 0.98
-    assert found.unexplained_share == pytest.approx(0, abs=1e-9)
+    parts = decompose(n, passes_of(waves, n), tau_of(waves, n), QUIET)
+    assert abs(parts.remainder_share) < 0.02
+    assert parts.staircase_share > 0.98
+    assert parts.unexplained_share == pytest.approx(0, abs=1e-9)
 
 
 def test_both_effects_share_a_wiggle_that_has_both():
     def law(m):
         return 8e-4 + waves(m)
 
-    found = decompose(POOL, passes_of(law), tau_of(law), QUIET)
-    assert found.remainder_share > 0.1
-    assert found.staircase_share > 0.1
-    assert found.unexplained_share == pytest.approx(0, abs=1e-9)
+    parts = decompose(POOL, passes_of(law), tau_of(law), QUIET)
+    assert parts.remainder_share > 0.1
+    assert parts.staircase_share > 0.1
+    assert parts.unexplained_share == pytest.approx(0, abs=1e-9)
 
 
 def test_noise_alone_is_neither():
     def law(m):
         return 1e-6 * m
 
-    found = decompose(POOL, passes_of(law, noise=0.01), tau_of(law), dict.fromkeys(SIZES, 1e-4))
-    assert abs(found.remainder_share) < 0.02
-    assert abs(found.staircase_share) < 0.02
-    assert 0.7 < found.noise_share <= 1
-    assert found.unexplained_share == pytest.approx(1, abs=0.02)
+    parts = decompose(POOL, passes_of(law, noise=0.01), tau_of(law), dict.fromkeys(SIZES, 1e-4))
+    assert abs(parts.remainder_share) < 0.02
+    assert abs(parts.staircase_share) < 0.02
+    assert 0.7 < parts.noise_share <= 1
+    assert parts.unexplained_share == pytest.approx(1, abs=0.02)
 
 
 def test_noise_of_tau_explains_less_than_nothing():
     def law(m):
         return 1e-6 * m
 
-    found = decompose(POOL, passes_of(law, noise=0.01), tau_of(law, noise=0.01), dict.fromkeys(SIZES, 1e-4))
-    assert found.staircase_share < -0.3
-    assert found.unexplained_share > 1.3
+    parts = decompose(POOL, passes_of(law, noise=0.01), tau_of(law, noise=0.01), dict.fromkeys(SIZES, 1e-4))
+    assert parts.staircase_share < -0.3
+    assert parts.unexplained_share > 1.3
 
 
 def test_shares_sum_to_one_and_a_constant_factor_is_no_wiggle():
     times, tau = passes_of(waves, noise=0.01), tau_of(waves, noise=0.01)
-    found = decompose(POOL, times, tau, QUIET)
-    assert found.remainder_share + found.staircase_share + found.unexplained_share == pytest.approx(1)
+    parts = decompose(POOL, times, tau, QUIET)
+    assert parts.remainder_share + parts.staircase_share + parts.unexplained_share == pytest.approx(1)
     dearer = decompose(POOL, {size: 1.05 * seconds for size, seconds in times.items()}, tau, QUIET)
-    assert dearer.unexplained_share == pytest.approx(found.unexplained_share, abs=0.01)
-    assert np.mean(dearer.residual) - np.mean(found.residual) == pytest.approx(0.05, abs=0.001)
+    assert dearer.unexplained_share == pytest.approx(parts.unexplained_share, abs=0.01)
+    assert np.mean(dearer.residual) - np.mean(parts.residual) == pytest.approx(0.05, abs=0.001)
 
 
 def test_the_parts_are_those_of_the_formulas():
     times, tau = passes_of(waves, noise=0.01), tau_of(waves)
-    found, curve = decompose(POOL, times, tau, QUIET), smooth(tau)
-    assert found.sizes == SIZES
-    assert found.trend == pytest.approx([POOL / size * curve(size) for size in SIZES])
-    assert found.steps == pytest.approx([walked(POOL, size, curve) for size in SIZES])
-    assert found.predicted == pytest.approx([walked(POOL, size, waves) for size in SIZES])
-    assert found.residual == pytest.approx([times[c] / trend - 1 for c, trend in zip(SIZES, found.trend, strict=True)])
+    parts, curve = decompose(POOL, times, tau, QUIET), smooth_curve(tau)
+    assert parts.sizes == SIZES
+    assert parts.trend == pytest.approx([POOL / size * curve(size) for size in SIZES])
+    assert parts.steps == pytest.approx([walked(POOL, size, curve) for size in SIZES])
+    assert parts.predicted == pytest.approx([walked(POOL, size, waves) for size in SIZES])
+    assert parts.residual == pytest.approx([times[c] / trend - 1 for c, trend in zip(SIZES, parts.trend, strict=True)])
 
 
 def test_sizes_that_lack_something_are_left_out():
@@ -237,7 +237,7 @@ def test_nothing_to_decompose():
     [
         lambda: chunks(10, 0),
         lambda: needed(10, [5, 0]),
-        lambda: predict(10, 0, {}),
+        lambda: predicted_seconds(10, 0, {}),
         lambda: decompose(10, {0: 1.0}, {}, {}),
     ],
 )

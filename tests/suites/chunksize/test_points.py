@@ -8,13 +8,19 @@ import math
 import pytest
 from chunk_rows import OPTIONS, conditions, memory, passes, row, tables
 
-from fbench.suites.chunksize.points import Control, complete, number, read_points
+from fbench.suites.chunksize.control import Control, read_conditions
+from fbench.suites.chunksize.points import complete, read_run
+from fbench.suites.chunksize.rows import cell_number, read_results
 
 EIGHT = [[1.0, 9.0, 2.0], *([seconds] for seconds in (2.02, 2.04, 2.06, 2.08, 2.1, 2.12, 2.14))]
 
 
-def points_of(*groups, options=OPTIONS, **more):
-    return complete(tables(*groups, **more), options)["points"]
+def points_of(*groups, **more):
+    return complete(tables(*groups, **more), OPTIONS)["points"]
+
+
+def control_of(rows, conditions):
+    return Control(read_results(rows), read_conditions(conditions))
 
 
 def test_a_block_counts_once_by_its_median():
@@ -24,10 +30,10 @@ def test_a_block_counts_once_by_its_median():
 
 
 def test_a_point_stands_in_the_last_block_it_was_timed_in():
-    rows = [{**each, "block": 2 * each["block"] + 1} for each in passes("fused", 64, EIGHT)]
+    rows = [{**timed, "block": 2 * timed["block"] + 1} for timed in passes("fused", 64, EIGHT)]
     whole = complete(tables(rows), OPTIONS)
     assert whole["points"][0]["block"] == 15
-    assert read_points(whole)[0].median.n == 8
+    assert read_run(whole).points[0].median.n == 8
 
 
 def test_an_interval_narrower_than_the_precision_converged():
@@ -62,7 +68,7 @@ def test_dtypes_with_other_controls_make_no_drift():
     for unit in whole["conditions"]:
         for name in ("control_s", "gemm_s"):
             unit[name] *= 2 if "float64" in unit["case"] else 1
-    control = Control(whole)
+    control = control_of(whole["results"], whole["conditions"])
     assert control.drift == (0, 0)
     assert (control.rate("float32"), control.rate("float64")) == (pytest.approx(1e11), pytest.approx(5e10))
     assert control.rate("bfloat16") is None
@@ -73,9 +79,9 @@ def test_share_of_gemm_counts_every_device(device, share):
     """But one CPU twice is one CPU."""
     one = passes("fused", 64, [[0.02]] * 8)
     two = passes("fused", 64, [[0.01]] * 8, gpus=2, device=device)
-    found = points_of(one, two)
-    assert [point["flops_per_s"] for point in found] == [pytest.approx(5e10), pytest.approx(1e11)]
-    assert [point["gemm_share"] for point in found] == [pytest.approx(0.5), pytest.approx(share)]
+    points = points_of(one, two)
+    assert [point["flops_per_s"] for point in points] == [pytest.approx(5e10), pytest.approx(1e11)]
+    assert [point["gemm_share"] for point in points] == [pytest.approx(0.5), pytest.approx(share)]
 
 
 def test_without_a_control_or_operations_their_cells_are_empty():
@@ -92,8 +98,8 @@ def test_the_prediction_is_of_the_largest_shard():
         *passes("fused", 20, [[0.4]] * 8, "single", **small),
         *passes("fused", 11, [[0.3]] * 8, "single", **small),
     ]
-    found = points_of(swept, singles)
-    assert [point["predicted_s"] for point in found] == [pytest.approx(1.1), None, None]
+    points = points_of(swept, singles)
+    assert [point["predicted_s"] for point in points] == [pytest.approx(1.1), None, None]
     assert points_of(swept, singles[:8])[0]["predicted_s"] is None
 
 
@@ -105,8 +111,8 @@ def test_single_chunks_of_something_else_predict_nothing(other):
 
 
 def test_memory_and_error_are_those_of_the_point_whatever_the_phase():
-    found = points_of(passes("fused", 64, EIGHT), [memory("fused", 64, 1000, 1e-6), memory("fused", 128, 2000)])
-    assert [(point["peak_bytes"], point["max_rel_error"]) for point in found] == [(1000, 1e-6)]
+    points = points_of(passes("fused", 64, EIGHT), [memory("fused", 64, 1000, 1e-6), memory("fused", 128, 2000)])
+    assert [(point["peak_bytes"], point["max_rel_error"]) for point in points] == [(1000, 1e-6)]
 
 
 def test_rows_are_filled_in_and_otherwise_as_they_were():
@@ -117,17 +123,17 @@ def test_rows_are_filled_in_and_otherwise_as_they_were():
         [memory("fused", 64, 1000), row("fused", 64, 8, status="oom", reason="out")],
     )
     before = copy.deepcopy(whole)
-    found = complete(whole, OPTIONS)
+    filled_in = complete(whole, OPTIONS)
     assert whole == before
-    assert found["conditions"] == before["conditions"]
-    filled = found["results"]
-    rest = [{**each, "predicted_s": None, "converged": None} for each in filled]
+    assert filled_in["conditions"] == before["conditions"]
+    filled = filled_in["results"]
+    rest = [{**line, "predicted_s": None, "converged": None} for line in filled]
     assert rest == before["results"]
-    timed = [each for each in filled if each["phase"] == "sweep" and each["status"] == "ok"]
-    assert [each["predicted_s"] for each in timed] == [pytest.approx(64 * 0.03)] * len(timed)
-    assert {each["converged"] for each in timed} == {False}
-    assert {each["converged"] for each in filled if each["phase"] == "single"} == {True}
-    assert [each["converged"] for each in filled if each["status"] != "ok" or each["phase"] == "memory"] == [None] * 3
+    timed = [line for line in filled if line["phase"] == "sweep" and line["status"] == "ok"]
+    assert [line["predicted_s"] for line in timed] == [pytest.approx(64 * 0.03)] * len(timed)
+    assert {line["converged"] for line in timed} == {False}
+    assert {line["converged"] for line in filled if line["phase"] == "single"} == {True}
+    assert [line["converged"] for line in filled if line["status"] != "ok" or line["phase"] == "memory"] == [None] * 3
 
 
 def test_done_twice_is_done_once():
@@ -141,12 +147,12 @@ def test_nothing_timed_gives_no_points():
 
 def test_points_are_read_with_their_passes():
     whole = complete(tables(passes("fused", 64, EIGHT)), OPTIONS)
-    (point,) = read_points(whole)
+    (point,) = read_run(whole).points
     assert len(point.samples) == 10
     assert (point.seconds[0], point.flops) == (2.0, 10**9)
     assert (point.median.low, point.median.high) == (2.0, 2.14)
     assert point.repeat.low < 2.0
-    assert read_points({**whole, "results": []}) == []
+    assert read_run({**whole, "results": []}).points == []
 
 
 @pytest.mark.parametrize("empty", [None, math.nan, ""])
@@ -154,18 +160,18 @@ def test_empty_cells_are_read_alike(empty):
     whole = complete(tables(passes("fused", 64, [[2.0]] * 3, flops=None)), OPTIONS)
     whole["points"] = [{key: empty if cell is None else cell for key, cell in p.items()} for p in whole["points"]]
     if empty == "":
-        assert number({"x": empty}, "x") is None
+        assert cell_number({"x": empty}, "x") is None
         return
-    (point,) = read_points(whole)
+    (point,) = read_run(whole).points
     assert math.isnan(point.median.low)
     assert math.isnan(point.repeat.high)
-    assert point.number("flops_per_s") is None
+    assert point.flops_per_s is None
 
 
 def test_units_without_a_control_are_passed_over():
     rows = passes("fused", 64, EIGHT)
     late = [{**unit, "control_s": math.nan, "gemm_s": math.nan} for unit in conditions(rows) if unit["block"]]
     units = [{**unit, "gemm_s": 0.02} for unit in conditions(rows) if not unit["block"]] + late
-    control = Control({"results": rows, "conditions": units})
-    assert control.seconds("float32") == {0: pytest.approx(2e-11)}
+    control = control_of(rows, units)
+    assert control.operation_seconds("float32") == {0: pytest.approx(2e-11)}
     assert all(math.isnan(end) for end in control.drift)  # of one reading

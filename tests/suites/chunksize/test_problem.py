@@ -11,29 +11,29 @@ import fbench
 from fbench.fisher.embeddings import DenseEmbedding, FactoredEmbedding
 from fbench.learning.synthetic import synthetic_outputs
 from fbench.suites.chunksize import problem as chunk_state
-from fbench.suites.chunksize.problem import Problem
+from fbench.suites.chunksize.problem import ShardedProblem
 
 N, K, D = 23, 3, 12
-EVEN, ODD = Problem(N, K, D, "float32", ("cpu",), 0), Problem(N, K, 11, "float32", ("cpu",), 0)
+EVEN, ODD = ShardedProblem(N, K, D, "float32", ("cpu",), 0), ShardedProblem(N, K, 11, "float32", ("cpu",), 0)
 
 
-def whole(problem: Problem) -> torch.Tensor:
+def whole(problem: ShardedProblem) -> torch.Tensor:
     """V [n, r, d] by its definition: the first d columns of a last layer's."""
-    given = synthetic_outputs(problem.n, problem.k, 4, 0, problem.seed)
-    V = fbench.last_layer_embedding(given.logits.double(), given.features.double())
+    outputs = synthetic_outputs(problem.n, problem.k, 4, 0, problem.seed)
+    V = fbench.last_layer_embedding(outputs.logits.double(), outputs.features.double())
     return V.dense()[:, :, : problem.d]
 
 
 def parts(devices: int, n: int = N) -> list[slice]:
-    return Problem(n, K, D, "float32", ("cpu",) * devices, 0).shards
+    return ShardedProblem(n, K, D, "float32", ("cpu",) * devices, 0).shards
 
 
 @pytest.mark.parametrize("n", [1, 5, 16, 23])
 @pytest.mark.parametrize("devices", [1, 2, 3, 5])
 def test_shards_partition_the_pool(devices, n):
-    found = parts(devices, n)
-    assert len(found) == devices
-    assert [i for part in found for i in range(part.start, part.stop)] == list(range(n))
+    shards = parts(devices, n)
+    assert len(shards) == devices
+    assert [i for part in shards for i in range(part.start, part.stop)] == list(range(n))
 
 
 @pytest.mark.parametrize("problem", [EVEN, ODD])
@@ -59,22 +59,22 @@ def test_matrices_are_those_of_the_pool(problem):
 @pytest.mark.parametrize("devices", [1, 2])
 def test_the_reference_is_the_published_formula_in_float64(problem, with_inner, devices, monkeypatch):
     monkeypatch.setattr(chunk_state, "_REFERENCE_CHUNK", 5)
-    shared = Problem(problem.n, problem.k, problem.d, problem.dtype, ("cpu",) * devices, problem.seed)
+    shared = ShardedProblem(problem.n, problem.k, problem.d, problem.dtype, ("cpu",) * devices, problem.seed)
     V, matrices = fbench.dense_embedding(whole(problem)), chunk_state.matrices(N, K, problem.d, 0)
     expected = fbench.trace(V, *matrices, kernel="published", with_inner=with_inner)
-    chunk_state.reference.cache_clear()
-    found = [chunk_state.reference(shared, number, with_inner) for number in range(devices)]
-    chunk_state.reference.cache_clear()
-    assert all(each.dtype == torch.float64 for each in found)
-    torch.testing.assert_close(torch.cat(found), expected, rtol=1e-10, atol=0)
+    chunk_state.reference_scores.cache_clear()
+    scores = [chunk_state.reference_scores(shared, number, with_inner) for number in range(devices)]
+    chunk_state.reference_scores.cache_clear()
+    assert all(of_shard.dtype == torch.float64 for of_shard in scores)
+    torch.testing.assert_close(torch.cat(scores), expected, rtol=1e-10, atol=0)
 
 
-@pytest.mark.parametrize(("built", "kind"), [(True, DenseEmbedding), (False, FactoredEmbedding)])
-def test_a_shard_is_in_the_dtype_asked_for(built, kind):
-    shared = Problem(N, K, D, "float32", ("cpu", "cpu"), 0)
+@pytest.mark.parametrize(("built", "embedding_type"), [(True, DenseEmbedding), (False, FactoredEmbedding)])
+def test_a_shard_is_in_the_dtype_asked_for(built, embedding_type):
+    shared = ShardedProblem(N, K, D, "float32", ("cpu", "cpu"), 0)
     for number, part in enumerate(shared.shards):
-        V = chunk_state.shard(shared, number, built)
-        assert isinstance(V, kind)
+        V = chunk_state.shard_embedding(shared, number, built)
+        assert isinstance(V, embedding_type)
         assert V.dtype == torch.float32
         torch.testing.assert_close(V.dense().double(), whole(EVEN)[part], rtol=1e-6, atol=1e-7)
 
@@ -84,17 +84,17 @@ def test_a_shard_is_in_the_dtype_asked_for(built, kind):
 def test_prepared_kernels_score_their_shard(problem, kernel):
     from fbench.harness.registry import KERNELS
 
-    given = chunk_state.prepared(problem, kernel, 0)
-    found = KERNELS.get(kernel).run(given, slice(3, 9), True)
-    expected = chunk_state.reference(problem, 0, True)
-    assert found.dtype == torch.float32
-    assert float((found.double() - expected[3:9]).abs().max() / expected.max()) < 1e-5
-    assert chunk_state.prepared(problem, kernel, 0) is given  # made once
+    state = chunk_state.prepared(problem, kernel, 0)
+    scores = KERNELS.get(kernel).run(state, slice(3, 9), True)
+    expected = chunk_state.reference_scores(problem, 0, True)
+    assert scores.dtype == torch.float32
+    assert float((scores.double() - expected[3:9]).abs().max() / expected.max()) < 1e-5
+    assert chunk_state.prepared(problem, kernel, 0) is state  # made once
 
 
-def fresh(**changed: Any) -> Problem:
+def fresh(**changed: Any) -> ShardedProblem:
     """A problem of which nothing is held yet."""
-    return Problem(**{"n": N, "k": K, "d": D, "dtype": "float32", "devices": ("cpu",), "seed": 1234, **changed})
+    return ShardedProblem(**{"n": N, "k": K, "d": D, "dtype": "float32", "devices": ("cpu",), "seed": 1234, **changed})
 
 
 def test_bytes_needed_for_a_built_v():
@@ -110,7 +110,7 @@ def test_bytes_needed_for_a_built_v():
 
 
 def test_what_is_held_is_not_asked_for_again():
-    chunk_state.shard(fresh(seed=4321), 0, True)
+    chunk_state.shard_embedding(fresh(seed=4321), 0, True)
     assert chunk_state.needed_bytes(fresh(seed=4321), "fused", 7) == 4 * 3 * 7 * (K - 1) * D
 
 

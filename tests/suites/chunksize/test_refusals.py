@@ -171,7 +171,7 @@ DEVICES = [
 
 @pytest.mark.parametrize(
     ("option", "typed", "message", "count"),
-    [pytest.param(*each, n, id=f"{each[0]} {each[1]} on {n}") for *each, counts in DEVICES for n in counts],
+    [pytest.param(*words, n, id=f"{words[0]} {words[1]} on {n}") for *words, counts in DEVICES for n in counts],
 )
 def test_a_faulty_device_is_one_line(
     option: str, typed: str, message: str, count: int, fbench: Callable[..., Ended], monkeypatch: pytest.MonkeyPatch

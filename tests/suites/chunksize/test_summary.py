@@ -16,7 +16,7 @@ SIZES = (64, 128, 256)
 
 
 def flat(kernel, *seconds, **more):
-    return [each for size, s in zip(SIZES, seconds, strict=False) for each in passes(kernel, size, [[s]] * 8, **more)]
+    return [timed for size, s in zip(SIZES, seconds, strict=False) for timed in passes(kernel, size, [[s]] * 8, **more)]
 
 
 def cells(table, *names):
@@ -46,7 +46,7 @@ def test_a_table_is_equal_before_and_after_the_points_are_written():
 
 
 def test_few_blocks_leave_cells_empty():
-    rows = [each for each in flat("fused", 1.5, 1.0) if each["block"] < 3]
+    rows = [timed for timed in flat("fused", 1.5, 1.0) if timed["block"] < 3]
     best, everything = summary(tables(rows), OPTIONS).tables
     assert "95 %" not in best.columns
     assert cells(best, "best chunk", "time") == [["128", "1 s"]]
@@ -70,9 +70,9 @@ def test_many_points_are_left_to_the_file():
 
 
 def test_nothing_timed_has_sentences_alone():
-    said = summary(tables([row("fused", 64, status="failed", reason="why")]), OPTIONS)
-    assert (list(said.tables), list(said.figures)) == ([], [])
-    assert said.findings[-1] == "Not measured (failed): fused at chunk 64: why."
+    answer = summary(tables([row("fused", 64, status="failed", reason="why")]), OPTIONS)
+    assert (list(answer.tables), list(answer.figures)) == ([], [])
+    assert answer.findings[-1] == "Not measured (failed): fused at chunk 64: why."
 
 
 def predicted(kernel, sizes, n=4096, **more):
@@ -83,32 +83,32 @@ def predicted(kernel, sizes, n=4096, **more):
 
 
 def test_time_by_chunk_has_every_pass_and_the_prediction_in_the_kernels_colour():
-    said = summary(tables(predicted("fused", SIZES), predicted("published", SIZES)), OPTIONS)
-    time, residual = said.figures
+    answer = summary(tables(predicted("fused", SIZES), predicted("published", SIZES)), OPTIONS)
+    time, residual = answer.figures
     assert (time.name, residual.name) == ("time_by_chunk", "residual")
     panel, relative = time.panels
     first, dashed, *_ = panel.series
     assert (first.label, dashed.label, dashed.like, dashed.style) == ("published", "", "published", "dashed")
-    assert [len(each.points) for each in panel.series] == [72, 0, 72, 0]
+    assert [len(line.points) for line in panel.series] == [72, 0, 72, 0]
     assert list(first.x) == list(panel.x_ticks) == [64, 128, 256]
     assert panel.y_label == "milliseconds a pass"
     assert first.y[0] == pytest.approx(4.7, rel=0.03)
-    assert [each.label for each in relative.series] == ["published", "fused"]
-    assert [each.label for each in residual.panels[0].series] == ["published", "fused"]
-    assert max(abs(y) for each in residual.panels[0].series for y in each.y) < 3
+    assert [line.label for line in relative.series] == ["published", "fused"]
+    assert [line.label for line in residual.panels[0].series] == ["published", "fused"]
+    assert max(abs(y) for line in residual.panels[0].series for y in line.y) < 3
 
 
 def test_without_predictions_there_is_no_residual():
     (figure,) = summary(tables(flat("fused", 1.5, 1.0)), OPTIONS).figures
-    assert [each.label for each in figure.panels[0].series] == ["fused"]
+    assert [line.label for line in figure.panels[0].series] == ["fused"]
 
 
 def test_problems_and_devices_have_figures_and_panels_of_their_own():
     two = {"gpus": 2, "device": "cpu+cpu"}
     rows = [*flat("fused", 2.0, 1.0, dim=640), *flat("fused", 4.0, 3.0), *flat("fused", 2.5, 2.0, **two)]
-    found = {figure.name: figure for figure in summary(tables(rows), OPTIONS).figures}
-    assert list(found) == ["time_by_chunk-d640", "time_by_chunk-d1280"]
-    panels = found["time_by_chunk-d1280"].panels
+    drawn = {figure.name: figure for figure in summary(tables(rows), OPTIONS).figures}
+    assert list(drawn) == ["time_by_chunk-d640", "time_by_chunk-d1280"]
+    panels = drawn["time_by_chunk-d1280"].panels
     assert [panel.title for panel in panels] == ["cpu+cpu", "cpu", "cpu+cpu"]
     assert list(panels[2].series[0].y) == [1.25, 1.0]
 
@@ -132,7 +132,7 @@ def test_one_size_has_no_effect_to_draw():
 
 def test_an_interval_far_longer_than_the_others_is_cut_off_and_said(tmp_path: Path):
     far = [[s] for s in (1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 3.0)]
-    single = [each for m in SIZES for each in passes("fused", m, [[m / 4096]] * 8, "single")]
+    single = [timed for m in SIZES for timed in passes("fused", m, [[m / 4096]] * 8, "single")]
     rows = [*passes("fused", 64, far), *passes("fused", 128, [[1.02]] * 8), *passes("fused", 256, [[1.0]] * 3)]
     residual = summary(tables(rows, single), OPTIONS).figures[1]
     (series,) = residual.panels[0].series
@@ -160,12 +160,12 @@ def test_even_sizes_have_a_spectrum(tmp_path: Path):
     gpu = {"device": "cuda:0"}
     sizes = range(64, 64 + 40 * 32, 32)
     rows = predicted("fused:no-inner", list(sizes), 16384, **gpu), predicted("fused", list(sizes), 16384, **gpu)
-    said = summary(tables(*rows, multiprocessors=132), OPTIONS)
+    answer = summary(tables(*rows, multiprocessors=132), OPTIONS)
     names = ["time_by_chunk", "residual-fused-no-inner", "residual-fused", "single_chunk"]
-    assert [figure.name for figure in said.figures] == names
-    left, right = said.figures[1].panels
-    assert [each.label for each in left.series] == ["measured", "predicted", "whole chunks of a smooth τ"]
+    assert [figure.name for figure in answer.figures] == names
+    left, right = answer.figures[1].panels
+    assert [line.label for line in left.series] == ["measured", "predicted", "whole chunks of a smooth τ"]
     assert (188, "expected 188") in [(round(x), text) for x, text in right.marks]
-    assert [each.label for each in said.figures[3].panels[0].series] == ["fused:no-inner", "fused"]
-    for figure in said.figures:
+    assert [line.label for line in answer.figures[3].panels[0].series] == ["fused:no-inner", "fused"]
+    for figure in answer.figures:
         assert all(path.stat().st_size for path in figures.draw(figure, tmp_path))

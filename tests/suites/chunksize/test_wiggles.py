@@ -8,21 +8,22 @@ import pytest
 from chunk_rows import OPTIONS, passes, swept, tables
 
 from fbench.suites.chunksize.decomposition import needed
+from fbench.suites.chunksize.explanations import more_sizes, predictions, why
 from fbench.suites.chunksize.findings import findings
-from fbench.suites.chunksize.points import complete, read_points
-from fbench.suites.chunksize.sweeps import Sweep, sweeps
-from fbench.suites.chunksize.wiggles import expected_period, more_sizes, predictions, single_wiggle, suggested, why
+from fbench.suites.chunksize.points import complete, read_run
+from fbench.suites.chunksize.sweeps import Sweep, group_sweeps
+from fbench.suites.chunksize.wiggles import expected_period, single_wiggle, suggested
 
 SIZES = [64 * 2**i for i in range(6)]
 GPU = {"device": "cuda:0", "candidates": 16384}
 
 
-def said(*groups, **more):
-    return findings(complete(tables(*groups, **more), OPTIONS), OPTIONS)
+def sentences_of(*groups, **more):
+    return findings(read_run(complete(tables(*groups, **more), OPTIONS)), OPTIONS)
 
 
 def sweeps_of(*groups, **more) -> list[Sweep]:
-    return sweeps(read_points(complete(tables(*groups, **more), OPTIONS)))
+    return group_sweeps(read_run(complete(tables(*groups, **more), OPTIONS)).points)
 
 
 def sweep_of(*groups, **more) -> Sweep:
@@ -30,7 +31,7 @@ def sweep_of(*groups, **more) -> Sweep:
 
 
 def blocks(*seconds):
-    return [[each] for each in seconds]
+    return [[time_s] for time_s in seconds]
 
 
 def staircase(period):
@@ -47,7 +48,7 @@ def waves(period, sizes, n, noise=0.004, singles=(), kernel="fused", **more):
 
 def test_a_planted_period_is_found_and_the_expected_one_named():
     rows = waves(188, list(range(64, 2081, 32)), 16384, **GPU)
-    sentence = said(rows, multiprocessors=132)[1]
+    sentence = sentences_of(rows, multiprocessors=132)[1]
     assert "the staircase of single chunks 100 %" in sentence
     assert "fused's t(c) has a period of 19" in sentence
     assert "p = 0.001 against red noise" in sentence
@@ -60,7 +61,7 @@ def test_a_period_of_two_steps_is_not_claimed():
     sizes = list(range(8, 513, 8))
     rows = swept("fused", lambda c: (1e-3 + 1e-6 * c) * (1.05 if c % 16 else 1.0), sizes, noise=0.004)
     rows += swept("fused", lambda m: 1e-5 + 1e-6 * m, sorted(needed(512, sizes)), phase="single", noise=0.004)
-    sentence = said(rows)[1]
+    sentence = sentences_of(rows)[1]
     assert "fused's t(c) may have a period of 16" in sentence
     assert "that is under 3 steps of 8, where a shorter one shows as well: a finer step would tell." in sentence
 
@@ -71,7 +72,7 @@ def test_without_waves_no_period_is_claimed():
         *swept("fused", lambda c: 0.01, sizes, noise=0.02),
         *swept("fused", lambda m: 0.01 * m / 4096, sorted(needed(4096, sizes)), phase="single", noise=0.001),
     ]
-    sentence = said(rows)[1]
+    sentence = sentences_of(rows)[1]
     assert sentence.startswith("Over 64 sizes fused's time strays from its trend by ")
     assert "no more than noise would." in sentence
     assert "fused's t(c) shows no period over 64 sizes: the strongest, " in sentence
@@ -80,7 +81,10 @@ def test_without_waves_no_period_is_claimed():
 
 def test_a_step_too_coarse_for_the_expected_period_is_said():
     rows = waves(47, list(range(128, 128 + 40 * 128, 128)), 16384, dim=5120, **GPU)
-    assert "; at a step of 128 the one expected would show as a slower, false one" in said(rows, multiprocessors=132)[1]
+    assert (
+        "; at a step of 128 the one expected would show as a slower, false one"
+        in sentences_of(rows, multiprocessors=132)[1]
+    )
 
 
 def test_single_chunks_over_few_periods_are_said_to_be_few():
@@ -89,38 +93,38 @@ def test_single_chunks_over_few_periods_are_said_to_be_few():
     wiggle = single_wiggle(sweep)
     assert wiggle is not None
     assert wiggle.step == 12
-    text = " ".join(why(sweep, [{"multiprocessors": 132}], 0))
+    text = " ".join(why(sweep, 132, 0))
     assert "; they span 3.2 of the period expected, and 8 are needed)" in text
-    assert "The period expected is not known" in " ".join(why(sweep, [{"multiprocessors": None}], 0))
+    assert "The period expected is not known" in " ".join(why(sweep, None, 0))
 
 
 def test_few_sizes_are_not_explained_but_proposed_once_for_all_kernels():
     """Ten sizes would do for shares of the variance, which few would believe."""
     sizes = [64 + 16 * i for i in range(10)]
-    few = [each for size in sizes[:3] for each in passes("fused", size, blocks(1.0))]
-    found = said(waves(47, sizes, 4096, kernel="published"), few)
-    assert not any("variance" in sentence for sentence in found)
-    assert [sentence for sentence in found if "period" in sentence] == [
+    few = [timed for size in sizes[:3] for timed in passes("fused", size, blocks(1.0))]
+    sentences = sentences_of(waves(47, sizes, 4096, kernel="published"), few)
+    assert not any("variance" in sentence for sentence in sentences)
+    assert [sentence for sentence in sentences if "period" in sentence] == [
         "From 3 to 10 sizes a period cannot be measured; --sizes 64..190:+2 would (64 sizes)."
     ]
 
 
 def test_kernels_of_enough_sizes_are_explained_beside_those_of_few():
     sizes = list(range(64, 64 + 40 * 32, 32))
-    few = [each for size in SIZES[:3] for each in passes("slow", size, blocks(1.0), **GPU)]
-    found = said(waves(188, sizes, **GPU, kernel="fused", n=16384), few)
-    assert any(sentence.startswith("Of the variance of fused's time") for sentence in found)
-    assert any(sentence.startswith("From 3 sizes of slow a period cannot be measured; ") for sentence in found)
+    few = [timed for size in SIZES[:3] for timed in passes("slow", size, blocks(1.0), **GPU)]
+    sentences = sentences_of(waves(188, sizes, **GPU, kernel="fused", n=16384), few)
+    assert any(sentence.startswith("Of the variance of fused's time") for sentence in sentences)
+    assert any(sentence.startswith("From 3 sizes of slow a period cannot be measured; ") for sentence in sentences)
 
 
 def test_sizes_that_are_not_evenly_spaced_are_counted():
     sizes = [64 * i + i % 2 * i for i in range(1, 41)]
-    (sentence,) = more_sizes(sweeps_of(*(passes("fused", size, blocks(1.0)) for size in sizes)), [])
+    (sentence,) = more_sizes(sweeps_of(*(passes("fused", size, blocks(1.0)) for size in sizes)), None)
     assert sentence.startswith("From 40 sizes, 20 of them evenly spaced, a period cannot be measured; ")
 
 
 @pytest.mark.parametrize(
-    ("sizes", "n", "expected", "found"),
+    ("sizes", "n", "expected", "proposed"),
     [
         ([16, 32, 64, 128, 256, 1024], 4096, None, (16, 1024, 16)),
         (SIZES, 4096, 42.0, (64, 568, 8)),
@@ -133,18 +137,18 @@ def test_sizes_that_are_not_evenly_spaced_are_counted():
         ([64], 4096, None, None),
     ],
 )
-def test_a_sweep_that_would_show_a_period(sizes, n, expected, found):
+def test_a_sweep_that_would_show_a_period(sizes, n, expected, proposed):
     sweep = sweep_of(*(passes("fused", size, [[1.0]], candidates=n) for size in sizes))
-    assert suggested(sweep, expected) == found
+    assert suggested(sweep, expected) == proposed
 
 
 @pytest.mark.parametrize("expected", [None, 0.3, 7.0, 100.0, 5000.0])
 def test_what_is_proposed_could_be_typed_and_was_within_reach(expected):
     for low, high in ((1, 32), (5, 100), (16, 512), (7, 95), (64, 4096), (30, 30_000)):
         sweep = sweep_of(*(passes("fused", size, [[1.0]], candidates=32_768) for size in (low, high)))
-        found = suggested(sweep, expected)
-        assert found is not None
-        first, last, step = found
+        proposed = suggested(sweep, expected)
+        assert proposed is not None
+        first, last, step = proposed
         assert first == low
         assert last <= high
         assert step >= 1
@@ -161,22 +165,22 @@ def test_what_is_proposed_could_be_typed_and_was_within_reach(expected):
     ],
 )  # fmt: skip
 def test_a_range_too_narrow_for_a_period(sizes, n, end):
-    own = sweeps_of(*(passes("fused", size, [[1.0]], candidates=n) for size in sizes))
-    assert list(more_sizes(own, [])) == [end]
+    sweeps = sweeps_of(*(passes("fused", size, [[1.0]], candidates=n) for size in sizes))
+    assert list(more_sizes(sweeps, None)) == [end]
 
 
 def test_no_wave_is_expected_of_a_cpu():
     sweep = sweep_of(passes("fused", 64, [[1.0]]))
-    assert expected_period(sweep, [{"multiprocessors": 132}]) is None
+    assert expected_period(sweep, 132) is None
     sweep = sweep_of(passes("fused", 64, [[1.0]], **GPU))
-    assert expected_period(sweep, [{"multiprocessors": 132}]) == pytest.approx(187.73, abs=0.01)
+    assert expected_period(sweep, 132) == pytest.approx(187.73, abs=0.01)
 
 
 def test_prediction_and_how_many_lie_where_a_repeat_would():
     singles = [*passes("fused", 64, blocks(*[1.0] * 8), "single"), *passes("fused", 128, blocks(*[2.0] * 8), "single")]
     good = passes("fused", 64, blocks(63.0, 64.0, 64.0, 64.0, 64.0, 64.0, 65.0, 66.0))
     bad = passes("fused", 128, blocks(*[80.0] * 8))
-    text = said(singles, good, bad)
+    text = sentences_of(singles, good, bad)
     assert text[2] == (
         "Single chunks alone, ⌊n/c⌋·τ(c) + τ(n mod c), predict a pass to 12 % (fused), in the median over 2 sizes; "
         "1 of 2 predictions lie where a second run's median would."

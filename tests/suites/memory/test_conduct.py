@@ -7,7 +7,7 @@ from memory_rows import ALLOCATED, GIB, NON_TORCH, NVML, RSS, reader, rounds_of,
 
 from fbench.suites.memory.conduct import conduct_findings
 from fbench.suites.memory.names import case_names
-from fbench.suites.memory.peaks import measured_cases
+from fbench.suites.memory.peaks import memory_of_cases
 from fbench.suites.memory.rows import read_rows
 
 DELTA = ("cuda:0", "nvml", "non_torch", "device_delta")
@@ -15,7 +15,7 @@ DELTA = ("cuda:0", "nvml", "non_torch", "device_delta")
 
 def said(*groups, **more):
     rows = read_rows(tables(*groups, **more))
-    cases = measured_cases(rows.phases)
+    cases = memory_of_cases(rows.phases)
     return conduct_findings(cases, rows, case_names(cases))
 
 

@@ -10,14 +10,14 @@ from memory_rows import ALLOCATED, MIB, NVML, foretold, rounds_of, row, tables, 
 
 from fbench.results import figures as drawing
 from fbench.suites.memory.figures import figures
-from fbench.suites.memory.peaks import measured_cases
+from fbench.suites.memory.peaks import memory_of_cases
 from fbench.suites.memory.rows import read_rows
 from fbench.suites.memory.spec import ROUND_PHASES
 
 
 def drawn(*groups, **more):
     rows = read_rows(tables(*groups, **more))
-    return {figure.name: figure for figure in figures(measured_cases(rows.phases), rows)}
+    return {figure.name: figure for figure in figures(memory_of_cases(rows.phases), rows)}
 
 
 def test_peaks_have_predicted_beside_measured():

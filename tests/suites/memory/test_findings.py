@@ -6,7 +6,7 @@ from memory_rows import ALLOCATED, GIB, NVML, held, limit, rounds_of, row, table
 
 from fbench.harness import registry
 from fbench.suites.memory.findings import findings
-from fbench.suites.memory.peaks import measured_cases
+from fbench.suites.memory.peaks import memory_of_cases
 from fbench.suites.memory.rows import read_rows
 
 SUITE = registry.SUITES.get("memory")
@@ -14,7 +14,7 @@ SUITE = registry.SUITES.get("memory")
 
 def said(*groups, options=None, **more):
     rows = read_rows(tables(*groups, **more))
-    return findings(measured_cases(rows.phases), rows, SUITE.typed(**(options or {"memory_budget": "8GiB"})))
+    return findings(memory_of_cases(rows.phases), rows, SUITE.typed(**(options or {"memory_budget": "8GiB"})))
 
 
 def test_the_phase_that_sets_the_peak():

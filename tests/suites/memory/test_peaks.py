@@ -6,7 +6,7 @@ import pytest
 from memory_rows import ALLOCATED, MIB, NVML, RSS, rounds_of, row
 
 from fbench.suites.memory.names import bytes_range, case_names, gauge_in_short, gauge_in_words, sizes_in_words
-from fbench.suites.memory.peaks import largest_cases, measured_cases, phase_order
+from fbench.suites.memory.peaks import largest_cases, memory_of_cases, phase_order
 from fbench.suites.memory.rows import Gauge, read_rows
 from fbench.suites.memory.spec import ROUND_PHASES
 
@@ -14,7 +14,7 @@ GROWN = {"forward": [300, 200, 250], "data": [10, 10, 10]}
 
 
 def cases_of(rows):
-    return measured_cases(read_rows({"results": rows}).phases)
+    return memory_of_cases(read_rows({"results": rows}).phases)
 
 
 def one(rows):

@@ -7,7 +7,7 @@ from selection_rows import row, selection
 
 from fbench.harness import registry
 from fbench.results import figures
-from fbench.suites.select.cases import measured_cases, not_measured
+from fbench.suites.select.cases import measured_selections, not_measured
 from fbench.suites.select.findings import factor, findings
 from fbench.suites.select.summary import summary
 
@@ -29,7 +29,7 @@ def exact(**more):
 
 
 def sentences(rows, options=OPTIONS):
-    return "\n".join(findings(measured_cases(rows), not_measured(rows), options))
+    return "\n".join(findings(measured_selections(rows), not_measured(rows), options))
 
 
 @pytest.mark.parametrize(
