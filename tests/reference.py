@@ -1,4 +1,4 @@
-"""Slow formulas of MATH.md, each a direct transcription in float64: evidently right, and nothing else.
+"""Slow formulas of fbench/fisher/MATH.md, each a direct transcription in float64: evidently right, and nothing else.
 
 V is [n, k, d] with V[x, y, :] = sqrt(p_y) ∇ log p(y given x); the last layer's columns are c·h + j.
 No update formula, no factorisation and no chunk is used anywhere in this file.

@@ -206,8 +206,8 @@ def _loss(block: nn.Module, images: Tensor, targets: Tensor) -> Tensor:
 def _recompute_statistics(block: nn.Module, x: Tensor) -> None:
     """Set batch norm's statistics to those of the images x [S, n, c, h, w] under the final weights.
 
-    The running averages of training lag behind the weights, and stale ones alone change a FISH mask (MATH.md,
-    FISH). Only the norms see training mode: a dropout layer stays as it is in use.
+    The running averages of training lag behind the weights, and stale ones alone change a FISH mask (Jaccard
+    .88 in one trial). Only the norms see training mode: a dropout layer stays as it is in use.
     """
     block.eval()
     norms = [module for module in block.modules() if isinstance(module, _BatchNorm)]

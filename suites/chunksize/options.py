@@ -1,4 +1,4 @@
-"""The options of ``fbench chunksize``, and the points of its grid. Letters as in MATH."""
+"""The options of ``fbench chunksize``, and the points of its grid. Letters are those of fbench/fisher/MATH.md."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """The points of ``fbench chunksize``: which kernels, chunks and single chunks are timed, and how long each may take.
 
-Letters as in MATH. torch is not imported: options are parsed, and a run is planned, without it.
+Letters are those of fbench/fisher/MATH.md. torch is not imported: options are parsed, and a run is planned, without it.
 """
 
 from __future__ import annotations

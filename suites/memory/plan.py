@@ -1,6 +1,6 @@
 """What ``fbench memory`` measures: options to the grid of its cases, and a case to the sizes of one round.
 
-Letters are those of MATH. Nothing here imports torch but the checks of a mask and of a registered model, so that
+Letters are those of fbench/fisher/MATH.md. Nothing here imports torch but the checks of a mask and of a registered model, so that
 options are read without it.
 """
 
