@@ -1,6 +1,6 @@
 """The categorical likelihood: probabilities and the k−1 rows that carry a sample's whole Fisher information.
 
-Letters are those of fbench/fisher/MATH.md.md ("The k−1 rows"): n candidates, k classes, p [n, k] probabilities, u = √p. One sample's Fisher in
+Letters as in MATH.md ("The k−1 rows"): n candidates, k classes, p [n, k] probabilities, u = √p. One sample's Fisher in
 logit space is diag(p) − ppᵀ = SᵀS with S = diag(u)(I − 1pᵀ) of rank k−1, so k−1 rows R with RᵀR = SᵀS do as well:
 R = T diag(u), where the rows of T are an orthonormal basis of u's complement.
 """

@@ -1,7 +1,7 @@
 """What ``fbench memory`` measures: options to the grid of its cases, and a case to the sizes of one round.
 
-Letters are those of fbench/fisher/MATH.md. Nothing here imports torch but the checks of a mask and of a registered model, so that
-options are read without it.
+Letters are those of fbench/fisher/MATH.md. Nothing here imports torch but the checks of a mask and of a
+registered model, so that options are read without it.
 """
 
 from __future__ import annotations

@@ -1,4 +1,7 @@
-"""One round that ``fbench memory`` measures, by its sizes: the method, the pool, the network. Letters are those of fbench/fisher/MATH.md."""
+"""One round that ``fbench memory`` measures, by its sizes: the method, the pool, the network.
+
+Letters are those of fbench/fisher/MATH.md.
+"""
 
 from __future__ import annotations
 

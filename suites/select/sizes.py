@@ -1,4 +1,7 @@
-"""The sizes that a case of ``fbench select`` has, and how they are written. Letters are those of fbench/fisher/MATH.md."""
+"""The sizes that a case of ``fbench select`` has, and how they are written.
+
+Letters are those of fbench/fisher/MATH.md.
+"""
 
 from __future__ import annotations
 

@@ -1,6 +1,7 @@
 """The ways to a batch that ``fbench select`` times: their names, the problem they solve, the memory they will hold.
 
-Letters are those of fbench/fisher/MATH.md. torch is not imported, so that options are parsed and a run is planned without it.
+Letters are those of fbench/fisher/MATH.md.
+torch is not imported, so that options are parsed and a run is planned without it.
 """
 
 from __future__ import annotations
