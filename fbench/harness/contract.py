@@ -85,13 +85,14 @@ class Case(Generic[PointT]):
 class Context:
     """What a measure may know of its surroundings: where it runs, on how many threads, and what is on disk.
 
-    ``committed`` holds this case's rows that are already on disk, by table: a measure that resumes starts
-    after them.
+    ``committed`` holds this case's rows that are already on disk, by table, and ``done`` counts their units: a measure
+    that resumes starts after them.
     """
 
     devices: tuple[str, ...] = ("cpu",)
     threads: int = 1
     committed: Tables = field(default_factory=dict)
+    done: int = 0
 
 
 @dataclass(frozen=True)

@@ -108,7 +108,9 @@ class _Host:
         """The case's next unit; None at its end; a fault if it raised."""
         try:
             if case.id not in self._running:
-                context = replace(self._context, committed=committed(case))
+                rows = committed(case)
+                done = len({row[self._suite.unit] for row in rows["results"]})
+                context = replace(self._context, committed=rows, done=done)
                 self._running[case.id] = iter(self._suite.measure(case, self._options, context))
             unit = next(self._running[case.id], None)
             if unit is not None:

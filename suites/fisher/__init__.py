@@ -82,10 +82,9 @@ def _key(point: Point, options: Options) -> Row:
 def measure(case: Case[Point], options: Options, context: Context) -> Iterator[Unit]:
     """Run one way to one quantity, a block at a time."""
     from .passes import run
-    from .rows import count_blocks
 
     device = context.devices[0]
     key = {**_key(case.point, options), "device": device}
-    blocks = range(count_blocks(context.committed.get("results", ())), options.passes)
+    blocks = range(context.done, options.passes)
     for block, rows in run(case.point, options, device, blocks):
         yield Unit(block, [{**key, "pass_index": i, **row} for i, row in enumerate(rows)])

@@ -76,8 +76,3 @@ def _once(case: pd.DataFrame, phase: str, column: str) -> float | None:
 def read_reasons(rows: Sequence[Row]) -> dict[tuple[str, str], str]:
     """Read why ways were not measured, by quantity and method."""
     return {(row["quantity"], row["method"]): row["reason"] for row in rows if row["status"] != "ok"}
-
-
-def count_blocks(rows: Sequence[Row]) -> int:
-    """Count the blocks that a case's rows come from."""
-    return len({row["block"] for row in rows})

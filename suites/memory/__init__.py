@@ -121,5 +121,4 @@ def measure(case: Case[Point], options: Options, context: Context) -> Iterator[U
     """Measure one method at one size, a round at a time."""
     from .rounds import PlannedCase, run
 
-    done = len({row["round"] for row in context.committed.get("results", ())})
-    yield from run(PlannedCase(case.point, options, context.devices), done)
+    yield from run(PlannedCase(case.point, options, context.devices), context.done)

@@ -123,6 +123,5 @@ def measure(case: Case[Point], options: Options, context: Context) -> Iterator[U
 
     problem, way = _problem_of(case.point, options), ways.parse_way(case.point.method)
     key = {**case.point._asdict(), "device": "+".join(context.devices)}
-    done = len({row["block"] for row in context.committed.get("results", ())})
-    for index, rows in run(SelectionTask(way, problem, case.point.dtype, context.devices, options), done):
+    for index, rows in run(SelectionTask(way, problem, case.point.dtype, context.devices, options), context.done):
         yield Unit(index, [{**key, **row} for row in rows])

@@ -605,6 +605,20 @@ def test_cases_may_say_themselves_what_they_still_take(tmp_path, monkeypatch):
     assert [left for *_, left in listener.told] == [6, 5, 4, 4, 3, 2, 2, 1, 0]
 
 
+def test_a_measure_knows_how_many_units_are_done(tmp_path, monkeypatch):
+    suite, done = registry.SUITES.get("toy"), []
+
+    def measure(case, options, context):
+        done.append((case.id, context.done))
+        return suite.measure(case, options, context)
+
+    monkeypatch.setitem(registry.SUITES._values, "toy", replace(suite, measure=measure))
+    with pytest.raises(KeyboardInterrupt):
+        drive(tmp_path / "run", listener=Listener(2))
+    drive(tmp_path / "run")
+    assert done == [("size=3", 0), ("size=3", 2), ("size=1", 0), ("size=2", 0)]
+
+
 def test_a_measure_knows_devices_and_threads(tmp_path, monkeypatch):
     suite, seen = registry.SUITES.get("toy"), []
 
