@@ -134,7 +134,10 @@ def collect(job, cases, count=0, seed=0):
     for event in events:
         seen.append(event)
         if isinstance(event.outcome, Unit):
-            rows = [{"case": event.case.id, "status": "ok", **row} for row in event.outcome.rows]
+            rows = [
+                {"case": event.case.id, "step": event.outcome.index, "status": "ok", **row}
+                for row in event.outcome.rows
+            ]
             history.add(event.case, Unit(event.outcome.index, rows, event.outcome.tables))
     return seen, history.in_order(cases)
 
