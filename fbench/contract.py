@@ -16,6 +16,7 @@ from fbench.harness.contract import (
     Unit,
     typed,
 )
+from fbench.harness.sweep import parse_sweep
 
 __all__ = [
     "Case",
@@ -31,5 +32,6 @@ __all__ = [
     "Table",
     "Tables",
     "Unit",
+    "parse_sweep",
     "typed",
 ]

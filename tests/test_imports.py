@@ -23,7 +23,7 @@ MAY_IMPORT = {
     "units": {"errors"},
     "machine": set(),
     "registry": {"harness.registry", "harness.suite"},
-    "contract": {"harness.contract"},
+    "contract": {"harness.contract", "harness.sweep"},
     "harness.contract": {"errors", "units"},
     "harness.sweep": BASE,
     "harness.suite": BASE,

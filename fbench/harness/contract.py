@@ -63,7 +63,7 @@ def typed(text: str) -> Any:
     Example:
         >>> from typing import Annotated
         >>> from fbench.harness.sweep import parse_sweep
-        >>> @dataclass(frozen=True)
+        >>> @dataclass(frozen=True, kw_only=True)
         ... class Options:
         ...     sizes: Annotated[tuple[int, ...], Option("a sweep", parse=parse_sweep)] = typed("64..4096")
     """

@@ -1,8 +1,8 @@
 """Named things: suites, kernels, strategies, data sets, models, presets, and how they are found.
 
 Everything here is found through entry points of the groups ``fbench.suites``, ``fbench.kernels``,
-``fbench.strategies``, ``fbench.datasets`` and ``fbench.models`` (a package is searched module by module,
-so a new suite is one new file), or through ``--load FILE.py``. The modules found register by decorator and
+``fbench.strategies``, ``fbench.datasets`` and ``fbench.models`` (what lies in a package is found by itself,
+so a new suite is one new folder), or through ``--load FILE.py``. The modules found register by decorator and
 import torch only inside functions: listing names must not cost seconds.
 """
 
@@ -22,7 +22,7 @@ from typing import Any, Generic, Literal, Protocol, TypeVar
 
 from fbench.errors import UnknownNameError, UsageError
 from fbench.harness.contract import COMMON_COLUMNS, Column, Summary
-from fbench.harness.suite import Suite, declared_types
+from fbench.harness.suite import Suite, check_axes, declared_types
 
 
 class Named(Protocol):
@@ -224,6 +224,8 @@ def suite(
 
     def declare(measure: _F) -> _F:
         options, point = declared_types(measure)
+        if "points" not in more:
+            check_axes(options, point)
         side = {table: (COMMON_COLUMNS[0], *declared) for table, declared in (tables or {}).items()}
         SUITES.add(
             Suite(

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import inspect
 import json
+import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -73,8 +74,11 @@ def identify(suite: Suite, options: Any, settings: Settings) -> dict[str, Any]:
 def _sources(suite: Suite) -> str:
     """One hash over fbench's own sources, and over the suite's where that is somebody else's."""
     files = set(Path(fbench.__file__).parent.rglob("*.py"))
-    where = Path(inspect.getfile(suite.measure))
-    files |= set(where.parent.rglob("*.py")) if suite.measure.__module__.startswith("fbench.") else {where}
+    if suite.measure.__module__.startswith("fbench."):
+        for suites in sys.modules["fbench.suites"].__path__:  # all of them: one may import another
+            files |= set(Path(suites).rglob("*.py"))
+    else:
+        files.add(Path(inspect.getfile(suite.measure)))
     return ";".join(_sha256(file) for file in sorted(files))
 
 

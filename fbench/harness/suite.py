@@ -193,6 +193,27 @@ def values_of(options: Any) -> dict[str, Any]:
     return {declared.name: getattr(options, declared.name) for declared in dataclasses.fields(options)}
 
 
+def check_axes(options: type[Any], point: type[Any]) -> None:
+    """Refuse a suite whose points are not what its axes span.
+
+    Raises:
+        TypeError: a point's field without an axis or the other way round; an axis over what is no tuple.
+    """
+    hints = get_type_hints(options, include_extras=True)
+    axes = {p.option.axis: p for p in parameters_of(options) if p.option.axis}
+    if set(axes) != set(point._fields):
+        raise TypeError(
+            f"{point.__name__} has the fields {', '.join(point._fields) or 'none'}, and the axes are "
+            f"{', '.join(axes) or 'none'}: name them alike, or give @suite(points=…)"
+        )
+    for parameter in axes.values():
+        value_type = get_args(hints[parameter.name])[0]
+        if parameter.option.expand is None and get_origin(value_type) is not tuple:
+            raise TypeError(
+                f"option {parameter.name!r} spans an axis: its type must be a tuple, or Option have expand=…"
+            )
+
+
 def stored(options: Any) -> dict[str, Any]:
     """The options as ``options.json`` holds them: every field by name, tuples as lists.
 

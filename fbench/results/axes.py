@@ -1,4 +1,4 @@
-"""Axes of chunk figures: ticks at the chunk sizes, times in the unit that reads best, ticks as plain numbers."""
+"""Axes of figures: ticks at the sizes asked for, times in the unit that reads best, ticks as plain numbers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How sentences about chunk sweeps count, list, and write a number of every kernel with its interval."""
+"""How sentences count, list, and write a number of every kernel, method or case with its interval."""
 
 from __future__ import annotations
 

@@ -6,6 +6,7 @@ import csv
 import functools
 import json
 import random
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -369,6 +370,17 @@ def test_the_fingerprint_is_of_the_sources(toy, tmp_path, monkeypatch):
     first = fingerprint()
     (copy / "__init__.py").write_text("2")
     assert fingerprint() != first
+
+
+def test_the_fingerprint_is_of_every_suite(tmp_path, monkeypatch):
+    """A suite may import another: ``compare --drift`` does."""
+    (tmp_path / "drift").mkdir()
+    (tmp_path / "drift" / "watcher.py").write_text("1")
+    monkeypatch.setattr(sys.modules["fbench.suites"], "__path__", [str(tmp_path)])
+    options = {"strategies": "random", "model": "small"}
+    first = fingerprint("compare", **options)
+    (tmp_path / "drift" / "watcher.py").write_text("2")
+    assert fingerprint("compare", **options) != first
 
 
 def test_options_are_recorded_resolved(tmp_path, toy):

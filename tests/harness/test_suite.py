@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Annotated, Any, NamedTuple
 
 import pytest
+from command import typed as command_line
 
 from fbench.errors import SweepError, UsageError
 from fbench.harness import registry
@@ -241,3 +244,44 @@ def test_an_option_that_a_run_does_not_know_is_at_its_default(declare: Callable[
 
 def test_values_by_field() -> None:
     assert values_of(Blocks(by=3)) == {"seeds": 5, "by": 3}
+
+
+class Elsewhere(NamedTuple):
+    place: str
+
+
+@dataclass(frozen=True)
+class OneNumber:
+    size: Annotated[int, Option("no tuple", axis="size")] = 1
+
+
+def elsewhere(case: Case[Elsewhere], options: Options, context: Context) -> None: ...
+
+
+def one_number(case: Case[Point], options: OneNumber, context: Context) -> None: ...
+
+
+@pytest.mark.parametrize(
+    ("function", "message"),
+    [
+        (
+            elsewhere,
+            r"Elsewhere has the fields place, and the axes are size: name them alike, or give @suite\(points=…\)",
+        ),
+        (one_number, "option 'size' spans an axis: its type must be a tuple, or Option have expand=…"),
+    ],
+)
+def test_points_that_no_axes_span(declare: Callable[..., Suite], function: Callable[..., Any], message: str) -> None:
+    with pytest.raises(TypeError, match=message):
+        declare(function)
+
+
+def test_the_suite_of_the_guide_runs(tmp_path: Path) -> None:
+    guide = (Path(__file__).resolve().parents[2] / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    [code] = re.findall(r"```python\n(.*?)```", guide, re.DOTALL)
+    (tmp_path / "halves.py").write_text(code)
+    done = command_line("halves", "--load", "halves.py", "--sizes", "4,10", "--out", "run", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "4 halvings of 2 sizes." in done.stdout
+    rows = (tmp_path / "run" / "results.csv").read_text().splitlines()
+    assert rows[1:] == ["size=4,4,0,2.0,ok,", "size=4,4,1,1.0,ok,", "size=10,10,0,5.0,ok,", "size=10,10,1,2.5,ok,"]
