@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 import fbench
+from fbench import contract, registry
 
 ROOT = Path(fbench.__file__).parent
 MODULES = sorted(
@@ -23,7 +24,8 @@ def test_there_are_modules_to_look_at():
 
 
 @pytest.mark.parametrize("name", MODULES)
-def test_examples_run(name):
+def test_examples_run(name, registries):
+    """What an example registers is forgotten after it."""
     outcome = doctest.testmod(importlib.import_module(name))
     assert outcome.failed == 0, "the examples that failed are printed above"
 
@@ -33,3 +35,10 @@ def test_what_is_exported_has_an_example(name):
     exported = getattr(fbench, name)
     assert inspect.isfunction(exported) or inspect.isclass(exported)
     assert any(test.examples for test in doctest.DocTestFinder(recurse=False).find(exported, name))
+
+
+@pytest.mark.parametrize(("door", "name"), [(door, name) for door in (contract, registry) for name in door.__all__])
+def test_what_users_files_call_has_an_example(door, name):
+    exported = getattr(door, name)
+    if inspect.isfunction(exported):
+        assert any(test.examples for test in doctest.DocTestFinder(recurse=False).find(exported, name))

@@ -66,17 +66,17 @@ def suite_command(suite: Suite, run_suite: Callable[[Mapping[str, Any], Set[str]
     return command
 
 
-def _parameter(name: str, kind: type, default: Any, text: str) -> inspect.Parameter:
+def _parameter(name: str, value_type: type, default: Any, text: str) -> inspect.Parameter:
     import typer
 
     flags = [flag_of(name), *SECOND_NAMES.get(name, [])]
     shown = default not in ("", False, 0)
-    if kind in (int, float):  # read by options.read_numbers, whose messages name the value
-        option = typer.Option(*flags, help=text, show_default=shown, metavar="INT" if kind is int else "NUMBER")
-        kind, default = str, str(default)
+    if value_type in (int, float):  # read by options.read_numbers, whose messages name the value
+        option = typer.Option(*flags, help=text, show_default=shown, metavar="INT" if value_type is int else "NUMBER")
+        value_type, default = str, str(default)
     else:
-        option = typer.Option(*flags, help=text, show_default=shown, metavar=None if kind is bool else "TEXT")
-    annotation: Any = Annotated[kind, option]
+        option = typer.Option(*flags, help=text, show_default=shown, metavar=None if value_type is bool else "TEXT")
+    annotation: Any = Annotated[value_type, option]
     return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation)
 
 

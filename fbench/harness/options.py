@@ -44,17 +44,17 @@ def read_numbers(suite: Suite, typed: Mapping[str, Any]) -> dict[str, Any]:
     Raises:
         UsageError: a text that is no number, or no whole one.
     """
-    kinds = {p.name: p.type for p in suite.parameters} | {"threads": int, "jobs": int}
-    return {name: _number(name, kinds.get(name), value) for name, value in typed.items()}
+    types = {p.name: p.type for p in suite.parameters} | {"threads": int, "jobs": int}
+    return {name: _number(name, types.get(name), value) for name, value in typed.items()}
 
 
-def _number(name: str, kind: type | None, value: Any) -> Any:
-    if kind not in (int, float):
+def _number(name: str, value_type: type | None, value: Any) -> Any:
+    if value_type not in (int, float):
         return value
     try:
-        return kind(str(value))
+        return value_type(str(value))
     except ValueError:
-        what = "a whole number" if kind is int else "a number"
+        what = "a whole number" if value_type is int else "a number"
         raise UsageError(f"{flag_of(name)} {value}: must be {what}") from None
 
 
