@@ -64,3 +64,19 @@ def toy(registries, toy_file):
 def showwarning(monkeypatch):
     """The command line takes warnings over; a test gives them back."""
     monkeypatch.setattr(warnings, "showwarning", warnings.showwarning)
+
+
+class Hands:
+    """A clock that shows what it was set to."""
+
+    def __init__(self):
+        self.time = 100.0
+
+    def __call__(self):
+        return self.time
+
+
+@pytest.fixture
+def hands():
+    """A clock that the test winds."""
+    return Hands()

@@ -2,24 +2,7 @@
 
 from __future__ import annotations
 
-import pytest
-
 from fbench.cli.progress import Lines
-
-
-class Hands:
-    """A clock that shows what it was set to."""
-
-    def __init__(self):
-        self.time = 100.0
-
-    def __call__(self):
-        return self.time
-
-
-@pytest.fixture
-def hands():
-    return Hands()
 
 
 def test_a_line_every_half_minute(hands):

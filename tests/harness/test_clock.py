@@ -2,24 +2,7 @@
 
 from __future__ import annotations
 
-import pytest
-
 from fbench.harness.clock import Clock, remaining
-
-
-class Hands:
-    """A clock that shows what it was set to."""
-
-    def __init__(self):
-        self.time = 100.0
-
-    def __call__(self):
-        return self.time
-
-
-@pytest.fixture
-def hands():
-    return Hands()
 
 
 def test_nothing_seen_is_nothing_known():

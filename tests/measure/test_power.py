@@ -4,24 +4,12 @@ import math
 
 import numpy as np
 import pytest
+from comparisons import DELTA, differences, four_errors
 from scipy import stats
 
 from fbench.errors import InputError, UnknownNameError
 from fbench.measure.power import SeedRange, seeds_needed
 from fbench.measure.statistics import paired, sd_interval
-
-DELTA = 0.005
-
-
-def four_errors(share, count):
-    return 4 * math.sqrt(share * (1 - share) / count)
-
-
-def differences(mean, sd, n):
-    """A comparison whose differences have exactly this mean and sd."""
-    values = np.random.default_rng(n).normal(size=n)
-    values = (values - values.mean()) / values.std(ddof=1)
-    return paired(mean + sd * values, np.zeros(n))
 
 
 def nct_seeds(level, ratio):

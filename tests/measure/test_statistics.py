@@ -9,6 +9,7 @@ from dataclasses import astuple
 
 import numpy as np
 import pytest
+from comparisons import DELTA, differences, four_errors
 from scipy import stats
 
 from fbench.errors import InputError
@@ -22,19 +23,6 @@ from fbench.measure.statistics import (
     t_interval,
     verdict,
 )
-
-DELTA = 0.005
-
-
-def four_errors(share, count):
-    return 4 * math.sqrt(share * (1 - share) / count)
-
-
-def differences(mean, sd, n):
-    """A comparison whose differences have exactly this mean and sd."""
-    values = np.random.default_rng(n).normal(size=n)
-    values = (values - values.mean()) / values.std(ddof=1)
-    return paired(mean + sd * values, np.zeros(n))
 
 
 def test_all_lists_the_public_names():
