@@ -36,7 +36,8 @@ MAY_IMPORT = {
     "harness": {*DECLARED, "harness", "measure", "results.table", "__init__"},
     "pick": {*DECLARED, "machine", "measure", "fisher", "results.table", "pick"},
     "suites": {*DECLARED, "machine", "measure", "fisher", "learning", "results", "pick"},
-    "cli": {*DECLARED, "harness", "pick", "measure", "fisher", "learning", "results", "__init__", "cli"},
+    "runs": {*DECLARED, "harness", "measure", "results", "runs"},
+    "cli": {*DECLARED, "harness", "runs", "pick", "measure", "fisher", "learning", "results", "__init__", "cli"},
 }
 """What each layer may import. Five files of ``harness`` are layers of their own, since everything may import them;
 ``registry`` and ``contract`` at the root are doors for users' files, and nothing of ours goes through."""
