@@ -113,6 +113,21 @@ def test_a_grown_comparison_is_a_fresh_one(
     assert_equal_runs(tmp_path / "grown", tmp_path / "fresh")
 
 
+def test_seeds_that_came_later_are_those_of_a_larger_study(
+    fbench: Callable[..., Ended], short: Path, tmp_path: Path
+) -> None:
+    """But for the name of the case, which is a block of seeds."""
+    shutil.copytree(short, tmp_path / "grown")
+    assert fbench("--seeds", "3", "--out", tmp_path / "grown", tiny=[]).code == 0
+    assert fbench(*SHORT, "--seeds", "3", "--out", tmp_path / "fresh").code == 0
+
+    def rows(folder: Path) -> list[dict[str, str]]:
+        bare = [{name: value for name, value in row.items() if name != "case"} for row in deterministic(folder)]
+        return sorted(bare, key=lambda row: (row["strategy"], row["seed"], row["round"]))
+
+    assert rows(tmp_path / "grown") == rows(tmp_path / "fresh")
+
+
 def test_a_question_that_is_asked_afterwards_says_so(fbench: Callable[..., Ended], short: Path, tmp_path: Path) -> None:
     shutil.copytree(short, tmp_path / "run")
     ended = fbench("--questions", "random >= bait", "--out", tmp_path / "run", tiny=[])
