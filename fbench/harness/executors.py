@@ -10,16 +10,20 @@ import functools
 import multiprocessing
 import random
 import signal
+import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import Any
 
-from fbench.harness import registry
+from fbench.harness import lifeline, registry
 from fbench.harness.contract import Case, Context, Row, Unit
 
 Committed = Callable[[Case[Any]], dict[str, list[Row]]]
+
+_GRACE_S = 0.2
+"""A signal to a whole group reaches its processes one after the other."""
 
 
 @dataclass(frozen=True)
@@ -190,7 +194,8 @@ class _Worker:
         spawn = multiprocessing.get_context("spawn")
         self.pipe, theirs = spawn.Pipe()
         self._process = spawn.Process(target=_serve, args=(theirs, self._job), daemon=True)
-        self._process.start()
+        with lifeline.deaf():
+            self._process.start()
         theirs.close()
 
     def send(self, case: Case[Any], committed: dict[str, list[Row]]) -> None:
@@ -207,11 +212,14 @@ class _Worker:
             return outcome
         except (EOFError, OSError):  # OSError: it died in the middle of a message
             self._process.join()
-            return _death(self._process.exitcode or 0)
+            code = self._process.exitcode or 0
+            if -code in lifeline.ENDING:  # whoever ends the whole group ends us too: no row then blames the case
+                time.sleep(_GRACE_S)
+            return _death(code)
 
     def stop(self) -> None:
         """End the process, and wait until the system has its memory back; once more does nothing."""
-        self._process.terminate()
+        self._process.kill()
         self._process.join()
         self.pipe.close()
 
@@ -226,7 +234,7 @@ def _death(code: int) -> Fault:
 
 def _serve(pipe: Connection, job: Job) -> None:
     """A worker's life: advance what it is told to, until the pipe closes."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
+    lifeline.end_with_parent()
     multiprocessing.current_process().daemon = False  # only here, for daemons may not start processes: a case may
     for path in job.loads:
         registry.load_file(path)
