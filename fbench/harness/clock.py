@@ -1,59 +1,131 @@
-"""How much time a run has left, from how long its units took."""
+"""How much time a run has left, from how long its units took and what they were expected to cost.
+
+What is expected is in no particular unit, and right but for a factor: every case measured has a factor of its own, and
+those that have not begun get that of all others together.
+"""
 
 from __future__ import annotations
 
+import math
 import time
-from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+
+@dataclass
+class Course:
+    """How one case went and goes on.
+
+    Attributes:
+        to_come: what each of its units is expected to cost; of a case whose units are not counted, one number for all.
+        counted: whether ``to_come`` are units.
+        costs: what the units measured were expected to cost; empty where they are not counted.
+        seconds: what they took.
+        told: seconds that the case says it may still take.
+        ended: whether it has no more units.
+
+    Example:
+        >>> course = Course([1.0, 2.0, 3.0])
+        >>> course.take(10.0)
+        >>> course.left_s(), course.ends_at_s(), course.whole
+        (50.0, 60.0, 6.0)
+    """
+
+    to_come: list[float]
+    counted: bool = True
+    costs: list[float] = field(default_factory=list)
+    seconds: list[float] = field(default_factory=list)
+    told: float | None = None
+    ended: bool = False
+
+    @property
+    def whole(self) -> float:
+        """What the whole case is expected to cost."""
+        return sum(self.costs) + sum(self.to_come)
+
+    def take(self, seconds: float, told: float | None = None) -> None:
+        """A unit took so long, and the case has ``told`` more as far as it knows."""
+        self.seconds.append(seconds)
+        self.told = told
+        if self.counted and self.to_come:
+            self.costs.append(self.to_come.pop(0))
+
+    def left_s(self, factor: float | None = None) -> float | None:
+        """Seconds that the case still takes, by itself, or by the ``factor`` of others; None where neither tells."""
+        if self.ended:
+            return 0.0
+        if self.told is not None:
+            return self.told
+        if self.counted and self.costs:
+            return sum(self.to_come) * self._recent_factor()
+        return None if factor is None else max(self.whole * factor - sum(self.seconds), 0.0)
+
+    def ends_at_s(self) -> float | None:
+        """Seconds of the whole case; None where that is not known from itself."""
+        left = self.left_s()
+        return None if left is None or not self.seconds else sum(self.seconds) + left
+
+    def _recent_factor(self) -> float:
+        """Of the later half of its units: the first may have warmed up, and costs may grow other than expected."""
+        half = len(self.costs) // 2
+        cost = sum(self.costs[half:])
+        return sum(self.seconds[half:]) / cost if cost else 0.0
 
 
 class Clock:
-    """Time left: ``left`` maps each case to its units to come; None where their number is unknown.
+    """Time left of cases of which ``lanes`` run side by side.
 
-    The time between two commits is what a unit costs the run, however many processes work at once. Where nothing is
-    counted, ``cases`` may say themselves what they still take; one not heard of takes what the others said at first.
+    ``expected`` gives what each unit to come of a case may cost; ``counted`` says whether these are units, or one
+    number for a case whose units nobody can count beforehand. The run is over when ``now`` is ``ends_at``.
+
+    Example:
+        >>> clock = Clock({"a": [1.0, 2.0], "b": [1.0, 2.0]})
+        >>> clock.take("a", 5.0)
+        >>> clock.left_s()
+        25.0
     """
 
     def __init__(
         self,
-        left: Mapping[str, Iterable[int]] | None,
-        cases: Iterable[str] = (),
-        now: Callable[[], float] = time.perf_counter,
+        expected: Mapping[str, Iterable[float]],
+        *,
+        counted: bool = True,
+        lanes: int = 1,
+        ends_at: float = math.inf,
+        now: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._left = None if left is None else {case: set(units) for case, units in left.items()}
-        self._spent: dict[int, list[float]] = defaultdict(list)
-        self._silent, self._told = set(cases), dict[str, float]()
-        self._first: list[float] = []
-        self._now, self._last = now, now()
+        self._cases = {case: Course(list(costs), counted) for case, costs in expected.items()}
+        self._lanes, self._ends_at, self._now = lanes, ends_at, now
+
+    def take(self, case: str, seconds: float, told: float | None = None) -> None:
+        """A unit of the case took so many ``seconds``; it ``told`` how many more the case may take, if it knows."""
+        self._cases[case].take(seconds, told)
 
     def stop(self, case: str) -> None:
-        """The case has no more units to come."""
-        self._silent.discard(case)
-        self._told.pop(case, None)
-        if self._left is not None:
-            self._left[case].clear()
+        """The case has no more units."""
+        self._cases[case].ended = True
 
-    def left_s(self, case: str, unit: int, told: float | None = None) -> float | None:
-        """Seconds left, now that ``unit`` of ``case`` is committed, which takes ``told`` more as far as it knows."""
-        now = self._now()
-        self._spent[unit].append(now - self._last)
-        self._last = now
-        if self._left is None:
-            return None if told is None else self._hear(case, told)
-        self._left[case].discard(unit)
-        return remaining(self._spent, [u for units in self._left.values() for u in units])
+    def left_s(self) -> float | None:
+        """Seconds left; None where nothing that was measured tells."""
+        factor = self._common_factor()
+        left = [course.left_s(factor) for course in self._cases.values()]
+        known = [seconds for seconds in left if seconds is not None]
+        if len(known) < len(left):
+            return None
+        return min(makespan(known, self._lanes), max(self._ends_at - self._now(), 0.0))
 
-    def _hear(self, case: str, told: float) -> float:
-        if case in self._silent:
-            self._silent.discard(case)
-            self._first.append(told)
-        self._told[case] = told
-        unheard = len(self._silent) * sum(self._first) / len(self._first) if self._first else 0.0
-        return sum(self._told.values()) + unheard
+    def _common_factor(self) -> float | None:
+        """Seconds to a unit of cost, of all cases that were measured."""
+        whole = [(course.ends_at_s(), course.whole) for course in self._cases.values()]
+        known = [(seconds, cost) for seconds, cost in whole if seconds is not None and cost]
+        return sum(seconds for seconds, _ in known) / sum(cost for _, cost in known) if known else None
 
 
-def remaining(spent: Mapping[int, Sequence[float]], left: Sequence[int]) -> float:
-    """Seconds for the units ``left``: the mean of units of the same number, or else of the latest number seen."""
-    means = {unit: sum(seconds) / len(seconds) for unit, seconds in spent.items() if seconds}
-    latest = means[max(means)] if means else 0.0
-    return sum(means.get(unit, latest) for unit in left)
+def makespan(seconds: Sequence[float], lanes: int) -> float:
+    """How long so many ``lanes`` take for cases of so many ``seconds``: none is shared between two.
+
+    Example:
+        >>> makespan([4.0, 1.0, 1.0], lanes=2), makespan([2.0, 2.0, 2.0], lanes=2)
+        (4.0, 3.0)
+    """
+    return max([sum(seconds) / lanes, *seconds], default=0.0)

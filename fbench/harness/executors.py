@@ -50,10 +50,11 @@ class Fault:
 
 @dataclass(frozen=True)
 class Event:
-    """A case gave a unit, came to its end (``None``), or stopped."""
+    """A case gave a unit, came to its end (``None``), or stopped; ``seconds`` is what that took where it ran."""
 
     case: Case[Any]
     outcome: Unit | Fault | None
+    seconds: float = 0.0
 
 
 _OUT_OF_MEMORY = ("can't allocate memory", "cannot allocate memory", "out of memory")
@@ -140,10 +141,12 @@ def inline(job: Job, cases: Sequence[Case[Any]], committed: Committed, seed: int
     _pin(job.threads)
     host, turns = _Host(job), _turns(job, cases, seed)
     while (case := turns.next(0)) is not None:
+        start = time.perf_counter()
         outcome = host.advance(case, committed)
+        seconds = time.perf_counter() - start
         if not isinstance(outcome, Unit):
             turns.end(0, case)
-        yield Event(case, outcome)
+        yield Event(case, outcome, seconds)
 
 
 def workers(job: Job, cases: Sequence[Case[Any]], committed: Committed, seed: int, count: int) -> Iterator[Event]:
@@ -153,26 +156,27 @@ def workers(job: Job, cases: Sequence[Case[Any]], committed: Committed, seed: in
     """
     turns, fresh = _turns(job, cases, seed), registry.SUITES.get(job.suite).executor == "fresh"
     pool = [_Worker(job) for _ in range(min(count, len(cases)))]
-    busy: dict[Any, tuple[int, Case[Any]]] = {}
+    busy: dict[Any, tuple[int, Case[Any], float]] = {}
 
     def give(lane: int) -> None:
         case = turns.next(lane)
         if case is not None:
             pool[lane].send(case, committed(case))
-            busy[pool[lane].pipe] = lane, case
+            busy[pool[lane].pipe] = lane, case, time.perf_counter()
 
     try:
         for lane in range(len(pool)):
             give(lane)
         while busy:
             for ready in wait(list(busy)):
-                lane, case = busy.pop(ready)
+                lane, case, start = busy.pop(ready)
                 outcome = pool[lane].receive()
+                seconds = time.perf_counter() - start
                 if not isinstance(outcome, Unit):
                     turns.end(lane, case)
                     if fresh:
                         pool[lane].stop()
-                yield Event(case, outcome)
+                yield Event(case, outcome, seconds)
                 give(lane)
     finally:
         for worker in pool:

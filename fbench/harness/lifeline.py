@@ -21,8 +21,7 @@ ENDING = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP")
 """The signals that ask a process to end: a key, the system, a terminal that was closed."""
 
 _SET_PARENT_DEATH_SIGNAL = 1  # of <linux/prctl.h>
-_ALONE = 1
-"""The exit code of a worker whose parent is gone; nobody is left to read it."""
+_AT_ONCE = getattr(signal, "SIGKILL", signal.SIGTERM)  # on Windows either ends a process there and then
 
 
 @contextmanager
@@ -90,4 +89,4 @@ def end_with_parent() -> None:
 def _watch(sentinel: int) -> None:
     """Wait, without a tick, until the parent is gone; it may have gone before this was asked."""
     wait([sentinel])
-    os._exit(_ALONE)
+    os.kill(os.getpid(), _AT_ONCE)

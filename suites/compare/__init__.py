@@ -64,6 +64,13 @@ def resolve(options: Options, context: Context) -> Options:
     return replace(resolved, questions=", ".join(kept))
 
 
+def expect(case: Case[ArmPoint], options: Options, context: Context) -> list[float]:
+    """Tell about how many seconds each round will take."""
+    from fbench.learning.durations import expect_rounds
+
+    return expect_rounds(case.point, options, context, options.fisher_samples)
+
+
 @suite(
     "compare",
     "Does the FISH mask improve BAIT? Strategies side by side, paired by seed, with the statistics to say so",
@@ -78,6 +85,7 @@ def resolve(options: Options, context: Context) -> Options:
     summarise=summarise,
     **arms.PLAYED,
     predict=lambda case, options, context: arms.predict_plan(case.point, options),
+    expect_s=expect,
 )
 def measure(case: Case[ArmPoint], options: Options, context: Context) -> Iterator[Unit]:
     """Run one arm on one block of seeds, a round at a time."""
