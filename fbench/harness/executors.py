@@ -109,6 +109,12 @@ class _Host:
         self._options = self._suite.options(**job.options)
         self._running: dict[str, Iterator[Unit]] = {}
 
+    def timed(self, case: Case[Any], committed: Committed) -> tuple[Unit | Fault | None, float]:
+        """As ``advance``, and the seconds that it took."""
+        start = time.perf_counter()
+        outcome = self.advance(case, committed)
+        return outcome, time.perf_counter() - start
+
     def advance(self, case: Case[Any], committed: Committed) -> Unit | Fault | None:
         """The case's next unit; None at its end; a fault if it raised."""
         try:
@@ -141,9 +147,7 @@ def inline(job: Job, cases: Sequence[Case[Any]], committed: Committed, seed: int
     _pin(job.threads)
     host, turns = _Host(job), _turns(job, cases, seed)
     while (case := turns.next(0)) is not None:
-        start = time.perf_counter()
-        outcome = host.advance(case, committed)
-        seconds = time.perf_counter() - start
+        outcome, seconds = host.timed(case, committed)
         if not isinstance(outcome, Unit):
             turns.end(0, case)
         yield Event(case, outcome, seconds)
@@ -170,8 +174,8 @@ def workers(job: Job, cases: Sequence[Case[Any]], committed: Committed, seed: in
         while busy:
             for ready in wait(list(busy)):
                 lane, case, start = busy.pop(ready)
-                outcome = pool[lane].receive()
-                seconds = time.perf_counter() - start
+                outcome, inside_s = pool[lane].receive()
+                seconds = time.perf_counter() - start if fresh else inside_s  # where it comes again, starting counts
                 if not isinstance(outcome, Unit):
                     turns.end(lane, case)
                     if fresh:
@@ -210,16 +214,17 @@ class _Worker:
             self._start()
             self.pipe.send(task)
 
-    def receive(self) -> Unit | Fault | None:
+    def receive(self) -> tuple[Unit | Fault | None, float]:
+        """What came of the case, and the seconds that it took in there, the process's starting not counted."""
         try:
-            outcome: Unit | Fault | None = self.pipe.recv()
-            return outcome
+            outcome, seconds = self.pipe.recv()
+            return outcome, seconds
         except (EOFError, OSError):  # OSError: it died in the middle of a message
             self._process.join()
             code = self._process.exitcode or 0
             if -code in lifeline.ENDING:  # whoever ends the whole group ends us too: no row then blames the case
                 time.sleep(_GRACE_S)
-            return _death(code)
+            return _death(code), 0.0
 
     def stop(self) -> None:
         """End the process, and wait until the system has its memory back; once more does nothing."""
@@ -249,7 +254,7 @@ def _serve(pipe: Connection, job: Job) -> None:
             case_id, coordinates, committed = pipe.recv()
         except EOFError:
             return
-        pipe.send(host.advance(Case(case_id, point(*coordinates)), functools.partial(_same, committed)))
+        pipe.send(host.timed(Case(case_id, point(*coordinates)), functools.partial(_same, committed)))
 
 
 def _same(rows: dict[str, list[Row]], case: Case[Any]) -> dict[str, list[Row]]:

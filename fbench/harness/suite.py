@@ -65,9 +65,9 @@ class Suite:
     as they are to stay, with what only the whole run can tell; it may meet its own work again. ``identify`` gives the
     key columns of a case's rows where they are not its axes; a faulty case is written with them.
     ``predict(case, options, context)`` says, for ``--plan``, what a case will cost; ``cost(case, options)`` is that as
-    one number in any unit: dear cases start first, so that processes end together. ``expect_s(case, options, context)`` is
-    about how many seconds each unit will take on this machine (where units are not counted, one number for the case):
-    the plan says it, and the time left starts from it; nothing else does. ``limit_s(options)`` bounds the wall time of
+    one number in any unit: dear cases start first, so that processes end together. ``expect_s(case, options, context)``
+    says about how many seconds each unit will take on this machine (where units are not counted, one number for the
+    case): the plan shows it, and the time left starts from it. ``limit_s(options)`` bounds the wall time of
     a command's measuring: a measure yields no unit more once ``context.over``.
     ``schedule`` says how cases take turns: ``"cases"`` ends one before the next begins, ``"blocks"`` takes one unit of
     every case, in shuffled order, again and again, so that a drift of the machine meets all alike.

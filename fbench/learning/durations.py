@@ -37,16 +37,13 @@ def expect_rounds(arm: ArmPoint, options: ArmOptions, context: Context, fisher_s
 
 def image_seconds(options: ArmOptions, context: Context) -> float:
     """Seconds that training takes for one image of one network, about, beside the others of its block."""
-    # The number of rounds and the like are nothing to it: the cache is asked by what matters.
     images = arms.images_of(options)
-    shape = tuple(images.images.shape[1:])
-    return _image_seconds(options.model, shape, images.classes, options.train_batch, context.devices[0], context.threads)
+    shape, where = tuple(images.images.shape[1:]), (context.devices[0], context.threads)
+    return _image_seconds(options.model, shape, images.classes, options.train_batch, *where)
 
 
 @functools.lru_cache(maxsize=8)
-def _image_seconds(
-    name: str, shape: tuple[int, ...], classes: int, batch: int, device: str, threads: int
-) -> float:
+def _image_seconds(name: str, shape: tuple[int, ...], classes: int, batch: int, device: str, threads: int) -> float:
     import torch
 
     from fbench.learning.training import Recipe, train_block

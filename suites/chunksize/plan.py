@@ -108,7 +108,7 @@ def operations(point: Point) -> tuple[int, int]:
 
 
 def expected_s(point: Point, options: Options) -> float:
-    """Seconds that the point will take, about: its share of the time, or the blocks of a usual run where these are less."""
+    """Seconds that the point will take, about: its share of the time, or a usual number of blocks if less."""
     if misfit_reason(point):
         return 0.0
     return min(case_budget_s(point, options), _USUAL_BLOCKS * max(_cost(point), _LEAST_BLOCK_S)) + _FIRST_BLOCK_S
