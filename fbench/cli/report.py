@@ -27,7 +27,7 @@ def run_suite(suite: Suite, loads: tuple[Path, ...], typed: Mapping[str, Any], b
     settings = options.settings(suite, typed, loads)
     resolved = options.resolve_options(suite, typed, Context(settings.devices, settings.threads))
     if typed["dry_run"]:
-        for line in options.plan_lines(suite, resolved, settings.devices, out.width):
+        for line in options.plan_lines(suite, resolved, settings, out.width):
             out.print(line, markup=False)
         return 0
     identity = runner.identify(suite, resolved, settings)

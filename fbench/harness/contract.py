@@ -108,7 +108,8 @@ class Context:
 class Unit:
     """What is written, or lost, together: rows of ``results`` and of the side tables.
 
-    A case whose units are not counted beforehand says in ``left_s`` how many seconds it may still take.
+    A case whose units are not counted beforehand says in ``left_s`` how many seconds it may still take; so does one
+    whose first unit has much in it that does not come again.
     """
 
     index: int

@@ -68,7 +68,8 @@ class Suite:
     one number in any unit: dear cases start first, so that processes end together. ``expect_s(case, options, context)``
     says about how many seconds each unit will take on this machine (where units are not counted, one number for the
     case): the plan shows it, and the time left starts from it. ``limit_s(options)`` bounds the wall time of
-    a command's measuring: a measure yields no unit more once ``context.over``.
+    a command's measuring: a measure yields no unit more once ``context.over``. ``hold_bytes(case, options, context)``
+    is what a case holds at its peak beside torch and the data, so that the plan knows how many fit side by side.
     ``schedule`` says how cases take turns: ``"cases"`` ends one before the next begins, ``"blocks"`` takes one unit of
     every case, in shuffled order, again and again, so that a drift of the machine meets all alike.
     ``executor="worker"`` runs the cases in a spawned process, so that one killed for memory is a row; ``"fresh"`` in
@@ -93,6 +94,7 @@ class Suite:
     cost: Callable[[Case[Any], Any], float] | None = None
     expect_s: Callable[[Case[Any], Any, Context], Sequence[float]] | None = None
     limit_s: Callable[[Any], float] | None = None
+    hold_bytes: Callable[[Case[Any], Any, Context], int] | None = None
     schedule: Literal["cases", "blocks"] = "cases"
     executor: Literal["inline", "worker", "fresh"] = "inline"
 

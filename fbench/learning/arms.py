@@ -200,6 +200,12 @@ def predict_plan(arm: ArmPoint, options: ArmOptions, *, again: int = 0) -> dict[
     }
 
 
+def held_bytes(arm: ArmPoint, options: ArmOptions) -> int:
+    """Bytes that an arm's selection holds at its peak."""
+    plan = plan_of(arm.strategy, sizes_of(options))
+    return plan.total if plan else 0
+
+
 def relative_cost(strategy: str, options: ArmOptions) -> float:
     """An arm's cost in no particular unit: d for its selections, and 300 for its trainings.
 
@@ -266,6 +272,7 @@ PLAYED: dict[str, Any] = {
     "unit": "round",
     "cost": lambda case, options: relative_cost(case.point.strategy, options),
     "units": lambda options: options.rounds + 1,
+    "hold_bytes": lambda case, options, context: held_bytes(case.point, options),
     "identify": lambda case: [{"strategy": case.point.strategy, "seed": seed} for seed in case.point.seeds],
 }
 """What ``@suite`` is told where a case is an arm on a block of seeds, and a unit one round of it."""

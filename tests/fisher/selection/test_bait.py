@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import time
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import cases
@@ -264,6 +265,10 @@ def test_progress_is_told_of_every_step(method: str) -> None:
         assert steps[-1][0] == steps[-1][1]
 
 
+def _note(moments: list[float], *_: object) -> None:
+    moments.append(time.perf_counter())
+
+
 @pytest.mark.parametrize(("batch_size", "share"), [(2, 0.25), (60, 0.1)], ids=["small", "large"])
 def test_progress_is_never_silent_for_long(batch_size: int, share: float) -> None:
     """Half of a small selection was silent once. The best of three: other work on the machine makes silences longer."""
@@ -273,7 +278,7 @@ def test_progress_is_never_silent_for_long(batch_size: int, share: float) -> Non
     longest = []
     for _ in range(3):
         moments = [time.perf_counter()]
-        fbench.bait_select(V, batch_size, labelled=[0], progress=lambda *_: moments.append(time.perf_counter()))
+        fbench.bait_select(V, batch_size, labelled=[0], progress=partial(_note, moments))
         silences = [after - before for before, after in itertools.pairwise(moments)]
         longest.append(max(silences) / sum(silences))
     assert min(longest) < share
