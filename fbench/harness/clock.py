@@ -27,8 +27,8 @@ class Course:
     Example:
         >>> course = Course([1.0, 2.0, 3.0])
         >>> course.take(10.0)
-        >>> course.left_s(), course.ends_at_s(), course.whole
-        (50.0, 60.0, 6.0)
+        >>> course.left_s(), course.share()
+        (50.0, (60.0, 6.0))
     """
 
     to_come: list[float]
@@ -60,10 +60,17 @@ class Course:
             return sum(self.to_come) * self._recent_factor()
         return None if factor is None else max(self.whole * factor - sum(self.seconds), 0.0)
 
-    def ends_at_s(self) -> float | None:
-        """Seconds of the whole case; None where that is not known from itself."""
+    def share(self, *, begun_first: bool = False) -> tuple[float | None, float]:
+        """Seconds of the whole case, None where it does not tell them, and what it was expected to cost.
+
+        Of one that was ``begun_first`` only what is to come: its first unit had more in it than that of any other.
+        """
         left = self.left_s()
-        return None if left is None or not self.seconds else sum(self.seconds) + left
+        if left is None or not self.seconds:
+            return None, self.whole
+        if begun_first and self.counted and left:
+            return left, sum(self.to_come)
+        return sum(self.seconds) + left, self.whole
 
     def _recent_factor(self) -> float:
         """Of the later half of its units: the first may have warmed up, and costs may grow other than expected."""
@@ -96,9 +103,11 @@ class Clock:
     ) -> None:
         self._cases = {case: Course(list(costs), counted) for case, costs in expected.items()}
         self._lanes, self._ends_at, self._now = lanes, ends_at, now
+        self._first: set[str] = set()  # in their first units a process loads and compiles, once for all cases
 
     def take(self, case: str, seconds: float, told: float | None = None) -> None:
         """A unit of the case took so many ``seconds``; it ``told`` how many more the case may take, if it knows."""
+        self._first.update([case] if len(self._first) < self._lanes else [])
         self._cases[case].take(seconds, told)
 
     def stop(self, case: str) -> None:
@@ -116,8 +125,8 @@ class Clock:
 
     def _common_factor(self) -> float | None:
         """Seconds to a unit of cost, of all cases that were measured."""
-        whole = [(course.ends_at_s(), course.whole) for course in self._cases.values()]
-        known = [(seconds, cost) for seconds, cost in whole if seconds is not None and cost]
+        shares = [course.share(begun_first=case in self._first) for case, course in self._cases.items()]
+        known = [(seconds, cost) for seconds, cost in shares if seconds is not None and cost]
         return sum(seconds for seconds, _ in known) / sum(cost for _, cost in known) if known else None
 
 

@@ -26,7 +26,9 @@ class Recorder(Clock):
         expected = {case: [float(f"{cost:.4g}") for cost in costs] for case, costs in expected.items()}
         super().__init__(expected, counted=counted, lanes=lanes, **more)
         self._began = time.perf_counter()
-        Recorder.heard = {"expected": expected, "counted": counted, "lanes": lanes, "events": []}
+        limit_s = more["ends_at"] - time.monotonic()
+        limit = None if limit_s == float("inf") else round(limit_s, 3)
+        Recorder.heard = {"expected": expected, "counted": counted, "lanes": lanes, "limit_s": limit, "events": []}
 
     def take(self, case: str, seconds: float, told: float | None = None) -> None:
         self._write(case, seconds, told)

@@ -339,9 +339,8 @@ def test_a_case_alone_is_shown_whole(call, toy_file):
 
 def test_a_plan_shows_every_setting_and_says_what_it_does_not_know(call, toy_file):
     _, out, _ = call("toy", "--load", toy_file, "--plan", "--sizes", "5,6", "--rate", 0.5, "--threads", 1, "--jobs", 2)
-    assert (
-        "Settings typed, or found for this machine and data: --device cpu, --threads 1, --jobs 2, --sizes 5,6, --rate 0.5."
-    ) in out.replace("\n  ", " ")
+    typed = "--device cpu, --threads 1, --jobs 2, --sizes 5,6, --rate 0.5."
+    assert f"Settings typed, or found for this machine and data: {typed}" in out
     assert "At their defaults: --steps 3, --trap none, --pause 0." in out
     assert "Time: not known before the first cases are measured" in out
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -40,11 +41,11 @@ def test_units_that_grow_unexpectedly_are_taken_by_the_latest():
 
 
 def test_a_dear_case_makes_no_cheap_one_dear():
-    """Each has a factor of its own; what has not begun has that of both together."""
+    """Each has a factor of its own; what has not begun has that of both together, without the first one's first unit."""
     clock = Clock({"dear": [10.0, 10.0], "cheap": [1.0, 1.0], "new": [2.0, 2.0]})
     clock.take("dear", 40)
     clock.take("cheap", 1)
-    assert clock.left_s() == pytest.approx(40 + 1 + 4 * (80 + 2) / 22)
+    assert clock.left_s() == pytest.approx(40 + 1 + 4 * (40 + 2) / 12)
 
 
 def test_side_by_side_they_share_the_time_but_no_case_is_split():
@@ -102,7 +103,8 @@ def test_no_longer_than_the_run_may_take(hands):
 
 def replayed(course: dict, moments: list[float]) -> Iterator[tuple[float, float | None]]:
     """The moment of every event after which there is something left, and the time left that was predicted there."""
-    clock = Clock(course["expected"], counted=course["counted"], lanes=course["lanes"])
+    how = {"counted": course["counted"], "lanes": course["lanes"], "ends_at": course.get("limit_s") or math.inf}
+    clock = Clock(course["expected"], now=lambda: moment, **how)
     for (case, _, seconds, told), moment in zip(course["events"], moments, strict=True):
         if seconds is None:
             clock.stop(case)
@@ -121,6 +123,20 @@ def test_after_a_tenth_of_a_run_the_time_left_is_right_within_a_factor_of_four(p
         if 0.1 <= done <= 0.95 and (left is None or not true / 4 <= left <= true * 4):
             wrong.append((round(done, 3), round(true, 1), left))
     assert not wrong
+
+
+@pytest.mark.parametrize("done", [1, 2, 3])
+def test_a_run_taken_up_is_foreseen_as_well(done):
+    """Every case has so many units on disk; the clock hears of the others alone."""
+    course = json.loads((COURSES[0].parent / "drift-small.json").read_text())
+    events = [event for event in course["events"] if event[2] is not None]
+    later = [event for at, event in enumerate(events) if sum(e[0] == event[0] for e in events[:at]) >= done]
+    start = max(event[1] for event in events if event not in later)
+    moments = [event[1] - start for event in later]
+    course |= {"events": later, "expected": {case: costs[done:] for case, costs in course["expected"].items()}}
+    for moment, left in replayed(course, moments):
+        true = moments[-1] - moment
+        assert true < 0.05 * moments[-1] or true / 4 <= left <= true * 4
 
 
 def test_courses_of_every_kind_are_replayed():
