@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 
-PARTS = 100
+HUNDREDTHS = 100
 """In so many parts a phase is told whose steps are not picks."""
 
 StepListener = Callable[[str, int, int], None]
@@ -43,14 +43,14 @@ def phase_of(name: str, operations: float, listener: StepListener) -> Iterator[N
     def hears(more: float) -> None:
         nonlocal done, parts
         done += more
-        now = min(int(PARTS * done / operations), PARTS - 1) if operations else 0
+        now = min(int(HUNDREDTHS * done / operations), HUNDREDTHS - 1) if operations else 0
         if now > parts:
             parts = now
-            listener(name, parts, PARTS)
+            listener(name, parts, HUNDREDTHS)
 
     token = _HEARS.set(hears)
     try:
         yield
     finally:
         _HEARS.reset(token)
-    listener(name, PARTS, PARTS)
+    listener(name, HUNDREDTHS, HUNDREDTHS)

@@ -83,14 +83,14 @@ def memory_line(suite: Suite, options: Any, settings: Settings, cases: Sequence[
     if suite.hold_bytes is None or jobs < 2:
         return ""
     context = Context(devices=settings.devices, threads=settings.threads)
-    each = max(suite.hold_bytes(case, options, context) for case in cases) + psutil.Process().memory_info().rss
+    dearest = max(suite.hold_bytes(case, options, context) for case in cases) + psutil.Process().memory_info().rss
     free = free_bytes("cpu")
-    if free is not None and jobs * each > free:
+    if free is not None and jobs * dearest > free:
         warnings.warn(
-            f"--jobs {jobs}: {jobs} processes of up to {format_bytes(each)} need {format_bytes(jobs * each)}, and "
-            f"{format_bytes(free)} are free; --jobs {max(1, int(free / each))} fits",
+            f"--jobs {jobs}: {jobs} processes of up to {format_bytes(dearest)} need {format_bytes(jobs * dearest)}, and "
+            f"{format_bytes(free)} are free; --jobs {max(1, int(free / dearest))} fits",
             stacklevel=2,
         )
     there = "" if free is None else f"; {format_bytes(free)} are free"
-    whole = f"{format_bytes(jobs * each)} in all{there}"
-    return f"Memory: {jobs} processes side by side of up to {format_bytes(each)}, {whole}."
+    whole = f"{format_bytes(jobs * dearest)} in all{there}"
+    return f"Memory: {jobs} processes side by side of up to {format_bytes(dearest)}, {whole}."

@@ -194,7 +194,8 @@ def _clock(
     expected = {
         case.id: suite.expected(case, options, context)[history.next_unit(case) if counted else 0 :] for case in todo
     }
-    return Clock(expected, counted=counted, lanes=lanes, ends_at=context.ends_at)
+    seconds = suite.expect_s is not None
+    return Clock(expected, counted=counted, lanes=lanes, in_seconds=seconds, ends_at=context.ends_at)
 
 
 def _events(

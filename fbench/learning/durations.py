@@ -80,7 +80,7 @@ def selection_operations(plan: SelectionPlan, counts: StepCounts) -> float:
         >>> counts = StepCounts.of(10, 2.0, 900)
         >>> plan = plan_selection(Shape(n=1000, rows=9, dim=640), dtype="float32", counts=counts)
         >>> f"{selection_operations(plan, counts):.1e}"
-        '3.3e+10'
+        '3.5e+10'
     """
     n, r, d = plan.shape.n, plan.shape.rows, plan.shape.dim
     wide = 1 if plan.shape.classes else r  # a factored V goes through its features once, a dense one row by row

@@ -27,8 +27,9 @@ class Recorder(Clock):
         super().__init__(expected, counted=counted, lanes=lanes, **more)
         self._began = time.perf_counter()
         limit_s = more["ends_at"] - time.monotonic()
+        known = {"lanes": lanes, "in_seconds": more["in_seconds"]}
         limit = None if limit_s == float("inf") else round(limit_s, 3)
-        Recorder.heard = {"expected": expected, "counted": counted, "lanes": lanes, "limit_s": limit, "events": []}
+        Recorder.heard = {"expected": expected, "counted": counted, **known, "limit_s": limit, "events": []}
 
     def take(self, case: str, seconds: float, told: float | None = None) -> None:
         self._write(case, seconds, told)

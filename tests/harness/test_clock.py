@@ -41,7 +41,7 @@ def test_units_that_grow_unexpectedly_are_taken_by_the_latest():
 
 
 def test_a_dear_case_makes_no_cheap_one_dear():
-    """Each has a factor of its own; what has not begun has that of both together, without the first one's first unit."""
+    """Each has a factor of its own; what has not begun has that of both, without the very first unit."""
     clock = Clock({"dear": [10.0, 10.0], "cheap": [1.0, 1.0], "new": [2.0, 2.0]})
     clock.take("dear", 40)
     clock.take("cheap", 1)
@@ -103,7 +103,8 @@ def test_no_longer_than_the_run_may_take(hands):
 
 def replayed(course: dict, moments: list[float]) -> Iterator[tuple[float, float | None]]:
     """The moment of every event after which there is something left, and the time left that was predicted there."""
-    how = {"counted": course["counted"], "lanes": course["lanes"], "ends_at": course.get("limit_s") or math.inf}
+    how = {"counted": course["counted"], "lanes": course["lanes"], "in_seconds": course["in_seconds"]}
+    how["ends_at"] = course["limit_s"] or math.inf
     clock = Clock(course["expected"], now=lambda: moment, **how)
     for (case, _, seconds, told), moment in zip(course["events"], moments, strict=True):
         if seconds is None:
