@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 _FIRST_TRUST = 1 / 3
-"""Loading and compiling made first units of ``fbench compare`` up to nine times as dear as was expected, others twice."""
+"""Loading and compiling made first units of ``fbench compare`` nine times as dear as expected, later ones twice."""
 
 
 @dataclass
@@ -89,7 +89,8 @@ class Clock:
     """Time left of cases of which ``lanes`` run side by side.
 
     ``expected`` gives what each unit to come of a case may cost; ``counted`` says whether these are units, or one
-    number for a case whose units nobody can count beforehand; ``in_seconds``, whether they are seconds. The run is over when ``now`` is ``ends_at``.
+    number for a case whose units nobody can count beforehand; ``in_seconds``, whether they are seconds. The run is over
+    when ``now`` is ``ends_at``.
 
     Example:
         >>> clock = Clock({"a": [1.0, 2.0], "b": [1.0, 2.0]})

@@ -87,8 +87,8 @@ def memory_line(suite: Suite, options: Any, settings: Settings, cases: Sequence[
     free = free_bytes("cpu")
     if free is not None and jobs * dearest > free:
         warnings.warn(
-            f"--jobs {jobs}: {jobs} processes of up to {format_bytes(dearest)} need {format_bytes(jobs * dearest)}, and "
-            f"{format_bytes(free)} are free; --jobs {max(1, int(free / dearest))} fits",
+            f"--jobs {jobs}: {jobs} processes of up to {format_bytes(dearest)} need {format_bytes(jobs * dearest)}, "
+            f"and {format_bytes(free)} are free; --jobs {max(1, int(free / dearest))} fits",
             stacklevel=2,
         )
     there = "" if free is None else f"; {format_bytes(free)} are free"

@@ -102,7 +102,7 @@ class _History:
 
     def count_wall(self, seconds: float) -> None:
         """The last block took so long in all: what lies around its passes is time spent as well."""
-        self._spent_s += seconds - self._timed_s
+        self._spent_s += max(seconds - self._timed_s, 0.0)
 
     def ended(self) -> bool:
         if not self.blocks:
