@@ -228,7 +228,7 @@ def test_the_plan_says_what_a_point_may_take(fbench: Callable[..., Ended], tmp_p
 
 
 def test_what_had_no_time_says_so(fbench: Callable[..., Ended], tmp_path: Path) -> None:
-    """The process alone takes longer to begin: the time counts from the command's measuring, not from the first pass."""
+    """The worker alone takes longer to begin: the time counts from the beginning of the measuring."""
     ended = fbench(*SMALL, "--max-time", "0.01", "--device", "cpu", "--out", tmp_path / "run")
     assert ended.code == 4
     assert "--max-time 0.01 was spent before its first block; give more, or fewer --sizes or --kernels" in ended.err
