@@ -26,7 +26,7 @@ def words_of(text: str) -> list[str]:
 
 
 SMALL = words_of(
-    "--candidates 40 --classes 3 --dim 12 --sizes 8..40 --max-time 60 --precision 1 --threads 1 "
+    "--candidates 40 --classes 3 --dim 12 --sizes 8..40 --max-time 300 --precision 1 --threads 1 "
     "--kernels published,published:no-inner,fused,factored,incremental"
 )
 COMMAND = [sys.executable, "-c", "from fbench.cli import main; main()", "chunksize"]
