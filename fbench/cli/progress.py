@@ -102,7 +102,7 @@ class PickProgress:
         self._said: dict[str, int] = {}
         self._since: dict[str, float] = {}
         self._last: float | None = None
-        self._line_at = -_BETWEEN_LINES_S
+        self._line_at: float | None = None
 
     def __enter__(self) -> Self:
         self._bar = _bar()
@@ -120,6 +120,7 @@ class PickProgress:
         if self._last is not None:  # of the first phase the beginning is not known
             self._since.setdefault(phase, self._last)
         self._last = now
+        self._line_at = now if self._line_at is None else self._line_at  # a small selection says nothing
         left = ""
         if phase in self._since and done:
             left = f"{format_seconds((now - self._since[phase]) * (total - done) / done)} left"
