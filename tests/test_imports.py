@@ -33,7 +33,7 @@ MAY_IMPORT = {
     "fisher": {*DECLARED, "machine", "fisher"},
     "learning": {*DECLARED, "machine", "measure", "fisher", "learning"},
     "results": {*BASE, "measure", "results"},
-    "harness": {*DECLARED, "harness", "measure", "results.table", "__init__"},
+    "harness": {*DECLARED, "machine", "harness", "measure", "results.table", "__init__"},
     "pick": {*DECLARED, "machine", "measure", "fisher", "results.table", "pick"},
     "suites": {*DECLARED, "machine", "measure", "fisher", "learning", "results", "pick"},
     "runs": {*DECLARED, "harness", "measure", "results", "runs"},

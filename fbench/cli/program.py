@@ -16,6 +16,7 @@ from fbench.cli.parameters import fixed_command, pick_command, suite_command
 from fbench.cli.report import run_suite
 from fbench.errors import FbenchError, UsageError
 from fbench.harness import registry
+from fbench.harness.lifeline import ending_like_ctrl_c
 
 _RESUMES = "interrupted: what was measured is on disk, and the same command goes on from there"
 _NO_PICKS = "interrupted: nothing was written"
@@ -23,7 +24,9 @@ _NO_PICKS = "interrupted: nothing was written"
 
 def main() -> None:
     """The ``fbench`` command."""
-    sys.exit(run(sys.argv[1:]))
+    with ending_like_ctrl_c():
+        code = run(sys.argv[1:])
+    sys.exit(code)
 
 
 def run(arguments: list[str]) -> int:

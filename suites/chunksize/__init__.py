@@ -119,6 +119,8 @@ def predict(case: Case[Point], options: Options, context: Context) -> dict[str, 
     resolve=resolve,
     points=points,
     predict=predict,
+    expect_s=lambda case, options, context: [plan.expected_s(case.point, options)],
+    limit_s=lambda options: options.max_time,
     finish=finish,
     summarise=summarise,
     schedule="blocks",
@@ -134,6 +136,10 @@ def measure(case: Case[Point], options: Options, context: Context) -> Iterator[U
         if not context.committed.get("results"):
             yield Unit(0, [{**point._asdict(), "status": "skipped", "reason": reason}])
         return
+    if context.over and not context.done:
+        yield Unit(0, [{**point._asdict(), "status": "skipped", "reason": plan.too_late(options)}])
+        return
     budget_s = plan.case_budget_s(point, options)
-    timed = ChunkCase(point, context.devices, budget_s, options.precision, max(options.candidates), options.seed)
+    pool = max(options.candidates)
+    timed = ChunkCase(point, context.devices, budget_s, options.precision, pool, options.seed, context.ends_at)
     yield from run(timed, context.committed)

@@ -124,4 +124,6 @@ def measure(case: Case[Point], options: Options, context: Context) -> Iterator[U
     problem, way = _problem_of(case.point, options), ways.parse_way(case.point.method)
     key = {**case.point._asdict(), "device": "+".join(context.devices)}
     for index, rows in run(SelectionTask(way, problem, case.point.dtype, context.devices, options), context.done):
-        yield Unit(index, [{**key, **row} for row in rows])
+        timed_s = sum(row.get("time_s", 0.0) for row in rows)  # memory and agreement are the first block's alone
+        left_s = timed_s * (options.passes - index - 1)
+        yield Unit(index, [{**key, **row} for row in rows], left_s=left_s)
