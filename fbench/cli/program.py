@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 import warnings
 from collections.abc import Callable
 from functools import partial
@@ -16,17 +15,26 @@ from fbench.cli.parameters import fixed_command, pick_command, suite_command
 from fbench.cli.report import run_suite
 from fbench.errors import FbenchError, UsageError
 from fbench.harness import registry
+from fbench.harness.streams import stream_fault
 
 _RESUMES = "interrupted: what was measured is on disk, and the same command goes on from there"
 _NO_PICKS = "interrupted: nothing was written"
 
 
-def main() -> None:
-    """The ``fbench`` command."""
-    sys.exit(run(sys.argv[1:]))
+def heard(arguments: list[str], code: int) -> int:
+    """The exit code of a command that ended with ``code``, once what it said is written.
+
+    A reader who left wanted no more. A full disk is said, and costs those commands their 0 that make nothing else.
+    """
+    fault = stream_fault("stdout")
+    if fault is not None:
+        complain(f"stdout cannot be written: {fault.strerror}; what was printed is lost, files are as they should be")
+    stream_fault("stderr")
+    only_speaks = "--help" in arguments or bool(FIXED.keys() & set(arguments[:1]))
+    return USAGE if fault is not None and only_speaks and code == 0 else code
 
 
-def run(arguments: list[str]) -> int:
+def run_command(arguments: list[str]) -> int:
     """Run one command; gives its exit code. Every error of the user is one message on stderr."""
     warnings.showwarning = show_warning
     try:
@@ -44,9 +52,6 @@ def run(arguments: list[str]) -> int:
         return error.exit_code
     except KeyboardInterrupt:
         return _interrupted(arguments)
-    except BrokenPipeError:  # `fbench list | head`
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
     except Exception as error:
         if type(error).__name__ == "Abort":  # what click makes of Ctrl-C
             return _interrupted(arguments)

@@ -6,6 +6,7 @@ take turns is the suite's ``schedule``. The runner alone writes.
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import multiprocessing
 import random
@@ -18,6 +19,7 @@ from typing import Any
 
 from fbench.harness import registry
 from fbench.harness.contract import Case, Context, Row, Unit
+from fbench.harness.streams import guard_streams
 
 Committed = Callable[[Case[Any]], dict[str, list[Row]]]
 
@@ -179,6 +181,19 @@ def _turns(job: Job, cases: Sequence[Case[Any]], seed: int) -> Turns:
     return Turns(registry.SUITES.get(job.suite).schedule, cases, seed)
 
 
+@contextlib.contextmanager
+def _interrupts_held() -> Iterator[None]:
+    """Hold Ctrl-C back, for this process until the end, for one that is started here until it can answer it."""
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
 class _Worker:
     """A spawned process and the pipe to it; one that died or was stopped is replaced when it is next needed."""
 
@@ -190,7 +205,8 @@ class _Worker:
         spawn = multiprocessing.get_context("spawn")
         self.pipe, theirs = spawn.Pipe()
         self._process = spawn.Process(target=_serve, args=(theirs, self._job), daemon=True)
-        self._process.start()
+        with _interrupts_held():
+            self._process.start()
         theirs.close()
 
     def send(self, case: Case[Any], committed: dict[str, list[Row]]) -> None:
@@ -227,6 +243,7 @@ def _death(code: int) -> Fault:
 def _serve(pipe: Connection, job: Job) -> None:
     """A worker's life: advance what it is told to, until the pipe closes."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
+    guard_streams()
     multiprocessing.current_process().daemon = False  # only here, for daemons may not start processes: a case may
     for path in job.loads:
         registry.load_file(path)
