@@ -18,6 +18,7 @@ from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
 
 from fbench.errors import SweepError, UsageError
 from fbench.harness.contract import Case, Column, Context, Option, Row, Summary, Unit
+from fbench.harness.names import check_column
 
 
 @dataclass(frozen=True)
@@ -92,6 +93,10 @@ class Suite:
     executor: Literal["inline", "worker", "fresh"] = "inline"
 
     def __post_init__(self) -> None:
+        for table, columns in self.all_tables().items():
+            check_column(f"suite {self.name}: table", table)
+            for column in columns:
+                check_column(f"suite {self.name}, table {table}: column", column.name)
         if self.executor == "fresh" and self.schedule != "cases":
             raise TypeError(
                 f"suite {self.name}: executor='fresh' ends a case before the next; it takes schedule='cases'"

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
+from typing import Any
+
+from fbench.harness.contract import MATHEMATICS
 
 _UNSEEN = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 """Control characters, what turns the direction of a text, line breaks of other kinds, and halves of letters."""
@@ -30,6 +34,10 @@ def _seen(character: str) -> str:
     return "\u2421" if code == 0x7F else "\ufffd"
 
 
+def _marked(text: str) -> str:
+    return text.replace(MATHEMATICS[0], "$").replace(MATHEMATICS[1], "$")
+
+
 def markdown_text(text: str) -> str:
     r"""A sentence for Markdown: of one line, and without HTML.
 
@@ -37,7 +45,8 @@ def markdown_text(text: str) -> str:
         >>> markdown_text("p < 0.1\nin <b>bold</b>")
         'p < 0.1 in &lt;b>bold&lt;/b>'
     """
-    return _TAG.sub("&lt;", visible(" ".join(text.splitlines()) if "\n" in text or "\r" in text else text))
+    line = " ".join(text.splitlines()) if "\n" in text or "\r" in text else text
+    return _TAG.sub("&lt;", _marked(visible(line)))
 
 
 def markdown_cell(text: str) -> str:
@@ -48,6 +57,21 @@ def markdown_cell(text: str) -> str:
         'a\\|b'
     """
     return _PIPE.sub(r"\1\1\\|", markdown_text(text))
+
+
+def as_drawn(value: Any) -> Any:
+    r"""A figure's description with its texts as matplotlib draws them to the letter: formulas are what is marked so.
+
+    Example:
+        >>> as_drawn(("$5 and $6", 7))
+        ('\\$5 and \\$6', 7)
+    """
+    if isinstance(value, str):
+        return _marked(visible(value, keep="\n").replace("$", r"\$"))
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        fields = {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
+        return dataclasses.replace(value, **{name: as_drawn(part) for name, part in fields.items()})
+    return type(value)(map(as_drawn, value)) if type(value) in (tuple, list) else value
 
 
 def csv_text(text: str) -> str:
