@@ -71,6 +71,7 @@ class Suite:
     every case, in shuffled order, again and again, so that a drift of the machine meets all alike.
     ``executor="worker"`` runs the cases in a spawned process, so that one killed for memory is a row; ``"fresh"`` in
     one of its own each, so that what a case leaves in memory is never in the next, and takes the schedule ``"cases"``.
+    ``examples`` are commands for the end of its help.
     """
 
     name: str
@@ -91,6 +92,7 @@ class Suite:
     cost: Callable[[Case[Any], Any], float] | None = None
     schedule: Literal["cases", "blocks"] = "cases"
     executor: Literal["inline", "worker", "fresh"] = "inline"
+    examples: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         for table, columns in self.all_tables().items():

@@ -78,6 +78,11 @@ def resolve(options: Options, context: Context) -> Options:
     summarise=summarise,
     **arms.PLAYED,
     predict=lambda case, options, context: arms.predict_plan(case.point, options),
+    examples=(
+        "fbench compare",
+        "fbench compare --strategies random,bait,bait+fish --seeds 4 --rounds 5",
+        "fbench compare --rounds 3 --drift --out my-run",
+    ),
 )
 def measure(case: Case[ArmPoint], options: Options, context: Context) -> Iterator[Unit]:
     """Run one arm on one block of seeds, a round at a time."""

@@ -54,6 +54,10 @@ def predict(case: Case[ArmPoint], options: Options, context: Context) -> dict[st
     summarise=summarise,
     **arms.PLAYED,
     predict=predict,
+    examples=(
+        "fbench drift --rounds 5",
+        "fbench drift --strategies random --fractions 0.01,0.1 --seeds 4",
+    ),
 )
 def measure(case: Case[ArmPoint], options: Options, context: Context) -> Iterator[Unit]:
     """Play one arm on one block of seeds, and watch it a round at a time."""
