@@ -19,6 +19,8 @@ RUN_OPTIONS: dict[str, tuple[Any, Any, str]] = {
     "preset": (str, "", "published settings: see `fbench list presets`; what you type beside it wins"),
     "fresh": (bool, False, "start anew, even where an unfinished run could be taken up"),
     "overwrite": (bool, False, "replace what --out holds"),
+    "accept_version": (bool, False, "go on with a run of --out that other code measured; it is noted there"),
+    "replicate": (str, "", "a run's folder: the same study on new seeds alone, for an answer that was asked before"),
     "retry": (bool, False, "measure failed and out-of-memory cases again"),
     "dry_run": (bool, False, "print the plan and what each case will cost, and stop"),
 }
@@ -100,7 +102,7 @@ def suite_command(suite: Suite, run_suite: Callable[[Mapping[str, Any], Set[str]
         sources = {name: getattr(context.get_parameter_source(name), "name", "") for name in typed}
         return run_suite(typed, {name for name, source in sources.items() if source == "COMMANDLINE"})
 
-    declared = [_parameter(p.name, p.type, p.default, p.option.help) for p in suite.parameters]
+    declared = [_parameter(p.name, p.type, p.default, p.option.help) for p in suite.parameters if not p.option.hidden]
     more = [_parameter(name, *spec) for name, spec in RUN_OPTIONS.items()]
     first = inspect.Parameter("context", inspect.Parameter.POSITIONAL_OR_KEYWORD, annotation=typer.Context)
     return _signed(command, [first, *declared, *more, load_parameter()])

@@ -44,6 +44,10 @@ class Option:
     what it is, a number, a text or a flag. ``minimum`` and ``maximum`` bound a number, both inclusive; ``above`` is a
     bound that it must exceed. ``axis`` names the coordinate that the option spans in the grid; its values are the
     resolved option, or ``expand(value, options)`` where that differs.
+
+    ``grows(before, after)`` merges what a run has with what is asked of it now, so that it may grow in place; an option
+    without it stays as it was. ``renew(before, asked)`` gives ``--replicate`` other values, of what is asked if
+    something is. A ``recorded`` option changes no number; a ``hidden`` one is not typed, but set by the suite.
     """
 
     help: str
@@ -53,6 +57,10 @@ class Option:
     maximum: float | None = None
     axis: str | None = None
     expand: Callable[[Any, Any], Sequence[Any]] | None = None
+    grows: Callable[[Any, Any], Any] | None = None
+    renew: Callable[[Any, Any | None], Any] | None = None
+    recorded: bool = False
+    hidden: bool = False
 
 
 MATHEMATICS = "\ue000", "\ue001"

@@ -1,28 +1,29 @@
 """A run's folder: whose it is, what in it is committed, and how it survives a kill at any moment.
 
-    options.json       every option resolved, and the run's fingerprint: written first, it makes the folder ours
+    options.json       every option resolved, and the run's fingerprint: it makes the folder ours
     environment.json   the machine
     results.csv, …     tables, appended a unit at a time, rewritten once in key order when the run ends
-    state.json         how many bytes of every table are committed, whether the run has finished, and how long it took
+    state.json         how much of every table is committed, and its SHA-256 (see ``harness.state``)
 
-A unit is committed when ``state.json`` (replaced atomically) counts its bytes; whatever lies beyond is a torn or
-uncommitted tail and is cut off when the folder is taken up. A rewrite puts every new table beside the old one, says
+A unit is committed when ``state.json`` counts its bytes, which are on the disk by then; whatever lies beyond is a torn
+or uncommitted tail and is cut off when the folder is taken up. A rewrite puts every new table beside the old one, says
 so in ``state.json``, then renames, so that it too can be finished by whoever comes next.
 """
 
 from __future__ import annotations
 
-import contextlib
-import json
+import hashlib
 import os
-import shutil
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from fbench.errors import FolderError
+from fbench.harness import disk
 from fbench.harness.contract import Column, Row, Unit
+from fbench.harness.state import Mark, State, committed, read_state
 from fbench.results import table
 
 try:
@@ -30,192 +31,241 @@ try:
 except ImportError:  # not on Windows: two runs in one folder go unnoticed there
     fcntl = None  # type: ignore[assignment]
 
-_OURS = ("options.json", "environment.json", "state.json", "summary.md", "options.json.new", "state.json.new")
-
 
 class RunFolder:
     """The folder of one run of a suite; ``tables`` gives the columns of every table, ``unit`` the unit's column."""
 
     def __init__(self, path: Path, tables: Mapping[str, Sequence[Column]], unit: str) -> None:
         self.path, self.tables, self.unit = path, tables, unit
-        self._sizes: dict[str, int] = {}
-        self._lock: Any = None
+        self.notes: tuple[str, ...] = ()
+        self._state = State()
+        self._hashes: dict[str, Any] = {}
+        self._lock = -1
         self._since = time.monotonic()
-        self.finished = False
-        self.spent_s = 0.0
+
+    @property
+    def finished(self) -> bool:
+        """Whether every unit of the run is there."""
+        return self._state.finished
+
+    @property
+    def spent_s(self) -> float:
+        """Seconds that the run has taken so far."""
+        return self._state.spent_s
+
+    def lock(self) -> None:
+        """Make the folder if need be, and keep every other process out of it.
+
+        Raises:
+            FolderError: another process works in it; it cannot be written.
+        """
+        with disk.writing(self.path):
+            if not self.path.is_dir():
+                self.path.mkdir(parents=True, exist_ok=True)
+            if fcntl is None or self._lock >= 0:
+                return
+            flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
+            self._lock = os.open(self.path / ".lock", flags, 0o666)
+            try:
+                fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                self.close()
+                raise FolderError(
+                    f"{self.path} is in use by another fbench process; wait for it, or choose another --out"
+                ) from None
 
     def create(self, identity: Mapping[str, Any], environment: Mapping[str, Any]) -> None:
-        """Make the folder ours and start every table with its header."""
-        with writing(self.path):
-            self.path.mkdir(parents=True, exist_ok=True)
-            self._take_lock()
-            clear(self.path, self.tables)
-            _write_json(self.path / "options.json", identity)
-            _write_json(self.path / "environment.json", environment)
-            self._sizes = dict.fromkeys(self.tables, 0)
-            for name, columns in self.tables.items():
-                self._append(name, table.header(columns), start=0)
-            self._write_state()
+        """Make the folder ours and start every table with its header; what a run before left is removed."""
+        self.lock()
+        with disk.writing(self.path):
+            old = _state_or_none(self.path)
+            State(clearing=True, reports=old.reports if old else {}).write(self.path)
+            clear(self.path, self.tables, old)
+            disk.write_checked(self.path / "options.json", identity)
+            disk.write_checked(self.path / "environment.json", environment)
+            self._hashes = {name: hashlib.sha256() for name in self.tables}
+            headers = {name: table.header(columns).encode() for name, columns in self.tables.items()}
+            marks = {name: self._append(name, 0, data) for name, data in headers.items()}
+            disk.sync_folder(self.path)
+            self._write(State(marks))
 
     def take_up(self) -> None:
         """Continue in a folder that is ours: end a rewrite that was under way, cut off what is not committed.
 
+        Nothing is written before all of it has been checked. ``notes`` tell what had to be mended.
+
         Raises:
-            FolderError: another process works in it, or a table lost bytes that had been committed.
+            FolderError: another process works in it, or something in it is damaged.
         """
-        with writing(self.path):
-            self._take_lock()
-            state = self._read_state()
-            self._sizes, self.finished, self.spent_s = state["sizes"], state["finished"], state["spent_s"]
-            if state["renaming"]:
-                self._rename()
-            for name in self.tables:
-                self._cut(name)
+        self.lock()
+        with disk.writing(self.path):
+            state = read_state(self.path)
+            if state is None or state.clearing:
+                raise FolderError(f"{self.path / 'state.json'} is missing; {disk.REMEDY}")
+            parts, self._state, self.notes = committed(self.path, state, self.tables)
+            self._hashes = {name: hashlib.sha256(data) for name, data in parts.items()}
+            if state.renaming or not self._state.finished:
+                self._restore(parts)
+
+    def _restore(self, parts: Mapping[str, bytes]) -> None:
+        """Bring every table to its committed bytes, and the state to one that counts them."""
+        for name in self.tables if self._state.renaming else ():
+            if disk.beside(self._csv(name)).exists():
+                disk.beside(self._csv(name)).replace(self._csv(name))
+        disk.sync_folder(self.path)
+        for name, data in parts.items():
+            there = self._csv(name).read_bytes()
+            if not there.startswith(data):
+                disk.write(self._csv(name), data)
+            elif len(there) > len(data):
+                os.truncate(self._csv(name), len(data))
+        self._write(replace(self._state, renaming=False))
+
+    def reopen(self, identity: Mapping[str, Any]) -> None:
+        """Go on with a run, finished or not, under another ``options.json``: one that asks for more."""
+        with disk.writing(self.path):
+            parts = committed(self.path, self._state, self.tables).tables
+            self._write(replace(self._state, finished=False))
+            self._restore(parts)
+            disk.write_checked(self.path / "options.json", identity)
 
     def commit(self, unit: Unit) -> None:
         """Append a unit: side tables, then ``results``, then the mark."""
-        with writing(self.path):
+        with disk.writing(self.path):
+            marks = dict(self._state.marks)
             for name in [*(n for n in self.tables if n != "results"), "results"]:
                 rows = unit.rows if name == "results" else unit.tables.get(name, ())
                 if rows:
-                    self._append(name, table.lines(self.tables[name], rows), start=self._sizes[name])
-            self._write_state()
+                    data = _encoded(table.lines(self.tables[name], rows))
+                    marks[name] = self._append(name, marks[name].size, data)
+            self._write(replace(self._state, marks=marks, before=self._state.marks))
 
     def rows(self) -> dict[str, list[Row]]:
         """Every committed row, by table."""
-        return {name: table.read(self._csv(name), columns) for name, columns in self.tables.items()}
+        parts = committed(self.path, self._state, self.tables).tables
+        return {name: table.parse(parts[name], columns, self._csv(name)) for name, columns in self.tables.items()}
 
     def rewrite(self, rows: Mapping[str, Sequence[Row]], *, finished: bool) -> None:
         """Replace every table at once, so that a kill leaves either the old ones or the new."""
-        with writing(self.path):
+        with disk.writing(self.path):
+            marks, before = {}, {}
             for name, columns in self.tables.items():
-                text = (table.header(columns) + table.lines(columns, rows[name])).encode()
-                self._new(name).write_bytes(text)
-                self._sizes[name] = len(text)
-            self.finished = finished
-            self._write_state(renaming=True)
-            self._rename()
+                first, last = self._apart(rows, name)
+                start = _encoded(table.text(columns, first))
+                data = start + _encoded(table.lines(columns, last))
+                disk.write_beside(self._csv(name), data)
+                self._hashes[name] = hashlib.sha256(data)
+                marks[name] = Mark(len(data), self._hashes[name].hexdigest())
+                before[name] = Mark(len(start), hashlib.sha256(start).hexdigest())
+            state = replace(self._state, marks=marks, before=before, finished=finished)
+            self._write(replace(state, renaming=True))
+            for name in self.tables:
+                disk.beside(self._csv(name)).replace(self._csv(name))
+            disk.sync_folder(self.path)
+            self._write(state)
 
-    def write_text(self, name: str, text: str) -> None:
-        """Write one more file of the run, such as ``summary.md``."""
-        with writing(self.path):
-            (self.path / name).write_text(text, encoding="utf-8")
+    def _apart(self, rows: Mapping[str, Sequence[Row]], name: str) -> tuple[Sequence[Row], Sequence[Row]]:
+        """A table's rows before those of the last unit of ``results``, and these."""
+        key = [(row["case"], row[self.unit]) for row in rows["results"][-1:]]
+        at = len(rows[name])
+        while at and [(rows[name][at - 1]["case"], rows[name][at - 1][self.unit])] == key:
+            at -= 1
+        return rows[name][:at], rows[name][at:]
+
+    def publish(self, files: Mapping[str, bytes]) -> dict[str, Path]:
+        """Write a report's files, by name below the folder; gives where they are.
+
+        What a user put in the place of one stays, and ours goes beside it as ``NAME-2``.
+        """
+        with disk.writing(self.path):
+            places = {name: self._free(name) for name in files}
+            known = dict(self._state.reports)
+            for name, place in places.items():
+                new, there = hashlib.sha256(files[name]).hexdigest(), _hash_of(self.path / place)
+                known[place] = [there, new] if there not in ("", new) else [new]  # the old one, until it is replaced
+            if known != self._state.reports:
+                self._write(replace(self._state, reports=known))
+            for name, place in places.items():
+                if _hash_of(self.path / place) != known[place][-1]:
+                    (self.path / place).parent.mkdir(exist_ok=True)
+                    disk.write(self.path / place, files[name])
+        return {name: self.path / place for name, place in places.items()}
+
+    def _free(self, name: str) -> str:
+        """The first of ``NAME``, ``NAME-2``, … that is ours or nobody's."""
+        stem, dot, end = name.rpartition(".")
+        for place in (name, *(f"{stem}-{n}{dot}{end}" for n in range(2, 1000))):
+            path, hashes = self.path / place, self._state.reports.get(place)
+            if not path.exists() and not path.is_symlink():
+                return place
+            hashed = any(mark.sha256 for mark in self._state.marks.values())  # not in a run from before there were any
+            if _hash_of(path) in (hashes or ()) or (not hashed and _hash_of(path)):
+                return place
+        raise FolderError(f"{self.path / name}: too many files of that name that fbench did not write; move some away")
 
     def close(self) -> None:
         """Let other processes in."""
-        if self._lock is not None:
-            self._lock.close()
+        if self._lock >= 0:
+            os.close(self._lock)
+            self._lock = -1
 
     def _csv(self, name: str) -> Path:
         return self.path / f"{name}.csv"
 
-    def _new(self, name: str) -> Path:
-        return self.path / f"{name}.csv.new"
+    def _append(self, name: str, start: int, data: bytes) -> Mark:
+        disk.append(self._csv(name), start, data)
+        self._hashes[name].update(data)
+        return Mark(start + len(data), self._hashes[name].hexdigest())
 
-    def _append(self, name: str, text: str, start: int) -> None:
-        data = text.encode()
-        with self._csv(name).open("r+b" if self._csv(name).exists() else "wb") as file:
-            file.seek(start)
-            file.truncate()
-            file.write(data)
-        self._sizes[name] = start + len(data)
-
-    def _cut(self, name: str) -> None:
-        path, size = self._csv(name), self._sizes[name]
-        if not path.exists() or path.stat().st_size < size:
-            raise FolderError(
-                f"{path} is shorter than what was committed to it; restore it, or use --fresh or --overwrite"
-            )
-        os.truncate(path, size)
-
-    def _read_state(self) -> dict[str, Any]:
-        try:
-            state: dict[str, Any] = json.loads((self.path / "state.json").read_text(encoding="utf-8"))
-            good = {"finished", "renaming", "spent_s"} <= state.keys() and set(state["sizes"]) == set(self.tables)
-        except (ValueError, LookupError, AttributeError, TypeError):
-            good = False
-        if not good:
-            raise FolderError(f"{self.path / 'state.json'} was edited or is damaged; use --fresh or --overwrite")
-        return state
-
-    def _rename(self) -> None:
-        for name in self.tables:
-            if self._new(name).exists():
-                self._new(name).replace(self._csv(name))
-        self._write_state()
-
-    def _write_state(self, *, renaming: bool = False) -> None:
+    def _write(self, state: State) -> None:
         now = time.monotonic()
-        self.spent_s, self._since = round(self.spent_s + now - self._since, 3), now  # as it will be read again
-        state = {
-            "sizes": self._sizes,
-            "finished": self.finished,
-            "renaming": renaming,
-            "spent_s": self.spent_s,
-        }
-        _write_json(self.path / "state.json", state)
-
-    def _take_lock(self) -> None:
-        if fcntl is None or self._lock is not None:
-            return
-        self._lock = (self.path / ".lock").open("w")
-        try:
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            self._lock.close()
-            self._lock = None
-            raise FolderError(
-                f"{self.path} is in use by another fbench process; wait for it, or choose another --out"
-            ) from None
+        if not self._state.finished:  # rendering again measures nothing
+            state = replace(state, spent_s=round(state.spent_s + now - self._since, 3))
+        state.write(self.path)
+        self._state, self._since = state, now
 
 
-def identity_of(path: Path) -> dict[str, Any] | None:
-    """``options.json`` of a run folder, or None where there is none that we wrote."""
-    try:
-        identity = json.loads((path / "options.json").read_text())
-    except (OSError, ValueError):
-        return None
-    return identity if isinstance(identity, dict) and "fingerprint" in identity else None
+def clear(path: Path, tables: Mapping[str, Any], state: State | None) -> None:
+    """Remove what fbench wrote, and nothing else, from a folder that is to be overwritten.
 
-
-def is_finished(path: Path) -> bool:
-    """Whether the run in this folder came to its end."""
-    try:
-        return bool(json.loads((path / "state.json").read_text())["finished"])
-    except (OSError, ValueError, KeyError):
-        return False
-
-
-def clear(path: Path, tables: Iterable[str]) -> None:
-    """Remove a run's own files, and nothing else, from a folder that is to be overwritten."""
-    # The state goes first, so that what is left is never taken up; options.json stays until it is replaced: it
-    # says that the folder is ours.
-    ours = {*_OURS[1:], *(name + end for name in tables for end in (".csv", ".csv.new"))}
-    for entry in sorted(path.iterdir(), key=lambda entry: entry.name != "state.json"):
-        if entry.name == "figures":
-            shutil.rmtree(entry)
-        elif entry.name in ours:
-            entry.unlink()
-
-
-def _write_json(path: Path, value: Mapping[str, Any]) -> None:
-    """Atomically: a reader finds the old file or the new one."""
-    new = path.with_name(path.name + ".new")
-    new.write_text(json.dumps(value, indent=2, ensure_ascii=False, default=str) + "\n", encoding="utf-8")
-    new.replace(path)
-
-
-@contextlib.contextmanager
-def writing(path: Path) -> Iterator[None]:
-    """Turn what the system says of a write into one line for the user.
-
-    Raises:
-        FolderError: the disk is full, the folder cannot be written, …
+    ``options.json`` and ``state.json`` stay until they are replaced: they say that the folder is ours. A report's file
+    that was changed since is the user's.
     """
+    disk.remove(path / "environment.json")
+    for name in tables:
+        disk.remove(path / f"{name}.csv")
+        disk.remove(disk.beside(path / f"{name}.csv"))
+    for name in _reports(path, state):
+        disk.remove(path / name)
+    if (path / "figures").is_dir() and not any((path / "figures").iterdir()):
+        (path / "figures").rmdir()
+
+
+def _reports(path: Path, state: State | None) -> Iterator[str]:
+    """Names of the report's files that are as fbench wrote them; of a run from before hashes, those of its names."""
+    if state is not None and state.reports:
+        for name, hashes in state.reports.items():
+            if not Path(name).is_absolute() and ".." not in Path(name).parts and _hash_of(path / name) in hashes:
+                yield name
+    elif state is not None and not state.clearing:
+        yield from ["summary.md"] if (path / "summary.md").is_file() else []
+        svgs = (path / "figures").glob("*.svg")
+        yield from (f"figures/{svg.stem}{end}" for svg in svgs for end in (".svg", ".png"))
+
+
+def _hash_of(path: Path) -> str:
+    """The SHA-256 of a file; empty for what is none, a link included."""
+    if path.is_symlink() or not path.is_file():
+        return ""
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def _state_or_none(path: Path) -> State | None:
     try:
-        yield
-    except OSError as error:
-        what = error.strerror or str(error)
-        raise FolderError(
-            f"cannot write in {path}: {what}. What was committed is kept: mend it and run the same command again"
-        ) from error
+        return read_state(path)
+    except FolderError:
+        return None
+
+
+def _encoded(text: str) -> bytes:
+    return text.encode("utf-8", "backslashreplace")  # a lone surrogate has no bytes

@@ -34,6 +34,10 @@ class History:
     def count(self) -> int:
         return sum(len(units) for units in self._units.values())
 
+    def strangers(self, plan: Sequence[Case[Any]]) -> list[str]:
+        """Cases that have rows and are not in the plan."""
+        return sorted(self._units.keys() - {case.id for case in plan})
+
     def next_unit(self, case: Case[Any]) -> int:
         return max(self._units[case.id], default=-1) + 1
 

@@ -11,6 +11,7 @@ from typing import Any
 
 from fbench.errors import UsageError
 from fbench.harness.contract import Case, Context
+from fbench.harness.placing import Terms
 from fbench.harness.registry import PRESETS
 from fbench.harness.runner import Settings
 from fbench.harness.suite import Suite, flag_of, spell
@@ -85,15 +86,19 @@ def settings(suite: Suite, typed: Mapping[str, Any], loads: tuple[Path, ...]) ->
     devices = parse_devices(typed["device"], typed["gpus"] or None)
     threads, jobs = _share_cores(suite, devices, typed["threads"], typed["jobs"])
     return Settings(
-        out=Path(typed["out"]) if typed["out"] else None,
-        fresh=typed["fresh"],
-        overwrite=typed["overwrite"],
+        terms=terms(typed),
         retry=typed["retry"],
         devices=devices,
         threads=threads,
         jobs=jobs,
         loads=loads,
     )
+
+
+def terms(typed: Mapping[str, Any]) -> Terms:
+    """On which terms a folder may be used."""
+    out = Path(typed["out"]) if typed["out"] else None
+    return Terms(out, fresh=typed["fresh"], overwrite=typed["overwrite"], accept_version=typed["accept_version"])
 
 
 def _share_cores(suite: Suite, devices: tuple[str, ...], threads: int, jobs: int) -> tuple[int, int]:

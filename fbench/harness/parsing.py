@@ -92,3 +92,23 @@ def parse_budget(text: str) -> int | None:
         UsageError: no size.
     """
     return parse_bytes(text) if text else None
+
+
+def union(before: tuple[Any, ...], after: tuple[Any, ...]) -> tuple[Any, ...]:
+    """Every value that was there, then the new ones.
+
+    Example:
+        >>> union(("random", "bait"), ("bait", "bait+fish"))
+        ('random', 'bait', 'bait+fish')
+    """
+    return (*before, *(value for value in after if value not in before))
+
+
+def sweep_union(before: tuple[int, ...], after: tuple[int, ...]) -> tuple[int, ...]:
+    """The values of both, sorted.
+
+    Example:
+        >>> sweep_union((64, 256), (128,))
+        (64, 128, 256)
+    """
+    return tuple(sorted({*before, *after}))

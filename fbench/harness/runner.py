@@ -1,41 +1,31 @@
 """The runner: plan → cases → rows. It resumes, commits, and knows no suite by name.
 
-``identify`` makes a run's fingerprint, ``place`` finds its folder, ``run`` measures what is missing and leaves the
-folder finished. What a user sees on the way is the listener's business.
+``run`` measures what a run's folder lacks and leaves it finished. What a user sees on the way is the listener's
+business.
 """
 
 from __future__ import annotations
 
-import hashlib
-import inspect
-import json
-import sys
-import time
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol
 
-import fbench
 from fbench.errors import FolderError
-from fbench.harness import executors, folder
+from fbench.harness import executors
 from fbench.harness.clock import Clock
 from fbench.harness.contract import Case, Context, Row, Unit
 from fbench.harness.folder import RunFolder
 from fbench.harness.history import History
-from fbench.harness.suite import Suite, stored, values_of
-from fbench.measure.environment import environment
+from fbench.harness.placing import Terms
+from fbench.harness.suite import Suite, values_of
 
 
 @dataclass(frozen=True)
 class Settings:
     """How to run, beside what to measure: none of it changes a deterministic result but ``threads``."""
 
-    out: Path | None = None
-    reports: Path = Path("reports")
-    fresh: bool = False
-    overwrite: bool = False
+    terms: Terms = field(default_factory=Terms)
     retry: bool = False
     devices: tuple[str, ...] = ("cpu",)
     threads: int = 1
@@ -56,106 +46,16 @@ class Listener(Protocol):
         """A case ran out of memory or failed."""
 
 
-def identify(suite: Suite, options: Any, settings: Settings) -> dict[str, Any]:
-    """What ``options.json`` says: everything that the numbers depend on, and its SHA-256."""
-    identity = {
-        "suite": suite.name,
-        "fbench": fbench.__version__,
-        "options": stored(options),
-        "devices": list(settings.devices),
-        "threads": settings.threads,
-        "loaded": [{"path": str(p), "sha256": _sha256(p)} for p in settings.loads],
-    }
-    digest = hashlib.sha256(json.dumps(identity, sort_keys=True).encode())
-    digest.update(_sources(suite).encode())
-    return {**identity, "fingerprint": digest.hexdigest()}
-
-
-def _sources(suite: Suite) -> str:
-    """One hash over fbench's own sources, and over the suite's where that is somebody else's."""
-    files = set(Path(fbench.__file__).parent.rglob("*.py"))
-    if suite.measure.__module__.startswith("fbench."):
-        for suites in sys.modules["fbench.suites"].__path__:  # all of them: one may import another
-            files |= set(Path(suites).rglob("*.py"))
-    else:
-        files.add(Path(inspect.getfile(suite.measure)))
-    return ";".join(_sha256(file) for file in sorted(files))
-
-
-def _sha256(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()
-
-
-def place(suite: Suite, identity: Mapping[str, Any], settings: Settings) -> tuple[Path, bool]:
-    """The run's folder, and whether a run is to be taken up there.
-
-    Raises:
-        FolderError: ``--out`` holds another run or something that is not ours.
-    """
-    if settings.out is None:
-        home = settings.reports / suite.name
-        return (None if settings.fresh else _unfinished(home, identity)) or (_new_id(home, identity), False)
-    path = settings.out
-    with folder.writing(path):
-        if not path.exists() or _is_blank(path):
-            return path, False
-    there = folder.identity_of(path)
-    if there is None:
-        raise FolderError(f"--out {path} is not empty and not a run of fbench; nothing was touched: choose another")
-    if settings.overwrite or (settings.fresh and there["fingerprint"] == identity["fingerprint"]):
-        return path, False
-    if there["fingerprint"] != identity["fingerprint"]:
-        raise FolderError(
-            f"--out {path} holds a run with other options or another version of fbench{_difference(there, identity)}; "
-            "choose another --out, or give --overwrite"
-        )
-    return path, (path / "state.json").exists()
-
-
-def _is_blank(path: Path) -> bool:
-    if not path.is_dir():
-        raise FolderError(f"--out {path} is a file; give a folder")
-    return all(entry.name in (".lock", "options.json.new") for entry in path.iterdir())
-
-
-def _difference(there: Mapping[str, Any], wanted: Mapping[str, Any]) -> str:
-    before, after = there.get("options", {}), wanted["options"]
-    names = [name for name in after if before.get(name) != after[name]]
-    first = [f"{name} was {before.get(name)!r}, is {after[name]!r}" for name in names[:2]]
-    return f" ({'; '.join(first)})" if first else ""
-
-
-def _unfinished(home: Path, identity: Mapping[str, Any]) -> tuple[Path, bool] | None:
-    for path in sorted(home.glob("*/"), reverse=True) if home.is_dir() else []:
-        there = folder.identity_of(path)
-        if there and there["fingerprint"] == identity["fingerprint"] and not folder.is_finished(path):
-            return path, (path / "state.json").exists()
-    return None
-
-
-def _new_id(home: Path, identity: Mapping[str, Any]) -> Path:
-    stamp = datetime.now(UTC).strftime("%Y%m%d-%H%M%S")
-    path = home / f"{stamp}-{identity['fingerprint'][:6]}"
-    return path if not path.exists() else home / f"{path.name}-{time.time_ns() % 1000:03d}"
-
-
-def open_folder(suite: Suite, path: Path, resumed: bool, identity: Mapping[str, Any], settings: Settings) -> RunFolder:
-    """The run's folder, new or taken up."""
-    run_folder = RunFolder(path, suite.all_tables(), suite.unit)
-    if resumed:
-        run_folder.take_up()
-    else:
-        where = {**environment(settings.devices, settings.threads), "jobs": settings.jobs}
-        run_folder.create(identity, where)
-    return run_folder
-
-
 def run(
     suite: Suite, options: Any, settings: Settings, run_folder: RunFolder, listener: Listener
 ) -> dict[str, list[Row]]:
     """Measure what the folder lacks, finish it, and give every row by table."""
     plan = suite.grid(options)
     history = History(suite, run_folder.rows())
+    if strangers := history.strangers(plan):
+        raise FolderError(
+            f"{run_folder.path} has rows of {strangers[0]!r}, which is no case of this study; nothing was touched"
+        )
     if settings.retry and history.drop_faults():
         run_folder.rewrite(history.in_order(plan), finished=False)
     units = suite.units(options)

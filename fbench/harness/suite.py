@@ -52,6 +52,12 @@ class Parameter:
         except SweepError as error:  # its caret shows where, not in which of several sweeps
             raise SweepError(error.text, error.position, f"{flag}: {error.rule}") from None
 
+    def restored(self, stored: Any) -> Any:
+        """The value that ``options.json`` holds; a count, where a run from before it was a list has one, is read."""
+        if self.option.parse is not None and self.option.expand is not None and isinstance(stored, int):
+            return self.read(str(stored))
+        return _tuples(stored)
+
 
 @dataclass(frozen=True)
 class Suite:
@@ -65,6 +71,7 @@ class Suite:
     case where these are not simply all that the axes span. ``finish(tables, options)`` gives the rows of a finished run
     as they are to stay, with what only the whole run can tell; it may meet its own work again. ``identify`` gives the
     key columns of a case's rows where they are not its axes; a faulty case is written with them.
+    ``grown(before, after)`` may note in the options of a run that grows what was asked of it only now.
     ``predict(case, options, context)`` says, for ``--plan``, what a case will cost; ``cost(case, options)`` is that as
     one number in any unit: dear cases start first, so that processes end together and the time left errs high.
     ``schedule`` says how cases take turns: ``"cases"`` ends one before the next begins, ``"blocks"`` takes one unit of
@@ -88,6 +95,7 @@ class Suite:
     points: Callable[[Any], Sequence[Any]] | None = None
     finish: Callable[[dict[str, list[Row]], Any], dict[str, list[Row]]] = lambda tables, options: tables
     identify: Callable[[Case[Any]], Sequence[Mapping[str, Any]]] | None = None
+    grown: Callable[[Any, Any], Any] = lambda before, after: after
     predict: Callable[..., Mapping[str, str]] | None = None
     cost: Callable[[Case[Any], Any], float] | None = None
     schedule: Literal["cases", "blocks"] = "cases"
@@ -124,7 +132,7 @@ class Suite:
     def restored(self, stored: Mapping[str, Any]) -> Any:
         """The options that a run's ``options.json`` holds; one that it does not know yet is at its default."""
         defaults = {p.name: p for p in self.parameters}
-        values = {name: _tuples(value) for name, value in stored.items() if name in defaults}
+        values = {name: defaults[name].restored(value) for name, value in stored.items() if name in defaults}
         missing = {name: p.read(p.default) for name, p in defaults.items() if name not in values}
         return self.options(**values, **missing)
 

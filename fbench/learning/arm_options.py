@@ -8,9 +8,10 @@ from typing import Annotated, NamedTuple
 from fbench.errors import InputError, UsageError
 from fbench.fisher.selection.regularisation import parse_regularisation
 from fbench.harness.contract import Column, Option, typed
-from fbench.harness.parsing import one_of, read_fraction
+from fbench.harness.parsing import one_of, read_fraction, union
 from fbench.harness.registry import MODELS, STRATEGIES
 from fbench.harness.sweep import parse_names
+from fbench.learning.seed_groups import SeedGroups, more_seeds, other_seeds, parse_seeds
 
 ARM_KEY = (
     Column("strategy", "str", "", "how the batch was chosen"),
@@ -63,23 +64,25 @@ def check_regularisation(text: str) -> str:
     return text
 
 
-def seed_blocks(count: int, options: ArmOptions) -> list[tuple[int, ...]]:
-    """Cut the seeds 0 … count−1 into the blocks that the model trains side by side."""
+def seed_blocks(groups: SeedGroups, options: ArmOptions) -> list[tuple[int, ...]]:
+    """Cut every group of seeds into the blocks that the model trains side by side."""
     block = MODELS.get(options.model).block
-    return [tuple(range(first, min(first + block, count))) for first in range(0, count, block)]
+    return [group[first : first + block] for group in groups for first in range(0, len(group), block)]
 
 
 Strategies = Annotated[
-    tuple[str, ...], Option("comma-separated: see `fbench list strategies`", parse=parse_strategies, axis="strategy")
+    tuple[str, ...],
+    Option("comma-separated: see `fbench list strategies`", parse=parse_strategies, axis="strategy", grows=union),
 ]
 Seeds = Annotated[
-    int,
+    SeedGroups,
     Option(
-        "repetitions, seeds 0 to N−1, the pairs of every comparison",
-        minimum=1,
-        maximum=1000,
+        "repetitions, the pairs of every comparison: N for the seeds 0 to N−1, or A..B, or several of these",
+        parse=parse_seeds,
         axis="seeds",
         expand=seed_blocks,
+        grows=more_seeds,
+        renew=other_seeds,
     ),
 ]
 ModelName = Annotated[str, Option("see `fbench list models`; auto fits the images")]
@@ -94,16 +97,19 @@ class ArmOptions:
     """
 
     strategies: Strategies = typed("random")
-    seeds: Seeds = 8
-    rounds: Annotated[int, Option("rounds of buying labels; round 0 is the start set", minimum=1, maximum=10_000)] = 10
+    seeds: Seeds = typed("8")
+    rounds: Annotated[
+        int, Option("rounds of buying labels; round 0 is the start set", minimum=1, maximum=10_000, grows=max)
+    ] = 10
     batch: Annotated[int, Option("B, labels bought a round", minimum=1)] = 20
     start: Annotated[int, Option("labels of the start set, drawn uniformly", minimum=1)] = 20
     dataset: Annotated[str, Option("see `fbench list datasets`")] = "digits"
     model: ModelName = "auto"
     data_dir: Annotated[
-        str | None, Option("folder of data sets that are not embedded; or FBENCH_DATA_DIR", parse=parse_folder)
+        str | None,
+        Option("folder of data sets that are not embedded; or FBENCH_DATA_DIR", parse=parse_folder, recorded=True),
     ] = typed("")
-    download: Annotated[bool, Option("fetch a missing data set into --data-dir")] = False
+    download: Annotated[bool, Option("fetch a missing data set into --data-dir", recorded=True)] = False
     pool: Annotated[int, Option("keep a random part of the pool; 0 keeps all", minimum=0)] = 0
     test: Annotated[int, Option("keep a random part of the test set; 0 keeps all", minimum=0)] = 0
     epochs: Epochs = 30

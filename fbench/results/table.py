@@ -48,21 +48,35 @@ def lines(columns: Sequence[Column], rows: Iterable[Row]) -> str:
     return "".join(text)
 
 
+def text(columns: Sequence[Column], rows: Iterable[Row]) -> str:
+    r"""A whole table: its header and its rows.
+
+    Example:
+        >>> text([Column("size", "int", "", "candidates")], [{"size": 16}, {"size": None}])
+        'size\n16\n""\n'
+    """
+    return header(columns) + lines(columns, rows)
+
+
 def read(path: Path, columns: Sequence[Column]) -> list[Row]:
-    """Every row of a table, values in their declared types, empty cells as None.
+    """Every row of a table's file, as ``parse`` gives them."""
+    return parse(path.read_bytes(), columns, path)
+
+
+def parse(data: bytes, columns: Sequence[Column], source: Path) -> list[Row]:
+    """Every row of a table, values in their declared types, empty cells as None; ``source`` is named in complaints.
 
     Raises:
         FolderError: another header, or a cell that is not of its column's type.
     """
     expected = [column.name for column in columns]
-    with path.open(newline="", encoding="utf-8") as file:
-        reader = csv.reader(file)
-        try:
-            if next(reader, None) != expected:
-                raise FolderError(f"{path}: its columns are not those of this suite ({', '.join(expected)})")
-            return [{c.name: _value(text, c) for text, c in zip(cells, columns, strict=True)} for cells in reader]
-        except (csv.Error, ValueError) as error:
-            raise FolderError(f"{path}, line {reader.line_num}: {error}; was it edited?") from error
+    reader = csv.reader(io.StringIO(data.decode("utf-8-sig", "surrogateescape"), newline=""))
+    try:
+        if next(reader, None) != expected:
+            raise FolderError(f"{source}: its columns are not those of this suite ({', '.join(expected)})")
+        return [{c.name: _value(text, c) for text, c in zip(cells, columns, strict=True)} for cells in reader]
+    except (csv.Error, ValueError) as error:
+        raise FolderError(f"{source}, line {reader.line_num}: {error}; was it edited?") from error
 
 
 def _line(cells: Sequence[str]) -> str:

@@ -7,7 +7,7 @@ from typing import Annotated, NamedTuple
 
 from fbench.errors import UnknownNameError
 from fbench.harness.contract import Option, typed
-from fbench.harness.parsing import parse_auto_sweep, parse_budget, parse_dtypes
+from fbench.harness.parsing import parse_auto_sweep, parse_budget, parse_dtypes, sweep_union, union
 from fbench.harness.registry import KERNELS, Kernel
 from fbench.harness.sweep import parse_names, parse_sweep
 
@@ -53,29 +53,39 @@ class Options:
 
     kernels: Annotated[
         tuple[str, ...],
-        Option("comma-separated, see `fbench list kernels`; NAME:no-inner leaves A⁻¹ out", parse=parse_kernels),
+        Option(
+            "comma-separated, see `fbench list kernels`; NAME:no-inner leaves A⁻¹ out", parse=parse_kernels, grows=union
+        ),
     ] = typed("published,published:no-inner,fused,fused:no-inner,factored,incremental")
     sizes: Annotated[
         tuple[int, ...],
-        Option("chunk sizes, a sweep such as 64..4096 or 64..1024:+16; auto doubles", parse=parse_auto_sweep),
+        Option(
+            "chunk sizes, a sweep such as 64..4096 or 64..1024:+16; auto doubles",
+            parse=parse_auto_sweep,
+            grows=sweep_union,
+        ),
     ] = typed("auto")
     single: Annotated[
         tuple[int, ...],
         Option(
-            "single chunks to time, a sweep; those that predictions need come by themselves", parse=parse_auto_sweep
+            "single chunks to time, a sweep; those that predictions need come by themselves",
+            parse=parse_auto_sweep,
+            grows=sweep_union,
         ),
     ] = typed("auto")
-    candidates: Annotated[tuple[int, ...], Option("n, a sweep; auto suits the machine", parse=parse_auto_sweep)] = (
-        typed("auto")
+    candidates: Annotated[
+        tuple[int, ...], Option("n, a sweep; auto suits the machine", parse=parse_auto_sweep, grows=sweep_union)
+    ] = typed("auto")
+    classes: Annotated[tuple[int, ...], Option("k, a sweep", parse=parse_sweep, grows=sweep_union)] = typed("10")
+    dim: Annotated[tuple[int, ...], Option("d, a sweep", parse=parse_sweep, grows=sweep_union)] = typed("1280")
+    dtype: Annotated[tuple[str, ...], Option("float32, float64, or both", parse=parse_dtypes, grows=union)] = typed(
+        "float32"
     )
-    classes: Annotated[tuple[int, ...], Option("k, a sweep", parse=parse_sweep)] = typed("10")
-    dim: Annotated[tuple[int, ...], Option("d, a sweep", parse=parse_sweep)] = typed("1280")
-    dtype: Annotated[tuple[str, ...], Option("float32, float64, or both", parse=parse_dtypes)] = typed("float32")
     precision: Annotated[
         float, Option("width of a median's 95 % interval to stop at, as a share", above=0, maximum=1)
     ] = 0.05
     max_time: Annotated[
-        float, Option("seconds that all points together may be timed for", above=0, maximum=604_800)
+        float, Option("seconds that all points together may be timed for", above=0, maximum=604_800, grows=max)
     ] = 62.0
     memory_budget: Annotated[
         int | None,

@@ -64,6 +64,13 @@ def resolve(options: Options, context: Context) -> Options:
     return replace(resolved, questions=", ".join(kept))
 
 
+def grown(before: Options, after: Options) -> Options:
+    """Note the questions that are asked only now, when their answers could have been seen."""
+    known = parse_questions(before.questions)
+    late = [str(question) for question in parse_questions(after.questions) if question not in known]
+    return replace(after, later=", ".join([*filter(None, [before.later]), *late]))
+
+
 @suite(
     "compare",
     "Does the FISH mask improve BAIT? Strategies side by side, paired by seed, with the statistics to say so",
@@ -75,6 +82,7 @@ def resolve(options: Options, context: Context) -> Options:
         "masks": drift_columns.MASK_COLUMNS,
     },
     resolve=resolve,
+    grown=grown,
     summarise=summarise,
     **arms.PLAYED,
     predict=lambda case, options, context: arms.predict_plan(case.point, options),

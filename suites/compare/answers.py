@@ -17,6 +17,8 @@ from fbench.results.findings import evidence, interval_ends, number, p_value
 
 from .questions import Question
 
+_SEEN = " This was asked when rows were there, so it is exploratory: --replicate asks it of new seeds."
+
 
 def answer_question(
     question: Question, comparison: Paired, delta: float, unit: str, *, confirmatory: bool
@@ -78,14 +80,24 @@ def _needed(comparison: Paired, goal: Goal, delta: float) -> str:
     )
 
 
-def sequence(questions: Sequence[Question], values: Mapping[str, ArrayLike], delta: float, unit: str) -> list[str]:
-    """Answer the questions in their fixed order, a sentence each. ``values`` has one number a seed for every arm."""
+def sequence(
+    questions: Sequence[Question],
+    values: Mapping[str, ArrayLike],
+    delta: float,
+    unit: str,
+    later: Sequence[Question] = (),
+) -> list[str]:
+    """Answer the questions in their fixed order, a sentence each; those asked ``later``, on rows that were there, last.
+
+    ``values`` has one number a seed for every arm.
+    """
     confirmatory, sentences = True, []
-    for question in questions:
+    for question in sorted(questions, key=later.__contains__):
         comparison = paired(values[question.first], values[question.second])
-        yes, text = answer_question(question, comparison, delta, unit, confirmatory=confirmatory)
-        confirmatory = confirmatory and yes
-        sentences.append(text)
+        seen = question in later
+        yes, text = answer_question(question, comparison, delta, unit, confirmatory=confirmatory or seen)
+        confirmatory = confirmatory and (yes or seen)
+        sentences.append(f"{text}{_SEEN}" if seen else text)
     return sentences
 
 

@@ -8,6 +8,8 @@ from typing import Annotated
 from fbench.harness.contract import Option, typed
 from fbench.learning import arm_options as arm
 
+from .questions import more_questions
+
 QUESTIONS = "bait+fish >= bait, bait+fish > bait+random-mask, bait+fish > random"
 """The poster's, in a fixed sequence."""
 
@@ -23,6 +25,7 @@ class Options(arm.ArmOptions):
         bool,
         Option("watch every arm's FISH mask, as `fbench drift` does: by the halves of its draw, without retraining"),
     ] = False
-    questions: Annotated[str, Option("fixed sequence of tests: 'A >= B' is not inferior, 'A > B' is better")] = (
-        QUESTIONS
-    )
+    questions: Annotated[
+        str, Option("fixed sequence of tests: 'A >= B' is not inferior, 'A > B' is better", grows=more_questions)
+    ] = QUESTIONS
+    later: Annotated[str, Option("those of the questions that were asked when rows were there", hidden=True)] = ""

@@ -34,3 +34,9 @@ def parse_questions(text: str) -> tuple[Question, ...]:
             raise UsageError(f"question {item!r}: write 'A >= B' (not inferior) or 'A > B' (better) for two strategies")
         questions.append(Question(*match.groups()))
     return tuple(questions)
+
+
+def more_questions(before: str, after: str) -> str:
+    """The questions that were asked, then those that are new."""
+    asked = parse_questions(before)
+    return ", ".join(map(str, [*asked, *(question for question in parse_questions(after) if question not in asked)]))

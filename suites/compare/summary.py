@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from fbench.harness.contract import Figure, Panel, Row, Series, Summary, Table
+from fbench.learning.seed_groups import every_seed
 from fbench.measure.arrays import Floats
 from fbench.measure.curves import label_saving, penalty_matrix
 from fbench.measure.statistics import Mean, mean_interval, paired
@@ -24,7 +25,7 @@ _PENALTY_SEEDS = 5
 
 def summary(rows: Sequence[Row], options: Options) -> Summary:
     """Everything that ``fbench compare`` says at the end."""
-    curves = read_curves(rows, options.strategies, options.rounds, options.seeds)
+    curves = read_curves(rows, options.strategies, options.rounds, len(every_seed(options.seeds)))
     if curves is None:
         return Summary(
             findings=("No seed was finished by every strategy, so nothing can be compared: see the rows' reasons.",)
@@ -85,7 +86,7 @@ def _penalties(curves: Curves) -> list[Table]:
 def _findings(curves: Curves, options: Options) -> list[str]:
     """The questions answered in their order, every arm against the baseline, savings, dimensions, what is missing."""
     questions = [q for q in parse_questions(options.questions) if {q.first, q.second} <= set(curves.accuracy)]
-    sentences = sequence(questions, curves.areas, options.margin, "AULC")
+    sentences = sequence(questions, curves.areas, options.margin, "AULC", parse_questions(options.later))
     asked = {frozenset((q.first, q.second)) for q in questions}
     shown = [(name, BASELINE) for name in curves.accuracy if name != BASELINE and BASELINE in curves.accuracy]
     sentences += exploratory([pair for pair in shown if frozenset(pair) not in asked], curves.areas, "AULC")

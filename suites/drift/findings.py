@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from fbench.learning.arm_options import ArmOptions
+from fbench.learning.seed_groups import every_seed
 from fbench.measure.statistics import Mean, mean_interval
 from fbench.results.findings import interval_ends as ends
 from fbench.results.findings import number, plus_minus
@@ -155,7 +156,7 @@ def left_out(drift: Drift | None, failures: Sequence[Failure] | None, options: A
             seeds = sorted({failure.seed for failure in failed})
             explained.update(seeds)
             sentences.append(f"{_seeds(seeds)} left out of all of the above, for {strategy}: {reasons}.")
-    missing = sorted(set(range(options.seeds)) - set(drift.seeds) - explained) if drift else []
+    missing = sorted(set(every_seed(options.seeds)) - set(drift.seeds) - explained) if drift else []
     if missing:
         sentences.append(f"{_seeds(missing)} left out of all of the above: not every round of every variant is there.")
     return sentences

@@ -34,7 +34,7 @@ class Options(arm.ArmOptions):
     """Options of ``fbench drift``; ``margin`` is an overlap."""
 
     strategies: arm.Strategies = typed("random")
-    seeds: arm.Seeds = 3
+    seeds: arm.Seeds = typed("3")
     model: arm.ModelName = "thin-resnet18"
     epochs: arm.Epochs = 20
     fractions: Annotated[

@@ -8,7 +8,7 @@ from typing import Annotated, NamedTuple
 
 from fbench.errors import UsageError
 from fbench.harness.contract import Option, typed
-from fbench.harness.parsing import one_of, parse_auto_sweep, parse_budget, parse_dtypes
+from fbench.harness.parsing import one_of, parse_auto_sweep, parse_budget, parse_dtypes, sweep_union, union
 from fbench.harness.registry import MODELS
 from fbench.harness.sweep import parse_names, parse_sweep
 
@@ -59,20 +59,24 @@ class Options:
         Option(
             "comma-separated: incremental, published, fused, factored, diagonal; NAME:mask is on a FISH mask",
             parse=parse_methods,
+            grows=union,
         ),
     ] = typed("published,fused,incremental,incremental:mask")
-    candidates: Annotated[tuple[int, ...], Option("n, a sweep; auto suits the device", parse=parse_auto_sweep)] = typed(
-        "auto"
-    )
-    classes: Annotated[tuple[int, ...], Option("k, a sweep", parse=parse_sweep)] = typed("10")
-    dim: Annotated[
-        tuple[int, ...], Option("d, a sweep; auto is classes × features, for a mask too", parse=parse_auto_sweep)
+    candidates: Annotated[
+        tuple[int, ...], Option("n, a sweep; auto suits the device", parse=parse_auto_sweep, grows=sweep_union)
     ] = typed("auto")
-    batch: Annotated[tuple[int, ...], Option("B, a sweep", parse=parse_sweep)] = typed("20")
-    chunk_size: Annotated[tuple[int, ...], Option("candidates of a chunk, a sweep", parse=parse_sweep)] = typed("1024")
-    dtype: Annotated[tuple[str, ...], Option("of the selection: float32, float64, or both", parse=parse_dtypes)] = (
-        typed("float32")
-    )
+    classes: Annotated[tuple[int, ...], Option("k, a sweep", parse=parse_sweep, grows=sweep_union)] = typed("10")
+    dim: Annotated[
+        tuple[int, ...],
+        Option("d, a sweep; auto is classes × features, for a mask too", parse=parse_auto_sweep, grows=sweep_union),
+    ] = typed("auto")
+    batch: Annotated[tuple[int, ...], Option("B, a sweep", parse=parse_sweep, grows=sweep_union)] = typed("20")
+    chunk_size: Annotated[
+        tuple[int, ...], Option("candidates of a chunk, a sweep", parse=parse_sweep, grows=sweep_union)
+    ] = typed("1024")
+    dtype: Annotated[
+        tuple[str, ...], Option("of the selection: float32, float64, or both", parse=parse_dtypes, grows=union)
+    ] = typed("float32")
     model: Annotated[
         str,
         Option("see `fbench list models`; auto is a ResNet-18 as wide as classes × features = d", parse=check_model),
@@ -90,7 +94,9 @@ class Options:
     picks: Annotated[
         int, Option("picks and removals that published, fused and factored take: more need no more memory", minimum=1)
     ] = 1
-    rounds: Annotated[int, Option("of every case: what is left of one shows in the next", minimum=1, maximum=1000)] = 5
+    rounds: Annotated[
+        int, Option("of every case: what is left of one shows in the next", minimum=1, maximum=1000, grows=max)
+    ] = 5
     memory_budget: Annotated[
         int | None, Option("what a round may hold, such as 8GiB; what is free where not given", parse=parse_budget)
     ] = typed("")

@@ -8,7 +8,7 @@ from typing import Annotated, NamedTuple
 from fbench.errors import UsageError
 from fbench.fisher.planning.plan import CHUNK_SIZE
 from fbench.harness.contract import Option, typed
-from fbench.harness.parsing import parse_dtypes
+from fbench.harness.parsing import parse_dtypes, sweep_union, union
 from fbench.harness.sweep import parse_sweep
 from fbench.learning.arm_options import check_regularisation
 
@@ -41,22 +41,29 @@ class Options:
             "comma-separated: incremental, published, fused, factored, diagonal, topC, binary, pca:H, subsample:N, "
             "random, score-packed, score-cholesky, score-inverse",
             parse=parse_ways,
+            grows=union,
             axis="method",
         ),
     ] = typed("incremental,published,top2,binary,diagonal,pca,subsample,random")
-    candidates: Annotated[tuple[int, ...], Option("n, a sweep", parse=parse_sweep, axis="candidates")] = typed("2000")
-    classes: Annotated[tuple[int, ...], Option("k, a sweep", parse=parse_sweep, axis="classes")] = typed("10")
-    dim: Annotated[tuple[int, ...], Option("d = classes × features, a sweep", parse=parse_sweep, axis="dim")] = typed(
-        "320"
+    candidates: Annotated[
+        tuple[int, ...], Option("n, a sweep", parse=parse_sweep, axis="candidates", grows=sweep_union)
+    ] = typed("2000")
+    classes: Annotated[tuple[int, ...], Option("k, a sweep", parse=parse_sweep, axis="classes", grows=sweep_union)] = (
+        typed("10")
     )
-    batch: Annotated[tuple[int, ...], Option("B, a sweep", parse=parse_sweep, axis="batch")] = typed("20")
-    dtype: Annotated[tuple[str, ...], Option("float32, float64, or both", parse=parse_dtypes, axis="dtype")] = typed(
-        "float32"
+    dim: Annotated[
+        tuple[int, ...], Option("d = classes × features, a sweep", parse=parse_sweep, axis="dim", grows=sweep_union)
+    ] = typed("320")
+    batch: Annotated[tuple[int, ...], Option("B, a sweep", parse=parse_sweep, axis="batch", grows=sweep_union)] = typed(
+        "20"
     )
+    dtype: Annotated[
+        tuple[str, ...], Option("float32, float64, or both", parse=parse_dtypes, axis="dtype", grows=union)
+    ] = typed("float32")
     labelled: Annotated[int, Option("n_L, candidates that have their labels", minimum=0)] = 100
     regularisation: Annotated[str, Option("λ; rel:c means c · tr F/d", parse=check_regularisation)] = "1"
     oversample: Annotated[float, Option("forward picks over B, before the backward removals", minimum=1)] = 2.0
-    passes: Annotated[int, Option("blocks: every case once a block", minimum=1, maximum=1000)] = 5
+    passes: Annotated[int, Option("blocks: every case once a block", minimum=1, maximum=1000, grows=max)] = 5
     extrapolate: Annotated[
         int, Option("picks and removals that published, fused and factored are timed for; 0 takes all", minimum=0)
     ] = 3

@@ -1,0 +1,146 @@
+"""Files that outlive a kill and a power cut: written beside, flushed to the disk, renamed; no link is followed.
+
+Every change that fbench makes to a run's folder goes through these few functions. JSON files of ours carry the SHA-256
+of what they say, so that a damaged one is known for what it is.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import hashlib
+import json
+import os
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from fbench.errors import FolderError
+
+_NOFOLLOW = getattr(os, "O_NOFOLLOW", 0)
+
+
+def write(path: Path, data: bytes) -> None:
+    """Put ``data`` in the place of whatever ``path`` names: a reader finds the old file or the new one, whole."""
+    new = beside(path)
+    write_beside(path, data)
+    new.replace(path)
+    sync_folder(path.parent)
+
+
+def beside(path: Path) -> Path:
+    """Where a file's next contents are prepared.
+
+    Example:
+        >>> beside(Path("run/state.json")).name
+        'state.json.new'
+    """
+    return path.with_name(path.name + ".new")
+
+
+def write_beside(path: Path, data: bytes) -> None:
+    """Prepare the next contents of ``path``, flushed; a rename makes them its contents."""
+    new = beside(path)
+    with contextlib.suppress(FileNotFoundError):
+        new.unlink()  # what a kill left there, or a link
+    _put(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _NOFOLLOW, 0o666), data)
+
+
+def append(path: Path, start: int, data: bytes) -> None:
+    """Cut ``path`` at ``start`` bytes, write ``data`` there and flush it."""
+    handle = os.open(path, os.O_WRONLY | os.O_CREAT, 0o666)
+    try:
+        os.ftruncate(handle, start)
+        os.lseek(handle, start, os.SEEK_SET)
+    except BaseException:
+        os.close(handle)
+        raise
+    _put(handle, data)
+
+
+def _put(handle: int, data: bytes) -> None:
+    view = memoryview(data)
+    try:
+        while view:
+            view = view[os.write(handle, view) :]
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def remove(path: Path) -> None:
+    """Remove a file or a link, if it is there."""
+    with contextlib.suppress(FileNotFoundError):
+        path.unlink()
+
+
+def sync_folder(path: Path) -> None:
+    """Flush the folder's list of names, where the system can."""
+    try:
+        handle = os.open(path, os.O_RDONLY)
+    except OSError:  # Windows opens no folder
+        return
+    try:
+        os.fsync(handle)
+    except OSError as error:
+        if error.errno not in (errno.EINVAL, errno.ENOTSUP):  # not every network's file system can
+            raise
+    finally:
+        os.close(handle)
+
+
+def write_checked(path: Path, value: Mapping[str, Any]) -> None:
+    """Write JSON with the SHA-256 of its other contents under ``sha256``."""
+    plain = json.loads(json.dumps({k: v for k, v in value.items() if k != "sha256"}, default=str))
+    text = json.dumps({**plain, "sha256": digest(plain)}, indent=2, ensure_ascii=False) + "\n"
+    write(path, text.encode("utf-8", "surrogateescape"))
+
+
+def read_checked(path: Path) -> dict[str, Any]:
+    """Read JSON that ``write_checked`` wrote; a file from before it, without ``sha256``, as it is.
+
+    Raises:
+        FolderError: it cannot be read, is no JSON, or does not say what was written.
+    """
+    try:
+        value = json.loads(path.read_bytes().decode("utf-8", "surrogateescape"))
+    except OSError as error:
+        raise FolderError(f"{path} cannot be read: {error.strerror or error}") from error
+    except (ValueError, RecursionError, MemoryError):
+        raise FolderError(f"{path} is damaged: it is no JSON; {REMEDY}") from None
+    if not isinstance(value, dict):
+        raise FolderError(f"{path} is damaged: it holds no names and values; {REMEDY}")
+    if "sha256" in value and value.pop("sha256") != digest(value):
+        raise FolderError(f"{path} was changed: its SHA-256 is not that of what it says; {REMEDY}")
+    return value
+
+
+REMEDY = "restore it, or take another --out (--overwrite starts anew there, without its rows)"
+"""What to do about a folder that lost what was committed."""
+
+
+def digest(value: Mapping[str, Any]) -> str:
+    """The SHA-256 of what JSON says, however it is spaced and ordered.
+
+    Example:
+        >>> digest({"a": 1, "b": 2}) == digest({"b": 2, "a": 1})
+        True
+    """
+    text = json.dumps(value, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+@contextlib.contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """Turn what the system says of a write into one line for the user.
+
+    Raises:
+        FolderError: the disk is full, the folder cannot be written, …
+    """
+    try:
+        yield
+    except OSError as error:
+        what = error.strerror or str(error)
+        raise FolderError(
+            f"cannot write in {path}: {what}. What was committed is kept: mend it and run the same command again"
+        ) from error

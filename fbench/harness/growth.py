@@ -1,0 +1,84 @@
+"""A study that grows: what was measured stays, and what a command asks beside it is added.
+
+``Option.grows`` says how an option grows, and what has none must stay as it was. Rows that are there are never
+measured again, since a case's rows don't depend on the other cases.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Set
+from dataclasses import replace
+from typing import Any
+
+from fbench.errors import FolderError, UsageError
+from fbench.harness.contract import Context
+from fbench.harness.suite import Parameter, Suite, flag_of
+
+
+def grow_options(
+    suite: Suite, there: Mapping[str, Any], typed: Mapping[str, Any], asked: Set[str], context: Context
+) -> Any:
+    """The options of a run's folder with what is asked added, resolved.
+
+    ``there`` are the options in the folder's ``options.json``; of ``typed`` only those named in ``asked`` count.
+
+    Raises:
+        UsageError: an option that its parser or the suite refuses.
+        FolderError: an option is asked to be what it was not, and cannot grow.
+    """
+    before = suite.restored(there)
+    wanted = {p.name: p.read(typed[p.name]) for p in suite.parameters if p.name in asked}
+    grows = {p.name: p.option.grows for p in suite.parameters if p.option.grows}
+    merged = {
+        name: merge(getattr(before, name), value) if (merge := grows.get(name)) else value
+        for name, value in wanted.items()
+    }
+    after = suite.resolve(replace(before, **merged), context)
+    after = suite.grown(before, after)
+    for parameter in suite.parameters:
+        _hold(parameter, before, after)
+    return after
+
+
+def _hold(parameter: Parameter, before: Any, after: Any) -> None:
+    """Refuse an option that is not what it was and does not grow."""
+    name, option = parameter.name, parameter.option
+    old, new = getattr(before, name), getattr(after, name)
+    if old != new and not option.grows and not option.recorded and not option.hidden:
+        raise FolderError(
+            f"{flag_of(name)} was {_spelled(old)} in that run, is {_spelled(new)}: their rows don't mix; leave it out "
+            "to go on with that run, or choose another --out (or --overwrite it)"
+        )
+
+
+def what_grew(before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str, list[Any]]:
+    """Options that are not what they were: by name, as they were and as they are.
+
+    Example:
+        >>> what_grew({"rounds": 3, "batch": 20}, {"rounds": 5, "batch": 20})
+        {'rounds': [3, 5]}
+    """
+    return {name: [before.get(name), value] for name, value in after.items() if before.get(name) != value}
+
+
+def replicate_options(
+    suite: Suite, there: Mapping[str, Any], typed: Mapping[str, Any], asked: Set[str], context: Context
+) -> Any:
+    """The options of a run with new seeds: as many as it has, or those asked, and none of its own.
+
+    Raises:
+        UsageError: the suite has no seeds; seeds that the run has already.
+    """
+    before = suite.restored(there)
+    values = {p.name: p.read(typed[p.name]) for p in suite.parameters if p.name in asked}
+    renewed = {p.name: p.option.renew for p in suite.parameters if p.option.renew}
+    if not renewed:
+        raise UsageError(f"--replicate: `fbench {suite.name}` has no seeds to renew; run it again in another --out")
+    for name, renew in renewed.items():
+        values[name] = renew(getattr(before, name), values.get(name))
+    fresh = replace(before, **values, **{p.name: p.read(p.default) for p in suite.parameters if p.option.hidden})
+    return suite.resolve(fresh, context)
+
+
+def _spelled(value: Any) -> str:
+    return ",".join(map(_spelled, value)) if isinstance(value, tuple) else str(value)

@@ -1,0 +1,80 @@
+"""What a run's rows say, as files and as values: the summary first, then the figures, of which any may fail."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from fbench.errors import NothingMeasuredError
+from fbench.harness.contract import Figure, Row, Summary
+from fbench.harness.folder import RunFolder
+from fbench.harness.suite import Suite
+from fbench.results import render
+
+
+@dataclass(frozen=True)
+class Report:
+    """A run's summary, and the sentence that says where it was measured."""
+
+    title: str
+    summary: Summary
+    where: str
+
+    @property
+    def markdown(self) -> str:
+        """The text of ``summary.md``."""
+        return render.markdown(self.title, self.summary, [self.where])
+
+
+def summarised(
+    suite: Suite,
+    options: Any,
+    rows: Mapping[str, Sequence[Row]],
+    environment: Mapping[str, Any],
+    spent_s: float,
+    folder: Path,
+) -> Report:
+    """What the rows say.
+
+    Raises:
+        NothingMeasuredError: there is no good row.
+    """
+    statuses = {row["status"] for row in rows["results"]}
+    if "ok" not in statuses:
+        reasons = {row["reason"] for row in rows["results"]}
+        raise NothingMeasuredError(f"nothing was measured in {folder}: {'; '.join(sorted(reasons)) or 'no cases'}")
+    return Report(f"fbench {suite.name}", suite.summarise(rows, options), render.provenance(environment, spent_s))
+
+
+def write_report(report: Report, folder: RunFolder) -> list[str]:
+    """Write ``summary.md``, then every figure; gives a line for each figure that could not be drawn.
+
+    Raises:
+        FolderError: the folder cannot be written.
+    """
+    places = folder.publish({"summary.md": report.markdown.encode("utf-8", "backslashreplace")})
+    warnings = []
+    for figure in report.summary.figures:
+        try:
+            files = drawn(figure)
+        except Exception as error:  # a broken backend, style file or title costs a figure, never the text
+            first = (str(error).splitlines() or [""])[0]
+            warnings.append(f"figure {figure.name} could not be drawn: {type(error).__name__}: {first}")
+            continue
+        places |= folder.publish(files)
+    for name, path in places.items():
+        if path != folder.path / name:
+            warnings.append(f"{folder.path / name} is not as fbench wrote it and stays; the new one is {path.name}")
+    return warnings
+
+
+def drawn(figure: Figure) -> dict[str, bytes]:
+    """A figure's files, by name below the run's folder."""
+    from fbench.results import figures
+
+    with tempfile.TemporaryDirectory(prefix="fbench-") as folder:
+        paths = figures.draw(figure, Path(folder))
+        return {f"figures/{path.name}": path.read_bytes() for path in paths}
