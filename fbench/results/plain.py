@@ -12,7 +12,7 @@ _UNSEEN = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\
 """Control characters, what turns the direction of a text, line breaks of other kinds, and halves of letters."""
 _TAG = re.compile(r"<(?=[A-Za-z/!?])")
 _PIPE = re.compile(r"(\\*)\|")
-_FORMULA = re.compile(r"'*[=+\-@\t\r]")
+_FORMULA = re.compile(r"'*\s*[=+\-@]")
 _NO_FILE_NAME = re.compile(r"[^A-Za-z0-9._+-]+")
 _LONGEST_FILE_NAME = 100
 

@@ -13,7 +13,7 @@ from fbench.results import figures, render, table
 from fbench.results.plain import as_drawn, csv_text, file_stem, markdown_cell, markdown_text, text_of_csv, visible
 
 NASTY = "\x1b]0;title\x07\x1b[31m\u202eevil\x9b2J\x7f\x00"
-FORMULA = re.compile(r"[=+\-@\t\r]")
+FORMULA = re.compile(r"\s*[=+\-@]")
 
 
 @given(some.text())
@@ -32,6 +32,7 @@ def test_letters_stay_as_they_are():
 
 @given(some.text(some.characters(codec="utf-8")))
 @example("=cmd|' /C calc'!A0")
+@example("\t=x")
 @example("'=x")
 @example("''@x")
 @example("'tis")
