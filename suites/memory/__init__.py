@@ -117,7 +117,7 @@ def predict(case: Case[Point], options: Options, context: Context) -> dict[str, 
     summarise=summarise,
     executor="fresh",
     examples=(
-        "fbench memory",
+        "fbench memory --methods incremental --candidates 2000 --classes 10 --dim 640",
         "fbench memory --methods published,incremental --candidates 50000 --classes 100 --dim 51200 --dry-run",
     ),
 )
