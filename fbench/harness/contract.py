@@ -65,6 +65,19 @@ class Option:
     hidden: bool = False
 
 
+MATHEMATICS = "\ue000", "\ue001"
+"""What ``mathematics`` begins and ends with: letters of nobody's alphabet."""
+
+
+def mathematics(text: str) -> str:
+    r"""A formula in a figure's text, as matplotlib's mathtext spells it; all else in figures is text, ``$`` included.
+
+    Example:
+        >>> panel = Panel([], "round", f"mean {mathematics(r'w_j^2 F_j')}")
+    """
+    return MATHEMATICS[0] + text + MATHEMATICS[1]
+
+
 def typed(text: str) -> Any:
     """Give a parsed field its default, as it would be typed on the command line.
 

@@ -19,6 +19,7 @@ from typing import Any
 
 from fbench.harness import lifeline, registry
 from fbench.harness.contract import Case, Context, Row, Unit
+from fbench.harness.streams import guard_streams
 
 Committed = Callable[[Case[Any]], dict[str, list[Row]]]
 
@@ -244,6 +245,7 @@ def _death(code: int) -> Fault:
 def _serve(pipe: Connection, job: Job) -> None:
     """A worker's life: advance what it is told to, until the pipe closes."""
     lifeline.end_with_parent()
+    guard_streams()
     multiprocessing.current_process().daemon = False  # only here, for daemons may not start processes: a case may
     for path in job.loads:
         registry.load_file(path)

@@ -18,6 +18,7 @@ from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
 
 from fbench.errors import SweepError, UsageError
 from fbench.harness.contract import Case, Column, Context, Option, Row, Summary, Unit
+from fbench.harness.names import check_column
 
 
 @dataclass(frozen=True)
@@ -81,6 +82,7 @@ class Suite:
     every case, in shuffled order, again and again, so that a drift of the machine meets all alike.
     ``executor="worker"`` runs the cases in a spawned process, so that one killed for memory is a row; ``"fresh"`` in
     one of its own each, so that what a case leaves in memory is never in the next, and takes the schedule ``"cases"``.
+    ``examples`` are commands for the end of its help.
     """
 
     name: str
@@ -105,8 +107,13 @@ class Suite:
     hold_bytes: Callable[[Case[Any], Any, Context], int] | None = None
     schedule: Literal["cases", "blocks"] = "cases"
     executor: Literal["inline", "worker", "fresh"] = "inline"
+    examples: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
+        for table, columns in self.all_tables().items():
+            check_column(f"suite {self.name}: table", table)
+            for column in columns:
+                check_column(f"suite {self.name}, table {table}: column", column.name)
         if self.executor == "fresh" and self.schedule != "cases":
             raise TypeError(
                 f"suite {self.name}: executor='fresh' ends a case before the next; it takes schedule='cases'"

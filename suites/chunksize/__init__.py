@@ -125,6 +125,10 @@ def predict(case: Case[Point], options: Options, context: Context) -> dict[str, 
     summarise=summarise,
     schedule="blocks",
     executor="worker",
+    examples=(
+        "fbench chunksize",
+        "fbench chunksize --kernels fused,published --sizes 64..1024 --candidates 4096",
+    ),
 )
 def measure(case: Case[Point], options: Options, context: Context) -> Iterator[Unit]:
     """Time one kernel at one chunk size, a block at a time, until its median is known or its time is spent."""

@@ -94,6 +94,11 @@ def expect(case: Case[ArmPoint], options: Options, context: Context) -> list[flo
     **arms.PLAYED,
     predict=lambda case, options, context: arms.predict_plan(case.point, options),
     expect_s=expect,
+    examples=(
+        "fbench compare",
+        "fbench compare --strategies random,bait,bait+fish --seeds 4 --rounds 5",
+        "fbench compare --rounds 3 --drift --out my-run",
+    ),
 )
 def measure(case: Case[ArmPoint], options: Options, context: Context) -> Iterator[Unit]:
     """Run one arm on one block of seeds, a round at a time."""

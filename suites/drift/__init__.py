@@ -65,6 +65,10 @@ def expect(case: Case[ArmPoint], options: Options, context: Context) -> list[flo
     **arms.PLAYED,
     predict=predict,
     expect_s=expect,
+    examples=(
+        "fbench drift --rounds 5",
+        "fbench drift --strategies random --fractions 0.01,0.1 --seeds 4",
+    ),
 )
 def measure(case: Case[ArmPoint], options: Options, context: Context) -> Iterator[Unit]:
     """Play one arm on one block of seeds, and watch it a round at a time."""

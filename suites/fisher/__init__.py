@@ -78,6 +78,10 @@ def _key(point: Point, options: Options) -> Row:
     summarise=summarise,
     schedule="blocks",
     executor="worker",
+    examples=(
+        "fbench fisher",
+        "fbench fisher --samples 256 --passes 8",
+    ),
 )
 def measure(case: Case[Point], options: Options, context: Context) -> Iterator[Unit]:
     """Run one way to one quantity, a block at a time."""

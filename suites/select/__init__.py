@@ -116,6 +116,10 @@ def _problem_of(point: Point, options: Options) -> ways.SelectionProblem:
     summarise=summarise,
     schedule="blocks",
     executor="worker",
+    examples=(
+        "fbench select",
+        "fbench select --candidates 2000 --classes 10 --dim 640 --batch 20",
+    ),
 )
 def measure(case: Case[Point], options: Options, context: Context) -> Iterator[Unit]:
     """Measure one way on one problem, a block at a time."""
