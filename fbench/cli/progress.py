@@ -45,8 +45,15 @@ def _bar() -> Any:
     from rich.progress import BarColumn, MofNCompleteColumn, TextColumn
     from rich.progress import Progress as Bar
 
-    left = TextColumn("{task.fields[left]}")
-    bar = Bar(TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), left, console=err, transient=True)
+    left = TextColumn("{task.fields[left]}", markup=False)
+    bar = Bar(
+        TextColumn("{task.description}", markup=False),
+        BarColumn(),
+        MofNCompleteColumn(),
+        left,
+        console=err,
+        transient=True,
+    )
     bar.start()
     return bar
 

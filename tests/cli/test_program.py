@@ -144,7 +144,7 @@ def test_help_names_every_command(call):
 def test_help_of_a_suite_names_every_option(call):
     code, out, _ = call("compare", "--help")
     assert code == 0
-    own = [p.name for p in registry.SUITES.get("compare").parameters]
+    own = [p.name for p in registry.SUITES.get("compare").parameters if not p.option.hidden]
     flags = {"--" + name.replace("_", "-") for name in [*own, *parameters.RUN_OPTIONS]}
     assert {flag for flag in flags if not re.search(rf"{flag}\b", out)} == set()
 
@@ -488,7 +488,7 @@ def test_interrupted_it_says_so_and_goes_on(toy_file, tmp_path, registries, show
     with start(*arguments, "run", "--pause", 0.15, cwd=tmp_path) as process:
         _, err = process.communicate(timeout=60)
     assert process.returncode == 0
-    assert f"{done} of 12 units are on disk already" in err
+    assert {f"{n} of 12 units are on disk already" in err for n in (done - 1, done)} == {True, False}  # one may be torn
     finished(tmp_path / "whole", *map(str, arguments[:6]), "1", "--steps", "4")
     for name in ("results.csv", "extra.csv"):
         assert (tmp_path / "run" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
