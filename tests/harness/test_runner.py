@@ -6,6 +6,7 @@ import csv
 import functools
 import json
 import random
+import re
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -249,7 +250,8 @@ def test_a_fault_is_a_row_and_the_others_go_on(tmp_path, trap, name, how, status
         *((1, 0, "ok"), (1, 1, status)),
         *((2, step, "ok") for step in range(3)),
     ]
-    assert rows[4]["reason"] == {"raise": 'ValueError: one, two, "three"', "memory": "MemoryError"}[how]
+    told = {"raise": r'toy\.py:\d+: ValueError: one, two, "three"', "memory": r"toy\.py:\d+: MemoryError"}[how]
+    assert re.fullmatch(told, rows[4]["reason"])
     assert rows[4].get("value") is None
     assert listener.faults == {"size=1": Fault(status, rows[4]["reason"])}
     assert [row["value"] for row in read(tmp_path / "run")][4] == ""
@@ -329,7 +331,8 @@ def test_nothing_measured(tmp_path, trap, name):
     rows = drive(settings.out, name, trap=str(trap))
     run_folder = folder.RunFolder(settings.out, suite.all_tables(), suite.unit)
     with pytest.raises(
-        NothingMeasuredError, match=r"nothing was measured in .*run: MemoryError; ValueError: one"
+        NothingMeasuredError,
+        match=r"nothing was measured in .*run: toy.py:\d+: ValueError: .*; toy.py:\d+: MemoryError",
     ) as caught:
         report.write_report(suite, options, rows, run_folder)
     assert caught.value.exit_code == 4
