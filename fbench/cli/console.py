@@ -20,7 +20,7 @@ out = _Console(emoji=False, highlight=False, width=_WIDTH)
 err = Console(stderr=True, emoji=False, highlight=False, soft_wrap=True)
 
 
-FAILED, USAGE, INTERNAL, INTERRUPTED = 1, 2, 70, 130
+USAGE, INTERNAL, INTERRUPTED = 2, 70, 130
 """Exit codes that no error of ours carries."""
 
 

@@ -15,7 +15,7 @@ from fbench.cli.console import INTERNAL, INTERRUPTED, USAGE, complain, show_warn
 from fbench.cli.parameters import fixed_command, pick_command, suite_command
 from fbench.cli.report import run_suite
 from fbench.errors import FbenchError, UsageError
-from fbench.harness import registry
+from fbench.harness import guard, registry
 
 _RESUMES = "interrupted: what was measured is on disk, and the same command goes on from there"
 _NO_PICKS = "interrupted: nothing was written"
@@ -41,6 +41,8 @@ def run(arguments: list[str]) -> int:
         return _interrupted(rest) if code == INTERRUPTED else code  # typer's word for Ctrl-C
     except FbenchError as error:
         complain(str(error))
+        if os.environ.get("FBENCH_TRACEBACK") and (story := guard.whole_story(error)):
+            complain(story)
         return error.exit_code
     except KeyboardInterrupt:
         return _interrupted(arguments)

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Set
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from fbench.cli.console import FAILED, err, out
+from fbench.cli.console import err, out
 from fbench.cli.progress import Progress
 from fbench.errors import NothingMeasuredError
 from fbench.harness.suite import Suite
@@ -54,6 +54,7 @@ def _announce(suite: Suite, run_folder: RunFolder, resumed: bool, settings: Sett
 def write_report(suite: Suite, options: Any, rows: Mapping[str, list[Row]], run_folder: RunFolder) -> int:
     """Summarise, write ``summary.md`` and the figures, print; the exit code says how it went."""
     from fbench.harness.folder import writing
+    from fbench.harness.outcome import exit_code
     from fbench.results import figures, render
 
     statuses = [row["status"] for row in rows["results"]]
@@ -74,4 +75,4 @@ def write_report(suite: Suite, options: Any, rows: Mapping[str, list[Row]], run_
     for finding in summary.findings:
         out.print(f"• {finding}", markup=False)
     out.print(f"\n{where} Rows, findings and figures are in {run_folder.path}", markup=False)
-    return FAILED if "failed" in statuses else 0
+    return exit_code(suite, options, rows)

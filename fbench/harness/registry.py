@@ -62,6 +62,8 @@ CALLS: dict[str, Call] = {
     "finish": Call(("tables", "options"), (Mapping,)),
     "identify": Call(("case",), (Sequence,)),
     "predict": Call(("case", "options", "context"), (Mapping,)),
+    "finds_limit": Call(("options",), (bool,)),
+    "is_wrong": Call(("tables", "options"), (bool,)),
     "cost": Call(("case", "options"), (int, float)),
 }
 """Every function that a user registers, by the field that holds it."""

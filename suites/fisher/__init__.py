@@ -76,6 +76,7 @@ def _key(point: Point, options: Options) -> Row:
     units=lambda options: options.passes,
     resolve=resolve,
     summarise=summarise,
+    finds_limit=lambda options: len(options.samples) > 1,
     schedule="blocks",
     executor="worker",
 )
