@@ -12,9 +12,12 @@ import inspect
 import traceback
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, NoReturn, TypeVar
 
 from fbench.errors import FbenchError, ForeignError
+
+Refuse = Callable[[str], NoReturn]
+"""Raises a ``ForeignError`` with a text."""
 
 _F = TypeVar("_F", bound=Callable[..., Any])
 
@@ -52,6 +55,22 @@ def refuse(function: Callable[..., Any], text: str) -> ForeignError:
     """
     place = place_of(function)
     return ForeignError(f"{place}: {text}" if place else text)
+
+
+def refuser(function: Callable[..., Any], what: str) -> Refuse:
+    """What raises the error of ``refuse`` about ``what`` a function gives.
+
+    Example:
+        >>> refuser(len, "data set 'mine'")("has no images")
+        Traceback (most recent call last):
+        ...
+        fbench.errors.ForeignError: data set 'mine' has no images
+    """
+
+    def raise_refusal(text: str) -> NoReturn:
+        raise refuse(function, f"{what} {text}")
+
+    return raise_refusal
 
 
 def explained(error: BaseException, what: str = "", function: Callable[..., Any] | None = None) -> BaseException:
