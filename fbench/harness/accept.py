@@ -19,6 +19,32 @@ STATUSES = ("ok", "oom", "failed", "skipped")
 """What a row's ``status`` may be."""
 
 
+def check_grid(suite: Suite, options: Any) -> None:
+    """Ask a user's suite, before anything is written, all that a run will ask of it.
+
+    Raises:
+        ForeignError: options of another type, points that are none, two cases of one name, a function that fails.
+    """
+    if not guard.is_foreign(suite.measure):
+        return
+    if not isinstance(options, suite.options):
+        raise _refuse(suite, f"resolved its options to a {type(options).__name__}; resolve must give them back")
+    if suite.points and not all(isinstance(point, suite.point) for point in suite.points(options)):
+        raise _refuse(suite, f"has points that are no {suite.point.__name__}; points must give a list of these")
+    cases = suite.grid(options)
+    ids = [case.id for case in cases]
+    twice = sorted({name for name in ids if ids.count(name) > 1}) if len(set(ids)) < len(ids) else []
+    if twice:
+        raise _refuse(suite, f"has two cases called {twice[0]!r}; a point stands once in the grid")
+    suite.units(options)
+    suite.finds_limit(options)
+    for case in cases:
+        if suite.cost is not None:
+            suite.cost(case, options)
+        if suite.identify is not None:
+            suite.identify(case)
+
+
 def units_of(suite: Suite, yielded: Any) -> Iterator[Any]:
     """What a measure gave as an iterator.
 

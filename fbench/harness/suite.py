@@ -161,8 +161,11 @@ def _parameter(options: type[Any], declared: dataclasses.Field[Any], hint: Any) 
     default = declared.metadata.get("typed", declared.default)
     if default is dataclasses.MISSING:
         raise TypeError(f"{where} has no default")
+    flag = flag_of(declared.name)
+    if option.expand:
+        option = dataclasses.replace(option, expand=guard.guarded(option.expand, f"the expansion of {flag}"))
     if option.parse:
-        parse = guard.guarded(option.parse, f"the parser of {flag_of(declared.name)}", passes=UsageError)
+        parse = guard.guarded(option.parse, f"the parser of {flag}", passes=UsageError)
         return Parameter(declared.name, str, default, dataclasses.replace(option, parse=parse))
     return Parameter(declared.name, value_type, default, option)
 

@@ -14,13 +14,14 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from fbench.errors import ForeignError
+from fbench.errors import InputError
 from fbench.harness import guard
 from fbench.harness.global_state import isolated
 from fbench.harness.guard import Refuse
 from fbench.harness.registry import Model
 from fbench.learning import seeds
 from fbench.learning.data_checks import dtype_name
+from fbench.learning.inference import classifier_name, logits_and_features
 from fbench.learning.networks import stack
 
 _ALONG = 4
@@ -40,7 +41,7 @@ def check_model(model: Model, shape: tuple[int, int, int], classes: int) -> None
     refuse = guard.refuser(model.build, f"model {model.name!r}")
     network, again = (_built(refuse, model, 1, shape, classes) for _ in range(2))
     _check_fresh(refuse, network, again)
-    logits = _checked_logits(refuse, network, _few(shape), classes)
+    logits = _checked_logits(refuse, model, network, _few(shape), classes)
     if model.block > 1:
         _check_block(refuse, model, network, logits, shape, classes)
 
@@ -57,6 +58,8 @@ def _built(refuse: Refuse, model: Model, replicas: int, shape: tuple[int, int, i
         refuse("has lazy layers, whose sizes are not known yet; give every layer its sizes")
     if not weights:
         refuse("has no parameters; there is nothing to train")
+    if replicas == 1 and not any(isinstance(module, nn.Linear) for module in network.modules()):
+        refuse("has no nn.Linear layer; last-layer methods need one to give the logits")
     return network.to(torch.float32).eval()
 
 
@@ -74,10 +77,10 @@ def _few(shape: Sequence[int]) -> Tensor:
     return torch.rand(_ALONG, *shape, generator=torch.Generator().manual_seed(0))
 
 
-def _checked_logits(refuse: Refuse, network: nn.Module, images: Tensor, width: int) -> Tensor:
+def _checked_logits(refuse: Refuse, model: Model, network: nn.Module, images: Tensor, width: int) -> Tensor:
     """Logits [n, width] of a few images."""
     x = images.clone()
-    logits = _logits(refuse, network, x)
+    logits = _logits(model, network, x)
     if not torch.equal(x, images):
         refuse("writes into the images that it is given; clone them first")
     if not isinstance(logits, Tensor):
@@ -93,18 +96,12 @@ def _checked_logits(refuse: Refuse, network: nn.Module, images: Tensor, width: i
     return logits
 
 
-def _logits(refuse: Refuse, network: nn.Module, images: Tensor) -> Any:
+def _logits(model: Model, network: nn.Module, images: Tensor) -> Any:
     try:
         with torch.no_grad():
             return network(images)
     except Exception as error:  # of the user's layers, or of torch's on the user's sizes
-        clear = guard.explained(error)
-        text = clear if isinstance(clear, ForeignError) else f"{type(error).__name__}: {error}"
-        first = str(text).splitlines()[0]
-        try:
-            refuse(f"cannot take images {list(images.shape)}: {first}")
-        except ForeignError as refusal:
-            raise refusal from error
+        raise guard.explained(error, f"model {model.name!r} on images {list(images.shape)}", model.build) from error
 
 
 def _kind(output: Any) -> str:
@@ -128,34 +125,52 @@ def _check_block(
         block.load_state_dict(stack([network.state_dict()] * S))
     except RuntimeError:
         refuse(f"has block={S}, and its build({S}, …) has no weights of {S} networks side by side; leave block out")
-    together = _checked_logits(refuse, block, _few(shape).repeat(1, S, 1, 1), S * classes)
+    together = _checked_logits(refuse, model, block, _few(shape).repeat(1, S, 1, 1), S * classes)
     if not torch.allclose(together, logits.repeat(1, S), rtol=_close(logits), atol=_close(logits)):
         refuse(f"has block={S}, and build({S}, …) gives other logits than {S} networks alone; leave block out")
 
 
-def warn_of_mixing(model: Model, shape: tuple[int, int, int], classes: int) -> None:
-    """Warn of a user's network that lets an image's logits depend on the batch that it is in, or on chance."""
+def warn_of_model(model: Model, shape: tuple[int, int, int], classes: int) -> None:
+    """Warn of a user's network whose numbers mean something else than those of one image through its last layer."""
     if not guard.is_foreign(model.build):
         return
-    refuse = guard.refuser(model.build, f"model {model.name!r}")
-    network, few = _built(refuse, model, 1, shape, classes), _few(shape)
+    network, few = _built(guard.refuser(model.build, f"model {model.name!r}"), model, 1, shape, classes), _few(shape)
     with torch.no_grad():
         together, again, alone = network(few), network(few), network(few[:1])
-    place = guard.place_of(model.build)
-    what = f"{place}: model {model.name!r}" if place else f"model {model.name!r}"
-    if _apart(together, again) > _close(together):
-        warnings.warn(
-            f"{what} gives other logits for the same images in evaluation mode: scores and Fisher information are "
-            "those of one draw; dropout must follow self.training",
-            stacklevel=2,
-        )
-    elif _apart(together[:1], alone) > _close(together):
-        warnings.warn(
-            f"{what} mixes the images of a batch: the logits of one differ by {_apart(together[:1], alone):.1g} alone "
-            f"and among {_ALONG}. Gradients of single images, and so the Fisher information, are those of a batch; in "
-            "evaluation mode every layer must see one image at a time (BatchNorm with track_running_stats=True)",
-            stacklevel=2,
-        )
+    mixed = _apart(together[:1], alone)
+    doubts = [
+        *([_BY_CHANCE] if _apart(together, again) > _close(together) else []),
+        *([_MIXES.format(mixed)] if mixed > _close(together) >= _apart(together, again) else []),
+        *([_ELSEWHERE] if not _ends_in_classifier(network, few) else []),
+    ]
+    for doubt in doubts:
+        warnings.warn(str(guard.refuse(model.build, f"model {model.name!r} {doubt}")), stacklevel=2)
+
+
+_BY_CHANCE = (
+    "gives other logits for the same images in evaluation mode: scores and Fisher information are those of one draw; "
+    "dropout must follow self.training"
+)
+_MIXES = (
+    f"mixes the images of a batch: the logits of one differ by {{:.1g}} alone and among {_ALONG}. Gradients of single "
+    "images, and so the Fisher information, are those of a batch; in evaluation mode every layer must see one image at "
+    "a time (BatchNorm with track_running_stats=True)"
+)
+_ELSEWHERE = (
+    "does not end in its last nn.Linear: strategies on the last layer take the gradients of a layer that does not give "
+    "the logits; declare the layer that does as the last one"
+)
+
+
+def _ends_in_classifier(network: nn.Module, images: Tensor) -> bool:
+    """Whether the last linear layer's own outputs have the probabilities that the network's have."""
+    try:
+        logits, features = logits_and_features(network, images)
+    except InputError:
+        return False
+    with torch.no_grad():
+        outputs = network.get_submodule(classifier_name(network))(features)
+    return outputs.shape == logits.shape and _apart(outputs.softmax(1), logits.softmax(1)) <= _close(logits)
 
 
 def _apart(first: Tensor, second: Tensor) -> float:

@@ -1,4 +1,4 @@
-"""Mistakes in users' files: each is one clear line with its place, its exit code, and no traceback; none is ours (70)."""
+"""Mistakes in users' files: each is one clear line with its place and its exit code; none is called ours (70)."""
 
 from __future__ import annotations
 
@@ -13,8 +13,14 @@ import pytest
 import torch
 
 from fbench import cli
+from fbench.harness import registry
 from fbench.learning import arms
 from tests.command import Ended, table
+
+
+def words_of(text: str) -> list[str]:
+    return text.split()
+
 
 FILE = """
 import random, sys
@@ -54,10 +60,9 @@ def lowest(state, batch_size):
 
 """
 
-TINY = (
-    "--rounds 1 --seeds 1 --epochs 1 --batch 3 --start 6 --fisher-samples 8 --mask-fraction 0.9 --threads 1 --jobs 1 "
-    "--device cpu"
-).split()
+TINY = words_of(
+    "--rounds 1 --seeds 1 --epochs 1 --batch 3 --start 6 --fisher-samples 8 --threads 1 --jobs 1 --device cpu"
+)
 
 
 @pytest.fixture
@@ -186,7 +191,7 @@ NETWORKS = [
     Mistake(
         "another size",
         a_model("return nn.Sequential(nn.Flatten(), nn.Linear(99, classes))"),
-        r"cannot take images \[4, 1, 4, 4\]: RuntimeError: mat1 and mat2",
+        r"mine.py:37: model 'mine' on images \[4, 1, 4, 4\] raised RuntimeError: mat1 and mat2",
     ),
     Mistake("a tuple", a_network("return self.layer(x.flatten(1)), x"), "gives a tuple of 2; its forward must give"),
     Mistake("a dict", a_network("return {'out': self.layer(x.flatten(1))}"), "gives a dict of out; its forward must"),
@@ -195,7 +200,11 @@ NETWORKS = [
         "from types import SimpleNamespace\n" + a_network("return SimpleNamespace(logits=self.layer(x.flatten(1)))"),
         "gives a SimpleNamespace, whose .logits are meant; its forward must give the logits",
     ),
-    Mistake("raises", a_network("return 1 / 0"), r"cannot take images .*: mine.py:43: ZeroDivisionError"),
+    Mistake(
+        "raises",
+        a_network("return 1 / 0"),
+        r"mine.py:42: model 'mine' on images \[4, 1, 4, 4\] raised ZeroDivisionError: ",
+    ),
     Mistake("NaN", a_network("return self.layer(x.flatten(1)) * float('nan')"), "gives NaN or infinity at its initial"),
     Mistake("whole numbers", a_network("return self.layer(x.flatten(1)).long()"), "gives int64; logits are floating"),
     Mistake("writes", a_network("x.mul_(2); return self.layer(x.flatten(1))"), "writes into the images that it is"),
@@ -366,6 +375,8 @@ def test_a_suites_mistake_is_a_row(mistake: Mistake, fbench: Callable[..., Ended
 
 
 SUITES = [
+    Mistake("options", a_suite("", "resolve=lambda options, context: {}"), "resolved its options to a dict; resolve"),
+    Mistake("no points", a_suite("", "points=lambda options: [(1,)]"), "has points that are no Point; points must"),
     Mistake("resolve", a_suite("", "resolve=lambda options, context: 1 / 0"), "resolve of suite 'mine' raised ZeroDiv"),
     Mistake("points", a_suite("", "points=lambda options: 3"), "points of suite 'mine' gave a int; it must give Sequ"),
     Mistake("units", a_suite("", "units=lambda options: 'many'"), "units of suite 'mine' gave a str; it must give int"),
@@ -392,3 +403,178 @@ def test_a_summary_that_raises_leaves_the_rows(fbench: Callable[..., Ended], tmp
     assert ended.code == 2
     assert re.search(r"mine.py:50: summarise of suite 'mine' raised KeyError: 'nothing'", ended.err), ended.err
     assert [row["status"] for row in table(tmp_path / "run")] == ["ok"]
+
+
+# What is doubtful is warned of, once
+
+
+DOUBTS = [
+    Mistake(
+        "batch norm",
+        a_network(
+            "return self.layer(self.norm(x).flatten(1))", "self.norm = nn.BatchNorm2d(1, track_running_stats=False)"
+        ),
+        r"mine.py:44: model 'mine' mixes the images of a batch: the logits of one differ by \S+ alone and among 4\.",
+    ),
+    Mistake(
+        "attention over the batch",
+        a_network("x = x.flatten(1); return self.layer((x @ x.T).softmax(1) @ x)"),
+        "model 'mine' mixes the images of a batch",
+    ),
+    Mistake(
+        "dropout always",
+        a_network("return self.layer(nn.functional.dropout(x.flatten(1), 0.5, training=True))"),
+        "gives other logits for the same images in evaluation mode",
+    ),
+    Mistake(
+        "another last layer",
+        a_network("return self.layer(x.flatten(1))", "self.head = nn.Linear(d, k)"),
+        "does not end in its last nn.Linear",
+    ),
+]
+
+
+@pytest.mark.parametrize("doubt", DOUBTS, ids=[doubt.name for doubt in DOUBTS])
+def test_a_doubtful_model_is_warned_of(doubt: Mistake, fbench: Callable[..., Ended]) -> None:
+    ended = fbench(doubt.code, *compared(model="mine"), "--dry-run")
+    assert ended.code == 0
+    assert len(re.findall(doubt.message, ended.err)) == ended.err.count("warning: mine.py") == 1, ended.err
+
+
+def test_a_good_model_is_not_warned_of(fbench: Callable[..., Ended]) -> None:
+    norm = a_network("return self.layer(self.norm(x).flatten(1)).log_softmax(1)", "self.norm = nn.BatchNorm2d(1)")
+    ended = fbench(norm, *compared(model="mine"), "--dry-run")
+    assert (ended.code, ended.err) == (0, "")
+
+
+def test_an_empty_class_is_warned_of(fbench: Callable[..., Ended]) -> None:
+    ended = fbench(a_dataset("images(classes=5)"), *compared(dataset="mine"), "--dry-run")
+    assert ended.code == 0
+    assert "data set 'mine': no image is of class 3, 4; are there 5 classes?" in ended.err
+
+
+def test_arrays_are_converted(fbench: Callable[..., Ended], tmp_path: Path) -> None:
+    arrays = "images(images=x[:n].double().numpy(), targets=y[:n].int().numpy(), classes=np.int64(3))"
+    code = a_dataset(arrays) + a_strategy(
+        "return Proposal(np.flatnonzero(state.pool.targets.numpy() < 0)[:batch_size])"
+    )
+    ended = fbench(code, *compared(dataset="mine", strategies="mine,lowest"))
+    assert ended.code == 0, ended.err
+    picks = [(row["strategy"], row["index"]) for row in table(tmp_path / "run", "selections") if row["round"] == "1"]
+    assert [index for name, index in picks if name == "mine"] == [index for name, index in picks if name == "lowest"]
+
+
+# A traceback for who asks
+
+
+@pytest.mark.parametrize(
+    ("code", "more", "frame"),
+    [
+        (a_dataset("images()['a']"), {"dataset": "mine"}, "return images()['a']"),
+        (a_strategy("return {}['a']"), {"strategies": "random,mine"}, "return {}['a']"),
+    ],
+)
+def test_a_traceback_shows_the_users_frames(
+    code: str, more: dict[str, str], frame: str, fbench: Callable[..., Ended], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert frame not in fbench(code, *compared(**more)).err
+    monkeypatch.setenv("FBENCH_TRACEBACK", "1")
+    forget()
+    ended = fbench(code, *compared(**more), "--overwrite")
+    assert frame in ended.err
+    assert "Traceback (most recent call last)" in ended.err
+
+
+# What a strategy can see and do
+
+
+UNRULY = """
+@strategy("unruly", "changes all it can reach", plan=lambda sizes: None)
+def unruly(state, batch_size):
+    torch.set_default_dtype(torch.float64)
+    torch.set_grad_enabled(False)
+    torch.set_num_threads(2)
+    torch.use_deterministic_algorithms(True)
+    np.seterr(all="raise")
+    free = state.unlabelled()
+    order = free[torch.randperm(len(free))]
+    chosen = order[:1].tolist() + [int(i) for i in np.random.permutation(order[1:].numpy())[:1]]
+    chosen += random.sample([int(i) for i in free if int(i) not in chosen], batch_size - 2)
+    state.pool.images.zero_()
+    state.pool.targets.fill_(0)
+    state.pool.ids.zero_()
+    state.labelled.fill_(0)
+    for parameter in state.network.parameters():
+        parameter.data.zero_()
+    return Proposal(torch.tensor(chosen))
+"""
+
+SIZES = words_of(
+    "--rounds 2 --seeds 2 --epochs 2 --batch 3 --start 6 --fisher-samples 8 --threads 1 --device cpu --dataset good "
+    "--model flat"
+)
+
+
+def measured(path: Path, *arms: str) -> list[dict[str, str]]:
+    """The rows of these arms, without the times."""
+    rows = [row for row in table(path) if row["strategy"] in arms]
+    return [{name: value for name, value in row.items() if not name.endswith("_s")} for row in rows]
+
+
+def test_neither_jobs_nor_neighbours_matter(fbench: Callable[..., Ended], tmp_path: Path) -> None:
+    """A strategy that changes the whole process is alone with it."""
+    words = ["compare", *SIZES, "--overwrite", "--fresh"]
+    runs: dict[str, tuple[list[dict[str, str]], list[dict[str, str]]]] = {}
+    for name, more in {
+        "one": ["--jobs", 1, "--strategies", "unruly,random,bait"],
+        "two": ["--jobs", 2, "--strategies", "unruly,random,bait"],
+        "last": ["--jobs", 1, "--strategies", "random,bait,unruly"],
+        "without": ["--jobs", 1, "--strategies", "random,bait"],
+    }.items():
+        forget()
+        ended = fbench(UNRULY, *words, *more)
+        assert ended.code == 0, ended.err
+        runs[name] = measured(tmp_path / "run", "unruly"), measured(tmp_path / "run", "random", "bait")
+    assert runs["one"] == runs["two"] == runs["last"]
+    assert len(runs["one"][0]) == 6
+    assert runs["without"][1] == runs["one"][1]
+    assert (torch.get_default_dtype(), torch.is_grad_enabled()) == (torch.float32, True)
+    assert not torch.are_deterministic_algorithms_enabled()
+
+
+def forget() -> None:
+    """Let the same file be loaded once more."""
+    for values in registry.REGISTRIES.values():
+        for name in ("mine", "good", "flat", "lowest", "unruly"):
+            values._values.pop(name, None)
+    arms.load_images.cache_clear()
+
+
+CURIOUS = """
+@strategy("curious", "what it sees", plan=lambda sizes: None)
+def curious(state, batch_size):
+    bought = torch.zeros(len(state.pool.targets), dtype=torch.bool)
+    bought[state.labelled] = True
+    assert torch.equal(state.pool.targets[bought], y[:n][state.pool.ids][bought])
+    assert state.pool.targets[~bought].unique().tolist() == [-1]
+    assert len(state.pool.test_images) == len(state.pool.test_targets) == 0
+    return Proposal(state.unlabelled()[:batch_size])
+"""
+
+
+def test_a_strategy_sees_the_targets_that_it_bought(fbench: Callable[..., Ended], tmp_path: Path) -> None:
+    ended = fbench(CURIOUS, "compare", *SIZES, "--jobs", 1, "--strategies", "curious,random")
+    assert ended.code == 0, ended.err
+    assert len(measured(tmp_path / "run", "curious")) == 6
+
+
+def test_names_that_clash_tell_both_files(fbench: Callable[..., Ended], tmp_path: Path) -> None:
+    (tmp_path / "other.py").write_text(
+        "from fbench.registry import strategy\n@strategy('mine', '')\ndef f(s, b): ...\n"
+    )
+    ended = fbench(a_strategy("..."), *compared(), "--load", tmp_path / "other.py")
+    assert ended.code == 2
+    assert "strategy 'mine' is registered twice (other.py:2 and mine.py:37); rename one of them" in ended.err
+    forget()
+    ended = fbench(a_strategy("...").replace("'mine'", "'bait'"), *compared())
+    assert "strategy 'bait' is registered twice (fbench.learning.strategies and mine.py:37)" in ended.err
