@@ -54,6 +54,8 @@ def run(arguments: list[str]) -> int:
             return _interrupted(arguments)
         if hasattr(error, "format_message"):  # click's errors, wherever this typer keeps its click
             complain(error.format_message())
+            for module, reason in registry.SUITES.broken.items():  # the command may be one of theirs
+                show_warning(f"suites of {module} could not be loaded: {reason}")
             return USAGE
         if os.environ.get("FBENCH_TRACEBACK"):
             raise

@@ -89,8 +89,10 @@ def explained(error: BaseException, what: str = "", function: Callable[..., Any]
     if not place and function is None:
         return error
     first = (str(error).splitlines() or [""])[0]
-    told = first if isinstance(error, FbenchError) else ": ".join(filter(None, [type(error).__name__, first]))
-    clear = ForeignError(": ".join(filter(None, [place, f"{what} raised {told}" if what else told])))
+    ours = isinstance(error, FbenchError)  # a sentence already, that needs no name
+    told = first if ours else ": ".join(filter(None, [type(error).__name__, first]))
+    sentence = f"{what}{': ' if ours else ' raised '}{told}" if what else told
+    clear = ForeignError(f"{place}: {sentence}" if place else sentence)
     clear.__cause__ = error
     return clear
 

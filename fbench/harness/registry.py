@@ -23,6 +23,7 @@ from typing import Any, Generic, Literal, NamedTuple, Protocol, TypeVar
 from fbench.errors import UnknownNameError, UsageError
 from fbench.harness import guard
 from fbench.harness.contract import COMMON_COLUMNS, Column, Summary
+from fbench.harness.global_state import isolated
 from fbench.harness.suite import Suite, check_axes, declared_types
 
 
@@ -373,7 +374,8 @@ def load_file(path: Path) -> None:
     module = importlib.util.module_from_spec(spec)
     sys.modules[spec.name] = module  # dataclasses and pickle look a class's module up there
     try:
-        spec.loader.exec_module(module)
+        with isolated(0):  # numbers that it draws are the same in every process; what it sets holds for nobody else
+            spec.loader.exec_module(module)
     except (UsageError, KeyboardInterrupt):
         raise
     except BaseException as error:  # a file that ends the interpreter is a file that fails

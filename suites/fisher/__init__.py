@@ -47,9 +47,14 @@ def resolve(options: Options, context: Context) -> Options:
 
     Raises:
         UsageError: a mask larger than the network.
+        ForeignError: as ``model_checks.check_model``.
         UnknownNameError: no such model.
     """
-    MODELS.get(options.model)
+    from fbench.learning.model_checks import check_model, warn_of_model
+
+    model, shape = MODELS.get(options.model), (options.channels, options.size, options.size)
+    check_model(model, shape, options.classes)
+    warn_of_model(model, shape, options.classes)
     if "masked-embedding" in options.quantities:
         from .passes import parameter_count
 

@@ -578,3 +578,19 @@ def test_names_that_clash_tell_both_files(fbench: Callable[..., Ended], tmp_path
     forget()
     ended = fbench(a_strategy("...").replace("'mine'", "'bait'"), *compared())
     assert "strategy 'bait' is registered twice (fbench.learning.strategies and mine.py:37)" in ended.err
+
+
+def test_a_command_that_a_broken_plug_in_may_have(
+    fbench: Callable[..., Ended], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(registry.SUITES, "broken", {"theirs": "ImportError: no module"})
+    ended = fbench("", "theirs")
+    assert ended.code == 2
+    assert "No such command 'theirs'" in ended.err
+    assert "warning: suites of theirs could not be loaded: ImportError: no module" in ended.err
+    monkeypatch.setattr(registry.STRATEGIES, "broken", {"theirs": "SystemExit: 3"})
+    forget()
+    ended = fbench("", *compared(strategies="theirs"))
+    assert "theirs could not be loaded: SystemExit: 3" in ended.err
+    forget()
+    assert "could not be loaded" not in fbench("", *compared(), "--dry-run").err

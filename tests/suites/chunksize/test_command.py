@@ -8,6 +8,7 @@ import re
 import signal
 import subprocess
 import sys
+import textwrap
 import time
 import warnings
 from collections.abc import Callable
@@ -201,6 +202,23 @@ def test_a_kernel_that_computes_something_else_is_told_of(fbench: Callable[..., 
     ended = fbench(*words, "--out", tmp_path / "run")
     assert ended.code == 1
     assert "another question" in ended.out.replace("\n", " ")
+
+
+def test_what_a_kernel_writes_into_reaches_no_other(fbench: Callable[..., Ended], tmp_path: Path) -> None:
+    writes = """
+        def spoil(embedding, inverse, fisher, sign):
+            for matrix in (embedding.values, inverse, fisher):
+                matrix.zero_()
+            return embedding
+        KERNELS.add(Kernel("spoils", "writes zeros into all it is given", spoil, GIVES["wrong"], count, count))
+    """
+    (tmp_path / "mine.py").write_text(FAULTY + textwrap.dedent(writes))
+    words = ["--load", tmp_path / "mine.py", *SMALL, "--sizes", 8, "--kernels", "spoils,fused", "--device", "cpu"]
+    ended = fbench(*words, "--dtype", "float64", "--out", tmp_path / "run")
+    assert ended.code == 1  # for its own scores are wrong
+    errors = [(row["kernel"], float(row["max_rel_error"])) for row in table(tmp_path / "run") if row["max_rel_error"]]
+    assert max(error for kernel, error in errors if kernel == "fused") < 1e-9
+    assert min(error for kernel, error in errors if kernel == "spoils") > 0.1
 
 
 def test_factored_is_skipped_where_classes_do_not_divide_dim(fbench: Callable[..., Ended], tmp_path: Path) -> None:
