@@ -79,12 +79,12 @@ def resolve_plan(options: OptionsT) -> OptionsT:
 def _check_arms(options: ArmOptions) -> None:
     """Warn of what a user's data set and model may not mean; what they may not be is refused where they come in."""
     from fbench.learning.data_checks import warn_of_empty_classes
-    from fbench.learning.model_checks import check_model, warn_of_model
+    from fbench.learning.model_checks import try_model, warn_of_model
 
     images, model = _images(options), MODELS.get(options.model)
     warn_of_empty_classes(images)
     channels, height, width = images.images.shape[1:]
-    check_model(model, (channels, height, width), images.classes)
+    try_model(model, (channels, height, width), images.classes)
     warn_of_model(model, (channels, height, width), images.classes)
 
 

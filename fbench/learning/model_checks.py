@@ -29,7 +29,7 @@ _ALONG = 4
 
 
 @functools.cache
-def check_model(model: Model, shape: tuple[int, int, int], classes: int) -> None:
+def try_model(model: Model, shape: tuple[int, int, int], classes: int) -> None:
     """Try a user's model on a few images of ``shape`` (c, h, w), once a process.
 
     Raises:

@@ -25,7 +25,7 @@ from fbench.errors import InputError
 from fbench.harness.global_state import isolated
 from fbench.harness.registry import Model
 from fbench.learning import seeds as streams
-from fbench.learning.model_checks import check_model
+from fbench.learning.model_checks import try_model
 from fbench.learning.networks import replica, stack
 from fbench.learning.recipe import Recipe
 
@@ -99,7 +99,7 @@ def initial_network(model: Model, seed: int, shape: Sequence[int], classes: int)
     knows nothing of fbench is seeded too, and nobody else's random numbers move.
     """
     channels, height, width = shape
-    check_model(model, (channels, height, width), classes)
+    try_model(model, (channels, height, width), classes)
     with _seeded(seed):
         network: nn.Module = model.build(1, channels, height, classes)
     return network

@@ -47,13 +47,13 @@ def resolve(options: Options, context: Context) -> Options:
 
     Raises:
         UsageError: a mask larger than the network.
-        ForeignError: as ``model_checks.check_model``.
+        ForeignError: as ``model_checks.try_model``.
         UnknownNameError: no such model.
     """
-    from fbench.learning.model_checks import check_model, warn_of_model
+    from fbench.learning.model_checks import try_model, warn_of_model
 
     model, shape = MODELS.get(options.model), (options.channels, options.size, options.size)
-    check_model(model, shape, options.classes)
+    try_model(model, shape, options.classes)
     warn_of_model(model, shape, options.classes)
     if "masked-embedding" in options.quantities:
         from .passes import parameter_count
