@@ -20,6 +20,28 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 
+_LONG = 40
+"""Letters of a typed value that a message repeats; the text of a sweep gets twice as many around the fault."""
+
+
+def shorten(typed: object) -> str:
+    """What was typed, as a message repeats it: its first letters where there are more than 40, and how many.
+
+    Example:
+        >>> shorten("12"), shorten("9" * 310)
+        ('12', '9999999999999999999999999999999999999999… (310 letters)')
+    """
+    text = str(typed)
+    return text if len(text) <= _LONG else f"{text[:_LONG]}… ({len(text):,} letters)"
+
+
+def _excerpt(text: str, position: int) -> tuple[str, int]:
+    """A part of a long text around a position in it, and the position in the part."""
+    first = max(0, position - _LONG) if len(text) > 2 * _LONG else 0
+    last = min(len(text), position + _LONG) if len(text) > 2 * _LONG else len(text)
+    before, after = "…" * (first > 0), "…" * (last < len(text))
+    return f"{before}{text[first:last]}{after}", position - first + len(before)
+
 
 class FbenchError(Exception):
     """Base of the tree above."""
@@ -41,7 +63,8 @@ class SweepError(UsageError):
 
     def __init__(self, text: str, position: int, rule: str) -> None:
         self.text, self.position, self.rule = text, position, rule
-        super().__init__(f"{rule}\n    {text}\n    {' ' * position}^")
+        line, caret = _excerpt(text, position)
+        super().__init__(f"{rule}\n    {line}\n    {' ' * caret}^")
 
 
 class UnknownNameError(UsageError):
@@ -49,10 +72,10 @@ class UnknownNameError(UsageError):
 
     def __init__(self, kind: str, name: str, known: Iterable[str]) -> None:
         known = sorted(known)
-        near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
+        near = difflib.get_close_matches(name[:_LONG], known, n=1, cutoff=0.5)
         hint = f"; did you mean {near[0]!r}?" if near else "."
         choice = ", ".join(known) if known else "none"
-        super().__init__(f"unknown {kind} {name!r}{hint} Known: {choice}")
+        super().__init__(f"unknown {kind} {shorten(name)!r}{hint} Known: {choice}")
 
 
 class InputError(UsageError, ValueError):

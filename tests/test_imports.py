@@ -16,7 +16,15 @@ import fbench
 ROOT = Path(__file__).resolve().parents[1]
 
 BASE = {"errors", "units", "harness.contract"}
-DECLARED = {*BASE, "harness.sweep", "harness.suite", "harness.registry", "harness.parsing", "harness.publish"}
+DECLARED = {
+    *BASE,
+    "harness.sweep",
+    "harness.suite",
+    "harness.registry",
+    "harness.parsing",
+    "harness.publish",
+    "harness.inputs",
+}
 MAY_IMPORT = {
     "__init__": set(),
     "errors": set(),
@@ -26,10 +34,11 @@ MAY_IMPORT = {
     "contract": {"harness.contract", "harness.sweep"},
     "harness.contract": {"errors", "units"},
     "harness.sweep": BASE,
-    "harness.suite": BASE,
-    "harness.registry": {*BASE, "harness.suite"},
+    "harness.suite": {*BASE, "harness.parsing"},
+    "harness.registry": {*BASE, "harness.suite", "harness.inputs"},
     "harness.parsing": {*BASE, "harness.sweep"},
     "harness.publish": set(),
+    "harness.inputs": set(),
     "measure": {*DECLARED, "__init__", "machine", "measure"},
     "fisher": {*DECLARED, "machine", "fisher"},
     "learning": {*DECLARED, "machine", "measure", "fisher", "learning"},
@@ -39,7 +48,7 @@ MAY_IMPORT = {
     "suites": {*DECLARED, "machine", "measure", "fisher", "learning", "results", "pick"},
     "cli": {*DECLARED, "harness", "pick", "measure", "fisher", "learning", "results", "__init__", "cli"},
 }
-"""What each layer may import. Six files of ``harness`` are layers of their own, since everything may import them;
+"""What each layer may import. Seven files of ``harness`` are layers of their own, since everything may import them;
 ``registry`` and ``contract`` at the root are doors for users' files, and nothing of ours goes through."""
 
 BETWEEN_SUITES = {("compare", "drift")}

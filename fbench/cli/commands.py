@@ -12,6 +12,7 @@ from fbench.cli.console import USAGE, out, show_warning
 from fbench.cli.progress import PickProgress
 from fbench.errors import UnknownNameError, UsageError
 from fbench.harness import registry
+from fbench.harness.parsing import THREADS, read_number
 
 
 def _word(command: str, words: list[str], most: int = 1) -> str:
@@ -89,7 +90,7 @@ def pick(features: str, **typed: Any) -> int:
     from fbench.measure.devices import parse_devices
     from fbench.pick import picking
 
-    threads = picking.parse_whole("--threads", typed["threads"], 0)
+    threads = read_number("--threads", typed["threads"], int, THREADS)
     asked = picking.read_pick(Path(features), typed, parse_devices(typed["device"], typed["gpus"] or None))
     for note in asked.pool.notes:
         show_warning(note)

@@ -16,6 +16,7 @@ from fbench.cli.parameters import fixed_command, pick_command, suite_command
 from fbench.cli.report import run_suite
 from fbench.errors import FbenchError, UsageError
 from fbench.harness import registry
+from fbench.harness.parsing import check_words
 
 _RESUMES = "interrupted: what was measured is on disk, and the same command goes on from there"
 _NO_PICKS = "interrupted: nothing was written"
@@ -30,6 +31,7 @@ def run(arguments: list[str]) -> int:
     """Run one command; gives its exit code. Every error of the user is one message on stderr."""
     warnings.showwarning = show_warning
     try:
+        check_words(arguments)
         rest, loads = take_loads(arguments)
         for path in loads:
             registry.load_file(path)

@@ -27,7 +27,7 @@ from fbench.learning import seeds as streams
 from fbench.learning.networks import replica, stack
 from fbench.learning.recipe import Recipe
 
-__all__ = ["Recipe", "initial_network", "train_block"]
+__all__ = ["Recipe", "blank_network", "initial_network", "train_block"]
 
 _STATISTICS_BATCH = 512
 """Images a batch when batch norm's statistics are recomputed; the batches' are averaged: larger is truer."""
@@ -99,6 +99,21 @@ def initial_network(model: Model, seed: int, shape: Sequence[int], classes: int)
     channels, size = shape[0], shape[1]
     with _seeded(torch.device("cpu"), seed):
         network: nn.Module = model.build(1, channels, size, classes)
+    return network
+
+
+def blank_network(model: Model, channels: int, size: int, classes: int, replicas: int = 1) -> nn.Module:
+    """A network without its numbers, on the ``meta`` device, so that one of any size can be planned for.
+
+    A model that looks at its numbers while it is built is built with them.
+    """
+    sizes = (replicas, channels, size, classes)
+    try:
+        with torch.device("meta"):
+            network: nn.Module = model.build(*sizes)
+    except (NotImplementedError, RuntimeError, TypeError):
+        with torch.random.fork_rng(devices=[]):
+            network = model.build(*sizes)
     return network
 
 

@@ -68,7 +68,7 @@ class Options:
     candidates: Annotated[tuple[int, ...], Option("n, a sweep; auto suits the machine", parse=parse_auto_sweep)] = (
         typed("auto")
     )
-    classes: Annotated[tuple[int, ...], Option("k, a sweep", parse=parse_sweep)] = typed("10")
+    classes: Annotated[tuple[int, ...], Option("k, a sweep", parse=parse_sweep, minimum=2)] = typed("10")
     dim: Annotated[tuple[int, ...], Option("d, a sweep", parse=parse_sweep)] = typed("1280")
     dtype: Annotated[tuple[str, ...], Option("float32, float64, or both", parse=parse_dtypes)] = typed("float32")
     precision: Annotated[
@@ -79,7 +79,11 @@ class Options:
     ] = 62.0
     memory_budget: Annotated[
         int | None,
-        Option("what a chunk's temporaries may take, such as 500MB; the knee stays under it", parse=parse_budget),
+        Option(
+            "what a chunk's temporaries may take, such as 500MB; the knee stays under it",
+            parse=parse_budget,
+            maximum=2**63,
+        ),
     ] = typed("")
     seed: Annotated[int, Option("of the synthetic pool and of the order", minimum=0, maximum=2**31 - 1)] = 0
 
