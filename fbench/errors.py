@@ -21,6 +21,28 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable, Mapping
 
+_LONG = 40
+"""Letters of a typed value that a message repeats; the text of a sweep gets twice as many around the fault."""
+
+
+def shorten(typed: object) -> str:
+    """What was typed, as a message repeats it: its first letters where there are more than 40, and how many.
+
+    Example:
+        >>> shorten("12"), shorten("9" * 310)
+        ('12', '9999999999999999999999999999999999999999… (310 letters)')
+    """
+    text = str(typed)
+    return text if len(text) <= _LONG else f"{text[:_LONG]}… ({len(text):,} letters)"
+
+
+def _excerpt(text: str, position: int) -> tuple[str, int]:
+    """A part of a long text around a position in it, and the position in the part."""
+    first = max(0, position - _LONG) if len(text) > 2 * _LONG else 0
+    last = min(len(text), position + _LONG) if len(text) > 2 * _LONG else len(text)
+    before, after = "…" * (first > 0), "…" * (last < len(text))
+    return f"{before}{text[first:last]}{after}", position - first + len(before)
+
 
 class FbenchError(Exception):
     """Base of the tree above."""
@@ -42,11 +64,12 @@ class SweepError(UsageError):
 
     def __init__(self, text: str, position: int, rule: str) -> None:
         self.text, self.position, self.rule = text, position, rule
-        super().__init__(f"{rule}\n    {text}\n    {' ' * position}^")
+        line, caret = _excerpt(text, position)
+        super().__init__(f"{rule}\n    {line}\n    {' ' * caret}^")
 
 
 _LIKE = 0.6  # of the letters of two words in common, for one to be a slip of the other
-_MOST_KNOWN, _LONGEST_TYPED = 20, 64
+_MOST_KNOWN = 20
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
@@ -69,13 +92,12 @@ class UnknownNameError(UsageError):
 
     def __init__(self, kind: str, name: str, known: Iterable[str], broken: Mapping[str, str] | None = None) -> None:
         known = sorted(known)
-        near = nearest(name, known)
+        near = nearest(name[:_LONG], known)
         hint = f"; did you mean {near!r}?" if near else "."
         more = f", and {len(known) - _MOST_KNOWN} more" if len(known) > _MOST_KNOWN else ""
         choice = ", ".join(known[:_MOST_KNOWN]) + more if known else "none"
         lost = "".join(f"; {module} could not be loaded: {reason}" for module, reason in (broken or {}).items())
-        typed = name if len(name) <= _LONGEST_TYPED else f"{name[:_LONGEST_TYPED]}…"
-        super().__init__(f"unknown {kind} {typed!r}{hint} Known: {choice}{lost}")
+        super().__init__(f"unknown {kind} {shorten(name)!r}{hint} Known: {choice}{lost}")
 
 
 class InputError(UsageError, ValueError):

@@ -10,7 +10,7 @@ import math
 import re
 from decimal import Decimal
 
-from fbench.errors import UsageError
+from fbench.errors import UsageError, shorten
 
 _BINARY = ("B", "KiB", "MiB", "GiB", "TiB", "PiB")
 _SI = ((1e15, "P"), (1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"))
@@ -83,14 +83,14 @@ def parse_bytes(text: str) -> int:
     match = _SIZE.fullmatch(text.strip(" "))
     if match is None:
         raise UsageError(
-            f"{text!r} is not a size; write a number and a unit: 8GiB or 8G (powers of 1,024), "
+            f"{shorten(text)!r} is not a size; write a number and a unit: 8GiB or 8G (powers of 1,024), "
             "8GB (powers of 1,000), or plain bytes"
         )
     unit = match["unit"].upper()
     base = 1000 if len(unit) == 2 else 1024
     size = Decimal(match["number"]) * base ** (" KMGT".index(unit[0]) if unit not in ("", "B") else 0)
     if not 1 <= size <= _LARGEST_SIZE:
-        raise UsageError(f"{text!r} is out of range; write a size from 1 byte to under 8 EiB, as 8GiB")
+        raise UsageError(f"{shorten(text)!r} is out of range; write a size from 1 byte to under 8 EiB, as 8GiB")
     return int(size)
 
 

@@ -17,6 +17,7 @@ from fbench.cli.progress import PickProgress
 from fbench.errors import UnknownNameError
 from fbench.harness import registry
 from fbench.harness.contract import Column
+from fbench.harness.parsing import THREADS, read_number
 
 
 def _print_json(rows: Sequence[Mapping[str, Any]]) -> None:
@@ -140,7 +141,7 @@ def pick(features: str, **typed: Any) -> int:
     from fbench.measure.devices import parse_devices
     from fbench.pick import picking
 
-    threads = picking.parse_whole("--threads", typed["threads"], 0)
+    threads = read_number("--threads", typed["threads"], int, THREADS)
     asked = picking.read_pick(Path(features), typed, parse_devices(typed["device"], typed["gpus"] or None))
     for note in asked.pool.notes:
         show_warning(note)

@@ -16,6 +16,7 @@ from fbench.cli.parameters import fixed_command, pick_command, root_command, sui
 from fbench.cli.report import run_suite
 from fbench.errors import FbenchError, UsageError, nearest
 from fbench.harness import guard, registry
+from fbench.harness.parsing import check_words
 from fbench.harness.streams import stream_fault
 from fbench.results.plain import visible
 
@@ -48,6 +49,7 @@ def run_command(arguments: list[str]) -> int:
     """Run one command; gives its exit code. Every error of the user is one message on stderr."""
     warnings.showwarning = show_warning
     try:
+        check_words(arguments)
         rest, loads = take_loads(arguments)
         for path in loads:
             registry.load_file(path)

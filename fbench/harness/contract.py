@@ -38,14 +38,20 @@ COMMON_COLUMNS = (
 )
 
 
+MOST_WHOLE, MOST_REAL = 10**9, 1e15
+"""What a number that is typed may be at most, where its ``Option`` says nothing else."""
+
+
 @dataclass(frozen=True)
 class Option:
     """How a field of a suite's options is typed on the command line, beside its type: ``Annotated[type, Option(...)]``.
 
     ``parse`` turns the typed text into the field's value (and raises ``UsageError``); a field without it is typed as
-    what it is, a number, a text or a flag. ``minimum`` and ``maximum`` bound a number, both inclusive; ``above`` is a
-    bound that it must exceed. ``axis`` names the coordinate that the option spans in the grid; its values are the
-    resolved option, or ``expand(value, options)`` where that differs.
+    what it is, a number, a text or a flag. ``minimum`` and ``maximum`` bound a number, and every number of a sweep or
+    list, both inclusive; ``above`` is a bound that it must exceed. Where there is no ``maximum`` it is ``MOST_WHOLE``
+    for whole numbers and ``MOST_REAL`` for others, and their negatives where there is no lower bound: nobody means
+    more, and sums and products of what is typed stay in range. ``axis`` names the coordinate that the option spans in
+    the grid; its values are the resolved option, or ``expand(value, options)`` where that differs.
 
     ``grows(before, after)`` merges what a run has with what is asked of it now, so that it may grow in place; an option
     without it stays as it was. ``renew(before, asked)`` gives ``--replicate`` other values, of what is asked if

@@ -12,14 +12,21 @@ from typing import Any
 from fbench.errors import UsageError
 from fbench.harness import accept, forecast
 from fbench.harness.contract import Case, Context
+from fbench.harness.parsing import JOBS, THREADS
 from fbench.harness.placing import Terms
 from fbench.harness.registry import PRESETS
 from fbench.harness.runner import Settings
-from fbench.harness.suite import Suite, flag_of, spell
+from fbench.harness.suite import Parameter, Suite, spell
 from fbench.measure.devices import parse_devices
 
 _MOST_JOBS = 4
 """Each process holds its own copy of the data; more than a few would fill a laptop."""
+
+RUN_NUMBERS = (
+    Parameter("threads", int, 0, THREADS),
+    Parameter("jobs", int, 0, JOBS),
+)
+"""The options of a run that are numbers, whatever the suite."""
 
 _LONG = 32
 """A plan's text of more letters than this stands below its case: it is a sentence, and may take several lines."""
@@ -41,23 +48,13 @@ def apply_preset(suite: Suite, typed: Mapping[str, Any], by_hand: Set[str]) -> d
 
 
 def read_numbers(suite: Suite, typed: Mapping[str, Any]) -> dict[str, Any]:
-    """The typed options with numbers where numbers belong.
+    """The typed options with numbers where numbers belong, within their bounds.
 
     Raises:
-        UsageError: a text that is no number, or no whole one.
+        UsageError: a text that is no number, or no whole one; a number out of bounds.
     """
-    types = {p.name: p.type for p in suite.parameters} | {"threads": int, "jobs": int}
-    return {name: _number(name, types.get(name), value) for name, value in typed.items()}
-
-
-def _number(name: str, value_type: type | None, value: Any) -> Any:
-    if value_type not in (int, float):
-        return value
-    try:
-        return value_type(str(value))
-    except ValueError:
-        what = "a whole number" if value_type is int else "a number"
-        raise UsageError(f"{flag_of(name)} {value}: must be {what}") from None
+    numbers = {p.name: p for p in (*suite.parameters, *RUN_NUMBERS) if p.type in (int, float)}
+    return {name: numbers[name].read(value) if name in numbers else value for name, value in typed.items()}
 
 
 def resolve_options(suite: Suite, typed: Mapping[str, Any], context: Context) -> Any:
@@ -80,12 +77,9 @@ def settings(suite: Suite, typed: Mapping[str, Any], loads: tuple[Path, ...]) ->
     """How to run.
 
     Raises:
-        UsageError: threads or jobs below 0.
+        UsageError: jobs where cases run one at a time.
         DeviceError: a device that is not there.
     """
-    for name in ("threads", "jobs"):
-        if typed[name] < 0:
-            raise UsageError(f"--{name} {typed[name]}: must be 0 (automatic) or more")
     devices = parse_devices(typed["device"], typed["gpus"] or None)
     threads, jobs = _share_cores(suite, devices, typed["threads"], typed["jobs"])
     return Settings(

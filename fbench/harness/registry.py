@@ -24,6 +24,7 @@ from fbench.errors import UnknownNameError, UsageError
 from fbench.harness import guard
 from fbench.harness.contract import COMMON_COLUMNS, Column, Summary
 from fbench.harness.global_state import isolated
+from fbench.harness.inputs import refusal_of
 from fbench.harness.names import check_name
 from fbench.harness.suite import Suite, check_axes, declared_types
 
@@ -367,8 +368,8 @@ def load_file(path: Path) -> None:
     Raises:
         UsageError: the file is missing, or fails; with the line that failed.
     """
-    if not path.is_file():
-        raise UsageError(f"--load {path}: {'a folder, not a file' if path.is_dir() else 'no such file'}")
+    if refusal := refusal_of(path):
+        raise UsageError(f"--load {path}: {refusal}")
     for known in REGISTRIES.values():
         known.names()  # ours first, so that it is the user's name which is told of a clash
     full = path.resolve()

@@ -10,7 +10,6 @@ import dataclasses
 import functools
 import inspect
 import json
-import math
 from collections import namedtuple
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -20,6 +19,7 @@ from fbench.errors import SweepError, UsageError
 from fbench.harness import guard
 from fbench.harness.contract import Case, Column, Context, Option, Row, Summary, Tables, Unit
 from fbench.harness.names import check_column
+from fbench.harness.parsing import check_bounds, read_number
 
 
 @dataclass(frozen=True)
@@ -32,26 +32,28 @@ class Parameter:
     option: Option
 
     def read(self, typed: Any) -> Any:
-        """The value that was typed, within its bounds and parsed.
+        """The value that was typed, within its bounds and parsed; a number may be one already.
 
         Raises:
-            UsageError: a number out of bounds, or a text that the option's parser refuses.
+            UsageError: no number where one belongs, one out of bounds, or a text that the option's parser refuses.
         """
         option, flag = self.option, flag_of(self.name)
-        if isinstance(typed, float) and not math.isfinite(typed):
-            raise UsageError(f"{flag} {typed}: must be a finite number")
-        if option.minimum is not None and typed < option.minimum:
-            raise UsageError(f"{flag} {typed:g}: must be at least {option.minimum:g}")
-        if option.above is not None and typed <= option.above:
-            raise UsageError(f"{flag} {typed:g}: must be above {option.above:g}")
-        if option.maximum is not None and typed > option.maximum:
-            raise UsageError(f"{flag} {typed:g}: must be at most {option.maximum:g}")
+        if self.type in (int, float):
+            return read_number(flag, typed, self.type, option)
         if option.parse is None:
             return typed
         try:
-            return option.parse(typed)
+            value = option.parse(typed)
         except SweepError as error:  # its caret shows where, not in which of several sweeps
             raise SweepError(error.text, error.position, f"{flag}: {error.rule}") from None
+        except UsageError as error:
+            if type(error) is UsageError and flag not in str(error):
+                raise UsageError(f"{flag}: {error}") from None
+            raise
+        for number in value if isinstance(value, tuple) else (value,):
+            if type(number) in (int, float):
+                check_bounds(flag, number, option)
+        return value
 
     def restored(self, stored: Any) -> Any:
         """The value that ``options.json`` holds; a count, where a run from before it was a list has one, is read."""

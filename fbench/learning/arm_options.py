@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated, NamedTuple
 
-from fbench.errors import InputError, UsageError
+from fbench.errors import InputError, UsageError, shorten
 from fbench.fisher.selection.regularisation import parse_regularisation
 from fbench.harness.contract import Column, Option, typed
-from fbench.harness.parsing import one_of, read_fraction, union
+from fbench.harness.parsing import OVERSAMPLE, one_of, read_fraction, union
 from fbench.harness.registry import MODELS, STRATEGIES
 from fbench.harness.sweep import parse_names
 from fbench.learning.seed_groups import SeedGroups, more_seeds, other_seeds, parse_seeds
@@ -46,7 +46,9 @@ def parse_mask_fraction(text: str) -> float:
         return 0.0
     fraction = read_fraction(text)
     if fraction is None:
-        raise UsageError(f"--mask-fraction {text}: must be above 0 and at most 1, or auto (twice the classifier)")
+        raise UsageError(
+            f"--mask-fraction {shorten(text)}: must be above 0 and at most 1, or auto (twice the classifier)"
+        )
     return fraction
 
 
@@ -86,7 +88,7 @@ Seeds = Annotated[
     ),
 ]
 ModelName = Annotated[str, Option("see `fbench list models`; auto fits the images")]
-Epochs = Annotated[int, Option("passes over the labelled set, fresh weights every round", minimum=1)]
+Epochs = Annotated[int, Option("passes over the labelled set, fresh weights every round", minimum=1, maximum=1_000_000)]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -114,8 +116,10 @@ class ArmOptions:
     test: Annotated[int, Option("keep a random part of the test set; 0 keeps all", minimum=0)] = 0
     epochs: Epochs = 30
     train_batch: Annotated[int, Option("images in an optimiser's step", minimum=2)] = 32
-    learning_rate: Annotated[float, Option("AdamW's, after a linear warm-up, falling along a cosine", above=0)] = 0.02
-    weight_decay: Annotated[float, Option("AdamW's", minimum=0)] = 0.01
+    learning_rate: Annotated[
+        float, Option("AdamW's, after a linear warm-up, falling along a cosine", above=0, maximum=1000)
+    ] = 0.02
+    weight_decay: Annotated[float, Option("AdamW's", minimum=0, maximum=1000)] = 0.01
     mask_fraction: Annotated[
         float,
         Option(
@@ -131,7 +135,7 @@ class ArmOptions:
         ),
     ] = "pool"
     regularisation: Annotated[str, Option("λ of BAIT; rel:c means c · tr F/d", parse=check_regularisation)] = "1"
-    oversample: Annotated[float, Option("forward picks over B, before the backward removals", minimum=1)] = 2.0
+    oversample: Annotated[float, OVERSAMPLE] = 2.0
     dtype: Annotated[
         str, Option("of the selection: float32 or float64", parse=one_of("--dtype", "float32", "float64"))
     ] = "float32"

@@ -15,7 +15,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from fbench.errors import TooLargeError, UsageError
+from fbench.errors import InputError, TooLargeError, UsageError
 from fbench.fisher.planning.fitting import check_devices
 from fbench.fisher.planning.plan import SelectionPlan
 from fbench.harness import guard
@@ -55,7 +55,11 @@ def _pool(options: ArmOptions, seed: int) -> Pool:
     """The pool and the test set of a seed."""
     from fbench.learning.data import split
 
-    return split(images_of(options), seed, pool_size=options.pool or None, test_size=options.test or None)
+    images = images_of(options)
+    try:
+        return split(images, seed, pool_size=options.pool or None, test_size=options.test or None)
+    except InputError as error:
+        raise InputError(f"--{error}") from None
 
 
 OptionsT = TypeVar("OptionsT", bound=ArmOptions)

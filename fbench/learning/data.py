@@ -107,8 +107,8 @@ def split(images: Images, seed: int, *, pool_size: int | None = None, test_size:
     else:
         test_images, test_targets = images.test_images, images.test_targets
         test_ids = torch.arange(len(test_targets))
-    ids = _subset(ids, pool_size, "pool size", seeds.generator("start", seed, 1))
-    test_ids = _subset(test_ids, test_size, "test size", seeds.generator("start", seed, 2))
+    ids = _subset(ids, pool_size, "pool", seeds.generator("start", seed, 1))
+    test_ids = _subset(test_ids, test_size, "test", seeds.generator("start", seed, 2))
     return Pool(
         images=_rows(images.images, ids),
         targets=images.targets[ids],
@@ -139,7 +139,7 @@ def _subset(ids: Tensor, size: int | None, name: str, generator: torch.Generator
     if size is None:
         return ids
     if not 1 <= size <= len(ids):
-        raise InputError(f"{name} is {size}; this data set allows 1 to {len(ids)}")
+        raise InputError(f"{name} {size}: this data set allows 1 to {len(ids)}")
     return ids[torch.randperm(len(ids), generator=generator)[:size].sort().values]
 
 

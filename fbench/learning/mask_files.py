@@ -24,6 +24,7 @@ from torch import Tensor
 from fbench.errors import DataError
 from fbench.fisher.masks import Mask
 from fbench.harness.contract import Row
+from fbench.harness.inputs import refusal_of
 
 csv.field_size_limit(2**31 - 1)  # a large layer's bits are more than Python's csv takes by itself
 
@@ -72,9 +73,12 @@ def unpack_bits(text: str, shape: tuple[int, ...]) -> Tensor:
         [[True], [False]]
     """
     size = math.prod(shape)
-    data = np.frombuffer(zlib.decompress(base64.b64decode(text, validate=True)), np.uint8)
-    if len(data) != -(-size // 8):
-        raise ValueError(f"{len(data)} bytes for {size:,} weights")
+    if min(shape, default=0) < 0 or size >= 2**63:
+        raise ValueError(f"{shape} is no shape")
+    unpacker = zlib.decompressobj()  # one byte more than the shape has is enough to tell, whatever it would unpack to
+    data = np.frombuffer(unpacker.decompress(base64.b64decode(text, validate=True), -(-size // 8) + 1), np.uint8)
+    if len(data) != -(-size // 8) or not unpacker.eof:
+        raise ValueError(f"{len(data)} bytes or more for {size:,} weights")
     return torch.from_numpy(np.unpackbits(data, count=size).astype(bool)).view(shape)
 
 
@@ -151,6 +155,8 @@ def _layer(row: Mapping[str, str]) -> Tensor:
 
 
 def _rows(path: Path) -> Iterator[tuple[int, Mapping[str, str]]]:
+    if refusal := refusal_of(path):
+        raise DataError(f"{path}: {refusal}; give the masks.csv of a run, or its folder")
     try:
         with path.open(newline="", encoding="utf-8") as file:
             reader = csv.DictReader(file)

@@ -29,7 +29,7 @@ from fbench.learning.model_checks import try_model
 from fbench.learning.networks import replica, stack
 from fbench.learning.recipe import Recipe
 
-__all__ = ["Recipe", "initial_network", "train_block"]
+__all__ = ["Recipe", "blank_network", "initial_network", "train_block"]
 
 _STATISTICS_BATCH = 512
 """Images a batch when batch norm's statistics are recomputed; the batches' are averaged: larger is truer."""
@@ -108,6 +108,21 @@ def initial_network(model: Model, seed: int, shape: Sequence[int], classes: int)
 def _seeded(*key: int) -> AbstractContextManager[None]:
     """Seed the process's generators by ``key``; whatever a model changes in the process is put back after."""
     return isolated(streams.derive("training", *key))
+
+
+def blank_network(model: Model, channels: int, size: int, classes: int, replicas: int = 1) -> nn.Module:
+    """A network without its numbers, on the ``meta`` device, so that one of any size can be planned for.
+
+    A model that looks at its numbers while it is built is built with them.
+    """
+    sizes = (replicas, channels, size, classes)
+    try:
+        with torch.device("meta"):
+            network: nn.Module = model.build(*sizes)
+    except (NotImplementedError, RuntimeError, TypeError):
+        with torch.random.fork_rng(devices=[]):
+            network = model.build(*sizes)
+    return network
 
 
 @contextmanager

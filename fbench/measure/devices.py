@@ -13,8 +13,11 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from fbench.errors import DeviceError
+from fbench.errors import DeviceError, shorten
 from fbench.harness.sweep import split_items
+
+MOST_DEVICES = 64
+"""Of one run: a shard of the pool each."""
 
 _CUDA = re.compile(r"cuda(?::(?P<ordinal>[0-9]{1,6}))?")  # more digits than six are no GPU, only a slip
 _ORDINALS = re.compile(r"(?P<first>[0-9]{1,6})(?:\.\.(?P<last>[0-9]{1,6}))?")
@@ -83,9 +86,14 @@ def parse_devices(device: str, gpus: str | None = None, *, query: Callable[[], G
         ('cpu', 'cpu')
     """
     look = query or visible_gpus
+    for option, text in (("--device", device), ("--gpus", gpus or "")):
+        if text.count(",") >= MOST_DEVICES:
+            raise DeviceError(f"{option} {shorten(text)}: must be at most {MOST_DEVICES} devices")
     if gpus is not None:
         if device != "auto":
-            raise DeviceError(f"--device {device} and --gpus {gpus} both name devices; give one of them")
+            raise DeviceError(
+                f"--device {shorten(device)} and --gpus {shorten(gpus)} both name devices; give one of them"
+            )
         return _named_gpus(gpus, look)
     if device.strip(" ") == "auto":
         return ("cuda:0",) if look().count else ("cpu",)
@@ -100,13 +108,15 @@ def _named_cuda(device: str, items: list[str], look: Callable[[], Gpus]) -> tupl
     matches = [(item, _CUDA.fullmatch(item)) for item in items]
     for item, match in matches:
         if item == "auto":
-            raise DeviceError(f"--device {device}: auto chooses by itself; write it alone, or name every device")
+            raise DeviceError(
+                f"--device {shorten(device)}: auto chooses by itself; write it alone, or name every device"
+            )
         if match is None and item != "cpu":
-            raise DeviceError(f"unknown device {item!r}; write auto, cpu, cuda, cuda:1 or cuda:0,cuda:1")
+            raise DeviceError(f"unknown device {shorten(item)!r}; write auto, cpu, cuda, cuda:1 or cuda:0,cuda:1")
     if "cpu" in items:
-        raise DeviceError(f"--device {device} mixes CPU and GPU; a run is on the one or on the other")
+        raise DeviceError(f"--device {shorten(device)} mixes CPU and GPU; a run is on the one or on the other")
     ordinals = [int(match["ordinal"] or 0) for _, match in matches if match]
-    visible = _some(f"--device {device}", look)
+    visible = _some(f"--device {shorten(device)}", look)
     for ordinal in ordinals:
         _check(ordinal, visible)
     return _distinct(f"--device {device}", ordinals)
@@ -117,8 +127,10 @@ def _named_gpus(text: str, look: Callable[[], Gpus]) -> tuple[str, ...]:
     items = [item for _, item in split_items(text, "GPU")]
     for item in items:
         if not (_ORDINALS.fullmatch(item) or _UUID.fullmatch(item) or items == ["all"]):
-            raise DeviceError(f"--gpus {item!r} names no GPU; write 0,1 or 0..3, all (alone), or a UUID, GPU-…")
-    visible = _some(f"--gpus {text}", look)
+            raise DeviceError(
+                f"--gpus {shorten(item)!r} names no GPU; write 0,1 or 0..3, all (alone), or a UUID, GPU-…"
+            )
+    visible = _some(f"--gpus {shorten(text)}", look)
     if items == ["all"]:
         return _distinct("--gpus all", list(range(visible.count)))
     return _distinct(f"--gpus {text}", [ordinal for item in items for ordinal in _ordinals(item, visible)])

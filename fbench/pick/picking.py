@@ -6,8 +6,6 @@ a ``PickResult`` (rows and sentences). Nothing is printed here.
 
 from __future__ import annotations
 
-import math
-import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +16,9 @@ from fbench.fisher.planning.fitting import Alternative, alternatives, check_fits
 from fbench.fisher.planning.plan import MEMORY_MARGIN, SelectionPlan, Shape, StepCounts
 from fbench.fisher.selection.methods import EmbeddingMethod, parse_embedding_method
 from fbench.fisher.selection.regularisation import parse_regularisation
-from fbench.harness.contract import Row
+from fbench.harness.contract import Option, Row
+from fbench.harness.parsing import OVERSAMPLE
+from fbench.harness.suite import Parameter
 from fbench.machine import free_bytes
 from fbench.pick.pool_files import PoolArrays, check_out, positions_of, read_labelled, read_pool, write_picks
 from fbench.units import format_bytes, format_count, format_percent
@@ -31,38 +31,7 @@ OnStep = Callable[[str, int, int], None]
 """Called with the selection's phase, the steps of it that are done, and those in all."""
 
 
-def parse_whole(flag: str, text: str, least: int) -> int:
-    """A whole number from ``least`` up.
-
-    Raises:
-        UsageError: anything else.
-
-    Example:
-        >>> parse_whole("--batch", "100", least=1)
-        100
-    """
-    if not re.fullmatch(r"-?[0-9]{1,18}", text) or int(text) < least:
-        raise UsageError(f"{flag} {text}: must be a whole number, at least {least}")
-    return int(text)
-
-
-def parse_number(flag: str, text: str, least: float) -> float:
-    """A finite number from ``least`` up.
-
-    Raises:
-        UsageError: anything else.
-
-    Example:
-        >>> parse_number("--oversample", "2.5", least=1)
-        2.5
-    """
-    try:
-        value = float(text)
-    except ValueError:
-        value = math.nan
-    if not (math.isfinite(value) and value >= least):
-        raise UsageError(f"{flag} {text}: must be a number, at least {least:g}")
-    return value
+_BATCH = Parameter("batch", int, "", Option("B, how many to pick", minimum=1))
 
 
 @dataclass(frozen=True)
@@ -75,6 +44,7 @@ class Pick:
         labelled: positions in the pool.
         batch: B.
         out: the CSV to write.
+        overwrite: whether it replaces what stands there.
         method, number: as ``parse_embedding_method`` gave them.
         dtype: of the selection.
         devices: that share the candidates.
@@ -86,6 +56,7 @@ class Pick:
     labelled: Any
     batch: int
     out: Path
+    overwrite: bool
     method: EmbeddingMethod
     number: int
     dtype: str
@@ -117,9 +88,9 @@ def read_pick(features: Path, typed: Mapping[str, Any], devices: tuple[str, ...]
     """
     if not typed["batch"]:
         raise UsageError("fbench pick needs --batch N, how many to pick")
-    batch = parse_whole("--batch", typed["batch"], 1)
+    batch = _BATCH.read(typed["batch"])
     method, number = parse_embedding_method(typed["method"])
-    oversample = parse_number("--oversample", typed["oversample"], 1)
+    oversample = Parameter("oversample", float, 2.0, OVERSAMPLE).read(typed["oversample"])
     try:
         parse_regularisation(typed["regularisation"])
     except InputError as error:
@@ -129,12 +100,19 @@ def read_pick(features: Path, typed: Mapping[str, Any], devices: tuple[str, ...]
     check_out(Path(typed["out"]), typed["overwrite"])
     pool = read_pool(features)
     _check_arrays(features, pool, method)
+    labelled = _labelled(features, pool, typed["labelled"])
+    _check_number(features, pool, method, number)
+    if batch > pool.n - len(labelled):
+        raise InputError(
+            f"{features}: --batch {batch}: must be from 1 to {pool.n - len(labelled)}, what is left unlabelled"
+        )
     return Pick(
         source=features,
         pool=pool,
-        labelled=_labelled(features, pool, typed["labelled"]),
+        labelled=labelled,
         batch=batch,
         out=Path(typed["out"]),
+        overwrite=typed["overwrite"],
         method=method,
         number=number,
         dtype=typed["dtype"] or str(pool.arrays["embedding" if "embedding" in pool.arrays else "features"].dtype),
@@ -162,6 +140,16 @@ def _check_arrays(source: Path, pool: PoolArrays, method: EmbeddingMethod) -> No
     empty = [name for name, array in arrays.items() if 0 in array.shape]
     if empty:
         raise InputError(f"{source}: {empty[0]} has shape {list(arrays[empty[0]].shape)}; no axis may be empty")
+
+
+def _check_number(source: Path, pool: PoolArrays, method: EmbeddingMethod, number: int) -> None:
+    """Refuse more classes or components than the arrays have, and none."""
+    if method.number:
+        name, of = ("logits", "classes") if method.number == "classes" else ("features", "features")
+        most = pool.arrays[name].shape[1]
+        if not 1 <= number <= most:
+            typed = f"--method {method.name}, {number} {method.number}"
+            raise InputError(f"{source}: {typed}: must be a whole number from 1 to {most}, the {of} there are")
 
 
 def _labelled(source: Path, pool: PoolArrays, typed: str) -> Any:
@@ -238,7 +226,7 @@ def run_pick(pick: Pick, progress: OnStep) -> PickResult:
             ) from None
         raise
     rows = rows_of(chosen)
-    write_picks(pick.out, rows)
+    write_picks(pick.out, rows, overwrite=pick.overwrite)
     return PickResult(rows, pick_sentences(pick, chosen, embedding))
 
 

@@ -7,22 +7,33 @@ from __future__ import annotations
 
 import contextlib
 import csv
+import lzma
 import os
+import struct
 import zipfile
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from fbench.errors import DataError, FolderError, InputError, TooLargeError
-from fbench.harness.contract import Row
+from fbench.errors import DataError, FolderError, InputError, TooLargeError, UsageError, shorten
+from fbench.harness.contract import MOST_WHOLE, Row
+from fbench.harness.inputs import refusal_of
+from fbench.harness.parsing import read_real
+from fbench.harness.publish import publish, publish_as_free
+from fbench.pick.array_headers import ArrayHeader, check_free, read_headers
 from fbench.pick.columns import PICK_COLUMNS
 from fbench.results import table
 
 _FLOATS = ("float16", "float32", "float64")
+
+
+_UNREADABLE: tuple[type[Exception], ...] = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, struct.error, csv.Error)
+_UNREADABLE += (EOFError, SyntaxError, LookupError, ValueError, TypeError, RuntimeError, OverflowError)
+"""What Python's and numpy's readers raise of damaged files, of encrypted ones, and of compressions they don't know."""
 
 
 @dataclass(frozen=True)
@@ -52,35 +63,59 @@ def read_pool(path: Path) -> PoolArrays:
         DataError: no such file, not a .npz, pickled, damaged, without the arrays, or of another dtype or shape.
         TooLargeError: an array does not fit into memory.
     """
+    headers = _headers(path)
+    if isinstance(headers, ArrayHeader):
+        raise DataError(f"{path}: holds one bare array; save several by name, np.savez(path, logits=…, features=…)")
+    wide = {name: _checked(path, name, headers[name]) for name in _wanted(path, headers)}
+    sizes = {name: headers[name].bytes_as(dtype) for name, dtype in wide.items()}
+    has_labelled = "labelled" in headers
+    check_free(path, headers, {**sizes, **({"labelled": headers["labelled"].bytes} if has_labelled else {})})
     with _loaded(path) as file:
-        if not isinstance(file, np.lib.npyio.NpzFile):
-            raise DataError(f"{path}: holds one bare array; save several by name, np.savez(path, logits=…, features=…)")
-        arrays = _wanted(path, file)
-        labelled = np.asarray(file["labelled"]) if "labelled" in file.files else None
-    halves = [f"{name} are float16 and were read as float32" for name, a in arrays.items() if a.dtype == np.float16]
-    return PoolArrays({name: _floats(path, name, array) for name, array in arrays.items()}, labelled, tuple(halves))
+        arrays = {name: np.ascontiguousarray(file[name], dtype=dtype) for name, dtype in wide.items()}
+        labelled = np.asarray(file["labelled"]) if has_labelled else None
+    halves = [f"{name} are float16 and were read as float32" for name in wide if headers[name].dtype.itemsize == 2]
+    return PoolArrays(arrays, labelled, tuple(halves))
 
 
-def _wanted(path: Path, file: Any) -> dict[str, np.ndarray[Any, Any]]:
-    names = ("embedding",) if "embedding" in file.files else ("logits", "features")
-    if missing := [name for name in names if name not in file.files]:
+def _headers(path: Path) -> dict[str, ArrayHeader] | ArrayHeader:
+    """What the file says that it holds.
+
+    Raises:
+        DataError: it is no .npy and no .npz.
+    """
+    with _reading(path):
+        headers = read_headers(path)
+    if headers is None:
         raise DataError(
-            f"{path}: has no {' and no '.join(missing)} (it holds {', '.join(file.files) or 'nothing'}); it must hold "
+            f"{path}: is no .npz or .npy of numbers, or holds Python objects, which are never unpickled; save with "
+            "np.savez, or np.save, from arrays of numbers"
+        )
+    return headers
+
+
+def _wanted(path: Path, headers: Mapping[str, ArrayHeader]) -> tuple[str, ...]:
+    names = ("embedding",) if "embedding" in headers else ("logits", "features")
+    if missing := [name for name in names if name not in headers]:
+        raise DataError(
+            f"{path}: has no {' and no '.join(missing)} (it holds {', '.join(headers) or 'nothing'}); it must hold "
             "logits [n, k] and features [n, h], or embedding [n, r, d]"
         )
-    return {name: np.asarray(file[name]) for name in names}
+    return names
 
 
-def _floats(path: Path, name: str, array: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
-    """The array in this machine's byte order and in memory order, float16 widened."""
+def _checked(path: Path, name: str, header: ArrayHeader) -> np.dtype[Any]:
+    """The dtype that an array is read as: in this machine's byte order, float16 widened."""
     axes = 3 if name == "embedding" else 2
-    if array.dtype.newbyteorder("=").name not in _FLOATS or array.ndim != axes:
+    if header.dtype.hasobject:
         raise DataError(
-            f"{path}: {name} has shape {list(array.shape)} and dtype {array.dtype}; it must have {axes} axes and be "
+            f"{path}: {name} holds Python objects, which are never unpickled; save with np.savez from arrays of numbers"
+        )
+    if header.dtype.newbyteorder("=").name not in _FLOATS or len(header.shape) != axes:
+        raise DataError(
+            f"{path}: {name} has shape {list(header.shape)} and dtype {header.dtype}; it must have {axes} axes and be "
             f"one of {', '.join(_FLOATS)}"
         )
-    wide = np.dtype(np.float64 if array.dtype.itemsize == 8 else np.float32)
-    return np.ascontiguousarray(array, dtype=wide)
+    return np.dtype(np.float64 if header.dtype.itemsize == 8 else np.float32)
 
 
 def read_labelled(path: Path) -> np.ndarray[Any, Any]:
@@ -94,12 +129,16 @@ def read_labelled(path: Path) -> np.ndarray[Any, Any]:
             return np.array(list(_positions(path, csv.reader(file))), dtype=np.int64)
     if path.suffix not in (".npy", ".npz"):
         raise DataError(f"{path}: must end in .npy, .npz, .csv or .txt")
-    with _loaded(path) as stored:
-        if not isinstance(stored, np.lib.npyio.NpzFile):
+    headers = _headers(path)
+    if isinstance(headers, ArrayHeader):
+        check_free(path, {"the array": headers}, {"the array": headers.bytes})
+        with _loaded(path) as stored:
             return np.asarray(stored)
-        names = ["labelled"] if "labelled" in stored.files else stored.files
-        if len(names) != 1:
-            raise DataError(f"{path}: holds {', '.join(names) or 'nothing'}; name one array labelled")
+    names = ["labelled"] if "labelled" in headers else list(headers)
+    if len(names) != 1:
+        raise DataError(f"{path}: holds {', '.join(names) or 'nothing'}; name one array labelled")
+    check_free(path, headers, {names[0]: headers[names[0]].bytes})
+    with _loaded(path) as stored:
         return np.asarray(stored[names[0]])
 
 
@@ -108,30 +147,27 @@ def _positions(path: Path, reader: Any) -> Iterator[int]:
     column: int | None = None
     for number, row in enumerate(reader):
         cells = [word for cell in row for word in cell.split()] if column is None else row[column : column + 1]
-        if number == 0 and cells and not _is_number(cells[0]):
+        if number == 0 and cells and read_real(cells[0]) is None:
             if "index" not in cells:
-                raise DataError(f"{path}: its header is {', '.join(cells)!r}; name the column of positions index")
+                raise DataError(
+                    f"{path}: its header is {shorten(', '.join(cells))!r}; name the column of positions index"
+                )
             column = cells.index("index")
             continue
         for cell in cells:
-            if not _is_number(cell) or not float(cell).is_integer():
-                raise DataError(f"{path}, line {reader.line_num}: {cell!r} is no position in the pool, a whole number")
-            yield int(float(cell))
-
-
-def _is_number(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True
+            value = read_real(cell)
+            if value is None or not value.is_integer() or abs(value) > MOST_WHOLE:
+                raise DataError(
+                    f"{path}, line {reader.line_num}: {shorten(cell)!r} is no position in the pool, a whole number"
+                )
+            yield int(value)
 
 
 def positions_of(labelled: np.ndarray[Any, Any], n: int, source: str) -> np.ndarray[Any, Any]:
     """Labelled positions from positions or a mask over the pool's n candidates.
 
     Raises:
-        InputError: a mask of another length, or what is neither; range and repetition are ``bait_select``'s to check.
+        InputError: a mask of another length, or what is neither; a position outside the pool, or one twice.
 
     Example:
         >>> positions_of(np.array([True, False, True]), 3, "--labelled mask.npy").tolist()
@@ -148,6 +184,14 @@ def positions_of(labelled: np.ndarray[Any, Any], n: int, source: str) -> np.ndar
             f"{source}: has shape {list(labelled.shape)} and dtype {labelled.dtype}; it must be whole numbers, "
             "positions in the pool, or a mask of booleans"
         )
+    outside = labelled[(labelled < 0) | (labelled >= n)]
+    if len(outside):
+        raise InputError(f"{source}: labelled index {outside[0]} is outside the pool: must be from 0 to {n - 1}")
+    positions, counts = np.unique(labelled, return_counts=True)
+    if (counts > 1).any():
+        raise InputError(
+            f"{source}: labelled index {positions[counts > 1][0]} is given twice; each sample is labelled once"
+        )
     return labelled.astype(np.int64)
 
 
@@ -159,16 +203,18 @@ def _loaded(path: Path) -> Iterator[Any]:
 
 @contextlib.contextmanager
 def _reading(path: Path) -> Iterator[None]:
-    """Turn what reading a file may raise into one line for the user."""
+    """Refuse what is no file, and turn what reading a file may raise into one line for the user."""
+    if refusal := refusal_of(path):
+        raise DataError(f"{path}: {refusal}")
     try:
         yield
     except OSError as error:
         raise DataError(f"{path}: cannot be read: {error.strerror or error}") from error
     except MemoryError as error:
         raise TooLargeError(f"{path}: does not fit into memory: {error}") from error
-    except (zipfile.BadZipFile, zlib.error, EOFError, ValueError) as error:
-        if isinstance(error, (DataError, InputError)):
-            raise
+    except UsageError:
+        raise
+    except _UNREADABLE as error:
         if "allow_pickle" in str(error):
             raise DataError(
                 f"{path}: is no .npz or .npy of numbers, or holds Python objects, which are never unpickled; save with "
@@ -186,7 +232,7 @@ def check_out(path: Path, overwrite: bool) -> None:
     with _writing(path):
         if path.exists() and not path.is_file():
             raise FolderError(f"--out {path}: is not a file; give the name of a file")
-        if path.exists() and not overwrite:
+        if (path.exists() or path.is_symlink()) and not overwrite:
             raise FolderError(f"--out {path}: exists; give another name, or --overwrite to replace it")
         if not path.parent.is_dir():
             raise FolderError(f"--out {path}: there is no folder {path.parent}; make it first")
@@ -194,22 +240,22 @@ def check_out(path: Path, overwrite: bool) -> None:
         raise FolderError(f"--out {path}: the folder {path.parent} cannot be written; give another --out")
 
 
-def write_picks(path: Path, rows: Iterable[Row]) -> None:
-    """Write the picks' CSV, whole or not at all.
+def write_picks(path: Path, rows: Iterable[Row], *, overwrite: bool) -> None:
+    """Write the picks' CSV, whole or not at all; what stands there is replaced only with ``overwrite``.
 
     Raises:
-        FolderError: the disk is full, the folder cannot be written, …
+        FolderError: the disk is full, the folder cannot be written, …; a file has appeared there meanwhile, and the
+            picks are under the next free name.
     """
-    beside = path.with_name(f".{path.name}.{os.getpid()}.new")
-    try:
-        with _writing(path):
-            beside.write_text(
-                table.header(PICK_COLUMNS) + table.lines(PICK_COLUMNS, rows), encoding="utf-8", newline=""
-            )
-            beside.replace(path)
-    finally:
-        with contextlib.suppress(OSError):
-            beside.unlink(missing_ok=True)
+    text = table.header(PICK_COLUMNS) + table.lines(PICK_COLUMNS, rows)
+    with _writing(path):
+        try:
+            publish(path, text, replace=overwrite)
+        except FileExistsError:
+            kept = publish_as_free(path, text)
+            raise FolderError(
+                f"--out {path}: a file of that name appeared meanwhile, and stays; these picks are in {kept}"
+            ) from None
 
 
 @contextlib.contextmanager

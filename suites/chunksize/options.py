@@ -54,7 +54,9 @@ class Options:
     kernels: Annotated[
         tuple[str, ...],
         Option(
-            "comma-separated, see `fbench list kernels`; NAME:no-inner leaves A⁻¹ out", parse=parse_kernels, grows=union
+            "comma-separated, see `fbench list kernels`; NAME:no-inner leaves A⁻¹ out",
+            parse=parse_kernels,
+            grows=union,
         ),
     ] = typed("published,published:no-inner,fused,fused:no-inner,factored,incremental")
     sizes: Annotated[
@@ -74,13 +76,31 @@ class Options:
         ),
     ] = typed("auto")
     candidates: Annotated[
-        tuple[int, ...], Option("n, a sweep; auto suits the machine", parse=parse_auto_sweep, grows=sweep_union)
+        tuple[int, ...],
+        Option(
+            "n, a sweep; auto suits the machine",
+            parse=parse_auto_sweep,
+            grows=sweep_union,
+        ),
     ] = typed("auto")
-    classes: Annotated[tuple[int, ...], Option("k, a sweep", parse=parse_sweep, grows=sweep_union)] = typed("10")
+    classes: Annotated[
+        tuple[int, ...],
+        Option(
+            "k, a sweep",
+            parse=parse_sweep,
+            grows=sweep_union,
+            minimum=2,
+        ),
+    ] = typed("10")
     dim: Annotated[tuple[int, ...], Option("d, a sweep", parse=parse_sweep, grows=sweep_union)] = typed("1280")
-    dtype: Annotated[tuple[str, ...], Option("float32, float64, or both", parse=parse_dtypes, grows=union)] = typed(
-        "float32"
-    )
+    dtype: Annotated[
+        tuple[str, ...],
+        Option(
+            "float32, float64, or both",
+            parse=parse_dtypes,
+            grows=union,
+        ),
+    ] = typed("float32")
     precision: Annotated[
         float, Option("width of a median's 95 % interval to stop at, as a share", above=0, maximum=1)
     ] = 0.05
@@ -90,7 +110,11 @@ class Options:
     ] = 90.0
     memory_budget: Annotated[
         int | None,
-        Option("what a chunk's temporaries may take, such as 500MB; the knee stays under it", parse=parse_budget),
+        Option(
+            "what a chunk's temporaries may take, such as 500MB; the knee stays under it",
+            parse=parse_budget,
+            maximum=2**63,
+        ),
     ] = typed("")
     seed: Annotated[int, Option("of the synthetic pool and of the order", minimum=0, maximum=2**31 - 1)] = 0
 

@@ -32,11 +32,9 @@ def resolve(options: Options, context: Context) -> Options:
     Chunk sizes above every pool are clamped, with a warning. ``single`` becomes every m whose τ(m) predicts a point.
 
     Raises:
-        UsageError: fewer than two classes, or fewer candidates than devices.
+        UsageError: fewer candidates than devices.
     """
     pools, devices = options.candidates or (_pool_for(context),), len(context.devices)
-    if min(options.classes) < 2:
-        raise UsageError(f"--classes {min(options.classes)}: must be at least 2")
     if min(pools) < devices:
         raise UsageError(f"--candidates {min(pools)}: must be at least 1 for each of the {devices} devices")
     sizes = _clamped("--sizes", options.sizes or _sizes_for(max(pools), context), max(pools))

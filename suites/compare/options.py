@@ -20,7 +20,7 @@ class Options(arm.ArmOptions):
 
     strategies: arm.Strategies = typed("random,bait,bait+fish,bait+random-mask")
     fisher_samples: Annotated[int, Option("N, images behind the FISH diagonal, a random draw", minimum=1)] = 1024
-    margin: Annotated[float, Option("non-inferiority margin in AULC, fixed before the run", above=0)] = 0.005
+    margin: Annotated[float, Option("non-inferiority margin in AULC, fixed before the run", above=0, maximum=1)] = 0.005
     drift: Annotated[
         bool,
         Option("watch every arm's FISH mask, as `fbench drift` does: by the halves of its draw, without retraining"),

@@ -7,7 +7,7 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
-from fbench.errors import UsageError
+from fbench.errors import UsageError, shorten
 
 
 class Question(NamedTuple):
@@ -31,7 +31,9 @@ def parse_questions(text: str) -> tuple[Question, ...]:
     for item in filter(None, (part.strip() for part in text.split(","))):
         match = re.fullmatch(r"([^\s<>=]+)\s*(>=|>)\s*([^\s<>=]+)", item)
         if match is None or match[1] == match[3]:
-            raise UsageError(f"question {item!r}: write 'A >= B' (not inferior) or 'A > B' (better) for two strategies")
+            raise UsageError(
+                f"question {shorten(item)!r}: write 'A >= B' (not inferior) or 'A > B' (better) for two strategies"
+            )
         questions.append(Question(*match.groups()))
     return tuple(questions)
 

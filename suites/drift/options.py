@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated
 
-from fbench.errors import UsageError
+from fbench.errors import UsageError, shorten
 from fbench.harness.contract import Option, typed
 from fbench.harness.parsing import parse_auto_sweep, read_fraction, some_of
 from fbench.harness.sweep import parse_sweep
@@ -24,7 +24,9 @@ def parse_mask_fractions(text: str) -> tuple[float, ...]:
     for item in text.split(","):
         fraction = read_fraction(item)
         if fraction is None:
-            raise UsageError(f"--fractions {item.strip() or text!r}: must be above 0 and at most 1, as 0.01,0.05")
+            raise UsageError(
+                f"--fractions {shorten(item.strip() or text)!r}: must be above 0 and at most 1, as 0.01,0.05"
+            )
         fractions.append(fraction)
     return tuple(dict.fromkeys(fractions))
 
@@ -79,5 +81,5 @@ class Options(arm.ArmOptions):
         ),
     ] = 1
     margin: Annotated[
-        float, Option("overlap that counts: a mask has settled where new labels move it by less", above=0)
+        float, Option("overlap that counts: a mask has settled where new labels move it by less", above=0, maximum=1)
     ] = 0.05

@@ -9,9 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from fbench.errors import UsageError
+from fbench.errors import TooLargeError, UsageError
 from fbench.harness.contract import Case, Column, Context, Row, Summary, Tables, Unit
 from fbench.harness.registry import MODELS, suite
+from fbench.machine import free_bytes
+from fbench.units import format_bytes
 
 from .options import Options, Point
 
@@ -47,11 +49,13 @@ def resolve(options: Options, context: Context) -> Options:
 
     Raises:
         UsageError: a mask larger than the network.
+        TooLargeError: images that do not fit into memory.
         ForeignError: as ``model_checks.try_model``.
         UnknownNameError: no such model.
     """
     from fbench.learning.model_checks import try_model, warn_of_model
 
+    _check_images_fit(options, context)
     model, shape = MODELS.get(options.model), (options.channels, options.size, options.size)
     try_model(model, shape, options.classes)
     warn_of_model(model, shape, options.classes)
@@ -64,6 +68,17 @@ def resolve(options: Options, context: Context) -> Options:
                 f"--weights {options.weights:,}: must be at most the {parameters:,} weights of {options.model}"
             )
     return options
+
+
+def _check_images_fit(options: Options, context: Context) -> None:
+    """Refuse a run whose fewest images alone are more than is free."""
+    samples, free = min(options.samples), free_bytes(context.devices[0])
+    needed = samples * options.channels * options.size**2 * (8 if options.dtype == "float64" else 4)
+    if free is not None and needed > free:
+        raise TooLargeError(
+            f"--samples {samples}, --channels {options.channels} and --size {options.size} make images of "
+            f"{format_bytes(needed)}, and {format_bytes(free)} are free; lower one of them"
+        )
 
 
 def _key(point: Point, options: Options) -> Row:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Annotated, NamedTuple
 
 from fbench.harness.contract import Option, typed
-from fbench.harness.parsing import one_of, some_of, sweep_union, union
+from fbench.harness.parsing import CLASSES, PASSES, one_of, some_of, sweep_union, union
 from fbench.harness.sweep import parse_sweep
 
 QUANTITIES = ("diagonal", "masked-embedding")
@@ -23,8 +23,8 @@ class Options:
         Option(
             "comma-separated: diagonal, masked-embedding",
             parse=some_of("--quantities", *QUANTITIES),
-            axis="quantity",
             grows=union,
+            axis="quantity",
         ),
     ] = typed(",".join(QUANTITIES))
     methods: Annotated[
@@ -32,22 +32,28 @@ class Options:
         Option(
             f"comma-separated: {', '.join(METHOD_NAMES)}",
             parse=some_of("--methods", *METHOD_NAMES),
-            axis="method",
             grows=union,
+            axis="method",
         ),
     ] = typed(",".join(METHOD_NAMES))
     samples: Annotated[
-        tuple[int, ...], Option("images, a sweep", parse=parse_sweep, axis="samples", grows=sweep_union)
+        tuple[int, ...],
+        Option(
+            "images, a sweep",
+            parse=parse_sweep,
+            grows=sweep_union,
+            axis="samples",
+        ),
     ] = typed("128")
     model: Annotated[str, Option("see `fbench list models`")] = "thin-resnet18"
-    channels: Annotated[int, Option("of an image", minimum=1)] = 3
-    size: Annotated[int, Option("an image's height and width", minimum=1)] = 32
-    classes: Annotated[int, Option("k", minimum=2)] = 10
+    channels: Annotated[int, Option("of an image", minimum=1, maximum=4096)] = 3
+    size: Annotated[int, Option("an image's height and width", minimum=1, maximum=4096)] = 32
+    classes: Annotated[int, CLASSES] = 10
     weights: Annotated[int, Option("kept by the mask, the classifier first", minimum=1)] = 1402
     batch_size: Annotated[int, Option("images of a pass; 0 takes each way's own, the loop's is 128", minimum=0)] = 0
     dtype: Annotated[str, Option("float32 or float64", parse=one_of("--dtype", "float32", "float64"))] = "float32"
     loop_samples: Annotated[int, Option("images of its batch that the published loop is timed on", minimum=1)] = 1
-    passes: Annotated[int, Option("blocks: every case once a block", minimum=1, maximum=1000, grows=max)] = 5
+    passes: Annotated[int, PASSES] = 5
     seed: Annotated[int, Option("of the weights and the images", minimum=0, maximum=2**31 - 1)] = 0
 
 

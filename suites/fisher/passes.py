@@ -18,6 +18,7 @@ from fbench.fisher.gradients.diagonal import fisher_diagonal
 from fbench.fisher.masks import Mask, top_mask
 from fbench.harness.contract import Row
 from fbench.harness.registry import MODELS
+from fbench.learning.training import blank_network
 from fbench.measure.memory.growth import peak_growth
 from fbench.measure.timing import elapsed
 
@@ -56,7 +57,7 @@ def _mask(network: torch.nn.Module, images: Tensor, weights: int) -> Mask:
 
 def parameter_count(options: Options) -> int:
     """P, the network's weights; a mask cannot keep more."""
-    network = MODELS.get(options.model).build(1, options.channels, options.size, options.classes)
+    network = blank_network(MODELS.get(options.model), options.channels, options.size, options.classes)
     return sum(p.numel() for p in network.parameters())
 
 

@@ -16,6 +16,7 @@ from torch import nn
 from fbench.harness.registry import MODELS, Model
 from fbench.learning.inference import classifier_name
 from fbench.learning.networks import ResNet18
+from fbench.learning.training import blank_network
 from fbench.measure.live import LiveBytes
 
 from .spec import NetworkKey
@@ -62,17 +63,7 @@ def weight_count(key: NetworkKey) -> int:
 
 @functools.lru_cache(maxsize=32)
 def _blank(key: NetworkKey, replicas: int = 1) -> nn.Module:
-    """The network without its numbers, on the ``meta`` device, so that one of any size can be planned for.
-
-    A model that looks at its numbers while it is built is built with them.
-    """
-    model, sizes = model_of(key), (replicas, *key.image, key.classes)
-    try:
-        with torch.device("meta"):
-            return cast("nn.Module", model.build(*sizes))
-    except (NotImplementedError, RuntimeError, TypeError):
-        with torch.random.fork_rng(devices=[]):
-            return cast("nn.Module", model.build(*sizes))
+    return blank_network(model_of(key), *key.image, key.classes, replicas)
 
 
 @functools.lru_cache(maxsize=64)

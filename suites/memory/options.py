@@ -6,9 +6,17 @@ import re
 from dataclasses import dataclass
 from typing import Annotated, NamedTuple
 
-from fbench.errors import UsageError
+from fbench.errors import UsageError, shorten
 from fbench.harness.contract import Option, typed
-from fbench.harness.parsing import one_of, parse_auto_sweep, parse_budget, parse_dtypes, sweep_union, union
+from fbench.harness.parsing import (
+    OVERSAMPLE,
+    one_of,
+    parse_auto_sweep,
+    parse_budget,
+    parse_dtypes,
+    sweep_union,
+    union,
+)
 from fbench.harness.registry import MODELS
 from fbench.harness.sweep import parse_names, parse_sweep
 
@@ -37,7 +45,7 @@ def parse_image(text: str) -> tuple[int, int]:
     """
     match = _IMAGE.fullmatch(text.strip().lower())
     if match is None or (match["other"] or match["size"]) != match["size"]:
-        raise UsageError(f"--image {text}: must be channels × a square's side, as 3x32x32")
+        raise UsageError(f"--image {shorten(text)}: must be channels × a square's side, as 3x32x32")
     return int(match["channels"]), int(match["size"])
 
 
@@ -63,26 +71,56 @@ class Options:
         ),
     ] = typed("published,fused,incremental,incremental:mask")
     candidates: Annotated[
-        tuple[int, ...], Option("n, a sweep; auto suits the device", parse=parse_auto_sweep, grows=sweep_union)
+        tuple[int, ...],
+        Option(
+            "n, a sweep; auto suits the device",
+            parse=parse_auto_sweep,
+            grows=sweep_union,
+        ),
     ] = typed("auto")
-    classes: Annotated[tuple[int, ...], Option("k, a sweep", parse=parse_sweep, grows=sweep_union)] = typed("10")
+    classes: Annotated[
+        tuple[int, ...],
+        Option(
+            "k, a sweep",
+            parse=parse_sweep,
+            grows=sweep_union,
+            minimum=2,
+            maximum=10**6,
+        ),
+    ] = typed("10")
     dim: Annotated[
         tuple[int, ...],
-        Option("d, a sweep; auto is classes × features, for a mask too", parse=parse_auto_sweep, grows=sweep_union),
+        Option(
+            "d, a sweep; auto is classes × features, for a mask too",
+            parse=parse_auto_sweep,
+            grows=sweep_union,
+            maximum=10**7,
+        ),
     ] = typed("auto")
     batch: Annotated[tuple[int, ...], Option("B, a sweep", parse=parse_sweep, grows=sweep_union)] = typed("20")
     chunk_size: Annotated[
-        tuple[int, ...], Option("candidates of a chunk, a sweep", parse=parse_sweep, grows=sweep_union)
+        tuple[int, ...],
+        Option(
+            "candidates of a chunk, a sweep",
+            parse=parse_sweep,
+            grows=sweep_union,
+        ),
     ] = typed("1024")
     dtype: Annotated[
-        tuple[str, ...], Option("of the selection: float32, float64, or both", parse=parse_dtypes, grows=union)
+        tuple[str, ...],
+        Option(
+            "of the selection: float32, float64, or both",
+            parse=parse_dtypes,
+            grows=union,
+        ),
     ] = typed("float32")
     model: Annotated[
         str,
         Option("see `fbench list models`; auto is a ResNet-18 as wide as classes × features = d", parse=check_model),
     ] = "auto"
     features: Annotated[
-        int, Option("h of the automatic network under a mask, and where --dim is auto; 0 is 128", minimum=0)
+        int,
+        Option("h of the automatic network under a mask, and where --dim is auto; 0 is 128", minimum=0, maximum=10**6),
     ] = 0
     image: Annotated[tuple[int, int], Option("channels × side × side of a pool's image", parse=parse_image)] = typed(
         "3x32x32"
@@ -90,15 +128,22 @@ class Options:
     labelled: Annotated[int, Option("n_L, candidates that have their labels", minimum=2)] = 100
     train_batch: Annotated[int, Option("images in an optimiser's step", minimum=2)] = 32
     fisher_samples: Annotated[int, Option("N, images behind the FISH diagonal", minimum=1)] = 128
-    oversample: Annotated[float, Option("forward picks over B, before the backward removals", minimum=1)] = 2.0
+    oversample: Annotated[float, OVERSAMPLE] = 2.0
     picks: Annotated[
         int, Option("picks and removals that published, fused and factored take: more need no more memory", minimum=1)
     ] = 1
     rounds: Annotated[
-        int, Option("of every case: what is left of one shows in the next", minimum=1, maximum=1000, grows=max)
+        int,
+        Option(
+            "of every case: what is left of one shows in the next",
+            minimum=1,
+            maximum=1000,
+            grows=max,
+        ),
     ] = 5
     memory_budget: Annotated[
-        int | None, Option("what a round may hold, such as 8GiB; what is free where not given", parse=parse_budget)
+        int | None,
+        Option("what a round may hold, such as 8GiB; what is free where not given", parse=parse_budget, maximum=2**63),
     ] = typed("")
     malloc: Annotated[
         str,

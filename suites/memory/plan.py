@@ -61,9 +61,10 @@ def why_impossible(point: Point, options: Options) -> str:
         )
     unlabelled = spec.n - spec.labelled
     if unlabelled < 0:
-        return f"labelled {spec.labelled} are more than the {spec.n} candidates, which they are among"
+        return f"--labelled {spec.labelled} are more than the --candidates {spec.n}, which they are among"
     if unlabelled < spec.batch:
-        return f"batch {spec.batch} is more than the {unlabelled} unlabelled of {spec.n} candidates"
+        free = f"the {unlabelled} that --labelled {spec.labelled} leaves of --candidates {spec.n}"
+        return f"--batch {spec.batch} is more than {free}"
     return _too_large_a_mask(spec)
 
 

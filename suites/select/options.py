@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated, NamedTuple
 
-from fbench.errors import UsageError
+from fbench.errors import UsageError, shorten
 from fbench.fisher.planning.plan import CHUNK_SIZE
 from fbench.harness.contract import Option, typed
-from fbench.harness.parsing import parse_dtypes, sweep_union, union
+from fbench.harness.parsing import OVERSAMPLE, PASSES, parse_dtypes, read_whole, sweep_union, union
 from fbench.harness.sweep import parse_sweep
 from fbench.learning.arm_options import check_regularisation
 
@@ -25,9 +25,9 @@ def parse_chunk_size(text: str) -> int:
     """
     if text.strip() == "auto":
         return 0
-    size = int(text) if text.isascii() and text.isdigit() else 0
+    size = read_whole(text) or 0
     if not 1 <= size <= _MOST_CHUNK:
-        raise UsageError(f"--chunk-size {text}: must be auto, or a whole number from 1 to {_MOST_CHUNK:,}")
+        raise UsageError(f"--chunk-size {shorten(text)}: must be auto, or a whole number from 1 to {_MOST_CHUNK:,}")
     return size
 
 
@@ -46,24 +46,55 @@ class Options:
         ),
     ] = typed("incremental,published,top2,binary,diagonal,pca,subsample,random")
     candidates: Annotated[
-        tuple[int, ...], Option("n, a sweep", parse=parse_sweep, axis="candidates", grows=sweep_union)
+        tuple[int, ...],
+        Option(
+            "n, a sweep",
+            parse=parse_sweep,
+            grows=sweep_union,
+            axis="candidates",
+        ),
     ] = typed("2000")
-    classes: Annotated[tuple[int, ...], Option("k, a sweep", parse=parse_sweep, axis="classes", grows=sweep_union)] = (
-        typed("10")
-    )
+    classes: Annotated[
+        tuple[int, ...],
+        Option(
+            "k, a sweep",
+            parse=parse_sweep,
+            grows=sweep_union,
+            axis="classes",
+            minimum=2,
+        ),
+    ] = typed("10")
     dim: Annotated[
-        tuple[int, ...], Option("d = classes × features, a sweep", parse=parse_sweep, axis="dim", grows=sweep_union)
+        tuple[int, ...],
+        Option(
+            "d = classes × features, a sweep",
+            parse=parse_sweep,
+            grows=sweep_union,
+            axis="dim",
+        ),
     ] = typed("320")
-    batch: Annotated[tuple[int, ...], Option("B, a sweep", parse=parse_sweep, axis="batch", grows=sweep_union)] = typed(
-        "20"
-    )
+    batch: Annotated[
+        tuple[int, ...],
+        Option(
+            "B, a sweep",
+            parse=parse_sweep,
+            grows=sweep_union,
+            axis="batch",
+        ),
+    ] = typed("20")
     dtype: Annotated[
-        tuple[str, ...], Option("float32, float64, or both", parse=parse_dtypes, axis="dtype", grows=union)
+        tuple[str, ...],
+        Option(
+            "float32, float64, or both",
+            parse=parse_dtypes,
+            grows=union,
+            axis="dtype",
+        ),
     ] = typed("float32")
     labelled: Annotated[int, Option("n_L, candidates that have their labels", minimum=0)] = 100
     regularisation: Annotated[str, Option("λ; rel:c means c · tr F/d", parse=check_regularisation)] = "1"
-    oversample: Annotated[float, Option("forward picks over B, before the backward removals", minimum=1)] = 2.0
-    passes: Annotated[int, Option("blocks: every case once a block", minimum=1, maximum=1000, grows=max)] = 5
+    oversample: Annotated[float, OVERSAMPLE] = 2.0
+    passes: Annotated[int, PASSES] = 5
     extrapolate: Annotated[
         int, Option("picks and removals that published, fused and factored are timed for; 0 takes all", minimum=0)
     ] = 3

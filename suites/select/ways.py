@@ -169,7 +169,8 @@ def unfit_reason(problem: SelectionProblem, way: Way, devices: Sequence[str]) ->
     if problem.d % problem.k:
         return f"dim {problem.d} is not a multiple of classes {problem.k}: d of the last layer is classes × features"
     if left < problem.batch:
-        return f"batch {problem.batch} is more than the {max(0, left)} unlabelled of {problem.n} candidates"
+        free = f"the {max(0, left)} that --labelled {problem.labelled} leaves of --candidates {problem.n}"
+        return f"--batch {problem.batch} is more than {free}"
     if way.embedding == "top" and number > problem.k:
         return f"{way.name} keeps {number} classes, more than the {problem.k} there are"
     if way.embedding == "pca" and number > problem.h:

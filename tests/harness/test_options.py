@@ -58,5 +58,27 @@ def test_a_suite_without_its_unit_column():
 
 
 def test_a_thousand_seeds_are_the_most():
-    with pytest.raises(UsageError, match="--seeds 1001: must be at most 1000"):
+    with pytest.raises(UsageError, match="--seeds 1,001: must be at most 1,000"):
         SUITE.typed(seeds=1001)
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "message"),
+    [
+        ("threads", "100000000000", "--threads 100000000000: must be at most 1,024"),
+        ("jobs", "257", "--jobs 257: must be at most 256"),
+        ("jobs", "-1", "--jobs -1: must be at least 0"),
+        ("rounds", "9" * 310, r"--rounds 9{40}… \(310 letters\): must be at most 10,000"),
+        ("batch", "1000000001", "--batch 1000000001: must be at most 1,000,000,000"),
+        ("batch", "-" + "9" * 5000, r"--batch -9{39}… \(5,001 letters\): must be at least 1"),
+        ("oversample", "1e308", "--oversample 1e308: must be at most 1,000"),
+        ("oversample", "1e400", "--oversample 1e400: must be at most 1,000"),
+        ("weight_decay", "-1e400", "--weight-decay -1e400: must be at least 0"),
+        ("margin", "inf", "--margin inf: must be a finite number"),
+        *(("rounds", text, "must be a whole number") for text in ("", " 5 ", "1_000", "٣", "²", "5.0", "1e3", "nan")),
+        *(("margin", text, "must be a number") for text in ("", " 0.1", "1_0", "٣.1", "0x1p3", "1e", ".")),
+    ],
+)
+def test_numbers_out_of_bounds(name, text, message):
+    with pytest.raises(UsageError, match=message):
+        options.read_numbers(SUITE, {name: text})

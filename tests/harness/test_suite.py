@@ -15,7 +15,7 @@ from command import typed as command_line
 from fbench.errors import SweepError, UsageError
 from fbench.harness import registry
 from fbench.harness.contract import Case, Column, Context, Option, Summary, Unit, typed
-from fbench.harness.suite import Suite, declared_types, parameters_of, spell, stored, values_of
+from fbench.harness.suite import Parameter, Suite, declared_types, parameters_of, spell, stored, values_of
 from fbench.harness.sweep import parse_sweep
 
 COLUMNS = (Column("value", "float", "", "any"),)
@@ -223,6 +223,16 @@ def test_options_as_they_are_typed(declare: Callable[..., Suite]) -> None:
 def test_bounds(declare: Callable[..., Suite], name: str, value: float, message: str) -> None:
     with pytest.raises(UsageError, match=message):
         declare().typed(**{name: value})
+
+
+def test_numbers_of_a_sweep_have_the_bounds_of_their_option() -> None:
+    sweep = Parameter("sizes", str, "1", Option("", parse=parse_sweep, minimum=2, maximum=2**40))
+    assert sweep.read("2,2^40") == (2, 2**40)
+    for text, message in [("1,2", "--sizes 1: must be at least 2"), ("2^41", "must be at most 1,099,511,627,776")]:
+        with pytest.raises(UsageError, match=message):
+            sweep.read(text)
+    with pytest.raises(UsageError, match="--sizes 1,000,000,001: must be at most 1,000,000,000"):
+        Parameter("sizes", str, "1", Option("", parse=parse_sweep)).read("1000000001")
 
 
 def test_a_sweep_that_does_not_parse_names_its_option(declare: Callable[..., Suite]) -> None:

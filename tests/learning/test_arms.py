@@ -118,7 +118,7 @@ def test_fewer_labels_than_classes_are_warned_of() -> None:
 
 @pytest.mark.parametrize(("option", "value"), [("pool", 1439), ("test", 10_000)])
 def test_more_images_than_there_are_are_refused(option: str, value: int) -> None:
-    with pytest.raises(InputError, match=rf"{option} size is {value}; this data set allows 1 to"):
+    with pytest.raises(InputError, match=rf"--{option} {value}: this data set allows 1 to"):
         resolve(**{option: value})
 
 

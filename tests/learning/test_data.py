@@ -102,12 +102,12 @@ def test_the_size_of_the_test_set_leaves_the_pool_alone(digits: data.Images) -> 
 
 @pytest.mark.parametrize("size", [0, -1, 13])
 def test_an_impossible_pool_size_is_refused(fixed: data.Images, size: int) -> None:
-    with pytest.raises(InputError, match=f"pool size is {size}; this data set allows 1 to 12"):
+    with pytest.raises(InputError, match=f"pool {size}: this data set allows 1 to 12"):
         data.split(fixed, 0, pool_size=size)
 
 
 def test_an_impossible_test_size_is_refused(fixed: data.Images) -> None:
-    with pytest.raises(InputError, match="test size is 7; this data set allows 1 to 6"):
+    with pytest.raises(InputError, match="test 7: this data set allows 1 to 6"):
         data.split(fixed, 0, test_size=7)
 
 

@@ -125,5 +125,5 @@ def test_a_layer_of_millions_of_random_bits_is_read(tmp_path: Path) -> None:
 
 
 def test_no_file(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"masks.csv cannot be read: No such file or directory; give the masks.csv"):
+    with pytest.raises(DataError, match=r"masks.csv: no such file; give the masks.csv"):
         load_masks(tmp_path)

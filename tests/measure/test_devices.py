@@ -210,3 +210,9 @@ def test_cpu_imports_no_torch():
         "assert 'torch' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_more_devices_than_anybody_has():
+    with pytest.raises(DeviceError, match=r"--device cpu,cpu.*… \(263 letters\): must be at most 64 devices"):
+        parse_devices(",".join(["cpu"] * 66))
+    assert parse_devices(",".join(["cpu"] * 64)) == ("cpu",) * 64

@@ -260,23 +260,31 @@ NAN[7, 2], INF[3, 1] = np.nan, np.inf
     ("arrays", "typed", "message"),
     [
         ({}, [], "fbench pick needs --batch N, how many to pick"),
-        ({}, ["--batch", "0"], "--batch 0: must be a whole number, at least 1"),
+        ({}, ["--batch", "0"], "--batch 0: must be at least 1"),
         ({}, ["--batch", "ten"], "--batch ten: must be a whole number"),
         ({}, ["--batch", "1.5"], "--batch 1.5: must be a whole number"),
-        ({}, ["--batch", "77"], "pool.npz: batch_size 77: must be from 1 to 76, what is left unlabelled"),
+        ({}, ["--batch", "77"], "pool.npz: --batch 77: must be from 1 to 76, what is left unlabelled"),
         ({}, ["--batch", "2", "--regularisation", "0"], "--regularisation 0: must be a positive number"),
         ({}, ["--batch", "2", "--regularisation", "-1"], "--regularisation -1: must be a positive number"),
-        ({}, ["--batch", "2", "--oversample", "0.5"], "--oversample 0.5: must be a number, at least 1"),
-        ({}, ["--batch", "2", "--oversample", "inf"], "--oversample inf: must be a number, at least 1"),
-        ({}, ["--batch", "2", "--oversample", "x"], "--oversample x: must be a number, at least 1"),
-        ({}, ["--batch", "2", "--threads", "-1"], "--threads -1: must be a whole number, at least 0"),
+        ({}, ["--batch", "2", "--oversample", "0.5"], "--oversample 0.5: must be at least 1"),
+        ({}, ["--batch", "2", "--oversample", "inf"], "--oversample inf: must be a finite number"),
+        ({}, ["--batch", "2", "--oversample", "x"], "--oversample x: must be a number"),
+        ({}, ["--batch", "2", "--threads", "-1"], "--threads -1: must be at least 0"),
         ({}, ["--batch", "2", "--dtype", "float16"], "unknown --dtype 'float16'; did you mean 'float"),
         ({}, ["--batch", "2", "--method", "exat"], "unknown method 'exat'; did you mean 'exact'? Known: "),
         ({}, ["--batch", "2", "--method", "top"], "method top: top needs its classes; write one of "),
-        ({}, ["--batch", "2", "--method", "top5"], "pool.npz: c is 5: must be a whole number from 1 to 4"),
-        ({}, ["--batch", "2", "--method", "pca:4"], "pool.npz: components is 4: must be a whole number from 1 to 3"),
+        (
+            {},
+            ["--batch", "2", "--method", "top5"],
+            "pool.npz: --method top, 5 classes: must be a whole number from 1 to 4",
+        ),
+        (
+            {},
+            ["--batch", "2", "--method", "pca:4"],
+            "pool.npz: --method pca, 4 components: must be a whole number from 1 to 3",
+        ),
         ({}, ["--batch", "2", "--device", "tpu"], "unknown device 'tpu'"),
-        ({}, ["--batch", "2", "--labelled", "none.npy"], "none.npy: cannot be read: No such file"),
+        ({}, ["--batch", "2", "--labelled", "none.npy"], "none.npy: no such file"),
         ({}, ["--batch", "2", "--labelled", "short.npy"], "--labelled short.npy: a mask of shape [3]; it must be [80]"),
         ({}, ["--batch", "2", "--labelled", "far.npy"], "labelled index 80 is outside the pool: must be from 0 to 79"),
         ({}, ["--batch", "2", "--labelled", "twice.npy"], "labelled index 3 is given twice"),
@@ -312,9 +320,7 @@ def test_a_mistake_is_one_line_and_nothing_is_written(call, arrays, typed, messa
     assert sorted(tmp_path.iterdir()) == before
 
 
-@pytest.mark.parametrize(
-    ("pool", "message"), [("none.npz", "none.npz: cannot be read: No such file"), ("", "FEATURES.npz")]
-)
+@pytest.mark.parametrize(("pool", "message"), [("none.npz", "none.npz: no such file"), ("", "FEATURES.npz")])
 def test_no_arrays(call, pool, message):
     code, _, err = call("--batch", 2, pool=pool)
     assert (code, err.count("\n")) == (2, 1)
@@ -414,5 +420,26 @@ def test_what_rounding_did_is_said(call):
 
 
 def test_a_refusal_keeps_its_kind_and_names_the_file(call):
+    asked = dataclasses.replace(asked_for(6), batch=79)
     with pytest.raises(InputError, match=r"^pool.npz: batch_size 79: must be from 1 to 76"):
-        picking.run_pick(asked_for(79), lambda *_: None)
+        picking.run_pick(asked, lambda *_: None)
+
+
+def test_of_two_at_once_one_has_the_name_and_neither_loses_its_picks(call, monkeypatch):
+    select = picking._select
+
+    def slower(pick, progress):
+        selected = select(pick, progress)
+        monkeypatch.setattr(picking, "_select", select)
+        assert call("--batch", 3)[0] == 0  # the other, begun later and ended sooner
+        return selected
+
+    monkeypatch.setattr(picking, "_select", slower)
+    code, _, err = call("--batch", 2)
+    assert (code, err.splitlines()[-1]) == (
+        2,
+        "fbench: --out picks.csv: a file of that name appeared meanwhile, and stays; these picks are in picks-2.csv",
+    )
+    assert [len(Path(name).read_text().splitlines()) for name in ("picks.csv", "picks-2.csv")] == [4, 3]
+    assert call("--batch", 2, "--overwrite")[0] == 0
+    assert len(Path("picks.csv").read_text().splitlines()) == 3

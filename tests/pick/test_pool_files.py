@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 
 from fbench.errors import DataError, FolderError, InputError, TooLargeError
-from fbench.pick import pool_files
 from fbench.pick.pool_files import check_out, positions_of, read_labelled, read_pool, write_picks
 
 LOGITS, FEATURES = np.zeros((5, 3), "f4"), np.ones((5, 2), "f4")
@@ -93,12 +92,12 @@ def test_files_that_are_none(tmp_path):
         file.writestr("logits.npy", "words")
         file.writestr("features.npy", "words")
     for path, message in [
-        (tmp_path / "none.npz", "cannot be read: No such file"),
-        (tmp_path, "cannot be read: Is a directory"),
+        (tmp_path / "none.npz", "no such file"),
+        (tmp_path, "a folder, not a file"),
         (tmp_path / "one.npy", r"holds one bare array; save several by name, np.savez"),
         (made("pickle.npz", pickle.dumps({"a": 1})), "is no .npz or .npy of numbers, or holds Python objects"),
         (made("csv.npz", b"a,b\n1,2\n"), "is no .npz or .npy of numbers"),
-        (made("empty.npz", b""), "is damaged, or not what its name says"),
+        (made("empty.npz", b""), "is no .npz or .npy of numbers"),
         (made("cut.npz", whole[: len(whole) // 2]), "is damaged, or not what its name says"),
         (tmp_path / "text.npz", "has no|is damaged, or not what its name says|must have"),
     ]:
@@ -158,10 +157,15 @@ def test_no_positions_as_text(tmp_path):
         ("index\n\n3\ninf\n", "a.csv, line 4: 'inf' is no position"),
         ("a,b\n3,4\n", "a.csv: its header is 'a, b'; name the column of positions index"),
         ("\0\0", r"a.csv: its header is '\\x00\\x00'; name"),
+        ("3\n9223372036854775807\n", "a.csv, line 2: '9223372036854775807' is no position"),
+        ("3\n1e400\n", "a.csv, line 2: '1e400' is no position"),
+        ("3\n" + "9" * 310, r"a.csv, line 2: '9{40}… \(310 letters\)' is no position"),
+        ("3\n1_000\n", "a.csv, line 2: '1_000' is no position"),
+        ("3\n٣\n", "a.csv, line 2: '٣' is no position"),
     ],
 )
 def test_texts_that_are_no_positions(tmp_path, text, message):
-    (tmp_path / "a.csv").write_text(text)
+    (tmp_path / "a.csv").write_text(text, encoding="utf-8")
     with pytest.raises(DataError, match=message):
         read_labelled(tmp_path / "a.csv")
 
@@ -179,7 +183,7 @@ def test_positions_as_arrays(tmp_path):
 
 @pytest.mark.parametrize(
     ("name", "message"),
-    [("a.json", "a.json: must end in .npy, .npz, .csv or .txt"), ("a.csv", "a.csv: cannot be read: No such file")],
+    [("a.json", "a.json: must end in .npy, .npz, .csv or .txt"), ("a.csv", "a.csv: no such file")],
 )
 def test_labelled_files_that_are_none(tmp_path, name, message):
     with pytest.raises(DataError, match=message):
@@ -200,6 +204,10 @@ def test_a_mask_and_positions():
         (np.array([1.0]), r"it: has shape \[1\] and dtype float64; it must be whole numbers"),
         (np.array(["a"]), r"it: has shape \[1\] and dtype <U1; it must be whole numbers"),
         (np.array(3), r"it: has shape \[\] and dtype int64"),
+        (np.array([0, 2**63 - 1]), "it: labelled index 9223372036854775807 is outside the pool: must be from 0 to 2"),
+        (np.array([2**64 - 1], np.uint64), "it: labelled index 18446744073709551615 is outside the pool"),
+        (np.array([0, -1]), "it: labelled index -1 is outside the pool"),
+        (np.array([2, 1, 2]), "it: labelled index 2 is given twice; each sample is labelled once"),
     ],
 )
 def test_what_is_neither(labelled, message):
@@ -211,7 +219,8 @@ def test_an_out_that_can_be_written(tmp_path):
     check_out(tmp_path / "picks.csv", overwrite=False)
     (tmp_path / "picks.csv").write_text("old")
     check_out(tmp_path / "picks.csv", overwrite=True)
-    write_picks(tmp_path / "picks.csv", [{"position": 0, "index": 3, "score": 0.5, "gap": float("inf")}])
+    row = {"position": 0, "index": 3, "score": 0.5, "gap": float("inf")}
+    write_picks(tmp_path / "picks.csv", [row], overwrite=True)
     assert (tmp_path / "picks.csv").read_text() == "position,index,score,gap\n0,3,0.5,inf\n"
     assert [path.name for path in tmp_path.iterdir()] == ["picks.csv"]
 
@@ -233,14 +242,32 @@ def test_outs_that_cannot(tmp_path, monkeypatch):
 
 
 def test_a_disk_that_fills_leaves_the_old_file(tmp_path, monkeypatch):
-    def full(self, text, **_):
-        with self.open("w") as file:
-            file.write(text[:10])
+    def full(descriptor):
         raise OSError(28, "No space left on device")
 
     (tmp_path / "picks.csv").write_text("old")
-    monkeypatch.setattr(pool_files.Path, "write_text", full)
+    monkeypatch.setattr(os, "fsync", full)
     with pytest.raises(FolderError, match=r"picks.csv: cannot be written: No space left on device"):
-        write_picks(tmp_path / "picks.csv", [])
+        write_picks(tmp_path / "picks.csv", [], overwrite=True)
     assert (tmp_path / "picks.csv").read_text() == "old"
     assert [path.name for path in tmp_path.iterdir()] == ["picks.csv"]
+
+
+def test_a_file_that_appears_meanwhile_stays_and_so_do_the_picks(tmp_path):
+    for text in ("theirs", "theirs too"):
+        (tmp_path / "picks.csv").write_text(text)
+        with pytest.raises(FolderError, match=r"picks.csv: a file .* appeared meanwhile.*are in .*picks-\d.csv$"):
+            write_picks(tmp_path / "picks.csv", [], overwrite=False)
+        assert (tmp_path / "picks.csv").read_text() == text
+    names = sorted(path.name for path in tmp_path.iterdir())
+    assert names == ["picks-2.csv", "picks-3.csv", "picks.csv"]
+    assert (tmp_path / "picks-3.csv").read_text() == "position,index,score,gap\n"
+
+
+def test_a_link_is_in_the_way_and_not_followed(tmp_path):
+    (tmp_path / "picks.csv").symlink_to(tmp_path / "elsewhere.csv")
+    with pytest.raises(FolderError, match=r"picks.csv: exists"):
+        check_out(tmp_path / "picks.csv", overwrite=False)
+    write_picks(tmp_path / "picks.csv", [], overwrite=True)
+    assert [path.name for path in tmp_path.iterdir()] == ["picks.csv"]
+    assert not (tmp_path / "picks.csv").is_symlink()

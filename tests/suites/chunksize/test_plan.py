@@ -152,8 +152,6 @@ def test_sizes_that_fit_are_not_warned_of():
 
 
 def test_what_cannot_be_asked():
-    with pytest.raises(UsageError, match="--classes 1: must be at least 2"):
-        resolve(options(classes="1,3"), Context())
     with pytest.raises(UsageError, match="--candidates 2: must be at least 1 for each of the 3 devices"):
         resolve(options(candidates="2,30"), Context(devices=("cpu",) * 3))
 

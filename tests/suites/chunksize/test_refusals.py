@@ -217,7 +217,7 @@ OPTIONS = [
     ("--max-time", "2min", "--max-time 2min: must be a number"),
     ("--memory-budget", "abc", "'abc' is not a size; write a number and a unit"),
     ("--memory-budget", "-8GB", "'-8GB' is not a size"),
-    ("--memory-budget", "0", "'0' is out of range; write a size from 1 byte"),
+    ("--memory-budget", "0", "--memory-budget: '0' is out of range; write a size from 1 byte"),
     ("--memory-budget", "8EiB", "'8EiB' is not a size"),
     ("--kernels", "nosuch", "unknown kernel 'nosuch'. Known: "),
     ("--kernels", "fusd", "unknown kernel 'fusd'; did you mean 'fused'?"),

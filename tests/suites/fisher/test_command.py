@@ -155,6 +155,8 @@ BAD = [
     ("--dtype float16", "unknown --dtype 'float16'; did you mean 'float"),
     ("--classes 1", "--classes 1: must be at least 2"),
     ("--channels 0", "--channels 0: must be at least 1"),
+    ("--size 4097", "--size 4097: must be at most 4,096"),
+    ("--samples 1000000000 --channels 4096 --size 4096", "make images of 244141 PiB, and"),
     ("--size 0", "--size 0: must be at least 1"),
     ("--passes 0", "--passes 0: must be at least 1"),
     ("--loop-samples 0", "--loop-samples 0: must be at least 1"),

@@ -233,7 +233,7 @@ def test_a_budget_makes_oom_rows_and_the_others_go_on(fbench: Callable[..., Ende
     assert {row["status"] for row in where(out, candidates="60")} == {"ok"}
     (skipped,) = where(out, candidates="10")
     assert (skipped["status"], skipped["phase"], skipped["peak_bytes"]) == ("skipped", "", "")
-    assert skipped["reason"] == "labelled 20 are more than the 10 candidates, which they are among"
+    assert skipped["reason"] == "--labelled 20 are more than the --candidates 10, which they are among"
     assert "to spare" in " ".join((out / "summary.md").read_text().split())
 
 
@@ -315,15 +315,18 @@ def test_broken_off_it_goes_on(tmp_path: Path, models: Path) -> None:
         ),
         ("--model small --features 9", "--features 9: the last layer of --model small has 16; leave it out"),
         ("--features -1", "--features -1: must be at least 0"),
-        ("--memory-budget 0", "'0' is out of range; write a size from 1 byte"),
+        ("--memory-budget 0", "--memory-budget: '0' is out of range; write a size from 1 byte"),
         ("--memory-budget lots", "'lots' is not a size"),
         ("--rounds 0", "--rounds 0: must be at least 1"),
         ("--rounds 1001", "--rounds 1001: must be at most 1000"),
         ("--chunk-size 0", "0 is too small; a value is at least 1"),
         ("--chunk-size auto", "'a' does not begin a value"),
         ("--candidates 0", "0 is too small"),
-        ("--candidates 50", "nothing can be measured: labelled 100 are more than the 50 candidates"),
-        ("--batch 5000", "nothing can be measured: batch 5000 is more than the 900 unlabelled of 1000 candidates"),
+        ("--candidates 50", "nothing can be measured: --labelled 100 are more than the --candidates 50"),
+        (
+            "--batch 5000",
+            "nothing can be measured: --batch 5000 is more than the 900 that --labelled 100 leaves of",
+        ),
         ("--classes 1", "nothing can be measured: classes 1: a classifier needs 2 at least"),
         ("--dtype float16", "--dtype float16: must be float32 or float64, or both as float32,float64"),
         ("--labelled 1", "--labelled 1: must be at least 2"),

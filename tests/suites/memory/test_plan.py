@@ -199,9 +199,9 @@ def test_the_embedding_that_a_selection_gets(method, shape):
             {"model": "small", "features": 16},
             "dim 32: the last layer of small has 4 classes × 16 features = 64 weights; leave --dim out",
         ),
-        ({"candidates": 10}, {}, "labelled 20 are more than the 10 candidates, which they are among"),
-        ({"candidates": 20}, {}, "batch 4 is more than the 0 unlabelled of 20 candidates"),
-        ({"batch": 181}, {}, "batch 181 is more than the 180 unlabelled of 200 candidates"),
+        ({"candidates": 10}, {}, "--labelled 20 are more than the --candidates 10, which they are among"),
+        ({"candidates": 20}, {}, "--batch 4 is more than the 0 that --labelled 20 leaves of --candidates 20"),
+        ({"batch": 181}, {}, "--batch 181 is more than the 180 that --labelled 20 leaves of --candidates 200"),
         (
             {"method": "fused:mask", "dim": 1_000_000},
             {},

@@ -301,10 +301,13 @@ def test_a_dry_run_counts_the_chunk_that_was_typed() -> None:
         ("--chunk-size 1000000001", "--chunk-size 1000000001: must be auto, or a whole number from 1 to 1,000,000,000"),
         ("--chunk-size abc", "--chunk-size abc: must be auto, or a whole number from 1 to 1,000,000,000"),
         ("--methods factord", "unknown --methods 'factord'; did you mean 'factored'?"),
-        ("--reference-budget 1e16", "--reference-budget 1e+16: must be at most 1e+15"),
+        ("--reference-budget 1e16", "--reference-budget 1e16: must be at most 1e+15"),
         ("--seed -1", "--seed -1: must be at least 0"),
         ("--dim 321", "nothing can be selected: dim 321 is not a multiple of classes 10"),
-        ("--batch 5000", "nothing can be selected: batch 5000 is more than the 1900 unlabelled of 2000 candidates"),
+        (
+            "--batch 5000",
+            "nothing can be selected: --batch 5000 is more than the 1900 that --labelled 100 leaves of",
+        ),
         ("--jobs 2", "run one at a time"),
     ],
 )

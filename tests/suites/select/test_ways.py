@@ -89,8 +89,18 @@ def test_which_are_exact():
     [
         ("incremental", PROBLEM, ("cpu",), ""),
         ("incremental", replace(PROBLEM, d=33), ("cpu",), "dim 33 is not a multiple of classes 4"),
-        ("random", replace(PROBLEM, batch=91), ("cpu",), "batch 91 is more than the 90 unlabelled of 100 candidates"),
-        ("random", replace(PROBLEM, n=5), ("cpu",), "batch 5 is more than the 0 unlabelled of 5 candidates"),
+        (
+            "random",
+            replace(PROBLEM, batch=91),
+            ("cpu",),
+            "--batch 91 is more than the 90 that --labelled 10 leaves of --candidates 100",
+        ),
+        (
+            "random",
+            replace(PROBLEM, n=5),
+            ("cpu",),
+            "--batch 5 is more than the 0 that --labelled 10 leaves of --candidates 5",
+        ),
         ("top5", PROBLEM, ("cpu",), "top5 keeps 5 classes, more than the 4 there are"),
         ("pca:9", PROBLEM, ("cpu",), "pca:9 keeps 9 components, more than the 8 features"),
         ("subsample:4", PROBLEM, ("cpu",), "subsample:4 keeps 4 unlabelled candidates, fewer than batch 5"),

@@ -8,24 +8,13 @@ no lock, so that threads share a pass.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
-
 import numpy as np
-from numba import njit
 
+from fbench.fisher.selection.candidates.compiled import compiled
 from fbench.fisher.selection.candidates.lanes import LANES, add, admissible, div, fill, fma, least, load, mul, store
 
 
-def _compiled(function: Callable[..., Any]) -> Any:
-    """Compiled at first use, and kept on disk for the next process where there is a place to keep it."""
-    try:
-        return njit(nogil=True, cache=True)(function)
-    except RuntimeError:  # numba finds no folder that it may write
-        return njit(nogil=True)(function)
-
-
-@_compiled
+@compiled
 def contract(S, X, UY, n, r, k, first, last):
     """UY_x = S_x X_x, where X [k·2r, n] holds h_xᵀ A_a for every class a and column of A; n is a multiple of 16."""
     m = 2 * r
@@ -44,7 +33,7 @@ def contract(S, X, UY, n, r, k, first, last):
                 store(UY, out + c + LANES, two)
 
 
-@_compiled
+@compiled
 def absorb(UY, G, H, scores, traces, sign, r, first, last):
     """G −= s·U Uᵀ and H −= s·(U Yᵀ + Y Uᵀ) in place; then the scores, as in ``score``."""
     size = r * (r + 1) // 2 * LANES
@@ -71,7 +60,7 @@ def absorb(UY, G, H, scores, traces, sign, r, first, last):
         _eliminate(work, scores, traces, sign, r, b)
 
 
-@_compiled
+@compiled
 def score(G, H, scores, traces, sign, r, first, last):
     """s·tr((I + sG)⁻¹H) and tr H for every candidate; −∞ where I + sG is not positive definite."""
     size = r * (r + 1) // 2 * LANES
@@ -84,7 +73,7 @@ def score(G, H, scores, traces, sign, r, first, last):
         _eliminate(work, scores, traces, sign, r, b)
 
 
-@_compiled
+@compiled
 def _eliminate(work, scores, traces, sign, r, b):
     """tr((I + A)⁻¹H) for A and H in ``work``, which is used up.
 
