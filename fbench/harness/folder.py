@@ -61,8 +61,7 @@ class RunFolder:
             FolderError: another process works in it; it cannot be written.
         """
         with disk.writing(self.path):
-            if not self.path.is_dir():
-                self.path.mkdir(parents=True, exist_ok=True)
+            disk.make_folder(self.path)
             if fcntl is None or self._lock >= 0:
                 return
             flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
@@ -188,7 +187,7 @@ class RunFolder:
                 self._write(replace(self._state, reports=known))
             for name, place in places.items():
                 if _hash_of(self.path / place) != known[place][-1]:
-                    (self.path / place).parent.mkdir(exist_ok=True)
+                    disk.make_folder((self.path / place).parent)
                     disk.write(self.path / place, files[name])
         return {name: self.path / place for name, place in places.items()}
 
@@ -199,8 +198,7 @@ class RunFolder:
             path, hashes = self.path / place, self._state.reports.get(place)
             if not path.exists() and not path.is_symlink():
                 return place
-            hashed = any(mark.sha256 for mark in self._state.marks.values())  # not in a run from before there were any
-            if _hash_of(path) in (hashes or ()) or (not hashed and _hash_of(path)):
+            if _hash_of(path) in (hashes or ()) or (not self._state.hashed and _hash_of(path)):
                 return place
         raise FolderError(f"{self.path / name}: too many files of that name that fbench did not write; move some away")
 
@@ -245,11 +243,11 @@ def clear(path: Path, tables: Mapping[str, Any], state: State | None) -> None:
 
 def _reports(path: Path, state: State | None) -> Iterator[str]:
     """Names of the report's files that are as fbench wrote them; of a run from before hashes, those of its names."""
-    if state is not None and state.reports:
-        for name, hashes in state.reports.items():
+    if state is None or state.clearing or state.hashed:
+        for name, hashes in state.reports.items() if state else ():
             if not Path(name).is_absolute() and ".." not in Path(name).parts and _hash_of(path / name) in hashes:
                 yield name
-    elif state is not None and not state.clearing:
+    else:
         yield from ["summary.md"] if (path / "summary.md").is_file() else []
         svgs = (path / "figures").glob("*.svg")
         yield from (f"figures/{svg.stem}{end}" for svg in svgs for end in (".svg", ".png"))

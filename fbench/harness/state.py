@@ -55,6 +55,11 @@ class State:
     spent_s: float = 0.0
     reports: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
+    @property
+    def hashed(self) -> bool:
+        """Whether SHA-256s are kept: not in a run from before there were any, whose report is known by its names."""
+        return any(mark.sha256 for mark in self.marks.values())
+
     def write(self, folder: Path) -> None:
         """Replace ``state.json``."""
         disk.write_checked(
