@@ -18,6 +18,9 @@ from fbench.errors import FolderError
 
 _NOFOLLOW = getattr(os, "O_NOFOLLOW", 0)
 
+REMEDY = "restore it, or take another --out (--overwrite starts anew there, without its rows)"
+"""What to do about a folder that lost what was committed."""
+
 
 def write(path: Path, data: bytes) -> None:
     """Put ``data`` in the place of whatever ``path`` names: a reader finds the old file or the new one, whole."""
@@ -47,7 +50,7 @@ def write_beside(path: Path, data: bytes) -> None:
 
 def append(path: Path, start: int, data: bytes) -> None:
     """Cut ``path`` at ``start`` bytes, write ``data`` there and flush it."""
-    handle = os.open(path, os.O_WRONLY | os.O_CREAT, 0o666)
+    handle = os.open(path, os.O_WRONLY | os.O_CREAT | _NOFOLLOW, 0o666)
     try:
         os.ftruncate(handle, start)
         os.lseek(handle, start, os.SEEK_SET)
@@ -94,11 +97,28 @@ def sync_folder(path: Path) -> None:
         os.close(handle)
 
 
+def read(path: Path) -> bytes:
+    """The bytes of a file, and of nothing else: a pipe would wait for ever, and a device never end.
+
+    Raises:
+        FileNotFoundError: there is none.
+        FolderError: it is no file, or cannot be read.
+
+    """
+    try:
+        if not path.is_file() and (path.exists() or path.is_symlink()):
+            raise FolderError(f"{path} is no file; {REMEDY}")
+        return path.read_bytes()
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        raise FolderError(f"{path} cannot be read: {error.strerror or error}; {REMEDY}") from error
+
+
 def write_checked(path: Path, value: Mapping[str, Any]) -> None:
     """Write JSON with the SHA-256 of its other contents under ``sha256``."""
-    plain = json.loads(json.dumps({k: v for k, v in value.items() if k != "sha256"}, default=str))
-    text = json.dumps({**plain, "sha256": digest(plain)}, indent=2, ensure_ascii=False) + "\n"
-    write(path, text.encode("utf-8", "surrogateescape"))
+    checked = {**_plain(value), "sha256": digest(value)}
+    write(path, (json.dumps(checked, indent=2, ensure_ascii=False) + "\n").encode("utf-8", "surrogateescape"))
 
 
 def read_checked(path: Path) -> dict[str, Any]:
@@ -108,9 +128,9 @@ def read_checked(path: Path) -> dict[str, Any]:
         FolderError: it cannot be read, is no JSON, or does not say what was written.
     """
     try:
-        value = json.loads(path.read_bytes().decode("utf-8", "surrogateescape"))
-    except OSError as error:
-        raise FolderError(f"{path} cannot be read: {error.strerror or error}") from error
+        value = json.loads(read(path).decode("utf-8", "surrogateescape"))
+    except FileNotFoundError:
+        raise FolderError(f"{path} is missing; {REMEDY}") from None
     except (ValueError, RecursionError, MemoryError):
         raise FolderError(f"{path} is damaged: it is no JSON; {REMEDY}") from None
     if not isinstance(value, dict):
@@ -120,10 +140,6 @@ def read_checked(path: Path) -> dict[str, Any]:
     return value
 
 
-REMEDY = "restore it, or take another --out (--overwrite starts anew there, without its rows)"
-"""What to do about a folder that lost what was committed."""
-
-
 def digest(value: Mapping[str, Any]) -> str:
     """The SHA-256 of what JSON says, however it is spaced and ordered.
 
@@ -131,8 +147,14 @@ def digest(value: Mapping[str, Any]) -> str:
         >>> digest({"a": 1, "b": 2}) == digest({"b": 2, "a": 1})
         True
     """
-    text = json.dumps(value, sort_keys=True, separators=(",", ":"))
+    text = json.dumps(_plain(value), sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _plain(value: Mapping[str, Any]) -> dict[str, Any]:
+    """What JSON gives back of it, its SHA-256 left out."""
+    plain: dict[str, Any] = json.loads(json.dumps({k: v for k, v in value.items() if k != "sha256"}, default=str))
+    return plain
 
 
 @contextlib.contextmanager

@@ -81,13 +81,14 @@ class RunFolder:
             old = _state_or_none(self.path)
             State(clearing=True, reports=old.reports if old else {}).write(self.path)
             clear(self.path, self.tables, old)
-            disk.write_checked(self.path / "options.json", identity)
-            disk.write_checked(self.path / "environment.json", environment)
+            papers = {"options.json": identity, "environment.json": environment}
+            for name, value in papers.items():
+                disk.write_checked(self.path / name, value)
             self._hashes = {name: hashlib.sha256() for name in self.tables}
             headers = {name: table.header(columns).encode() for name, columns in self.tables.items()}
             marks = {name: self._append(name, 0, data) for name, data in headers.items()}
             disk.sync_folder(self.path)
-            self._write(State(marks))
+            self._write(State(marks, papers={name: [disk.digest(value)] for name, value in papers.items()}))
 
     def take_up(self) -> None:
         """Continue in a folder that is ours: end a rewrite that was under way, cut off what is not committed.
@@ -102,6 +103,8 @@ class RunFolder:
             state = read_state(self.path)
             if state is None or state.clearing:
                 raise FolderError(f"{self.path / 'state.json'} is missing; {disk.REMEDY}")
+            for path in filter(Path.is_symlink, map(self._csv, self.tables)):
+                raise FolderError(f"{path} is a symbolic link, and rows would go elsewhere; put the file itself there")
             parts, self._state, self.notes = committed(self.path, state, self.tables)
             self._hashes = {name: hashlib.sha256(data) for name, data in parts.items()}
             if state.renaming or not self._state.finished:
@@ -125,7 +128,9 @@ class RunFolder:
         """Go on with a run, finished or not, under another ``options.json``: one that asks for more."""
         with disk.writing(self.path):
             parts = committed(self.path, self._state, self.tables).tables
-            self._write(replace(self._state, finished=False))
+            old = disk.read_checked(self.path / "options.json")  # what is there, until it is replaced
+            papers = {**self._state.papers, "options.json": [disk.digest(old), disk.digest(identity)]}
+            self._write(replace(self._state, finished=False, papers=papers))
             self._restore(parts)
             disk.write_checked(self.path / "options.json", identity)
 
