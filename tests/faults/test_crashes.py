@@ -1,10 +1,12 @@
 """A run's folder outlives a kill, an error of the disk and a power cut at any operation on files.
 
-An ordinary run of the tests tries a few points of every kind; all of them, some thousands in half an hour, by
+An ordinary run of the tests tries a few points of every kind; 750 of them, or all, some five thousand, by
 
-    python -m pytest tests/faults/test_crashes.py --full -n 0 -s
+    FBENCH_POINTS=25 python -m pytest tests/faults/test_crashes.py
+    python -m pytest tests/faults/test_crashes.py --full
 """
 
+import os
 import random
 from collections.abc import Iterator, Sequence
 from errno import EIO, ENOSPC
@@ -16,8 +18,8 @@ from faults.power import ForgetfulDisk
 
 from fbench.cli.progress import Progress
 
-FEW = 2
-"""Points of a kind in an ordinary run."""
+FEW = int(os.environ.get("FBENCH_POINTS", "2"))
+"""Points of a kind and life where not all are tried."""
 
 
 @pytest.fixture
