@@ -100,7 +100,7 @@ def sync_folder(path: Path) -> None:
         os.close(handle)
 
 
-def read(path: Path) -> bytes:
+def read_file(path: Path) -> bytes:
     """The bytes of a file, and of nothing else: a pipe would wait for ever, and a device never end.
 
     Raises:
@@ -131,7 +131,7 @@ def read_checked(path: Path) -> dict[str, Any]:
         FolderError: it cannot be read, is no JSON, or does not say what was written.
     """
     try:
-        value = json.loads(read(path).decode("utf-8", "surrogateescape"))
+        value = json.loads(read_file(path).decode("utf-8", "surrogateescape"))
     except FileNotFoundError:
         raise FolderError(f"{path} is missing; {REMEDY}") from None
     except (ValueError, RecursionError, MemoryError):

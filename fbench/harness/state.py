@@ -125,7 +125,7 @@ class CommittedBytes(NamedTuple):
 
 
 def committed(folder: Path, state: State, tables: Mapping[str, Sequence[Column]]) -> CommittedBytes:
-    """The committed bytes of every table, if ``options.json`` and ``environment.json`` are this run\'s; writes nothing.
+    """The committed bytes of every table, if ``options.json`` and ``environment.json`` are this run's; writes nothing.
 
     A table that a spreadsheet wrote anew is read as it was where its values are the same. Where a table lost its end,
     all of them are taken back by one unit, and the run is unfinished.
@@ -163,7 +163,7 @@ def _read(folder: Path, name: str, state: State) -> bytes:
     if state.renaming and disk.beside(path).exists():
         path = disk.beside(path)
     try:
-        return disk.read(path)
+        return disk.read_file(path)
     except FileNotFoundError:
         return b""
 
