@@ -66,11 +66,10 @@ def test_killed_at_any_time(forks, ends, tmp_path, full):
     assert killed > turn
 
 
-@pytest.mark.parametrize("jobs", ["1", "2"])
-def test_killed_with_its_workers(tmp_path, jobs):
+def test_killed_with_its_workers(tmp_path):
     """The program as it is started by hand: killed, and taken up by the same words."""
     program = "import sys; from fbench.cli import run; sys.exit(run(sys.argv[1:]))"
-    words = ["--load", str(FILE), "growing", "--pause", "0.3", "--threads", "1", "--jobs", jobs, "--out", "run"]
+    words = ["--load", str(FILE), "growing", "--pause", "0.3", "--threads", "1", "--jobs", "2", "--out", "run"]
     with subprocess.Popen([sys.executable, "-c", program, *words], cwd=tmp_path) as process:
         state = tmp_path / "run/results.csv"
         while process.poll() is None and not (state.exists() and len(state.read_text().splitlines()) > 1):
