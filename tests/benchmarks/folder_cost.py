@@ -10,8 +10,8 @@ every way goes once, in an order shuffled anew:
 - not flushed: `os.fsync` does nothing. The difference is the price of flushing.
 - bare: not flushed, and SHA-256s of nothing in place of SHA-256s of the rows.
 
-Writes FOLDER/folder_cost.csv, a row a way and round, and FOLDER/folder_cost_environment.json, and prints medians over rounds, each
-with its share of the time that the reference run took.
+Writes FOLDER/folder_cost.csv, a row a way and round, folder_cost.md with medians over rounds, each with its share of
+the time that the reference run took, and folder_cost_environment.json.
 """
 
 from __future__ import annotations

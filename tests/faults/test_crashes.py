@@ -6,16 +6,21 @@ An ordinary run of the tests tries a few points of every kind; 750 of them, or a
     python -m pytest tests/faults/test_crashes.py --full
 """
 
+import contextlib
 import os
 import random
+import shutil
 from collections.abc import Iterator, Sequence
 from errno import EIO, ENOSPC
+from pathlib import Path
 
+import numpy as np
 import pytest
 from faults.crash import Disk, Killed, Stop, interposed
 from faults.lives import PREPARED, cells, complaints, on_disk, prepared, ran, tables
 from faults.power import ForgetfulDisk
 
+from fbench import cli
 from fbench.cli.progress import Progress
 
 FEW = int(os.environ.get("FBENCH_POINTS", "2"))
@@ -148,6 +153,36 @@ def test_the_power_fails(life, told, tmp_path, full, worst):
         disk.cut(None if worst else random.Random(stop.at))
         keeps(life, place, told, f"power cut, {stop}")
         goes_on(life, place, f"power cut, {stop}")
+
+
+def test_picks_are_whole_or_not_there(told, tmp_path, full):
+    """Whenever ``fbench pick`` is stopped; and what it was to replace is there until it is replaced."""
+    chance = np.random.default_rng(0)
+    source = tmp_path / "pool.npz"
+    np.savez(source, logits=chance.normal(size=(20, 3)), features=chance.normal(size=(20, 4)))
+    out = tmp_path / "there/picks.csv"
+
+    def picked(disk: Disk, *words: str) -> None:
+        with interposed(disk), contextlib.suppress(Killed):
+            assert cli.run(["pick", str(source), "--batch", "3", "--out", str(out), *words]) in (0, 2)
+
+    def fresh(old: bytes = b"") -> Path:
+        shutil.rmtree(out.parent, ignore_errors=True)
+        out.parent.mkdir()
+        if old:
+            out.write_bytes(old)
+        return out.parent
+
+    disk = Disk(fresh())
+    picked(disk)
+    whole = out.read_bytes()
+    for stop in some([*kills(disk.log), *errors(disk.log)], full, few=5):
+        picked(Disk(fresh(), stop))
+        assert not out.exists() or out.read_bytes() == whole, str(stop)
+        picked(Disk(out.parent))
+        assert out.read_bytes() == whole, str(stop)
+        picked(Disk(fresh(b"old"), stop), "--overwrite")
+        assert out.read_bytes() in (b"old", whole), str(stop)
 
 
 def test_what_is_interposed(growing, tmp_path):
