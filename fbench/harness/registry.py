@@ -22,6 +22,7 @@ from typing import Any, Generic, Literal, Protocol, TypeVar
 
 from fbench.errors import UnknownNameError, UsageError
 from fbench.harness.contract import COMMON_COLUMNS, Column, Summary
+from fbench.harness.names import check_name
 from fbench.harness.suite import Suite, check_axes, declared_types
 
 
@@ -51,7 +52,12 @@ class Registry(Generic[_T]):
         self._discovered = group is None
 
     def add(self, value: _T) -> _T:
-        """Register ``value``; a name taken twice is refused, since the second would hide the first."""
+        """Register ``value``; a name taken twice is refused, since the second would hide the first.
+
+        Raises:
+            UsageError: that, or what cannot be a name.
+        """
+        check_name(self.kind, value.name)
         if value.name in self._values:
             raise UsageError(f"{self.kind} {value.name!r} is registered twice; rename one of them")
         self._values[value.name] = value
