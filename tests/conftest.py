@@ -16,6 +16,11 @@ if "PYTEST_XDIST_WORKER" in os.environ:  # before torch is imported, and for eve
     os.environ["OMP_NUM_THREADS"] = "1"  # two threads that wait for each other beside other work take many times longer
 
 
+def pytest_addoption(parser):
+    """``--full`` tries everything that tests/faults can break, in an hour, where an ordinary run tries a part."""
+    parser.addoption("--full", action="store_true", help="tests/faults: every point, not a sample")
+
+
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers(config):
     """The whole suite is shared between two processes; a part of it, or what measures, has one and the machine."""
@@ -33,6 +38,12 @@ def _what_was_imported_is_frozen():
     if gc.get_freeze_count() == 0:
         gc.collect()
         gc.freeze()
+
+
+@pytest.fixture
+def full(request):
+    """Whether everything is to be tried."""
+    return request.config.getoption("--full")
 
 
 @pytest.fixture

@@ -19,6 +19,9 @@ from fbench.errors import FolderError
 
 _NOFOLLOW = getattr(os, "O_NOFOLLOW", 0)
 
+REMEDY = "restore it, or take another --out (--overwrite starts anew there, without its rows)"
+"""What to do about a folder that lost what was committed."""
+
 
 def write(path: Path, data: bytes) -> None:
     """Put ``data`` in the place of whatever ``path`` names: a reader finds the old file or the new one, whole."""
@@ -48,7 +51,7 @@ def write_beside(path: Path, data: bytes) -> None:
 
 def append(path: Path, start: int, data: bytes) -> None:
     """Cut ``path`` at ``start`` bytes, write ``data`` there and flush it."""
-    handle = os.open(path, os.O_WRONLY | os.O_CREAT, 0o666)
+    handle = os.open(path, os.O_WRONLY | os.O_CREAT | _NOFOLLOW, 0o666)
     try:
         os.ftruncate(handle, start)
         os.lseek(handle, start, os.SEEK_SET)
@@ -74,6 +77,14 @@ def remove(path: Path) -> None:
         path.unlink()
 
 
+def make_folder(path: Path) -> None:
+    """Make a folder and those above it, unless they are there, and flush their names: all in it hangs on them."""
+    if not path.parent.is_dir():
+        make_folder(path.parent)
+    path.mkdir(exist_ok=True)
+    sync_folder(path.parent)
+
+
 def sync_folder(path: Path) -> None:
     """Flush the folder's list of names, where the system can."""
     try:
@@ -89,11 +100,28 @@ def sync_folder(path: Path) -> None:
         os.close(handle)
 
 
+def read_file(path: Path) -> bytes:
+    """The bytes of a file, and of nothing else: a pipe would wait for ever, and a device never end.
+
+    Raises:
+        FileNotFoundError: there is none.
+        FolderError: it is no file, or cannot be read.
+
+    """
+    try:
+        if not path.is_file() and (path.exists() or path.is_symlink()):
+            raise FolderError(f"{path} is no file; {REMEDY}")
+        return path.read_bytes()
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        raise FolderError(f"{path} cannot be read: {error.strerror or error}; {REMEDY}") from error
+
+
 def write_checked(path: Path, value: Mapping[str, Any]) -> None:
     """Write JSON with the SHA-256 of its other contents under ``sha256``."""
-    plain = json.loads(json.dumps({k: v for k, v in value.items() if k != "sha256"}, default=str))
-    text = json.dumps({**plain, "sha256": digest(plain)}, indent=2, ensure_ascii=False) + "\n"
-    write(path, text.encode("utf-8", "surrogateescape"))
+    checked = {**_plain(value), "sha256": digest(value)}
+    write(path, (json.dumps(checked, indent=2, ensure_ascii=False) + "\n").encode("utf-8", "surrogateescape"))
 
 
 def read_checked(path: Path) -> dict[str, Any]:
@@ -103,9 +131,9 @@ def read_checked(path: Path) -> dict[str, Any]:
         FolderError: it cannot be read, is no JSON, or does not say what was written.
     """
     try:
-        value = json.loads(path.read_bytes().decode("utf-8", "surrogateescape"))
-    except OSError as error:
-        raise FolderError(f"{path} cannot be read: {error.strerror or error}") from error
+        value = json.loads(read_file(path).decode("utf-8", "surrogateescape"))
+    except FileNotFoundError:
+        raise FolderError(f"{path} is missing; {REMEDY}") from None
     except (ValueError, RecursionError, MemoryError):
         raise FolderError(f"{path} is damaged: it is no JSON; {REMEDY}") from None
     if not isinstance(value, dict):
@@ -115,10 +143,6 @@ def read_checked(path: Path) -> dict[str, Any]:
     return value
 
 
-REMEDY = "restore it, or take another --out (--overwrite starts anew there, without its rows)"
-"""What to do about a folder that lost what was committed."""
-
-
 def digest(value: Mapping[str, Any]) -> str:
     """The SHA-256 of what JSON says, however it is spaced and ordered.
 
@@ -126,8 +150,14 @@ def digest(value: Mapping[str, Any]) -> str:
         >>> digest({"a": 1, "b": 2}) == digest({"b": 2, "a": 1})
         True
     """
-    text = json.dumps(value, sort_keys=True, separators=(",", ":"))
+    text = json.dumps(_plain(value), sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _plain(value: Mapping[str, Any]) -> dict[str, Any]:
+    """What JSON gives back of it, its SHA-256 left out."""
+    plain: dict[str, Any] = json.loads(json.dumps({k: v for k, v in value.items() if k != "sha256"}, default=str))
+    return plain
 
 
 @contextlib.contextmanager

@@ -60,8 +60,7 @@ class RunFolder:
             FolderError: another process works in it; it cannot be written.
         """
         with disk.writing(self.path):
-            if not self.path.is_dir():
-                self.path.mkdir(parents=True, exist_ok=True)
+            disk.make_folder(self.path)
             if fcntl is None or self._lock >= 0:
                 return
             flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
@@ -81,13 +80,14 @@ class RunFolder:
             old = _state_or_none(self.path)
             State(clearing=True, reports=old.reports if old else {}).write(self.path)
             clear(self.path, self.tables, old)
-            disk.write_checked(self.path / "options.json", identity)
-            disk.write_checked(self.path / "environment.json", environment)
+            papers = {"options.json": identity, "environment.json": environment}
+            for name, value in papers.items():
+                disk.write_checked(self.path / name, value)
             self._hashes = {name: hashlib.sha256() for name in self.tables}
             headers = {name: table.header(columns).encode() for name, columns in self.tables.items()}
             marks = {name: self._append(name, 0, data) for name, data in headers.items()}
             disk.sync_folder(self.path)
-            self._write(State(marks))
+            self._write(State(marks, papers={name: [disk.digest(value)] for name, value in papers.items()}))
 
     def take_up(self) -> None:
         """Continue in a folder that is ours: end a rewrite that was under way, cut off what is not committed.
@@ -102,6 +102,8 @@ class RunFolder:
             state = read_state(self.path)
             if state is None or state.clearing:
                 raise FolderError(f"{self.path / 'state.json'} is missing; {disk.REMEDY}")
+            for path in filter(Path.is_symlink, map(self._csv, self.tables)):
+                raise FolderError(f"{path} is a symbolic link, and rows would go elsewhere; put the file itself there")
             parts, self._state, self.notes = committed(self.path, state, self.tables)
             self._hashes = {name: hashlib.sha256(data) for name, data in parts.items()}
             if state.renaming or not self._state.finished:
@@ -125,7 +127,9 @@ class RunFolder:
         """Go on with a run, finished or not, under another ``options.json``: one that asks for more."""
         with disk.writing(self.path):
             parts = committed(self.path, self._state, self.tables).tables
-            self._write(replace(self._state, finished=False))
+            old = disk.read_checked(self.path / "options.json")  # what is there, until it is replaced
+            papers = {**self._state.papers, "options.json": [disk.digest(old), disk.digest(identity)]}
+            self._write(replace(self._state, finished=False, papers=papers))
             self._restore(parts)
             disk.write_checked(self.path / "options.json", identity)
 
@@ -187,7 +191,7 @@ class RunFolder:
                 self._write(replace(self._state, reports=known))
             for name, place in places.items():
                 if _hash_of(self.path / place) != known[place][-1]:
-                    (self.path / place).parent.mkdir(exist_ok=True)
+                    disk.make_folder((self.path / place).parent)
                     disk.write(self.path / place, files[name])
         return {name: self.path / place for name, place in places.items()}
 
@@ -198,8 +202,7 @@ class RunFolder:
             path, hashes = self.path / place, self._state.reports.get(place)
             if not path.exists() and not path.is_symlink():
                 return place
-            hashed = any(mark.sha256 for mark in self._state.marks.values())  # not in a run from before there were any
-            if _hash_of(path) in (hashes or ()) or (not hashed and _hash_of(path)):
+            if _hash_of(path) in (hashes or ()) or (not self._state.hashed and _hash_of(path)):
                 return place
         raise FolderError(f"{self.path / name}: too many files of that name that fbench did not write; move some away")
 
@@ -243,11 +246,11 @@ def clear(path: Path, tables: Mapping[str, Any], state: State | None) -> None:
 
 def _reports(path: Path, state: State | None) -> Iterator[str]:
     """Names of the report's files that are as fbench wrote them; of a run from before hashes, those of its names."""
-    if state is not None and state.reports:
-        for name, hashes in state.reports.items():
+    if state is None or state.clearing or state.hashed:
+        for name, hashes in state.reports.items() if state else ():
             if not Path(name).is_absolute() and ".." not in Path(name).parts and _hash_of(path / name) in hashes:
                 yield name
-    elif state is not None and not state.clearing:
+    else:
         yield from ["summary.md"] if (path / "summary.md").is_file() else []
         svgs = (path / "figures").glob("*.svg")
         yield from (f"figures/{svg.stem}{end}" for svg in svgs for end in (".svg", ".png"))

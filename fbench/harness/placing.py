@@ -85,6 +85,8 @@ def _look(suite: Suite, path: Path, identity: Mapping[str, Any], terms: Terms) -
     if state is not None and state.clearing:
         return None
     there = _identity_of(suite, path, state, terms)
+    if there is None and state is not None:
+        raise FolderError(f"{path / 'options.json'} is missing: nothing says whose rows these are; {disk.REMEDY}")
     if there is None:
         raise FolderError(f"--out {path} is not empty and not a run of fbench; nothing was touched: choose another")
     if terms.overwrite or (terms.fresh and there.get("fingerprint") == identity["fingerprint"]):

@@ -45,6 +45,7 @@ class State:
         clearing: what is in the folder is to be thrown away; nothing is committed.
         spent_s: seconds that the run has taken.
         reports: SHA-256s that a report's files may have, by name below the folder.
+        papers: digests that ``options.json`` and ``environment.json`` may have, so that another run's are known.
     """
 
     marks: Mapping[str, Mark] = field(default_factory=dict)
@@ -54,6 +55,12 @@ class State:
     clearing: bool = False
     spent_s: float = 0.0
     reports: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    papers: Mapping[str, Sequence[str]] = field(default_factory=dict)
+
+    @property
+    def hashed(self) -> bool:
+        """Whether SHA-256s are kept: not in a run from before there were any, whose report is known by its names."""
+        return any(mark.sha256 for mark in self.marks.values())
 
     def write(self, folder: Path) -> None:
         """Replace ``state.json``."""
@@ -68,6 +75,7 @@ class State:
                 "clearing": self.clearing,
                 "spent_s": self.spent_s,
                 "reports": self.reports,
+                "papers": self.papers,
             },
         )
 
@@ -100,6 +108,7 @@ def _state(value: Mapping[str, Any]) -> State:
         clearing=value.get("clearing", False),
         spent_s=float(value["spent_s"]),
         reports=value.get("reports", {}),
+        papers=value.get("papers", {}),
     )
     flags = (state.finished, state.renaming, state.clearing)
     if any(mark.size < 0 for mark in state.marks.values()) or not all(isinstance(flag, bool) for flag in flags):
@@ -108,7 +117,7 @@ def _state(value: Mapping[str, Any]) -> State:
 
 
 class CommittedBytes(NamedTuple):
-    """CommittedBytes bytes by table, what had to be mended to get at them, and the state that they are in."""
+    """Committed bytes by table, what had to be mended to get at them, and the state that they are in."""
 
     tables: Mapping[str, bytes]
     state: State
@@ -116,14 +125,17 @@ class CommittedBytes(NamedTuple):
 
 
 def committed(folder: Path, state: State, tables: Mapping[str, Sequence[Column]]) -> CommittedBytes:
-    """The committed bytes of every table; nothing is written.
+    """The committed bytes of every table, if ``options.json`` and ``environment.json`` are this run's; writes nothing.
 
     A table that a spreadsheet wrote anew is read as it was where its values are the same. Where a table lost its end,
     all of them are taken back by one unit, and the run is unfinished.
 
     Raises:
-        FolderError: a table is not what was committed to it.
+        FolderError: a table is not what was committed to it; ``options.json`` or ``environment.json`` is damaged, or
+            another run's.
     """
+    for name in ("options.json", "environment.json"):
+        _check_paper(folder / name, state.papers.get(name, ()))
     if set(state.marks) != set(tables):
         raise FolderError(f"{folder / 'state.json'} is of other tables than this suite's ({', '.join(tables)})")
     files = {name: _read(folder, name, state) for name in tables}
@@ -141,16 +153,19 @@ def committed(folder: Path, state: State, tables: Mapping[str, Sequence[Column]]
     return CommittedBytes(parts, state, tuple(notes))
 
 
+def _check_paper(path: Path, digests: Sequence[str]) -> None:
+    if disk.digest(disk.read_checked(path)) not in digests and digests:
+        raise FolderError(f"{path} is not of this run: {path.with_name('state.json')} tells of another; {disk.REMEDY}")
+
+
 def _read(folder: Path, name: str, state: State) -> bytes:
     path = folder / f"{name}.csv"
     if state.renaming and disk.beside(path).exists():
         path = disk.beside(path)
     try:
-        return path.read_bytes()
+        return disk.read_file(path)
     except FileNotFoundError:
         return b""
-    except OSError as error:
-        raise FolderError(f"{path} cannot be read: {error.strerror or error}") from error
 
 
 def _respelled(data: bytes, columns: Sequence[Column], mark: Mark) -> bytes:
