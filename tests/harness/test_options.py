@@ -20,6 +20,7 @@ TYPED = {
     "fresh": False,
     "overwrite": False,
     "retry": False,
+    "accept_version": False,
 }
 
 
@@ -58,7 +59,7 @@ def test_a_suite_without_its_unit_column():
 
 
 def test_a_thousand_seeds_are_the_most():
-    with pytest.raises(UsageError, match="--seeds 1,001: must be at most 1,000"):
+    with pytest.raises(UsageError, match="--seeds: seeds must number 1 to 1,000"):
         SUITE.typed(seeds=1001)
 
 
