@@ -16,6 +16,8 @@ import pytest
 import torch
 from command import finished, table
 
+from fbench.measure.environment import cpu_model
+
 BEFORE = Path(__file__).with_name("before")
 MADE_WITH = BEFORE / "made_with.json"
 HOW = ("--device", "cpu", "--threads", "1", "--jobs", "1")
@@ -75,13 +77,18 @@ def test_rows_are_what_they_were(suite, tmp_path):
     after = lasting(suite, small_run(suite, tmp_path / suite))
     before = {path.stem: table(BEFORE / suite, path.stem) for path in sorted((BEFORE / suite).glob("*.csv"))}
     assert after.keys() == before.keys()
-    same_torch = json.loads(MADE_WITH.read_text())["torch"] == torch.__version__  # another one may round otherwise
+    same_machine = json.loads(MADE_WITH.read_text()) == made_with()  # another one may round otherwise
     for name, rows in before.items():
         assert len(after[name]) == len(rows)
         for was, now in zip(rows, after[name], strict=True):
             assert list(was) == list(now)
-            unlike = {k: (v, now[k]) for k, v in was.items() if (same_torch or k == "case") and not alike(v, now[k])}
+            unlike = {k: (v, now[k]) for k, v in was.items() if (same_machine or k == "case") and not alike(v, now[k])}
             assert unlike == {}, name
+
+
+def made_with() -> dict[str, str | None]:
+    """What a sum's last digits depend on."""
+    return {"torch": torch.__version__, "cpu": cpu_model()}
 
 
 def record(suite: str) -> None:
@@ -99,4 +106,4 @@ def record(suite: str) -> None:
 if __name__ == "__main__":
     for each in RUNS:
         record(each)
-    MADE_WITH.write_text(json.dumps({"torch": torch.__version__}) + "\n")
+    MADE_WITH.write_text(json.dumps(made_with()) + "\n")
