@@ -14,6 +14,7 @@ from fbench.cli.commands import FIXED, pick
 from fbench.cli.console import INTERNAL, INTERRUPTED, USAGE, complain, show_warning
 from fbench.cli.parameters import fixed_command, pick_command, suite_command
 from fbench.cli.report import run_suite
+from fbench.cli.runs_commands import add_runs_commands
 from fbench.errors import FbenchError, UsageError
 from fbench.harness import registry
 
@@ -93,6 +94,7 @@ def build(loads: tuple[Path, ...]) -> Callable[..., Any]:
     app.callback()(_root)
     for name, function in FIXED.items():
         app.command(name, help=function.__doc__, context_settings={"allow_extra_args": True})(fixed_command(function))
+    add_runs_commands(app)
     app.command("pick", help=pick.__doc__)(pick_command(pick))
     for suite in registry.SUITES:
         app.command(suite.name, help=suite.description)(suite_command(suite, partial(run_suite, suite, loads)))

@@ -75,8 +75,11 @@ class RunFolder:
                     f"{self.path} is in use by another fbench process; wait for it, or choose another --out"
                 ) from None
 
-    def create(self, identity: Mapping[str, Any], environment: Mapping[str, Any]) -> None:
-        """Make the folder ours and start every table with its header; what a run before left is removed."""
+    def create(self, identity: Mapping[str, Any], environment: Mapping[str, Any], spent_s: float = 0.0) -> None:
+        """Make the folder ours and start every table with its header; what a run before left is removed.
+
+        ``spent_s`` are the seconds that its rows took elsewhere.
+        """
         self.lock()
         with disk.writing(self.path):
             old = _state_or_none(self.path)
@@ -88,7 +91,7 @@ class RunFolder:
             headers = {name: table.header(columns).encode() for name, columns in self.tables.items()}
             marks = {name: self._append(name, 0, data) for name, data in headers.items()}
             disk.sync_folder(self.path)
-            self._write(State(marks))
+            self._write(State(marks, spent_s=spent_s))
 
     def take_up(self) -> None:
         """Continue in a folder that is ours: end a rewrite that was under way, cut off what is not committed.

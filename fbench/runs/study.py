@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Set
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -61,7 +62,8 @@ def plan_study(suite: Suite, typed: Mapping[str, Any], by_hand: Set[str], loads:
 def start(study: Study) -> tuple[RunFolder, str]:
     """The study's folder, locked, and how it was entered: new, taken up, grown or finished."""
     settings = study.settings
-    where = {**environment(settings.devices, settings.threads), "jobs": settings.jobs}
+    now = datetime.now(UTC).isoformat(timespec="seconds")
+    where = {**environment(settings.devices, settings.threads), "jobs": settings.jobs, "started": now}
     return enter(study.suite, study.identity, settings.terms, where)
 
 
