@@ -66,6 +66,5 @@ def grow(case: Case[Point], options: Options, context: Context) -> Iterator[Unit
 for name, more in {
     "growing": {"units": lambda options: options.steps},
     "growopen": {},
-    "growtimed": {"units": lambda options: options.steps, "executor": "worker"},
 }.items():
     suite(name, "Grows", columns=COLUMNS, tables={"items": ITEMS}, unit="step", summarise=summarise, **more)(grow)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -101,7 +101,7 @@ def started_at(path: Path, environment: dict[str, Any]) -> str:
     """
     if isinstance(environment.get("started"), str):
         return str(environment["started"])
-    if re.match(r"\d{8}-\d{6}-", path.name):
+    with contextlib.suppress(ValueError):
         return datetime.strptime(path.name[:15], "%Y%m%d-%H%M%S").replace(tzinfo=UTC).isoformat()
     try:
         seconds = min((path / name).stat().st_mtime for name in ("environment.json", "options.json"))

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from command import finished
 
 import fbench
 from fbench.errors import FolderError, UsageError
-from fbench.harness import disk, folder
+from fbench.harness import disk, folder, registry
 from fbench.runs.merging import MEASURED_UNITS, merge_runs
 
 
@@ -120,12 +122,10 @@ def test_a_suite_of_open_length(grow, tmp_path):
     assert merge_runs(paths, tmp_path / "c").finished
 
 
-def test_times_of_two_runs_do_not_join(grow, growing, tmp_path):
-    words = ["--load", str(growing)]
-    paths = [grow(n, "--sizes", s, *words, suite="growtimed").path for n, s in (("a", "1"), ("b", "1,2"), ("c", "2"))]
-    with pytest.raises(
-        FolderError, match=r"case 'size=1' was measured in .*a and in .*b: times of two runs don't join"
-    ):
+def test_times_of_two_runs_do_not_join(grow, tmp_path):
+    paths = [grow(name, "--sizes", sizes).path for name, sizes in (("a", "1"), ("b", "1,2"), ("c", "2"))]
+    registry.SUITES._values["growing"] = replace(registry.SUITES.get("growing"), executor="worker")
+    with pytest.raises(FolderError, match=r"case 'size=1' was measured in .*a and in .*b: times of two runs don't"):
         merge_runs(paths[:2], tmp_path / "d")
     assert merge_runs([paths[0], paths[2]], tmp_path / "d").finished
 
@@ -204,7 +204,7 @@ def test_seeds_apart_are_seeds_together(tmp_path, capsys):
 def test_seeds_that_are_cut_otherwise_are_refused(tmp_path, capsys):
     for name, seeds in {"a": "0..1", "b": "1..2"}.items():
         finished(tmp_path / name, "compare", *FEW.split(), "--seeds", seeds)
-    expected = "b has the case 'strategy=random seeds=1-2', which the merged study cuts otherwise"
+    expected = "b has the case 'strategy=bait seeds=1-2', which the merged study cuts otherwise"
     with pytest.raises(FolderError, match=expected):
         merge_runs([tmp_path / "a", tmp_path / "b"], tmp_path / "c")
 

@@ -170,7 +170,7 @@ def test_a_folder_of_something_else(tmp_path):
 def test_a_suite_of_a_file_is_loaded_only_when_asked(grow, growing):
     run = grow("run")
     growing_values = dict(registry.SUITES._values)
-    for name in ("growing", "growopen", "growtimed"):
+    for name in ("growing", "growopen"):
         registry.SUITES._values.pop(name)
     identity = json.loads((run.path / "options.json").read_text())
     identity["loaded"] = [{"path": "growing.py", "sha256": "", "code": ""}]
