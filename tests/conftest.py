@@ -80,3 +80,9 @@ class Hands:
 def hands():
     """A clock that the test winds."""
     return Hands()
+
+
+@pytest.fixture(autouse=True)
+def hasty_disk(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing waits for the disk: no test cuts the power. Processes that a test starts do wait."""
+    monkeypatch.setattr(os, "fsync", lambda handle: None)

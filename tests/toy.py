@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Annotated, NamedTuple
 
 from fbench.harness.contract import Case, Column, Context, Option, Summary, Table, Tables, Unit, typed
+from fbench.harness.parsing import union
 from fbench.harness.registry import suite
 
 KEY = (Column("size", "int", "", "axis"), Column("step", "int", "", "unit"))
@@ -52,8 +53,10 @@ def spring(trap: str, size: int, step: int) -> None:
 
 @dataclass(frozen=True, kw_only=True)
 class Options:
-    sizes: Annotated[tuple[int, ...], Option("sizes, comma-separated", parse=sizes_of, axis="size")] = typed("3,1,2")
-    steps: Annotated[int, Option("units a case", minimum=1, maximum=1000)] = 3
+    sizes: Annotated[tuple[int, ...], Option("sizes, comma-separated", parse=sizes_of, axis="size", grows=union)] = (
+        typed("3,1,2")
+    )
+    steps: Annotated[int, Option("units a case", minimum=1, maximum=1000, grows=max)] = 3
     rate: Annotated[float, Option("share of the size", minimum=0)] = 0.1
     trap: Annotated[str, Option("where cases come to grief")] = ""
     pause: Annotated[float, Option("seconds a unit", minimum=0)] = 0.0

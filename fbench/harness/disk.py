@@ -7,6 +7,7 @@ of what they say, so that a damaged one is known for what it is.
 from __future__ import annotations
 
 import contextlib
+import errno
 import hashlib
 import json
 import os
@@ -80,8 +81,10 @@ def sync_folder(path: Path) -> None:
     except OSError:  # Windows opens no folder
         return
     try:
-        with contextlib.suppress(OSError):  # nor can every network's file system flush one
-            os.fsync(handle)
+        os.fsync(handle)
+    except OSError as error:
+        if error.errno not in (errno.EINVAL, errno.ENOTSUP):  # not every network's file system can
+            raise
     finally:
         os.close(handle)
 

@@ -12,7 +12,6 @@ so in ``state.json``, then renames, so that it too can be finished by whoever co
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import os
 import time
@@ -243,14 +242,13 @@ def clear(path: Path, tables: Mapping[str, Any], state: State | None) -> None:
     ``options.json`` and ``state.json`` stay until they are replaced: they say that the folder is ours. A report's file
     that was changed since is the user's.
     """
-    with contextlib.suppress(OSError):
-        disk.remove(path / "environment.json")
+    disk.remove(path / "environment.json")
     for name in tables:
         disk.remove(path / f"{name}.csv")
         disk.remove(disk.beside(path / f"{name}.csv"))
     for name in _reports(path, state):
         disk.remove(path / name)
-    with contextlib.suppress(OSError):  # not empty, or not there
+    if (path / "figures").is_dir() and not any((path / "figures").iterdir()):
         (path / "figures").rmdir()
 
 

@@ -15,7 +15,9 @@ from fbench.harness.contract import Context
 from fbench.harness.suite import Parameter, Suite, flag_of
 
 
-def grown(suite: Suite, there: Mapping[str, Any], typed: Mapping[str, Any], asked: Set[str], context: Context) -> Any:
+def grow_options(
+    suite: Suite, there: Mapping[str, Any], typed: Mapping[str, Any], asked: Set[str], context: Context
+) -> Any:
     """The options of a run's folder with what is asked added, resolved.
 
     ``there`` are the options in the folder's ``options.json``; of ``typed`` only those named in ``asked`` count.
@@ -59,7 +61,7 @@ def what_grew(before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str, 
     return {name: [before.get(name), value] for name, value in after.items() if before.get(name) != value}
 
 
-def replicated(
+def replicate_options(
     suite: Suite, there: Mapping[str, Any], typed: Mapping[str, Any], asked: Set[str], context: Context
 ) -> Any:
     """The options of a run with new seeds: as many as it has, or those asked, and none of its own.

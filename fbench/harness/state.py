@@ -107,15 +107,15 @@ def _state(value: Mapping[str, Any]) -> State:
     return state
 
 
-class Committed(NamedTuple):
-    """Committed bytes by table, what had to be mended to get at them, and the state that they are in."""
+class CommittedBytes(NamedTuple):
+    """CommittedBytes bytes by table, what had to be mended to get at them, and the state that they are in."""
 
     tables: Mapping[str, bytes]
     state: State
     notes: tuple[str, ...] = ()
 
 
-def committed(folder: Path, state: State, tables: Mapping[str, Sequence[Column]]) -> Committed:
+def committed(folder: Path, state: State, tables: Mapping[str, Sequence[Column]]) -> CommittedBytes:
     """The committed bytes of every table; nothing is written.
 
     A table that a spreadsheet wrote anew is read as it was where its values are the same. Where a table lost its end,
@@ -131,14 +131,14 @@ def committed(folder: Path, state: State, tables: Mapping[str, Sequence[Column]]
     for name, columns in tables.items():
         mark, data = state.marks[name], files[name]
         if not mark.holds(data):
-            data = _respelled(data, columns)
-            if not (mark.sha256 and mark.holds(data) and mark.size == len(data)):
+            data = _respelled(data, columns, mark)
+            if not data:
                 return _taken_back(folder, state, files, name)
             notes.append(f"{folder / name}.csv was written anew by another program; its values are the same")
         elif state.finished and len(data) > mark.size:
             raise FolderError(f"{folder / name}.csv has more than fbench wrote to it; {disk.REMEDY}")
         parts[name] = data[: mark.size]
-    return Committed(parts, state, tuple(notes))
+    return CommittedBytes(parts, state, tuple(notes))
 
 
 def _read(folder: Path, name: str, state: State) -> bytes:
@@ -153,15 +153,19 @@ def _read(folder: Path, name: str, state: State) -> bytes:
         raise FolderError(f"{path} cannot be read: {error.strerror or error}") from error
 
 
-def _respelled(data: bytes, columns: Sequence[Column]) -> bytes:
-    """The table as fbench would have written it, whatever its line ends and quotes are; nothing if it is none."""
-    try:
-        return table.text(columns, table.parse(data, columns, Path())).encode()
-    except (FolderError, UnicodeError):
-        return b""
+def _respelled(data: bytes, columns: Sequence[Column], mark: Mark) -> bytes:
+    """What was committed, where the file says the same with other quotes and line ends; else nothing."""
+    for spelling in (data, data.replace(b"\r\n", b"\n")):
+        try:
+            text = table.text(columns, table.parse(spelling, columns, Path())).encode()
+        except (FolderError, UnicodeError):
+            continue
+        if mark.sha256 and mark.holds(text) and mark.size == len(text):
+            return text
+    return b""
 
 
-def _taken_back(folder: Path, state: State, files: Mapping[str, bytes], broken: str) -> Committed:
+def _taken_back(folder: Path, state: State, files: Mapping[str, bytes], broken: str) -> CommittedBytes:
     """Everything but the last unit, where a table lost its end and what is left of all of them is good.
 
     Raises:
@@ -172,6 +176,6 @@ def _taken_back(folder: Path, state: State, files: Mapping[str, bytes], broken: 
     if short and state.before and all(state.before[name].holds(files[name]) for name in files):
         parts = {name: data[: state.before[name].size] for name, data in files.items()}
         note = f"{path} had lost its end: the last unit is measured again"
-        return Committed(parts, replace(state, marks=state.before, before={}, finished=False), (note,))
+        return CommittedBytes(parts, replace(state, marks=state.before, before={}, finished=False), (note,))
     what = "is shorter than what was committed to it" if short else "was changed after fbench wrote it"
     raise FolderError(f"{path} {what}; {disk.REMEDY}")

@@ -1,7 +1,8 @@
 """The seeds of a study, in groups: those of one group are trained side by side, and a study grows by whole groups.
 
-What is trained side by side rounds alike; so a seed that comes later gets a group of its own, and the rows that are
-there keep theirs. ``--seeds 0..2,3..5`` is, to the bit, ``--seeds 3`` that grew by ``--seeds 3..5``.
+A case is a block of seeds and rows are known by their case; so seeds that come later get a group of their own, and the
+rows that are there keep their cases. A seed's numbers do not depend on its block. ``--seeds 0..2,3..5`` is, to the last
+byte, ``--seeds 3`` that grew by ``--seeds 3..5``.
 """
 
 from __future__ import annotations

@@ -12,7 +12,7 @@ from fbench.errors import FolderError, UsageError
 from fbench.harness import options as typing
 from fbench.harness.contract import Context
 from fbench.harness.folder import RunFolder
-from fbench.harness.growth import grown, replicated
+from fbench.harness.growth import grow_options, replicate_options
 from fbench.harness.identity import identify, read_identity
 from fbench.harness.placing import enter, near_miss, standing
 from fbench.harness.registry import PRESETS
@@ -47,9 +47,9 @@ def plan_study(suite: Suite, typed: Mapping[str, Any], by_hand: Set[str], loads:
     settings = typing.settings(suite, typed, loads)
     context = Context(settings.devices, settings.threads)
     if there is not None:
-        options = grown(suite, there["options"], typed, asked, context)
+        options = grow_options(suite, there["options"], typed, asked, context)
     elif source is not None:
-        options = replicated(suite, source["options"], typed, asked, context)
+        options = replicate_options(suite, source["options"], typed, asked, context)
     else:
         options = typing.resolve_options(suite, typed, context)
     identity = identify(suite, options, settings.devices, settings.threads, loads)

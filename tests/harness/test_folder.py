@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import gc
 import json
@@ -17,16 +18,19 @@ from pathlib import Path
 import pytest
 
 from fbench.errors import FolderError
-from fbench.harness import folder, runner
+from fbench.harness import disk, folder
 from fbench.harness.contract import COMMON_COLUMNS, Column, Unit
 from fbench.harness.folder import RunFolder
+from fbench.harness.identity import read_identity
+from fbench.harness.state import read_state
 
 KEY = (COMMON_COLUMNS[0], Column("step", "int", "", "unit"))
 TABLES = {
     "results": (*KEY, Column("value", "float", "", ""), *COMMON_COLUMNS[1:]),
     "extra": (*KEY, Column("item", "int", "", "")),
 }
-IDENTITY = {"suite": "toy", "options": {}, "fingerprint": "f" * 64}
+IDENTITY = {"suite": "toy", "fbench": "1", "sources": "5" * 64, "options": {}, "devices": ["cpu"], "threads": 1}
+IDENTITY |= {"loaded": [], "fingerprint": "f" * 64}
 
 
 def unit_of(step: int) -> Unit:
@@ -73,7 +77,9 @@ def contents(path):
     """Every file but the lock's; the state without the time, which no two runs share."""
     found = {p.name: p.read_bytes() for p in path.iterdir() if p.is_file() and p.name != ".lock"}
     if "state.json" in found:
-        found["state.json"] = {k: v for k, v in json.loads(found["state.json"]).items() if k != "spent_s"}
+        found["state.json"] = {
+            k: v for k, v in json.loads(found["state.json"]).items() if k not in ("spent_s", "sha256")
+        }
     return found
 
 
@@ -82,9 +88,9 @@ def test_a_new_folder_has_headers_and_is_ours(path):
         assert not run.finished
         assert run.rows() == {"results": [], "extra": []}
     assert set(contents(path)) == {"options.json", "environment.json", "state.json", "results.csv", "extra.csv"}
-    assert folder.identity_of(path) == IDENTITY
-    assert json.loads((path / "environment.json").read_text()) == {"cpu": None}
-    assert not folder.is_finished(path)
+    assert read_identity(path) == IDENTITY
+    assert disk.read_checked(path / "environment.json") == {"cpu": None}
+    assert not read_state(path).finished
 
 
 def test_units_are_there_when_taken_up(path):
@@ -114,7 +120,7 @@ def test_rewriting_replaces_every_table(path):
         run.rewrite(FINAL, finished=True)
         assert run.rows() == FINAL
         assert run.finished
-    assert folder.is_finished(path)
+    assert read_state(path).finished
     assert not list(path.glob("*.new"))
     with opened(path) as run:
         assert run.rows() == FINAL
@@ -144,17 +150,99 @@ def test_a_tail_that_was_not_committed_is_cut(path, name, tail):
         assert run.rows() == rows_of(UNITS[:2])
 
 
-@pytest.mark.parametrize("lose", [lambda p: os.truncate(p, p.stat().st_size - 1), Path.unlink], ids=["cut", "gone"])
+def lost(path, name, count):
+    os.truncate(path / f"{name}.csv", (path / f"{name}.csv").stat().st_size - count)
+
+
+@pytest.mark.parametrize("finished", [True, False])
 @pytest.mark.parametrize("name", ["results", "extra"])
-def test_committed_bytes_that_are_missing(path, name, lose):
+def test_a_lost_end_costs_the_last_unit(path, name, finished):
     with opened(path) as run:
-        run.commit(UNITS[0])
-    lose(path / f"{name}.csv")
+        for unit in UNITS[:3]:
+            run.commit(unit)
+        if finished:
+            run.rewrite(rows_of(UNITS[:3]), finished=True)
+    lost(path, name, 7)
+    with opened(path) as run:
+        assert run.rows() == rows_of(UNITS[:2])
+        assert not run.finished
+        assert run.notes == (f"{path / name}.csv had lost its end: the last unit is measured again",)
+        run.commit(UNITS[2])
+    with opened(path) as run:
+        assert run.rows() == rows_of(UNITS[:3])
+        assert run.notes == ()
+
+
+def test_a_lost_newline_costs_nothing(path):
+    live(path)
+    lost(path, "results", 1)
+    with opened(path) as run:
+        assert run.rows() == FINAL
+        assert run.finished
+
+
+LOSSES = {
+    "half": lambda p: os.truncate(p, p.stat().st_size // 2),
+    "all": lambda p: os.truncate(p, 0),
+    "gone": Path.unlink,
+    "flipped": lambda p: p.write_bytes(p.read_bytes()[:-3] + b"7" + p.read_bytes()[-2:]),
+    "edited": lambda p: p.write_bytes(p.read_bytes().replace(b"0.33", b"0.34").replace(b"=0,0,1", b"=0,0,2")),
+    "a column": lambda p: p.write_bytes(p.read_bytes().replace(b"\n", b",x\n")),
+    "swapped": lambda p: p.write_bytes(b"".join([*p.read_bytes().splitlines(True)[:1], b"x\n"])),
+}
+
+
+@pytest.mark.parametrize("finished", [True, False])
+@pytest.mark.parametrize("loss", LOSSES)
+@pytest.mark.parametrize("name", ["results", "extra"])
+def test_a_table_that_is_not_what_was_committed(path, name, loss, finished):
+    live(path) if finished else [opened_once(path, unit) for unit in UNITS[:3]]
+    LOSSES[loss](path / f"{name}.csv")
     before = contents(path)
-    with (
-        pytest.raises(FolderError, match=rf"{name}\.csv is shorter than what was committed to it; restore it, or use"),
-        opened(path),
-    ):
+    how = r"is shorter than what was committed to it|was changed after fbench wrote it|has more than fbench wrote"
+    with pytest.raises(FolderError, match=rf"{name}\.csv ({how}).*; restore it, or take another --out"), opened(path):
+        pass
+    assert contents(path) == before
+
+
+def opened_once(path, unit):
+    with opened(path) as run:
+        run.commit(unit)
+
+
+SPREADSHEETS = {
+    "crlf": lambda data: data.replace(b"\n", b"\r\n"),
+    "crlf without": lambda data: data.replace(b"\n", b"\r\n").replace(b'b""\r\nc', b'b""\nc'),
+    "mark": lambda data: b"\xef\xbb\xbf" + data,
+    "quoted": lambda data: data.replace(b",ok,", b',"ok",').replace(b"case,", b'"case",'),
+}
+
+
+@pytest.mark.parametrize("finished", [True, False])
+@pytest.mark.parametrize("way", SPREADSHEETS)
+def test_a_table_that_a_spreadsheet_wrote_anew(path, way, finished):
+    """Its values are the same, so it is read; of a finished run it stays as it is."""
+    live(path) if finished else [opened_once(path, unit) for unit in UNITS[:3]]
+    for name in TABLES:
+        file = path / f"{name}.csv"
+        file.write_bytes(SPREADSHEETS[way](file.read_bytes()))
+    before = contents(path)
+    with opened(path) as run:
+        assert run.rows() == (FINAL if finished else rows_of(UNITS[:3]))
+        assert "results.csv was written anew by another program; its values are the same" in run.notes[0]
+    if finished:
+        assert contents(path) == before
+    live(path)
+    with opened(path) as run:
+        assert run.rows() == FINAL
+
+
+def test_a_finished_table_that_grew_is_not_cut(path):
+    live(path)
+    with (path / "results.csv").open("ab") as file:
+        file.write(b"mine,0,1.0,ok,\n")
+    before = contents(path)
+    with pytest.raises(FolderError, match=r"results\.csv has more than fbench wrote to it; restore it"), opened(path):
         pass
     assert contents(path) == before
 
@@ -188,32 +276,27 @@ class TornFile:
 class Fate:
     """Every change of the file system is a step; the one numbered ``at`` fails before, halfway or after it is done."""
 
+    CALLS = ("open", "write", "fsync", "replace", "unlink", "mkdir", "rmdir", "ftruncate", "truncate")
+
     def __init__(self, monkeypatch, at, when, error):
         self.at, self.when, self.error, self.steps = at, when, error, 0
-        self.once = isinstance(error, OSError)
-        for owner, name in [(Path, "replace"), (Path, "unlink"), (Path, "mkdir"), (os, "truncate"), (shutil, "rmtree")]:
-            monkeypatch.setattr(owner, name, self.wrap(getattr(owner, name)))
-        self.opener = Path.open
-        monkeypatch.setattr(Path, "write_bytes", lambda path, data: self.put(path, data))
-        monkeypatch.setattr(Path, "write_text", lambda path, text, encoding=None: self.put(path, text.encode()))
-        monkeypatch.setattr(Path, "open", lambda path, mode="r", *a, **k: self.open(path, mode, *a, **k))
+        for name in self.CALLS:
+            monkeypatch.setattr(os, name, getattr(self, name, None) or self.wrap(getattr(os, name)))
 
     def wrap(self, call):
         return lambda *a, **k: self.step(lambda: call(*a, **k))
 
-    def open(self, path, mode, *a, **k):
-        if "b" not in mode:  # the lock, and reading
-            return self.opener(path, mode, *a, **k)
-        return TornFile(self.step(lambda: self.opener(path, mode, *a, **k)), self.step)
+    _open, _write = staticmethod(os.open), staticmethod(os.write)
 
-    def put(self, path, data):
-        def write(data):
-            with self.opener(path, "wb") as file:
-                file.write(data)
+    def open(self, path, flags, *a, **k):
+        if not flags & (os.O_CREAT | os.O_WRONLY) or str(path).endswith(".lock"):
+            return self._open(path, flags, *a, **k)
+        return self.step(lambda: self._open(path, flags, *a, **k), undo=os.close)
 
-        self.step(lambda: write(data), lambda: write(data[: len(data) // 2]))
+    def write(self, handle, data):
+        return self.step(lambda: self._write(handle, data), lambda: self._write(handle, data[: len(data) // 2]))
 
-    def step(self, whole, half=lambda: None):
+    def step(self, whole, half=lambda: None, undo=lambda result: None):
         self.steps += 1
         hit = self.steps == self.at
         if hit and self.when == "before":
@@ -221,18 +304,36 @@ class Fate:
         if hit and self.when == "half":
             half()
             raise self.error
-        result = whole()
+        try:
+            result = whole()
+        except OSError:  # as of a file that is not there
+            if hit:
+                raise self.error from None
+            raise
         if hit:
-            if hasattr(result, "close"):
-                result.close()
+            undo(result)
             raise self.error
         return result
 
 
+def enter(path):
+    """The run's folder as a process that starts now gets it: new, or taken up."""
+    state = read_state(path) if path.exists() else None
+    run = RunFolder(path, TABLES, "step")
+    try:
+        if state is None or state.clearing:
+            run.create(IDENTITY, {"cpu": None})
+        else:
+            run.take_up()
+    except BaseException:
+        run.close()
+        raise
+    return run
+
+
 def live(path, units=UNITS, told=None):
     """A whole run: what a process does from its start to its end, whatever it finds; tells of commits that returned."""
-    where, resumed = runner.place(None, IDENTITY, runner.Settings(out=path))
-    with opened(where, resumed=resumed) as run:
+    with contextlib.closing(enter(path)) as run:
         if not run.finished:
             have = len(run.rows()["results"])
             for unit in units[have:]:
@@ -240,6 +341,7 @@ def live(path, units=UNITS, told=None):
                 if told is not None:
                     told.append(unit)
             run.rewrite({name: rows[::-1] for name, rows in rows_of(units).items()}, finished=True)
+        run.publish({"summary.md": b"All is well.", "figures/a.svg": b"<svg/>"})
 
 
 def step_count():
@@ -255,8 +357,17 @@ STATES = [rows_of(UNITS[:n]) for n in range(len(UNITS) + 1)]
 
 
 def test_the_steps_of_a_run_are_seen():
-    """Else nothing below would be killed: headers, four units, seven or more writes each, a rewrite."""
-    assert 40 < STEPS < 200
+    """Else nothing below would be killed: headers, four units, a dozen changes each, a rewrite, a report."""
+    assert 100 < STEPS < 250
+
+
+def ended(path, told):
+    """What a run ended by; None where it came to its end."""
+    try:
+        live(path, told=told)
+    except (Killed, FolderError) as error:
+        return error
+    return None
 
 
 @pytest.mark.parametrize("when", ["before", "half", "after"])
@@ -268,12 +379,14 @@ def test_whenever_it_ends_it_goes_on(tmp_path, when, error):
         path, told = tmp_path / f"run-{at}", []
         with pytest.MonkeyPatch.context() as patch:
             Fate(patch, at, when, error)
-            with pytest.raises((Killed, FolderError)) as caught:
-                live(path, told=told)
+            caught = ended(path, told)
+        if caught is None:  # the system made a folder, and complained
+            assert isinstance(error, OSError)
+            assert contents(path) == whole
+            continue
         if isinstance(error, OSError):
-            assert "No space left on device. What was committed is kept: mend it and run" in str(caught.value)
-        where, resumed = runner.place(None, IDENTITY, runner.Settings(out=path))
-        with opened(where, resumed=resumed) as run:
+            assert "No space left on device. What was committed is kept: mend it and run" in str(caught)
+        with contextlib.closing(enter(path)) as run:
             found = run.rows()
             assert found in [*STATES[len(told) :], FINAL], f"step {at}: committed rows were lost or torn"
             assert found == FINAL or not run.finished, f"step {at}"
@@ -285,8 +398,8 @@ def test_whenever_it_ends_it_goes_on(tmp_path, when, error):
 @pytest.mark.parametrize("when", ["before", "after"])
 def test_killed_while_it_takes_up(tmp_path, when):
     """The second process may die too, in the middle of a rename that the first one left."""
-    for first in range(STEPS - 6, STEPS + 1):
-        for at in (1, 2, 3, 4, 5):
+    for first in range(STEPS - 40, STEPS - 10, 2):
+        for at in range(1, 16, 2):
             path = tmp_path / f"run-{first}-{at}"
             with pytest.MonkeyPatch.context() as patch:
                 Fate(patch, first, when, Killed())
@@ -305,26 +418,31 @@ def test_killed_while_it_takes_up(tmp_path, when):
 @pytest.mark.parametrize("when", ["before", "after"])
 def test_killed_while_it_overwrites(tmp_path, when):
     """Old rows may be gone, but the folder is still ours, and never the old rows under the new options."""
-    new = {**IDENTITY, "fingerprint": "a" * 64}
-    settings = runner.Settings(out=tmp_path / "run", overwrite=True)
-    for at in range(1, 30):
-        live(settings.out)
-        (settings.out / "figures").mkdir(exist_ok=True)
+    new, path = {**IDENTITY, "fingerprint": "a" * 64}, tmp_path / "run"
+    for at in range(1, 60):
+        live(path)
+        (path / "figures" / "mine.svg").write_text("mine")
         with pytest.MonkeyPatch.context() as patch:
             Fate(patch, at, when, Killed())
-            run = RunFolder(settings.out, TABLES, "step")
+            run = RunFolder(path, TABLES, "step")
             try:
                 run.create(new, {})
             except Killed:
                 pass
             finally:
                 run.close()
-        where, resumed = runner.place(None, new, settings)
-        assert (where, resumed) == (settings.out, False), f"step {at}"
-        if folder.identity_of(where) == new and (where / "state.json").exists():
-            with opened(where) as run:
+        state = read_state(path)
+        whole = state is not None and state.marks and not state.clearing
+        if whole and read_identity(path) == new:
+            with opened(path) as run:
                 assert run.rows() == STATES[0], f"step {at}"
-        shutil.rmtree(where)
+        elif whole:
+            with opened(path) as run:
+                assert run.rows() == FINAL, f"step {at}"
+        else:
+            assert state.clearing, f"step {at}"
+        assert (path / "figures" / "mine.svg").read_text() == "mine"
+        shutil.rmtree(path)
 
 
 @contextmanager
@@ -346,23 +464,6 @@ def test_a_limit_of_the_system_keeps_what_was_committed(path):
         with largest_file(len(state["results.csv"]) + 5), pytest.raises(FolderError, match=r"cannot write in .*large"):
             run.commit(UNITS[2])
     assert contents(path)["state.json"] == state["state.json"]
-    live(path)
-    with opened(path) as run:
-        assert run.rows() == FINAL
-
-
-@pytest.mark.skipif(not Path("/dev/full").exists(), reason="Linux only")
-def test_a_full_device(path):
-    with opened(path) as run:
-        run.commit(UNITS[0])
-        (path / "state.json.new").symlink_to("/dev/full")
-        with pytest.raises(
-            FolderError, match=r"cannot write in .*run: No space left on device\. What was committed is"
-        ):
-            run.commit(UNITS[1])
-    (path / "state.json.new").unlink()
-    with opened(path) as run:
-        assert run.rows() == STATES[1]
     live(path)
     with opened(path) as run:
         assert run.rows() == FINAL
@@ -416,42 +517,27 @@ def test_the_lock_is_given_back(path):
 
 def test_clearing_leaves_what_is_not_the_runs(path):
     live(path)
-    (path / "figures").mkdir()
-    (path / "figures" / "a.svg").write_text("")
-    for name in ("notes.txt", "README.md", "data.json"):
+    for name in ("notes.txt", "README.md", "data.json", "my-notes.csv", "figures/mine.svg"):
         (path / name).write_text("mine")
+    (path / "figures" / "a.svg").write_text("mine now")
     (path / "below").mkdir()
-    folder.clear(path, TABLES)
-    assert {p.name for p in path.iterdir()} - {"options.json"} == {
-        ".lock",
+    folder.clear(path, TABLES, read_state(path))
+    ours = {"options.json", "state.json", ".lock"}
+    assert {p.name for p in path.iterdir()} - ours == {
         "notes.txt",
         "README.md",
         "data.json",
+        "my-notes.csv",
+        "figures",
         "below",
     }
+    assert {p.name for p in (path / "figures").iterdir()} == {"mine.svg", "a.svg"}
 
 
-def test_clearing_leaves_other_tables(path):
+def test_clearing_removes_what_fbench_wrote(path):
     live(path)
-    (path / "my-notes.csv").write_text("mine")
-    folder.clear(path, TABLES)
-    assert (path / "my-notes.csv").exists()
-
-
-@pytest.mark.parametrize("text", [None, "", "[]", "{}", "not json", '{"fingerprint"', '"fingerprint"'])
-def test_what_is_not_ours(path, text):
-    path.mkdir()
-    if text is not None:
-        (path / "options.json").write_text(text)
-    assert folder.identity_of(path) is None
-
-
-@pytest.mark.parametrize("text", [None, "", "{}", "not json"])
-def test_what_is_not_finished(path, text):
-    path.mkdir()
-    if text is not None:
-        (path / "state.json").write_text(text)
-    assert not folder.is_finished(path)
+    folder.clear(path, TABLES, read_state(path))
+    assert {p.name for p in path.iterdir()} == {"options.json", "state.json", ".lock"}
 
 
 @pytest.mark.parametrize(
@@ -464,9 +550,50 @@ def test_a_state_that_was_edited(path, text):
         pass
 
 
-def test_more_files_of_a_run(path):
+def test_a_reports_files(path):
     with opened(path) as run:
-        run.write_text("summary.md", "λ ≥ 0\n")
+        places = run.publish({"summary.md": "λ ≥ 0\n".encode(), "figures/a.svg": b"<svg/>"})
+        assert places == {"summary.md": path / "summary.md", "figures/a.svg": path / "figures" / "a.svg"}
         assert (path / "summary.md").read_text(encoding="utf-8") == "λ ≥ 0\n"
-        with pytest.raises(FolderError, match="cannot write in"):
-            run.write_text("no/such/summary.md", "")
+        run.publish({"summary.md": b"other"})
+        assert (path / "summary.md").read_bytes() == b"other"
+
+
+def test_what_a_user_put_in_a_reports_place_stays(path, tmp_path):
+    live(path)
+    (path / "summary.md").write_text("my words")
+    (tmp_path / "elsewhere").write_text("theirs")
+    (path / "figures" / "a.svg").unlink()
+    (path / "figures" / "a.svg").symlink_to(tmp_path / "elsewhere")
+    for _ in range(2):
+        with opened(path) as run:
+            places = run.publish({"summary.md": b"ours", "figures/a.svg": b"<svg/>"})
+        assert places == {"summary.md": path / "summary-2.md", "figures/a.svg": path / "figures" / "a-2.svg"}
+    assert (path / "summary.md").read_text() == "my words"
+    assert (path / "summary-2.md").read_text() == "ours"
+    assert (tmp_path / "elsewhere").read_text() == "theirs"
+
+
+@pytest.mark.parametrize("name", [".lock", "summary.md", "results.csv.new", "state.json.new"])
+def test_no_link_is_followed(path, tmp_path, name):
+    (tmp_path / "elsewhere").write_text("theirs")
+    with opened(path) as run:
+        run.commit(UNITS[0])
+    (path / name).unlink(missing_ok=True)
+    (path / name).symlink_to(tmp_path / "elsewhere")
+    if name == ".lock":
+        with (
+            pytest.raises(FolderError, match=r"cannot write in .*run: Too many levels of symbolic links"),
+            opened(path),
+        ):
+            pass
+    else:
+        live(path)
+    assert (tmp_path / "elsewhere").read_text() == "theirs"
+
+
+def test_rendering_again_is_no_time_spent(path):
+    live(path)
+    before = (path / "state.json").read_bytes()
+    live(path)
+    assert (path / "state.json").read_bytes() == before

@@ -4,28 +4,28 @@ from __future__ import annotations
 
 import csv
 import functools
-import json
 import random
-import sys
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 import torch
 
 from fbench import cli
-from fbench.cli import report
 from fbench.errors import FolderError, NothingMeasuredError
-from fbench.harness import folder, history, registry, runner
+from fbench.harness import disk, history, registry, runner
 from fbench.harness.contract import Unit
 from fbench.harness.executors import Event, Fault
+from fbench.harness.identity import identify, read_identity
+from fbench.harness.placing import Terms
 from fbench.harness.runner import Settings
+from fbench.harness.state import read_state
+from fbench.runs import report, study
 
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch, toy):
     """The machine is not looked at for every one of a test's runs, and torch's threads stay as they were."""
-    monkeypatch.setattr(runner, "environment", functools.cache(runner.environment))
+    monkeypatch.setattr(study, "environment", functools.cache(study.environment))
     before = torch.get_num_threads()
     yield
     torch.set_num_threads(before)
@@ -54,16 +54,19 @@ def options_of(suite, **typed):
 
 
 def drive(out, name="toy", listener=None, *, loads=(), settings=None, **typed):
-    """A run as the command line makes it: identify, place, open, run."""
+    """A run as the command line makes it: identify, enter, run."""
     suite = registry.SUITES.get(name)
-    options, settings = options_of(suite, **typed), settings or Settings(out=out, loads=loads)
-    identity = runner.identify(suite, options, settings)
-    path, resumed = runner.place(suite, identity, settings)
-    run_folder = runner.open_folder(suite, path, resumed, identity, settings)
+    options, settings = options_of(suite, **typed), settings or Settings(Terms(out), loads=loads)
+    identity = identify(suite, options, settings.devices, settings.threads, settings.loads)
+    run_folder, _ = study.start(study.Study(suite, options, settings, identity))
     try:
         return runner.run(suite, options, settings, run_folder, listener or Listener())
     finally:
         run_folder.close()
+
+
+def finished(path):
+    return read_state(path).finished
 
 
 def tables_of(path):
@@ -86,7 +89,7 @@ def test_rows_are_in_key_order(tmp_path, name):
     assert {(row["status"], row["reason"]) for row in rows["results"]} == {("ok", "")}
     assert [row["size"] for row in read(tmp_path / "run")] == [str(row["size"]) for row in rows["results"]] != [1, 2, 3]
     assert len(rows["extra"]) == 18
-    assert folder.is_finished(tmp_path / "run")
+    assert finished(tmp_path / "run")
     assert listener.plan == (0, None if name == "toyopen" else 9)
 
 
@@ -122,8 +125,8 @@ def test_any_order_at_all_gives_the_same_tables(tmp_path, monkeypatch):
 
 def test_processes_leave_no_trace(tmp_path, toy):
     drive(tmp_path / "whole")
-    drive(tmp_path / "two", settings=Settings(out=tmp_path / "two", jobs=2, loads=(toy,)))
-    drive(tmp_path / "worker", "toyworker", settings=Settings(out=tmp_path / "worker", loads=(toy,)))
+    drive(tmp_path / "two", settings=Settings(Terms(tmp_path / "two"), jobs=2, loads=(toy,)))
+    drive(tmp_path / "worker", "toyworker", settings=Settings(Terms(tmp_path / "worker"), loads=(toy,)))
     assert tables_of(tmp_path / "two") == tables_of(tmp_path / "worker") == tables_of(tmp_path / "whole")
 
 
@@ -136,7 +139,7 @@ def fresh(toy, tmp_path):
         "SUITES.add(replace(SUITES.get('toy'), name='toyfresh', executor='fresh'))\n"
     )
     registry.load_file(path)
-    return lambda **more: Settings(out=tmp_path / "run", loads=(toy, path), **more)
+    return lambda **more: Settings(Terms(tmp_path / "run"), loads=(toy, path), **more)
 
 
 def test_a_run_of_fresh_processes_goes_on_where_it_stopped(tmp_path, fresh):
@@ -171,7 +174,7 @@ def test_interrupted_anywhere_the_bytes_are_the_same(tmp_path, name):
         with pytest.raises(KeyboardInterrupt):
             drive(path, name, Listener(units))
         assert len(read(path)) == units
-        assert not folder.is_finished(path)
+        assert not finished(path)
         rows = drive(path, name, listener)
         assert listener.plan[0] == units
         assert len(listener.told) == 9 - units
@@ -223,14 +226,7 @@ def test_a_finished_run_of_unknown_length_is_not_measured_again(tmp_path, monkey
     suite = registry.SUITES.get("toyopen")
     broken = replace(suite, measure=lambda *_, **__: pytest.fail("measured again"))
     monkeypatch.setitem(registry.SUITES._values, "toyopen", broken)
-    monkeypatch.setattr(runner, "_sources", lambda suite: "")
-    identity = json.loads((tmp_path / "run" / "options.json").read_text())
-    settings = Settings(out=tmp_path / "run")
-    run_folder = runner.open_folder(suite, settings.out, True, identity, settings)
-    try:
-        runner.run(broken, options_of(suite), settings, run_folder, Listener())
-    finally:
-        run_folder.close()
+    drive(tmp_path / "run", "toyopen")
 
 
 @pytest.fixture
@@ -274,14 +270,14 @@ def test_faults_stay_unless_they_are_retried(tmp_path, trap, name):
     assert tables_of(path) == before
     assert listener.told == []
     again = Listener()
-    drive(path, name, again, settings=Settings(out=path, retry=True), trap=str(trap))
+    drive(path, name, again, settings=Settings(Terms(path), retry=True), trap=str(trap))
     assert again.plan[0] == 4
     drive(tmp_path / "whole", name)
     assert tables_of(path) == tables_of(tmp_path / "whole")
 
 
 def test_retrying_may_be_interrupted(tmp_path, trap):
-    path, settings = tmp_path / "run", Settings(out=tmp_path / "run", retry=True)
+    path, settings = tmp_path / "run", Settings(Terms(tmp_path / "run"), retry=True)
     trap.write_text("1:1:raise 2:0:memory")
     drive(path, trap=str(trap))
     trap.unlink()
@@ -295,7 +291,7 @@ def test_retrying_may_be_interrupted(tmp_path, trap):
 def test_retrying_a_good_run_changes_nothing(tmp_path):
     drive(tmp_path / "run")
     before, listener = tables_of(tmp_path / "run"), Listener()
-    drive(tmp_path / "run", listener=listener, settings=Settings(out=tmp_path / "run", retry=True))
+    drive(tmp_path / "run", listener=listener, settings=Settings(Terms(tmp_path / "run"), retry=True))
     assert (tables_of(tmp_path / "run"), listener.told) == (before, [])
 
 
@@ -324,209 +320,45 @@ def test_exit_codes(tmp_path, trap, toy, showwarning, traps, code):
 @pytest.mark.parametrize("name", ["toy", "toyblocks"])
 def test_nothing_measured(tmp_path, trap, name):
     trap.write_text("3:0:raise 1:0:memory 2:0:raise")
-    suite, settings = registry.SUITES.get(name), Settings(out=tmp_path / "run")
+    suite = registry.SUITES.get(name)
     options = options_of(suite, trap=str(trap))
-    rows = drive(settings.out, name, trap=str(trap))
-    run_folder = folder.RunFolder(settings.out, suite.all_tables(), suite.unit)
+    rows = drive(tmp_path / "run", name, trap=str(trap))
     with pytest.raises(
         NothingMeasuredError, match=r"nothing was measured in .*run: MemoryError; ValueError: one"
     ) as caught:
-        report.write_report(suite, options, rows, run_folder)
+        report.summarised(suite, options, rows, {}, 0.0, tmp_path / "run")
     assert caught.value.exit_code == 4
-
-
-def fingerprint(name="toy", settings=None, **typed):
-    suite = registry.SUITES.get(name)
-    return runner.identify(suite, options_of(suite, **typed), settings or Settings())["fingerprint"]
-
-
-def test_the_fingerprint_is_of_what_the_numbers_depend_on(toy):
-    plain = fingerprint()
-    assert len(plain) == 64
-    assert plain == fingerprint()
-    assert plain == fingerprint(settings=Settings(out=Path("a"), reports=Path("b"), jobs=3, fresh=True))
-    assert plain == fingerprint(settings=Settings(retry=True, overwrite=True))
-    others = [
-        fingerprint(steps=4),
-        fingerprint(sizes="3,2,1"),
-        fingerprint(rate=0.2),
-        fingerprint("toyblocks"),
-        fingerprint(settings=Settings(threads=2)),
-        fingerprint(settings=Settings(devices=("cuda:0",))),
-        fingerprint(settings=Settings(loads=(toy,))),
-    ]
-    assert len({plain, *others}) == 1 + len(others)
-
-
-def test_the_fingerprint_is_of_the_sources(toy, tmp_path, monkeypatch):
-    plain, loaded = fingerprint(), fingerprint(settings=Settings(loads=(toy,)))
-    toy.write_text(toy.read_text() + "# changed\n")
-    assert fingerprint() != plain
-    assert fingerprint(settings=Settings(loads=(toy,))) != loaded
-    copy = tmp_path / "fbench"
-    copy.mkdir()
-    (copy / "__init__.py").write_text("1")
-    monkeypatch.setattr(runner.fbench, "__file__", str(copy / "__init__.py"))
-    first = fingerprint()
-    (copy / "__init__.py").write_text("2")
-    assert fingerprint() != first
-
-
-def test_the_fingerprint_is_of_every_suite(tmp_path, monkeypatch):
-    """A suite may import another: ``compare --drift`` does."""
-    (tmp_path / "drift").mkdir()
-    (tmp_path / "drift" / "watcher.py").write_text("1")
-    monkeypatch.setattr(sys.modules["fbench.suites"], "__path__", [str(tmp_path)])
-    options = {"strategies": "random", "model": "small"}
-    first = fingerprint("compare", **options)
-    (tmp_path / "drift" / "watcher.py").write_text("2")
-    assert fingerprint("compare", **options) != first
 
 
 def test_options_are_recorded_resolved(tmp_path, toy):
     drive(tmp_path / "run", loads=(toy,), sizes="1,2")
-    found = folder.identity_of(tmp_path / "run")
+    found = read_identity(tmp_path / "run")
     assert found["options"] == {"sizes": [1, 2], "steps": 3, "rate": 0.1, "trap": "", "pause": 0.0}
     assert (found["suite"], found["devices"], found["threads"]) == ("toy", ["cpu"], 1)
     assert found["loaded"][0]["path"] == str(toy)
     assert len(found["loaded"][0]["sha256"]) == 64
 
 
-class Places:
-    """Runs of the toy suite below ``reports`` or in ``--out``, and where the next would go."""
-
-    def __init__(self, home):
-        self.home, self.suite = home, registry.SUITES.get("toy")
-
-    def identity(self, **typed):
-        return runner.identify(self.suite, options_of(self.suite, **typed), Settings())
-
-    def find(self, *, steps=3, **settings):
-        return runner.place(self.suite, self.identity(steps=steps), Settings(reports=self.home, **settings))
-
-    def make(self, path, *, steps=3, finished=False):
-        run = folder.RunFolder(path, self.suite.all_tables(), "step")
-        run.create(self.identity(steps=steps), {})
-        if finished:
-            run.rewrite({"results": [], "extra": []}, finished=True)
-        run.close()
-        return path
-
-
-@pytest.fixture
-def places(tmp_path):
-    return Places(tmp_path / "reports")
-
-
-def test_a_new_run_gets_an_id_that_sorts_by_time(places):
-    path, resumed = places.find()
-    assert path.parent == places.home / "toy"
-    assert path.name[:2] == "20"
-    assert path.name.endswith(places.identity()["fingerprint"][:6])
-    assert ":" not in path.name
-    assert not resumed
-    assert not path.exists()
-
-
-def test_two_runs_of_a_second_do_not_share_a_folder(places):
-    first = places.make(places.find()[0], finished=True)
-    assert places.find()[0] != first
-
-
-def test_the_newest_unfinished_run_is_taken_up(places):
-    home = places.home / "toy"
-    for name in ("20260101-000000-a", "20260102-000000-a"):
-        places.make(home / name)
-    places.make(home / "20260103-000000-a", finished=True)
-    places.make(home / "20260104-000000-b", steps=4)
-    (home / "20260105-000000-foreign").mkdir()
-    (home / "20260106-file").write_text("")
-    assert places.find() == (home / "20260102-000000-a", True)
-    assert places.find(steps=4) == (home / "20260104-000000-b", True)
-    path, resumed = places.find(fresh=True)
-    assert not path.exists()
-    assert not resumed
-
-
-def test_a_finished_run_without_out_is_a_new_one(places):
-    done = places.make(places.home / "toy" / "20260101-000000-a", finished=True)
-    path, resumed = places.find()
-    assert path != done
-    assert not resumed
-
-
-def test_killed_before_it_had_a_state(places, tmp_path):
-    """The folder is ours already, and there is nothing in it to take up."""
-    for path, found in [(places.home / "toy" / "20260101-000000-a", {}), (tmp_path / "run", {"out": tmp_path / "run"})]:
-        places.make(path)
-        (path / "state.json").unlink()
-        assert places.find(**found) == (path, False)
-
-
-@pytest.mark.parametrize("finished", [True, False])
-def test_out_of_the_same_fingerprint_is_taken_up(places, tmp_path, finished):
-    out = places.make(tmp_path / "run", finished=finished)
-    assert places.find(out=out) == (out, True)
-    assert places.find(out=out, fresh=True) == (out, False)
-    assert places.find(out=out, overwrite=True) == (out, False)
-
-
-def test_out_of_another_fingerprint_is_refused_unless_overwritten(places, tmp_path):
-    out = places.make(tmp_path / "run")
-    wrong = (
-        r"--out .*run holds a run with other options.*\(steps was 3, is 4\); choose another --out, or give --overwrite"
-    )
-    for fresh in (False, True):
-        with pytest.raises(FolderError, match=wrong):
-            places.find(out=out, steps=4, fresh=fresh)
-    assert places.find(out=out, steps=4, overwrite=True) == (out, False)
-
-
-@pytest.mark.parametrize("overwrite", [True, False])
-def test_a_foreign_folder_is_never_touched(places, tmp_path, overwrite):
-    out = tmp_path / "home"
-    out.mkdir()
-    (out / "results.csv").write_text("mine")
-    with pytest.raises(FolderError, match=r"--out .*home is not empty and not a run of fbench; nothing was touched"):
-        places.find(out=out, overwrite=overwrite)
-    assert [(p.name, p.read_text()) for p in out.iterdir()] == [("results.csv", "mine")]
-
-
-def test_out_that_is_a_file(places, tmp_path):
-    (tmp_path / "file").write_text("mine")
-    with pytest.raises(FolderError, match=r"--out .*file is a file; give a folder"):
-        places.find(out=tmp_path / "file", overwrite=True)
-
-
-@pytest.mark.parametrize("names", [[], [".lock"], ["options.json.new", ".lock"]])
-def test_an_empty_out_is_used(places, tmp_path, names):
-    (tmp_path / "new").mkdir()
-    for name in names:
-        (tmp_path / "new" / name).write_text("")
-    assert places.find(out=tmp_path / "new") == (tmp_path / "new", False)
-    assert places.find(out=tmp_path / "newer" / "still") == (tmp_path / "newer" / "still", False)
-
-
 def test_overwriting_leaves_nothing_of_the_old_run(tmp_path):
     drive(tmp_path / "whole", steps=2)
     drive(tmp_path / "run", steps=3)
-    drive(tmp_path / "run", steps=2, settings=Settings(out=tmp_path / "run", overwrite=True))
+    drive(tmp_path / "run", steps=2, settings=Settings(Terms(tmp_path / "run", overwrite=True)))
     assert tables_of(tmp_path / "run") == tables_of(tmp_path / "whole")
-    assert folder.identity_of(tmp_path / "run")["options"]["steps"] == 2
+    assert read_identity(tmp_path / "run")["options"]["steps"] == 2
 
 
 def test_a_disk_that_fills_and_is_mended(tmp_path, monkeypatch):
     drive(tmp_path / "whole")
-    append, left = folder.RunFolder._append, [11]
+    append, left = disk.append, [11]
 
-    def full(self, name, text, start):
+    def full(path, start, data):
         left[0] -= 1
         if not left[0]:
-            append(self, name, text[: len(text) // 2], start)
+            append(path, start, data[: len(data) // 2])
             raise OSError(28, "No space left on device")
-        append(self, name, text, start)
+        append(path, start, data)
 
-    monkeypatch.setattr(folder.RunFolder, "_append", full)
+    monkeypatch.setattr(disk, "append", full)
     with pytest.raises(FolderError, match="No space left on device"):
         drive(tmp_path / "run")
     drive(tmp_path / "run")
@@ -598,7 +430,7 @@ def test_retried_finish_is_done_again(tmp_path, trap, name, finishing):
     drive(path, name, trap=str(trap))
     assert {row["reason"] for row in read(path) if row["status"] == "ok"} == {f"{place} of 4" for place in range(1, 5)}
     trap.unlink()
-    drive(path, name, settings=Settings(out=path, retry=True), trap=str(trap))
+    drive(path, name, settings=Settings(Terms(path), retry=True), trap=str(trap))
     drive(tmp_path / "whole", name)
     assert tables_of(path) == tables_of(tmp_path / "whole")
 
@@ -639,5 +471,5 @@ def test_a_measure_knows_devices_and_threads(tmp_path, monkeypatch):
         return suite.measure(case, options, context)
 
     monkeypatch.setitem(registry.SUITES._values, "toy", replace(suite, measure=measure))
-    drive(tmp_path / "run", settings=Settings(out=tmp_path / "run", threads=2, devices=("cpu", "cpu")), sizes="1")
+    drive(tmp_path / "run", settings=Settings(Terms(tmp_path / "run"), threads=2, devices=("cpu", "cpu")), sizes="1")
     assert seen == [(("cpu", "cpu"), 2)]

@@ -155,3 +155,14 @@ def test_exploratory_on_one_seed_has_no_nan() -> None:
     (text,) = exploratory([("a", "b")], {"a": [0.9], "b": [0.8]}, "AULC")
     assert "+0.1000 AULC" in text
     assert "nan" not in text
+
+
+def test_what_was_asked_when_rows_were_there_comes_last_and_says_so() -> None:
+    late, planned = Question("high", ">", "low"), Question("high", ">", "mid")
+    first, last = sequence([late, planned], ARMS, DELTA, "AULC", later=[late])
+    assert first.startswith("high is better than mid")
+    assert "asked when rows were there" not in first
+    assert last.startswith("high is better than low")
+    assert last.endswith(
+        " This was asked when rows were there, so it is exploratory: --replicate asks it of new seeds."
+    )

@@ -82,6 +82,92 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
+# A comparison that grows
+
+
+SHORT = ["--strategies", "random,bait", "--rounds", "1", "--seeds", "2", "--questions", "bait > random"]
+
+
+@pytest.fixture(scope="module")
+def short(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two arms, two seeds, one round."""
+    path = tmp_path_factory.mktemp("short") / "run"
+    assert cli.run(["compare", *TINY, *SHORT, "--jobs", "1", "--out", str(path)]) == 0
+    return path
+
+
+@pytest.mark.parametrize(
+    ("more", "fresh"),
+    [
+        ("--seeds 2..3", "--seeds 0..1,2..3"),
+        ("--seeds 4 --rounds 2", "--seeds 0..1,2..3 --rounds 2"),
+        ("--rounds 2 --strategies bait-top2", "--rounds 2 --strategies random,bait,bait-top2"),
+    ],
+)
+def test_a_grown_comparison_is_a_fresh_one(
+    fbench: Callable[..., Ended], short: Path, tmp_path: Path, more: str, fresh: str
+) -> None:
+    shutil.copytree(short, tmp_path / "grown")
+    assert fbench(*words_of(more), "--out", tmp_path / "grown", tiny=[]).code == 0
+    assert fbench(*SHORT, *words_of(fresh), "--out", tmp_path / "fresh").code == 0
+    assert_equal_runs(tmp_path / "grown", tmp_path / "fresh")
+
+
+def test_seeds_that_came_later_are_those_of_a_larger_study(
+    fbench: Callable[..., Ended], short: Path, tmp_path: Path
+) -> None:
+    """But for the name of the case, which is a block of seeds."""
+    shutil.copytree(short, tmp_path / "grown")
+    assert fbench("--seeds", "3", "--out", tmp_path / "grown", tiny=[]).code == 0
+    assert fbench(*SHORT, "--seeds", "3", "--out", tmp_path / "fresh").code == 0
+
+    def rows(folder: Path) -> list[dict[str, str]]:
+        bare = [{name: value for name, value in row.items() if name != "case"} for row in deterministic(folder)]
+        return sorted(bare, key=lambda row: (row["strategy"], row["seed"], row["round"]))
+
+    assert rows(tmp_path / "grown") == rows(tmp_path / "fresh")
+
+
+def test_a_question_that_is_asked_afterwards_says_so(fbench: Callable[..., Ended], short: Path, tmp_path: Path) -> None:
+    shutil.copytree(short, tmp_path / "run")
+    ended = fbench("--questions", "random >= bait", "--out", tmp_path / "run", tiny=[])
+    assert ended.code == 0
+    assert " ".join(ended.out.split()).count("This was asked when rows were there, so it is exploratory") == 1
+    assert deterministic(tmp_path / "run") == deterministic(short)
+    options = json.loads((tmp_path / "run" / "options.json").read_text())["options"]
+    assert options["questions"] == "bait > random, random >= bait"
+    assert options["later"] == "random >= bait"
+
+
+def test_a_replication_asks_all_of_it_of_new_seeds(fbench: Callable[..., Ended], short: Path, tmp_path: Path) -> None:
+    shutil.copytree(short, tmp_path / "run")
+    assert fbench("--questions", "random >= bait", "--out", tmp_path / "run", tiny=[]).code == 0
+    ended = fbench("--replicate", tmp_path / "run", "--out", tmp_path / "again", tiny=[])
+    assert ended.code == 0
+    assert "asked when rows were there" not in ended.out
+    assert sorted({row["seed"] for row in table(tmp_path / "again")}) == ["2", "3"]
+    ended = fbench("--replicate", tmp_path / "run", "--seeds", "1..4", "--out", tmp_path / "more", tiny=[])
+    assert (ended.code, "seed 1 is in the run that is replicated" in ended.err) == (2, True)
+
+
+@pytest.mark.parametrize(
+    ("seeds", "text"),
+    [
+        ("0", "seeds must number 1 to 1,000"),
+        ("1001", "seeds must number 1 to 1,000"),
+        ("3..1", "a range of seeds runs upwards"),
+        ("0..1,1..2", "a seed stands twice"),
+        ("0..9999", "at most 1,000 seeds in all"),
+        ("1..x", "seeds are a count such as 8, or ranges such as 8..15"),
+        ("0..1,", "a range of seeds is missing here"),
+        ("5,6", "seeds are a count such as 8, or ranges such as 8..15"),
+    ],
+)
+def test_seeds_that_cannot_be(fbench: Callable[..., Ended], seeds: str, text: str) -> None:
+    ended = fbench("--seeds", seeds, "--dry-run")
+    assert (ended.code, text in ended.err) == (2, True)
+
+
 # What a run writes
 
 
