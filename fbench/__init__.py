@@ -30,6 +30,7 @@ _HOMES = {
     "open_run": "fbench.runs.opening",
     "query": "fbench.fisher.selection.query",
     "random_mask": "fbench.fisher.masks",
+    "run": "fbench.runs.running",
     "top_mask": "fbench.fisher.masks",
     "trace": "fbench.fisher.selection.trace",
 }

@@ -7,21 +7,8 @@ from collections.abc import Callable, Mapping, Set
 from typing import Annotated, Any
 
 from fbench.harness.suite import Suite, flag_of
+from fbench.runs.asking import RUN_OPTIONS
 
-RUN_OPTIONS: dict[str, tuple[Any, Any, str]] = {
-    "device": (str, "auto", "auto, cpu, cuda, or a list such as cuda:0,cuda:1: several shard the pool"),
-    "gpus": (str, "", "the same by number: 0,1 or 0..3 or all or a UUID"),
-    "threads": (int, 0, "CPU threads a process, pinned and recorded; 0 shares the cores among the jobs"),
-    "jobs": (int, 0, "processes side by side; 0 is one a core, at most 4, where the suite allows it"),
-    "out": (str, "", "the run's folder; reports/SUITE/RUN-ID if not given"),
-    "preset": (str, "", "published settings: see `fbench list presets`; what you type beside it wins"),
-    "fresh": (bool, False, "start anew, even where an unfinished run could be taken up"),
-    "overwrite": (bool, False, "replace what --out holds"),
-    "accept_version": (bool, False, "go on with a run of --out that other code measured; it is noted there"),
-    "replicate": (str, "", "a run's folder: the same study on new seeds alone, for an answer that was asked before"),
-    "retry": (bool, False, "measure failed and out-of-memory cases again"),
-    "dry_run": (bool, False, "print the plan and what each case will cost, and stop"),
-}
 SECOND_NAMES = {"dry_run": ["--plan"]}
 
 PICK_OPTIONS: dict[str, tuple[Any, Any, str]] = {

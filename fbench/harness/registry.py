@@ -12,6 +12,7 @@ import functools
 import importlib
 import importlib.metadata
 import importlib.util
+import inspect
 import pkgutil
 import sys
 import traceback
@@ -51,11 +52,22 @@ class Registry(Generic[_T]):
         self._discovered = group is None
 
     def add(self, value: _T) -> _T:
-        """Register ``value``; a name taken twice is refused, since the second would hide the first."""
-        if value.name in self._values:
+        """Register ``value``; a name taken twice is refused, since the second would hide the first.
+
+        A cell of a notebook that is run again replaces what it defined before.
+        """
+        if value.name in self._values and not _is_defined_again(self._values[value.name], value):
             raise UsageError(f"{self.kind} {value.name!r} is registered twice; rename one of them")
         self._values[value.name] = value
         return value
+
+    def put(self, value: _T) -> None:
+        """Register ``value`` in the place of what has its name."""
+        self._values[value.name] = value
+
+    def forget(self, module: str) -> None:
+        """Forget what a module has registered."""
+        self._values = {name: value for name, value in self._values.items() if module not in modules_of(value)}
 
     def get(self, name: str) -> _T:
         """The value called ``name``.
@@ -86,6 +98,32 @@ class Registry(Generic[_T]):
                     importlib.import_module(module)
                 except Exception as error:  # one broken plug-in must not take the others, or fbench, down with it
                     self.broken[module] = f"{type(error).__name__}: {error}"
+
+
+def modules_of(value: Named) -> set[str]:
+    """The modules of everything that a registered thing is made of: its functions and types.
+
+    Example:
+        >>> modules_of(Strategy("first", "the first that are free", modules_of))
+        {'fbench.harness.registry'}
+    """
+    parts = [inspect.unwrap(part) for part in vars(value).values() if isinstance(part, type) or inspect.isroutine(part)]
+    return {part.__module__ for part in parts if getattr(part, "__module__", None)}
+
+
+def _is_defined_again(old: Named, new: Named) -> bool:
+    return all("__main__" in modules_of(value) for value in (old, new))
+
+
+def plugin_packages() -> set[str]:
+    """The top-level packages that entry points name: other processes find what these register by themselves.
+
+    Example:
+        >>> "fbench" in plugin_packages()
+        True
+    """
+    groups = [known.group for known in REGISTRIES.values() if known.group]
+    return {point.module.split(".")[0] for group in groups for point in _entry_points().select(group=group)}
 
 
 @functools.cache

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 from fbench.errors import FbenchError, NothingMeasuredError, UnknownNameError, UsageError
 from fbench.harness.contract import Summary
-from fbench.harness.registry import load_file
 from fbench.harness.suite import values_of
 from fbench.results import render
 from fbench.runs.frames import frame
 from fbench.runs.latex import latex_table
+from fbench.runs.loading import load_again
 from fbench.runs.machines import machine_rows, machines_of
 from fbench.runs.reading import Reading, read_run
 from fbench.runs.report import Report, drawn, summarised
@@ -39,8 +39,7 @@ def open_run(path: str | Path, loads: Sequence[str | Path] = ()) -> Run:
         FolderError: no run is there, or a file of it is damaged; names it.
         UsageError: the run is of a suite that is not registered; names the file that declares it.
     """
-    for file in loads:
-        load_file(Path(file))
+    load_again([Path(file) for file in loads])
     return Run(read_run(Path(path)))
 
 

@@ -98,9 +98,8 @@ def suite_of(identity: Mapping[str, Any], path: Path) -> Suite:
     name = str(identity["suite"])
     if name in SUITES.names():
         return SUITES.get(name)
-    files = [str(file["path"]) for file in identity["loaded"]]
-    load = " ".join(f"--load {file}" for file in files if file.endswith(".py"))
-    remedy = f"give {load}" if load else "give the file that declares it (--load FILE.py)"
+    load = " ".join(f"--load {file['path']}" for file in identity["loaded"] if file["path"])
+    remedy = f"give {load}" if load else "give the file that declares it (--load FILE.py), or define it before"
     raise UsageError(f"{path} is a run of `fbench {name}`, a suite that is not fbench's: {remedy}")
 
 

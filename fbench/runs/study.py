@@ -19,6 +19,7 @@ from fbench.harness.registry import PRESETS
 from fbench.harness.runner import Settings
 from fbench.harness.suite import Suite
 from fbench.measure.environment import environment
+from fbench.runs.defined import definitions, loaded_entries
 
 
 @dataclass(frozen=True)
@@ -52,7 +53,8 @@ def plan_study(suite: Suite, typed: Mapping[str, Any], by_hand: Set[str], loads:
         options = replicate_options(suite, source["options"], typed, asked, context)
     else:
         options = typing.resolve_options(suite, typed, context)
-    identity = identify(suite, options, settings.devices, settings.threads, loads)
+    defined = loaded_entries(definitions(suite, options))
+    identity = identify(suite, options, settings.devices, settings.threads, loads, defined)
     if source is not None:
         identity["replicates"] = {"run": typed["replicate"], "fingerprint": source["fingerprint"]}
     note = near_miss(suite, identity, terms.reports) if there is None and not (terms.fresh or terms.out) else ""
