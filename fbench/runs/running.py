@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import traceback
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
@@ -68,6 +69,9 @@ def run(
             runner.run(chosen, study.options, settings, folder, _Lines(progress, chosen.unit))
         for note in (*folder.notes, *write_report(open_run(folder.path).report, folder)):
             warnings.warn(note, stacklevel=2)
+    except KeyboardInterrupt as error:
+        traceback.clear_frames(error.__traceback__)  # a notebook keeps it, and with its frames the workers
+        raise
     finally:
         folder.close()
     return open_run(folder.path)
