@@ -28,7 +28,7 @@ from fbench.results import table
 from fbench.runs.listing import started_at
 from fbench.runs.machines import MACHINES_FILE, machine_columns, machine_rows, machines_of
 from fbench.runs.opening import Run, open_run
-from fbench.runs.reading import Reading, read_run
+from fbench.runs.reading import Reading, read_folder
 from fbench.runs.report import write_report
 
 Key = tuple[str, int]
@@ -74,7 +74,7 @@ def merge_runs(paths: Sequence[str | Path], out: str | Path, *, accept_version: 
         raise UsageError("merge: a run is named twice; name every run once")
     if out.exists() or out.is_symlink():
         raise FolderError(f"--out {out} exists; merge makes a new folder, so choose another")
-    readings = [read_run(folder) for folder in folders]
+    readings = [read_folder(folder) for folder in folders]
     suite, options, identity = _design(readings, accept_version)
     parts = _joined(readings, suite)
     rows, finished = _rows(readings, suite, options, parts)

@@ -16,7 +16,7 @@ from fbench.runs.frames import frame
 from fbench.runs.latex import latex_table
 from fbench.runs.loading import load_again
 from fbench.runs.machines import machine_rows, machines_of
-from fbench.runs.reading import Reading, read_run
+from fbench.runs.reading import Reading, read_folder
 from fbench.runs.report import Report, drawn, summarised
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ def open_run(path: str | Path, loads: Sequence[str | Path] = ()) -> Run:
         UsageError: the run is of a suite that is not registered; names the file that declares it.
     """
     load_again([Path(file) for file in loads])
-    return Run(read_run(Path(path)))
+    return Run(read_folder(Path(path)))
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,7 +55,7 @@ class Run:
         >>> home = Path(__file__).parents[2] / "reports" / "reference" / "fisher"
         >>> if home.is_dir():
         ...     run = open_run(home)
-        ...     assert (run.suite, run.finished, run.settings["passes"]) == ("fisher", True, 5)
+        ...     assert (run.suite, run.finished, run.settings["passes"]) == ("fisher", True, 8)
     """
 
     reading: Reading

@@ -103,7 +103,7 @@ def suite_of(identity: Mapping[str, Any], path: Path) -> Suite:
     raise UsageError(f"{path} is a run of `fbench {name}`, a suite that is not fbench's: {remedy}")
 
 
-def read_run(path: Path) -> Reading:
+def read_folder(path: Path) -> Reading:
     """Read a run, as it was at one moment.
 
     Raises:

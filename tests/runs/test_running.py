@@ -87,13 +87,13 @@ def test_an_interrupted_run_is_taken_up(growing, tmp_path, monkeypatch):
         if unit.rows[0]["size"] == 2:
             raise KeyboardInterrupt
 
-    monkeypatch.setattr(runner.RunFolder, "commit", third_time)
-    with pytest.raises(KeyboardInterrupt):
-        fbench.run("growing", jobs=1)
+    with monkeypatch.context() as patched:
+        patched.setattr(runner.RunFolder, "commit", third_time)
+        with pytest.raises(KeyboardInterrupt):
+            fbench.run("growing", jobs=1)
     [path] = Path("reports/growing").iterdir()
     half = fbench.open_run(path)
     assert (half.finished, half.units) == (False, (3, 4))
-    monkeypatch.undo()
     whole = fbench.run("growing", jobs=1)
     assert (whole.path, whole.finished) == (path, True)
     assert whole.results["time_s"][:3].tolist() == half.results["time_s"].tolist()
@@ -137,6 +137,7 @@ import fbench
 from dataclasses import dataclass
 from typing import Annotated
 from fbench.contract import Case, Column, Context, Option, Summary, Unit, parse_sweep, typed
+from fbench.harness.parsing import sweep_union as union
 from fbench.registry import suite
 
 FACTOR = 2
@@ -146,7 +147,7 @@ def helper(x):
 
 @dataclass(frozen=True, kw_only=True)
 class Options:
-    sizes: Annotated[tuple[int, ...], Option("sizes", parse=parse_sweep, axis="size")] = typed("4,8")
+    sizes: Annotated[tuple[int, ...], Option("sizes", parse=parse_sweep, axis="size", grows=union)] = typed("4,8")
 
 def summarise(tables, options):
     return Summary(findings=[str(sorted(row["value"] for row in tables["results"]))])
@@ -176,7 +177,6 @@ def python(code, *words, cwd):
         capture_output=True,
         text=True,
         timeout=300,
-        **more,
     )
 
 
@@ -209,13 +209,14 @@ def test_a_cell_that_is_run_again_replaces_what_it_defined(tmp_path):
 
 
 def test_other_code_of_a_cell_is_another_run(tmp_path):
-    """A helper's constant counts as the suite's code, and a run is taken up in another session only if it is equal."""
-    asked = 'print(fbench.run("doubles", out="a", jobs=1).answers)'
-    cell = SUITE.replace("MORE", "")
-    assert python(cell + asked, "-", cwd=tmp_path).returncode == 0
-    assert python(cell + asked, "-", cwd=tmp_path).stdout == "('[8.0, 16.0]',)\n"
-    grown = asked.replace("jobs=1", "jobs=1, retry=True, overwrite=True")
-    assert python(cell.replace("FACTOR = 2", "FACTOR = 3") + grown, "-", cwd=tmp_path).returncode == 0
+    """A helper's constant counts as the suite's code; an equal session may go on, another one only when told to."""
+    asked = 'print(fbench.run("doubles", out="a", jobs=1, MORE).answers)'
+    cell, other = SUITE.replace("MORE", ""), SUITE.replace("MORE", "").replace("FACTOR = 2", "FACTOR = 3")
+    assert python(cell + asked.replace("MORE", ""), "-", cwd=tmp_path).stdout == "('[8.0, 16.0]',)\n"
+    more = asked.replace("MORE", "sizes=16")
+    assert python(cell + more, "-", cwd=tmp_path).stdout == "('[8.0, 16.0, 32.0]',)\n"
+    refused = python(other + more.replace("16", "32"), "-", cwd=tmp_path)
+    assert "was measured by other code: the code of suite 'doubles' was " in refused.stderr
 
 
 def test_import_brings_no_torch():
