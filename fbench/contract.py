@@ -14,6 +14,7 @@ from fbench.harness.contract import (
     Table,
     Tables,
     Unit,
+    mathematics,
     typed,
 )
 from fbench.harness.sweep import parse_sweep
@@ -32,6 +33,7 @@ __all__ = [
     "Table",
     "Tables",
     "Unit",
+    "mathematics",
     "parse_sweep",
     "typed",
 ]

@@ -44,15 +44,33 @@ class SweepError(UsageError):
         super().__init__(f"{rule}\n    {text}\n    {' ' * position}^")
 
 
+_LIKE = 0.6  # of the letters of two words in common, for one to be a slip of the other
+_MOST_KNOWN, _LONGEST_TYPED = 20, 64
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """The known name that was likely meant, upper or lower case; empty where none is near.
+
+    Example:
+        >>> nearest("biat", ["bait", "random"]), nearest("BAIT", ["bait"]), nearest("xyz", ["bait"])
+        ('bait', 'bait', '')
+    """
+    by_letters = {word.casefold(): word for word in known}
+    close = difflib.get_close_matches(name.casefold(), by_letters, n=1, cutoff=_LIKE)
+    return by_letters[close[0]] if close else ""
+
+
 class UnknownNameError(UsageError):
     """A name that is not registered; the message offers the nearest one and lists the rest."""
 
     def __init__(self, kind: str, name: str, known: Iterable[str]) -> None:
         known = sorted(known)
-        near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
-        hint = f"; did you mean {near[0]!r}?" if near else "."
-        choice = ", ".join(known) if known else "none"
-        super().__init__(f"unknown {kind} {name!r}{hint} Known: {choice}")
+        near = nearest(name, known)
+        hint = f"; did you mean {near!r}?" if near else "."
+        more = f", and {len(known) - _MOST_KNOWN} more" if len(known) > _MOST_KNOWN else ""
+        choice = ", ".join(known[:_MOST_KNOWN]) + more if known else "none"
+        typed = name if len(name) <= _LONGEST_TYPED else f"{name[:_LONGEST_TYPED]}…"
+        super().__init__(f"unknown {kind} {typed!r}{hint} Known: {choice}")
 
 
 class InputError(UsageError, ValueError):

@@ -16,7 +16,8 @@ VAGUE = {"found", "own", "each", "given", "said"}
 """Names that tell a reader nothing of what they hold."""
 ROLES = {
     *("Options", "Point", "COLUMNS"),
-    *("measure", "resolve", "points", "predict", "run", "finish", "summarise", "summary", "findings", "figures"),
+    *("measure", "resolve", "points", "predict", "expect", "run"),
+    *("finish", "summarise", "summary", "findings", "figures"),
 }
 """What every suite's room has by design, in the module of that name or in its declaration."""
 TWO_LANGUAGES = {"absorb"}

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
+import json
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,79 +12,127 @@ from rich.markup import escape
 from rich.table import Table as RichTable
 
 from fbench.cli.console import USAGE, out, show_warning
+from fbench.cli.fixed import Fixed
 from fbench.cli.progress import PickProgress
-from fbench.errors import UnknownNameError, UsageError
+from fbench.errors import UnknownNameError
 from fbench.harness import registry
+from fbench.harness.contract import Column
 
 
-def _word(command: str, words: list[str], most: int = 1) -> str:
-    """The one word that a fixed command may take."""
-    if len(words) > most:
-        raise UsageError(f"fbench {command}: {words[most]!r} is one word too many; see fbench {command} --help")
-    return words[0] if words else ""
+def _print_json(rows: Sequence[Mapping[str, Any]]) -> None:
+    """A list of objects of texts, in ASCII: nothing in it commands a terminal, or cannot be written."""
+    out.print(json.dumps(rows, indent=1), markup=False, soft_wrap=True)
 
 
-def version(words: list[str]) -> int:
+def version(word: str, as_json: bool) -> int:
     """The version of fbench."""
     import fbench
 
-    _word("version", words, most=0)
     out.print(f"fbench {fbench.__version__}")
     return 0
 
 
-def list_names(words: list[str]) -> int:
-    """What can be named: fbench list [suites|kernels|strategies|datasets|models|presets]."""
-    kind = _word("list", words)
+def list_names(kind: str, as_json: bool) -> int:
+    """What can be named: suites, kernels, strategies, datasets, models, presets; all of them, or of one kind."""
     if kind and kind not in registry.REGISTRIES:
         raise UnknownNameError("kind", kind, registry.REGISTRIES)
-    grid = RichTable("kind", "name", "", box=None)
-    for title in [kind] if kind else registry.REGISTRIES:
-        named = registry.REGISTRIES[title]
-        for value in named:
-            grid.add_row(title, value.name, escape(value.description))
-        for point, reason in named.broken.items():
+    kinds = [kind] if kind else list(registry.REGISTRIES)
+    rows = [
+        {"kind": title, "name": value.name, "description": value.description}
+        for title in kinds
+        for value in registry.REGISTRIES[title]
+    ]
+    for title in kinds:
+        for point, reason in registry.REGISTRIES[title].broken.items():
             show_warning(f"{title} of {point} could not be loaded: {reason}")
+    if as_json:
+        _print_json(rows)
+        return 0
+    grid = RichTable("kind", "name", "", box=None)
+    for row in rows:
+        grid.add_row(*map(escape, row.values()))
     out.print(grid)
     return 0
 
 
-def doctor(words: list[str]) -> int:
-    """What this machine can run, and what to do about what it cannot."""
-    _word("doctor", words, most=0)
+def doctor(word: str, as_json: bool) -> int:
+    """What this machine can run, and what to do about what it cannot. Exits with 2 where something is missing."""
     from fbench.measure.doctor import checks
 
     marks = {"ok": "[green]ok[/]", "warn": "[yellow]limited[/]", "missing": "[red]missing[/]"}
-    grid = RichTable("", "check", "found", "what to do", box=None)
     results = checks()
-    for check in results:
-        grid.add_row(marks[check.status], check.name, escape(check.detail), escape(check.remedy))
-    out.print(grid)
+    if as_json:
+        _print_json([dataclasses.asdict(check) for check in results])
+    else:
+        grid = RichTable("", "check", "found", "what to do", box=None)
+        for check in results:
+            grid.add_row(marks[check.status], check.name, escape(check.detail), escape(check.remedy))
+        out.print(grid)
     return USAGE if any(check.status == "missing" for check in results) else 0
 
 
-def columns(words: list[str]) -> int:
-    """Every column that a suite writes, its type, unit and meaning: fbench columns [SUITE]."""
-    suite = _word("columns", words)
-    for chosen in [registry.SUITES.get(suite)] if suite else registry.SUITES:
-        for name, declared in chosen.all_tables().items():
-            grid = RichTable(
-                "column",
-                "type",
-                "unit",
-                "meaning",
-                box=None,
-                title=f"{chosen.name}: {name}.csv",
-                title_justify="left",
-            )
-            for column in declared:
-                grid.add_row(column.name, column.type, column.unit, escape(column.meaning))
-            out.print(grid, "")
+def columns(command: str, as_json: bool) -> int:
+    """Every column that a suite writes, or `pick`: its type, unit and meaning."""
+    tables = list(_tables(command))
+    if as_json:
+        _print_json(
+            [
+                {"command": name, "table": table, **dataclasses.asdict(column)}
+                for name, table, declared in tables
+                for column in declared
+            ]
+        )
+        return 0
+    for name, table, declared in tables:
+        title = f"{name}: {table}.csv"
+        grid = RichTable("column", "type", "unit", "meaning", box=None, title=title, title_justify="left")
+        for column in declared:
+            grid.add_row(column.name, column.type, escape(column.unit), escape(column.meaning))
+        out.print(grid, "")
     return 0
 
 
-FIXED = {"list": list_names, "doctor": doctor, "columns": columns, "version": version}
+def _tables(command: str) -> Iterator[tuple[str, str, Sequence[Column]]]:
+    """Command, table and columns of every table that a command writes, or all do."""
+    if command and command != "pick" and command not in registry.SUITES.names():
+        raise UnknownNameError("suite", command, [*registry.SUITES.names(), "pick"])
+    for suite in registry.SUITES:
+        if command in ("", suite.name):
+            yield from ((suite.name, table, declared) for table, declared in suite.all_tables().items())
+    if command in ("", "pick"):
+        from fbench.pick.columns import PICK_COLUMNS
+
+        yield "pick", "picks", PICK_COLUMNS
+
+
+FIXED = {
+    "list": Fixed(
+        list_names,
+        ("fbench list", "fbench list strategies", "fbench list models --json"),
+        "[suites|kernels|strategies|datasets|models|presets]",
+        "print a JSON list of objects with kind, name and description",
+    ),
+    "doctor": Fixed(
+        doctor,
+        ("fbench doctor", "fbench doctor --json"),
+        json="print a JSON list of objects with name, status (ok, warn or missing), detail and remedy",
+    ),
+    "columns": Fixed(
+        columns,
+        ("fbench columns compare", "fbench columns pick", "fbench columns --json"),
+        "[SUITE|pick]",
+        "print a JSON list of objects with command, table, name, type, unit and meaning",
+    ),
+    "version": Fixed(version, ("fbench version",)),
+}
 """Commands that take at most a word."""
+
+PICK_EXAMPLES = (
+    "fbench pick pool.npz --batch 10",
+    "fbench pick pool.npz --batch 10 --labelled labelled.txt --out batch.csv",
+    "fbench pick pool.npz --batch 10 --method top2 --dry-run",
+)
+"""Of a pool.npz that holds logits [n, k] and features [n, h], or an embedding [n, k, d]."""
 
 
 def pick(features: str, **typed: Any) -> int:

@@ -3,21 +3,40 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
 from typing import Any
 
-from rich.console import Console
+from rich.console import Console, ConsoleOptions, ConsoleRenderable, RenderHook
+from rich.segment import Segment
+
+from fbench.results.plain import visible
 
 
-class _Console(Console):
-    """A console whose closed pipe is `run`'s to answer: rich would end the process with 1."""
+class _AsText:
+    """What is shown of a renderable: the terminal obeys rich's own commands, and none that stand in a text."""
 
-    def on_broken_pipe(self) -> None:
-        raise BrokenPipeError
+    def __init__(self, shown: ConsoleRenderable) -> None:
+        self._shown = shown
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[Segment]:
+        for segment in console.render(self._shown, options):
+            yield segment if segment.control else segment._replace(text=visible(segment.text, keep="\n"))
 
 
-_WIDTH = None if sys.stdout.isatty() else 120  # in a pipe or a file there is no terminal to ask
-out = _Console(emoji=False, highlight=False, width=_WIDTH)
-err = Console(stderr=True, emoji=False, highlight=False, soft_wrap=True)
+class _OnlyText(RenderHook):
+    def process_renderables(self, renderables: list[Any]) -> list[Any]:
+        return [_AsText(shown) for shown in renderables]
+
+
+def _console(**more: Any) -> Console:
+    console = Console(emoji=False, highlight=False, **more)
+    console.push_render_hook(_OnlyText())
+    return console
+
+
+_TERMINAL = sys.stdout is not None and sys.stdout.isatty()
+out = _console(width=None if _TERMINAL else 120)  # in a pipe or a file there is no terminal to ask
+err = _console(stderr=True, soft_wrap=True)
 
 
 FAILED, USAGE, INTERNAL, INTERRUPTED = 1, 2, 70, 130

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping, Set
+from collections.abc import Callable, Mapping, Sequence, Set
 from typing import Annotated, Any
 
+from fbench.cli.fixed import Fixed
+from fbench.harness import registry
 from fbench.harness.suite import Suite, flag_of
 from fbench.runs.asking import RUN_OPTIONS
 
@@ -27,58 +29,104 @@ PICK_OPTIONS: dict[str, tuple[Any, Any, str]] = {
 }
 
 
-def fixed_command(function: Callable[[list[str]], int]) -> Callable[..., int]:
-    """A function of the words that stand behind the command's name."""
+LOAD = ("load", "FILE.py", "run FILE.py first, with what it registers: suites, strategies, …; may be given again")
+"""In every help; ``program.take_loads`` takes it out of the words before there is any command to ask."""
+
+
+def fixed_command(fixed: Fixed) -> Callable[..., int]:
+    """A function whose signature typer reads: the one word, ``--json``, and ``--load``."""
     import typer
 
-    def command(context: typer.Context) -> int:
-        return function(context.args)
+    def command(*, word: str = "", json: bool = False, **_: Any) -> int:
+        return fixed.run(word, json)
 
-    command.__annotations__ = {"context": typer.Context, "return": int}
+    taken = [load_parameter()]
+    if fixed.json:
+        taken.insert(0, keyword("json", bool, False, typer.Option("--json", help=fixed.json)))
+    if fixed.word:
+        taken.insert(0, keyword("word", str, "", typer.Argument(metavar=fixed.word, show_default=False)))
+    return signed(command, taken)
+
+
+def load_parameter() -> inspect.Parameter:
+    """``--load FILE.py``."""
+    import typer
+
+    name, metavar, text = LOAD
+    return keyword(name, str, "", typer.Option(flag_of(name), metavar=metavar, help=text, show_default=False))
+
+
+def keyword(name: str, value_type: Any, default: Any, declared: Any) -> inspect.Parameter:
+    """A parameter as typer reads it: its type, its default (``inspect.Parameter.empty`` for none), how it is typed."""
+    annotation: Any = Annotated[value_type, declared]
+    if default is inspect.Parameter.empty:
+        return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, annotation=annotation)
+    return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation)
+
+
+def signed(command: Callable[..., int], parameters: Sequence[inspect.Parameter]) -> Callable[..., int]:
+    """The function with the signature that typer is to read."""
+    command.__signature__ = inspect.Signature(list(parameters))  # type: ignore[attr-defined]
+    command.__annotations__ = {p.name: p.annotation for p in parameters}
     return command
+
+
+def root_command() -> Callable[..., int]:
+    """The options that stand before a command; that there are any keeps typer from running a lone command unnamed."""
+    import typer
+
+    def command(**_: Any) -> int:
+        return 0
+
+    version = keyword("version", bool, False, typer.Option("--version", help="print the version of fbench"))
+    return signed(command, [version, load_parameter()])
 
 
 def suite_command(suite: Suite, run_suite: Callable[[Mapping[str, Any], Set[str]], int]) -> Callable[..., int]:
     """A function whose signature typer reads: the suite's options, then how to run."""
     import typer
 
-    def command(context: typer.Context, **typed: Any) -> int:
+    def command(context: typer.Context, *, load: str = "", **typed: Any) -> int:
         sources = {name: getattr(context.get_parameter_source(name), "name", "") for name in typed}
         return run_suite(typed, {name for name, source in sources.items() if source == "COMMANDLINE"})
 
     declared = [_parameter(p.name, p.type, p.default, p.option.help) for p in suite.parameters if not p.option.hidden]
     more = [_parameter(name, *spec) for name, spec in RUN_OPTIONS.items()]
     first = inspect.Parameter("context", inspect.Parameter.POSITIONAL_OR_KEYWORD, annotation=typer.Context)
-    signature = inspect.Signature([first, *declared, *more])
-    command.__signature__ = signature  # type: ignore[attr-defined]
-    command.__annotations__ = {p.name: p.annotation for p in signature.parameters.values()}
-    return command
+    return signed(command, [first, *declared, *more, load_parameter()])
 
 
 def _parameter(name: str, value_type: type, default: Any, text: str) -> inspect.Parameter:
     import typer
 
     flags = [flag_of(name), *SECOND_NAMES.get(name, [])]
-    shown = default not in ("", False, 0)
+    metavar = {int: "INT", float: "NUMBER", bool: None}.get(value_type, "TEXT")
+    more: Any = {"show_default": default not in ("", False, 0), "metavar": metavar, "autocompletion": _completer(name)}
     if value_type in (int, float):  # read by options.read_numbers, whose messages name the value
-        option = typer.Option(*flags, help=text, show_default=shown, metavar="INT" if value_type is int else "NUMBER")
         value_type, default = str, str(default)
-    else:
-        option = typer.Option(*flags, help=text, show_default=shown, metavar=None if value_type is bool else "TEXT")
-    annotation: Any = Annotated[value_type, option]
-    return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation)
+    return keyword(name, value_type, default, typer.Option(*flags, help=text, **more))
+
+
+def _completer(name: str) -> Callable[[str], list[str]] | None:
+    """What completes an option that takes registered names, one or a list with commas; None for any other."""
+    names = registry.REGISTRIES.get(name) or registry.REGISTRIES.get(f"{name}s")
+    if names is None:
+        return None
+
+    def complete(incomplete: str) -> list[str]:
+        before, comma, last = incomplete.rpartition(",")
+        return [f"{before}{comma}{word}" for word in names.names() if word.startswith(last)]
+
+    return complete
 
 
 def pick_command(pick: Callable[..., int]) -> Callable[..., int]:
     """A function whose signature typer reads: the options of ``fbench pick``."""
     import typer
 
-    def command(**typed: Any) -> int:
+    def command(*, load: str = "", **typed: Any) -> int:
         return pick(**typed)
 
-    features = Annotated[str, typer.Argument(metavar="FEATURES.npz", help="logits and features, or embedding")]
-    first = inspect.Parameter("features", inspect.Parameter.KEYWORD_ONLY, annotation=features)
-    signature = inspect.Signature([first, *(_parameter(name, *spec) for name, spec in PICK_OPTIONS.items())])
-    command.__signature__ = signature  # type: ignore[attr-defined]
-    command.__annotations__ = {p.name: p.annotation for p in signature.parameters.values()}
-    return command
+    features = typer.Argument(metavar="FEATURES.npz", help="logits and features, or embedding")
+    first = keyword("features", str, inspect.Parameter.empty, features)
+    return signed(command, [first, *(_parameter(n, *spec) for n, spec in PICK_OPTIONS.items()), load_parameter()])

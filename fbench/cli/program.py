@@ -3,31 +3,49 @@
 from __future__ import annotations
 
 import os
-import sys
 import warnings
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from fbench.cli.commands import FIXED, pick
+from fbench.cli.commands import FIXED, PICK_EXAMPLES, pick
 from fbench.cli.console import INTERNAL, INTERRUPTED, USAGE, complain, show_warning
-from fbench.cli.parameters import fixed_command, pick_command, suite_command
+from fbench.cli.fixed import examples_below
+from fbench.cli.parameters import fixed_command, pick_command, root_command, suite_command
 from fbench.cli.report import run_suite
-from fbench.cli.runs_commands import add_runs_commands
-from fbench.errors import FbenchError, UsageError
+from fbench.cli.runs_commands import RUNS_COMMANDS, add_runs_commands
+from fbench.errors import FbenchError, UsageError, nearest
 from fbench.harness import registry
+from fbench.harness.streams import stream_fault
+from fbench.results.plain import visible
 
 _RESUMES = "interrupted: what was measured is on disk, and the same command goes on from there"
 _NO_PICKS = "interrupted: nothing was written"
+_EXAMPLES = (
+    "fbench doctor",
+    "fbench compare --dry-run",
+    "fbench compare --strategies random,bait --seeds 4 --rounds 5",
+    "fbench columns compare",
+)
+COMPLETION_VARIABLE = "_FBENCH_COMPLETE"
+"""Set by the shell's own function while it completes; the words are in other variables then."""
 
 
-def main() -> None:
-    """The ``fbench`` command."""
-    sys.exit(run(sys.argv[1:]))
+def heard(arguments: list[str], code: int) -> int:
+    """The exit code of a command that ended with ``code``, once what it said is written.
+
+    A reader who left wanted no more. A full disk is said, and costs those commands their 0 that make nothing else.
+    """
+    fault = stream_fault("stdout")
+    if fault is not None:
+        complain(f"stdout cannot be written: {fault.strerror}; what was printed is lost, files are as they should be")
+    stream_fault("stderr")
+    only_speaks = "--help" in arguments or bool({*FIXED, "show", "runs"} & set(arguments[:1]))
+    return USAGE if fault is not None and only_speaks and code == 0 else code
 
 
-def run(arguments: list[str]) -> int:
+def run_command(arguments: list[str]) -> int:
     """Run one command; gives its exit code. Every error of the user is one message on stderr."""
     warnings.showwarning = show_warning
     try:
@@ -36,23 +54,22 @@ def run(arguments: list[str]) -> int:
             registry.load_file(path)
         if rest[:1] == ["--version"]:
             rest[0] = "version"
-        if rest and rest[0] in FIXED and not any(word.startswith("-") for word in rest):
-            return FIXED[rest[0]](rest[1:])  # typer and the pydantic it imports cost twice all else here
-        code = int(build(loads)(rest, prog_name="fbench", standalone_mode=False) or 0)
+        if rest and rest[0] in FIXED and FIXED[rest[0]].understands(rest[1:]):
+            return FIXED[rest[0]].called(rest[0], rest[1:])
+        words = rest or ([] if COMPLETION_VARIABLE in os.environ else ["--help"])
+        code = int(build(loads)(words, prog_name="fbench", standalone_mode=False) or 0)
+        code = code if rest or code else USAGE
         return _interrupted(rest) if code == INTERRUPTED else code  # typer's word for Ctrl-C
     except FbenchError as error:
         complain(str(error))
         return error.exit_code
     except KeyboardInterrupt:
         return _interrupted(arguments)
-    except BrokenPipeError:  # `fbench list | head`
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
     except Exception as error:
         if type(error).__name__ == "Abort":  # what click makes of Ctrl-C
             return _interrupted(arguments)
         if hasattr(error, "format_message"):  # click's errors, wherever this typer keeps its click
-            complain(error.format_message())
+            complain(_mistake(error))
             return USAGE
         if os.environ.get("FBENCH_TRACEBACK"):
             raise
@@ -64,6 +81,16 @@ def run(arguments: list[str]) -> int:
 def _interrupted(arguments: list[str]) -> int:
     complain(_NO_PICKS if "pick" in arguments[:1] else _RESUMES)
     return INTERRUPTED
+
+
+def _mistake(error: Any) -> str:
+    """What click says of a mistake, with one remedy: the nearest option, or where to look."""
+    likely = nearest(getattr(error, "option_name", None) or "", getattr(error, "possibilities", None) or ())
+    if likely:
+        return f"{error.message}; did you mean {likely!r}?"
+    message = str(error.message if hasattr(error, "possibilities") else error.format_message())
+    where = getattr(getattr(error, "ctx", None), "command_path", "fbench")
+    return message if message.endswith("?") else f"{message.rstrip('.')}; see {where} --help"
 
 
 def take_loads(arguments: list[str]) -> tuple[list[str], tuple[Path, ...]]:
@@ -86,20 +113,19 @@ def build(loads: tuple[Path, ...]) -> Callable[..., Any]:
 
     app = typer.Typer(
         help="Benchmarks and profiles Fisher-information batch active learning: BAIT, FISH masks, BAIT on FISH masks.",
-        no_args_is_help=True,
-        add_completion=False,
+        epilog=examples_below(_EXAMPLES),
         rich_markup_mode=None,
         pretty_exceptions_enable=False,
     )
-    app.callback()(_root)
-    for name, function in FIXED.items():
-        app.command(name, help=function.__doc__, context_settings={"allow_extra_args": True})(fixed_command(function))
+    app.callback()(root_command())
+    for name, fixed in FIXED.items():
+        app.command(name, help=fixed.run.__doc__, epilog=examples_below(fixed.examples))(fixed_command(fixed))
+    app.command("pick", help=pick.__doc__, epilog=examples_below(PICK_EXAMPLES))(pick_command(pick))
     add_runs_commands(app)
-    app.command("pick", help=pick.__doc__)(pick_command(pick))
     for suite in registry.SUITES:
-        app.command(suite.name, help=suite.description)(suite_command(suite, partial(run_suite, suite, loads)))
+        if suite.name in (*FIXED, *RUNS_COMMANDS, "pick"):
+            raise UsageError(f"suite {suite.name!r}: fbench has a command of this name; rename the suite")
+        below = examples_below(suite.examples or [f"fbench {suite.name} --dry-run"])
+        command = suite_command(suite, partial(run_suite, suite, loads))
+        app.command(suite.name, help=visible(suite.description), epilog=below)(command)
     return typer.main.get_command(app)
-
-
-def _root() -> None:
-    pass  # its presence keeps typer from running a lone command without its name

@@ -15,6 +15,10 @@ if TYPE_CHECKING:
     from fbench.harness.executors import Fault
 
 
+_BETWEEN_LINES_S = 1.0
+"""Seconds between two lines of a selection, at least: a small one says nothing."""
+
+
 class Lines:
     """Progress where no bar can be drawn: a line with the first unit that ends ``every_s`` or more after the last line.
 
@@ -41,8 +45,15 @@ def _bar() -> Any:
     from rich.progress import BarColumn, MofNCompleteColumn, TextColumn
     from rich.progress import Progress as Bar
 
-    left = TextColumn("{task.fields[left]}")
-    bar = Bar(TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), left, console=err, transient=True)
+    left = TextColumn("{task.fields[left]}", markup=False)
+    bar = Bar(
+        TextColumn("{task.description}", markup=False),
+        BarColumn(),
+        MofNCompleteColumn(),
+        left,
+        console=err,
+        transient=True,
+    )
     bar.start()
     return bar
 
@@ -71,7 +82,7 @@ class Progress:
         if self._bar is not None:
             self._bar.add_task(self._suite.name, completed=done, total=total, left="")
         elif done:
-            err.print(f"{done} of {total or 'some'} units are on disk already")
+            err.print(f"{done}{f' of {total}' if total else ''} units are on disk already")
 
     def measured(self, case: Case[Any], unit: int, left_s: float | None) -> None:
         """A unit was committed; about ``left_s`` seconds are left."""
@@ -88,12 +99,17 @@ class Progress:
 
 
 class PickProgress:
-    """A selection's picks, with the time left of the phase they are in."""
+    """A selection's phases and picks, with the time left of the phase they are in.
+
+    A phase may come back: a refresh interrupts the forward picks.
+    """
 
     def __init__(self) -> None:
         self._bar: Any = None
-        self._phase, self._said = "", 0
-        self._since: float | None = None
+        self._said: dict[str, int] = {}
+        self._since: dict[str, float] = {}
+        self._last: float | None = None
+        self._line_at: float | None = None
 
     def __enter__(self) -> Self:
         self._bar = _bar()
@@ -108,16 +124,16 @@ class PickProgress:
     def took(self, phase: str, done: int, total: int) -> None:
         """``done`` of the ``total`` steps of a phase are taken."""
         now = time.perf_counter()
-        if phase != self._phase:
-            self._phase, self._said = phase, 0
+        if self._last is not None:  # of the first phase the beginning is not known
+            self._since.setdefault(phase, self._last)
+        self._last = now
+        self._line_at = now if self._line_at is None else self._line_at  # a small selection says nothing
         left = ""
-        if self._since is not None and done:
-            left = f"{format_seconds((now - self._since) * (total - done) / done)} left"
+        if phase in self._since and done:
+            left = f"{format_seconds((now - self._since[phase]) * (total - done) / done)} left"
         if self._bar is not None:
             task = self._bar.task_ids[0]
             self._bar.update(task, description=phase, completed=done, total=total, left=left)
-        elif (done - self._said) * 10 >= total > 1:
-            self._said = done
+        elif (done - self._said.get(phase, 0)) * 10 >= total and now - self._line_at >= _BETWEEN_LINES_S:
+            self._said[phase], self._line_at = done, now
             err.print(f"{phase}: {done} of {total}{', ' if left else ''}{left}", markup=False)
-        if done == total:
-            self._since = now

@@ -32,7 +32,7 @@ def run_suite(suite: Suite, loads: tuple[Path, ...], typed: Mapping[str, Any], b
     for note in study.notes:
         err.print(note, markup=False)
     if typed["dry_run"]:
-        for line in options.plan_lines(suite, study.options, study.settings.devices, out.width):
+        for line in options.plan_lines(suite, study.options, study.settings, out.width):
             out.print(line, markup=False)
         return 0
     run_folder, opening = start(study)

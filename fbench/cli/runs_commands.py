@@ -8,10 +8,13 @@ import textwrap
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any
 
 from fbench.cli.console import err, out, show_warning
+from fbench.cli.fixed import examples_below
+from fbench.cli.parameters import keyword, load_parameter, signed
 from fbench.cli.report import print_report
+from fbench.harness.suite import flag_of
 from fbench.units import format_seconds
 
 if TYPE_CHECKING:
@@ -21,68 +24,53 @@ if TYPE_CHECKING:
     from fbench.runs.opening import Run
 
 
+RUNS_COMMANDS = {
+    "show": ("fbench show reports/reference/fisher", "fbench show reports/reference/fisher --details"),
+    "runs": ("fbench runs", "fbench runs reports/reference"),
+    "merge": ("fbench merge reports/laptop reports/server --out reports/both",),
+}
+"""Commands by name, with the examples of their help."""
+
+
 def add_runs_commands(app: typer.Typer) -> None:
     """Give the program its commands for runs."""
-    import typer
-
-    def flag(text: str, *names: str) -> tuple[Any, Any]:
-        return Annotated[bool, typer.Option(*names, help=text)], False
-
-    as_json = flag("as JSON, for a program to read", "--json")
-    run = Annotated[str, typer.Argument(metavar="RUN", help="a run's folder, or a RUN-ID under reports/")]
-    show = {
-        "run": (run, ...),
-        "details": flag("every setting, and the machine", "--details"),
-        "as_json": as_json,
-        "render": flag("write summary.md and the figures again", "--render"),
-    }
-    folder = Annotated[str, typer.Argument(metavar="[FOLDER]", help="where to look: in it, and two folders deep")]
-    runs = Annotated[list[str], typer.Argument(metavar="RUN RUN…", help="folders or RUN-IDs; the first one's rows win")]
-    merge = {
-        "runs": (runs, ...),
-        "out_folder": (Annotated[str, typer.Option("--out", help="the folder to make")], ...),
-        "accept_version": flag("join runs of other code too; it is noted there", "--accept-version"),
-        "as_json": as_json,
-    }
-    app.command("show", help=SHOW)(_signed(show_run, show))
-    app.command("runs", help=RUNS)(_signed(show_runs, {"folder": (folder, "reports"), "as_json": as_json}))
-    app.command("merge", help=MERGE)(_signed(merge_run_folders, merge))
+    for name, (function, parameters) in _declared().items():
+        below = examples_below(RUNS_COMMANDS[name])
+        command = signed(_called(function), [*parameters, load_parameter()])
+        app.command(name, help=function.__doc__, epilog=below)(command)
 
 
-def _signed(function: Callable[..., int], parameters: Mapping[str, tuple[Any, Any]]) -> Callable[..., int]:
-    """The function with the signature that typer reads: every parameter's annotation, and its default if it has one."""
-
-    def command(**typed: Any) -> int:
+def _called(function: Callable[..., int]) -> Callable[..., int]:
+    def command(*, load: str = "", **typed: Any) -> int:
         return function(**typed)
 
-    command.__signature__ = inspect.Signature(  # type: ignore[attr-defined]
-        [
-            inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, annotation=annotation)
-            if default is ...
-            else inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation)
-            for name, (annotation, default) in parameters.items()
-        ]
-    )
-    command.__annotations__ = {name: annotation for name, (annotation, _) in parameters.items()}
     return command
 
 
-SHOW = """What a run says, once more from its rows: finished or not, from any machine; nothing is measured.
+def _declared() -> dict[str, tuple[Callable[..., int], list[inspect.Parameter]]]:
+    """Every command's function, and the parameters that typer reads."""
+    import typer
 
-Example: fbench show reports/reference/fisher
-"""
-RUNS = """The runs that are there, the newest first: how far they are, when and where they were measured, and how.
+    def flag(name: str, text: str) -> inspect.Parameter:
+        return keyword(name, bool, False, typer.Option(flag_of(name), help=text))
 
-Example: fbench runs reports/reference
-"""
-MERGE = """Runs of one design from several machines as one run: other seeds, arms or sizes of the same study.
-
-Example: fbench merge reports/laptop reports/server --out reports/both
-"""
+    none = inspect.Parameter.empty
+    as_json = keyword("as_json", bool, False, typer.Option("--json", help="print it as JSON"))
+    run = keyword("run", str, none, typer.Argument(metavar="RUN", help="a run's folder, or a RUN-ID under reports/"))
+    folder = typer.Argument(metavar="FOLDER", help="where to look: in it, and two folders deep", show_default=True)
+    several = typer.Argument(metavar="RUN…", help="two folders or RUN-IDs, or more; the first one's rows win")
+    out_folder = keyword("out_folder", str, none, typer.Option("--out", metavar="FOLDER", help="the folder to make"))
+    details, render = flag("details", "every setting, and the machine"), flag("render", "write its files again")
+    accept = flag("accept_version", "join what other code measured, too; it is noted there")
+    return {
+        "show": (show_run, [run, details, render, as_json]),
+        "runs": (show_runs, [keyword("folder", str, "reports", folder), as_json]),
+        "merge": (merge_run_folders, [keyword("runs", list[str], none, several), out_folder, accept, as_json]),
+    }
 
 
 def show_run(run: str, *, details: bool, as_json: bool, render: bool) -> int:
-    """Print what a run's rows say; gives the exit code."""
+    """What a run says, once more from its rows: finished or not, from any machine; nothing is measured."""
     from fbench.runs.opening import open_run
     from fbench.runs.reading import find_run
 
@@ -146,7 +134,7 @@ def _details(run: Run) -> Iterator[str]:
 
 
 def show_runs(folder: str, *, as_json: bool) -> int:
-    """Print what runs are there; gives the exit code."""
+    """The runs that are there, the newest first: how far they are, when and where they began, how they were asked."""
     from fbench.runs.listing import list_runs
 
     listed = list_runs(Path(folder))
@@ -182,7 +170,7 @@ def _spelled(value: Any) -> str:
 
 
 def merge_run_folders(runs: list[str], out_folder: str, *, accept_version: bool, as_json: bool) -> int:
-    """Join runs to one and print what it says; gives the exit code."""
+    """Join runs of one design from several machines: other seeds, arms or sizes of the same study."""
     from fbench.runs.merging import merge_runs
     from fbench.runs.reading import find_run
 
@@ -198,5 +186,5 @@ def merge_run_folders(runs: list[str], out_folder: str, *, accept_version: bool,
 
 
 def _print_json(value: Any) -> int:
-    out.print(json.dumps(value, indent=2, ensure_ascii=False, default=str), markup=False, soft_wrap=True)
+    out.print(json.dumps(value, indent=2, default=str), markup=False, soft_wrap=True)
     return 0

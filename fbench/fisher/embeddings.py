@@ -17,6 +17,7 @@ from torch import Tensor
 
 from fbench.errors import InputError
 from fbench.fisher.likelihood import check_finite, logit_rows
+from fbench.fisher.work import did
 
 _CHUNK_ELEMENTS = {"cpu": 1 << 18, "cuda": 1 << 26}
 """Numbers in a temporary of the chunked contractions: on a CPU about a core's share of cache, which took a quarter off
@@ -87,6 +88,11 @@ class Embedding(ABC):
         """Σ_x V_xᵀV_x: [d, d]."""
         return self.add_gram(torch.zeros(self.dim, self.dim, dtype=self.dtype, device=self.device))
 
+    @property
+    def gram_operations(self) -> float:
+        """Floating-point operations of ``gram``, or of ``quadratic`` for one matrix, about."""
+        return 2.0 * self.n * self.rows * self.dim**2
+
     def chunks(self, width: int, limits: Mapping[str, int] = _CHUNK_ELEMENTS) -> list[slice]:
         """Slices that partition the pool: at ``width`` numbers a candidate each stays under the device's limit."""
         step = max(1, limits.get(self.device.type, 1 << 26) // max(1, width))
@@ -126,6 +132,7 @@ class DenseEmbedding(Embedding):
         out = self.values.new_empty(self.n, self.rows, self.rows)
         for part in self.chunks(self.rows * self.dim):
             torch.bmm(self[part].project(A), self.values[part].mT, out=out[part])
+            did(2 * len(out[part]) * self.rows * self.dim**2)
         return out
 
     def first_times(self, A: Tensor) -> Tensor:
@@ -136,7 +143,9 @@ class DenseEmbedding(Embedding):
 
     def add_gram(self, out: Tensor, factor: float = 1.0) -> Tensor:
         flat = self.values.reshape(-1, self.dim)
-        return out.addmm_(flat.T, flat, alpha=factor)
+        out.addmm_(flat.T, flat, alpha=factor)  # in one: in parts the same sums would be rounded otherwise
+        did(2 * len(flat) * self.dim**2)
+        return out
 
 
 @dataclass(frozen=True, eq=False)
@@ -180,6 +189,10 @@ class FactoredEmbedding(Embedding):
             torch.bmm(self.S[part], inner, out=out[part])
         return out
 
+    @property
+    def gram_operations(self) -> float:
+        return float(self.n * self.dim**2)  # of the features' outer products; the upper half alone
+
     def quadratic(self, A: Tensor) -> Tensor:
         return self.quadratic_of(self.upper_blocks(A))
 
@@ -207,6 +220,7 @@ class FactoredEmbedding(Embedding):
                 left = torch.mm(h, blocks, out=room[: len(h) * blocks.shape[1]].view(len(h), -1))
                 sums = left.view(len(h), k - a, width).mul_(h[:, None, :]).sum(2)
                 phi[part, a, a:] = phi[part, a:, a] = sums
+                did(2 * len(h) * blocks.numel())
         return self.S @ phi @ self.S.mT
 
     def first_times(self, A: Tensor) -> Tensor:
@@ -226,6 +240,7 @@ class FactoredEmbedding(Embedding):
             for a in range(k):
                 left = (weight[:, a, a:, None] * h[:, None, :]).flatten(1)  # [c, (k−a)·h]
                 blocks[a, :, a:] += (h.T @ left).view(width, k - a, width)
+                did(2 * left.numel() * width)
         for a in range(k):
             for b in range(a):
                 blocks[a, :, b] = blocks[b, :, a].T

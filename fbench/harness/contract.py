@@ -8,6 +8,8 @@ Coming back: ``Unit`` (rows that are committed together) and, at the end of a ru
 from __future__ import annotations
 
 import dataclasses
+import math
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Generic, Literal, TypeVar
@@ -63,6 +65,19 @@ class Option:
     hidden: bool = False
 
 
+MATHEMATICS = "\ue000", "\ue001"
+"""What ``mathematics`` begins and ends with: letters of nobody's alphabet."""
+
+
+def mathematics(text: str) -> str:
+    r"""A formula in a figure's text, as matplotlib's mathtext spells it; all else in figures is text, ``$`` included.
+
+    Example:
+        >>> panel = Panel([], "round", f"mean {mathematics(r'w_j^2 F_j')}")
+    """
+    return MATHEMATICS[0] + text + MATHEMATICS[1]
+
+
 def typed(text: str) -> Any:
     """Give a parsed field its default, as it would be typed on the command line.
 
@@ -94,20 +109,28 @@ class Context:
     """What a measure may know of its surroundings: where it runs, on how many threads, and what is on disk.
 
     ``committed`` holds this case's rows that are already on disk, by table, and ``done`` counts their units: a measure
-    that resumes starts after them.
+    that resumes starts after them. ``ends_at`` is when ``time.monotonic()`` has reached the end of a run whose suite
+    has a ``limit_s``: no unit begins after it.
     """
 
     devices: tuple[str, ...] = ("cpu",)
     threads: int = 1
     committed: Tables = field(default_factory=dict)
     done: int = 0
+    ends_at: float = math.inf
+
+    @property
+    def over(self) -> bool:
+        """Whether the time of the run is spent."""
+        return time.monotonic() >= self.ends_at
 
 
 @dataclass(frozen=True)
 class Unit:
     """What is written, or lost, together: rows of ``results`` and of the side tables.
 
-    A case whose units are not counted beforehand says in ``left_s`` how many seconds it may still take.
+    A case whose units are not counted beforehand says in ``left_s`` how many seconds it may still take; so does one
+    whose first unit has much in it that does not come again.
     """
 
     index: int

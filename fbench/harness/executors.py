@@ -12,6 +12,7 @@ import multiprocessing
 import random
 import signal
 import sys
+import time
 import types
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -19,10 +20,14 @@ from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import Any
 
-from fbench.harness import registry
+from fbench.harness import lifeline, registry
 from fbench.harness.contract import Case, Context, Row, Unit
+from fbench.harness.streams import guard_streams
 
 Committed = Callable[[Case[Any]], dict[str, list[Row]]]
+
+_GRACE_S = 0.2
+"""A signal to a whole group reaches its processes one after the other."""
 
 
 @dataclass(frozen=True)
@@ -49,10 +54,11 @@ class Fault:
 
 @dataclass(frozen=True)
 class Event:
-    """A case gave a unit, came to its end (``None``), or stopped."""
+    """A case gave a unit, came to its end (``None``), or stopped; ``seconds`` is what that took where it ran."""
 
     case: Case[Any]
     outcome: Unit | Fault | None
+    seconds: float = 0.0
 
 
 _OUT_OF_MEMORY = ("can't allocate memory", "cannot allocate memory", "out of memory")
@@ -107,6 +113,12 @@ class _Host:
         self._options = self._suite.options(**job.options)
         self._running: dict[str, Iterator[Unit]] = {}
 
+    def timed(self, case: Case[Any], committed: Committed) -> tuple[Unit | Fault | None, float]:
+        """As ``advance``, and the seconds that it took."""
+        start = time.perf_counter()
+        outcome = self.advance(case, committed)
+        return outcome, time.perf_counter() - start
+
     def advance(self, case: Case[Any], committed: Committed) -> Unit | Fault | None:
         """The case's next unit; None at its end; a fault if it raised."""
         try:
@@ -139,10 +151,10 @@ def inline(job: Job, cases: Sequence[Case[Any]], committed: Committed, seed: int
     _pin(job.threads)
     host, turns = _Host(job), _turns(job, cases, seed)
     while (case := turns.next(0)) is not None:
-        outcome = host.advance(case, committed)
+        outcome, seconds = host.timed(case, committed)
         if not isinstance(outcome, Unit):
             turns.end(0, case)
-        yield Event(case, outcome)
+        yield Event(case, outcome, seconds)
 
 
 def workers(job: Job, cases: Sequence[Case[Any]], committed: Committed, seed: int, count: int) -> Iterator[Event]:
@@ -152,26 +164,27 @@ def workers(job: Job, cases: Sequence[Case[Any]], committed: Committed, seed: in
     """
     turns, fresh = _turns(job, cases, seed), registry.SUITES.get(job.suite).executor == "fresh"
     pool = [_Worker(job) for _ in range(min(count, len(cases)))]
-    busy: dict[Any, tuple[int, Case[Any]]] = {}
+    busy: dict[Any, tuple[int, Case[Any], float]] = {}
 
     def give(lane: int) -> None:
         case = turns.next(lane)
         if case is not None:
             pool[lane].send(case, committed(case))
-            busy[pool[lane].pipe] = lane, case
+            busy[pool[lane].pipe] = lane, case, time.perf_counter()
 
     try:
         for lane in range(len(pool)):
             give(lane)
         while busy:
             for ready in wait(list(busy)):
-                lane, case = busy.pop(ready)
-                outcome = pool[lane].receive()
+                lane, case, start = busy.pop(ready)
+                outcome, inside_s = pool[lane].receive()
+                seconds = time.perf_counter() - start if fresh else inside_s  # where it comes again, starting counts
                 if not isinstance(outcome, Unit):
                     turns.end(lane, case)
                     if fresh:
                         pool[lane].stop()
-                yield Event(case, outcome)
+                yield Event(case, outcome, seconds)
                 give(lane)
     finally:
         for worker in pool:
@@ -204,7 +217,7 @@ class _Worker:
         spawn = multiprocessing.get_context("spawn")
         self.pipe, theirs = spawn.Pipe()
         self._process = spawn.Process(target=_serve, args=(theirs, self._job), daemon=True)
-        with _no_main():
+        with lifeline.deaf(), _no_main():
             self._process.start()
         theirs.close()
 
@@ -216,17 +229,21 @@ class _Worker:
             self._start()
             self.pipe.send(task)
 
-    def receive(self) -> Unit | Fault | None:
+    def receive(self) -> tuple[Unit | Fault | None, float]:
+        """What came of the case, and the seconds that it took in there, the process's starting not counted."""
         try:
-            outcome: Unit | Fault | None = self.pipe.recv()
-            return outcome
+            outcome, seconds = self.pipe.recv()
+            return outcome, seconds
         except (EOFError, OSError):  # OSError: it died in the middle of a message
             self._process.join()
-            return _death(self._process.exitcode or 0)
+            code = self._process.exitcode or 0
+            if -code in lifeline.ENDING:  # whoever ends the whole group ends us too: no row then blames the case
+                time.sleep(_GRACE_S)
+            return _death(code), 0.0
 
     def stop(self) -> None:
         """End the process, and wait until the system has its memory back; once more does nothing."""
-        self._process.terminate()
+        self._process.kill()
         self._process.join()
         self.pipe.close()
 
@@ -241,7 +258,8 @@ def _death(code: int) -> Fault:
 
 def _serve(pipe: Connection, job: Job) -> None:
     """A worker's life: advance what it is told to, until the pipe closes."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
+    lifeline.end_with_parent()
+    guard_streams()
     multiprocessing.current_process().daemon = False  # only here, for daemons may not start processes: a case may
     for path in job.loads:
         registry.load_file(path)
@@ -252,7 +270,7 @@ def _serve(pipe: Connection, job: Job) -> None:
             case_id, coordinates, committed = pipe.recv()
         except EOFError:
             return
-        pipe.send(host.advance(Case(case_id, point(*coordinates)), functools.partial(_same, committed)))
+        pipe.send(host.timed(Case(case_id, point(*coordinates)), functools.partial(_same, committed)))
 
 
 def _same(rows: dict[str, list[Row]], case: Case[Any]) -> dict[str, list[Row]]:

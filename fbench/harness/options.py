@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from fbench.errors import UsageError
+from fbench.harness import forecast
 from fbench.harness.contract import Case, Context
 from fbench.harness.placing import Terms
 from fbench.harness.registry import PRESETS
@@ -119,12 +120,13 @@ def _share_cores(suite: Suite, devices: tuple[str, ...], threads: int, jobs: int
     return threads, jobs
 
 
-def plan_lines(suite: Suite, options: Any, devices: Sequence[str], width: int) -> list[str]:
-    """Every case with what it will cost, and how many there are, in lines of at most ``width`` letters.
+def plan_lines(suite: Suite, options: Any, settings: Settings, width: int) -> list[str]:
+    """Every case with what it will cost, the settings, the time and how many cases there are.
 
-    A table where it fits, else a few lines a case. What all cases have in common is said once.
+    Lines are of at most ``width`` letters: a table where it fits, else a few lines a case. What all cases have in
+    common is said once.
     """
-    cases, context = suite.grid(options), Context(devices=tuple(devices))
+    cases, context = suite.grid(options), Context(devices=settings.devices, threads=settings.threads)
     costs = [suite.predict(case, options, context) if suite.predict else {} for case in cases]
     common = _common(cases)
     points = [case.point._asdict() for case in cases]
@@ -132,8 +134,15 @@ def plan_lines(suite: Suite, options: Any, devices: Sequence[str], width: int) -
     first = _wrapped(f"In every case: {spell(common)}", width) if common else []
     units = suite.units(options)
     length = f" of {units} {suite.unit}s" if units else ""
-    last = f"{len(cases)} case{'' if len(cases) == 1 else 's'}{length} on {'+'.join(devices)}; nothing was run."
-    return [*first, *_costs(ids, costs, width), last]
+    where = "+".join(settings.devices)
+    last = f"{len(cases)} case{'' if len(cases) == 1 else 's'}{length} on {where}; nothing was run."
+    whole = [
+        *forecast.setting_lines(suite, options, settings),
+        forecast.memory_line(suite, options, settings, cases),
+        forecast.time_line(suite, options, settings, cases),
+    ]
+    told = [line for text in whole for line in _wrapped(text, width)]
+    return [*first, *_costs(ids, costs, width), *told, last]
 
 
 def _common(cases: Sequence[Case[Any]]) -> dict[str, Any]:

@@ -101,8 +101,11 @@ def standing(suite: Suite, terms: Terms) -> dict[str, Any] | None:
     Raises:
         FolderError: it is damaged, or another suite's.
     """
-    if terms.out is None or terms.overwrite or not terms.out.is_dir():
+    if terms.out is None or terms.overwrite:
         return None
+    with disk.writing(terms.out):  # a name that is too long
+        if not terms.out.is_dir():
+            return None
     state = read_state(terms.out)
     if state is None or state.clearing:
         return None

@@ -23,6 +23,7 @@ from typing import Any, Generic, Literal, Protocol, TypeVar
 
 from fbench.errors import UnknownNameError, UsageError
 from fbench.harness.contract import COMMON_COLUMNS, Column, Summary
+from fbench.harness.names import check_name
 from fbench.harness.suite import Suite, check_axes, declared_types
 
 
@@ -55,7 +56,11 @@ class Registry(Generic[_T]):
         """Register ``value``; a name taken twice is refused, since the second would hide the first.
 
         A cell of a notebook that is run again replaces what it defined before.
+
+        Raises:
+            UsageError: that, or what cannot be a name.
         """
+        check_name(self.kind, value.name)
         if value.name in self._values and not _is_defined_again(self._values[value.name], value):
             raise UsageError(f"{self.kind} {value.name!r} is registered twice; rename one of them")
         self._values[value.name] = value

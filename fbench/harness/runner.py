@@ -6,6 +6,8 @@ business.
 
 from __future__ import annotations
 
+import math
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -63,9 +65,10 @@ def run(
     if (cost := suite.cost) is not None:
         todo.sort(key=lambda case: -cost(case, options))
     listener.planned(history.count(), None if units is None else units * len(plan))
-    left = {case.id: range(history.next_unit(case), units) for case in todo} if units is not None else None
-    clock = Clock(left, [case.id for case in todo])
-    for event in _events(suite, options, settings, todo, history):
+    limit_s = suite.limit_s(options) if suite.limit_s else math.inf
+    context = Context(devices=settings.devices, threads=settings.threads, ends_at=time.monotonic() + limit_s)
+    clock = _clock(suite, options, context, settings.jobs, todo, history)
+    for event in _events(suite, options, context, settings, todo, history):
         outcome = event.outcome
         if outcome is None:
             clock.stop(event.case.id)
@@ -77,18 +80,30 @@ def run(
             unit = _complete(suite, event.case, outcome)
             run_folder.commit(unit)
             history.add(event.case, unit)
-            listener.measured(event.case, unit.index, clock.left_s(event.case.id, unit.index, unit.left_s))
+            clock.take(event.case.id, event.seconds, unit.left_s)
+            listener.measured(event.case, unit.index, clock.left_s())
     if not run_folder.finished or todo:
         run_folder.rewrite(suite.finish(history.in_order(plan), options), finished=True)
     return run_folder.rows()  # as they are read again: with every column, and the same now and when rendered again
 
 
+def _clock(
+    suite: Suite, options: Any, context: Context, lanes: int, todo: Sequence[Case[Any]], history: History
+) -> Clock:
+    """The time left of what is to be measured; of a case taken up, of the units that are not on disk."""
+    counted = suite.units(options) is not None
+    expected = {
+        case.id: suite.expected(case, options, context)[history.next_unit(case) if counted else 0 :] for case in todo
+    }
+    seconds = suite.expect_s is not None
+    return Clock(expected, counted=counted, lanes=lanes, in_seconds=seconds, ends_at=context.ends_at)
+
+
 def _events(
-    suite: Suite, options: Any, settings: Settings, todo: Sequence[Case[Any]], history: History
+    suite: Suite, options: Any, context: Context, settings: Settings, todo: Sequence[Case[Any]], history: History
 ) -> Iterator[executors.Event]:
     if not todo:
         return iter(())
-    context = Context(devices=settings.devices, threads=settings.threads)
     job = executors.Job(suite.name, values_of(options), context, settings.threads, settings.loads)
     seed = int(getattr(options, "seed", 0))
     if suite.executor != "inline" or settings.jobs > 1:

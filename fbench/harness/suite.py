@@ -18,6 +18,7 @@ from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
 
 from fbench.errors import SweepError, UsageError
 from fbench.harness.contract import Case, Column, Context, Option, Row, Summary, Unit
+from fbench.harness.names import check_column
 
 
 @dataclass(frozen=True)
@@ -72,11 +73,16 @@ class Suite:
     key columns of a case's rows where they are not its axes; a faulty case is written with them.
     ``grown(before, after)`` may note in the options of a run that grows what was asked of it only now.
     ``predict(case, options, context)`` says, for ``--plan``, what a case will cost; ``cost(case, options)`` is that as
-    one number in any unit: dear cases start first, so that processes end together and the time left errs high.
+    one number in any unit: dear cases start first, so that processes end together. ``expect_s(case, options, context)``
+    says about how many seconds each unit will take on this machine (where units are not counted, one number for the
+    case): the plan shows it, and the time left starts from it. ``limit_s(options)`` bounds the wall time of
+    a command's measuring: a measure yields no unit more once ``context.over``. ``hold_bytes(case, options, context)``
+    is what a case holds at its peak beside torch and the data, so that the plan knows how many fit side by side.
     ``schedule`` says how cases take turns: ``"cases"`` ends one before the next begins, ``"blocks"`` takes one unit of
     every case, in shuffled order, again and again, so that a drift of the machine meets all alike.
     ``executor="worker"`` runs the cases in a spawned process, so that one killed for memory is a row; ``"fresh"`` in
     one of its own each, so that what a case leaves in memory is never in the next, and takes the schedule ``"cases"``.
+    ``examples`` are commands for the end of its help.
     """
 
     name: str
@@ -96,10 +102,18 @@ class Suite:
     grown: Callable[[Any, Any], Any] = lambda before, after: after
     predict: Callable[..., Mapping[str, str]] | None = None
     cost: Callable[[Case[Any], Any], float] | None = None
+    expect_s: Callable[[Case[Any], Any, Context], Sequence[float]] | None = None
+    limit_s: Callable[[Any], float] | None = None
+    hold_bytes: Callable[[Case[Any], Any, Context], int] | None = None
     schedule: Literal["cases", "blocks"] = "cases"
     executor: Literal["inline", "worker", "fresh"] = "inline"
+    examples: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
+        for table, columns in self.all_tables().items():
+            check_column(f"suite {self.name}: table", table)
+            for column in columns:
+                check_column(f"suite {self.name}, table {table}: column", column.name)
         if self.executor == "fresh" and self.schedule != "cases":
             raise TypeError(
                 f"suite {self.name}: executor='fresh' ends a case before the next; it takes schedule='cases'"
@@ -133,6 +147,16 @@ class Suite:
         """Every case: what ``points`` gives, or all that the axes span, the first axis varying slowest."""
         points = self._spanned(options) if self.points is None else self.points(options)
         return [Case(spell(point._asdict()), point) for point in points]
+
+    def expected(self, case: Case[Any], options: Any, context: Context) -> list[float]:
+        """What each unit of the case is expected to cost, in seconds or, without ``expect_s``, in no particular unit.
+
+        One number for the whole case where its units are not counted.
+        """
+        if self.expect_s is not None:
+            return list(self.expect_s(case, options, context))
+        units = self.units(options) or 1
+        return [(self.cost(case, options) if self.cost else 1.0) / units] * units
 
     def _spanned(self, options: Any) -> list[Any]:
         points: list[dict[str, Any]] = [{}]

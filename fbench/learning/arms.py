@@ -40,7 +40,8 @@ def load_images(name: str, folder: str | None, download: bool) -> Images:
     return images
 
 
-def _images(options: ArmOptions) -> Images:
+def images_of(options: ArmOptions) -> Images:
+    """The data set of the arms."""
     return load_images(options.dataset, options.data_dir, options.download)
 
 
@@ -48,7 +49,7 @@ def _pool(options: ArmOptions, seed: int) -> Pool:
     """The pool and the test set of a seed."""
     from fbench.learning.data import split
 
-    return split(_images(options), seed, pool_size=options.pool or None, test_size=options.test or None)
+    return split(images_of(options), seed, pool_size=options.pool or None, test_size=options.test or None)
 
 
 OptionsT = TypeVar("OptionsT", bound=ArmOptions)
@@ -65,13 +66,18 @@ def resolve_plan(options: OptionsT) -> OptionsT:
     MODELS.get(model)
     folder = options.data_dir or os.environ.get("FBENCH_DATA_DIR") or None
     resolved = replace(options, model=model, data_dir=folder if dataset.in_folder else None)
-    _check_labels(resolved, _images(resolved))
+    _check_labels(resolved, images_of(resolved))
     return replace(resolved, mask_fraction=_mask_fraction(resolved))
 
 
 def pool_length(options: ArmOptions) -> int:
     """n, the candidates of a seed's pool."""
     return len(_pool(options, 0).ids)
+
+
+def tested_images(options: ArmOptions) -> int:
+    """How many images a seed's networks are tested on."""
+    return len(_pool(options, 0).test_targets)
 
 
 def _check_labels(options: ArmOptions, images: Images) -> None:
@@ -94,11 +100,11 @@ def _network(options: ArmOptions) -> nn.Module:
     """One network with the initial weights of seed 0."""
     from fbench.learning.training import initial_network
 
-    images = _images(options)
+    images = images_of(options)
     return initial_network(MODELS.get(options.model), 0, images.images.shape[1:], images.classes)
 
 
-def _weights(options: ArmOptions) -> tuple[int, int]:
+def weights_of(options: ArmOptions) -> tuple[int, int]:
     """Count the weights of the network, and of its classifier."""
     from fbench.learning.strategies import classifier_parameters
 
@@ -114,7 +120,7 @@ def _mask_fraction(options: ArmOptions) -> float:
         UsageError: as ``check_fraction``.
     """
     if not options.mask_fraction:
-        total, classifier = _weights(options)
+        total, classifier = weights_of(options)
         return min(1.0, math.ceil(2000 * classifier / total) / 1000)
     check_fraction("--mask-fraction", options.mask_fraction, options)
     return options.mask_fraction
@@ -128,7 +134,7 @@ def check_fraction(option: str, fraction: float, options: ArmOptions, *, classif
     """
     from fbench.fisher.masks import kept
 
-    total, classifier = _weights(options)
+    total, classifier = weights_of(options)
     forced = classifier if classifier_kept else 0
     if kept(fraction, total) > forced:
         return
@@ -180,8 +186,8 @@ def predict_plan(arm: ArmPoint, options: ArmOptions, *, again: int = 0) -> dict[
     ``again`` is how many further trainings every network gets.
     """
     labels = [options.start + r * options.batch for r in range(options.rounds + 1)]
-    sizes = _sizes(options)
-    plan, trained = _selection(arm.strategy, sizes), len(arm.seeds) * (1 + again)
+    sizes = sizes_of(options)
+    plan, trained = plan_of(arm.strategy, sizes), len(arm.seeds) * (1 + again)
     return {
         "trainings": str(len(labels) * trained),
         "images trained on": format_count(options.epochs * sum(labels) * trained),
@@ -194,13 +200,19 @@ def predict_plan(arm: ArmPoint, options: ArmOptions, *, again: int = 0) -> dict[
     }
 
 
+def held_bytes(arm: ArmPoint, options: ArmOptions) -> int:
+    """Bytes that an arm's selection holds at its peak."""
+    plan = plan_of(arm.strategy, sizes_of(options))
+    return plan.total if plan else 0
+
+
 def relative_cost(strategy: str, options: ArmOptions) -> float:
     """An arm's cost in no particular unit: d for its selections, and 300 for its trainings.
 
     A strategy that declares no plan is taken to select on the mask, which is the dearest.
     """
-    sizes = _sizes(options)
-    plan = sizes.mask() if STRATEGIES.get(strategy).plan is None else _selection(strategy, sizes)
+    sizes = sizes_of(options)
+    plan = sizes.mask() if STRATEGIES.get(strategy).plan is None else plan_of(strategy, sizes)
     return 300.0 + (plan.shape.dim if plan else 0)
 
 
@@ -210,7 +222,7 @@ def check_selection_fits(strategy: str, devices: Sequence[str], options: ArmOpti
     Raises:
         TooLargeError: it names the arms that would fit.
     """
-    sizes = _sizes(options)
+    sizes = sizes_of(options)
     try:
         _check_arm(strategy, devices, sizes)
     except TooLargeError as error:
@@ -219,7 +231,7 @@ def check_selection_fits(strategy: str, devices: Sequence[str], options: ArmOpti
 
 
 def _check_arm(strategy: str, devices: Sequence[str], sizes: Sizes) -> None:
-    plan = _selection(strategy, sizes)
+    plan = plan_of(strategy, sizes)
     if plan is not None:
         check_devices(plan.shape, plan.dtype, plan.method, devices, counts=sizes.counts)
 
@@ -232,13 +244,13 @@ def _fits(strategy: str, devices: Sequence[str], sizes: Sizes) -> bool:
     return True
 
 
-def _selection(strategy: str, sizes: Sizes) -> SelectionPlan | None:
+def plan_of(strategy: str, sizes: Sizes) -> SelectionPlan | None:
     """What the strategy's selection will hold; None where that is nothing, or where the strategy does not say."""
     declared = STRATEGIES.get(strategy).plan
     return declared(sizes) if declared else None
 
 
-def _sizes(options: ArmOptions) -> Sizes:
+def sizes_of(options: ArmOptions) -> Sizes:
     """The sizes that selections will meet, in the last round."""
     from fbench.fisher.masks import kept
     from fbench.learning.strategies import Sizes, classifier_width
@@ -248,7 +260,7 @@ def _sizes(options: ArmOptions) -> Sizes:
         n=pool_length(options),
         labels=options.start + (options.rounds - 1) * options.batch,
         batch=options.batch,
-        classes=_images(options).classes,
+        classes=images_of(options).classes,
         features=classifier_width(network),
         masked=kept(options.mask_fraction, sum(p.numel() for p in network.parameters())),
         dtype=options.dtype,
@@ -260,6 +272,7 @@ PLAYED: dict[str, Any] = {
     "unit": "round",
     "cost": lambda case, options: relative_cost(case.point.strategy, options),
     "units": lambda options: options.rounds + 1,
+    "hold_bytes": lambda case, options, context: held_bytes(case.point, options),
     "identify": lambda case: [{"strategy": case.point.strategy, "seed": seed} for seed in case.point.seeds],
 }
 """What ``@suite`` is told where a case is an arm on a block of seeds, and a unit one round of it."""

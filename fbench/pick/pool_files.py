@@ -18,16 +18,9 @@ from typing import Any
 import numpy as np
 
 from fbench.errors import DataError, FolderError, InputError, TooLargeError
-from fbench.harness.contract import Column, Row
+from fbench.harness.contract import Row
+from fbench.pick.columns import PICK_COLUMNS
 from fbench.results import table
-
-COLUMNS = (
-    Column("position", "int", "", "order within the batch, from 0"),
-    Column("index", "int", "", "position in the pool: row of the arrays, from 0"),
-    Column("score", "float", "", "by how much the forward pick lowered tr(F M⁻¹)"),
-    Column("gap", "float", "share", "its lead over the next, relative to the score; inf when nothing else was left"),
-)
-"""The columns of the picks' CSV."""
 
 _FLOATS = ("float16", "float32", "float64")
 
@@ -210,7 +203,9 @@ def write_picks(path: Path, rows: Iterable[Row]) -> None:
     beside = path.with_name(f".{path.name}.{os.getpid()}.new")
     try:
         with _writing(path):
-            beside.write_text(table.header(COLUMNS) + table.lines(COLUMNS, rows), encoding="utf-8", newline="")
+            beside.write_text(
+                table.header(PICK_COLUMNS) + table.lines(PICK_COLUMNS, rows), encoding="utf-8", newline=""
+            )
             beside.replace(path)
     finally:
         with contextlib.suppress(OSError):

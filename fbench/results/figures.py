@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from fbench.harness.contract import Figure, Panel
 from fbench.results.heat_maps import draw_heat
+from fbench.results.plain import as_drawn, file_stem
 from fbench.results.strokes import draw_series
 
 if TYPE_CHECKING:
@@ -40,6 +41,7 @@ def draw(figure: Figure, folder: Path) -> list[Path]:
     import matplotlib
 
     matplotlib.use("Agg")
+    figure = as_drawn(figure)
     from matplotlib import pyplot
 
     folder.mkdir(parents=True, exist_ok=True)
@@ -59,7 +61,7 @@ def draw(figure: Figure, folder: Path) -> list[Path]:
         canvas.suptitle(figure.title, fontsize=12)
         if figure.note:
             canvas.supxlabel(_wrapped(figure.note, width), fontsize=8, color="#555555")
-        paths = [folder / f"{figure.name}.svg", folder / f"{figure.name}.png"]
+        paths = [folder / f"{file_stem(figure.name)}.{kind}" for kind in ("svg", "png")]
         canvas.savefig(paths[0], metadata={"Date": None})
         canvas.savefig(paths[1], dpi=160)
         pyplot.close(canvas)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from fbench.harness.contract import Summary, Table
+from fbench.harness.contract import Figure, Summary, Table
+from fbench.results.plain import file_stem, markdown_cell, markdown_text
 from fbench.units import format_seconds
 
 if TYPE_CHECKING:
@@ -21,10 +22,10 @@ def markdown(title: str, summary: Summary, notes: Sequence[str] = ()) -> str:
     """
     parts = [f"# {title}"]
     if summary.findings:
-        parts.append("\n".join(f"- {finding}" for finding in summary.findings))
+        parts.append("\n".join(f"- {markdown_text(finding)}" for finding in summary.findings))
     parts += [markdown_table(table) for table in summary.tables]
-    parts += [f"![{figure.title}](figures/{figure.name}.png)" for figure in summary.figures]
-    parts += notes
+    parts += [_image(figure) for figure in summary.figures]
+    parts += map(markdown_text, notes)
     return "\n\n".join(parts) + "\n"
 
 
@@ -67,8 +68,8 @@ def markdown_table(table: Table) -> str:
         ['**Sizes**', '', '| size | time |', '| --- | --- |', '| 16 | 1 ms |']
     """
     lines = [_row(table.columns), _row(["---"] * len(table.columns)), *(_row(row) for row in table.rows)]
-    text = f"**{table.title}**\n\n" + "\n".join(lines)
-    return f"{text}\n\n{table.note}" if table.note else text
+    text = f"**{markdown_text(table.title)}**\n\n" + "\n".join(lines)
+    return f"{text}\n\n{markdown_text(table.note)}" if table.note else text
 
 
 def rich_table(table: Table) -> RichTable:
@@ -98,5 +99,10 @@ def rich_table(table: Table) -> RichTable:
     return grid
 
 
+def _image(figure: Figure) -> str:
+    title = markdown_text(figure.title).replace("[", "\\[").replace("]", "\\]")
+    return f"![{title}](figures/{file_stem(figure.name)}.png)"
+
+
 def _row(cells: Sequence[str]) -> str:
-    return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
+    return "| " + " | ".join(map(markdown_cell, cells)) + " |"

@@ -1,7 +1,8 @@
 """Tidy CSV: rows of declared columns to text and back, exactly.
 
 Floats are written with the fewest digits that read back the same, a missing value is an empty cell (never 0), and
-equal rows give equal bytes.
+equal rows give equal bytes. A text that a spreadsheet would run as a formula has an apostrophe before it, which reading
+takes off again.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from typing import Any
 
 from fbench.errors import FolderError
 from fbench.harness.contract import Column, Row
+from fbench.results.plain import csv_text, text_of_csv
 
 csv.field_size_limit(2**31 - 1)
 
@@ -93,7 +95,7 @@ def _cell(value: Any, column: Column) -> str:
             return str(int(value))
         case "bool":
             return "true" if value else "false"
-    return str(value)
+    return csv_text(str(value))
 
 
 def _value(text: str, column: Column) -> Any:
@@ -108,4 +110,4 @@ def _value(text: str, column: Column) -> Any:
             if text not in ("true", "false"):
                 raise ValueError(f"{column.name} {text!r} is neither true nor false")
             return text == "true"
-    return text
+    return text_of_csv(text)

@@ -119,10 +119,16 @@ def predict(case: Case[Point], options: Options, context: Context) -> dict[str, 
     resolve=resolve,
     points=points,
     predict=predict,
+    expect_s=lambda case, options, context: [plan.expected_s(case.point, options)],
+    limit_s=lambda options: options.max_time,
     finish=finish,
     summarise=summarise,
     schedule="blocks",
     executor="worker",
+    examples=(
+        "fbench chunksize",
+        "fbench chunksize --kernels fused,published --sizes 64..1024 --candidates 4096",
+    ),
 )
 def measure(case: Case[Point], options: Options, context: Context) -> Iterator[Unit]:
     """Time one kernel at one chunk size, a block at a time, until its median is known or its time is spent."""
@@ -134,6 +140,10 @@ def measure(case: Case[Point], options: Options, context: Context) -> Iterator[U
         if not context.committed.get("results"):
             yield Unit(0, [{**point._asdict(), "status": "skipped", "reason": reason}])
         return
+    if context.over and not context.done:
+        yield Unit(0, [{**point._asdict(), "status": "skipped", "reason": plan.too_late(options)}])
+        return
     budget_s = plan.case_budget_s(point, options)
-    timed = ChunkCase(point, context.devices, budget_s, options.precision, max(options.candidates), options.seed)
+    pool = max(options.candidates)
+    timed = ChunkCase(point, context.devices, budget_s, options.precision, pool, options.seed, context.ends_at)
     yield from run(timed, context.committed)

@@ -53,6 +53,7 @@ class ChunkCase:
     precision: float
     pool: int
     seed: int
+    ends_at: float = math.inf
 
     @property
     def placements(self) -> list[tuple[str, ...]]:
@@ -67,7 +68,7 @@ def run(case: ChunkCase, committed: Mapping[str, Sequence[Row]]) -> Iterator[Uni
     """Yield blocks after those committed, until every placement has converged or the time is spent."""
     history = _History(case, committed)
     placements = [_Placed(case, devices) for devices in case.placements]
-    while not history.ended():
+    while not history.ended() and time.monotonic() < case.ends_at:
         start = time.perf_counter()
         control = _control_row(case)
         _watch(case.devices).read()  # steal is counted from here on: it is to be that of this case's passes
@@ -75,15 +76,17 @@ def run(case: ChunkCase, committed: Mapping[str, Sequence[Row]]) -> Iterator[Uni
         condition = {**control, **_watch(case.devices).read()}
         history.add(seconds_by_devices(rows), control["control_s"] + control["gemm_s"])
         wall = time.perf_counter() - start
+        if history.blocks > 1:  # the first one's setting up is in no other, and much of it is done for all cases
+            history.count_wall(wall)
         index = history.blocks - 1
-        yield Unit(index, rows, {"conditions": [condition]}, left_s=wall * history.blocks_left())
+        yield Unit(index, rows, {"conditions": [condition]}, left_s=history.left_s())
 
 
 class _History:
-    """Block medians and seconds spent, from the rows; controls count, or short passes would never use up their time."""
+    """Block medians and seconds spent: of blocks on disk what was timed in them, of others all that they took."""
 
     def __init__(self, case: ChunkCase, committed: Mapping[str, Sequence[Row]]) -> None:
-        self._case, self.blocks, self._spent_s = case, 0, 0.0
+        self._case, self.blocks, self._spent_s, self._timed_s = case, 0, 0.0, 0.0
         self._medians: dict[int, list[float]] = {}
         beside = beside_seconds(committed.get("conditions", ()))
         for block, rows in rows_by_block(committed.get("results", ())).items():
@@ -92,10 +95,14 @@ class _History:
     def add(self, seconds: Mapping[int, Sequence[float]], beside_s: float) -> None:
         """Count a block: the seconds of its passes by the number of devices, and of what was timed beside them."""
         self.blocks += 1
-        self._spent_s += beside_s
+        self._timed_s = beside_s + sum(sum(times) for times in seconds.values())
+        self._spent_s += self._timed_s
         for devices, times in seconds.items():
-            self._spent_s += sum(times)
             self._medians.setdefault(devices, []).append(statistics.median(times))
+
+    def count_wall(self, seconds: float) -> None:
+        """The last block took so long in all: what lies around its passes is time spent as well."""
+        self._spent_s += max(seconds - self._timed_s, 0.0)
 
     def ended(self) -> bool:
         if not self.blocks:
@@ -105,11 +112,12 @@ class _History:
         spent = share >= 2 or (share >= 1 and self.blocks >= LEAST_FOR_INTERVAL)  # for an interval
         return spent or all(width <= self._case.precision for width in widths)
 
-    def blocks_left(self) -> int:
+    def left_s(self) -> float:
+        """Seconds that the case may still take, if its interval does not narrow before."""
         if self.ended():
-            return 0
-        by_time = math.ceil((self._case.budget_s - self._spent_s) / max(self._spent_s / self.blocks, 1e-9))
-        return max(1, by_time, LEAST_FOR_INTERVAL - self.blocks)
+            return 0.0
+        block_s = self._spent_s / self.blocks
+        return max(self._case.budget_s - self._spent_s, block_s * max(1, LEAST_FOR_INTERVAL - self.blocks))
 
 
 class _Placed:

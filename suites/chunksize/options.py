@@ -85,8 +85,9 @@ class Options:
         float, Option("width of a median's 95 % interval to stop at, as a share", above=0, maximum=1)
     ] = 0.05
     max_time: Annotated[
-        float, Option("seconds that all points together may be timed for", above=0, maximum=604_800, grows=max)
-    ] = 62.0
+        float,
+        Option("seconds that all of the measuring may take, whatever is in it", above=0, maximum=604_800, grows=max),
+    ] = 90.0
     memory_budget: Annotated[
         int | None,
         Option("what a chunk's temporaries may take, such as 500MB; the knee stays under it", parse=parse_budget),

@@ -20,6 +20,8 @@ from .options import Options, Point, parse_kernel
 
 _CANDIDATES_A_THREAD = 256
 """At k = 10 and d = 1,280 a published pass then takes a third of a second on two cores, and a sweep its two minutes."""
+_USUAL_BLOCKS, _LEAST_BLOCK_S, _FIRST_BLOCK_S = 12, 0.06, 0.2
+"""What a point comes to: passes and control of a block, and what its first one has more of warming up."""
 _GPU_CANDIDATES = 50_000
 _MOST_CANDIDATES = 32_768
 
@@ -103,6 +105,18 @@ def operations(point: Point) -> tuple[int, int]:
     sizes = (point.candidates, point.classes - 1, point.dim)
     itemsize = 8 if point.dtype == "float64" else 4
     return kernel.flops(*sizes, with_inner, features), kernel.bytes(*sizes, itemsize, features)
+
+
+def expected_s(point: Point, options: Options) -> float:
+    """Seconds that the point will take, about: its share of the time, or a usual number of blocks if less."""
+    if misfit_reason(point):
+        return 0.0
+    return min(case_budget_s(point, options), _USUAL_BLOCKS * max(_cost(point), _LEAST_BLOCK_S)) + _FIRST_BLOCK_S
+
+
+def too_late(options: Options) -> str:
+    """Why a point has no block: the time was spent before its turn came."""
+    return f"--max-time {options.max_time:g} was spent before its first block; give more, or fewer --sizes or --kernels"
 
 
 def shares(planned: Sequence[Point], seconds: float) -> list[float]:

@@ -71,6 +71,13 @@ def grown(before: Options, after: Options) -> Options:
     return replace(after, later=", ".join([*filter(None, [before.later]), *late]))
 
 
+def expect(case: Case[ArmPoint], options: Options, context: Context) -> list[float]:
+    """Tell about how many seconds each round will take."""
+    from fbench.learning.durations import expect_rounds
+
+    return expect_rounds(case.point, options, context, options.fisher_samples)
+
+
 @suite(
     "compare",
     "Does the FISH mask improve BAIT? Strategies side by side, paired by seed, with the statistics to say so",
@@ -86,6 +93,12 @@ def grown(before: Options, after: Options) -> Options:
     summarise=summarise,
     **arms.PLAYED,
     predict=lambda case, options, context: arms.predict_plan(case.point, options),
+    expect_s=expect,
+    examples=(
+        "fbench compare",
+        "fbench compare --strategies random,bait,bait+fish --seeds 4 --rounds 5",
+        "fbench compare --rounds 3 --drift --out my-run",
+    ),
 )
 def measure(case: Case[ArmPoint], options: Options, context: Context) -> Iterator[Unit]:
     """Run one arm on one block of seeds, a round at a time."""

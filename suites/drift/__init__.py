@@ -40,6 +40,16 @@ def predict(case: Case[ArmPoint], options: Options, context: Context) -> dict[st
     return {**costs, "trainings": format_count(networks), "Fisher samples": format_count(passes)}
 
 
+def expect(case: Case[ArmPoint], options: Options, context: Context) -> list[float]:
+    """Tell about how many seconds each round will take: the arm's own part, and what watching adds."""
+    from fbench.learning.durations import expect_rounds
+
+    played = expect_rounds(case.point, options, context, 2 * max(options.fisher_samples))
+    trained_again = expect_rounds(case.point._replace(strategy="random"), options, context, 0)
+    looked = plan.expect_looks(case.point, options, context)
+    return [a + options.retrain * b + looked for a, b in zip(played, trained_again, strict=True)]
+
+
 @suite(
     "drift",
     "Do the important weights change across rounds? FISH masks round by round, beside what sampling and training do",
@@ -54,6 +64,11 @@ def predict(case: Case[ArmPoint], options: Options, context: Context) -> dict[st
     summarise=summarise,
     **arms.PLAYED,
     predict=predict,
+    expect_s=expect,
+    examples=(
+        "fbench drift --rounds 5",
+        "fbench drift --strategies random --fractions 0.01,0.1 --seeds 4",
+    ),
 )
 def measure(case: Case[ArmPoint], options: Options, context: Context) -> Iterator[Unit]:
     """Play one arm on one block of seeds, and watch it a round at a time."""

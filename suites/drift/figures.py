@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from fbench.harness.contract import Figure, Heat, Panel, Series
+from fbench.harness.contract import Figure, Heat, Panel, Series, mathematics
 from fbench.learning.arm_options import ArmOptions
 from fbench.measure.arrays import Floats
 from fbench.measure.falls import LEAST_LAYERS, Fall
@@ -198,14 +198,14 @@ def _place(line: Series, fall: Fall, *, log: bool) -> Series:
 def _criteria(shown: _Shown, colour: int) -> Iterator[Panel]:
     """Draw means of F_j and of w_j²F_j by layer on one axis: each over its largest, which is in its label."""
     fisher = shown.drift.fisher_by_layer(shown.variant)
-    criteria = {"mean $F_j$": fisher.mean, "mean $w_j^2 F_j$": fisher.weighted_mean}
+    criteria = {"F_j": fisher.mean, "w_j^2 F_j": fisher.weighted_mean}
     lines, relative = [], []
     for number, (name, by_round) in enumerate(criteria.items()):
         values = mean_of_rounds(by_round.take(shown.layers, axis=2))
         largest = float(np.nan_to_num(known_mean(values)).max())
         if largest > 0:
             relative.append(values / largest)
-            label = f"{name}\n(largest: {power(largest)})"
+            label = f"mean {mathematics(name)}\n(largest: {power(largest)})"
             lines.append(over_seeds(label, shown.depths, relative[-1], colour=colour + number))
     if lines:
         yield by_depth(

@@ -11,6 +11,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from fbench.errors import UsageError
+from fbench.harness.contract import Context
 from fbench.learning import arms
 from fbench.learning.arm_options import ArmOptions, ArmPoint
 
@@ -84,6 +85,20 @@ def _ladder(options: ArmOptions) -> tuple[float, ...]:
     """Give the strategies' own fraction, and those of ``LADDER`` above it."""
     lowest = options.mask_fraction
     return (lowest, *(fraction for fraction in LADDER if fraction > lowest))
+
+
+_RANKING_S = 1e-6
+"""Seconds for each weight of a network: it is ranked, and masks are made of it, in float64 on a CPU."""
+
+
+def expect_looks(arm: ArmPoint, options: Options, context: Context) -> float:
+    """Seconds a round that looking at the networks of an arm takes, about: passes for diagonals, then masks of them."""
+    from fbench.learning.durations import GRADIENT, image_seconds
+
+    looks, draws = len(arm.seeds) * (1 + options.retrain), 2 * max(options.redraws)
+    images = max(options.fisher_samples) * arms.images_of(options).classes
+    weights = arms.weights_of(options)[0] * len(options.fisher_samples)
+    return looks * draws * (images * GRADIENT * image_seconds(options, context) + weights * _RANKING_S / 2)
 
 
 def watched(arm: ArmPoint, devices: Sequence[str], options: Options) -> tuple[Design, MaskGrid]:

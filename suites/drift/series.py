@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from fbench.harness.contract import Panel, Series
+from fbench.harness.contract import Panel, Series, mathematics
 from fbench.measure.arrays import Floats
 from fbench.measure.statistics import mean_interval
 from fbench.results.axes import nice
@@ -95,6 +95,6 @@ def mean_of_rounds(values: Floats) -> Floats:
 
 
 def power(value: float) -> str:
-    """Write a number as figures spell it: ``$9.9 · 10^{-6}$``."""
+    """Write a number as figures spell it: 9.9 · 10⁻⁶."""
     digits, exponent = f"{value:.1e}".split("e")
-    return f"${digits} · 10^{{{int(exponent)}}}$"
+    return mathematics(f"{digits} · 10^{{{int(exponent)}}}")

@@ -78,6 +78,10 @@ def _key(point: Point, options: Options) -> Row:
     summarise=summarise,
     schedule="blocks",
     executor="worker",
+    examples=(
+        "fbench fisher",
+        "fbench fisher --samples 256 --passes 8",
+    ),
 )
 def measure(case: Case[Point], options: Options, context: Context) -> Iterator[Unit]:
     """Run one way to one quantity, a block at a time."""
@@ -87,4 +91,6 @@ def measure(case: Case[Point], options: Options, context: Context) -> Iterator[U
     key = {**_key(case.point, options), "device": device}
     blocks = range(context.done, options.passes)
     for block, rows in run(case.point, options, device, blocks):
-        yield Unit(block, [{**key, "pass_index": i, **row} for i, row in enumerate(rows)])
+        timed_s = sum(row.get("time_s", 0.0) for row in rows)  # memory and agreement are the first block's alone
+        left_s = timed_s * (options.passes - block - 1)
+        yield Unit(block, [{**key, "pass_index": i, **row} for i, row in enumerate(rows)], left_s=left_s)

@@ -116,6 +116,10 @@ def predict(case: Case[Point], options: Options, context: Context) -> dict[str, 
     predict=predict,
     summarise=summarise,
     executor="fresh",
+    examples=(
+        "fbench memory --methods incremental --candidates 2000 --classes 10 --dim 640",
+        "fbench memory --methods published,incremental --candidates 50000 --classes 100 --dim 51200 --dry-run",
+    ),
 )
 def measure(case: Case[Point], options: Options, context: Context) -> Iterator[Unit]:
     """Measure one method at one size, a round at a time."""

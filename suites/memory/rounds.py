@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from dataclasses import asdict, dataclass, replace
@@ -54,9 +55,12 @@ def run(case: PlannedCase, done: int) -> Iterator[Unit]:
     predictions = {device: predicted(spec, device, devices) for device in fits}
     with _frozen(), MemoryWatch(devices) as watch:
         for number in range(done, options.rounds):
+            since = time.perf_counter()
             watch.begin()
             play_round(spec, devices, watch.phase)
-            yield _unit(case, number, watch.end(), fits, predictions)
+            unit = _unit(case, number, watch.end(), fits, predictions)
+            left_s = (time.perf_counter() - since) * (options.rounds - number - 1)  # a process begins but once
+            yield replace(unit, left_s=left_s)
 
 
 @contextmanager

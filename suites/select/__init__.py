@@ -116,6 +116,10 @@ def _problem_of(point: Point, options: Options) -> ways.SelectionProblem:
     summarise=summarise,
     schedule="blocks",
     executor="worker",
+    examples=(
+        "fbench select",
+        "fbench select --candidates 2000 --classes 10 --dim 640 --batch 20",
+    ),
 )
 def measure(case: Case[Point], options: Options, context: Context) -> Iterator[Unit]:
     """Measure one way on one problem, a block at a time."""
@@ -124,4 +128,6 @@ def measure(case: Case[Point], options: Options, context: Context) -> Iterator[U
     problem, way = _problem_of(case.point, options), ways.parse_way(case.point.method)
     key = {**case.point._asdict(), "device": "+".join(context.devices)}
     for index, rows in run(SelectionTask(way, problem, case.point.dtype, context.devices, options), context.done):
-        yield Unit(index, [{**key, **row} for row in rows])
+        timed_s = sum(row.get("time_s", 0.0) for row in rows)  # memory and agreement are the first block's alone
+        left_s = timed_s * (options.passes - index - 1)
+        yield Unit(index, [{**key, **row} for row in rows], left_s=left_s)

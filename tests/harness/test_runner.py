@@ -436,7 +436,7 @@ def test_retried_finish_is_done_again(tmp_path, trap, name, finishing):
 
 
 def test_cases_may_say_themselves_what_they_still_take(tmp_path, monkeypatch):
-    """Two seconds, one, none; cases that have not begun take as long as the others said at first."""
+    """Two seconds, one, none; cases that have not begun take as long as the others said, by what they cost: 3, 2, 1."""
     suite = registry.SUITES.get("toyopen")
 
     def measure(case, options, context):
@@ -446,7 +446,10 @@ def test_cases_may_say_themselves_what_they_still_take(tmp_path, monkeypatch):
     monkeypatch.setitem(registry.SUITES._values, "toyopen", replace(suite, measure=measure))
     listener = Listener()
     drive(tmp_path / "run", "toyopen", listener)
-    assert [left for *_, left in listener.told] == [6, 5, 4, 4, 3, 2, 2, 1, 0]
+    left = [left for *_, left in listener.told]
+    assert left[0] == pytest.approx(2 + 2 * (2 + 1) / 3, abs=0.5)
+    assert left[3] == pytest.approx(2 + 2 / 2, abs=0.7)
+    assert left[-3:] == [2, 1, 0]
 
 
 def test_a_measure_knows_how_many_units_are_done(tmp_path, monkeypatch):

@@ -248,7 +248,7 @@ def test_a_prediction_counts_trainings_selections_and_the_dimension() -> None:
 def test_every_arm_knows_its_dimension(name: str, d: int, rows: int) -> None:
     plan_of = STRATEGIES.get(name).plan
     assert plan_of is not None
-    shape = plan_of(arms._sizes(resolve())).shape
+    shape = plan_of(arms.sizes_of(resolve())).shape
     assert (shape.n, shape.dim, shape.rows) == (1438, d, rows)
     predicted = arms.predict_plan(arm(name), resolve())
     assert predicted["d"] == str(d)
@@ -260,8 +260,8 @@ def test_every_arm_knows_its_dimension(name: str, d: int, rows: int) -> None:
 def test_a_subsamples_pool_is_that_of_the_last_round() -> None:
     plan_of = STRATEGIES.get("bait-subsample").plan
     assert plan_of is not None
-    assert plan_of(arms._sizes(resolve(start=20, rounds=10, batch=20))).shape.n == 20 + 9 * 20 + 200
-    assert plan_of(arms._sizes(resolve(start=20, rounds=2, batch=200))).shape.n == 1438
+    assert plan_of(arms.sizes_of(resolve(start=20, rounds=10, batch=20))).shape.n == 20 + 9 * 20 + 200
+    assert plan_of(arms.sizes_of(resolve(start=20, rounds=2, batch=200))).shape.n == 1438
 
 
 def test_an_arm_that_does_not_say_is_given_no_figures(registries: Any) -> None:
@@ -274,7 +274,7 @@ def test_an_arm_that_does_not_say_is_given_no_figures(registries: Any) -> None:
 
 def test_an_arm_that_does_not_fit_is_refused_before_its_first_training(monkeypatch: pytest.MonkeyPatch) -> None:
     """And the arms that would fit are named; the same function refuses as in a selection."""
-    need = arms._selection("bait-diagonal", arms._sizes(resolve()))
+    need = arms.plan_of("bait-diagonal", arms.sizes_of(resolve()))
     assert need is not None
     room = with_margin(need.growth + need.inputs)  # the embedding is yet to be made
     monkeypatch.setattr("fbench.fisher.planning.fitting.free_bytes", lambda device: room)
@@ -293,7 +293,7 @@ def test_an_arm_that_does_not_fit_is_refused_before_its_first_training(monkeypat
 
 
 def test_an_arm_is_planned_with_its_own_picks() -> None:
-    few, many = (arms._selection("bait", arms._sizes(resolve(oversample=times, batch=20))) for times in (1.0, 3.0))
+    few, many = (arms.plan_of("bait", arms.sizes_of(resolve(oversample=times, batch=20))) for times in (1.0, 3.0))
     assert few is not None
     assert many is not None
     assert (few.sizes.picks, few.sizes.removals) == (20, 0)

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import csv
 import functools
+import os
+import subprocess
+import sys
 from dataclasses import replace
 
 import pytest
@@ -271,3 +274,31 @@ def test_a_users_summary_stays_and_is_told_of(fbench, tmp_path):
     assert code == 0
     assert "summary.md is not as fbench wrote it and stays; the new one is summary-2.md" in said.replace("\n", " ")
     assert (tmp_path / "run" / "summary.md").read_text() == "my words"
+
+
+DRAWN = """
+from dataclasses import replace
+from fbench.contract import Figure, Panel, Series, Summary
+from fbench.registry import SUITES
+
+def summarise(rows, options):
+    panel = Panel([Series("a", [1.0, 2.0], [1.0, 2.0])], "x", "y")
+    return Summary(findings=["A finding."], figures=[Figure("curve", "costs $5 and $x", [panel])])
+
+SUITES.add(replace(SUITES.get("toy"), name="drawn", summarise=summarise))
+"""
+
+
+@pytest.mark.parametrize("how", ["whole", "backend", "style file"])
+def test_a_broken_matplotlib_costs_a_figure(tmp_path, toy_file, how):
+    (tmp_path / "drawn.py").write_text(DRAWN)
+    environment = {**os.environ, "MPLBACKEND": "nonsense"} if how == "backend" else dict(os.environ)
+    if how == "style file":
+        (tmp_path / "matplotlibrc").write_bytes(b"font.size: \xff\xfe\x00")
+    command = [sys.executable, "-m", "fbench", "drawn", "--load", str(toy_file), "--load", "drawn.py", "--out", "run"]
+    ended = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True)
+    assert ended.returncode == 0, ended.stderr
+    assert "A finding." in ended.stdout
+    assert "A finding." in (tmp_path / "run" / "summary.md").read_text()
+    assert ("figure curve could not be drawn" in ended.stderr) == (how != "whole")
+    assert (tmp_path / "run" / "figures" / "curve.png").exists() == (how == "whole")

@@ -22,7 +22,7 @@ HOW = ("--device", "cpu", "--threads", "1", "--jobs", "1")
 FEW_LABELS = ("--rounds", "1", "--seeds", "2", "--epochs", "2", "--pool", "150", "--test", "60")
 RUNS = {
     "chunksize": "--candidates 40 --classes 3 --dim 12 --sizes 8,16 --kernels fused,factored,incremental:no-inner "
-    "--max-time 1",
+    "--max-time 300 --precision 1",
     "select": "--candidates 60 --classes 3 --dim 12 --batch 4 --labelled 6 "
     "--methods incremental,published,binary,random --dtype float64 --passes 1",
     "fisher": "--model small --size 8 --channels 1 --samples 6 --weights 400 --methods loop,vmap,batched --passes 1 "

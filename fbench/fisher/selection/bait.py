@@ -20,8 +20,9 @@ from fbench.fisher.embeddings import Embedding
 from fbench.fisher.planning.fitting import check_plan
 from fbench.fisher.planning.plan import CHUNK_SIZE, StepCounts
 from fbench.fisher.selection.engines import SELECTION_METHODS
-from fbench.fisher.selection.greedy import Greedy, StepListener
+from fbench.fisher.selection.greedy import Greedy
 from fbench.fisher.selection.trace import check_takes
+from fbench.fisher.work import StepListener, phase_of
 
 
 @dataclass(frozen=True)
@@ -88,7 +89,9 @@ def bait_select(
         dtype: float64 or float32; the embedding's own if not given.
         devices: shards the pool over these; the embedding's own device if not given.
         chunk_size: candidates of a chunk of a trace kernel; ``incremental`` and ``diagonal`` take none.
-        progress: told ("setup", 1, 1), then ("forward" or "backward", done, total) after every pick.
+        progress: told (phase, done, total) of one phase after the other: "fisher", "setup", "forward", "setup of
+            removals", "backward", "objective". Picks and removals are counted, the others go in hundredths. Forward
+            picks may be interrupted by a "refresh".
 
     Returns:
         The selection, on the CPU.
@@ -190,17 +193,23 @@ class Search:
     @torch.no_grad()
     def fisher(self) -> None:
         """Make F and λ."""
-        self._information = self._information_type(self._V, self._labelled, self._batch_size, self._regularisation)
+        with phase_of("fisher", self._V.gram_operations, self._progress):
+            self._information = self._information_type(self._V, self._labelled, self._batch_size, self._regularisation)
 
     @torch.no_grad()
     def start(self) -> None:
         """Make M and the state of the forward picks."""
         everyone = torch.arange(self._V.n, device=self._V.device)
         self._forward: Greedy | None = Greedy(
-            self._engine, self._V, self._information, everyone, devices=self._devices, taken=self._labelled
+            self._engine,
+            self._V,
+            self._information,
+            everyone,
+            devices=self._devices,
+            taken=self._labelled,
+            listener=self._progress,
         )
         self._drift, self._refreshes = 0.0, 0
-        self._progress("setup", 1, 1)
 
     @torch.no_grad()
     def forward(self, steps: int | None = None) -> None:
@@ -236,7 +245,7 @@ class Search:
             return
         order = picked.sort().values  # so that the lowest pool index wins a tie here as well
         few = self._V[order].to(dtype=torch.float64)
-        backward = Greedy(self._engine, few, self._information, order, sign=-1)
+        backward = Greedy(self._engine, few, self._information, order, sign=-1, listener=self._progress)
         backward.run(
             total if steps is None else min(steps, total), lambda done: self._progress("backward", done, total)
         )
@@ -251,14 +260,16 @@ class Search:
     def finish(self) -> Selection:
         """The selection as it stands after the removals."""
         forward, scores, gaps = self._picked
+        with phase_of("objective", 2 * float(self._V.dim) ** 3, self._progress):
+            objective, effective = self._information.objective(self._kept), self._information.effective_dimension()
         return Selection(
             indices=forward[torch.isin(forward, self._kept)].cpu(),
             forward=forward.cpu(),
             scores=scores.cpu(),
             gaps=gaps.cpu(),
-            objective=self._information.objective(self._kept),
+            objective=objective,
             regularisation=self._information.lam,
-            effective_dimension=self._information.effective_dimension(),
+            effective_dimension=effective,
             drift=self._drift,
             refreshes=self._refreshes,
             jitter=self._information.jitter,

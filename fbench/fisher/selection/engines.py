@@ -33,10 +33,12 @@ class Engine(Protocol):
     Attributes:
         refreshes: how often M was factorised afresh after the start.
         updates: whether P follows the picks, and may drift.
+        load_operations: of ``load``, about, as ``fisher.work`` counts them.
     """
 
     refreshes: int
     updates: bool
+    load_operations: float
 
     def scores(self) -> Tensor:
         """The scores [n] in the embedding's dtype; −∞ where the step is not admissible."""
@@ -60,7 +62,7 @@ class RecomputedEngine:
     ``published`` is the published order; ``fused`` and ``factored`` give the same numbers with fewer operations.
     """
 
-    updates = False
+    updates, load_operations = False, 0.0
 
     def __init__(
         self, V: Embedding, information: Information, sign: int, kernel: str = "published", chunk_size: int = CHUNK_SIZE
@@ -99,6 +101,7 @@ class IncrementalEngine:
     def __init__(self, V: Embedding, information: Information, sign: int) -> None:
         self._V, self._information, self._sign, self.refreshes = V, information, sign, -1
         self._candidates = candidates(V, information.alpha, sign)
+        self.load_operations = 5 * float(V.dim) ** 3 + 2 * V.gram_operations
 
     def load(self, picks: Tensor) -> None:
         """Make P, Q, G and H from M, factorised in float64."""
@@ -139,7 +142,7 @@ class DiagonalEngine:
     diagonals' own objective Σ_j F_j/M_j; its state is d numbers in place of d².
     """
 
-    updates = False
+    updates, load_operations = False, 0.0
 
     def __init__(self, V: Embedding, information: Information, sign: int) -> None:
         self._V, self._information, self._sign, self.refreshes = V, information, sign, 0

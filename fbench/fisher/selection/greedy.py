@@ -16,14 +16,12 @@ from fbench.errors import InputError
 from fbench.fisher.embeddings import Embedding
 from fbench.fisher.selection.engines import Engine
 from fbench.fisher.selection.information import Information
+from fbench.fisher.work import StepListener, phase_of
 
 TIE = {torch.float64: 1e-10, torch.float32: 1e-5}
 """Scores this close to the largest, relatively, equal it: rounding depends on chunk and shard, picks must not."""
 _ASK_EVERY = {"cpu": 1}
 """Picks between questions that make the device wait; a GPU's queue should not run dry every pick."""
-
-StepListener = Callable[[str, int, int], None]
-"""A function that is told (phase, done, total) after every step of a selection."""
 
 
 def shard_bounds(n: int, count: int) -> list[tuple[int, int]]:
@@ -50,7 +48,7 @@ class Greedy:
     """Forward picks (``sign`` +1) or backward removals (−1) among the candidates V, sharded over ``devices``.
 
     ``positions`` [n] are the candidates' places in the pool that ``information`` covers; ``taken`` are candidates that
-    may not be picked.
+    may not be picked. ``listener`` hears of the making of their state, at first and afresh.
     """
 
     def __init__(
@@ -63,6 +61,7 @@ class Greedy:
         sign: int = 1,
         devices: Sequence[str | torch.device] = (),
         taken: Sequence[int] | Tensor = (),
+        listener: StepListener = lambda phase, done, total: None,
     ) -> None:
         self.V, self._information, self._positions, self._sign = V, information, positions, sign
         self._open = torch.ones(V.n, dtype=torch.bool, device=V.device)
@@ -74,7 +73,8 @@ class Greedy:
         self._shards = [
             engine(V[a:b].to(place), information, sign) for place, (a, b) in zip(self._places, bounds, strict=True)
         ]
-        self.load()
+        self._listener = listener
+        self.load("setup" if sign > 0 else "setup of removals")
 
     @property
     def drift(self) -> float:
@@ -121,11 +121,12 @@ class Greedy:
             return torch.empty(0, dtype=torch.int64 if number == 0 else self.V.dtype, device=self.V.device)
         return torch.stack([step[number] for step in self._taken])
 
-    def load(self) -> None:
+    def load(self, phase: str = "refresh") -> None:
         """Make every shard's state afresh, from M with the picks so far."""
         picks = self.picks()
-        for shard in self._shards:
-            shard.load(picks)
+        with phase_of(phase, sum(shard.load_operations for shard in self._shards), self._listener):
+            for shard in self._shards:
+                shard.load(picks)
 
     def _step(self) -> None:
         scores = torch.cat([shard.scores().to(self.V.device) for shard in self._shards])

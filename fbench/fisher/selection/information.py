@@ -15,6 +15,7 @@ from torch import Tensor
 from fbench.errors import InputError
 from fbench.fisher.embeddings import Embedding
 from fbench.fisher.selection.regularisation import parse_regularisation
+from fbench.fisher.work import did
 
 _TILE = 512
 """Rows of a d×d matrix in float64 at a time, where a whole one would be a second copy."""
@@ -174,6 +175,7 @@ def sandwich(P: Tensor, F: Tensor, dtype: torch.dtype) -> Tensor:
         for rows in tiles(d):
             torch.mm(wide[: rows.stop - rows.start].copy_(F[rows]), P[:, columns], out=left[rows])
         Q[:, columns] = torch.mm(P, left, out=right)
+        did(4 * d**2 * width)
     return symmetric(Q)
 
 
@@ -207,8 +209,11 @@ def inverse_in_place(make: Callable[[], Tensor]) -> tuple[Tensor, float]:
         factor.diagonal().add_(jitter)
         fault = torch.empty(0, dtype=torch.int32, device=factor.device)
         torch.linalg.cholesky_ex(factor, out=(factor, fault))
+        did(len(factor) ** 3 / 3)
         if not int(fault):
-            return torch.cholesky_inverse(factor, out=factor), jitter
+            inverse = torch.cholesky_inverse(factor, out=factor)
+            did(2 * len(factor) ** 3 / 3)
+            return inverse, jitter
     raise InputError("the information matrix M is not positive definite in float64; raise the regularisation")
 
 

@@ -20,11 +20,11 @@ SUITE = registry.SUITES.get("chunksize")
 POINT = {"kernel": "fused", "dtype": "float32", "classes": 3, "dim": 12, "phase": "sweep", "candidates": 23}
 
 
-def case(*, devices=("cpu",), budget_s=100.0, precision=0.05, pool=23, chunk_size=5, **more):
+def case(*, devices=("cpu",), budget_s=100.0, precision=0.05, pool=23, chunk_size=5, ends_at=math.inf, **more):
     point = Point(**{**POINT, "chunk_size": chunk_size, **more})
     if point.phase == "single":
         point = point._replace(candidates=chunk_size)
-    return ChunkCase(point, devices, budget_s, precision, pool, 0)
+    return ChunkCase(point, devices, budget_s, precision, pool, 0, ends_at)
 
 
 @pytest.fixture(autouse=True)
@@ -272,3 +272,22 @@ def test_what_cannot_fit_is_refused_before_it_is_made(monkeypatch):
 def test_what_needs_little_or_where_nobody_tells_runs(monkeypatch, kernel, free):
     monkeypatch.setattr(blocks, "free_bytes", lambda device: free)
     assert next(run(case(kernel=kernel), {})).index == 0
+
+
+# The time of the whole run
+
+
+def test_no_block_begins_once_the_time_of_the_run_is_over(script, monkeypatch):
+    """Five seconds are left and a block takes two, however much the case may still spend."""
+    script(itertools.cycle([1.0, 2.0]))
+    now = itertools.count(100.0, 2.0)
+    monkeypatch.setattr(blocks.time, "monotonic", lambda: next(now))
+    assert len(list(run(case(budget_s=1e6, precision=1e-6, ends_at=105.0), {}))) == 3
+
+
+def test_blocks_use_up_all_the_time_that_they_take(script, monkeypatch):
+    """Of a second a block only the passes were counted once: a tenth."""
+    script(itertools.cycle([0.1, 0.11]))
+    clock = itertools.count(0.0, 0.5)
+    monkeypatch.setattr(blocks.time, "perf_counter", lambda: next(clock))
+    assert len(list(run(case(budget_s=10.0, precision=1e-6), {}))) < 30

@@ -26,7 +26,7 @@ def words_of(text: str) -> list[str]:
 
 
 SMALL = words_of(
-    "--candidates 40 --classes 3 --dim 12 --sizes 8..40 --max-time 1 --precision 1 --threads 1 "
+    "--candidates 40 --classes 3 --dim 12 --sizes 8..40 --max-time 300 --precision 1 --threads 1 "
     "--kernels published,published:no-inner,fused,factored,incremental"
 )
 COMMAND = [sys.executable, "-c", "from fbench.cli import main; main()", "chunksize"]
@@ -227,11 +227,19 @@ def test_the_plan_says_what_a_point_may_take(fbench: Callable[..., Ended], tmp_p
     assert not (tmp_path / "run").exists()
 
 
+def test_what_had_no_time_says_so(fbench: Callable[..., Ended], tmp_path: Path) -> None:
+    """The worker alone takes longer to begin: the time counts from the beginning of the measuring."""
+    ended = fbench(*SMALL, "--max-time", "0.01", "--device", "cpu", "--out", tmp_path / "run")
+    assert ended.code == 4
+    assert "--max-time 0.01 was spent before its first block; give more, or fewer --sizes or --kernels" in ended.err
+    assert {row["status"] for row in table(tmp_path / "run")} == {"skipped"}
+
+
 def test_a_killed_run_goes_on(tmp_path: Path) -> None:
     """Killed after some blocks, taken up by the same command: no committed row is lost or measured again."""
     out = tmp_path / "run"
     command = [*COMMAND, *SMALL, "--device", "cpu", "--precision", "0.0001"]
-    command += ["--max-time", "4", "--kernels", "fused", "--sizes", "8,16", "--out", str(out)]
+    command += ["--max-time", "12", "--kernels", "fused", "--sizes", "8,16", "--out", str(out)]
     process = subprocess.Popen(command, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
     deadline = time.monotonic() + 60
     while time.monotonic() < deadline and not ((out / "results.csv").exists() and len(table(out)) > 30):

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from drift_rows import compare_tables, make_options, make_tables
 
+from fbench.harness.contract import mathematics
 from fbench.measure.falls import fit_fall
 from fbench.results import figures as drawing
 from fbench.suites.drift import falls
@@ -229,7 +230,7 @@ def test_criteria_are_over_their_largest_which_is_said():
             by_layer.setdefault(row["layer_index"], []).append(row["fisher_mean"])
     means = [np.mean(values) for _, values in sorted(by_layer.items())]
     assert list(plain.y) == pytest.approx([value / max(means) for value in means])
-    assert plain.label == f"mean $F_j$\n(largest: {power(max(means))})"
+    assert plain.label == f"mean {mathematics('F_j')}\n(largest: {power(max(means))})"
     assert (max(weighted.y), panel.y_log) == (pytest.approx(1), True)
     taken = {line.colour for line in described(tables)["fall_by_fraction"].panels[0].series if line.label}
     assert not {plain.colour, weighted.colour} & taken
@@ -304,5 +305,5 @@ def test_wide_is_of_positive_numbers():
 
 
 def test_powers_are_spelled():
-    assert power(9.94e-6) == "$9.9 · 10^{-6}$"
-    assert power(120) == "$1.2 · 10^{2}$"
+    assert power(9.94e-6) == mathematics(r"9.9 · 10^{-6}")
+    assert power(120) == mathematics(r"1.2 · 10^{2}")

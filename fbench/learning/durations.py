@@ -1,0 +1,90 @@
+"""About how long the rounds of an arm take: a few steps of training are timed, all else follows from counts.
+
+What a selection computes is counted by its plan's shape (letters as in fisher/MATH.md) and divided by the rate of
+products on this machine. That is right to within a factor of two or three, which is all that a plan needs.
+"""
+
+from __future__ import annotations
+
+import functools
+
+from fbench.fisher.planning.plan import SelectionPlan, StepCounts
+from fbench.harness.contract import Context
+from fbench.harness.registry import MODELS
+from fbench.learning import arms
+from fbench.learning.arm_options import ArmOptions, ArmPoint
+from fbench.measure.speed import product_rate, seconds_a_step, threads_of
+
+_FORWARD, GRADIENT = 1 / 3, 1 / 4
+"""Of an image's training: a pass forward, and one image's gradient among many in large batches."""
+_MATRIX_PRODUCTS = 16
+"""Products of two d×d float32 matrices that take as long as a selection's factorisations, which are in float64."""
+
+
+def expect_rounds(arm: ArmPoint, options: ArmOptions, context: Context, fisher_samples: int) -> list[float]:
+    """Seconds of every round of an arm on a block of seeds, about.
+
+    ``fisher_samples`` is the number of images behind a FISH diagonal.
+    """
+    image_s, seeds = image_seconds(options, context), len(arm.seeds)
+    sizes = arms.sizes_of(options)
+    trained = MODELS.get(options.model).block * options.epochs * image_s  # a short block is padded to its full width
+    tested = seeds * arms.tested_images(options) * _FORWARD * image_s
+    chosen = seeds * _choice_s(arms.plan_of(arm.strategy, sizes), sizes.counts, fisher_samples, image_s, context)
+    labels = [options.start + r * options.batch for r in range(options.rounds + 1)]
+    return [trained * count + tested + (chosen if r else 0.0) for r, count in enumerate(labels)]
+
+
+def image_seconds(options: ArmOptions, context: Context) -> float:
+    """Seconds that training takes for one image of one network, about, beside the others of its block."""
+    images = arms.images_of(options)
+    shape, where = tuple(images.images.shape[1:]), (context.devices[0], context.threads)
+    return _image_seconds(options.model, shape, images.classes, options.train_batch, *where)
+
+
+@functools.lru_cache(maxsize=8)
+def _image_seconds(name: str, shape: tuple[int, ...], classes: int, batch: int, device: str, threads: int) -> float:
+    import torch
+
+    from fbench.learning.training import Recipe, train_block
+
+    model = MODELS.get(name)
+    images, targets = torch.zeros(model.block, batch, *shape), torch.zeros(model.block, batch, dtype=torch.int64)
+
+    def train(steps: int) -> object:
+        recipe = Recipe(epochs=steps, train_batch=batch)
+        return train_block(model, images, targets, range(model.block), classes=classes, recipe=recipe, device=device)
+
+    with threads_of(threads):
+        return seconds_a_step(train, device) / (batch * model.block)
+
+
+def _choice_s(
+    plan: SelectionPlan | None, counts: StepCounts, fisher_samples: int, image_s: float, context: Context
+) -> float:
+    """Seconds to choose a batch for one seed: the network's passes, then the selection."""
+    if plan is None:
+        return 0.0
+    n, classes = plan.shape.n, plan.shape.rows + 1
+    passes = n * _FORWARD
+    if not plan.shape.classes:  # on a mask: gradients of every class, of the diagonal's images and of the pool
+        passes += (n * plan.shape.rows + fisher_samples * classes) * GRADIENT
+    return passes * image_s + selection_operations(plan, counts) / product_rate(context.devices[0], context.threads)
+
+
+def selection_operations(plan: SelectionPlan, counts: StepCounts) -> float:
+    """Floating-point operations of a selection: F and the quadratic forms, the d×d matrices, then the picks.
+
+    Example:
+        >>> from fbench.fisher.planning.plan import Shape, plan_selection
+        >>> counts = StepCounts.of(10, 2.0, 900)
+        >>> plan = plan_selection(Shape(n=1000, rows=9, dim=640), dtype="float32", counts=counts)
+        >>> f"{selection_operations(plan, counts):.1e}"
+        '3.5e+10'
+    """
+    n, r, d = plan.shape.n, plan.shape.rows, plan.shape.dim
+    wide = 1 if plan.shape.classes else r  # a factored V goes through its features once, a dense one row by row
+    pick = 4 * wide * r * d * n
+    if not plan.matrices:
+        return float(counts.picks * pick)
+    return float(3 * 2 * wide * n * d**2 + _MATRIX_PRODUCTS * 2 * d**3 + counts.picks * pick)
