@@ -55,13 +55,6 @@ def half(path):
     folder.close()
 
 
-@pytest.mark.parametrize("command", ["show", "runs", "merge"])
-def test_help_has_an_example(call, command):
-    code, out, _ = call(command, "--help")
-    assert code == 0
-    assert f"Example: fbench {command} " in out
-
-
 def test_show_says_what_the_run_said(call, made, tmp_path):
     code, printed, _ = call("growing", "--jobs", "1", "--out", tmp_path / "run")
     again, shown, err = call("show", tmp_path / "run")

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 from command import finished
+from merged import REFERENCE, take_apart
 
 import fbench
 from fbench.errors import FolderError, UsageError
@@ -182,6 +183,18 @@ def test_nothing_is_left_of_a_merge_that_fails(grow, tmp_path, monkeypatch):
     with pytest.raises(FolderError, match=r"cannot write in .*c: No space left"):
         merge_runs(paths, tmp_path / "c")
     assert {path.name for path in tmp_path.iterdir()} == before
+
+
+def test_a_run_that_was_taken_apart_is_whole_again(tmp_path):
+    """One from before there were SHA-256s, too: the rows, and all that is said of them."""
+    whole, merged = fbench.open_run(REFERENCE / "compare-digits"), merge_runs(take_apart(tmp_path), tmp_path / "both")
+    assert lasting(merged)["results"] == lasting(whole)["results"]
+    assert lasting(merged)["selections"] == lasting(whole)["selections"]
+    assert merged.answers == whole.answers
+    assert merged.spent_s == pytest.approx(whole.spent_s, abs=2)
+    assert (merged.path / "summary.md").read_text().split("Measured in")[0] == whole.report.markdown.split("Measured")[
+        0
+    ]
 
 
 FEW = "--rounds 1 --epochs 1 --pool 60 --test 30 --batch 5 --start 10 --strategies random,bait --jobs 1 --threads 1"
