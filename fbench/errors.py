@@ -6,6 +6,7 @@
     │   ├── UnknownNameError            no such suite, strategy, data set, …; names the nearest
     │   ├── InputError                  a value or tensor that the mathematics cannot take (also a ValueError)
     │   │   └── TooLargeError           a problem whose state would not fit into memory (also a MemoryError)
+    │   ├── ForeignError                a mistake in code that the user registered, with its file and line
     │   ├── DataError                   data that is missing, corrupt or not what it says it is
     │   ├── DeviceError                 a device that is not there
     │   └── FolderError                 a run folder that cannot be written or belongs to something else
@@ -18,7 +19,7 @@ Only ``cli`` catches these. A message names the value, the rule it broke and the
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 
 class FbenchError(Exception):
@@ -61,16 +62,20 @@ def nearest(name: str, known: Iterable[str]) -> str:
 
 
 class UnknownNameError(UsageError):
-    """A name that is not registered; the message offers the nearest one and lists the rest."""
+    """A name that is not registered; the message offers the nearest one, lists the rest, and what is ``broken``.
 
-    def __init__(self, kind: str, name: str, known: Iterable[str]) -> None:
+    ``broken`` has plug-ins that could not be loaded, by module, each with the reason: the name may be one of theirs.
+    """
+
+    def __init__(self, kind: str, name: str, known: Iterable[str], broken: Mapping[str, str] | None = None) -> None:
         known = sorted(known)
         near = nearest(name, known)
         hint = f"; did you mean {near!r}?" if near else "."
         more = f", and {len(known) - _MOST_KNOWN} more" if len(known) > _MOST_KNOWN else ""
         choice = ", ".join(known[:_MOST_KNOWN]) + more if known else "none"
+        lost = "".join(f"; {module} could not be loaded: {reason}" for module, reason in (broken or {}).items())
         typed = name if len(name) <= _LONGEST_TYPED else f"{name[:_LONGEST_TYPED]}…"
-        super().__init__(f"unknown {kind} {typed!r}{hint} Known: {choice}")
+        super().__init__(f"unknown {kind} {typed!r}{hint} Known: {choice}{lost}")
 
 
 class InputError(UsageError, ValueError):
@@ -79,6 +84,10 @@ class InputError(UsageError, ValueError):
 
 class TooLargeError(InputError, MemoryError):
     """A problem whose state would not fit into memory, refused before any of it is allocated."""
+
+
+class ForeignError(UsageError):
+    """A mistake in code that the user registered: a strategy, kernel, data set, model or suite (``harness.guard``)."""
 
 
 class DataError(UsageError):

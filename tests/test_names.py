@@ -17,7 +17,7 @@ VAGUE = {"found", "own", "each", "given", "said"}
 ROLES = {
     *("Options", "Point", "COLUMNS"),
     *("measure", "resolve", "points", "predict", "expect", "run"),
-    *("finish", "summarise", "summary", "findings", "figures"),
+    *("finish", "finds_limit", "is_wrong", "summarise", "summary", "findings", "figures"),
 }
 """What every suite's room has by design, in the module of that name or in its declaration."""
 TWO_LANGUAGES = {"absorb"}

@@ -39,7 +39,7 @@ out = _console(width=None if _TERMINAL else 120)  # in a pipe or a file there is
 err = _console(stderr=True, soft_wrap=True)
 
 
-FAILED, USAGE, INTERNAL, INTERRUPTED = 1, 2, 70, 130
+USAGE, INTERNAL, INTERRUPTED = 2, 70, 130
 """Exit codes that no error of ours carries."""
 
 

@@ -16,7 +16,7 @@ from fbench.cli.parameters import fixed_command, pick_command, root_command, sui
 from fbench.cli.report import run_suite
 from fbench.cli.runs_commands import RUNS_COMMANDS, add_runs_commands
 from fbench.errors import FbenchError, UsageError, nearest
-from fbench.harness import registry
+from fbench.harness import guard, registry
 from fbench.harness.streams import stream_fault
 from fbench.results.plain import visible
 
@@ -62,6 +62,8 @@ def run_command(arguments: list[str]) -> int:
         return _interrupted(rest) if code == INTERRUPTED else code  # typer's word for Ctrl-C
     except FbenchError as error:
         complain(str(error))
+        if os.environ.get("FBENCH_TRACEBACK") and (story := guard.whole_story(error)):
+            complain(story)
         return error.exit_code
     except KeyboardInterrupt:
         return _interrupted(arguments)
@@ -70,6 +72,8 @@ def run_command(arguments: list[str]) -> int:
             return _interrupted(arguments)
         if hasattr(error, "format_message"):  # click's errors, wherever this typer keeps its click
             complain(_mistake(error))
+            for module, reason in registry.SUITES.broken.items():  # the command may be one of theirs
+                show_warning(f"suites of {module} could not be loaded: {reason}")
             return USAGE
         if os.environ.get("FBENCH_TRACEBACK"):
             raise

@@ -96,6 +96,8 @@ class Progress:
     def stopped(self, case: Case[Any], fault: Fault) -> None:
         """A case ran out of memory or failed."""
         err.print(f"fbench: {case.id}: {fault.status}: {fault.reason}", style="yellow", markup=False)
+        if fault.story:
+            err.print(fault.story, markup=False)
 
 
 class PickProgress:

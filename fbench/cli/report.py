@@ -6,7 +6,7 @@ from collections.abc import Mapping, Set
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from fbench.cli.console import FAILED, err, out, show_warning
+from fbench.cli.console import err, out, show_warning
 from fbench.cli.progress import Progress
 from fbench.harness.suite import Suite
 
@@ -59,6 +59,7 @@ def _announce(suite: Suite, run_folder: RunFolder, opening: str, settings: Setti
 def _report(suite: Suite, options: Any, rows: Mapping[str, Any], run_folder: RunFolder) -> int:
     """Write and print what the rows say; the exit code says how it went."""
     from fbench.harness.disk import read_checked
+    from fbench.harness.outcome import exit_code
     from fbench.runs.report import summarised, write_report
 
     environment = read_checked(run_folder.path / "environment.json")
@@ -66,7 +67,7 @@ def _report(suite: Suite, options: Any, rows: Mapping[str, Any], run_folder: Run
     for warning in write_report(report, run_folder):
         show_warning(warning)
     print_report(report, f"Rows, findings and figures are in {run_folder.path}")
-    return FAILED if "failed" in {row["status"] for row in rows["results"]} else 0
+    return exit_code(suite, options, rows)
 
 
 def print_report(report: Report, last: str) -> None:

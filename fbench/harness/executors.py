@@ -9,19 +9,23 @@ from __future__ import annotations
 import contextlib
 import functools
 import multiprocessing
+import os
 import random
 import signal
 import sys
 import time
+import traceback
 import types
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import Any
 
-from fbench.harness import lifeline, registry
+from fbench.errors import ForeignError
+from fbench.harness import accept, guard, lifeline, registry
 from fbench.harness.contract import Case, Context, Row, Unit
+from fbench.harness.global_state import Worlds
 from fbench.harness.streams import guard_streams
 
 Committed = Callable[[Case[Any]], dict[str, list[Row]]]
@@ -46,10 +50,11 @@ class Job:
 
 @dataclass(frozen=True)
 class Fault:
-    """Why a case stopped: ``oom`` or ``failed``, and the first line of the reason."""
+    """Why a case stopped: ``oom`` or ``failed``, the first line of the reason, and the traceback if that was asked."""
 
     status: str
     reason: str
+    story: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True)
@@ -64,13 +69,19 @@ class Event:
 _OUT_OF_MEMORY = ("can't allocate memory", "cannot allocate memory", "out of memory")
 
 
-def fault_of(error: Exception) -> Fault:
-    """An exception as a row's status and reason; running out of memory has many faces."""
-    reason = (str(error).splitlines() or [""])[0]
-    text = f"{type(error).__name__}: {reason}" if reason else type(error).__name__
-    memory = isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError"
-    memory = memory or any(phrase in str(error).lower() for phrase in _OUT_OF_MEMORY)
-    return Fault("oom" if memory else "failed", text)
+def fault_of(error: BaseException) -> Fault:
+    """An exception as a row's status and reason, placed in the user's code; running out of memory has many faces."""
+    clear = guard.explained(error)
+    reason = (str(clear).splitlines() or [""])[0]
+    name = "" if isinstance(clear, ForeignError) else type(clear).__name__
+    memory = any(_is_out_of_memory(cause) for cause in guard.causes(clear))
+    story = "".join(traceback.format_exception(error)) if os.environ.get("FBENCH_TRACEBACK") else ""
+    return Fault("oom" if memory else "failed", ": ".join(filter(None, [name, reason])), story)
+
+
+def _is_out_of_memory(error: BaseException) -> bool:
+    named = isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError"
+    return named or any(phrase in str(error).lower() for phrase in _OUT_OF_MEMORY)
 
 
 class Turns:
@@ -105,13 +116,15 @@ class Turns:
 
 
 class _Host:
-    """The generators of the cases that live in this process."""
+    """The generators of the cases that live in this process, each in a global state of its own."""
 
     def __init__(self, job: Job) -> None:
         self._suite = registry.SUITES.get(job.suite)
         self._context = job.context
         self._options = self._suite.options(**job.options)
-        self._running: dict[str, Iterator[Unit]] = {}
+        self._running: dict[str, Iterator[Any]] = {}
+        self._next: dict[str, int] = {}
+        self._worlds = Worlds()
 
     def timed(self, case: Case[Any], committed: Committed) -> tuple[Unit | Fault | None, float]:
         """As ``advance``, and the seconds that it took."""
@@ -120,30 +133,36 @@ class _Host:
         return outcome, time.perf_counter() - start
 
     def advance(self, case: Case[Any], committed: Committed) -> Unit | Fault | None:
-        """The case's next unit; None at its end; a fault if it raised."""
+        """The case's next unit; None at its end; a fault if it raised, were it to end the program."""
         try:
-            if case.id not in self._running:
-                rows = committed(case)
-                done = len({row[self._suite.unit] for row in rows["results"]})
-                context = replace(self._context, committed=rows, done=done)
-                self._running[case.id] = iter(self._suite.measure(case, self._options, context))
-            unit = next(self._running[case.id], None)
-            if unit is not None:
-                self._check(unit)
-        except Exception as error:
-            self._running.pop(case.id, None)
+            with self._worlds.of(case.id):
+                unit = self._step(case, committed)
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:
+            self._end(case)
             return fault_of(error)
         if unit is None:
-            del self._running[case.id]
+            self._end(case)
         return unit
 
-    def _check(self, unit: Unit) -> None:
-        """Columns that the suite did not declare are the suite's fault, or its plug-in's: the case's row says so."""
-        declared = {name: {column.name for column in columns} for name, columns in self._suite.all_tables().items()}
-        for name, rows in {"results": unit.rows, **unit.tables}.items():
-            unknown = {key for row in rows for key in row} - declared.get(name, set())
-            if unknown:
-                raise KeyError(f"{name}.csv has no column {', '.join(sorted(unknown))}; declare it, or leave it out")
+    def _step(self, case: Case[Any], committed: Committed) -> Unit | None:
+        if case.id not in self._running:
+            rows = committed(case)
+            done = self._next[case.id] = len({row[self._suite.unit] for row in rows["results"]})
+            context = replace(self._context, committed=rows, done=done)
+            yielded = self._suite.measure(case, self._options, context)
+            self._running[case.id] = accept.units_of(self._suite, yielded)
+        unit = next(self._running[case.id], None)
+        if unit is None:
+            return None
+        index = self._next[case.id]
+        self._next[case.id] += 1
+        return accept.accepted_unit(self._suite, unit, index)
+
+    def _end(self, case: Case[Any]) -> None:
+        self._running.pop(case.id, None)
+        self._worlds.end(case.id)
 
 
 def inline(job: Job, cases: Sequence[Case[Any]], committed: Committed, seed: int) -> Iterator[Event]:

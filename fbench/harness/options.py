@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from fbench.errors import UsageError
-from fbench.harness import forecast
+from fbench.harness import accept, forecast
 from fbench.harness.contract import Case, Context
 from fbench.harness.placing import Terms
 from fbench.harness.registry import PRESETS
@@ -71,7 +71,9 @@ def resolve_options(suite: Suite, typed: Mapping[str, Any], context: Context) ->
             raise UsageError(
                 f"suite {suite.name}: table {table} lacks Column({suite.unit!r}, 'int', …), its unit's number"
             )
-    return suite.resolve(suite.typed(**typed), context)
+    resolved = suite.resolve(suite.typed(**typed), context)
+    accept.check_grid(suite, resolved)
+    return resolved
 
 
 def settings(suite: Suite, typed: Mapping[str, Any], loads: tuple[Path, ...]) -> Settings:

@@ -17,12 +17,14 @@ import pkgutil
 import sys
 import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, is_dataclass, replace
 from pathlib import Path
-from typing import Any, Generic, Literal, Protocol, TypeVar
+from typing import Any, Generic, Literal, NamedTuple, Protocol, TypeVar
 
 from fbench.errors import UnknownNameError, UsageError
+from fbench.harness import guard
 from fbench.harness.contract import COMMON_COLUMNS, Column, Summary
+from fbench.harness.global_state import isolated
 from fbench.harness.names import check_name
 from fbench.harness.suite import Suite, check_axes, declared_types
 
@@ -39,6 +41,36 @@ class Named(Protocol):
         """One line for ``fbench list``."""
 
 
+class Call(NamedTuple):
+    """How a function that users register is called: with which arguments, and what types its result may have."""
+
+    arguments: tuple[str, ...]
+    returns: tuple[type, ...] = ()
+
+
+CALLS: dict[str, Call] = {
+    "propose": Call(("state", "batch_size")),
+    "plan": Call(("sizes",)),
+    "load": Call(("folder", "download")),
+    "build": Call(("replicas", "channels", "size", "classes")),
+    "prepare": Call(("embedding", "inverse", "fisher", "sign")),
+    "run": Call(("prepared", "part", "with_inner")),
+    "flops": Call(("n", "rows", "d", "with_inner", "features"), (int, float)),
+    "bytes": Call(("n", "rows", "d", "itemsize", "features"), (int, float)),
+    "measure": Call(("case", "options", "context")),
+    "summarise": Call(("tables", "options"), (Summary,)),
+    "units": Call(("options",), (int, type(None))),
+    "resolve": Call(("options", "context")),
+    "points": Call(("options",), (Sequence,)),
+    "finish": Call(("tables", "options"), (Mapping,)),
+    "identify": Call(("case",), (Sequence,)),
+    "predict": Call(("case", "options", "context"), (Mapping,)),
+    "finds_limit": Call(("options",), (bool,)),
+    "is_wrong": Call(("tables", "options"), (bool,)),
+    "cost": Call(("case", "options"), (int, float)),
+}
+"""Every function that a user registers, by the field that holds it."""
+
 _T = TypeVar("_T", bound=Named)
 _F = TypeVar("_F", bound=Callable[..., Any])
 
@@ -53,22 +85,31 @@ class Registry(Generic[_T]):
         self._discovered = group is None
 
     def add(self, value: _T) -> _T:
-        """Register ``value``; a name taken twice is refused, since the second would hide the first.
+        """Register ``value``, its functions behind the guard where they are a user's.
+
+        A name taken twice is refused, since the second would hide the first.
 
         A cell of a notebook that is run again replaces what it defined before.
 
         Raises:
             UsageError: that, or what cannot be a name.
+            ForeignError: a function that takes other arguments than it will be called with.
         """
         check_name(self.kind, value.name)
         if value.name in self._values and not _is_defined_again(self._values[value.name], value):
-            raise UsageError(f"{self.kind} {value.name!r} is registered twice; rename one of them")
-        self._values[value.name] = value
-        return value
+            places = list(filter(None, map(_home, (self._values[value.name], value))))
+            where = f" ({' and '.join(places)})" if places else ""
+            raise UsageError(f"{self.kind} {value.name!r} is registered twice{where}; rename one of them")
+        return self.put(value)
 
-    def put(self, value: _T) -> None:
-        """Register ``value`` in the place of what has its name."""
-        self._values[value.name] = value
+    def put(self, value: _T) -> _T:
+        """Register ``value`` in the place of what has its name.
+
+        Raises:
+            ForeignError: as ``add``.
+        """
+        self._values[value.name] = value = _behind_guard(value, f"{self.kind} {value.name!r}")
+        return value
 
     def forget(self, module: str) -> None:
         """Forget what a module has registered."""
@@ -82,7 +123,7 @@ class Registry(Generic[_T]):
         """
         self._discover()
         if name not in self._values:
-            raise UnknownNameError(self.kind, name, self._values)
+            raise UnknownNameError(self.kind, name, self._values, self.broken)
         return self._values[name]
 
     def __iter__(self) -> Iterator[_T]:
@@ -101,7 +142,9 @@ class Registry(Generic[_T]):
             for module in _modules(point.module):
                 try:
                     importlib.import_module(module)
-                except Exception as error:  # one broken plug-in must not take the others, or fbench, down with it
+                except KeyboardInterrupt:
+                    raise
+                except BaseException as error:  # one broken plug-in must not take the others, or fbench, down with it
                     self.broken[module] = f"{type(error).__name__}: {error}"
 
 
@@ -129,6 +172,36 @@ def plugin_packages() -> set[str]:
     """
     groups = [known.group for known in REGISTRIES.values() if known.group]
     return {point.module.split(".")[0] for group in groups for point in _entry_points().select(group=group)}
+
+
+def _behind_guard(value: _T, what: str) -> _T:
+    """The value with a user's functions behind the guard; ``measure`` is called step by step, by the executors."""
+    functions = [(name, getattr(value, name, None)) for name in CALLS if is_dataclass(value)]
+    foreign: dict[str, Any] = {}
+    for name, function in functions:
+        if function is not None and not (callable(function) and not guard.is_foreign(function)):
+            guard.check_call(function, f"{name} of {what}", CALLS[name].arguments)
+            foreign[name] = guard.guarded(function, f"{name} of {what}", CALLS[name].returns)
+    foreign.pop("measure", None)
+    return replace(value, **foreign) if foreign else value  # type: ignore[type-var]
+
+
+def unguarded(value: Any) -> Any:
+    """A registered thing as it was registered: what it does, and what another process can guard for itself.
+
+    Example:
+        >>> strategy = Strategy("first", "the first", lambda state, batch_size: ...)
+        >>> unguarded(_behind_guard(strategy, "strategy 'first'")) == strategy
+        True
+    """
+    parts = {name: part.__wrapped__ for name, part in vars(value).items() if getattr(part, "is_guarded", False)}
+    return replace(value, **parts) if parts else value
+
+
+def _home(value: Named) -> str:
+    """File and line of the first function of a registered thing; the module where it is fbench's."""
+    function = next((getattr(value, name) for name in CALLS if callable(getattr(value, name, None))), None)
+    return guard.place_of(function) or str(function.__module__) if function else ""
 
 
 @functools.cache
@@ -358,7 +431,8 @@ def load_file(path: Path) -> None:
     module = importlib.util.module_from_spec(spec)
     sys.modules[spec.name] = module  # dataclasses and pickle look a class's module up there
     try:
-        spec.loader.exec_module(module)
+        with isolated(0):  # numbers that it draws are the same in every process; what it sets holds for nobody else
+            spec.loader.exec_module(module)
     except (UsageError, KeyboardInterrupt):
         raise
     except BaseException as error:  # a file that ends the interpreter is a file that fails

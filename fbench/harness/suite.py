@@ -17,7 +17,8 @@ from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
 
 from fbench.errors import SweepError, UsageError
-from fbench.harness.contract import Case, Column, Context, Option, Row, Summary, Unit
+from fbench.harness import guard
+from fbench.harness.contract import Case, Column, Context, Option, Row, Summary, Tables, Unit
 from fbench.harness.names import check_column
 
 
@@ -80,6 +81,8 @@ class Suite:
     is what a case holds at its peak beside torch and the data, so that the plan knows how many fit side by side.
     ``schedule`` says how cases take turns: ``"cases"`` ends one before the next begins, ``"blocks"`` takes one unit of
     every case, in shuffled order, again and again, so that a drift of the machine meets all alike.
+    ``finds_limit(options)`` says whether a run looks for the sizes at which memory ends, so that a case out of memory
+    is an answer and no failure; ``is_wrong(tables, options)`` whether something measured gave wrong numbers.
     ``executor="worker"`` runs the cases in a spawned process, so that one killed for memory is a row; ``"fresh"`` in
     one of its own each, so that what a case leaves in memory is never in the next, and takes the schedule ``"cases"``.
     ``examples`` are commands for the end of its help.
@@ -105,6 +108,8 @@ class Suite:
     expect_s: Callable[[Case[Any], Any, Context], Sequence[float]] | None = None
     limit_s: Callable[[Any], float] | None = None
     hold_bytes: Callable[[Case[Any], Any, Context], int] | None = None
+    finds_limit: Callable[[Any], bool] = lambda options: False
+    is_wrong: Callable[[Tables, Any], bool] = lambda tables, options: False
     schedule: Literal["cases", "blocks"] = "cases"
     executor: Literal["inline", "worker", "fresh"] = "inline"
     examples: tuple[str, ...] = ()
@@ -188,7 +193,13 @@ def _parameter(options: type[Any], declared: dataclasses.Field[Any], hint: Any) 
     default = declared.metadata.get("typed", declared.default)
     if default is dataclasses.MISSING:
         raise TypeError(f"{where} has no default")
-    return Parameter(declared.name, str if option.parse else value_type, default, option)
+    flag = flag_of(declared.name)
+    if option.expand:
+        option = dataclasses.replace(option, expand=guard.guarded(option.expand, f"the expansion of {flag}"))
+    if option.parse:
+        parse = guard.guarded(option.parse, f"the parser of {flag}", passes=UsageError)
+        return Parameter(declared.name, str, default, dataclasses.replace(option, parse=parse))
+    return Parameter(declared.name, value_type, default, option)
 
 
 def declared_types(measure: Callable[..., Any]) -> tuple[type[Any], type[Any]]:

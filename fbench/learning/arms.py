@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from fbench.errors import TooLargeError, UsageError
 from fbench.fisher.planning.fitting import check_devices
 from fbench.fisher.planning.plan import SelectionPlan
+from fbench.harness import guard
 from fbench.harness.registry import DATASETS, MODELS, STRATEGIES
 from fbench.learning.arm_options import ArmOptions, ArmPoint
 from fbench.units import format_bytes, format_count
@@ -35,9 +36,14 @@ _FITTING_MODEL = {"digits": "small"}
 
 @functools.lru_cache(maxsize=1)
 def load_images(name: str, folder: str | None, download: bool) -> Images:
-    """The data set, read once a process."""
-    images: Images = DATASETS.get(name).load(Path(folder) if folder else None, download)
-    return images
+    """The data set, read and checked once a process."""
+    from fbench.harness.global_state import isolated
+    from fbench.learning.data_checks import accepted_images
+
+    dataset = DATASETS.get(name)
+    with isolated(0):  # one that draws numbers draws the same in every process
+        images: Images = dataset.load(Path(folder) if folder else None, download)
+    return accepted_images(dataset, images) if guard.is_foreign(dataset.load) else images
 
 
 def images_of(options: ArmOptions) -> Images:
@@ -66,8 +72,21 @@ def resolve_plan(options: OptionsT) -> OptionsT:
     MODELS.get(model)
     folder = options.data_dir or os.environ.get("FBENCH_DATA_DIR") or None
     resolved = replace(options, model=model, data_dir=folder if dataset.in_folder else None)
+    _check_arms(resolved)
     _check_labels(resolved, images_of(resolved))
     return replace(resolved, mask_fraction=_mask_fraction(resolved))
+
+
+def _check_arms(options: ArmOptions) -> None:
+    """Warn of what a user's data set and model may not mean; what they may not be is refused where they come in."""
+    from fbench.learning.data_checks import warn_of_empty_classes
+    from fbench.learning.model_checks import try_model, warn_of_model
+
+    images, model = images_of(options), MODELS.get(options.model)
+    warn_of_empty_classes(images)
+    channels, height, width = images.images.shape[1:]
+    try_model(model, (channels, height, width), images.classes)
+    warn_of_model(model, (channels, height, width), images.classes)
 
 
 def pool_length(options: ArmOptions) -> int:
@@ -247,7 +266,11 @@ def _fits(strategy: str, devices: Sequence[str], sizes: Sizes) -> bool:
 def plan_of(strategy: str, sizes: Sizes) -> SelectionPlan | None:
     """What the strategy's selection will hold; None where that is nothing, or where the strategy does not say."""
     declared = STRATEGIES.get(strategy).plan
-    return declared(sizes) if declared else None
+    plan = declared(sizes) if declared else None
+    if declared and not isinstance(plan, SelectionPlan | None):
+        what = f"plan of strategy {strategy!r} gave a {type(plan).__name__}"
+        raise guard.refuse(declared, f"{what}; it must give a SelectionPlan (Sizes.last_layer, Sizes.mask) or None")
+    return plan
 
 
 def sizes_of(options: ArmOptions) -> Sizes:

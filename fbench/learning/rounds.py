@@ -19,7 +19,8 @@ from fbench.harness.registry import Model, Strategy
 from fbench.learning import seeds as streams
 from fbench.learning.data import Pool
 from fbench.learning.inference import evaluate
-from fbench.learning.strategies import Acquisition, LearnerState, Proposal, check_proposal
+from fbench.learning.proposals import accepted_proposal, private_state, proposal_of, seen_pool
+from fbench.learning.strategies import Acquisition, LearnerState, Proposal
 from fbench.learning.training import Recipe, train_block
 from fbench.measure.timing import elapsed
 
@@ -116,7 +117,8 @@ def play_rounds(
         bought: data-set indices, by round and seed, of the rounds that are done already.
         first: have round 0 trained once more, too, where it is done.
     """
-    _warm_up(design.model, tuple(design.pools[0].images.shape[1:]), design.acquisition.devices[0])
+    first_pool = design.pools[0]
+    _warm_up(design.model, tuple(first_pool.images.shape[1:]), first_pool.classes, design.acquisition.devices[0])
     done = len(bought)
     if done > design.rounds:
         return
@@ -139,10 +141,10 @@ def retrained(design: Design, played: PlayedRound) -> list[LearnerState]:
 
 
 @functools.cache
-def _warm_up(model: Model, shape: tuple[int, ...], device: str) -> None:
+def _warm_up(model: Model, shape: tuple[int, ...], classes: int, device: str) -> None:
     """One throw-away training: what torch does once in a process is not a training's time."""
     images, targets = torch.zeros(1, 2, *shape), torch.zeros(1, 2, dtype=torch.int64)
-    train_block(model, images, targets, [0], classes=2, recipe=Recipe(epochs=1), device=device)
+    train_block(model, images, targets, [0], classes=classes, recipe=Recipe(epochs=1), device=device)
 
 
 def _labelled(design: Design, bought: Sequence[Sequence[Sequence[int]]]) -> list[Tensor]:
@@ -183,7 +185,8 @@ def _trained(
             round_index=index,
             again=again,
         )
-    parts = zip(networks, design.pools, labelled, design.seeds, strict=True)
+    seen = [seen_pool(pool, have) for pool, have in zip(design.pools, labelled, strict=True)]
+    parts = zip(networks, seen, labelled, design.seeds, strict=True)
     states = [LearnerState(net, pool, have, seed, index + 1, design.acquisition) for net, pool, have, seed in parts]
     return states, spent.seconds / len(design.seeds)
 
@@ -192,17 +195,18 @@ def _choose(design: Design, states: Sequence[LearnerState]) -> list[Chosen]:
     """A batch for every seed; a Fisher pass that was made before, and is used here, is counted here."""
     chosen: list[Chosen] = []
     for state in states:
-        made = state.fisher.seconds
+        handed = private_state(design.strategy, state)
+        made = handed.fisher.seconds
         with elapsed(design.acquisition.devices[0]) as spent:
-            proposal = design.strategy.propose(state, design.batch)
-        check_proposal(proposal, state, design.batch)
-        lent = made if state.fisher.used else 0.0
+            proposed = proposal_of(design.strategy, handed, design.batch)
+        proposal = accepted_proposal(design.strategy, proposed, state, design.batch)
+        lent = made if handed.fisher.used else 0.0
         chosen.append((proposal, spent.seconds + lent, lent))
     return chosen
 
 
 def _outcome(design: Design, i: int, state: LearnerState, train_s: float, chosen: Chosen) -> Outcome:
-    pool, (proposal, select_s, lent_s) = state.pool, chosen
+    pool, (proposal, select_s, lent_s) = design.pools[i], chosen
     accuracy, nll = evaluate(state.network, pool.test_images, pool.test_targets)
     bought = pool.ids.cpu()[proposal.positions.cpu()].tolist()
     return Outcome(

@@ -12,7 +12,6 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, cast
 
-from fbench.errors import InputError
 from fbench.fisher.planning.plan import SelectionPlan, Shape, StepCounts, plan_selection
 from fbench.fisher.selection.methods import EMBEDDING_METHODS
 from fbench.harness.registry import strategy
@@ -59,7 +58,7 @@ class LearnerState:
 
     Attributes:
         network: trained on the labelled, in evaluation mode, on the pool's device.
-        pool: n candidates; only the targets of ``labelled`` may be read.
+        pool: n candidates; targets that have not been bought are −1, and there are no test images.
         labelled: positions in the pool, in the order in which they were bought.
         seed: the arm's.
         round: the round whose labels are to be bought.
@@ -346,23 +345,3 @@ def _select(state: LearnerState, batch_size: int, embedding: Embedding, method: 
         "d_eff": chosen.effective_dimension,
     }
     return Proposal(chosen.indices, facts)
-
-
-def check_proposal(proposal: Proposal, state: LearnerState, batch_size: int) -> None:
-    """Hold a strategy to its promise: a ``Proposal`` of exactly B distinct unlabelled positions.
-
-    Raises:
-        InputError: it broke it; its case fails and says how.
-    """
-    if not isinstance(proposal, Proposal):
-        raise InputError(
-            f"the strategy returned a {type(proposal).__name__}; it must return a Proposal (fbench.learning.strategies)"
-        )
-    positions = proposal.positions.tolist()
-    free = set(state.unlabelled().tolist())
-    repeated, taken = len(positions) - len(set(positions)), len(set(positions) - free)
-    if len(positions) != batch_size or repeated or taken:
-        raise InputError(
-            f"the strategy proposed {len(positions)} positions, {repeated} of them repeated and {taken} labelled or "
-            f"outside the pool; {batch_size} distinct unlabelled ones were asked"
-        )

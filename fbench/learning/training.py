@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 
 import torch
 import torch.nn.functional as F
@@ -22,8 +22,10 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from fbench.errors import InputError
+from fbench.harness.global_state import isolated
 from fbench.harness.registry import Model
 from fbench.learning import seeds as streams
+from fbench.learning.model_checks import try_model
 from fbench.learning.networks import replica, stack
 from fbench.learning.recipe import Recipe
 
@@ -84,7 +86,7 @@ def train_block(
     block = _side_by_side(model, networks, x.shape[2:], classes).to(x)
     key = (round_index, _AGAIN, again) if again else (round_index,)
     orders = torch.stack([_orders((seed, *key), recipe.epochs, x.shape[1]) for seed in padded], dim=2)
-    with _deterministic_convolutions(), _seeded(x.device, seeds[0], round_index, _LAYERS):
+    with _deterministic_convolutions(), _seeded(seeds[0], round_index, _LAYERS):
         _fit(block, x, y, orders.to(device), recipe)
         _recompute_statistics(block, x)
     return _taken_apart(block, networks, seeds, recipe)
@@ -96,20 +98,16 @@ def initial_network(model: Model, seed: int, shape: Sequence[int], classes: int)
     Drawn as a network of one replica through torch's default generator, whose state is put back: a model that
     knows nothing of fbench is seeded too, and nobody else's random numbers move.
     """
-    channels, size = shape[0], shape[1]
-    with _seeded(torch.device("cpu"), seed):
-        network: nn.Module = model.build(1, channels, size, classes)
+    channels, height, width = shape
+    try_model(model, (channels, height, width), classes)
+    with _seeded(seed):
+        network: nn.Module = model.build(1, channels, height, classes)
     return network
 
 
-@contextmanager
-def _seeded(device: torch.device, *key: int) -> Iterator[None]:
-    """Seed torch's default generators of the CPU and ``device`` by ``key``; put their states back after."""
-    devices = [device.index] if device.type == "cuda" else []
-    with torch.random.fork_rng(devices=devices):
-        for generator in [torch.default_generator, *(torch.cuda.default_generators[i] for i in devices)]:
-            generator.manual_seed(streams.derive("training", *key))
-        yield
+def _seeded(*key: int) -> AbstractContextManager[None]:
+    """Seed the process's generators by ``key``; whatever a model changes in the process is put back after."""
+    return isolated(streams.derive("training", *key))
 
 
 @contextmanager
@@ -152,7 +150,7 @@ def _side_by_side(model: Model, networks: Sequence[nn.Module], shape: Sequence[i
     """One module that holds ``networks``; a lone network is trained as it is."""
     if len(networks) == 1:
         return networks[0]
-    with _seeded(torch.device("cpu"), 0):  # its own draws are written over
+    with _seeded(0):  # its own draws are written over
         block: nn.Module = model.build(len(networks), shape[0], shape[1], classes)
     block.load_state_dict(stack([network.state_dict() for network in networks]))
     return block

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from fbench.errors import UsageError
-from fbench.harness.registry import REGISTRIES, modules_of, plugin_packages
+from fbench.harness.registry import REGISTRIES, modules_of, plugin_packages, unguarded
 from fbench.harness.suite import Suite, stored
 
 _INSTALL = """import pickle
@@ -40,9 +40,13 @@ class Definition(NamedTuple):
 def definitions(suite: Suite, options: Any) -> list[Definition]:
     """What a run uses of what was defined in Python: the suite, and what its options name."""
     names = set(_texts(stored(options)))
-    used = [Definition("suites", suite)] if _is_defined(suite) else []
+    used = [Definition("suites", unguarded(suite))] if _is_defined(suite) else []
     for kind in ("kernels", "strategies", "datasets", "models"):
-        used += [Definition(kind, value) for value in REGISTRIES[kind] if value.name in names and _is_defined(value)]
+        used += [
+            Definition(kind, unguarded(value))
+            for value in REGISTRIES[kind]
+            if value.name in names and _is_defined(value)
+        ]
     return used
 
 

@@ -110,6 +110,18 @@ def predict(case: Case[Point], options: Options, context: Context) -> dict[str, 
     }
 
 
+def finds_limit(options: Options) -> bool:
+    """Tell a sweep over sizes, of which the largest may be too large, from a run at one size."""
+    return max(map(len, (options.sizes, options.candidates, options.classes, options.dim))) > 1
+
+
+def is_wrong(tables: Tables, options: Options) -> bool:
+    """Tell whether the scores of a kernel are other numbers than the float64 ones, rounding apart."""
+    from .kernels import wrong_scores
+
+    return any(wrong_scores(row["max_rel_error"], row["dtype"]) for row in tables["results"])
+
+
 @suite(
     "chunksize",
     "Does the chunk size of the batched trace kernel affect completion time, and why?",
@@ -123,6 +135,8 @@ def predict(case: Case[Point], options: Options, context: Context) -> dict[str, 
     limit_s=lambda options: options.max_time,
     finish=finish,
     summarise=summarise,
+    finds_limit=finds_limit,
+    is_wrong=is_wrong,
     schedule="blocks",
     executor="worker",
     examples=(

@@ -18,6 +18,11 @@ _STEPWISE = "incremental"
 """The kernel that is given the state before the last pick; all others are given none."""
 
 
+def wrong_scores(max_rel_error: float | None, dtype: str) -> bool:
+    """Tell whether an error is one of other numbers, not of rounding; one that was not measured is none."""
+    return max_rel_error is not None and max_rel_error > _WRONG.get(dtype, 0.1)
+
+
 def compared(sweeps: Sequence[Sweep], control: Control) -> Iterable[str]:
     """Answer a question a sentence over all kernels of a problem; none to a question that the run cannot answer."""
     yield from _rates(sweeps, control)
@@ -88,12 +93,12 @@ def _errors(sweeps: Sequence[Sweep]) -> Iterable[str]:
     for sweep in sweeps:
         errors = [(p.max_rel_error, size) for size, p in sweep.points.items() if p.max_rel_error is not None]
         worst |= {sweep.kernel: max(errors)} if errors else {}
-    limit = _WRONG.get(sweeps[0].problem.dtype, 0.1)
-    if wrong := {kernel: worse for kernel, worse in worst.items() if worse[0] > limit}:
+    wrong = {kernel: worse for kernel, worse in worst.items() if wrong_scores(worse[0], sweeps[0].problem.dtype)}
+    if wrong:
         of = itertools.chain([" of the largest score"], itertools.repeat(""))
         off = [f"{kernel} by {error:.0e}{next(of)} at chunk {size:,}" for kernel, (error, size) in wrong.items()]
         whose = "its times answer" if len(off) == 1 else "their times answer"
         yield f"Scores are wrong: {', '.join(off)}; {whose} another question."
-    if right := {kernel: worse for kernel, worse in worst.items() if worse[0] <= limit}:
+    if right := {kernel: worse for kernel, worse in worst.items() if kernel not in wrong}:
         far = max(right, key=right.__getitem__)
         yield f"Scores are within {right[far][0]:.0e} of the float64 ones, over the largest ({far} is the farthest)."

@@ -7,7 +7,8 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
-from fbench.errors import InputError
+from fbench.fisher.selection.trace import scores_of
+from fbench.harness import guard
 
 from . import problem as chunk_state
 from .options import parse_kernel
@@ -39,7 +40,7 @@ class ShardPasses:
         """Do the i-th pass: scores [n] of the shard's candidates, or [c] of the i-th chunk's.
 
         Raises:
-            InputError: the kernel gives something else than one score a candidate.
+            ForeignError: the kernel gives something else than one score a candidate.
         """
         if self._single:
             return self._chunk(self._parts[i % len(self._parts)])
@@ -49,27 +50,19 @@ class ShardPasses:
         return out
 
     def _chunk(self, part: slice) -> Tensor:
-        scores: Tensor = self._kernel.run(self._state, part, self._with_inner)
-        if not isinstance(scores, Tensor):
-            raise InputError(f"kernel {self._name!r} gave a {type(scores).__name__}; it must give a torch.Tensor")
-        count = part.stop - part.start
-        if tuple(scores.shape) != (count,):  # assigned to a slice, one number would do for all
-            raise InputError(
-                f"kernel {self._name!r} gave shape {list(scores.shape)} for a chunk of {count} candidates; "
-                f"it must give [{count}]"
-            )
-        return scores
+        return scores_of(self._kernel, self._state, part, self._with_inner)
 
     def error(self, i: int, scores: Tensor) -> float:
         """Give the largest difference of the i-th pass's scores from the float64 ones, over the largest of these.
 
         Raises:
-            InputError: NaN or infinity is among the scores.
+            ForeignError: NaN or infinity is among the scores.
         """
         expected = self._reference[self._parts[i % len(self._parts)]] if self._single else self._reference
         bad = int((~torch.isfinite(scores)).sum())
         if bad:
-            raise InputError(f"kernel {self._name!r} gave NaN or infinity for {bad:,} of {len(scores):,} candidates")
+            text = f"kernel {self._name!r} gave NaN or infinity for {bad:,} of {len(scores):,} candidates"
+            raise guard.refuse(self._kernel.run, text)
         return float((scores.double() - expected).abs().max() / expected.abs().max())
 
     @cached_property

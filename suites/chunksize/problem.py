@@ -15,6 +15,7 @@ from torch import Tensor
 
 from fbench.fisher.embeddings import Embedding, FactoredEmbedding, dense_embedding, last_layer_embedding
 from fbench.fisher.selection.greedy import shard_edges
+from fbench.harness import guard
 from fbench.harness.registry import KERNELS
 from fbench.learning.synthetic import synthetic_outputs
 
@@ -84,11 +85,17 @@ def shard_embedding(problem: ShardedProblem, shard: int, built: bool) -> Embeddi
 @lru_cache(maxsize=64)
 @torch.no_grad()
 def prepared(problem: ShardedProblem, kernel: str, shard: int) -> Any:
-    """What the kernel prepared from the shard, M⁻¹ and F; preparing is not timed."""
+    """What the kernel prepared from the shard, M⁻¹ and F; preparing is not timed.
+
+    A user's kernel works on copies: what it writes into them reaches no other.
+    """
     device, dtype = problem.devices[shard], problem.torch_dtype
     inverse, F = (A.to(device, dtype) for A in matrices(problem.n, problem.k, problem.d, problem.seed))
     chosen = KERNELS.get(kernel)
-    return chosen.prepare(shard_embedding(problem, shard, chosen.takes == "dense"), inverse, F, 1)
+    V = shard_embedding(problem, shard, chosen.takes == "dense")
+    if guard.is_foreign(chosen.run):
+        V, inverse, F = V[torch.arange(V.n, device=V.device)], inverse.clone(), F.clone()
+    return chosen.prepare(V, inverse, F, 1)
 
 
 @lru_cache(maxsize=64)

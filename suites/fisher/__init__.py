@@ -47,9 +47,14 @@ def resolve(options: Options, context: Context) -> Options:
 
     Raises:
         UsageError: a mask larger than the network.
+        ForeignError: as ``model_checks.try_model``.
         UnknownNameError: no such model.
     """
-    MODELS.get(options.model)
+    from fbench.learning.model_checks import try_model, warn_of_model
+
+    model, shape = MODELS.get(options.model), (options.channels, options.size, options.size)
+    try_model(model, shape, options.classes)
+    warn_of_model(model, shape, options.classes)
     if "masked-embedding" in options.quantities:
         from .passes import parameter_count
 
@@ -76,6 +81,7 @@ def _key(point: Point, options: Options) -> Row:
     units=lambda options: options.passes,
     resolve=resolve,
     summarise=summarise,
+    finds_limit=lambda options: len(options.samples) > 1,
     schedule="blocks",
     executor="worker",
     examples=(

@@ -99,6 +99,12 @@ def predict(case: Case[Point], options: Options, context: Context) -> dict[str, 
     return plan.predict(case.point, options, context)
 
 
+def finds_limit(options: Options) -> bool:
+    """Tell whether the run asks what fits: a sweep over sizes, of which the largest may be too large, or a budget."""
+    sizes = (options.candidates, options.classes, options.dim, options.batch, options.chunk_size)
+    return max(map(len, sizes)) > 1 or options.memory_budget is not None
+
+
 @suite(
     "memory",
     "Where does the memory of a round go, phase by phase, and what is the largest chunk that fits?",
@@ -115,6 +121,7 @@ def predict(case: Case[Point], options: Options, context: Context) -> dict[str, 
     points=points,
     predict=predict,
     summarise=summarise,
+    finds_limit=finds_limit,
     executor="fresh",
     examples=(
         "fbench memory --methods incremental --candidates 2000 --classes 10 --dim 640",

@@ -114,6 +114,7 @@ def _problem_of(point: Point, options: Options) -> ways.SelectionProblem:
     resolve=resolve,
     predict=predict,
     summarise=summarise,
+    finds_limit=lambda options: max(map(len, (options.candidates, options.classes, options.dim, options.batch))) > 1,
     schedule="blocks",
     executor="worker",
     examples=(

@@ -1,11 +1,13 @@
 """Named things: how they are declared, found, refused, and what is said of those that are broken."""
 
+import random
 import subprocess
 import sys
 from importlib.metadata import EntryPoint, EntryPoints
 from types import SimpleNamespace
 
 import pytest
+import torch
 
 from fbench.errors import UnknownNameError, UsageError
 from fbench.harness import registry
@@ -95,6 +97,14 @@ def test_a_broken_plug_in_does_not_take_the_others_down(plug_in):
     assert set(things.broken) == {"bad_one", "no_python", "no_import"}
 
 
+def test_a_name_that_a_broken_plug_in_may_have(plug_in):
+    things = plug_in(bad_four="import sys; sys.exit(3)")
+    with pytest.raises(
+        UnknownNameError, match=r"unknown thing 'mine'\. Known: none; bad_four could not be loaded: Sys"
+    ):
+        things.get("mine")
+
+
 def test_plug_ins_are_looked_for_once_and_late(plug_in, monkeypatch):
     things = plug_in(bad_two="1 / 0")
     assert not things.broken
@@ -160,6 +170,22 @@ def test_a_file_that_exits(tmp_path):
     path.write_text("import sys; sys.exit(0)\n")
     with pytest.raises(UsageError, match=r"bad\.py.*: SystemExit"):
         registry.load_file(path)
+
+
+def test_a_file_leaves_the_process_as_it_was_and_draws_the_same_everywhere(tmp_path):
+    """Else two processes that load it would have two of it."""
+    path = tmp_path / "draws.py"
+    path.write_text(
+        "import random, numpy, torch\ntorch.set_default_dtype(torch.float64)\ntorch.set_grad_enabled(False)\n"
+        "NUMBERS = [random.random(), numpy.random.rand(), torch.rand(1).item()]\n"
+    )
+    drawn = []
+    for _ in range(2):
+        registry.load_file(path)
+        drawn.append(sys.modules["fbench_loaded_draws"].NUMBERS)
+        random.random()
+    assert drawn[0] == drawn[1]
+    assert (torch.get_default_dtype(), torch.is_grad_enabled()) == (torch.float32, True)
 
 
 def test_a_file_with_a_dataclass(tmp_path):

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 import fbench.learning.models  # noqa: F401  (registers the models)
-from fbench.errors import InputError
+from fbench.errors import ForeignError
 from fbench.harness.registry import MODELS, STRATEGIES, Strategy
 from fbench.learning import rounds as playing
 from fbench.learning.data import Images, split
@@ -186,7 +186,7 @@ def test_a_strategy_that_draws_as_it_likes_moves_nothing_else(
 def test_a_strategy_that_breaks_its_promise_ends_the_arm(images: Images, broken: Any) -> None:
     rounds = play(design(images, Strategy("broken", "", broken)))
     assert len(next(rounds)) == len(SEEDS)
-    with pytest.raises(InputError, match="distinct unlabelled ones were asked"):
+    with pytest.raises(ForeignError, match="distinct unlabelled ones were asked"):
         next(rounds)
 
 

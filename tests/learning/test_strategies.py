@@ -14,7 +14,7 @@ from torch import Tensor
 import fbench.fisher.gradients.diagonal
 import fbench.fisher.selection.bait
 import fbench.learning.models
-from fbench.errors import InputError
+from fbench.errors import ForeignError
 from fbench.fisher.embeddings import Embedding, last_layer_embedding
 from fbench.fisher.gradients.masked import masked_embedding
 from fbench.fisher.masks import Mask, kept
@@ -25,13 +25,13 @@ from fbench.harness.registry import MODELS, STRATEGIES
 from fbench.learning import fisher_draws, seeds
 from fbench.learning.data import Pool
 from fbench.learning.inference import logits_and_features
+from fbench.learning.proposals import accepted_proposal
 from fbench.learning.recipe import Recipe
 from fbench.learning.strategies import (
     Acquisition,
     LearnerState,
     Proposal,
     Sizes,
-    check_proposal,
     classifier_parameters,
     classifier_width,
     components_of,
@@ -84,7 +84,7 @@ def test_exactly_b_distinct_unlabelled(trained: LearnerState, name: str, batch_s
     assert len(proposal) == len(set(proposal)) == batch_size
     assert not set(proposal) & set(LABELLED)
     assert set(proposal) <= set(range(N))
-    check_proposal(Proposal(torch.tensor(proposal)), trained, batch_size)
+    accepted_proposal(STRATEGIES.get(name), Proposal(torch.tensor(proposal)), trained, batch_size)
 
 
 @pytest.mark.parametrize("name", BUILT_IN)
@@ -373,13 +373,13 @@ def test_the_selection_runs_in_the_dtype_asked_for(
     ids=["twice", "labelled", "too few", "too many", "beyond the pool", "negative"],
 )
 def test_a_broken_promise_is_refused(trained: LearnerState, positions: list[int]) -> None:
-    with pytest.raises(InputError, match=rf"proposed {len(positions)} positions.*; 3 distinct unlabelled ones"):
-        check_proposal(Proposal(torch.tensor(positions)), trained, 3)
+    with pytest.raises(ForeignError, match=rf"proposed {len(positions)} positions.*; 3 distinct unlabelled ones"):
+        accepted_proposal(STRATEGIES.get("bait"), Proposal(torch.tensor(positions)), trained, 3)
 
 
 def test_a_bare_tensor_is_no_proposal(trained: LearnerState) -> None:
-    with pytest.raises(InputError, match="returned a Tensor; it must return a Proposal"):
-        check_proposal(torch.tensor([0, 1, 4]), trained, 3)
+    with pytest.raises(ForeignError, match="returned a Tensor; it must return a Proposal"):
+        accepted_proposal(STRATEGIES.get("bait"), torch.tensor([0, 1, 4]), trained, 3)
 
 
 def test_unlabelled_ascends_and_leaves_out_the_labelled(trained: LearnerState) -> None:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from fbench.errors import InputError
 from fbench.fisher.planning.plan import CHUNK_SIZE
+from fbench.harness import guard
 from fbench.harness.registry import KERNELS, Kernel
 
 if TYPE_CHECKING:
@@ -46,6 +47,7 @@ def trace(
 
     Raises:
         InputError: matrices that are not d×d, a chunk below one, an embedding that the kernel cannot take.
+        ForeignError: a user's kernel gives something else than one score a candidate.
         UnknownNameError: no such kernel.
 
     Example:
@@ -60,8 +62,35 @@ def trace(
     scores = inverse.new_empty(embedding.n)
     for start in range(0, embedding.n, chunk_size):
         part = slice(start, min(start + chunk_size, embedding.n))
-        scores[part] = chosen.run(prepared, part, with_inner)
+        scores[part] = scores_of(chosen, prepared, part, with_inner)
     return scores
+
+
+def scores_of(kernel: Kernel, prepared: Any, part: slice, with_inner: bool) -> Tensor:
+    """The scores [c] of a chunk of c candidates, by a kernel and what it prepared.
+
+    Raises:
+        ForeignError: the kernel gives something else than one score a candidate.
+
+    Example:
+        >>> import torch, fbench
+        >>> V = fbench.dense_embedding(torch.ones(5, 1, 2))
+        >>> scores_of(*prepare_kernel("fused", V, torch.eye(2), torch.eye(2)), slice(0, 3), False).tolist()
+        [2.0, 2.0, 2.0]
+    """
+    from torch import Tensor
+
+    scores: Any = kernel.run(prepared, part, with_inner)
+    count = part.stop - part.start
+    if not isinstance(scores, Tensor):
+        gave = f"a {type(scores).__name__}; it must give a torch.Tensor"
+    elif tuple(scores.shape) != (count,):  # assigned to a slice, one number would do for all
+        gave = f"shape {list(scores.shape)} for a chunk of {count} candidates; it must give [{count}]"
+    elif not scores.is_floating_point():
+        gave = f"scores of {scores.dtype}; they must be floating-point numbers"
+    else:
+        return scores
+    raise guard.refuse(kernel.run, f"kernel {kernel.name!r} gave {gave}")
 
 
 def prepare_kernel(

@@ -8,6 +8,7 @@ import re
 import signal
 import subprocess
 import sys
+import textwrap
 import time
 import warnings
 from collections.abc import Callable
@@ -176,8 +177,8 @@ def test_a_finished_run_is_rendered_again(fbench: Callable[..., Ended], whole: P
         ),
         ("nan", "failed", r"kernel 'nan' gave NaN or infinity for (8|40) of (8|40) candidates"),
         ("listed", "failed", "kernel 'listed' gave a list; it must give a torch.Tensor"),
-        ("raises", "failed", "ZeroDivisionError: division by zero"),
-        ("exhausts", "oom", ""),
+        ("raises", "failed", r"mine.py:14: run of kernel 'raises' raised ZeroDivisionError: division by zero"),
+        ("exhausts", "oom", r"mine.py:15: run of kernel 'exhausts' raised RuntimeError: "),
     ],
 )
 def test_a_faulty_kernel_is_a_row_and_the_sweep_goes_on(
@@ -187,7 +188,7 @@ def test_a_faulty_kernel_is_a_row_and_the_sweep_goes_on(
     out = tmp_path / "run"
     words = ["--load", tmp_path / "mine.py", *SMALL, "--sizes", 8, "--kernels", f"fused,{name}", "--device", "cpu"]
     ended = fbench(*words, "--out", out)
-    assert ended.code == (1 if status == "failed" else 0)
+    assert ended.code == 1
     assert {row["status"] for row in table(out) if row["kernel"] == name} == {status}
     assert all(re.search(reason, row["reason"]) for row in table(out) if row["kernel"] == name)
     assert {row["status"] for row in table(out) if row["kernel"] == "fused"} == {"ok"}
@@ -199,8 +200,25 @@ def test_a_kernel_that_computes_something_else_is_told_of(fbench: Callable[..., 
     (tmp_path / "mine.py").write_text(FAULTY)
     words = ["--load", tmp_path / "mine.py", *SMALL, "--sizes", 8, "--kernels", "fused,wrong", "--device", "cpu"]
     ended = fbench(*words, "--out", tmp_path / "run")
-    assert ended.code == 0
+    assert ended.code == 1
     assert "another question" in ended.out.replace("\n", " ")
+
+
+def test_what_a_kernel_writes_into_reaches_no_other(fbench: Callable[..., Ended], tmp_path: Path) -> None:
+    writes = """
+        def spoil(embedding, inverse, fisher, sign):
+            for matrix in (embedding.values, inverse, fisher):
+                matrix.zero_()
+            return embedding
+        KERNELS.add(Kernel("spoils", "writes zeros into all it is given", spoil, GIVES["wrong"], count, count))
+    """
+    (tmp_path / "mine.py").write_text(FAULTY + textwrap.dedent(writes))
+    words = ["--load", tmp_path / "mine.py", *SMALL, "--sizes", 8, "--kernels", "spoils,fused", "--device", "cpu"]
+    ended = fbench(*words, "--dtype", "float64", "--out", tmp_path / "run")
+    assert ended.code == 1  # for its own scores are wrong
+    errors = [(row["kernel"], float(row["max_rel_error"])) for row in table(tmp_path / "run") if row["max_rel_error"]]
+    assert max(error for kernel, error in errors if kernel == "fused") < 1e-9
+    assert min(error for kernel, error in errors if kernel == "spoils") > 0.1
 
 
 def test_factored_is_skipped_where_classes_do_not_divide_dim(fbench: Callable[..., Ended], tmp_path: Path) -> None:

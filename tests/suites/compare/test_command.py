@@ -468,23 +468,15 @@ def test_a_fact_that_no_column_declares_costs_its_case_alone(
     assert len([row for row in table(tmp_path / "run") if row["strategy"] == "random"]) == 6
 
 
-@pytest.mark.parametrize("dataset", ["holed", "one-hole"])
-def test_nan_in_the_images_is_a_failed_row(
-    loaded: Path, tmp_path: Path, fbench: Callable[..., Ended], dataset: str
+@pytest.mark.parametrize(("dataset", "holes", "first"), [("holed", 40, 0), ("one-hole", 1, None)])
+def test_nan_in_the_images_is_refused_before_a_run(
+    loaded: Path, tmp_path: Path, fbench: Callable[..., Ended], dataset: str, holes: int, first: int | None
 ) -> None:
     words = ["--load", loaded, "--dataset", dataset, "--model", "small", "--mask-fraction", "0.5"]
     ended = fbench(*words, "--strategies", "random,bait,bait+fish", "--out", tmp_path / "run", tiny=BANDS)
-    assert "Traceback" not in ended.err
-    rows = table(tmp_path / "run")
-    failed = [row for row in rows if row["status"] == "failed"]
-    assert all("finite" in row["reason"] or "NaN" in row["reason"] for row in failed)
-    if dataset == "holed":  # a fifth of the pool: the start sets hold some
-        assert ended.code == 4
-        assert {row["status"] for row in rows} == {"failed"}
-    else:
-        assert ended.code == 1
-        assert {row["strategy"] for row in failed} == {"bait", "bait+fish"}
-        assert len([row for row in rows if row["strategy"] == "random" and row["status"] == "ok"]) == 6
+    where = unbought() if first is None else first
+    refusal(ended, f"images hold NaN or infinity in {holes} of 200, first in {where}; drop or mend them")
+    assert not (tmp_path / "run").exists()
 
 
 # Interrupted
