@@ -273,8 +273,9 @@ def test_importing_fbench_imports_nothing_heavy():
 FUNCTIONS = {
     *("last_layer_embedding", "dense_embedding", "masked_embedding", "fisher_diagonal"),
     *("top_mask", "random_mask", "trace", "bait_select", "query", "choose_chunk", "load_masks"),
+    *("open_run", "merge_runs", "run"),
 }
-TYPES = {"Embedding", "FactoredEmbedding", "DenseEmbedding", "Mask", "MaskKey", "Selection"}
+TYPES = {"Embedding", "FactoredEmbedding", "DenseEmbedding", "Mask", "MaskKey", "Run", "Selection"}
 
 
 def test_public_names():

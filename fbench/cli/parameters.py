@@ -9,21 +9,8 @@ from typing import Annotated, Any
 from fbench.cli.fixed import Fixed
 from fbench.harness import registry
 from fbench.harness.suite import Suite, flag_of
+from fbench.runs.asking import RUN_OPTIONS
 
-RUN_OPTIONS: dict[str, tuple[Any, Any, str]] = {
-    "device": (str, "auto", "auto, cpu, cuda, or a list such as cuda:0,cuda:1: several shard the pool"),
-    "gpus": (str, "", "the same by number: 0,1 or 0..3 or all or a UUID"),
-    "threads": (int, 0, "CPU threads a process, pinned and recorded; 0 shares the cores among the jobs"),
-    "jobs": (int, 0, "processes side by side; 0 is one a core, at most 4, where the suite allows it"),
-    "out": (str, "", "the run's folder; reports/SUITE/RUN-ID if not given"),
-    "preset": (str, "", "published settings: see `fbench list presets`; what you type beside it wins"),
-    "fresh": (bool, False, "start anew, even where an unfinished run could be taken up"),
-    "overwrite": (bool, False, "replace what --out holds"),
-    "accept_version": (bool, False, "go on with a run of --out that other code measured; it is noted there"),
-    "replicate": (str, "", "a run's folder: the same study on new seeds alone, for an answer that was asked before"),
-    "retry": (bool, False, "measure failed and out-of-memory cases again"),
-    "dry_run": (bool, False, "print the plan and what each case will cost, and stop"),
-}
 SECOND_NAMES = {"dry_run": ["--plan"]}
 
 PICK_OPTIONS: dict[str, tuple[Any, Any, str]] = {
@@ -55,10 +42,10 @@ def fixed_command(fixed: Fixed) -> Callable[..., int]:
 
     taken = [load_parameter()]
     if fixed.json:
-        taken.insert(0, _keyword("json", bool, False, typer.Option("--json", help=fixed.json)))
+        taken.insert(0, keyword("json", bool, False, typer.Option("--json", help=fixed.json)))
     if fixed.word:
-        taken.insert(0, _keyword("word", str, "", typer.Argument(metavar=fixed.word, show_default=False)))
-    return _signed(command, taken)
+        taken.insert(0, keyword("word", str, "", typer.Argument(metavar=fixed.word, show_default=False)))
+    return signed(command, taken)
 
 
 def load_parameter() -> inspect.Parameter:
@@ -66,17 +53,18 @@ def load_parameter() -> inspect.Parameter:
     import typer
 
     name, metavar, text = LOAD
-    return _keyword(name, str, "", typer.Option(flag_of(name), metavar=metavar, help=text, show_default=False))
+    return keyword(name, str, "", typer.Option(flag_of(name), metavar=metavar, help=text, show_default=False))
 
 
-def _keyword(name: str, value_type: Any, default: Any, declared: Any) -> inspect.Parameter:
+def keyword(name: str, value_type: Any, default: Any, declared: Any) -> inspect.Parameter:
+    """A parameter as typer reads it: its type, its default (``inspect.Parameter.empty`` for none), how it is typed."""
     annotation: Any = Annotated[value_type, declared]
     if default is inspect.Parameter.empty:
         return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, annotation=annotation)
     return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation)
 
 
-def _signed(command: Callable[..., int], parameters: Sequence[inspect.Parameter]) -> Callable[..., int]:
+def signed(command: Callable[..., int], parameters: Sequence[inspect.Parameter]) -> Callable[..., int]:
     """The function with the signature that typer is to read."""
     command.__signature__ = inspect.Signature(list(parameters))  # type: ignore[attr-defined]
     command.__annotations__ = {p.name: p.annotation for p in parameters}
@@ -90,8 +78,8 @@ def root_command() -> Callable[..., int]:
     def command(**_: Any) -> int:
         return 0
 
-    version = _keyword("version", bool, False, typer.Option("--version", help="print the version of fbench"))
-    return _signed(command, [version, load_parameter()])
+    version = keyword("version", bool, False, typer.Option("--version", help="print the version of fbench"))
+    return signed(command, [version, load_parameter()])
 
 
 def suite_command(suite: Suite, run_suite: Callable[[Mapping[str, Any], Set[str]], int]) -> Callable[..., int]:
@@ -105,7 +93,7 @@ def suite_command(suite: Suite, run_suite: Callable[[Mapping[str, Any], Set[str]
     declared = [_parameter(p.name, p.type, p.default, p.option.help) for p in suite.parameters if not p.option.hidden]
     more = [_parameter(name, *spec) for name, spec in RUN_OPTIONS.items()]
     first = inspect.Parameter("context", inspect.Parameter.POSITIONAL_OR_KEYWORD, annotation=typer.Context)
-    return _signed(command, [first, *declared, *more, load_parameter()])
+    return signed(command, [first, *declared, *more, load_parameter()])
 
 
 def _parameter(name: str, value_type: type, default: Any, text: str) -> inspect.Parameter:
@@ -116,7 +104,7 @@ def _parameter(name: str, value_type: type, default: Any, text: str) -> inspect.
     more: Any = {"show_default": default not in ("", False, 0), "metavar": metavar, "autocompletion": _completer(name)}
     if value_type in (int, float):  # read by options.read_numbers, whose messages name the value
         value_type, default = str, str(default)
-    return _keyword(name, value_type, default, typer.Option(*flags, help=text, **more))
+    return keyword(name, value_type, default, typer.Option(*flags, help=text, **more))
 
 
 def _completer(name: str) -> Callable[[str], list[str]] | None:
@@ -140,5 +128,5 @@ def pick_command(pick: Callable[..., int]) -> Callable[..., int]:
         return pick(**typed)
 
     features = typer.Argument(metavar="FEATURES.npz", help="logits and features, or embedding")
-    first = _keyword("features", str, inspect.Parameter.empty, features)
-    return _signed(command, [first, *(_parameter(n, *spec) for n, spec in PICK_OPTIONS.items()), load_parameter()])
+    first = keyword("features", str, inspect.Parameter.empty, features)
+    return signed(command, [first, *(_parameter(n, *spec) for n, spec in PICK_OPTIONS.items()), load_parameter()])

@@ -6,13 +6,16 @@ take turns is the suite's ``schedule``. The runner alone writes.
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import multiprocessing
 import os
 import random
 import signal
+import sys
 import time
 import traceback
+import types
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from multiprocessing.connection import Connection, wait
@@ -211,6 +214,17 @@ def _turns(job: Job, cases: Sequence[Case[Any]], seed: int) -> Turns:
     return Turns(registry.SUITES.get(job.suite).schedule, cases, seed)
 
 
+@contextlib.contextmanager
+def _no_main() -> Iterator[None]:
+    """Spawned processes would run ``__main__`` again, which is a notebook, a script, or the program that is running."""
+    main = sys.modules["__main__"]
+    sys.modules["__main__"] = types.ModuleType("__main__")
+    try:
+        yield
+    finally:
+        sys.modules["__main__"] = main
+
+
 class _Worker:
     """A spawned process and the pipe to it; one that died or was stopped is replaced when it is next needed."""
 
@@ -222,7 +236,7 @@ class _Worker:
         spawn = multiprocessing.get_context("spawn")
         self.pipe, theirs = spawn.Pipe()
         self._process = spawn.Process(target=_serve, args=(theirs, self._job), daemon=True)
-        with lifeline.deaf():
+        with lifeline.deaf(), _no_main():
             self._process.start()
         theirs.close()
 

@@ -65,16 +65,27 @@ class RunFolder:
                 return
             flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
             self._lock = os.open(self.path / ".lock", flags, 0o666)
-            try:
-                fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
+            if not self._is_free():
                 self.close()
                 raise FolderError(
                     f"{self.path} is in use by another fbench process; wait for it, or choose another --out"
-                ) from None
+                )
 
-    def create(self, identity: Mapping[str, Any], environment: Mapping[str, Any]) -> None:
-        """Make the folder ours and start every table with its header; what a run before left is removed."""
+    def _is_free(self) -> bool:
+        """Take the lock, if no process works here; one that only looks holds it for less than a few tries."""
+        for _ in range(5):
+            try:
+                fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                return True
+            except BlockingIOError:
+                time.sleep(0.03)
+        return False
+
+    def create(self, identity: Mapping[str, Any], environment: Mapping[str, Any], spent_s: float = 0.0) -> None:
+        """Make the folder ours and start every table with its header; what a run before left is removed.
+
+        ``spent_s`` are the seconds that its rows took elsewhere.
+        """
         self.lock()
         with disk.writing(self.path):
             old = _state_or_none(self.path)
@@ -87,7 +98,9 @@ class RunFolder:
             headers = {name: table.header(columns).encode() for name, columns in self.tables.items()}
             marks = {name: self._append(name, 0, data) for name, data in headers.items()}
             disk.sync_folder(self.path)
-            self._write(State(marks, papers={name: [disk.digest(value)] for name, value in papers.items()}))
+            self._write(
+                State(marks, spent_s=spent_s, papers={name: [disk.digest(value)] for name, value in papers.items()})
+            )
 
     def take_up(self) -> None:
         """Continue in a folder that is ours: end a rewrite that was under way, cut off what is not committed.

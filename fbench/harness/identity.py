@@ -38,9 +38,17 @@ class Difference(NamedTuple):
 
 
 def identify(
-    suite: Suite, options: Any, devices: Sequence[str], threads: int, loads: Sequence[Path] = ()
+    suite: Suite,
+    options: Any,
+    devices: Sequence[str],
+    threads: int,
+    loads: Sequence[Path] = (),
+    defined: Sequence[Mapping[str, str]] = (),
 ) -> dict[str, Any]:
-    """What ``options.json`` says: everything that the numbers depend on, what is only recorded, and a fingerprint."""
+    """What ``options.json`` says: everything that the numbers depend on, what is only recorded, and a fingerprint.
+
+    ``defined`` stands among the loaded files: what was defined in Python, by name, and its code.
+    """
     identity = {
         "suite": suite.name,
         "fbench": fbench.__version__,
@@ -48,7 +56,10 @@ def identify(
         "options": stored(options),
         "devices": list(devices),
         "threads": threads,
-        "loaded": [{"path": str(path), "sha256": _sha256(path), "code": _code(path)} for path in loads],
+        "loaded": [
+            *({"path": str(path), "sha256": _sha256(path), "code": _code(path)} for path in loads),
+            *map(dict, defined),
+        ],
     }
     return {**identity, "fingerprint": fingerprint_of(suite, identity)}
 
@@ -96,11 +107,20 @@ def differences(suite: Suite, there: Mapping[str, Any], wanted: Mapping[str, Any
 
 
 def _loaded(before: Sequence[Mapping[str, str]], now: Sequence[Mapping[str, str]]) -> Iterator[Difference]:
+    for name, old in _defined(before).items():
+        new = _defined(now).get(name, old)
+        if old["code"] != new["code"]:
+            yield Difference(f"the code of {name}", old["code"][:8], new["code"][:8], version=True)
+    before, now = ([file for file in files if "name" not in file] for files in (before, now))
     if len(before) != len(now):
         yield Difference("the number of --load files", str(len(before)), str(len(now)))
     for old, new in zip(before, now, strict=False):
         if old["sha256"] != new["sha256"] and old.get("code") != new["code"]:
             yield Difference(f"the code of --load {new['path']}", old["sha256"][:8], new["sha256"][:8], version=True)
+
+
+def _defined(files: Sequence[Mapping[str, str]]) -> dict[str, Mapping[str, str]]:
+    return {file["name"]: file for file in files if "name" in file}
 
 
 def _versions(there: Mapping[str, Any], wanted: Mapping[str, Any]) -> Iterator[Difference]:
@@ -125,9 +145,10 @@ def _package() -> str:
 
 def _sources(suite: Suite) -> str:
     """One hash over fbench's own sources, and over the suite's where that is somebody else's."""
-    if suite.measure.__module__.startswith("fbench."):
+    module, file = suite.measure.__module__, Path(inspect.getfile(suite.measure))
+    if module.startswith("fbench.") or module == "__main__" or not file.is_file():  # what is defined has its code noted
         return _package()
-    return hashlib.sha256((_package() + _code(Path(inspect.getfile(suite.measure)))).encode()).hexdigest()
+    return hashlib.sha256((_package() + _code(file)).encode()).hexdigest()
 
 
 def _sha256(path: Path) -> str:

@@ -12,6 +12,7 @@ import functools
 import importlib
 import importlib.metadata
 import importlib.util
+import inspect
 import pkgutil
 import sys
 import traceback
@@ -89,17 +90,31 @@ class Registry(Generic[_T]):
 
         A name taken twice is refused, since the second would hide the first.
 
+        A cell of a notebook that is run again replaces what it defined before.
+
         Raises:
             UsageError: that, or what cannot be a name.
             ForeignError: a function that takes other arguments than it will be called with.
         """
         check_name(self.kind, value.name)
-        if value.name in self._values:
+        if value.name in self._values and not _is_defined_again(self._values[value.name], value):
             places = list(filter(None, map(_home, (self._values[value.name], value))))
             where = f" ({' and '.join(places)})" if places else ""
             raise UsageError(f"{self.kind} {value.name!r} is registered twice{where}; rename one of them")
+        return self.put(value)
+
+    def put(self, value: _T) -> _T:
+        """Register ``value`` in the place of what has its name.
+
+        Raises:
+            ForeignError: as ``add``.
+        """
         self._values[value.name] = value = _behind_guard(value, f"{self.kind} {value.name!r}")
         return value
+
+    def forget(self, module: str) -> None:
+        """Forget what a module has registered."""
+        self._values = {name: value for name, value in self._values.items() if module not in modules_of(value)}
 
     def get(self, name: str) -> _T:
         """The value called ``name``.
@@ -134,6 +149,32 @@ class Registry(Generic[_T]):
                     self.broken[module] = f"{type(error).__name__}: {error}"
 
 
+def modules_of(value: Named) -> set[str]:
+    """The modules of everything that a registered thing is made of: its functions and types.
+
+    Example:
+        >>> modules_of(Strategy("first", "the first that are free", modules_of))
+        {'fbench.harness.registry'}
+    """
+    parts = [inspect.unwrap(part) for part in vars(value).values() if isinstance(part, type) or inspect.isroutine(part)]
+    return {part.__module__ for part in parts if getattr(part, "__module__", None)}
+
+
+def _is_defined_again(old: Named, new: Named) -> bool:
+    return all("__main__" in modules_of(value) for value in (old, new))
+
+
+def plugin_packages() -> set[str]:
+    """The top-level packages that entry points name: other processes find what these register by themselves.
+
+    Example:
+        >>> "fbench" in plugin_packages()
+        True
+    """
+    groups = [known.group for known in REGISTRIES.values() if known.group]
+    return {point.module.split(".")[0] for group in groups for point in _entry_points().select(group=group)}
+
+
 def _behind_guard(value: _T, what: str) -> _T:
     """The value with a user's functions behind the guard; ``measure`` is called step by step, by the executors."""
     functions = [(name, getattr(value, name, None)) for name in CALLS if is_dataclass(value)]
@@ -144,6 +185,18 @@ def _behind_guard(value: _T, what: str) -> _T:
             foreign[name] = guard.guarded(function, f"{name} of {what}", CALLS[name].returns)
     foreign.pop("measure", None)
     return replace(value, **foreign) if foreign else value  # type: ignore[type-var]
+
+
+def unguarded(value: Any) -> Any:
+    """A registered thing as it was registered: what it does, and what another process can guard for itself.
+
+    Example:
+        >>> strategy = Strategy("first", "the first", lambda state, batch_size: ...)
+        >>> unguarded(_behind_guard(strategy, "strategy 'first'")) == strategy
+        True
+    """
+    parts = {name: part.__wrapped__ for name, part in vars(value).items() if getattr(part, "is_guarded", False)}
+    return replace(value, **parts) if parts else value
 
 
 def _home(value: Named) -> str:

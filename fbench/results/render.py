@@ -32,16 +32,32 @@ def markdown(title: str, summary: Summary, notes: Sequence[str] = ()) -> str:
 def provenance(environment: Mapping[str, Any], spent_s: float) -> str:
     """Where the numbers come from, and how long they took: an absolute time means nothing without its machine.
 
+    A merged run's environment holds those of all its ``machines``.
+
     Example:
         >>> machine = {"gpus": [], "cpu": "a CPU", "cores_usable": 2, "jobs": 1, "threads": 2, "torch": "2.11"}
         >>> provenance(machine, spent_s=90)
         'Measured in 1 min 30 s on a CPU (2 cores; 1 × 2 threads; torch 2.11).'
     """
-    devices = [gpu["name"] for gpu in environment["gpus"]] or [environment["cpu"] or "unknown CPU"]
+    machines = dict.fromkeys(map(_machine, environment.get("machines") or [environment]))
+    return f"Measured in {format_seconds(spent_s)} on {' and on '.join(machines)}."
+
+
+def _machine(environment: Mapping[str, Any]) -> str:
     return (
-        f"Measured in {format_seconds(spent_s)} on {', '.join(devices)} ({environment['cores_usable']} cores; "
-        f"{environment['jobs']} × {environment['threads']} threads; torch {environment['torch']})."
+        f"{devices_of(environment)} ({environment['cores_usable']} cores; "
+        f"{environment['jobs']} × {environment['threads']} threads; torch {environment['torch']})"
     )
+
+
+def devices_of(environment: Mapping[str, Any]) -> str:
+    """What was measured on: the GPUs, or else the CPU.
+
+    Example:
+        >>> devices_of({"gpus": [], "cpu": "a CPU"})
+        'a CPU'
+    """
+    return ", ".join([gpu["name"] for gpu in environment["gpus"]] or [environment["cpu"] or "unknown CPU"])
 
 
 def markdown_table(table: Table) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Set
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from fbench.harness.registry import PRESETS
 from fbench.harness.runner import Settings
 from fbench.harness.suite import Suite
 from fbench.measure.environment import environment
+from fbench.runs.defined import definitions, loaded_entries
 
 
 @dataclass(frozen=True)
@@ -51,7 +53,8 @@ def plan_study(suite: Suite, typed: Mapping[str, Any], by_hand: Set[str], loads:
         options = replicate_options(suite, source["options"], typed, asked, context)
     else:
         options = typing.resolve_options(suite, typed, context)
-    identity = identify(suite, options, settings.devices, settings.threads, loads)
+    defined = loaded_entries(definitions(suite, options))
+    identity = identify(suite, options, settings.devices, settings.threads, loads, defined)
     if source is not None:
         identity["replicates"] = {"run": typed["replicate"], "fingerprint": source["fingerprint"]}
     note = near_miss(suite, identity, terms.reports) if there is None and not (terms.fresh or terms.out) else ""
@@ -61,7 +64,8 @@ def plan_study(suite: Suite, typed: Mapping[str, Any], by_hand: Set[str], loads:
 def start(study: Study) -> tuple[RunFolder, str]:
     """The study's folder, locked, and how it was entered: new, taken up, grown or finished."""
     settings = study.settings
-    where = {**environment(settings.devices, settings.threads), "jobs": settings.jobs}
+    now = datetime.now(UTC).isoformat(timespec="seconds")
+    where = {**environment(settings.devices, settings.threads), "jobs": settings.jobs, "started": now}
     return enter(study.suite, study.identity, settings.terms, where)
 
 

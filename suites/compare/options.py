@@ -28,4 +28,6 @@ class Options(arm.ArmOptions):
     questions: Annotated[
         str, Option("fixed sequence of tests: 'A >= B' is not inferior, 'A > B' is better", grows=more_questions)
     ] = QUESTIONS
-    later: Annotated[str, Option("those of the questions that were asked when rows were there", hidden=True)] = ""
+    later: Annotated[
+        str, Option("those of the questions that were asked when rows were there", hidden=True, grows=more_questions)
+    ] = ""

@@ -8,13 +8,15 @@ import sys
 
 import numpy as np
 import pytest
+from merged import REFERENCE, take_apart
 
 from fbench import cli
 from fbench.cli.commands import FIXED
+from fbench.cli.runs_commands import RUNS_COMMANDS
 from fbench.harness import registry
 from fbench.pick.columns import PICK_COLUMNS
 
-COMMANDS = [*FIXED, "pick", *registry.SUITES.names()]
+COMMANDS = [*FIXED, *RUNS_COMMANDS, "pick", *registry.SUITES.names()]
 
 
 @pytest.fixture
@@ -39,6 +41,9 @@ def examples_in(text):
 
 @pytest.mark.parametrize("command", ["", *COMMANDS])
 def test_the_examples_of_a_help_run(call, tmp_path, command):
+    if command in RUNS_COMMANDS:
+        take_apart(tmp_path / "reports")
+        (tmp_path / "reports" / "reference").symlink_to(REFERENCE)
     code, out, err = call(*command.split(), "--help")
     assert (code, err) == (0, "")
     examples = examples_in(out)
