@@ -1,6 +1,7 @@
 import gc
 import os
 import shutil
+import signal
 import warnings
 from pathlib import Path
 
@@ -19,6 +20,12 @@ if "PYTEST_XDIST_WORKER" in os.environ:  # before torch is imported, and for eve
 def pytest_addoption(parser):
     """``--full`` tries everything that tests/faults can break, in an hour, where an ordinary run tries a part."""
     parser.addoption("--full", action="store_true", help="tests/faults: every point, not a sample")
+
+
+if (
+    signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+):  # as in the background of a shell: programs would be deaf to Ctrl-C
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.hookimpl(optionalhook=True)

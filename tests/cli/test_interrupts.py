@@ -24,11 +24,14 @@ def interrupted(tmp_path, *words, signals=1, **more):
         start_new_session=True,
         **more,
     )
-    assert process.stdout.readline() == "here\n"
-    for _ in range(signals):
-        os.killpg(process.pid, signal.SIGINT)
-        time.sleep(0.2)
-    _, err = process.communicate(timeout=120)
+    try:
+        assert process.stdout.readline() == "here\n"
+        for _ in range(signals):
+            os.killpg(process.pid, signal.SIGINT)
+            time.sleep(0.2)
+        _, err = process.communicate(timeout=120)
+    finally:
+        process.kill()
     return process.returncode, [line for line in err.splitlines() if not line.startswith("New run of ")]
 
 
