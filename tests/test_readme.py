@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
-from command import typed
+import torch
+from command import finished, typed
 
 from fbench import cli
 from fbench.cli import parameters
@@ -56,6 +59,31 @@ def test_the_python_runs(capsys):
     assert "tensor(" in capsys.readouterr().out
 
 
+def test_a_study_from_python_runs(tmp_path, monkeypatch):
+    [code] = [code for code in PYTHON if "fbench.run(" in code]
+    (tmp_path / "study.py").write_text(code)
+    done = subprocess.run([sys.executable, "study.py"], cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert "random" in done.stdout
+
+
+def test_the_commands_of_a_growing_study_run(tmp_path, monkeypatch, showwarning):
+    """As they stand in the table, on a study as small as can be."""
+    tiny = ["--strategies", "random,bait", "--rounds", "1", "--seeds", "1", "--epochs", "1", "--pool", "100"]
+    tiny += ["--test", "40", "--batch", "5", "--jobs", "1"]
+    commands = re.findall(r"`(fbench (?:compare --out study|compare --replicate|merge|show|runs)[^`]*)`", README)
+    assert len(commands) == 6
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "reports").mkdir()
+    finished(tmp_path / "study", "compare", *tiny)
+    finished(tmp_path / "here", "compare", *tiny, "--seeds", "0..0")
+    finished(tmp_path / "there", "compare", *tiny, "--seeds", "1..1")
+    threads = torch.get_num_threads()
+    for command in commands:
+        assert cli.run(command.replace("--seeds 16", "--seeds 2").split()[1:]) == 0, command
+        torch.set_num_threads(threads)
+
+
 def test_the_query_of_a_classifier_runs(capsys):
     [code] = [code for code in PYTHON if "fbench.query" in code]
     exec(compile(code, "README.md", "exec"), {})
@@ -93,6 +121,7 @@ def test_options_named_exist():
     known |= {"--" + name.replace("_", "-") for name in [*parameters.RUN_OPTIONS, *parameters.PICK_OPTIONS]} | {
         "--load",
         "--help",
+        "--install-completion",
     }
     known |= {name for names in parameters.SECOND_NAMES.values() for name in names}
     assert set(re.findall(r"--[a-z][a-z-]+", README)) <= known
