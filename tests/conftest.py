@@ -22,9 +22,7 @@ def pytest_addoption(parser):
     parser.addoption("--full", action="store_true", help="tests/faults: every point, not a sample")
 
 
-if (
-    signal.getsignal(signal.SIGINT) is signal.SIG_IGN
-):  # as in the background of a shell: programs would be deaf to Ctrl-C
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # in a shell's background, programs would be deaf to Ctrl-C
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 

@@ -1,9 +1,9 @@
 """Generated values for every option of every command: the user's mistakes are answered with 2 and one line, never 70.
 
 The options are those that the registry and the command line have, so that a new one is tried by itself. An ordinary
-run of the tests tries a few values an option; all of them, 200 an option in some minutes, by
+run of the tests tries a few values an option; 200 an option, in half an hour, by
 
-    FBENCH_FUZZ=200 python -m pytest tests/faults/test_fuzz.py
+    python -m pytest tests/faults/test_fuzz.py --full
 
 and with ``-m slow`` small runs of what a plan takes, some for every option of three suites.
 """
@@ -12,6 +12,7 @@ import contextlib
 import functools
 import io
 import os
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -28,7 +29,7 @@ from fbench.harness.suite import flag_of
 
 pytestmark = pytest.mark.filterwarnings("always")  # of what is odd but can be, a user is warned
 
-VALUES = int(os.environ.get("FBENCH_FUZZ", "4"))
+VALUES = 200 if "--full" in sys.argv else int(os.environ.get("FBENCH_FUZZ", "4"))
 FUZZ = settings(
     max_examples=VALUES,
     deadline=None,
