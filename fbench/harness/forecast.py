@@ -11,7 +11,7 @@ import psutil
 from fbench.harness.clock import makespan
 from fbench.harness.contract import Case, Context
 from fbench.harness.runner import Settings
-from fbench.harness.suite import Suite, flag_of
+from fbench.harness.suite import Suite, flag_of, spell_value
 from fbench.machine import free_bytes
 from fbench.units import format_bytes, format_seconds
 
@@ -24,7 +24,7 @@ _SHOWN = 4
 def setting_lines(suite: Suite, options: Any, settings: Settings) -> list[str]:
     """Every setting in two sentences: those that differ from the defaults, or were found for this machine, first."""
     changed, kept = dict[str, str](), dict[str, str]()
-    for parameter in suite.parameters:
+    for parameter in (p for p in suite.parameters if not p.option.hidden):
         value = getattr(options, parameter.name)
         same = parameter.default != "auto" and value == parameter.read(parameter.default)
         (kept if same else changed)[flag_of(parameter.name)] = _worded(value)
@@ -46,8 +46,8 @@ def _worded(value: Any) -> str:
     """
     if isinstance(value, tuple):
         if len(value) > _SHOWN:
-            return f"{','.join(map(str, value[: _SHOWN - 1]))},…,{value[-1]} ({len(value)} values)"
-        return ",".join(map(str, value)) or "none"
+            return f"{spell_value(value[: _SHOWN - 1])},…,{spell_value(value[-1:])} ({len(value)} values)"
+        return spell_value(value) or "none"
     if isinstance(value, bool):
         return "yes" if value else "no"
     return "none" if value in (None, "") else f"{value:g}" if isinstance(value, float) else str(value)

@@ -12,7 +12,7 @@ from typing import Any
 
 from fbench.errors import FolderError, UsageError
 from fbench.harness.contract import Context
-from fbench.harness.suite import Parameter, Suite, flag_of
+from fbench.harness.suite import Parameter, Suite, flag_of, spell_value
 
 
 def grow_options(
@@ -46,8 +46,8 @@ def _hold(parameter: Parameter, before: Any, after: Any) -> None:
     old, new = getattr(before, name), getattr(after, name)
     if old != new and not option.grows and not option.recorded and not option.hidden:
         raise FolderError(
-            f"{flag_of(name)} was {_spelled(old)} in that run, is {_spelled(new)}: their rows don't mix; leave it out "
-            "to go on with that run, or choose another --out (or --overwrite it)"
+            f"{flag_of(name)} was {spell_value(old)} in that run, is {spell_value(new)}: their rows don't mix; leave it "
+            "out to go on with that run, or choose another --out (or --overwrite it)"
         )
 
 
@@ -78,7 +78,3 @@ def replicate_options(
         values[name] = renew(getattr(before, name), values.get(name))
     fresh = replace(before, **values, **{p.name: p.read(p.default) for p in suite.parameters if p.option.hidden})
     return suite.resolve(fresh, context)
-
-
-def _spelled(value: Any) -> str:
-    return ",".join(map(_spelled, value)) if isinstance(value, tuple) else str(value)

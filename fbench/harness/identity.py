@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 import fbench
 from fbench.errors import FolderError
 from fbench.harness import disk
-from fbench.harness.suite import Suite, flag_of, stored
+from fbench.harness.suite import Suite, flag_of, spell_value, stored
 
 _KEYS = {"suite", "fbench", "options", "devices", "threads", "loaded", "fingerprint"}
 """Of an ``options.json`` from before it had a SHA-256."""
@@ -131,7 +131,7 @@ def _versions(there: Mapping[str, Any], wanted: Mapping[str, Any]) -> Iterator[D
 
 def _shown(value: Any) -> str:
     if isinstance(value, list):
-        return ",".join(map(_shown, value))
+        return spell_value(value)
     return value if isinstance(value, str) else json.dumps(value)
 
 

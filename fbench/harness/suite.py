@@ -278,6 +278,22 @@ def _tuples(value: Any) -> Any:
     return tuple(map(_tuples, value)) if isinstance(value, list) else value
 
 
+def spell_value(value: Any) -> str:
+    """An option's value as it would be typed; groups, as of seeds, as ranges.
+
+    Example:
+        >>> spell_value((64, 128)), spell_value(((0, 1, 2), (7,))), spell_value([[0, 1]]), spell_value(0.5)
+        ('64,128', '0..2,7..7', '0..1', '0.5')
+    """
+    if isinstance(value, tuple | list):
+        return ",".join(map(_spell_item, value))
+    return str(value)
+
+
+def _spell_item(item: Any) -> str:
+    return f"{item[0]}..{item[-1]}" if isinstance(item, tuple | list) and item else str(item)
+
+
 def flag_of(name: str) -> str:
     """An option's name as it is typed.
 
