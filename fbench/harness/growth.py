@@ -46,7 +46,7 @@ def _hold(parameter: Parameter, before: Any, after: Any) -> None:
     old, new = getattr(before, name), getattr(after, name)
     if old != new and not option.grows and not option.recorded and not option.hidden:
         raise FolderError(
-            f"{flag_of(name)} was {spell_value(old)} in that run, is {spell_value(new)}: their rows don't mix; leave it "
+            f"{flag_of(name)} was {spell_value(old)} in that run, is {spell_value(new)}: rows don't mix; leave it "
             "out to go on with that run, or choose another --out (or --overwrite it)"
         )
 
