@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import fbench
+from fbench.harness import disk
 from fbench.harness.folder import RunFolder
+from fbench.harness.state import read_state
 
 REFERENCE = Path(__file__).resolve().parents[1] / "reports" / "reference"
 HALVES = {"laptop": ["random", "bait"], "server": ["bait+fish", "bait+random-mask"]}
@@ -23,3 +27,12 @@ def take_apart(home: Path) -> list[Path]:
         folder.rewrite({table: rows.get(table, []) for table in suite.all_tables()}, finished=True)
         folder.close()
     return [home / name for name in HALVES]
+
+
+def paper_changed(folder: Path, name: str, **more: Any) -> None:
+    """Say something else in ``options.json`` or ``environment.json``, as if the run had said so from the start."""
+    value = {**disk.read_checked(folder / name), **more}
+    disk.write_checked(folder / name, value)
+    state = read_state(folder)
+    assert state is not None
+    replace(state, papers={**state.papers, name: [disk.digest(value)]}).write(folder)

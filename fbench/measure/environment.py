@@ -36,6 +36,7 @@ PACKAGES = (
     "scikit-learn",
     "matplotlib",
     "psutil",
+    "cloudpickle",
     "pytest-benchmark",
 )
 """The distributions whose versions are recorded: fbench and what it depends on."""

@@ -83,8 +83,7 @@ def test_picks_are_those_of_bait_select(call):
     assert f"6 picks are in picks.csv: tr(F M⁻¹) is {chosen.objective:.4g} with them, after 12 forward picks had" in out
     assert re.search(r"lowered it by [0-9.]+ \(λ = 1, d_eff = [0-9.]+ of d = 12\)\.", out)
     assert re.search(r"M⁻¹ drifted by [0-9.e+-]+, [0-9]+ refreshes; [0-9]+ of the 12 forward picks led the next", out)
-    assert "forward: 12 of 12" in err
-    assert "backward: 6 of 6" in err
+    assert all(re.match(r"[a-z ]+: \d+ of \d+", line) for line in err.splitlines())  # none where it is quick
 
 
 @pytest.mark.parametrize(
@@ -350,11 +349,11 @@ def test_interrupted_it_leaves_nothing(tmp_path):
         command, cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, start_new_session=True
     )
     assert process.stderr is not None
-    message = process.stderr.readline()  # a tenth of the forward picks is done
+    message = process.stderr.readline()  # it is under way
     time.sleep(0.05)
     os.killpg(process.pid, signal.SIGINT)
     rest = process.communicate(timeout=60)[1]
-    assert message.startswith("forward: ")
+    assert re.match(r"[a-z ]+: \d+ of \d+", message)
     assert process.returncode == 130
     assert rest.endswith("fbench: interrupted: nothing was written\n")
     assert [path.name for path in tmp_path.iterdir()] == ["big.npz"]

@@ -6,11 +6,11 @@ from dataclasses import replace
 
 import pytest
 from command import finished
-from merged import REFERENCE, take_apart
+from merged import REFERENCE, paper_changed, take_apart
 
 import fbench
 from fbench.errors import FolderError, UsageError
-from fbench.harness import disk, folder, registry
+from fbench.harness import folder, registry
 from fbench.runs.merging import MEASURED_UNITS, merge_runs
 
 
@@ -39,7 +39,7 @@ def test_other_sizes_are_one_run(grow, tmp_path):
 
 def test_every_row_keeps_its_machine(grow, tmp_path):
     first, second, third = grow("a", "--sizes", "1"), grow("b", "--sizes", "2"), grow("c", "--sizes", "3")
-    _changed(second.path / "environment.json", cpu="Another CPU")
+    paper_changed(second.path, "environment.json", cpu="Another CPU")
     merged = merge_runs([merge_runs([first.path, second.path], tmp_path / "ab").path, third.path], tmp_path / "abc")
     assert merged.machines["machine"].tolist() == [0, 0, 1, 1, 2, 2]
     assert merged.machines["cpu"][2] == "Another CPU"
@@ -48,10 +48,6 @@ def test_every_row_keeps_its_machine(grow, tmp_path):
     assert " and on Another CPU (" in merged.report.where
     assert merged.report.where.count(" and on ") == 1  # the first machine and the third are one kind
     assert [part["run"] for part in merged.reading.identity["merged"]] == [str(r.path) for r in (first, second, third)]
-
-
-def _changed(path, **more):
-    disk.write_checked(path, {**disk.read_checked(path), **more})
 
 
 def test_a_merged_run_that_lacks_something_is_taken_up(grow, tmp_path):
@@ -142,7 +138,7 @@ def test_another_design_is_refused(grow, tmp_path):
 
 def test_another_version_is_accepted_only_when_asked(grow, tmp_path):
     first, second = grow("a", "--sizes", "1"), grow("b", "--sizes", "2")
-    _changed(second.path / "options.json", fbench="9.9")
+    paper_changed(second.path, "options.json", fbench="9.9")
     with pytest.raises(FolderError, match=r"fbench is .* in .*a and 9\.9 .* in .*b; --accept-version joins them"):
         merge_runs([first.path, second.path], tmp_path / "c")
     merged = merge_runs([first.path, second.path], tmp_path / "c", accept_version=True)

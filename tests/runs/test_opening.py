@@ -11,10 +11,11 @@ import time
 from pathlib import Path
 
 import pytest
+from merged import paper_changed
 
 import fbench
 from fbench.errors import FolderError, NothingMeasuredError, UnknownNameError, UsageError
-from fbench.harness import disk, registry
+from fbench.harness import registry
 from fbench.harness.folder import RunFolder
 from fbench.runs import opening, reading
 
@@ -172,9 +173,7 @@ def test_a_suite_of_a_file_is_loaded_only_when_asked(grow, growing):
     growing_values = dict(registry.SUITES._values)
     for name in ("growing", "growopen"):
         registry.SUITES._values.pop(name)
-    identity = json.loads((run.path / "options.json").read_text())
-    identity["loaded"] = [{"path": "growing.py", "sha256": "", "code": ""}]
-    disk.write_checked(run.path / "options.json", identity)
+    paper_changed(run.path, "options.json", loaded=[{"path": "growing.py", "sha256": "", "code": ""}])
     with pytest.raises(UsageError, match="is a run of `fbench growing`, a suite that is not fbench's: give --load"):
         fbench.open_run(run.path)
     assert registry.SUITES._values.keys() != growing_values.keys()

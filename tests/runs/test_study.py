@@ -115,7 +115,7 @@ def test_fewer_take_nothing_away(fbench, tmp_path):
     [
         (
             ["--rate", "0.5"],
-            "--rate was 0.1 in that run, is 0.5: their rows don't mix; leave it out to go on with that run",
+            "--rate was 0.1 in that run, is 0.5: rows don't mix; leave it out to go on with that run",
         ),
         (["--threads", "2"], "holds another run: --threads was 1, is 2; choose another --out, or give --overwrite"),
         (["--device", "cpu,cpu"], "holds another run: --device was cpu, is cpu,cpu"),

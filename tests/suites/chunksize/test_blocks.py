@@ -8,7 +8,7 @@ import math
 import pytest
 import torch
 
-from fbench.errors import InputError, TooLargeError
+from fbench.errors import ForeignError, TooLargeError
 from fbench.harness import registry
 from fbench.harness.registry import Kernel
 from fbench.measure.timing import PassTimes
@@ -250,7 +250,7 @@ def test_a_kernel_that_gives_something_else_is_named(registries, name, give, mes
     register(registries, name, lambda state, part, with_inner: give(part))
     if devices != ("cpu",):
         message = message.replace("23 of 23", "1[12] of 1[12]")
-    with pytest.raises(InputError, match=rf"kernel '{name}' {message}"):
+    with pytest.raises(ForeignError, match=rf"test_blocks\.py:\d+: kernel '{name}' {message}"):
         list(run(case(kernel=name, phase=phase, devices=devices), {}))
 
 
