@@ -348,6 +348,7 @@ def test_a_plan_shows_every_setting_and_says_what_it_does_not_know(call, toy_fil
     assert "Time: not known before the first cases are measured" in out
 
 
+@pytest.mark.filterwarnings("always")  # that they do not fit is a warning
 def test_a_plan_says_how_long_it_takes_and_what_processes_hold_together(call, toy_file, monkeypatch):
     registry.load_file(toy_file)
     costs = {"expect_s": lambda case, options, context: [case.point.size] * 3, "hold_bytes": lambda *_: 10**9}
