@@ -33,8 +33,9 @@ def grow_options(
         name: merge(getattr(before, name), value) if (merge := grows.get(name)) else value
         for name, value in wanted.items()
     }
-    after = suite.resolve(replace(before, **merged), context)
-    after = suite.grown(before, after)
+    if all(getattr(before, name) == value for name, value in merged.items()):
+        return before
+    after = suite.grown(before, suite.resolve(replace(before, **merged), context))
     for parameter in suite.parameters:
         _hold(parameter, before, after)
     return after

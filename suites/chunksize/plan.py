@@ -46,9 +46,9 @@ def _single_chunks(asked: Sequence[int], sizes: Sequence[int], pools: Sequence[i
     """The m of single chunks: those asked for, and those that predict a pass on all devices or on the first alone."""
     shards = {chunks(n, count) for n in pools for count in {1, devices}}
     least = max(pools) // devices  # the smallest shard
-    kept = _clamped("--single", asked, least) if asked else ()
-    both = set(kept).union(*(needed(n, sizes) for n in shards))
-    return tuple(sorted(m for m in both if m <= max(shards)))
+    automatic = set[int]().union(*(needed(n, sizes) for n in shards))
+    kept = _clamped("--single", [m for m in asked if m not in automatic], least)
+    return tuple(sorted(m for m in automatic.union(kept) if m <= max(shards)))
 
 
 def _pool_for(context: Context) -> int:
