@@ -11,32 +11,32 @@ from __future__ import annotations
 
 import json
 import re
-import shutil
 import sys
 from pathlib import Path
 
+import fbench
 from fbench.harness import registry
 from fbench.harness.contract import Summary
+from fbench.harness.folder import RunFolder
 from fbench.results import figures, render, table
 
 ROOT = Path(__file__).resolve().parents[2]
 REFERENCE = ROOT / "reports" / "reference"
-FILES = ("options.json", "environment.json", "state.json")
-LEFT_OUT = ("masks.csv",)
-"""Tables that stay out of the repository: megabytes that the same command makes again."""
+LEFT_OUT = ("masks",)
+"""Tables whose rows stay out of the repository: megabytes that the same command makes again."""
 
 
 def take(name: str, run: Path) -> None:
-    """Copy a finished run's tables and descriptions."""
-    (REFERENCE / name).mkdir(parents=True, exist_ok=True)
-    tables = [file for file in run.glob("*.csv") if file.name not in LEFT_OUT and _has_rows(file)]
-    for file in (*(run / file for file in FILES), *tables):
-        shutil.copyfile(file, REFERENCE / name / file.name)
-
-
-def _has_rows(file: Path) -> bool:
-    with file.open(encoding="utf-8") as lines:
-        return sum(1 for _ in zip(lines, range(2), strict=False)) == 2
+    """Write a finished run's tables and descriptions into a folder of the repository's, sealed as every run is."""
+    reading = fbench.open_run(run).reading
+    folder = RunFolder(REFERENCE / name, reading.suite.all_tables(), reading.suite.unit)
+    try:
+        folder.create(reading.identity, reading.environment, reading.state.spent_s)
+        rows = {table: [] if table in LEFT_OUT else reading.rows.get(table, []) for table in folder.tables}
+        folder.rewrite(rows, finished=True)
+    finally:
+        folder.close()
+    (REFERENCE / name / ".lock").unlink()
 
 
 def draw(folder: Path) -> None:
