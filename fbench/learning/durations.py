@@ -17,6 +17,8 @@ from fbench.measure.speed import product_rate, seconds_a_step, threads_of
 
 _FORWARD, GRADIENT = 1 / 3, 1 / 4
 """Of an image's training: a pass forward, and one image's gradient among many in large batches."""
+_MOST_TIMED = 256
+"""Images of a step that is timed: of larger ones an image takes no less."""
 _MATRIX_PRODUCTS = 16
 """Products of two d×d float32 matrices that take as long as a selection's factorisations, which are in float64."""
 
@@ -39,7 +41,8 @@ def image_seconds(options: ArmOptions, context: Context) -> float:
     """Seconds that training takes for one image of one network, about, beside the others of its block."""
     images = arms.images_of(options)
     shape, where = tuple(images.images.shape[1:]), (context.devices[0], context.threads)
-    return _image_seconds(options.model, shape, images.classes, options.train_batch, *where)
+    batch = max(2, min(options.train_batch, options.start + options.rounds * options.batch, _MOST_TIMED))
+    return _image_seconds(options.model, shape, images.classes, batch, *where)
 
 
 @functools.lru_cache(maxsize=8)
