@@ -26,6 +26,7 @@ from fbench.cli.commands import FIXED
 from fbench.cli.parameters import PICK_OPTIONS, RUN_OPTIONS
 from fbench.harness import registry
 from fbench.harness.suite import flag_of
+from fbench.learning import durations
 
 pytestmark = pytest.mark.filterwarnings("always")  # of what is odd but can be, a user is warned
 
@@ -127,8 +128,10 @@ OF_SUITES = [(suite.name, name) for suite in SUITES.values() for name in options
 
 @pytest.fixture(autouse=True)
 def elsewhere(monkeypatch, tmp_path, showwarning):
-    """No name that is made up is a file here, no data set lies about; the commands are built once, not every time."""
+    """No name that is made up is a file here, no data set lies about; commands are built once, and no plan is timed."""
     monkeypatch.setattr(program, "build", COMMANDS)
+    monkeypatch.setattr(durations, "seconds_a_step", lambda train, device: 1e-3)
+    monkeypatch.setattr(durations, "product_rate", lambda device, threads: 1e10)
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("FBENCH_DATA_DIR", raising=False)
 
