@@ -79,6 +79,8 @@ def remove(path: Path) -> None:
 
 def make_folder(path: Path) -> None:
     """Make a folder and those above it, unless they are there, and flush their names: all in it hangs on them."""
+    if path.parent.is_file():
+        raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(path.parent))
     if not path.parent.is_dir():
         make_folder(path.parent)
     path.mkdir(exist_ok=True)
