@@ -103,7 +103,20 @@ def test_a_strategy_of_ones_own_runs(tmp_path):
 def test_a_kernel_of_ones_own_runs(tmp_path):
     [code] = [code for code in PYTHON if "KERNELS.add" in code]
     (tmp_path / "mine.py").write_text(code)
-    few = ["--candidates", "40", "--dim", "20", "--sizes", "8,16", "--max-time", "1", "--device", "cpu"]
+    few = [
+        "--candidates",
+        "40",
+        "--dim",
+        "20",
+        "--sizes",
+        "8,16",
+        "--max-time",
+        "60",
+        "--precision",
+        "1",
+        "--device",
+        "cpu",
+    ]
     words = ["chunksize", "--load", str(tmp_path / "mine.py"), "--kernels", "fused,halves,halves:no-inner", *few]
     done = typed(*words, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
