@@ -22,7 +22,7 @@ def parse_mask_fractions(text: str) -> tuple[float, ...]:
         return ()
     fractions = []
     for item in text.split(","):
-        fraction = read_fraction(item)
+        fraction = read_fraction(item.strip())
         if fraction is None:
             raise UsageError(
                 f"--fractions {shorten(item.strip() or text)!r}: must be above 0 and at most 1, as 0.01,0.05"
