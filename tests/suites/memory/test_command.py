@@ -233,7 +233,7 @@ def test_a_budget_makes_oom_rows_and_the_others_go_on(fbench: Callable[..., Ende
     assert {row["status"] for row in where(out, candidates="60")} == {"ok"}
     (skipped,) = where(out, candidates="10")
     assert (skipped["status"], skipped["phase"], skipped["peak_bytes"]) == ("skipped", "", "")
-    assert skipped["reason"] == "--labelled 20 are more than the --candidates 10, which they are among"
+    assert skipped["reason"] == "'--labelled 20 are more than the --candidates 10, which they are among"
     assert "to spare" in " ".join((out / "summary.md").read_text().split())
 
 
