@@ -21,7 +21,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from fbench.errors import InputError
+from fbench.errors import ForeignError, InputError
 from fbench.harness.global_state import isolated
 from fbench.harness.registry import Model
 from fbench.learning import seeds as streams
@@ -119,7 +119,7 @@ def blank_network(model: Model, channels: int, size: int, classes: int, replicas
     try:
         with torch.device("meta"):
             network: nn.Module = model.build(*sizes)
-    except (NotImplementedError, RuntimeError, TypeError):
+    except (ForeignError, NotImplementedError, RuntimeError, TypeError):
         with torch.random.fork_rng(devices=[]):
             network = model.build(*sizes)
     return network

@@ -15,6 +15,7 @@ from fbench.harness.registry import DATASETS, MODELS, STRATEGIES, SUITES, Model,
 from fbench.harness.suite import values_of
 from fbench.learning import arm_options, arms
 from fbench.learning.arm_options import ArmPoint
+from fbench.learning.seed_groups import parse_seeds
 from fbench.learning.strategies import classifier_parameters
 
 SMALL = 9648  # weights of the small network on digits: 9·16 + 16 + 16 + 9·16·32 + …; held to by a test below
@@ -50,7 +51,9 @@ def test_nothing_stays_automatic(monkeypatch: pytest.MonkeyPatch) -> None:
     assert resolved.model == "small"
     assert resolved.data_dir is None
     assert resolved.mask_fraction > 0
-    assert not {"auto", ""} & {value for value in values_of(resolved).values() if isinstance(value, str)}
+    shown = {p.name for p in SUITES.get("compare").parameters if not p.option.hidden}
+    texts = {value for name, value in values_of(resolved).items() if name in shown and isinstance(value, str)}
+    assert not {"auto", ""} & texts
 
 
 @pytest.mark.parametrize("model", ["small", "thin-resnet18", "resnet18"])
@@ -192,16 +195,17 @@ def test_choices(option: str, good: str, bad: str, near: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("count", "model", "blocks"),
+    ("seeds", "model", "blocks"),
     [
-        (1, "small", [(0,)]),
-        (8, "small", [tuple(range(8))]),
-        (11, "small", [tuple(range(8)), (8, 9, 10)]),
-        (3, "thin-resnet18", [(0,), (1,), (2,)]),
+        ("1", "small", [(0,)]),
+        ("8", "small", [tuple(range(8))]),
+        ("11", "small", [tuple(range(8)), (8, 9, 10)]),
+        ("0..1,4..13", "small", [(0, 1), tuple(range(4, 12)), (12, 13)]),
+        ("3", "thin-resnet18", [(0,), (1,), (2,)]),
     ],
 )
-def test_seeds_go_in_the_models_blocks(count: int, model: str, blocks: list[tuple[int, ...]]) -> None:
-    assert arm_options.seed_blocks(count, SUITES.get("compare").typed(model=model)) == blocks
+def test_seeds_go_in_the_models_blocks(seeds: str, model: str, blocks: list[tuple[int, ...]]) -> None:
+    assert arm_options.seed_blocks(parse_seeds(seeds), SUITES.get("compare").typed(model=model)) == blocks
 
 
 def test_a_design_takes_every_option_along() -> None:
