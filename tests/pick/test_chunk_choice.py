@@ -62,17 +62,17 @@ def affine(m):
 @pytest.mark.parametrize("kernel", ["published", "fused", "factored", "incremental"])
 def test_the_knee_is_the_smallest_that_is_as_fast(problem, plant, kernel):
     plant(affine)
-    assert choose_chunk(*problem, kernel=kernel) == 64
+    assert choose_chunk(*problem, max_time=60, kernel=kernel) == 64
 
 
 def test_where_larger_chunks_leave_the_cache_smaller_ones_are_chosen(problem, plant):
     plant(lambda m: 5.0 + m * (1 if m <= 128 else 2))
-    assert choose_chunk(*problem) == 128
+    assert choose_chunk(*problem, max_time=60) == 128
 
 
 def test_where_every_size_is_alike_it_is_the_smallest(problem, plant):
     planted = plant(lambda m: float(m))
-    assert choose_chunk(*problem) == 16
+    assert choose_chunk(*problem, max_time=60) == 16
     assert sorted(planted.calls) == [16, 32, 64, 128, 256, 512]
     assert set(planted.calls.values()) == {12}
 
@@ -96,7 +96,7 @@ def test_chunks_move_through_the_pool(problem, plant, monkeypatch):
     watching = dataclasses.replace(kernel, run=watched), prepared
     monkeypatch.setattr(chunk_choice, "prepare_kernel", lambda name, *matrices: watching)
     plant(affine)
-    choose_chunk(*problem, with_inner=False, most=32)
+    choose_chunk(*problem, max_time=60, with_inner=False, most=32)
     assert {stop - start for start, stop, _ in parts} == {16, 32}
     assert {inner for *_, inner in parts} == {False}
     assert {start for start, stop, _ in parts if stop - start == 32} == set(range(0, 12 * 32, 32))
@@ -106,20 +106,20 @@ def test_chunks_move_through_the_pool(problem, plant, monkeypatch):
 def test_a_budget_leaves_the_larger_ones_out(problem, plant, monkeypatch):
     plant(affine)
     monkeypatch.setattr(chunk_choice, "_peak", lambda run, device: 1000 * len(run(0)))
-    assert choose_chunk(*problem, memory_budget=40_000) == 32
-    assert choose_chunk(*problem, memory_budget=10**9) == 64
+    assert choose_chunk(*problem, max_time=60, memory_budget=40_000) == 32
+    assert choose_chunk(*problem, max_time=60, memory_budget=10**9) == 64
 
 
 def test_peaks_are_measured_where_there_is_a_budget(problem, plant):
     plant(affine)
-    assert choose_chunk(*problem, memory_budget=2**50) == 64
+    assert choose_chunk(*problem, max_time=60, memory_budget=2**50) == 64
 
 
 def test_no_size_fits_the_budget(problem, plant, monkeypatch):
     plant(affine)
     monkeypatch.setattr(chunk_choice, "_peak", lambda run, device: 16_000)
     with pytest.raises(InputError, match=r"no chunk of 'fused' fits a memory budget of 1,000 bytes; allow more"):
-        choose_chunk(*problem, memory_budget=1000)
+        choose_chunk(*problem, max_time=60, memory_budget=1000)
 
 
 def test_when_the_time_is_spent_no_further_block_begins(problem, plant):
@@ -132,12 +132,12 @@ def test_when_the_time_is_spent_no_further_block_begins(problem, plant):
 @pytest.mark.parametrize("most", [0, -3])
 def test_a_chunk_holds_a_candidate(problem, most):
     with pytest.raises(InputError, match=f"most {most}: must be at least 1"):
-        choose_chunk(*problem, most=most)
+        choose_chunk(*problem, max_time=60, most=most)
 
 
 def test_an_unknown_kernel_names_the_nearest(problem):
     with pytest.raises(UnknownNameError, match=r"'fusd'.*'fused'"):
-        choose_chunk(*problem, kernel="fusd")
+        choose_chunk(*problem, max_time=60, kernel="fusd")
 
 
 def test_by_a_real_clock_it_is_one_of_the_sizes(problem):
