@@ -151,5 +151,5 @@ def test_an_edited_identity(tmp_path):
 
 def test_an_identity_that_cannot_be_read(tmp_path):
     (tmp_path / "options.json").mkdir()
-    with pytest.raises(FolderError, match=r"options\.json cannot be read: Is a directory"):
+    with pytest.raises(FolderError, match=r"options\.json is no file; restore it"):
         read_identity(Path(tmp_path))
