@@ -297,7 +297,7 @@ def test_retrying_a_good_run_changes_nothing(tmp_path):
     assert (tables_of(tmp_path / "run"), listener.told) == (before, [])
 
 
-@pytest.mark.parametrize(("traps", "code"), [("", 0), ("1:1:raise", 1), ("1:1:memory", 0), ("1:0:raise 2:0:memory", 1)])
+@pytest.mark.parametrize(("traps", "code"), [("", 0), ("1:1:raise", 1), ("1:1:memory", 1), ("1:0:raise 2:0:memory", 1)])
 def test_exit_codes(tmp_path, trap, toy, showwarning, traps, code):
     trap.write_text(traps)
     typed = [
