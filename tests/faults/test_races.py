@@ -129,7 +129,6 @@ def test_no_folder_named(forks, ends, tmp_path, full):
             assert tables(folder) == ends["one"]
 
 
-@pytest.mark.xfail(reason="picks are renamed into their place, whatever came there meanwhile", strict=False)
 def test_two_picks_of_one_name(forks, tmp_path, full):
     """No picks are lost: whoever comes second is told so, and does not replace what the first wrote."""
     source = tmp_path / "pool.npz"
