@@ -7,7 +7,7 @@ under the lock, so that nobody comes in between.
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -182,29 +182,30 @@ def _compare(
 
 
 def _unfinished(suite: Suite, identity: Mapping[str, Any], terms: Terms) -> Path | None:
-    """The newest unfinished run of the same fingerprint; another run's folder, damaged or not, is passed over."""
-    home = terms.reports / suite.name
-    if terms.fresh or not home.is_dir():
+    """The newest unfinished run of the same fingerprint."""
+    if terms.fresh:
         return None
-    for path in sorted(home.glob("*/"), reverse=True):
-        try:
-            there, state = read_identity(path), read_state(path)
-        except FolderError:
-            continue
-        if there and there["fingerprint"] == identity["fingerprint"] and state and not state.finished:
+    for path, there, state in _runs_below(terms.reports / suite.name):
+        if there["fingerprint"] == identity["fingerprint"] and not state.finished:
             return path
     return None
 
 
-def near_miss(suite: Suite, identity: Mapping[str, Any], reports: Path) -> str:
-    """A line about the newest unfinished run that all but threads and versions would allow to go on; else empty."""
-    home = reports / suite.name
+def _runs_below(home: Path) -> Iterator[tuple[Path, dict[str, Any], State]]:
+    """Runs by their folders, the newest first; one that is damaged is passed over, whoever's it is."""
     for path in sorted(home.glob("*/"), reverse=True) if home.is_dir() else ():
         try:
             there, state = read_identity(path), read_state(path)
         except FolderError:
             continue
-        if there is None or state is None or state.finished or state.clearing:
+        if there is not None and state is not None:
+            yield path, there, state
+
+
+def near_miss(suite: Suite, identity: Mapping[str, Any], reports: Path) -> str:
+    """A line about the newest unfinished run that all but threads and versions would allow to go on; else empty."""
+    for path, there, state in _runs_below(reports / suite.name):
+        if state.finished or state.clearing:
             continue
         told = differences(suite, there, identity)
         if told and all(difference.version or difference.name == "--threads" for difference in told):
