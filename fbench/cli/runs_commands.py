@@ -14,7 +14,7 @@ from fbench.cli.console import err, out, show_warning
 from fbench.cli.fixed import examples_below
 from fbench.cli.parameters import keyword, load_parameter, signed
 from fbench.cli.report import print_report
-from fbench.harness.suite import flag_of
+from fbench.harness.suite import flag_of, spell_value
 from fbench.units import format_seconds
 
 if TYPE_CHECKING:
@@ -162,11 +162,9 @@ def run_lines(run: Listed, width: int) -> Iterator[str]:
 
 
 def _spelled(value: Any) -> str:
-    if isinstance(value, list | tuple):
-        return ",".join(map(_spelled, value))
     if isinstance(value, Mapping):
         return " ".join(f"{name}={_spelled(held)}" for name, held in value.items())
-    return "" if value is None else str(value)
+    return "" if value is None else spell_value(value)
 
 
 def merge_run_folders(runs: list[str], out_folder: str, *, accept_version: bool, as_json: bool) -> int:

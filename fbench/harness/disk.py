@@ -19,6 +19,9 @@ from fbench.errors import FolderError
 
 _NOFOLLOW = getattr(os, "O_NOFOLLOW", 0)
 
+_NO_FLUSH = {errno.EINVAL, errno.ENOSYS, errno.ENOTSUP, errno.EACCES, errno.EPERM, errno.EBADF}
+"""What systems answer that open no folder (Windows) or cannot flush one, and folders that may not be read."""
+
 REMEDY = "restore it, or take another --out (--overwrite starts anew there, without its rows)"
 """What to do about a folder that lost what was committed."""
 
@@ -88,15 +91,17 @@ def make_folder(path: Path) -> None:
 
 
 def sync_folder(path: Path) -> None:
-    """Flush the folder's list of names, where the system can."""
+    """Have the disk keep which names are in a folder; nothing where the system has no such thing."""
     try:
         handle = os.open(path, os.O_RDONLY)
-    except OSError:  # Windows opens no folder
-        return
+    except OSError as error:
+        if error.errno in _NO_FLUSH:
+            return
+        raise
     try:
         os.fsync(handle)
     except OSError as error:
-        if error.errno not in (errno.EINVAL, errno.ENOTSUP):  # not every network's file system can
+        if error.errno not in _NO_FLUSH:
             raise
     finally:
         os.close(handle)

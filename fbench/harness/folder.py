@@ -136,15 +136,18 @@ class RunFolder:
                 os.truncate(self._csv(name), len(data))
         self._write(replace(self._state, renaming=False))
 
-    def reopen(self, identity: Mapping[str, Any]) -> None:
-        """Go on with a run, finished or not, under another ``options.json``: one that asks for more."""
+    def reopen(self, papers: Mapping[str, Mapping[str, Any]]) -> None:
+        """Go on with a run, finished or not, under other papers: an ``options.json`` that asks for more, say."""
         with disk.writing(self.path):
             parts = committed(self.path, self._state, self.tables).tables
-            old = disk.read_checked(self.path / "options.json")  # what is there, until it is replaced
-            papers = {**self._state.papers, "options.json": [disk.digest(old), disk.digest(identity)]}
-            self._write(replace(self._state, finished=False, papers=papers))
+            known = dict(self._state.papers)
+            for name, value in papers.items():
+                old = disk.read_checked(self.path / name)  # what is there, until it is replaced
+                known[name] = [disk.digest(old), disk.digest(value)]
+            self._write(replace(self._state, finished=False, papers=known))
             self._restore(parts)
-            disk.write_checked(self.path / "options.json", identity)
+            for name, value in papers.items():
+                disk.write_checked(self.path / name, value)
 
     def commit(self, unit: Unit) -> None:
         """Append a unit: side tables, then ``results``, then the mark."""

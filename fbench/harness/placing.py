@@ -68,7 +68,7 @@ def _go_on(suite: Suite, folder: RunFolder, there: Mapping[str, Any], identity: 
     now = datetime.now(UTC).isoformat(timespec="seconds")
     step = {"at": now, "grew": grew, "accepted": changed, "fbench": identity["fbench"]}
     more = {name: value for name, value in there.items() if name not in identity}  # as what is replicated
-    folder.reopen({**more, **identity, "history": [*there.get("history", ()), step]})
+    folder.reopen({"options.json": {**more, **identity, "history": [*there.get("history", ()), step]}})
     return "grown" if grew else "taken up"
 
 

@@ -14,11 +14,10 @@ import secrets
 from collections.abc import Iterator
 from pathlib import Path
 
+from fbench.harness.disk import sync_folder
+
 _NO_LINKS = {errno.EPERM, errno.EACCES, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EMLINK, errno.EXDEV}
 """What file systems without hard links (FAT, some network and user-space ones) answer to one."""
-
-_NO_FLUSH = {errno.EINVAL, errno.ENOSYS, errno.ENOTSUP, errno.EACCES, errno.EPERM, errno.EBADF}
-"""What file systems answer that cannot flush a folder, and folders that may be written but not read."""
 
 
 def publish(path: Path, data: bytes | str, *, replace: bool = False) -> None:
@@ -43,7 +42,7 @@ def publish(path: Path, data: bytes | str, *, replace: bool = False) -> None:
             written.replace(path)
         else:
             _take_name(written, path)
-    flush_folder(path.parent)
+    sync_folder(path.parent)
 
 
 def publish_as_free(path: Path, data: bytes | str) -> Path:
@@ -66,23 +65,6 @@ def publish_as_free(path: Path, data: bytes | str) -> Path:
         except FileExistsError:
             number += 1
             free = path.with_name(f"{path.stem}-{number}{path.suffix}")
-
-
-def flush_folder(folder: Path) -> None:
-    """Have the disk keep which names are in a folder; nothing where the system has no such thing."""
-    try:
-        descriptor = os.open(folder, os.O_RDONLY)
-    except OSError as error:  # not on Windows; not where it may not be read
-        if error.errno in _NO_FLUSH:
-            return
-        raise
-    try:
-        os.fsync(descriptor)
-    except OSError as error:
-        if error.errno not in _NO_FLUSH:
-            raise
-    finally:
-        os.close(descriptor)
 
 
 @contextlib.contextmanager

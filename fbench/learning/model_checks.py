@@ -131,12 +131,15 @@ def _check_block(
 
 
 def warn_of_model(model: Model, shape: tuple[int, int, int], classes: int) -> None:
-    """Warn of a user's network whose numbers mean something else than those of one image through its last layer."""
+    """Warn of a user's network whose numbers mean something else than those of one image through its last layer.
+
+    Raises:
+        ForeignError: it takes several images, and not one alone.
+    """
     if not guard.is_foreign(model.build):
         return
     network, few = _built(guard.refuser(model.build, f"model {model.name!r}"), model, 1, shape, classes), _few(shape)
-    with torch.no_grad():
-        together, again, alone = network(few), network(few), network(few[:1])
+    together, again, alone = (_logits(model, network, images) for images in (few, few, few[:1]))
     mixed = _apart(together[:1], alone)
     doubts = [
         *([_BY_CHANCE] if _apart(together, again) > _close(together) else []),

@@ -1,4 +1,8 @@
-"""Which machine measured what: of a merged run, ``machines.csv`` keeps it for every unit."""
+"""Which machine measured what: of a run of several, ``machines.csv`` keeps it for every unit.
+
+A run has several machines where it was merged of parts, or was gone on with elsewhere than it was begun. A unit that is
+not in ``machines.csv`` was measured since that was written, on the last machine of ``environment.json``.
+"""
 
 from __future__ import annotations
 
@@ -9,9 +13,11 @@ from typing import Any
 from fbench.errors import FolderError
 from fbench.harness import disk
 from fbench.harness.contract import COMMON_COLUMNS, Column, Row
+from fbench.harness.folder import RunFolder
 from fbench.harness.suite import Suite
 from fbench.results import table
-from fbench.runs.reading import Reading
+from fbench.results.render import devices_of
+from fbench.runs.reading import Reading, read_folder
 
 MACHINES_FILE = "machines.csv"
 
@@ -39,33 +45,58 @@ def machines_of(environment: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
     return machines
 
 
-def machine_row(machines: Sequence[Mapping[str, Any]], place: int, run: str) -> Row:
-    """The cells that say which machine it was; no machine where ``place`` is none of them."""
-    if not 0 <= place < len(machines):
-        return {"run": run}
-    gpus = ", ".join(gpu["name"] for gpu in machines[place].get("gpus") or ())
-    return {"machine": place, "cpu": machines[place].get("cpu"), "gpu": gpus or None, "run": run}
+def note_machine(folder: RunFolder, environment: Mapping[str, Any]) -> None:
+    """Have a run that goes on elsewhere keep where its units were measured; those that come are of ``environment``.
+
+    Raises:
+        FolderError: its ``machines.csv`` is not as it was written; the folder cannot be written.
+    """
+    reading = read_folder(folder.path)
+    machines = machines_of(reading.environment)
+    if _kind(machines[-1]) == _kind(environment):
+        return
+    columns, rows = machine_rows(reading)
+    folder.publish({MACHINES_FILE: table.text(columns, rows).encode()})
+    started = {"started": reading.environment["started"]} if "started" in reading.environment else {}
+    folder.reopen({"environment.json": {"machines": [*machines, dict(environment)], **started}})
+    folder.notes = (
+        *folder.notes,
+        f"the run so far was measured on {_described(machines[-1])}; it goes on on {_described(environment)}: "
+        f"{MACHINES_FILE} keeps which unit is whose, and times of both are not to be compared",
+    )
+
+
+def _kind(machine: Mapping[str, Any]) -> tuple[Any, ...]:
+    """What times depend on, of a machine."""
+    return _described(machine), machine.get("cores_usable")
+
+
+def _described(machine: Mapping[str, Any]) -> str:
+    return f"{devices_of(machine)} (torch {machine.get('torch')})"
 
 
 def machine_rows(reading: Reading) -> tuple[tuple[Column, ...], list[Row]]:
     """Columns and rows of a run's machines, a row a unit, in the order of ``results``.
 
-    A unit that was measured after a merge has no machine; where there was no merge, there is only one.
-
     Raises:
-        FolderError: ``machines.csv`` of a merged run is missing, or is not as it was written.
+        FolderError: ``machines.csv`` of a run of several machines is missing, or is not as it was written.
     """
     columns, number = machine_columns(reading.suite), reading.suite.unit
     machines = machines_of(reading.environment)
-    merged = _merged_rows(reading, columns) if "machines" in reading.environment else {}
+    kept = _kept_rows(reading, columns) if "machines" in reading.environment else {}
+    last = _machine_cells(machines[-1], len(machines) - 1, str(reading.path))
     rows = []
     for key in dict.fromkeys((row["case"], row[number]) for row in reading.rows["results"]):
-        known = machine_row(machines, -1 if "machines" in reading.environment else 0, str(reading.path))
-        rows.append(merged.get(key) or {"case": key[0], number: key[1], **known})
+        rows.append(kept.get(key) or {"case": key[0], number: key[1], **last})
     return columns, rows
 
 
-def _merged_rows(reading: Reading, columns: Sequence[Column]) -> dict[tuple[str, int], Row]:
+def _machine_cells(machine: Mapping[str, Any], place: int, run: str) -> Row:
+    gpus = ", ".join(gpu["name"] for gpu in machine.get("gpus") or ())
+    return {"machine": place, "cpu": machine.get("cpu"), "gpu": gpus or None, "run": run}
+
+
+def _kept_rows(reading: Reading, columns: Sequence[Column]) -> dict[tuple[str, int], Row]:
     path = reading.path / MACHINES_FILE
     try:
         data = path.read_bytes()

@@ -20,6 +20,7 @@ from fbench.harness.runner import Settings
 from fbench.harness.suite import Suite
 from fbench.measure.environment import environment
 from fbench.runs.defined import definitions, loaded_entries
+from fbench.runs.machines import note_machine
 
 
 @dataclass(frozen=True)
@@ -66,7 +67,14 @@ def start(study: Study) -> tuple[RunFolder, str]:
     settings = study.settings
     now = datetime.now(UTC).isoformat(timespec="seconds")
     where = {**environment(settings.devices, settings.threads), "jobs": settings.jobs, "started": now}
-    return enter(study.suite, study.identity, settings.terms, where)
+    folder, opening = enter(study.suite, study.identity, settings.terms, where)
+    if opening in ("taken up", "grown"):
+        try:
+            note_machine(folder, where)
+        except BaseException:
+            folder.close()
+            raise
+    return folder, opening
 
 
 def _source(suite: Suite, folder: str) -> dict[str, Any] | None:

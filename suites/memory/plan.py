@@ -12,6 +12,7 @@ from dataclasses import replace
 
 from fbench.errors import UsageError
 from fbench.harness.contract import Context
+from fbench.harness.registry import MODELS
 from fbench.units import format_bytes
 
 from .options import Options, Point
@@ -85,7 +86,10 @@ def resolve(options: Options, context: Context) -> Options:
 
     Raises:
         UsageError: features that the model does not have, or not one case that could run.
+        ForeignError: as ``model_checks.try_model``.
+        UnknownNameError: no such model.
     """
+    _try_model(options)
     device_type = context.devices[0].partition(":")[0]
     resolved = replace(
         options, candidates=options.candidates or (_POOL[device_type],), features=_resolved_features(options)
@@ -97,6 +101,18 @@ def resolve(options: Options, context: Context) -> Options:
             return resolved
         first_reason = first_reason or reason
     raise UsageError(f"nothing can be measured: {first_reason}")
+
+
+def _try_model(options: Options) -> None:
+    """Refuse a registered model that no round could train, and warn of one whose numbers would mean something else."""
+    if options.model == "auto":
+        return
+    from fbench.learning.model_checks import try_model, warn_of_model
+
+    channels, side = options.image
+    for classes in options.classes:
+        try_model(MODELS.get(options.model), (channels, side, side), classes)
+        warn_of_model(MODELS.get(options.model), (channels, side, side), classes)
 
 
 def _resolved_features(options: Options) -> int:

@@ -205,6 +205,13 @@ NETWORKS = [
         a_network("return 1 / 0"),
         r"mine.py:42: model 'mine' on images \[4, 1, 4, 4\] raised ZeroDivisionError: ",
     ),
+    Mistake(
+        "not one image alone",
+        a_network(
+            "return self.norm(self.layer(x.flatten(1)))", "self.norm = nn.BatchNorm1d(k, track_running_stats=False)"
+        ),
+        r"mine.py:\d+: model 'mine' on images \[1, 1, 4, 4\] raised ValueError: Expected more than 1 value",
+    ),
     Mistake("NaN", a_network("return self.layer(x.flatten(1)) * float('nan')"), "gives NaN or infinity at its initial"),
     Mistake("whole numbers", a_network("return self.layer(x.flatten(1)).long()"), "gives int64; logits are floating"),
     Mistake("writes", a_network("x.mul_(2); return self.layer(x.flatten(1))"), "writes into the images that it is"),

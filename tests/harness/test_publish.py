@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from fbench.harness import publish as publishing
+from fbench.harness.disk import sync_folder
 from fbench.harness.publish import publish, publish_as_free
 
 
@@ -117,10 +117,10 @@ def test_a_folder_that_cannot_be_flushed_is_no_fault_but_a_bad_disk_is(tmp_path,
         return sync
 
     monkeypatch.setattr(os, "fsync", refuse(errno.EINVAL))
-    publishing.flush_folder(tmp_path)
+    sync_folder(tmp_path)
     monkeypatch.setattr(os, "fsync", refuse(errno.EIO))
     with pytest.raises(OSError, match="Input/output"):
-        publishing.flush_folder(tmp_path)
+        sync_folder(tmp_path)
 
 
 def test_a_folder_in_the_way_is_not_replaced(either, tmp_path):

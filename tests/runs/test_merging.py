@@ -60,7 +60,19 @@ def test_a_merged_run_that_lacks_something_is_taken_up(grow, tmp_path):
     whole = fbench.open_run(merged.path)
     assert whole.finished
     assert lasting(whole) == lasting(grow("fresh", "--sizes", "1,2", "--steps", "4"))
-    assert whole.machines["machine"].isna().tolist() == [False] * 6 + [True] * 2
+    assert whole.machines["machine"].tolist() == [0] * 4 + [1] * 4  # the merged run's last machine is this one
+
+
+def test_a_run_that_goes_on_elsewhere_keeps_whose_its_units_are(grow, capsys):
+    run = grow("a", "--sizes", "1")
+    paper_changed(run.path, "environment.json", cpu="Another CPU")
+    finished(run.path, "growing", "--jobs", "1", "--sizes", "1,2")
+    assert "the run so far was measured on Another CPU (torch " in " ".join(capsys.readouterr().err.split())
+    whole = fbench.open_run(run.path)
+    assert whole.machines["machine"].tolist() == [0, 0, 1, 1]
+    assert whole.machines["cpu"].tolist()[0] == "Another CPU"
+    assert "Another CPU" in whole.report.where
+    assert " and on " in whole.report.where
 
 
 def test_what_both_have_is_held_to_equality(grow, tmp_path):

@@ -8,13 +8,15 @@ import sys
 
 import cases
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fbench.errors import SweepError, UnknownNameError, UsageError
+from fbench.errors import ForeignError, SweepError, UnknownNameError, UsageError
 from fbench.fisher.planning.shapes import Shape
 from fbench.harness import registry
 from fbench.harness.contract import Context
+from fbench.harness.registry import Model
 from fbench.suites.memory import plan
 from fbench.suites.memory.options import Options, Point, check_model, parse_image, parse_methods
 from fbench.suites.memory.plan import points, resolve, spec_of, why_impossible
@@ -131,6 +133,7 @@ def test_planning_of_a_last_layer_needs_no_torch():
 import sys
 from fbench.harness import registry
 from fbench.harness.contract import Context
+from fbench.harness.registry import Model
 from fbench.suites.memory.plan import points, resolve
 options = registry.SUITES.get("memory").typed(methods="incremental,fused")
 assert points(resolve(options, Context()))
@@ -296,3 +299,25 @@ def test_what_is_called_fit_has_sizes_that_are(n, k, d, batch, labelled, method)
     assert spec.batch <= spec.counts.picks <= spec.n - spec.labelled
     assert spec.counts.removals == spec.counts.picks - spec.batch
     assert spec.shape.numbers > 0
+
+
+# Somebody's model
+
+
+def test_a_model_that_no_round_could_train_is_refused_before_there_is_a_folder(registries):
+    def build(replicas, channels, size, classes):
+        return torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(channels * size * size, 3))
+
+    registries["models"].add(Model("narrow", "of a test", build))
+    with pytest.raises(ForeignError, match=r"test_plan\.py.*'narrow' gives shape \[4, 3\]"):
+        resolve(options(model="narrow", features=0), Context())
+
+
+def test_a_model_whose_numbers_mean_something_else_is_warned_of(registries):
+    def build(replicas, channels, size, classes):
+        norm = torch.nn.BatchNorm2d(channels, track_running_stats=False)
+        return torch.nn.Sequential(norm, torch.nn.Flatten(), torch.nn.Linear(channels * size * size, classes))
+
+    registries["models"].add(Model("mixing", "of a test", build))
+    with pytest.warns(UserWarning, match="mixes the images of a batch"):
+        resolve(options(model="mixing", features=0), Context())
