@@ -1,9 +1,11 @@
 """Where suites of your own find what they are declared and answered with: options, columns, units, figures."""
 
 from fbench.harness.contract import (
+    Answer,
     Case,
     Column,
     Context,
+    Evidence,
     Figure,
     Heat,
     Option,
@@ -20,9 +22,11 @@ from fbench.harness.contract import (
 from fbench.harness.sweep import parse_sweep
 
 __all__ = [
+    "Answer",
     "Case",
     "Column",
     "Context",
+    "Evidence",
     "Figure",
     "Heat",
     "Option",

@@ -2,6 +2,7 @@ import gc
 import os
 import shutil
 import signal
+import sys
 import warnings
 from pathlib import Path
 
@@ -43,6 +44,17 @@ def _what_was_imported_is_frozen():
     if gc.get_freeze_count() == 0:
         gc.collect()
         gc.freeze()
+
+
+@pytest.fixture(autouse=True)
+def _one_thread_again():
+    """A run that a test makes in this process sets torch's threads, and nobody takes a whole suite's time from it.
+
+    Two threads that wait for each other in turn with another process's take many times longer.
+    """
+    yield
+    if "PYTEST_XDIST_WORKER" in os.environ and (torch := sys.modules.get("torch")) is not None:
+        torch.set_num_threads(1)
 
 
 @pytest.fixture

@@ -12,10 +12,10 @@ import pytest
 import torch
 from command import finished, typed
 
+import fbench
 from fbench import cli
 from fbench.cli import parameters
 from fbench.harness import registry
-from fbench.results import render, table
 
 ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -154,16 +154,14 @@ def test_the_reference_runs_are_there():
 
 @pytest.mark.parametrize("path", runs(), ids=lambda path: path.name)
 def test_a_reference_run_is_whole(path):
-    identity = load(path / "options.json")
-    suite = registry.SUITES.get(identity["suite"])
-    here = {name: columns for name, columns in suite.all_tables().items() if (path / f"{name}.csv").exists()}
-    rows = {name: table.read(path / f"{name}.csv", columns) for name, columns in here.items()}  # masks stay out
-    assert "ok" in {row["status"] for row in rows["results"]} <= {"ok", "skipped"}
-    summary = suite.summarise(rows, suite.restored(identity["options"]))
-    where = render.provenance(load(path / "environment.json"), load(path / "state.json")["spent_s"])
-    assert (path / "summary.md").read_text() == render.markdown(f"fbench {suite.name}", summary, [where])
-    for figure in summary.figures:
-        assert (path / "figures" / f"{figure.name}.png").stat().st_size > 10_000
+    run = fbench.open_run(path)
+    assert "ok" in set(run.results["status"]) <= {"ok", "skipped"}
+    assert (path / "summary.md").read_text() == run.report.markdown
+    names = {f"{figure}.{kind}" for figure in run.figures for kind in ("png", "svg")}
+    assert {file.name for file in (path / "figures").iterdir()} == names
+    for figure in run.figures:
+        assert (path / "figures" / f"{figure}.png").stat().st_size > 10_000
+        assert (path / "figures" / f"{figure}.svg").stat().st_size < 300_000
 
 
 def said(name: str) -> str:

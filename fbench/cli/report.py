@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from fbench.harness.folder import RunFolder
     from fbench.harness.runner import Settings
     from fbench.runs.report import Report
+    from fbench.runs.study import Study
 
 _OPENINGS = {
     "new": "New run",
@@ -40,7 +41,7 @@ def run_suite(suite: Suite, loads: tuple[Path, ...], typed: Mapping[str, Any], b
         _announce(suite, run_folder, opening, study.settings)
         with Progress(suite) as progress:
             rows = runner.run(suite, study.options, study.settings, run_folder, progress)
-        return _report(suite, study.options, rows, run_folder)
+        return _report(study, rows, run_folder, details=typed["details"])
     finally:
         run_folder.close()
 
@@ -56,26 +57,29 @@ def _announce(suite: Suite, run_folder: RunFolder, opening: str, settings: Setti
         show_warning(note)
 
 
-def _report(suite: Suite, options: Any, rows: Mapping[str, Any], run_folder: RunFolder) -> int:
+def _report(study: Study, rows: Mapping[str, Any], run_folder: RunFolder, *, details: bool) -> int:
     """Write and print what the rows say; the exit code says how it went."""
     from fbench.harness.disk import read_checked
     from fbench.harness.outcome import exit_code
     from fbench.runs.report import summarised, write_report
 
-    environment = read_checked(run_folder.path / "environment.json")
-    report = summarised(suite, options, rows, environment, run_folder.spent_s, run_folder.path)
-    for warning in write_report(report, run_folder):
+    suite, options, path = study.suite, study.options, run_folder.path
+    identity, environment = (read_checked(path / name) for name in ("options.json", "environment.json"))
+    report = summarised(suite, options, rows, identity, environment, run_folder.spent_s, path)
+    for warning in write_report(report, run_folder, study.files):
         show_warning(warning)
-    print_report(report, f"Rows, findings and figures are in {run_folder.path}")
+    print_report(report, path, details=details)
     return exit_code(suite, options, rows)
 
 
-def print_report(report: Report, last: str) -> None:
-    """The tables and findings on the terminal."""
-    from fbench.results import render
+def print_report(report: Report, folder: Path, *, details: bool) -> None:
+    """The answers and the main table, or with ``details`` all of it, and where the rest lies."""
+    from fbench.results.terminal import printed
 
-    for table in report.summary.tables:
-        out.print(render.rich_table(table), "")
-    for finding in report.summary.findings:
-        out.print(f"• {finding}", markup=False)
-    out.print(f"\n{report.where} {last}", markup=False)
+    summary = report.summary
+    for part in printed(summary, out.width, details=details):
+        out.print(part, markup=False)
+    for line in report.how[1:] if details else ():
+        out.print(f"\n{line}", markup=False)
+    more = "" if details or not summary.lead else f"; all of it: fbench show {folder} --details"
+    out.print(f"\n{report.where} Rows, summary.md and figures are in {folder}{more}", markup=False)

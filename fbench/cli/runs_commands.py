@@ -60,7 +60,10 @@ def _declared() -> dict[str, tuple[Callable[..., int], list[inspect.Parameter]]]
     folder = typer.Argument(metavar="FOLDER", help="where to look: in it, and two folders deep", show_default=True)
     several = typer.Argument(metavar="RUN…", help="two folders or RUN-IDs, or more; the first one's rows win")
     out_folder = keyword("out_folder", str, none, typer.Option("--out", metavar="FOLDER", help="the folder to make"))
-    details, render = flag("details", "every setting, and the machine"), flag("render", "write its files again")
+    details, render = (
+        flag("details", "the evidence, every setting, and the machine"),
+        flag("render", "write its files again"),
+    )
     accept = flag("accept_version", "join what other code measured, too; it is noted there")
     return {
         "show": (show_run, [run, details, render, as_json]),
@@ -83,7 +86,7 @@ def show_run(run: str, *, details: bool, as_json: bool, render: bool) -> int:
         return _print_json(_described(opened))
     if not opened.finished:
         err.print(f"{opened.path} is unfinished: {opened.progress} are there; what follows is of these", markup=False)
-    print_report(opened.report, f"The rows are in {opened.path}")
+    print_report(opened.report, opened.path, details=details)
     for line in _details(opened) if details else ():
         out.print(line, markup=False)
     return 0
@@ -114,8 +117,10 @@ def _described(run: Run) -> dict[str, Any]:
         "units": units,
         "unit": run.reading.suite.unit,
         "spent_s": run.spent_s,
-        "answers": run.answers,
-        "tables": [asdict(table) for table in run.summary.tables],
+        "lead": run.lead,
+        "answers": [asdict(answer) for answer in run.answers],
+        "findings": run.findings,
+        "tables": [asdict(table) for table in run.summary.all_tables],
         "figures": run.figures,
         "where": run.report.where,
         "settings": run.settings,
@@ -176,7 +181,7 @@ def merge_run_folders(runs: list[str], out_folder: str, *, accept_version: bool,
     if as_json:
         return _print_json(_described(merged))
     if merged.finished:
-        print_report(merged.report, f"Rows, findings and figures are in {merged.path}")
+        print_report(merged.report, merged.path, details=False)
     else:
         out.print(f"{merged.path} has {merged.progress} of {len(runs)} runs.", markup=False)
         out.print(f"`fbench {merged.suite} --out {merged.path}` measures what is missing.", markup=False)

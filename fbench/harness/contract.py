@@ -147,12 +147,16 @@ class Unit:
 
 @dataclass(frozen=True)
 class Table:
-    """A table to print: ``rows`` hold strings that are ready to be read."""
+    """A table to print: ``rows`` hold strings that are ready to be read.
+
+    ``optional`` names columns that a narrow terminal may leave out, the first one first; files have all.
+    """
 
     title: str
     columns: Sequence[str]
     rows: Sequence[Sequence[str]]
     note: str = ""
+    optional: Sequence[str] = ()
 
 
 @dataclass(frozen=True)
@@ -195,13 +199,13 @@ class Heat:
 
 @dataclass(frozen=True)
 class Panel:
-    """One pair of axes; ``marks`` are vertical lines, each at an x with a text; ``aside``: no legend over the data.
+    """One pair of axes; ``marks`` are vertical lines, each at an x with a text.
 
     ``x_names`` and ``y_names`` are categories at 0, 1, 2, … in place of ticks; ``bands`` are shaded spans from one x to
     another, each with a text above it, which may be empty. ``heat`` lies under the series. A logarithmic axis whose
     ``y_linear`` is above 0 is linear up to there, and so has a place for 0. ``y_limits`` are the ends of its axis,
-    beyond which intervals are cut off. ``dodge`` is how far apart the raw points of neighbouring series stand, in the
-    least distance of two x.
+    beyond which intervals are cut off; ``y_most`` is where it ends at the latest, as 1 for a share. ``dodge`` is how
+    far apart the raw points of neighbouring series stand, in the least distance of two x.
     """
 
     series: Sequence[Series]
@@ -213,13 +217,13 @@ class Panel:
     y_log: bool = False
     y_ticks: Sequence[float] = ()
     marks: Sequence[tuple[float, str]] = ()
-    aside: bool = False
     x_names: Sequence[str] = ()
     bands: Sequence[tuple[float, float, str]] = ()
     heat: Heat | None = None
     y_names: Sequence[str] = ()
     y_linear: float = 0.0
     y_limits: tuple[float, float] | None = None
+    y_most: float | None = None
     dodge: float = 0.12
 
 
@@ -238,10 +242,58 @@ class Figure:
     pairs: bool = False
 
 
+Verdict = Literal["yes", "no", "not shown", "too few", "unreliable"]
+"""What the rows say of a question; ``too few`` repetitions to say, ``unreliable`` where the machine was too busy to."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A question of the suite's, answered: one sentence with its number and interval, and what to do about it.
+
+    A sentence has at most 30 words, an advice at most 20, and both are understood without their neighbours.
+    """
+
+    question: str
+    verdict: Verdict
+    sentence: str
+    advice: str = ""
+
+    def __str__(self) -> str:
+        return " ".join(filter(None, [f"{self.question} {self.verdict.capitalize()}.", self.sentence, self.advice]))
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What lies behind the answers, under a heading: claims of at most 40 words, a bullet each, tables and figures."""
+
+    heading: str
+    claims: Sequence[str] = ()
+    tables: Sequence[Table] = ()
+    figures: Sequence[Figure] = ()
+
+
 @dataclass(frozen=True)
 class Summary:
-    """What a run says: tables, sentences with numbers, figures."""
+    """What a run says, the answer first.
+
+    ``lead`` are the three lines that a reader takes away: what was found, its numbers, what to do. ``answers`` follow,
+    one a question; then the main table and figure (``tables`` and ``figures``, in most suites one each); then all
+    ``evidence``. ``findings`` are sentences without a question, for suites that have no more than these to say.
+    """
 
     tables: Sequence[Table] = ()
     findings: Sequence[str] = ()
     figures: Sequence[Figure] = ()
+    lead: Sequence[str] = ()
+    answers: Sequence[Answer] = ()
+    evidence: Sequence[Evidence] = ()
+
+    @property
+    def all_tables(self) -> tuple[Table, ...]:
+        """Every table, the main one first."""
+        return (*self.tables, *(table for part in self.evidence for table in part.tables))
+
+    @property
+    def all_figures(self) -> tuple[Figure, ...]:
+        """Every figure, the main one first."""
+        return (*self.figures, *(figure for part in self.evidence for figure in part.figures))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import psutil
@@ -21,14 +21,16 @@ _SHOWN = 4
 """Values of an option that are shown; of more, the first and the last."""
 
 
-def setting_lines(suite: Suite, options: Any, settings: Settings) -> list[str]:
-    """Every setting in two sentences: those that differ from the defaults, or were found for this machine, first."""
+def setting_lines(suite: Suite, options: Any, where: Mapping[str, str]) -> list[str]:
+    """Every setting in two sentences: those that differ from the defaults, or were found for this machine, first.
+
+    ``where`` are settings of the run that are no options of its suite, by their flags.
+    """
     changed, kept = dict[str, str](), dict[str, str]()
     for parameter in (p for p in suite.parameters if not p.option.hidden):
         value = getattr(options, parameter.name)
         same = parameter.default != "auto" and value == parameter.read(parameter.default)
         (kept if same else changed)[flag_of(parameter.name)] = _worded(value)
-    where = {"--device": "+".join(settings.devices), "--threads": str(settings.threads), "--jobs": str(settings.jobs)}
     lines = [_sentence("Settings typed, or found for this machine and data", {**where, **changed})]
     return [*lines, _sentence("At their defaults", kept)] if kept else lines
 

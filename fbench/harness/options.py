@@ -12,7 +12,7 @@ from typing import Any
 from fbench.errors import UsageError
 from fbench.harness import accept, forecast
 from fbench.harness.contract import Case, Context
-from fbench.harness.parsing import JOBS, THREADS
+from fbench.harness.parsing import FIGURE_WIDTH, JOBS, THREADS
 from fbench.harness.placing import Terms
 from fbench.harness.registry import PRESETS
 from fbench.harness.runner import Settings
@@ -25,6 +25,7 @@ _MOST_JOBS = 4
 RUN_NUMBERS = (
     Parameter("threads", int, 0, THREADS),
     Parameter("jobs", int, 0, JOBS),
+    Parameter("figure_width", float, 0.0, FIGURE_WIDTH),
 )
 """The options of a run that are numbers, whatever the suite."""
 
@@ -131,9 +132,10 @@ def plan_lines(suite: Suite, options: Any, settings: Settings, width: int) -> li
     units = suite.units(options)
     length = f" of {units} {suite.unit}s" if units else ""
     where = "+".join(settings.devices)
+    how = {"--device": where, "--threads": str(settings.threads), "--jobs": str(settings.jobs)}
     last = f"{len(cases)} case{'' if len(cases) == 1 else 's'}{length} on {where}; nothing was run."
     whole = [
-        *forecast.setting_lines(suite, options, settings),
+        *forecast.setting_lines(suite, options, how),
         forecast.memory_line(suite, options, settings, cases),
         forecast.time_line(suite, options, settings, cases),
     ]

@@ -15,6 +15,7 @@ from fbench.units import parse_bytes
 THREADS = Option("CPU threads a process", minimum=0, maximum=1024)
 JOBS = Option("processes side by side", minimum=0, maximum=256)
 """Of every command that has them. More would not start, or take the machine with them."""
+FIGURE_WIDTH = Option("inches of a figure; 0 is what its panels take", minimum=0, maximum=40)
 OVERSAMPLE = Option("forward picks over B, before the backward removals", minimum=1, maximum=1000)
 PASSES = Option("blocks: every case once a block", minimum=1, maximum=1000, grows=max)
 CLASSES = Option("k", minimum=2, maximum=1_000_000)

@@ -11,6 +11,7 @@ when it is on the lattice. Spaces may stand around an item, nowhere inside it. E
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections.abc import Iterable, Iterator, Sequence
 
@@ -51,6 +52,24 @@ def parse_sweep(text: str) -> tuple[int, ...]:
         if len(values) > MAX_VALUES:
             raise SweepError(text, start, f"more than {MAX_VALUES:,} values in all; take a larger step")
     return tuple(sorted(values))
+
+
+def spell_sweep(values: Sequence[int]) -> str:
+    """The shortest text that ``parse_sweep`` reads as these values: a range where they are one.
+
+    Example:
+        >>> spell_sweep((64, 128, 256)), spell_sweep((8, 16, 24, 32)), spell_sweep((1, 5))
+        ('64..256', '8..32:+8', '1,5')
+    """
+    listed = ",".join(map(str, values))
+    if len(values) < 3:
+        return listed
+    first, second, *_, last = values
+    for text in (f"{first}..{last}", f"{first}..{last}:+{second - first}"):
+        with contextlib.suppress(SweepError):
+            if parse_sweep(text) == tuple(values):
+                return text
+    return listed
 
 
 def parse_names(text: str, what: str = "name") -> tuple[str, ...]:

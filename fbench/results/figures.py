@@ -6,8 +6,9 @@ import itertools
 import textwrap
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
+from fbench.errors import UsageError, shorten
 from fbench.harness.contract import Figure, Panel
 from fbench.results.heat_maps import draw_heat
 from fbench.results.plain import as_drawn, file_stem
@@ -21,6 +22,8 @@ _COLOURS = ("#4d4d4d", "#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#
 
 _NOTE_CHARACTERS = 15  # of the note's size to an inch
 _NAME_CHARACTERS = 78  # of an axis's categories that stand side by side
+_BANDS = 3  # intervals as bands; more of them mix to grey
+_TICKS = 12
 _BARS = 0.8  # of the distance between categories is taken by their bars
 _APART = 0.05  # of the axis's width, between the texts of two bands
 
@@ -32,12 +35,48 @@ _STYLE: Any = {
     "grid.alpha": 0.25,
     "legend.frameon": False,
     "svg.hashsalt": "fbench",  # equal figures give equal files
+    "svg.fonttype": "none",  # text stays text
+    "pdf.fonttype": 42,
     "figure.constrained_layout.use": True,
 }
+_DOTS = 160  # to an inch of a PNG, and of what is rasterised in the others
+_UNDATED: Any = {"svg": {"Date": None}, "pdf": {"CreationDate": None}}
 
 
-def draw(figure: Figure, folder: Path) -> list[Path]:
-    """Write ``NAME.svg`` and ``NAME.png`` into ``folder``; gives their paths."""
+class FigureFiles(NamedTuple):
+    """As which files figures are written, and how many inches wide; 0 is as wide as their panels need."""
+
+    kinds: tuple[str, ...] = ("svg", "png")
+    width: float = 0.0
+
+
+FIGURE_FILES = FigureFiles()
+"""What is written where nothing else is asked for."""
+KINDS = ("svg", "png", "pdf")
+_NARROWEST = 2.0
+
+
+def figure_files(kinds: str, width: float = 0.0) -> FigureFiles:
+    """Read what was typed: ``svg,png``, and inches.
+
+    Example:
+        >>> figure_files("pdf", 6.75)
+        FigureFiles(kinds=('pdf',), width=6.75)
+
+    Raises:
+        UsageError: a kind of file that figures are not written as; a width that no page has.
+    """
+    names = tuple(dict.fromkeys(name.strip() for name in kinds.split(",") if name.strip()))
+    strange = [name for name in names if name not in KINDS]
+    if strange or not names:
+        raise UsageError(f"--figure-format {shorten(kinds)!r}: give one or more of {', '.join(KINDS)}")
+    if width and width < _NARROWEST:
+        raise UsageError(f"--figure-width {width:g}: give at least {_NARROWEST:g} inches, or 0 for as wide as needed")
+    return FigureFiles(names, width)
+
+
+def draw(figure: Figure, folder: Path, files: FigureFiles = FIGURE_FILES) -> list[Path]:
+    """Write ``NAME.svg`` and ``NAME.png``, or other kinds of files, into ``folder``; gives their paths."""
     import matplotlib
 
     matplotlib.use("Agg")
@@ -48,22 +87,21 @@ def draw(figure: Figure, folder: Path) -> list[Path]:
     with pyplot.rc_context(_STYLE):
         same = len({tuple(series.label for series in panel.series if series.label) for panel in figure.panels}) == 1
         rows, columns = _grid(figure)
-        width = 6.4 * columns if columns > 1 else 7.2
-        canvas, grid = pyplot.subplots(rows, columns, figsize=(width, 4.5 if rows == 1 else 3.6 * rows), squeeze=False)
+        width = files.width or (6.4 * columns if columns > 1 else 7.2)
+        height = 4.5 if rows == 1 else 3.6 * rows
+        canvas, grid = pyplot.subplots(rows, columns, figsize=(width, height), squeeze=False)
         spare = grid.flat[len(figure.panels) :]
         for axes in spare:
             axes.set_axis_off()
         for number, (panel, axes) in enumerate(zip(figure.panels, grid.flat, strict=False)):
-            only = len(figure.panels) - 1 if panel.aside else 0  # beside the last one, not between two
-            _panel(
-                panel, axes, legend=number == only or not same, home=spare[-1] if figure.pairs and spare.size else None
-            )
+            legend = not same or number == min(columns, len(figure.panels)) - 1  # beside the last one of the first row
+            _panel(panel, axes, legend=legend, home=spare[-1] if figure.pairs and spare.size else None)
         canvas.suptitle(figure.title, fontsize=12)
         if figure.note:
             canvas.supxlabel(_wrapped(figure.note, width), fontsize=8, color="#555555")
-        paths = [folder / f"{file_stem(figure.name)}.{kind}" for kind in ("svg", "png")]
-        canvas.savefig(paths[0], metadata={"Date": None})
-        canvas.savefig(paths[1], dpi=160)
+        paths = [folder / f"{file_stem(figure.name)}.{kind}" for kind in files.kinds]
+        for path, kind in zip(paths, files.kinds, strict=True):
+            canvas.savefig(path, dpi=_DOTS, metadata=_UNDATED.get(kind))
         pyplot.close(canvas)
     return paths
 
@@ -83,16 +121,16 @@ def _wrapped(note: str, inches: float) -> str:
 def _panel(panel: Panel, axes: Axes, *, legend: bool, home: Axes | None) -> None:
     if panel.heat is not None:
         draw_heat(panel.heat, axes)
+    thin = sum(series.style == "line" and series.low is not None for series in panel.series) > _BANDS
     for series, colour, shift in zip(panel.series, _colours(panel), _shifts(panel), strict=True):
-        draw_series(series, axes, colour, shift, _bar_width(panel))
+        draw_series(series, axes, colour, shift, _bar_width(panel), thin=thin)
     axes.set(xlabel=panel.x_label, ylabel=panel.y_label, title=panel.title)
     if panel.x_log:
         axes.set_xscale("log", base=2)
     if panel.y_log:
         _logarithmic(panel.y_linear, axes)
     if panel.x_ticks:
-        every = -(-len(panel.x_ticks) // 12)
-        ticks = panel.x_ticks[::every]
+        ticks = _apart(panel.x_ticks)
         axes.set_xticks(ticks, [f"{tick:,g}" for tick in ticks])  # a logarithmic axis labels only its base's powers
         axes.tick_params(axis="x", which="minor", bottom=False)
     if panel.y_ticks:
@@ -104,14 +142,21 @@ def _panel(panel: Panel, axes: Axes, *, legend: bool, home: Axes | None) -> None
         axes.set_yticks(range(len(panel.y_names)), panel.y_names, fontsize=8)
     if panel.y_limits:
         axes.set_ylim(panel.y_limits)
+    if panel.y_most is not None:
+        axes.set_ylim(top=min(panel.y_most, axes.get_ylim()[1]))
     _marks(panel, axes)
     _bands(panel, axes)
     if legend and sum(bool(series.label) for series in panel.series) > 1:
         if home is not None:
             home.legend(*axes.get_legend_handles_labels(), loc="upper left")
         else:
-            place: Any = {"loc": "upper left", "bbox_to_anchor": (1, 1)} if panel.aside else {"loc": "best"}
-            axes.legend(**place)
+            axes.legend(loc="upper left", bbox_to_anchor=(1, 1))  # beside the data: no line runs through it
+
+
+def _apart(ticks: Sequence[float]) -> list[float]:
+    """At most a dozen of the ticks, both ends among them, evenly so far as their number allows."""
+    count = min(len(ticks), _TICKS)
+    return [ticks[round(place * (len(ticks) - 1) / max(1, count - 1))] for place in range(count)]
 
 
 def _logarithmic(linear: float, axes: Axes) -> None:

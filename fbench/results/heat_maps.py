@@ -5,6 +5,7 @@ What is no number is hatched, never the colour of a small one.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -53,8 +54,15 @@ def _cells(heat: Heat, values: Floats, across: Floats, up: Floats, axes: Axes) -
     bar.outline.set_visible(False)
     ticks = [tick for tick in nice(low, high) if low <= tick <= high] if log and high > low else []
     if ticks:
-        bar.set_ticks(ticks, labels=[f"{tick:,g}" for tick in ticks])
+        bar.set_ticks(_to_its_ends(ticks, low, high), labels=[f"{t:,.3g}" for t in _to_its_ends(ticks, low, high)])
         bar.minorticks_off()
+
+
+def _to_its_ends(ticks: Sequence[float], low: float, high: float) -> list[float]:
+    """The ticks of a logarithmic bar and its two ends, without those that would stand on an end."""
+    near = 0.06 * math.log(high / low)
+    inner = [tick for tick in ticks if math.log(tick / low) > near and math.log(high / tick) > near]
+    return [low, *inner, high]
 
 
 def _edges(centres: Sequence[float]) -> Floats:

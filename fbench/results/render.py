@@ -1,38 +1,55 @@
-"""A summary to Markdown (``summary.md``) and to rich tables for the terminal."""
+"""A summary to Markdown (``summary.md``): the answer first, then the main table and figure, then all that is behind."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
-from fbench.harness.contract import Figure, Summary, Table
+from fbench.harness.contract import Answer, Evidence, Figure, Summary, Table
 from fbench.results.plain import file_stem, markdown_cell, markdown_text
 from fbench.units import format_seconds
 
-if TYPE_CHECKING:
-    from rich.table import Table as RichTable
-
 
 def markdown(title: str, summary: Summary, notes: Sequence[str] = ()) -> str:
-    """The whole summary: findings first, then tables, then figures.
+    """The whole summary; ``notes`` tell how it was measured, and stand before the evidence.
 
     Example:
         >>> markdown("A run", Summary(findings=["It is fast."])).splitlines()
         ['# A run', '', '- It is fast.']
     """
-    parts = [f"# {title}"]
-    if summary.findings:
-        parts.append("\n".join(f"- {markdown_text(finding)}" for finding in summary.findings))
+    parts = [f"# {title}", *map(markdown_text, summary.lead), _answers(summary.answers), _bullets(summary.findings)]
     parts += [markdown_table(table) for table in summary.tables]
     parts += [_image(figure) for figure in summary.figures]
-    parts += map(markdown_text, notes)
-    return "\n\n".join(parts) + "\n"
+    parts += (
+        ["## How it was measured", *map(markdown_text, notes)] if notes and summary.lead else map(markdown_text, notes)
+    )
+    parts += [text for part in summary.evidence for text in _evidence(part)]
+    return "\n\n".join(filter(None, parts)) + "\n"
+
+
+def _answers(answers: Iterable[Answer]) -> str:
+    return "\n".join(
+        f"- **{markdown_text(answer.question)}** *{answer.verdict.capitalize()}.* "
+        + markdown_text(" ".join(filter(None, [answer.sentence, answer.advice])))
+        for answer in answers
+    )
+
+
+def _bullets(claims: Iterable[str]) -> str:
+    return "\n".join(f"- {markdown_text(claim)}" for claim in claims)
+
+
+def _evidence(part: Evidence) -> Iterable[str]:
+    yield f"## {markdown_text(part.heading)}"
+    yield _bullets(part.claims)
+    yield from map(markdown_table, part.tables)
+    yield from map(_image, part.figures)
 
 
 def provenance(environment: Mapping[str, Any], spent_s: float) -> str:
     """Where the numbers come from, and how long they took: an absolute time means nothing without its machine.
 
-    A merged run's environment holds those of all its ``machines``.
+    A run of several machines has all their environments under ``machines``.
 
     Example:
         >>> machine = {"gpus": [], "cpu": "a CPU", "cores_usable": 2, "jobs": 1, "threads": 2, "torch": "2.11"}
@@ -70,33 +87,6 @@ def markdown_table(table: Table) -> str:
     lines = [_row(table.columns), _row(["---"] * len(table.columns)), *(_row(row) for row in table.rows)]
     text = f"**{markdown_text(table.title)}**\n\n" + "\n".join(lines)
     return f"{text}\n\n{markdown_text(table.note)}" if table.note else text
-
-
-def rich_table(table: Table) -> RichTable:
-    """One table for the terminal, its first column on the left and the others on the right.
-
-    Example:
-        >>> rich_table(Table("Sizes", ["size"], [["16"], ["32"]])).row_count
-        2
-    """
-    from rich.box import SIMPLE_HEAD
-    from rich.markup import escape
-    from rich.table import Table as RichTable
-
-    grid = RichTable(
-        title=escape(table.title),
-        caption=escape(table.note) or None,
-        title_justify="left",
-        caption_justify="left",
-        box=SIMPLE_HEAD,
-    )
-    for number, column in enumerate(table.columns):
-        grid.add_column(
-            escape(column), justify="left" if number == 0 else "right", overflow="fold", no_wrap=number == 0
-        )
-    for row in table.rows:
-        grid.add_row(*(escape(cell) for cell in row))
-    return grid
 
 
 def _image(figure: Figure) -> str:

@@ -21,23 +21,40 @@ _DENSE = 100
 """Values of a line above which markers would hide it."""
 
 
-def draw_series(series: Series, axes: Axes, colour: str, shift: float, width: float) -> None:
-    """Draw it as its style says: raw points and bars ``shift`` to the side, bars of that ``width``."""
+_MANY_POINTS = 300
+"""Raw points above which they are an image in a file of shapes: each would take a hundred bytes."""
+
+
+def draw_series(series: Series, axes: Axes, colour: str, shift: float, width: float, *, thin: bool = False) -> None:
+    """Draw it as its style says: raw points and bars ``shift`` to the side, bars of that ``width``.
+
+    ``thin`` draws a line's interval as a bar at every x, where bands of many lines would mix to grey.
+    """
     if series.style == "bars":
         _bars(series, axes, colour, shift, width)
     elif series.style == "places":
         _places(series, axes, colour)
     else:
-        _line(series, axes, colour, shift)
+        _line(series, axes, colour, shift, thin=thin)
 
 
-def _line(series: Series, axes: Axes, colour: str, shift: float) -> None:
+def _line(series: Series, axes: Axes, colour: str, shift: float, *, thin: bool) -> None:
     if series.points:
         x, y = zip(*series.points, strict=True)
-        axes.scatter([at + shift for at in x], y, s=7, color=colour, alpha=0.4, linewidths=0, zorder=1)
+        many = len(x) > _MANY_POINTS
+        at = [place + shift for place in x]
+        axes.scatter(at, y, s=7, color=colour, alpha=0.4, linewidths=0, zorder=1, rasterized=many)
     if series.low is not None and series.high is not None:
-        if series.style == "points":
-            axes.vlines(series.x, series.low, series.high, color=colour, alpha=0.6, linewidth=1.4, zorder=2)
+        if series.style == "points" or thin:
+            axes.vlines(
+                [place + (shift if thin else 0) for place in series.x],
+                series.low,
+                series.high,
+                color=colour,
+                alpha=0.6,
+                linewidth=1.4,
+                zorder=2,
+            )
         else:
             axes.fill_between(series.x, series.low, series.high, color=colour, alpha=0.12, linewidth=0, zorder=2)
     style = "thin" if series.style == "line" and len(series.x) > _DENSE else series.style

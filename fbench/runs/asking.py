@@ -21,9 +21,16 @@ RUN_OPTIONS: dict[str, tuple[Any, Any, str]] = {
     "accept_version": (bool, False, "go on with a run of --out that other code measured; it is noted there"),
     "replicate": (str, "", "a run's folder: the same study on new seeds alone, for an answer that was asked before"),
     "retry": (bool, False, "measure failed and out-of-memory cases again"),
+    "details": (bool, False, "print the evidence too, and every setting"),
+    "figure_format": (str, "svg,png", "files of a figure: svg, png, pdf"),
+    "figure_width": (float, 0.0, "inches of a figure; 0 is what its panels take"),
     "dry_run": (bool, False, "print the plan and what each case will cost, and stop"),
 }
 """How to run, by name: type, default, help."""
+
+
+PRINTING = {"dry_run", "details"}
+"""Options of what is printed: there are none in Python."""
 
 
 def as_typed(suite: Suite, values: Mapping[str, Any]) -> dict[str, Any]:
@@ -46,8 +53,8 @@ def as_typed(suite: Suite, values: Mapping[str, Any]) -> dict[str, Any]:
     defaults = {name: default for name, (_, default, _) in RUN_OPTIONS.items()}
     defaults |= {name: parameter.default for name, parameter in parameters.items()}
     for name in values:
-        if name not in types or name == "dry_run":
-            raise UnknownNameError(f"option of fbench {suite.name}", name, types.keys() - {"dry_run"})
+        if name not in types or name in PRINTING:
+            raise UnknownNameError(f"option of fbench {suite.name}", name, types.keys() - PRINTING)
     typed = {name: _text(name, types[name], parameters.get(name), v) for name, v in values.items() if v is not None}
     return {**defaults, **typed}
 

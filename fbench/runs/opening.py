@@ -9,9 +9,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fbench.errors import FbenchError, NothingMeasuredError, UnknownNameError, UsageError
-from fbench.harness.contract import Summary
+from fbench.harness.contract import Answer, Summary
 from fbench.harness.suite import values_of
 from fbench.results import render
+from fbench.results.figures import figure_files
+from fbench.results.plain import file_stem
 from fbench.runs.frames import frame
 from fbench.runs.latex import latex_table
 from fbench.runs.loading import load_again
@@ -128,7 +130,13 @@ class Run:
         reading = self.reading
         try:
             return summarised(
-                reading.suite, reading.options, reading.rows, reading.environment, self.spent_s, self.path
+                reading.suite,
+                reading.options,
+                reading.rows,
+                reading.identity,
+                reading.environment,
+                self.spent_s,
+                self.path,
             )
         except NothingMeasuredError:
             raise
@@ -152,32 +160,43 @@ class Run:
         return self.report.summary
 
     @property
-    def answers(self) -> tuple[str, ...]:
-        """What the run says, a sentence each, in its order."""
-        return tuple(self.summary.findings)
+    def lead(self) -> tuple[str, ...]:
+        """The three lines that a reader takes away; none of a suite that answers no question."""
+        return tuple(self.summary.lead)
+
+    @property
+    def answers(self) -> tuple[Answer, ...]:
+        """The suite's questions with their verdicts, a sentence and an advice each."""
+        return tuple(self.summary.answers)
+
+    @property
+    def findings(self) -> tuple[str, ...]:
+        """All that the run says, a sentence each, in its order: lead, answers, findings, and the evidence's claims."""
+        claims = [claim for part in self.summary.evidence for claim in part.claims]
+        return (*self.lead, *map(str, self.answers), *self.summary.findings, *claims)
 
     @property
     def figures(self) -> dict[str, str]:
         """What each figure shows, by name."""
-        return {figure.name: figure.title for figure in self.summary.figures}
+        return {figure.name: figure.title for figure in self.summary.all_figures}
 
     def figure(self, name: str, kind: str = "png") -> bytes:
-        """A figure's file, drawn from the rows: ``png`` or ``svg``.
+        """A figure's file, drawn from the rows: ``png``, ``svg`` or ``pdf``.
 
         Raises:
             UnknownNameError: no such figure.
             UsageError: another kind of file.
         """
-        if kind not in ("png", "svg"):
-            raise UsageError(f"figure kind {kind!r}: must be png or svg")
+        files = figure_files(kind)
         if name not in self.figures:
             raise UnknownNameError("figure", name, self.figures)
-        [figure] = [figure for figure in self.summary.figures if figure.name == name]
-        return drawn(figure)[f"figures/{name}.{kind}"]
+        [figure] = [figure for figure in self.summary.all_figures if figure.name == name]
+        return drawn(figure, files)[f"figures/{file_stem(name)}.{kind}"]
 
     def to_markdown(self) -> str:
-        """Answers, tables and provenance, as ``summary.md`` has them, without its figures."""
-        return render.markdown(self.report.title, replace(self.summary, figures=()), [self.report.where])
+        """Answers, tables, evidence and how it was measured, as ``summary.md`` has them, without its figures."""
+        evidence = [replace(part, figures=()) for part in self.summary.evidence]
+        return replace(self.report, summary=replace(self.summary, figures=(), evidence=evidence)).markdown
 
     def to_latex(self, table: int = 0) -> str:
         r"""A table of the summary, the main one first, for a paper (``\usepackage{booktabs}``).
@@ -185,7 +204,7 @@ class Run:
         Raises:
             UsageError: the summary has no such table.
         """
-        tables = self.summary.tables
+        tables = self.summary.all_tables
         if not 0 <= table < len(tables):
             raise UsageError(f"table {table}: {self.path} has {len(tables)}, counted from 0")
         return latex_table(tables[table], self.report.where)

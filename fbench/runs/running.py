@@ -67,7 +67,7 @@ def run(
     try:
         with _threads_kept(), _settings(study) as settings:
             runner.run(chosen, study.options, settings, folder, _Lines(progress, chosen.unit))
-        for note in (*folder.notes, *write_report(open_run(folder.path).report, folder)):
+        for note in (*folder.notes, *write_report(open_run(folder.path).report, folder, study.files)):
             warnings.warn(note, stacklevel=2)
     except KeyboardInterrupt as error:
         traceback.clear_frames(error.__traceback__)  # a notebook keeps it, and with its frames the workers

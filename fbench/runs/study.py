@@ -19,6 +19,7 @@ from fbench.harness.registry import PRESETS
 from fbench.harness.runner import Settings
 from fbench.harness.suite import Suite
 from fbench.measure.environment import environment
+from fbench.results.figures import FigureFiles, figure_files
 from fbench.runs.defined import definitions, loaded_entries
 from fbench.runs.machines import note_machine
 
@@ -31,6 +32,7 @@ class Study:
     options: Any
     settings: Settings
     identity: Mapping[str, Any]
+    files: FigureFiles
     notes: tuple[str, ...] = field(default=())
 
 
@@ -43,7 +45,7 @@ def plan_study(suite: Suite, typed: Mapping[str, Any], by_hand: Set[str], loads:
     """
     asked = set(by_hand) | set(PRESETS.get(typed["preset"]).options if typed["preset"] else ())
     typed = typing.read_numbers(suite, typing.apply_preset(suite, typed, by_hand))
-    terms = typing.terms(typed)
+    files, terms = figure_files(typed["figure_format"], typed["figure_width"]), typing.terms(typed)
     there, source = standing(suite, terms), _source(suite, typed["replicate"])
     typed = _as_there(typed, by_hand, there or source)
     settings = typing.settings(suite, typed, loads)
@@ -59,7 +61,7 @@ def plan_study(suite: Suite, typed: Mapping[str, Any], by_hand: Set[str], loads:
     if source is not None:
         identity["replicates"] = {"run": typed["replicate"], "fingerprint": source["fingerprint"]}
     note = near_miss(suite, identity, terms.reports) if there is None and not (terms.fresh or terms.out) else ""
-    return Study(suite, options, settings, identity, (note,) if note else ())
+    return Study(suite, options, settings, identity, files, (note,) if note else ())
 
 
 def start(study: Study) -> tuple[RunFolder, str]:

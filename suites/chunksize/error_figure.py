@@ -43,7 +43,6 @@ def prediction_error_figure(sweeps: Sequence[Sweep]) -> Iterable[Figure]:
         "",
         ticks_of(sizes),
         x_log=True,
-        aside=True,
     )
     note = "medians over blocks with their 95 % intervals; predicted: ⌊n/c⌋·τ(c) + τ(n mod c) from single chunks"
     note += _cut_off(series, known, frame)

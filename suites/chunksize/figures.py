@@ -92,7 +92,7 @@ def _parted(lines: Sequence[_Line]) -> list[Sequence[_Line]]:
 
 def _by_chunk(series: Sequence[Series], y_label: str, title: str, **more: Any) -> Panel:
     ticks = ticks_of(int(size) for line in series for size in line.x)
-    return Panel(series, "chunk size c", y_label, title, ticks, x_log=True, aside=True, **more)
+    return Panel(series, "chunk size c", y_label, title, ticks, x_log=True, **more)
 
 
 def _over_best(kernel: str, points: Mapping[int, TimedPoint]) -> Series:
@@ -168,7 +168,7 @@ def _spectrum(wiggles: Sequence[tuple[str, Wiggle]], marks: Sequence[tuple[float
     periods = [period for line in series for period in line.x]
     ticks = [2.0**k for k in range(math.ceil(math.log2(min(periods))), math.floor(math.log2(max(periods))) + 1)]
     y = "share of the variance about the trend, in %"
-    return Panel(series, "period in candidates", y, x_ticks=ticks, x_log=True, marks=marks, aside=len(series) > 1)
+    return Panel(series, "period in candidates", y, x_ticks=ticks, x_log=True, marks=marks)
 
 
 def _singles(sweeps: Sequence[Sweep], multiprocessors: int | None) -> Iterable[Figure]:
@@ -179,9 +179,7 @@ def _singles(sweeps: Sequence[Sweep], multiprocessors: int | None) -> Iterable[F
     series = [_a_candidate(sweep, wiggle) for sweep, wiggle in wiggles]
     times = [time for line in series for time in line.y]
     ticks = nice(min(times), max(times))
-    left = Panel(
-        series, "candidates m of a single chunk", "τ(m)/m, µs a candidate", y_log=True, y_ticks=ticks, aside=True
-    )
+    left = Panel(series, "candidates m of a single chunk", "τ(m)/m, µs a candidate", y_log=True, y_ticks=ticks)
     marks = _expected(wiggles[0][1], expected_period(wiggles[0][0], multiprocessors))
     right = _spectrum([(sweep.kernel, wiggle) for sweep, wiggle in wiggles], marks)
     note = "medians over blocks with their 95 % intervals; right: of τ(m) about its smooth curve"

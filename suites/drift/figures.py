@@ -129,7 +129,7 @@ def _overlaps(shown: _Shown, mains: Sequence[Variant], options: ArmOptions) -> I
         return
     y, limits = "Jaccard overlap of two masks", (-0.02, 1.02)
     ticks = drift.labels[:: -(-len(drift.labels) // _TICKS)]
-    ends: Any = {"aside": True, "y_limits": limits, "dodge": dodge(drift.labels)}
+    ends: Any = {"y_limits": limits, "dodge": dodge(drift.labels)}
     panels = []
     for main, lines in zip(drawn, by_strategy, strict=True):
         series = [_overlap(line, drift.labels) for line in lines if line.label in known]

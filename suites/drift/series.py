@@ -40,7 +40,7 @@ def over_seeds(label: str, x: Sequence[float], values: Floats, **more: Any) -> S
 
 def by_depth(lines: Sequence[Series], y_label: str, title: str, **more: Any) -> Panel:
     """Put lines into a panel over the whole depth, the legend beside them."""
-    return Panel(lines, DEPTH, y_label, title, DEPTHS, aside=True, dodge=dodge(lines[0].x), **more)
+    return Panel(lines, DEPTH, y_label, title, DEPTHS, dodge=dodge(lines[0].x), **more)
 
 
 def dodge(x: Sequence[float]) -> float:

@@ -9,16 +9,14 @@ third finding of a run, `<!-- table NAME 2 -->` … `<!-- /table NAME -->` its s
 
 from __future__ import annotations
 
-import json
 import re
 import sys
 from pathlib import Path
 
 import fbench
-from fbench.harness import registry
 from fbench.harness.contract import Summary
 from fbench.harness.folder import RunFolder
-from fbench.results import figures, render, table
+from fbench.results import figures, render
 
 ROOT = Path(__file__).resolve().parents[2]
 REFERENCE = ROOT / "reports" / "reference"
@@ -41,17 +39,13 @@ def take(name: str, run: Path) -> None:
 
 def draw(folder: Path) -> None:
     """Write ``summary.md`` and the figures from the rows; the README's part if it shows this run."""
-    identity = json.loads((folder / "options.json").read_text())
-    suite = registry.SUITES.get(identity["suite"])
-    known = {name: columns for name, columns in suite.all_tables().items() if (folder / f"{name}.csv").exists()}
-    rows = {name: table.read(folder / f"{name}.csv", columns) for name, columns in known.items()}
-    summary = suite.summarise(rows, suite.restored(identity["options"]))
-    for figure in summary.figures:
+    report = fbench.open_run(folder).report
+    for old in (folder / "figures").glob("*"):
+        old.unlink()
+    for figure in report.summary.all_figures:
         figures.draw(figure, folder / "figures")
-    environment = json.loads((folder / "environment.json").read_text())
-    where = render.provenance(environment, json.loads((folder / "state.json").read_text())["spent_s"])
-    (folder / "summary.md").write_text(render.markdown(f"fbench {suite.name}", summary, [where]))
-    fill(folder.name, summary, where)
+    (folder / "summary.md").write_text(report.markdown)
+    fill(folder.name, report.summary, report.where)
 
 
 def fill(name: str, summary: Summary, where: str) -> None:

@@ -82,7 +82,7 @@ def test_show_as_json(call, made):
     code, out, err = call("show", made("run", "--sizes", "5"), "--json")
     shown = json.loads(out)
     assert (code, err) == (0, "")
-    assert shown["answers"] == ["2 rows up to step 1."]
+    assert shown["findings"] == ["2 rows up to step 1."]
     assert (shown["suite"], shown["finished"], shown["done"], shown["units"]) == ("growing", True, 2, 2)
     assert shown["settings"]["sizes"] == [5]
     assert shown["tables"][0]["columns"] == ["size", "value & more"]
@@ -182,7 +182,7 @@ def test_merge_makes_one_run(call, made, tmp_path):
     code, out, _ = call("merge", *paths, "--out", "c")
     assert code == 0
     assert "4 rows up to step 1." in out
-    assert "Rows, findings and figures are in c" in out.replace("\n", " ")
+    assert "Rows, summary.md and figures are in c" in out.replace("\n", " ")
     assert call("show", "c")[0] == 0
     code, _, err = call("merge", *paths, "--out", "c")
     assert (code, err) == (2, "fbench: --out c exists; merge makes a new folder, so choose another\n")

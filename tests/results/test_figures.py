@@ -11,9 +11,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from svg import texts
 
+from fbench.errors import UsageError
 from fbench.harness.contract import Figure, Panel, Series
-from fbench.results.figures import _grid, _spread, draw
+from fbench.results.figures import _grid, _spread, draw, figure_files
 
 POINTS = [(20.0, 0.4), (20.0, 0.5), (40.0, 0.6), (40.0, 0.7), (60.0, 0.7), (60.0, 0.8)]
 SERIES = Series("bait", [20, 40, 60], [0.45, 0.65, 0.75], [0.3, 0.5, 0.6], [0.6, 0.8, 0.9], POINTS)
@@ -47,7 +49,7 @@ def test_equal_figures_give_equal_bytes(tmp_path: Path) -> None:
 def test_drawing_again_replaces_the_files(tmp_path: Path) -> None:
     draw(dataclasses.replace(FIGURE, title="Before"), tmp_path)
     path = draw(FIGURE, tmp_path)[0]
-    assert b"<!-- Digits -->" in path.read_bytes()
+    assert "Digits" in texts(path)
     assert b"Before" not in path.read_bytes()
 
 
@@ -61,8 +63,7 @@ def test_equal_points_are_all_drawn(tmp_path: Path) -> None:
 
 
 def test_words_are_in_the_figure(tmp_path: Path) -> None:
-    text = draw(FIGURE, tmp_path)[0].read_text()
-    words = re.findall(r"<!-- (.*?) -->", text)
+    words = texts(draw(FIGURE, tmp_path)[0])
     assert {"Digits", "a note", "labels", "accuracy", "Left", "bait", "random"} <= set(words)
 
 
@@ -136,8 +137,7 @@ def test_a_series_without_a_label_is_not_in_the_legend(tmp_path: Path) -> None:
     alone = drawn(tmp_path, SERIES, dataclasses.replace(OTHER, label="", like="bait"))
     assert "legend_1" not in alone.read_text()
     both = drawn(tmp_path / "both", SERIES, OTHER, dataclasses.replace(OTHER, label="", like="bait"))
-    legend = both.read_text().split('id="legend_1"')[1]
-    assert re.findall(r"<!-- (.*?) -->", legend) == ["bait", "random"]
+    assert texts(both, "legend_1") == ["bait", "random"]
 
 
 def test_styles(tmp_path: Path) -> None:
@@ -159,29 +159,23 @@ def test_a_dense_line_has_no_markers(tmp_path: Path) -> None:
 
 def test_marks_are_lines_with_words(tmp_path: Path) -> None:
     path = drawn(tmp_path, SERIES, marks=[(50.0, "found 50"), (30.0, "expected 30")])
-    assert {"found 50", "expected 30"} <= set(re.findall(r"<!-- (.*?) -->", path.read_text()))
+    assert {"found 50", "expected 30"} <= set(texts(path))
     assert len(lines_of(path)) == len(lines_of(drawn(tmp_path / "plain", SERIES))) + 2
 
 
 def test_ticks_of_a_logarithmic_axis_are_plain_numbers(tmp_path: Path) -> None:
-    words = re.findall(
-        r"<!-- (.*?) -->", drawn(tmp_path, SERIES, OTHER, y_log=True, y_ticks=[0.4, 0.5, 0.8]).read_text()
-    )
+    words = texts(drawn(tmp_path, SERIES, OTHER, y_log=True, y_ticks=[0.4, 0.5, 0.8]))
     assert {"0.4", "0.5", "0.8"} <= set(words)
     assert not any("10^" in text for text in words)
 
 
 def test_a_legend_aside_stands_once_after_the_last_panel(tmp_path: Path) -> None:
-    panel = dataclasses.replace(FIGURE.panels[0], aside=True)
+    panel = dataclasses.replace(FIGURE.panels[0])
     shade = Series("", [20, 60], [0.4, 0.8], style="dashed", like="random")
     first = dataclasses.replace(panel, series=[*panel.series, shade])
     text = draw(dataclasses.replace(FIGURE, panels=[first, panel]), tmp_path)[0].read_text()
     assert text.count('id="legend_') == 1
     assert text.index('id="legend_1"') > text.index('id="axes_2"')
-
-
-def comments(path: Path) -> list[str]:
-    return re.findall(r"<!-- (.*?) -->", path.read_text())
 
 
 def corners(svg: Path) -> list[list[tuple[float, float]]]:
@@ -217,7 +211,7 @@ def test_a_bar_has_its_interval_and_every_raw_point(tmp_path: Path) -> None:
 
 def test_categories_are_named(tmp_path: Path) -> None:
     names = ["train\n9.6 s", "embed", "forward"]
-    words = comments(drawn(tmp_path, MEASURED, x_names=names))
+    words = texts(drawn(tmp_path, MEASURED, x_names=names))
     assert {"embed", "forward", "train", "9.6 s"} <= set(words)
     assert "0" not in words[:3]
 
@@ -225,7 +219,7 @@ def test_categories_are_named(tmp_path: Path) -> None:
 def test_names_that_would_run_into_each_other_are_slanted(tmp_path: Path) -> None:
     def turned(name: str) -> bool:
         text = drawn(tmp_path / name, MEASURED, x_names=[name, "b", "c"]).read_text()
-        return "rotate(-30)" in text
+        return "rotate(-30" in text
 
     assert not turned("embed")
     assert turned("a name that is far too long")
@@ -234,9 +228,9 @@ def test_names_that_would_run_into_each_other_are_slanted(tmp_path: Path) -> Non
 def test_bands_are_shaded_and_named(tmp_path: Path) -> None:
     bands = [(0.0, 10.0, "data"), (10.0, 58.0, "train"), (58.0, 58.1, "mask"), (58.1, 60.0, "")]
     path = drawn(tmp_path, SERIES, bands=bands, title="Left")
-    assert [text for text in comments(path) if text in ("data", "train", "mask", "")] == ["data", "train", "mask"]
+    assert [text for text in texts(path) if text in ("data", "train", "mask", "")] == ["data", "train", "mask"]
     assert len(corners(path)) == len(bands)
-    assert "Left" in comments(path)
+    assert "Left" in texts(path)
     assert corners(drawn(tmp_path / "none", SERIES)) == []
     assert corners(drawn(tmp_path / "point", Series("s", [1], [1]), bands=[(1.0, 1.0, "a")])) == []
 
@@ -294,7 +288,7 @@ def test_a_colour_of_the_palette_is_the_same_in_every_panel(tmp_path: Path) -> N
 def test_a_logarithmic_axis_can_have_a_place_for_0(tmp_path: Path) -> None:
     series = Series("s", [0, 1, 2], [0.0, 0.1, 10.0])
     path = drawn(tmp_path, series, y_log=True, y_linear=0.1, y_ticks=[0, 0.1, 10], y_limits=(-0.02, 20))
-    assert {"0", "0.1", "10"} <= set(comments(path))
+    assert {"0", "0.1", "10"} <= set(texts(path))
     height = 324  # points
     assert [0 < y < height for y in markers(path)] == [True] * 3
     assert sorted(markers(path), reverse=True) == markers(path)
@@ -310,7 +304,7 @@ def markers(svg: Path) -> list[float]:
 
 def test_the_ends_of_an_axis_may_be_given(tmp_path: Path) -> None:
     wide = dataclasses.replace(SERIES, high=[9.0] * 3)
-    words = comments(drawn(tmp_path, wide, y_limits=(0, 1)))
+    words = texts(drawn(tmp_path, wide, y_limits=(0, 1)))
     assert "1.0" in words
     assert "8" not in words
 
@@ -328,7 +322,7 @@ def test_raw_points_may_stand_nearer(tmp_path: Path) -> None:
 
 
 def test_pairs_have_their_legend_in_the_place_left_over(tmp_path: Path) -> None:
-    panel = dataclasses.replace(FIGURE.panels[0], aside=True)
+    panel = dataclasses.replace(FIGURE.panels[0])
     figure = dataclasses.replace(FIGURE, panels=[panel] * 3, pairs=True)
     assert _grid(figure) == (2, 2)
     text = draw(figure, tmp_path)[0].read_text()
@@ -337,3 +331,54 @@ def test_pairs_have_their_legend_in_the_place_left_over(tmp_path: Path) -> None:
     assert _grid(dataclasses.replace(figure, panels=[panel] * 2)) == (1, 2)
     four = draw(dataclasses.replace(figure, panels=[panel] * 4), tmp_path)[0].read_text()
     assert four.count('id="legend_') == 1
+
+
+def test_a_paper_gets_its_kind_and_width(tmp_path: Path) -> None:
+    [pdf] = draw(FIGURE, tmp_path, figure_files("pdf", 3.3))
+    assert pdf.read_bytes().startswith(b"%PDF")
+    [narrow], [wide] = (
+        draw(FIGURE, tmp_path / name, figure_files("svg", inches)) for name, inches in (("narrow", 3.3), ("wide", 9))
+    )
+    widths = [float(re.search(r'width="([\d.]+)pt"', path.read_text())[1]) for path in (narrow, wide)]  # type: ignore[index]
+    assert widths == pytest.approx([3.3 * 72, 9 * 72], abs=0.1)
+
+
+@pytest.mark.parametrize(
+    ("kinds", "width", "message"),
+    [
+        ("gif", 0, "--figure-format 'gif': give one or more of svg, png, pdf"),
+        ("", 0, "--figure-format '': give one"),
+        ("png", 1.5, "--figure-width 1.5: give at least 2 inches, or 0 for as wide as needed"),
+    ],
+)
+def test_what_no_figure_is(kinds: str, width: float, message: str) -> None:
+    with pytest.raises(UsageError, match=re.escape(message)):
+        figure_files(kinds, width)
+
+
+def test_intervals_of_many_lines_are_thin(tmp_path: Path) -> None:
+    """Bands of four arms would mix to grey."""
+    arms = [dataclasses.replace(SERIES, label=f"arm {i}", points=()) for i in range(4)]
+    assert "FillBetweenPolyCollection_1" in drawn(tmp_path / "three", *arms[:3]).read_text()
+    many = drawn(tmp_path / "four", *arms).read_text()
+    assert "FillBetweenPolyCollection_1" not in many
+    assert "LineCollection_4" in many
+
+
+def test_many_raw_points_are_an_image(tmp_path: Path) -> None:
+    points = [(float(i % 40), (i % 97) / 97) for i in range(5000)]
+    path = drawn(tmp_path, dataclasses.replace(SERIES, points=points))
+    assert path.stat().st_size < 300_000
+    assert "<image" in path.read_text()
+
+
+def test_a_share_ends_at_1(tmp_path: Path) -> None:
+    wide = dataclasses.replace(SERIES, high=[0.9, 1.0, 1.3])
+    assert "1.2" in texts(drawn(tmp_path / "open", wide))
+    assert "1.2" not in texts(drawn(tmp_path / "closed", wide, y_most=1.0))
+
+
+def test_ticks_reach_both_ends(tmp_path: Path) -> None:
+    rounds = [float(r) for r in range(1, 31)]
+    line = Series("s", rounds, rounds)
+    assert {"1", "30"} <= set(texts(drawn(tmp_path, line, x_ticks=rounds)))

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from svg import texts
 
 from fbench.harness.contract import Figure, Heat, Panel, Series
 from fbench.results.figures import draw
@@ -30,14 +31,10 @@ def cells(svg: Path) -> list[str]:
     return [matches[1] for style in styles if (matches := re.search(r"fill: (#\w+)", style))]
 
 
-def words(svg: Path) -> list[str]:
-    return re.findall(r"<!-- (.*?) -->", svg.read_text())
-
-
-def test_every_number_has_a_colour_and_the_bar_its_words(tmp_path):
+def test_every_number_has_a_colour_and_the_bar_its_texts(tmp_path):
     path = drawn(tmp_path, HEAT)
     assert len(set(cells(path))) == 6
-    assert "kept, in %" in words(path)
+    assert "kept, in %" in texts(path)
     assert "hatch" not in path.read_text()
 
 
@@ -64,8 +61,8 @@ def test_logarithmic_colours_spread_over_decades(tmp_path):
     path = drawn(tmp_path / "log", Heat(range(4), [0], values, "", log=True))
     even = drawn(tmp_path / "even", Heat(range(4), [0], [[0.0, 1.0, 2.0, 3.0]], ""))
     assert cells(path) == cells(even)
-    assert {"0.01", "0.1", "1", "10"} <= set(words(path))
-    assert "(grey: 0)" not in " ".join(words(path))
+    assert {"0.01", "0.1", "1", "10"} <= set(texts(path))
+    assert "(grey: 0)" not in " ".join(texts(path))
 
 
 def test_on_logarithmic_colours_0_is_grey_and_said_to_be(tmp_path):
@@ -73,13 +70,13 @@ def test_on_logarithmic_colours_0_is_grey_and_said_to_be(tmp_path):
     shades = cells(path)
     assert (len(shades), shades[0]) == (3, GREY)
     assert GREY not in shades[1:]
-    assert "kept (grey: 0)" in words(path)
+    assert "kept (grey: 0)" in texts(path)
 
 
 def test_colours_begin_at_0_so_that_rounding_is_not_a_difference(tmp_path):
     first, second, *_ = cells(drawn(tmp_path, Heat(range(3), [0], [[4.999, 5.001, 5.0]], "")))
     assert abs(int(first[1:3], 16) - int(second[1:3], 16)) <= 2
-    assert "−2" in " ".join(words(drawn(tmp_path / "below", Heat(range(2), [0], [[-2.0, 1.0]], ""))))
+    assert "−2" in " ".join(texts(drawn(tmp_path / "below", Heat(range(2), [0], [[-2.0, 1.0]], ""))))
 
 
 @pytest.mark.parametrize("log", [False, True])
@@ -90,7 +87,7 @@ def test_equal_numbers_and_zeros_alone_are_drawn(tmp_path, log):
 
 def test_without_numbers_it_says_so(tmp_path):
     path = drawn(tmp_path, Heat([0, 1], [0], [[math.nan, math.nan]], "kept"))
-    assert "no values" in words(path)
+    assert "no values" in texts(path)
     assert "QuadMesh" not in path.read_text()
 
 
@@ -100,9 +97,9 @@ def test_cells_reach_half_way_to_their_neighbours():
 
 
 def test_ticks_and_names_of_both_axes(tmp_path):
-    numbers = words(drawn(tmp_path / "numbers", HEAT, x_ticks=[0.0, 0.2], y_ticks=[0, 1]))
+    numbers = texts(drawn(tmp_path / "numbers", HEAT, x_ticks=[0.0, 0.2], y_ticks=[0, 1]))
     assert numbers[:2] == ["0", "0.2"]
-    named = words(drawn(tmp_path / "names", Heat(range(2), range(2), [[1, 2], [3, 4]], ""),
+    named = texts(drawn(tmp_path / "names", Heat(range(2), range(2), [[1, 2], [3, 4]], ""),
                         x_names=["conv", "fc"], y_names=["global", "layer"]))  # fmt: skip
     assert {"conv", "fc", "global", "layer"} <= set(named)
 

@@ -1,13 +1,9 @@
-"""A summary as Markdown and as terminal tables."""
+"""A summary as Markdown."""
 
 from __future__ import annotations
 
-import io
-
-from rich.console import Console
-
-from fbench.harness.contract import Figure, Summary, Table
-from fbench.results.render import markdown, markdown_table, rich_table
+from fbench.harness.contract import Answer, Evidence, Figure, Summary, Table
+from fbench.results.render import markdown, markdown_table
 
 TABLE = Table("Arms", ["strategy", "95 %", "p"], [["random", "", "0.5"], ["bait", "0.1 to 0.2", ""]], "A note.")
 
@@ -50,16 +46,23 @@ def test_a_summary_of_findings_alone() -> None:
     assert markdown("t", Summary()) == "# t\n"
 
 
-def test_every_cell_is_in_the_terminals_table() -> None:
-    console = Console(file=io.StringIO(), width=100, color_system=None)
-    console.print(rich_table(TABLE))
-    text = console.file.getvalue()  # type: ignore[attr-defined]
-    for part in ("Arms", "A note.", *TABLE.columns, *(cell for row in TABLE.rows for cell in row)):
-        assert part in text
-
-
-def test_square_brackets_are_no_markup() -> None:
-    console = Console(file=io.StringIO(), width=100, color_system=None)
-    console.print(rich_table(Table("T", ["unit"], [["weights [n, k]"], ["[red]x"]])))
-    assert "weights [n, k]" in console.file.getvalue()  # type: ignore[attr-defined]
-    assert "[red]x" in console.file.getvalue()  # type: ignore[attr-defined]
+def test_the_lead_and_the_answers_come_first_and_the_evidence_last() -> None:
+    answer = Answer("Does it matter?", "not shown", "It changes 1 % (−2 to 4).", "Take any.")
+    part = Evidence("Waves", ["None."], [TABLE], [Figure("wave", "A wave", [])])
+    summary = Summary(
+        [TABLE], (), [Figure("curve", "Curves", [])], ["Use 256.", "It costs 5.", "Go on."], [answer], [part]
+    )
+    text = markdown("fbench x", summary, ["By `fbench x`."])
+    places = [
+        text.index(part)
+        for part in (
+            "# fbench x\n\nUse 256.\n\nIt costs 5.\n\nGo on.\n\n- **Does it matter?** *Not shown.* It",
+            "**Arms**",
+            "![Curves]",
+            "## How it was measured\n\nBy `fbench x`.",
+            "## Waves\n\n- None.\n\n**Arms**",
+            "![A wave](figures/wave.png)",
+        )
+    ]
+    assert places == sorted(places)
+    assert "\n\n\n" not in text

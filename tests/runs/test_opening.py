@@ -36,7 +36,7 @@ def test_a_reference_run_opens_and_says_what_it_said(path):
     run = fbench.open_run(path)
     assert run.finished
     assert run.report.markdown == (path / "summary.md").read_text()
-    assert run.answers == tuple(run.summary.findings)
+    assert run.findings[: len(run.summary.findings)]
     assert len(run.results) == len(run.reading.rows["results"]) > 0
     assert run.units == (len(run.machines),) * 2
     assert set(run.machines["machine"]) == {0}
@@ -64,7 +64,7 @@ def test_what_a_run_tells_of_itself(grow, tmp_path):
     assert (run.settings["rate"], run.settings["devices"], run.settings["history"]) == (0.5, ["cpu"], [])
     assert run.environment["jobs"] == 1
     assert "+00:00" in run.environment["started"]
-    assert run.answers == ("4 rows up to step 1.",)
+    assert run.findings == ("4 rows up to step 1.",)
     assert run.figures == {"values": "Values by step"}
     assert dict(opening.changed_settings(run)) == {"sizes": (3, 1), "rate": 0.5}
     assert repr(run) == f"Run({str(tmp_path / 'run')!r}: growing, finished, 4 of 4 steps)"
@@ -81,8 +81,8 @@ def test_a_figure_is_drawn_from_the_rows(grow):
     assert not (run.path / "figures").exists()
     with pytest.raises(UnknownNameError, match="unknown figure 'value'; did you mean 'values'"):
         run.figure("value")
-    with pytest.raises(UsageError, match="figure kind 'pdf': must be png or svg"):
-        run.figure("values", "pdf")
+    with pytest.raises(UsageError, match="--figure-format 'gif': give one or more of svg, png, pdf"):
+        run.figure("values", "gif")
 
 
 def test_the_main_table_in_latex(grow):
@@ -104,7 +104,7 @@ def test_opening_changes_nothing(grow):
     run = grow("run")
     before = contents(run.path)
     again = fbench.open_run(run.path)
-    assert again.answers
+    assert again.findings
     assert again.figure("values")
     assert len(again.machines) == 4
     assert contents(run.path) == before
@@ -125,13 +125,13 @@ def unfinish(path, units):
 def test_an_unfinished_run_is_read(grow):
     run = unfinish(grow("run").path, 3)
     assert (run.finished, run.units, len(run.results)) == (False, (3, 4), 3)
-    assert run.answers == ("3 rows up to step 1.",)
+    assert run.findings == ("3 rows up to step 1.",)
 
 
 def test_too_little_to_answer_is_said(grow):
     run = unfinish(grow("run").path, 1)
     with pytest.raises(NothingMeasuredError, match=r"unfinished \(1 of 4 steps\), which is too little .*one step says"):
-        _ = run.answers
+        _ = run.findings
     assert "too little" in run._repr_markdown_()
     assert len(run.results) == 1
 

@@ -163,7 +163,7 @@ def measure(case: Case, options: Options, context: Context):
 ASKED = """
 import os
 run = fbench.run("doubles", jobs=JOBS)
-print(run.answers, os.getpid() in set(run.results["pid"]), [file["name"] for file in run.settings["loaded"]])
+print(run.findings, os.getpid() in set(run.results["pid"]), [file["name"] for file in run.settings["loaded"]])
 """
 
 
@@ -210,7 +210,7 @@ def test_a_cell_that_is_run_again_replaces_what_it_defined(tmp_path):
 
 def test_other_code_of_a_cell_is_another_run(tmp_path):
     """A helper's constant counts as the suite's code; an equal session may go on, another one only when told to."""
-    asked = 'print(fbench.run("doubles", out="a", jobs=1, MORE).answers)'
+    asked = 'print(fbench.run("doubles", out="a", jobs=1, MORE).findings)'
     cell, other = SUITE.replace("MORE", ""), SUITE.replace("MORE", "").replace("FACTOR = 2", "FACTOR = 3")
     assert python(cell + asked.replace("MORE", ""), "-", cwd=tmp_path).stdout == "('[8.0, 16.0]',)\n"
     more = asked.replace("MORE", "sizes=16")

@@ -254,7 +254,7 @@ def test_a_figure_that_cannot_be_drawn_costs_only_itself(fbench, tmp_path, monke
     monkeypatch.setitem(suite.__dict__, "summarise", lambda rows, options: summary)
     draw = figures.draw
 
-    def failing(figure, folder):
+    def failing(figure, folder, files):
         raise ValueError(f"a {broken} that matplotlib cannot take\nand more")
 
     monkeypatch.setattr(figures, "draw", failing)
