@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from fbench.errors import UsageError
-from fbench.harness.contract import Case, Column, Context, Summary, Tables, Unit
+from fbench.harness.contract import Case, Column, Context, Evidence, Summary, Tables, Unit
 from fbench.harness.registry import PRESETS, Preset, suite
 from fbench.learning import arm_options as arm
 from fbench.learning import arms
@@ -31,7 +31,7 @@ COLUMNS = (
 
 
 def summarise(tables: Tables, options: Options) -> Summary:
-    """Make tables, findings and a figure of the learning curves, and of the masks where they were watched."""
+    """Answer the questions from the learning curves; evidence of the masks follows where they were watched."""
     from .summary import summary
 
     curves = summary(tables["results"], options)
@@ -40,9 +40,9 @@ def summarise(tables: Tables, options: Options) -> Summary:
     from ..drift.summary import compare_summary
 
     masks = compare_summary(tables, options)
-    return Summary(
-        (*curves.tables, *masks.tables), (*curves.findings, *masks.findings), (*curves.figures, *masks.figures)
-    )
+    claims = (*masks.findings, *(answer.sentence for answer in masks.answers))
+    watched = Evidence("Masks", claims, masks.tables, masks.figures)
+    return replace(curves, evidence=(*curves.evidence, watched, *masks.evidence))
 
 
 def resolve(options: Options, context: Context) -> Options:

@@ -28,6 +28,8 @@ def test_seeds_are_the_noncentral_ts(sd):
     assert needed == SeedRange(nct_seeds(0.90, DELTA / low), nct_seeds(0.90, DELTA / high), 1000)
     needed = seeds_needed(comparison, "direction", DELTA)
     assert needed == SeedRange(nct_seeds(0.95, 0.003 / low), nct_seeds(0.95, 0.003 / high), 1000)
+    needed = seeds_needed(comparison, "better by the margin", DELTA)
+    assert needed == SeedRange(nct_seeds(0.95, DELTA / low), nct_seeds(0.95, DELTA / high), 1000)
 
 
 @pytest.mark.parametrize("sd", [0.003, 0.008])

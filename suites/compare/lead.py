@@ -1,0 +1,145 @@
+"""The three lines that a reader takes away: what beats what, the numbers, what to do."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from fbench.measure.curves import aulc
+from fbench.results.findings import number
+
+from .answers import UNIT, Background
+from .family import FEWEST, Judged
+from .wording import as_many, count_seeds, ends, joined, signed, words
+
+LINE, ADVICE = 30, 20
+"""Words that a line has at most: the first two, and the last."""
+
+
+def lead(judged: Sequence[Judged], background: Background, dataset: str) -> tuple[str, str, str]:
+    """What was found on the data set, in numbers, and what to do about it."""
+    planned = [each for each in judged if not each.later]
+    if not planned:
+        return "No question was fixed before this run, so it shows nothing.", _areas(background), _ASK
+    if all(each.verdict == "too few" for each in planned):
+        seeds = background.curves.seeds
+        text = f"{count_seeds(seeds).capitalize()} on {dataset} {'is' if seeds == 1 else 'are'} too few"
+        return f"{text} to say which strategy is better.", _areas(background), _MORE
+    return _found(planned, background, dataset), _numbers(planned), _advice(planned, background)
+
+
+_ASK = "Ask before the next run, as in --questions 'bait > random', with --replicate on new seeds."
+_MORE = f"Add seeds to the same run: {FEWEST} are the fewest, 8 the default (--seeds 8)."
+
+
+def _seconds(judged: Sequence[Judged], background: Background) -> str:
+    """The second arms; a win that the overlap of the splits may have made is one on these splits."""
+    firm = [each.question.second for each in judged if not background.splits_decide(each)]
+    loose = [each.question.second for each in judged if background.splits_decide(each)]
+    if not loose:
+        return f" {joined(firm)}"
+    return (f" {joined(firm)} and" if firm else "") + f", on these splits, {joined(loose)}"
+
+
+def _found(judged: Sequence[Judged], background: Background, dataset: str) -> str:
+    """What beats what; where that is too long, how many questions have which answer."""
+    parts = [*_unreliable(judged)]
+    for verdict, relation, verb in _VERBS:
+        kind = [each for each in judged if (each.verdict, each.question.relation) == (verdict, relation)]
+        for first in dict.fromkeys(each.question.first for each in kind):
+            parts.append(
+                f"{first} {verb}{_seconds([each for each in kind if each.question.first == first], background)}"
+            )
+    whole = f"On {dataset}, {'; '.join(parts)}."
+    if words(whole) <= LINE:
+        return whole
+    counts = {verdict: sum(each.verdict == verdict for each in judged) for verdict, *_ in _VERBS}
+    said = joined([f"{count} {verdict}" for verdict, count in counts.items() if count])
+    return as_many(f"On {dataset}, of {len(judged)} questions {said}:", parts, LINE, "; ")
+
+
+_VERBS = (
+    ("yes", ">", "beats"),
+    ("yes", ">=", "is no worse than"),
+    ("no", ">", "is worse than"),
+    ("no", ">=", "is worse, by more than the margin, than"),
+    ("not shown", ">", "is not shown to beat"),
+    ("not shown", ">=", "is not shown to be no worse than"),
+)
+
+
+def _unreliable(judged: Sequence[Judged]) -> list[str]:
+    names = [
+        name
+        for each in judged
+        if each.verdict == "unreliable"
+        for name, count in zip((each.question.first, each.question.second), each.collapsed, strict=True)
+        if count == max(each.collapsed)
+    ]
+    return [f"trainings of {joined(list(dict.fromkeys(names)))} collapse, so their means say little"] if names else []
+
+
+def _numbers(judged: Sequence[Judged]) -> str:
+    """As many of the differences as fit, with their intervals."""
+    seeds = count_seeds(judged[0].comparison.n)
+    parts = []
+    for each in judged:
+        interval = ends(each.comparison.low, each.comparison.high, 3)
+        first, _, second = each.question
+        parts.append(
+            f"{first} − {second} {signed(each.comparison.difference, 3)}" + (f" ({interval})" if interval else "")
+        )
+    return as_many(f"{UNIT} (95 % interval, {seeds}):", parts, LINE)
+
+
+def _areas(background: Background) -> str:
+    curves = background.curves
+    parts = [f"{name} {number(float(aulc(curves.labels, v).mean()), 3)}" for name, v in curves.accuracy.items()]
+    return as_many(f"{UNIT}, mean of {count_seeds(curves.seeds)}:", parts, LINE)
+
+
+def _advice(judged: Sequence[Judged], background: Background) -> str:
+    """Which arm to take, then what to check first."""
+    if any(each.verdict == "unreliable" for each in judged):
+        return "Lower --learning-rate or raise --epochs until no training collapses, then compare."
+    best = _unbeaten(judged)
+    if not best:
+        cheapest = min(background.curves.seconds, key=lambda name: background.curves.seconds[name][1])
+        return f"Take the fastest, {cheapest}, or add seeds: no strategy is shown to be better."
+    rivals = [each.question.first for each in judged if each.verdict == "not shown" and each.question.second in best]
+    either = [*best, *(name for name in rivals if name not in best and name not in _beaten(judged))]
+    text = f"Take {' or '.join(either)}"
+    if any(
+        each.verdict == "not shown" and {each.question.first, each.question.second} <= set(either) for each in judged
+    ):
+        text += ", neither being shown better"
+    for check in _checks(judged, background, either):
+        if words(f"{text}; {check}") <= ADVICE:
+            text += f"; {check}"
+    return f"{text}." if words(text) <= ADVICE else f"Take {best[0]}."
+
+
+def _beaten(judged: Sequence[Judged]) -> set[str]:
+    worse = {each.question.second for each in judged if (each.verdict, each.question.relation) == ("yes", ">")}
+    return worse | {each.question.first for each in judged if each.verdict == "no"}
+
+
+def _unbeaten(judged: Sequence[Judged]) -> list[str]:
+    """Arms that beat some other and are beaten by none."""
+    winners = {each.question.first: None for each in judged if (each.verdict, each.question.relation) == ("yes", ">")}
+    winners |= {each.question.second: None for each in judged if each.verdict == "no"}
+    beaten = _beaten(judged)
+    return [name for name in winners if name not in beaten]
+
+
+def _checks(judged: Sequence[Judged], background: Background, taken: Sequence[str]) -> list[str]:
+    """What might change the advice, the weightier first."""
+    doubtful = [
+        each.question.second for each in judged if background.splits_decide(each) and each.question.first in taken
+    ]
+    unlike = [each.question.second for each in judged if each.verdict == "yes" and background.unlike(each)]
+    checks = []
+    if doubtful:
+        checks.append(f"confirm its gain over {joined(list(dict.fromkeys(doubtful)))} with --folds 5")
+    if unlike:
+        checks.append(f"compare with {joined(list(dict.fromkeys(unlike)))} at a smaller λ")
+    return checks
