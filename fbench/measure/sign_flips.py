@@ -9,13 +9,12 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numpy.typing import NDArray
 
 from fbench.measure.arrays import ROUNDING, Floats
 
 __all__ = ["EXACT_FLIPS", "FLIP_DRAWS", "MOST_PATTERNS", "flip_bound", "flip_p_above", "sign_flips", "sign_patterns"]
 
-EXACT_FLIPS = 20  # up to here all 2ⁿ sign flips are counted (half a million sums, by symmetry)
+EXACT_FLIPS = 20  # up to here all 2ⁿ sign flips are counted
 FLIP_DRAWS = 20_000  # beyond, this many are drawn, always the same: at p = 0.05 a standard error of 0.0015
 MOST_PATTERNS = 12  # seeds whose sign patterns are all listed: 4,096 of them; of more, as many are drawn
 
@@ -35,26 +34,17 @@ def sign_flips(differences: Floats) -> tuple[float, float, int]:
         (0.25, 0.25, 0)
     """
     n = differences.size
+    slack = _slack(differences)
     if n <= EXACT_FLIPS:
-        return float(np.mean(_as_far(_flipped_sums(differences), differences))), 2.0 ** (1 - n), 0
+        if abs(differences.sum()) <= slack:
+            return 1.0, 2.0 ** (1 - n), 0
+        one_side = _subsets_at_most(differences * np.sign(differences.sum()), slack / 2)
+        return min(1.0, one_side * 2.0 ** (1 - n)), 2.0 ** (1 - n), 0
     signs = np.random.default_rng(0).choice([-1.0, 1.0], size=(FLIP_DRAWS, n))
+    as_far = np.abs(signs @ differences) >= abs(differences.sum()) - slack
     # the data's own pattern counts as one more draw, so that p is never 0
     total = FLIP_DRAWS + 1
-    return float(1 + _as_far(signs @ differences, differences).sum()) / total, 1 / total, FLIP_DRAWS
-
-
-def _flipped_sums(differences: Floats) -> Floats:
-    """The sums [2ⁿ⁻¹] with the first sign kept: their negatives are the other half."""
-    sums = differences[:1]
-    for difference in differences[1:]:
-        sums = np.concatenate([sums + difference, sums - difference])
-    return sums
-
-
-def _as_far(sums: Floats, differences: Floats) -> NDArray[np.bool_]:
-    # ties are common (quantised accuracies) and summation order must not break them
-    slack = ROUNDING * np.abs(differences).sum()
-    return np.asarray(np.abs(sums) >= abs(differences.sum()) - slack)
+    return float(1 + as_far.sum()) / total, 1 / total, FLIP_DRAWS
 
 
 def sign_patterns(n: int, seed: int = 0) -> Floats:
@@ -74,9 +64,6 @@ def sign_patterns(n: int, seed: int = 0) -> Floats:
 def flip_p_above(differences: Floats, threshold: float) -> float:
     """One-sided p of the sign-flip test that the middle of the differences lies above the threshold.
 
-    A flipped sum reaches the data's where the mean of the flipped differences is at most the threshold. So p counts
-    such subsets, and the data's own pattern (Hartigan 1969).
-
     Args:
         differences: [n], first arm minus second, seed by seed.
         threshold: in their unit, such as −δ for non-inferiority.
@@ -85,16 +72,18 @@ def flip_p_above(differences: Floats, threshold: float) -> float:
         >>> flip_p_above(np.array([0.02, 0.03, 0.01]), threshold=-0.005)
         0.125
     """
-    means = _subset_means(differences)
-    slack = ROUNDING * np.abs(differences).max()  # equal accuracies may differ by rounding
-    return float(1 + (means <= threshold + slack).sum()) / (1 + means.size)
+    above = differences - threshold
+    if above.size <= EXACT_FLIPS:
+        return _subsets_at_most(above, _slack(differences)) / 2.0**above.size
+    flipped = np.random.default_rng(0).choice([0.0, 1.0], size=(FLIP_DRAWS, above.size))
+    return float(1 + (flipped @ above <= _slack(differences)).sum()) / (FLIP_DRAWS + 1)
 
 
 def flip_bound(differences: Floats, level: float) -> float:
     """Lower confidence bound of the middle of the differences, by the sign-flip test; −inf where n allows none.
 
-    It is the k-th least mean of a subset of them: ``flip_p_above`` is at most 1 − level just where the threshold is
-    below it.
+    It is the largest threshold at which ``flip_p_above`` is at most 1 − level, one of the means of subsets of the
+    differences (Hartigan 1969), found by halving.
 
     Args:
         differences: [n].
@@ -106,19 +95,35 @@ def flip_bound(differences: Floats, level: float) -> float:
         >>> flip_bound(np.array([0.02, 0.03, 0.01]), level=0.95)
         -inf
     """
-    means = _subset_means(differences)
-    position = math.floor((1 - level) * (1 + means.size) * (1 + ROUNDING)) - 1
-    return float(np.partition(means, position)[position]) if position >= 0 else -math.inf
+    alpha = (1 - level) * (1 + ROUNDING)
+    low, high = float(differences.min()), float(differences.max())
+    reach = max(high - low, abs(low), abs(high)) or 1.0
+    low, high = low - 1e-9 * reach, high + 1e-9 * reach
+    if flip_p_above(differences, low) > alpha:
+        return -math.inf
+    while high - low > 1e-9 * reach:
+        middle = (low + high) / 2
+        low, high = (middle, high) if flip_p_above(differences, middle) <= alpha else (low, middle)
+    return (low + high) / 2
 
 
-def _subset_means(differences: Floats) -> Floats:
-    """The means of all non-empty subsets [2ⁿ − 1]; of more than 20 differences, of ``FLIP_DRAWS`` that are drawn."""
-    n = differences.size
-    if n > EXACT_FLIPS:
-        flipped = np.random.default_rng(0).choice([0.0, 1.0], size=(FLIP_DRAWS, n))
-        flipped = flipped[flipped.any(axis=1)]
-        return np.asarray(flipped @ differences / flipped.sum(axis=1))
-    sums, sizes = np.zeros(1), np.zeros(1)
-    for difference in differences:
-        sums, sizes = np.concatenate([sums, sums + difference]), np.concatenate([sizes, sizes + 1])
-    return np.asarray(sums[1:] / sizes[1:])
+def _subsets_at_most(values: Floats, limit: float) -> int:
+    """How many of the 2ⁿ subsets of the values have a sum of at most the limit; the empty one has 0.
+
+    Flipping the signs of a subset changes the sum by twice the subset's. Every sum is one of each half of the values:
+    one half's are sorted, and the other's looked up.
+    """
+    first, second = (_subset_sums(half) for half in np.array_split(values, 2))
+    return int(np.searchsorted(np.sort(second), limit - first, side="right").sum())
+
+
+def _subset_sums(values: Floats) -> Floats:
+    sums = np.zeros(1)
+    for value in values:
+        sums = np.concatenate([sums, sums + value])
+    return sums
+
+
+def _slack(differences: Floats) -> float:
+    """Ties are common (quantised accuracies), and summation order must not break them."""
+    return float(ROUNDING * np.abs(differences).sum())

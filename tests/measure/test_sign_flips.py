@@ -42,9 +42,9 @@ def test_the_bound_is_where_the_test_begins_to_reject(level):
 
 def test_too_few_seeds_have_no_bound():
     assert flip_bound(np.ones(4), 0.95) == -math.inf
-    assert flip_bound(np.arange(1.0, 6.0), 0.95) == 1.0
+    assert flip_bound(np.arange(1.0, 6.0), 0.95) == pytest.approx(1.0)
     assert flip_bound(np.arange(1.0, 7.0), 0.9875) == -math.inf
-    assert flip_bound(np.arange(1.0, 8.0), 0.9875) == 1.0
+    assert flip_bound(np.arange(1.0, 8.0), 0.9875) == pytest.approx(1.0)
 
 
 def test_more_than_twenty_seeds_are_drawn():
