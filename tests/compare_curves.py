@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Literal
 
 import numpy as np
 
@@ -12,35 +13,48 @@ LABELS = np.arange(20.0, 221.0, 20.0)
 RISE = np.array([0.34, 0.60, 0.71, 0.81, 0.84, 0.88, 0.90, 0.91, 0.915, 0.92, 0.925])
 """Random's mean curve, much as on the digits."""
 NAMES = ("random", "bait", "bait+fish", "bait+random-mask")
-NOISE = ("normal", "t3", "crash")
-CRASHES = 0.12
-"""Share of an arm's seeds whose trainings collapse, where noise is of the crash type."""
+Noise = Literal["normal", "t3", "crash"]
+NOISES: tuple[Noise, ...] = ("normal", "t3", "crash")
+CRASHES, COST = 0.12, 0.1
+"""Share of an arm's seeds that crash, where noise is of the crash type, and what a crash costs in AULC."""
+_AFTER_START = 0.95
+"""What the rounds after the start set weigh in the area; all arms share the start set."""
 
 
-def noise(rng: np.random.Generator, kind: str, shape: tuple[int, ...], sd: float) -> np.ndarray:
-    """Noise [arms, seeds] of mean 0 in every pair's difference; ``crash`` costs a tenth, in any arm alike."""
+def noise(rng: np.random.Generator, kind: Noise, shape: tuple[int, ...], sd: float) -> np.ndarray:
+    """An arm's noise in AULC, [arms, seeds]; its mean is ``mean_noise``."""
     if kind == "t3":
         return sd * rng.standard_t(3, size=shape) / np.sqrt(3)
     spread = rng.normal(0, sd, size=shape)
-    return spread - 0.1 * (rng.random(shape) < CRASHES) if kind == "crash" else spread
+    return spread - COST * (rng.random(shape) < CRASHES) if kind == "crash" else spread
+
+
+def mean_noise(kind: Noise) -> float:
+    return -COST * CRASHES if kind == "crash" else 0.0
+
+
+def mean_curve(gain: float) -> np.ndarray:
+    """The curve [rounds] of an arm whose area lies so much above random's."""
+    return RISE + (np.arange(len(LABELS)) > 0) * gain / _AFTER_START
 
 
 def made(
     rng: np.random.Generator,
     seeds: int,
-    kind: str = "normal",
+    kind: Noise = "normal",
     gains: Mapping[str, float] | None = None,
     sd: float = 0.007,
 ) -> Curves:
     """Curves of four arms that share a seed's level, each with its own noise and, if any, its gain in AULC."""
-    level = rng.normal(0, 0.015, size=(1, seeds, 1))
-    wiggle = rng.normal(0, 0.01, size=(len(NAMES), seeds, len(LABELS)))
-    own = noise(rng, kind, (len(NAMES), seeds), sd)[..., None]
-    gain = np.array([(gains or {}).get(name, 0.0) for name in NAMES])[:, None, None]
-    # what follows the start set, which all arms share, holds .95 of the area
-    curves = RISE + level + (np.arange(len(LABELS)) > 0) * (own + gain + wiggle) / 0.95
-    curves[:, :, 0] = curves[:1, :, 0]
-    return curves_of(dict(zip(NAMES, curves, strict=True)))
+    level = rng.normal(0, 0.015, size=(seeds, 1))
+    own = noise(rng, kind, (len(NAMES), seeds), sd)
+    wiggle = rng.normal(0, 1.5 * sd, size=(len(NAMES), seeds, len(LABELS)))
+    wiggle[:, :, 0] = 0.0
+    accuracy = {}
+    for name, each, rounds in zip(NAMES, own, wiggle, strict=True):
+        gain = (gains or {}).get(name, 0.0)
+        accuracy[name] = level + rounds + np.array([mean_curve(gain + noise) for noise in each])
+    return curves_of(accuracy)
 
 
 def curves_of(accuracy: Mapping[str, np.ndarray], labels: np.ndarray = LABELS) -> Curves:
