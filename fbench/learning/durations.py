@@ -7,6 +7,7 @@ products on this machine. That is right to within a factor of two or three, whic
 from __future__ import annotations
 
 import functools
+import math
 
 from fbench.fisher.planning.plan import SelectionPlan, StepCounts
 from fbench.harness.contract import Context
@@ -19,6 +20,8 @@ FORWARD, GRADIENT = 1 / 3, 1 / 4
 """Of an image's training: a pass forward, and one image's gradient among many in large batches."""
 _MOST_TIMED = 256
 """Images of a step that is timed: of larger ones an image takes no less."""
+_LARGEST, _PART = 3 * 256 * 256, 64
+"""Numbers of an image that is timed whole, and the side, and channels, of the part of a larger one."""
 _MATRIX_PRODUCTS = 16
 """Products of two d×d float32 matrices that take as long as a selection's factorisations, which are in float64."""
 
@@ -57,19 +60,23 @@ def trained_image_s(name: str, shape: tuple[int, ...], classes: int, batch: int,
 def trained_model_image_s(
     model: Model, shape: tuple[int, ...], classes: int, batch: int, device: str, threads: int
 ) -> float:
-    """The same of a model that has no name."""
+    """The same of a model that has no name.
+
+    Of images larger than ``_LARGEST`` a part is timed and taken in proportion: a plan must not fill the memory.
+    """
     import torch
 
     from fbench.learning.training import Recipe, train_block
 
-    images, targets = torch.zeros(model.block, batch, *shape), torch.zeros(model.block, batch, dtype=torch.int64)
+    timed = shape if math.prod(shape) <= _LARGEST else tuple(min(side, _PART) for side in shape)
+    images, targets = torch.zeros(model.block, batch, *timed), torch.zeros(model.block, batch, dtype=torch.int64)
 
     def train(steps: int) -> object:
         recipe = Recipe(epochs=steps, train_batch=batch)
         return train_block(model, images, targets, range(model.block), classes=classes, recipe=recipe, device=device)
 
     with threads_of(threads):
-        return seconds_a_step(train, device) / (batch * model.block)
+        return seconds_a_step(train, device) / (batch * model.block) * math.prod(shape) / math.prod(timed)
 
 
 def _choice_s(
