@@ -67,7 +67,8 @@ def _sentence(judged: Judged, background: Background) -> str:
     first, second, n = judged.question.first, judged.question.second, judged.comparison.n
     match judged.verdict:
         case "too few":
-            return f"{gap(judged)} on {count_seeds(n)}; {FEWEST} are the fewest for an interval."
+            asked = ", asked when rows were there" if judged.later else ""
+            return f"{gap(judged)} on {count_seeds(n)}{asked}; {FEWEST} are the fewest for an interval."
         case "unreliable":
             fallen = f"{judged.collapsed[0]} of {n} seeds of {first} and in {judged.collapsed[1]} of {second}"
             return f"A training collapsed in {fallen}, so the means say little."

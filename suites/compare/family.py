@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import special
 
-from fbench.harness.contract import Verdict
+from fbench.harness.contract import VerdictWord
 from fbench.measure.arrays import Floats
 from fbench.measure.sign_flips import flip_bound, flip_p_above
 from fbench.measure.statistics import Paired, holm, paired
@@ -58,7 +58,7 @@ class Judged:
     collapsed: tuple[int, int]
 
     @property
-    def verdict(self) -> Verdict:
+    def verdict(self) -> VerdictWord:
         """The answer; one that was asked later is ``not shown`` at best: the rows may have suggested it."""
         if self.comparison.n < FEWEST:
             return "too few"

@@ -27,7 +27,7 @@ def lead(judged: Sequence[Judged], background: Background, dataset: str) -> tupl
     return _found(planned, background, dataset), _numbers(planned), _advice(planned, background)
 
 
-_ASK = "Ask before the next run, as in --questions 'bait > random', with --replicate on new seeds."
+_ASK = "Ask before a run, as in --questions 'A > B'; --replicate asks the same of new seeds."
 _MORE = f"Add seeds to the same run: {FEWEST} are the fewest, 8 the default (--seeds 8)."
 
 

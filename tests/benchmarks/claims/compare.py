@@ -3,7 +3,7 @@
     python tests/benchmarks/claims/compare.py
 
 Writes ``reports/reference/claims/compare.csv``: shares of draws with their 95 % intervals (Clopper and Pearson), for
-normal, t₃ and crash-type noise at 4, 8 and 20 seeds. About ten minutes.
+normal, t₃ and crash-type noise at 4, 8 and 20 seeds. About twenty minutes.
 
 - false_yes: any answer of the default family, ``yes`` or a direction, that is untrue.
 - power: each question's ``yes``, with effects and noise as 24 seeds of the digits have them.
@@ -37,7 +37,7 @@ from fbench.suites.compare.family import Judged, judge  # noqa: E402
 from fbench.suites.compare.options import QUESTIONS  # noqa: E402
 from fbench.suites.compare.questions import parse_questions  # noqa: E402
 
-DRAWS, SEEDS, MARGIN = 1000, (4, 8, 20), 0.005
+DRAWS, FALSE_DRAWS, SEEDS, MARGIN = 1000, 4000, (4, 8, 20), 0.005
 FAMILY = parse_questions(QUESTIONS)
 EQUAL: dict[str, float] = {}
 AT_THE_MARGIN = {"bait": MARGIN}
@@ -109,14 +109,14 @@ def counts() -> Iterator[Counted]:
         for seeds in SEEDS:
             for name, (gains, sd) in NOTHING.items():
                 rng = np.random.default_rng([seeds, len(name), NOISES.index(noise)])
-                wrong = sum(false_yes(made(rng, seeds, noise, gains, sd), gains) for _ in range(DRAWS))
-                yield "false_yes", name, noise, seeds, DRAWS, wrong
+                wrong = sum(false_yes(made(rng, seeds, noise, gains, sd), gains) for _ in range(FALSE_DRAWS))
+                yield "false_yes", name, noise, seeds, FALSE_DRAWS, wrong
             yield from _committed(noise, seeds)
     for seeds in SEEDS:
         rng = np.random.default_rng(seeds)
         gains = {"bait": MARGIN}
-        wrong = sum(false_yes(crashing(rng, seeds, 0.007), gains) for _ in range(DRAWS))
-        yield "false_yes", "bait+fish alone crashes, and so loses the margin", "normal", seeds, DRAWS, wrong
+        wrong = sum(false_yes(crashing(rng, seeds, 0.007), gains) for _ in range(FALSE_DRAWS))
+        yield "false_yes", "bait+fish alone crashes, and so loses the margin", "normal", seeds, FALSE_DRAWS, wrong
 
 
 def _committed(noise: Noise, seeds: int) -> Iterator[Counted]:
