@@ -17,7 +17,7 @@ from fbench.results.findings import p_value
 
 from .curves import Curves
 from .family import ALPHA, FEWEST, Judged
-from .wording import count_seeds, joined, percent, signed
+from .wording import count_seeds, joined, whole_percent, with_sign
 
 _FEWEST_FLIPS = 6
 """Seeds from which a sign flip of two sides can be rarer than 5 %: 2/2⁶."""
@@ -49,7 +49,7 @@ class Along:
 
 def along(curves: Curves, judged: Sequence[Judged]) -> list[Along]:
     """Every pair asked, once, along the curve; none where the seeds are too few for an answer."""
-    names = list(dict.fromkeys((each.question.first, each.question.second) for each in judged))
+    names = list(dict.fromkeys((test.question.first, test.question.second) for test in judged))
     if curves.seeds < FEWEST or not names:
         return []
     differences = np.stack(
@@ -65,7 +65,7 @@ def along(curves: Curves, judged: Sequence[Judged]) -> list[Along]:
     return pairs
 
 
-def evidence(pairs: Sequence[Along], seeds: int) -> list[Evidence]:
+def along_evidence(pairs: Sequence[Along], seeds: int) -> list[Evidence]:
     """A claim and a table for every pair."""
     if not pairs:
         return []
@@ -86,7 +86,7 @@ def _claim(pair: Along, seeds: int) -> str:
     if not pair.clear:
         return f"{who}: {shown}."
     most = int(np.argmax(pair.share))
-    made = f"the round of {pair.labels[most]:.0f} labels makes {percent(float(pair.share[most]))}"
+    made = f"the round of {pair.labels[most]:.0f} labels makes {whole_percent(float(pair.share[most]))}"
     return f"{who}: {shown}; {made} of the AULC difference."
 
 
@@ -96,10 +96,10 @@ def _table(pair: Along, tests: int) -> Table:
     rows = [
         [
             f"{pair.labels[i]:.0f}",
-            signed(float(pair.difference[i])),
+            with_sign(float(pair.difference[i])),
             "" if math.isnan(pair.p[i]) else p_value(float(pair.p[i])).removeprefix("p = ").removeprefix("p "),
-            signed(float(pair.part[i])),
-            "" if math.isnan(pair.share[i]) else percent(float(pair.share[i])),
+            with_sign(float(pair.part[i])),
+            "" if math.isnan(pair.share[i]) else whole_percent(float(pair.share[i])),
         ]
         for i in shown
     ]

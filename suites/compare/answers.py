@@ -13,7 +13,7 @@ from fbench.results.findings import number, p_value
 
 from .curves import Curves
 from .family import FEWEST, Judged
-from .wording import count_seeds, ends, signed
+from .wording import count_seeds, ends, with_sign
 
 UNIT = "AULC"
 SPREAD_APART = 3.0
@@ -52,7 +52,7 @@ class Background:
 def answers(judged: Sequence[Judged], background: Background) -> list[Answer]:
     """An answer for every question."""
     return [
-        Answer(_question(each), each.verdict, _sentence(each, background), _advice(each, background)) for each in judged
+        Answer(_question(test), test.verdict, _sentence(test, background), _advice(test, background)) for test in judged
     ]
 
 
@@ -101,7 +101,7 @@ def _bound(judged: Judged) -> str:
     if not math.isfinite(bound.value):
         return f"so few seeds have no sign-flip bound at {level}"
     side = "above" if bound.value > -judged.margin else "not above"
-    return f"its lower bound, {signed(bound.value)} ({level}, by {bound.by}), lies {side} −{judged.margin:g}"
+    return f"its lower bound, {with_sign(bound.value)} ({level}, by {bound.by}), lies {side} −{judged.margin:g}"
 
 
 def _p(judged: Judged) -> str:

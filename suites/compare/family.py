@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from scipy import special
@@ -43,8 +43,8 @@ class Judged:
     """One question with what the rows say of it.
 
     ``p`` is its own, ``corrected`` after Holm's correction for the ``family`` of so many questions (nan for one that
-    was asked ``later``). ``bound`` is what decided on a margin. ``collapsed`` are the seeds of the first and the
-    second arm in which a training collapsed.
+    was asked ``later``), and ``level`` is 1 less the share of errors at which Holm decided. ``differences`` are those
+    of the seeds. ``collapsed`` are the seeds of the first and the second arm in which a training collapsed.
     """
 
     question: Question
@@ -53,9 +53,27 @@ class Judged:
     p: float
     corrected: float
     family: int
-    bound: Bound | None
+    level: float
+    differences: Floats = field(compare=False, repr=False)
     later: bool
     collapsed: tuple[int, int]
+
+    @property
+    def first(self) -> str:
+        """The strategy that the question is about."""
+        return self.question.first
+
+    @property
+    def second(self) -> str:
+        """The strategy that it is held to."""
+        return self.question.second
+
+    @property
+    def bound(self) -> Bound | None:
+        """What decided on a margin; None of a question without one."""
+        if self.question.relation != ">=":
+            return None
+        return _bound(self.comparison, self.differences, self.level)
 
     @property
     def verdict(self) -> VerdictWord:
@@ -102,7 +120,8 @@ def judge(
             p=p[i],
             corrected=float(corrected[i]),
             family=len(planned),
-            bound=_bound(compared[i], differences[i], levels[i]) if asked[i].relation == ">=" else None,
+            level=levels[i],
+            differences=differences[i],
             later=i >= len(planned),
             collapsed=(counts.get(asked[i].first, 0), counts.get(asked[i].second, 0)),
         )

@@ -9,7 +9,7 @@ from fbench.results.findings import number
 
 from .answers import UNIT, Background
 from .family import FEWEST, Judged
-from .wording import as_many, count_seeds, ends, joined, signed, words
+from .wording import as_many, count_seeds, ends, joined, with_sign, words
 
 LINE, ADVICE = 30, 20
 """Words that a line has at most: the first two, and the last."""
@@ -17,10 +17,10 @@ LINE, ADVICE = 30, 20
 
 def lead(judged: Sequence[Judged], background: Background, dataset: str) -> tuple[str, str, str]:
     """What was found on the data set, in numbers, and what to do about it."""
-    planned = [each for each in judged if not each.later]
+    planned = [test for test in judged if not test.later]
     if not planned:
         return "No question was fixed before this run, so it shows nothing.", _areas(background), _ASK
-    if all(each.verdict == "too few" for each in planned):
+    if all(test.verdict == "too few" for test in planned):
         seeds = background.curves.seeds
         text = f"{count_seeds(seeds).capitalize()} on {dataset} {'is' if seeds == 1 else 'are'} too few"
         return f"{text} to say which strategy is better.", _areas(background), _MORE
@@ -33,8 +33,8 @@ _MORE = f"Add seeds to the same run: {FEWEST} are the fewest, 8 the default (--s
 
 def _seconds(judged: Sequence[Judged], background: Background) -> str:
     """The second arms; a win that the overlap of the splits may have made is one on these splits."""
-    firm = [each.question.second for each in judged if not background.splits_decide(each)]
-    loose = [each.question.second for each in judged if background.splits_decide(each)]
+    firm = [test.second for test in judged if not background.splits_decide(test)]
+    loose = [test.second for test in judged if background.splits_decide(test)]
     if not loose:
         return f" {joined(firm)}"
     return (f" {joined(firm)} and" if firm else "") + f", on these splits, {joined(loose)}"
@@ -44,17 +44,21 @@ def _found(judged: Sequence[Judged], background: Background, dataset: str) -> st
     """What beats what; where that is too long, how many questions have which answer."""
     parts = [*_unreliable(judged)]
     for verdict, relation, verb in _VERBS:
-        kind = [each for each in judged if (each.verdict, each.question.relation) == (verdict, relation)]
-        for first in dict.fromkeys(each.question.first for each in kind):
-            parts.append(
-                f"{first} {verb}{_seconds([each for each in kind if each.question.first == first], background)}"
-            )
+        kind = _answered(judged, verdict, relation)
+        for first in dict.fromkeys(test.first for test in kind):
+            seconds = _seconds([test for test in kind if test.first == first], background)
+            parts.append(f"{first} {verb}{seconds}")
     whole = f"On {dataset}, {'; '.join(parts)}."
     if words(whole) <= LINE:
         return whole
-    counts = {verdict: sum(each.verdict == verdict for each in judged) for verdict, *_ in _VERBS}
-    said = joined([f"{count} {verdict}" for verdict, count in counts.items() if count])
-    return as_many(f"On {dataset}, of {len(judged)} questions {said}:", parts, LINE, "; ")
+    counts = {verdict: sum(test.verdict == verdict for test in judged) for verdict, *_ in _VERBS}
+    counted = joined([f"{count} {verdict}" for verdict, count in counts.items() if count])
+    return as_many(f"On {dataset}, of {len(judged)} questions {counted}:", parts, LINE, "; ")
+
+
+def _answered(judged: Sequence[Judged], verdict: str, relation: str) -> list[Judged]:
+    """The questions of a kind with an answer."""
+    return [test for test in judged if (test.verdict, test.question.relation) == (verdict, relation)]
 
 
 _VERBS = (
@@ -70,10 +74,10 @@ _VERBS = (
 def _unreliable(judged: Sequence[Judged]) -> list[str]:
     names = [
         name
-        for each in judged
-        if each.verdict == "unreliable"
-        for name, count in zip((each.question.first, each.question.second), each.collapsed, strict=True)
-        if count == max(each.collapsed)
+        for test in judged
+        if test.verdict == "unreliable"
+        for name, count in zip((test.first, test.second), test.collapsed, strict=True)
+        if count == max(test.collapsed)
     ]
     return [f"trainings of {joined(list(dict.fromkeys(names)))} collapse, so their means say little"] if names else []
 
@@ -82,11 +86,11 @@ def _numbers(judged: Sequence[Judged]) -> str:
     """As many of the differences as fit, with their intervals."""
     seeds = count_seeds(judged[0].comparison.n)
     parts = []
-    for each in judged:
-        interval = ends(each.comparison.low, each.comparison.high, 3)
-        first, _, second = each.question
+    for test in judged:
+        interval = ends(test.comparison.low, test.comparison.high, 3)
+        first, _, second = test.question
         parts.append(
-            f"{first} − {second} {signed(each.comparison.difference, 3)}" + (f" ({interval})" if interval else "")
+            f"{first} − {second} {with_sign(test.comparison.difference, 3)}" + (f" ({interval})" if interval else "")
         )
     return as_many(f"{UNIT} (95 % interval, {seeds}):", parts, LINE)
 
@@ -99,19 +103,17 @@ def _areas(background: Background) -> str:
 
 def _advice(judged: Sequence[Judged], background: Background) -> str:
     """Which arm to take, then what to check first."""
-    if any(each.verdict == "unreliable" for each in judged):
+    if any(test.verdict == "unreliable" for test in judged):
         return "Lower --learning-rate or raise --epochs until no training collapses, then compare."
     best = _unbeaten(judged)
     if not best:
         cheapest = min(background.curves.seconds, key=lambda name: background.curves.seconds[name][1])
         return f"Take the fastest, {cheapest}, or add seeds: no strategy is shown to be better."
-    rivals = [each.question.first for each in judged if each.verdict == "not shown" and each.question.second in best]
+    rivals = [test.first for test in judged if test.verdict == "not shown" and test.second in best]
     either = [*best, *(name for name in rivals if name not in best and name not in _beaten(judged))]
     text = f"Take {' or '.join(either)}"
-    if any(
-        each.verdict == "not shown" and {each.question.first, each.question.second} <= set(either) for each in judged
-    ):
-        text += ", neither being shown better"
+    if any(test.verdict == "not shown" and {test.first, test.second} <= set(either) for test in judged):
+        text += f", {'neither' if len(either) == 2 else 'none'} being shown better"
     for check in _checks(judged, background, either):
         if words(f"{text}; {check}") <= ADVICE:
             text += f"; {check}"
@@ -119,24 +121,24 @@ def _advice(judged: Sequence[Judged], background: Background) -> str:
 
 
 def _beaten(judged: Sequence[Judged]) -> set[str]:
-    worse = {each.question.second for each in judged if (each.verdict, each.question.relation) == ("yes", ">")}
-    return worse | {each.question.first for each in judged if each.verdict == "no"}
+    return {test.second for test in _answered(judged, "yes", ">")} | {
+        test.first for test in judged if test.verdict == "no"
+    }
 
 
 def _unbeaten(judged: Sequence[Judged]) -> list[str]:
     """Arms that beat some other and are beaten by none."""
-    winners = {each.question.first: None for each in judged if (each.verdict, each.question.relation) == ("yes", ">")}
-    winners |= {each.question.second: None for each in judged if each.verdict == "no"}
+    winners = [test.first for test in _answered(judged, "yes", ">")]
+    winners += [test.second for test in judged if test.verdict == "no"]
     beaten = _beaten(judged)
-    return [name for name in winners if name not in beaten]
+    return [name for name in dict.fromkeys(winners) if name not in beaten]
 
 
 def _checks(judged: Sequence[Judged], background: Background, taken: Sequence[str]) -> list[str]:
     """What might change the advice, the weightier first."""
-    doubtful = [
-        each.question.second for each in judged if background.splits_decide(each) and each.question.first in taken
-    ]
-    unlike = [each.question.second for each in judged if each.verdict == "yes" and background.unlike(each)]
+    shown = [test for test in judged if test.verdict == "yes"]
+    doubtful = [test.second for test in shown if background.splits_decide(test) and test.first in taken]
+    unlike = [test.second for test in shown if background.unlike(test)]
     checks = []
     if doubtful:
         checks.append(f"confirm its gain over {joined(list(dict.fromkeys(doubtful)))} with --folds 5")

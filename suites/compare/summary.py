@@ -8,7 +8,7 @@ from fbench.harness.contract import Answer, Evidence, Row, Summary
 from fbench.learning.seed_groups import every_seed
 
 from . import tables
-from .along import along, evidence
+from .along import along, along_evidence
 from .answers import Background, answers
 from .curves import Curves, read_curves
 from .family import Judged, judge
@@ -17,7 +17,7 @@ from .lead import lead
 from .options import Options
 from .questions import parse_questions
 from .splits import overlap
-from .wording import count_seeds, percent
+from .wording import count_seeds, whole_percent
 
 
 def summary(rows: Sequence[Row], options: Options) -> Summary:
@@ -51,23 +51,23 @@ def _evidence(curves: Curves, judged: Sequence[Judged], background: Background) 
     tested = [tables.family(judged)] if judged else []
     parts = [
         Evidence("The tests", _tested(curves, judged), [*tested, *tables.pairs(curves, background.overlap)]),
-        *evidence(along(curves, judged), curves.seeds),
+        *along_evidence(along(curves, judged), curves.seeds),
         Evidence("How many labels are saved", (), tables.savings(curves)),
         Evidence("Who wins at the checkpoints", (), tables.penalties(curves)),
-        Evidence("Left out", (), tables.left_out(curves)),
+        Evidence("Left out", (), tables.not_compared(curves)),
     ]
     return [part for part in parts if part.claims or part.tables]
 
 
 def _tested(curves: Curves, judged: Sequence[Judged]) -> list[str]:
     """How the family was corrected, and which trainings collapsed."""
-    planned, claims = [each for each in judged if not each.later], []
+    planned, claims = [test for test in judged if not test.later], []
     if len(planned) > 1:
         claims.append(
             f"All {len(planned)} questions are one family, corrected by Holm: where strategies are equal, at most 5 % "
             "of runs answer any of them wrongly."
         )
-    if any(each.later for each in judged):
+    if any(test.later for test in judged):
         claims.append(
             "A question that was asked when rows were there is never counted as shown: they may have suggested it."
         )
@@ -81,6 +81,6 @@ def _tested(curves: Curves, judged: Sequence[Judged]) -> list[str]:
         most = 1 - 0.05 ** (1 / curves.seeds)
         claims.append(
             f"No training collapsed (accuracy below half of its round's median); {count_seeds(curves.seeds)} cannot "
-            f"exclude a strategy that collapses in fewer than {percent(most)} of runs."
+            f"exclude a strategy that collapses in fewer than {whole_percent(most)} of runs."
         )
     return claims

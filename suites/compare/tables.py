@@ -17,7 +17,7 @@ from fbench.results.findings import number, p_value
 
 from .curves import Curves
 from .family import FEWEST, Judged
-from .wording import count_seeds, ends, percent, signed
+from .wording import count_seeds, ends, whole_percent, with_sign
 
 BASELINE = "random"
 _PENALTY_SEEDS = 5
@@ -32,7 +32,7 @@ def strategies(curves: Curves) -> Table:
     columns["final accuracy"] = [number(float(values[:, -1].mean())) for values in curves.accuracy.values()]
     if BASELINE in areas:
         gains = {name: paired(area, areas[BASELINE]) for name, area in areas.items() if name != BASELINE}
-        columns[f"Δ AULC to {BASELINE}"] = [signed(gains[n].difference) if n in gains else "" for n in areas]
+        columns[f"Δ AULC to {BASELINE}"] = [with_sign(gains[n].difference) if n in gains else "" for n in areas]
         columns["95 % interval"] = [_interval(gains[n]) if n in gains else "" for n in areas]
     collapsed = curves.collapsed
     columns["collapsed"] = [str(collapsed[name]) for name in areas] if any(collapsed.values()) else []
@@ -61,14 +61,14 @@ def _dimension(curves: Curves, name: str) -> str:
 def family(judged: Sequence[Judged]) -> Table:
     """A row a question: its test, before and after the correction."""
     columns: dict[str, list[str]] = {
-        "question": [str(each.question) for each in judged],
-        "answer": [str(each.verdict) for each in judged],
-        "Δ AULC": [signed(each.comparison.difference) for each in judged],
-        "p": [_p(each.p) for each in judged],
-        "p, Holm": ["asked later" if each.later else _p(each.corrected) for each in judged],
-        "lower bound": [_bound(each) for each in judged],
-        "d_z": [_finite(each.comparison.d_z) for each in judged],
-        "g": [_finite(each.comparison.hedges_g) for each in judged],
+        "question": [str(test.question) for test in judged],
+        "answer": [str(test.verdict) for test in judged],
+        "Δ AULC": [with_sign(test.comparison.difference) for test in judged],
+        "p": [_p(test.p) for test in judged],
+        "p, Holm": ["asked later" if test.later else _p(test.corrected) for test in judged],
+        "lower bound": [_bound(test) for test in judged],
+        "d_z": [_finite(test.comparison.d_z) for test in judged],
+        "g": [_finite(test.comparison.hedges_g) for test in judged],
     }
     note = (
         "A > B: paired t, two-sided. A >= B: the larger p of t and sign flips against the margin, one-sided; the lower "
@@ -82,7 +82,7 @@ def _bound(judged: Judged) -> str:
         return ""
     if not math.isfinite(judged.bound.value):
         return "none"
-    return f"{signed(judged.bound.value)} ({judged.bound.by})"
+    return f"{with_sign(judged.bound.value)} ({judged.bound.by})"
 
 
 def pairs(curves: Curves, overlap: float | None) -> list[Table]:
@@ -94,7 +94,7 @@ def pairs(curves: Curves, overlap: float | None) -> list[Table]:
     compared = [paired(areas[second], areas[first]) for first, second in names]
     columns = {
         "pair": [f"{second} − {first}" for first, second in names],
-        "Δ AULC": [signed(c.difference) for c in compared],
+        "Δ AULC": [with_sign(c.difference) for c in compared],
         "95 % interval": [_interval(c) for c in compared],
         "p, Holm": [_p(p) for p in holm([c.p for c in compared])] if curves.seeds >= FEWEST else [],
         "with overlap": [_overlapping(c, overlap) for c in compared],
@@ -135,7 +135,7 @@ def savings(curves: Curves) -> list[Table]:
     columns = {
         "strategy": others,
         "labels": ["not reached" if math.isnan(s.labels) else f"{s.labels:.0f}" for s in saved.values()],
-        "saving": ["" if math.isnan(s.saving) else percent(s.saving) for s in saved.values()],
+        "saving": ["" if math.isnan(s.saving) else whole_percent(s.saving) for s in saved.values()],
         "95 % interval": [_saving_ends(s) for s in saved.values()],
     }
     target = float(base[:, half].mean())
@@ -150,8 +150,8 @@ def _saving_ends(saving: LabelSaving) -> str:
     if saving.n < FEWEST or not math.isfinite(saving.high):
         return ""
     if not math.isfinite(saving.low):
-        return f"at most {percent(saving.high)}"
-    return f"{percent(saving.low)} to {percent(saving.high)}"
+        return f"at most {whole_percent(saving.high)}"
+    return f"{whole_percent(saving.low)} to {whole_percent(saving.high)}"
 
 
 def penalties(curves: Curves) -> list[Table]:
@@ -169,13 +169,13 @@ def penalties(curves: Curves) -> list[Table]:
     points = ", ".join(map(str, matrix.checkpoints))
     note = (
         f"Share of the checkpoints ({points} labels) won at p < .05, uncorrected; a lower column mean is better. Equal "
-        f"arms show an entry above 0 in {percent(matrix.nonzero_share)} of all sign flips; 95 % of these have no entry "
-        f"above {matrix.band_entry:.2f} and no column mean above {matrix.band_column:.2f}."
+        f"arms show an entry above 0 in {whole_percent(matrix.nonzero_share)} of all sign flips; 95 % of these have no "
+        f"entry above {matrix.band_entry:.2f} and no column mean above {matrix.band_column:.2f}."
     )
     return [Table("Pairwise penalties", ["", *matrix.names], rows, note)]
 
 
-def left_out(curves: Curves) -> list[Table]:
+def not_compared(curves: Curves) -> list[Table]:
     """What was not compared, and why."""
     if not curves.left_out:
         return []

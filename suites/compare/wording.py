@@ -47,11 +47,11 @@ def as_many(first: str, parts: Iterable[str], most: int, between: str = ", ") ->
     return f"{text or first}."
 
 
-def signed(value: float, digits: int = 4) -> str:
+def with_sign(value: float, digits: int = 4) -> str:
     """A difference, with its sign; 0 has none.
 
     Example:
-        >>> signed(-0.0123), signed(-0.00001)
+        >>> with_sign(-0.0123), with_sign(-0.00001)
         ('−0.0123', '0.0000')
     """
     return number(value, digits, signed=True) if round(value, digits) else number(0.0, digits)
@@ -61,10 +61,10 @@ def ends(low: float, high: float, digits: int = 4) -> str:
     """The ends of a difference's interval; empty where there is none."""
     if math.isnan(low) or math.isnan(high):
         return ""
-    return f"{signed(low, digits)} to {signed(high, digits)}"
+    return f"{with_sign(low, digits)} to {with_sign(high, digits)}"
 
 
-def percent(share: float) -> str:
+def whole_percent(share: float) -> str:
     """A share in whole per cent, with a real minus sign."""
     return f"{round(100 * share)} %".replace("-", "−")
 

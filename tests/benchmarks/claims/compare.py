@@ -3,7 +3,7 @@
     python tests/benchmarks/claims/compare.py
 
 Writes ``reports/reference/claims/compare.csv``: shares of draws with their 95 % intervals (Clopper and Pearson), for
-normal, t₃ and crash-type noise at 4, 8 and 20 seeds. About twenty minutes.
+normal, t₃ and crash-type noise at 4, 8 and 20 seeds. About ten minutes.
 
 - false_yes: any answer of the default family, ``yes`` or a direction, that is untrue.
 - power: each question's ``yes``, with effects and noise as 24 seeds of the digits have them.
@@ -37,7 +37,7 @@ from fbench.suites.compare.family import Judged, judge  # noqa: E402
 from fbench.suites.compare.options import QUESTIONS  # noqa: E402
 from fbench.suites.compare.questions import parse_questions  # noqa: E402
 
-DRAWS, FALSE_DRAWS, SEEDS, MARGIN = 1000, 4000, (4, 8, 20), 0.005
+DRAWS, FALSE_DRAWS, SEEDS, MARGIN = 1000, 10_000, (4, 8, 20), 0.005
 FAMILY = parse_questions(QUESTIONS)
 EQUAL: dict[str, float] = {}
 AT_THE_MARGIN = {"bait": MARGIN}
