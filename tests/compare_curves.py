@@ -33,9 +33,9 @@ def mean_noise(kind: Noise) -> float:
     return -COST * CRASHES if kind == "crash" else 0.0
 
 
-def mean_curve(gain: float) -> np.ndarray:
-    """The curve [rounds] of an arm whose area lies so much above random's."""
-    return RISE + (np.arange(len(LABELS)) > 0) * gain / _AFTER_START
+def mean_curve(gain: float | np.ndarray) -> np.ndarray:
+    """The curve [..., rounds] of an arm whose area lies so much above random's."""
+    return RISE + (np.arange(len(LABELS)) > 0) * np.asarray(gain)[..., None] / _AFTER_START
 
 
 def made(
@@ -53,7 +53,7 @@ def made(
     accuracy = {}
     for name, each, rounds in zip(NAMES, own, wiggle, strict=True):
         gain = (gains or {}).get(name, 0.0)
-        accuracy[name] = level + rounds + np.array([mean_curve(gain + noise) for noise in each])
+        accuracy[name] = level + rounds + mean_curve(gain + each)
     return curves_of(accuracy)
 
 

@@ -31,11 +31,14 @@ class Background:
     overlap: float | None
 
     def splits_decide(self, judged: Judged) -> bool:
-        """Whether the interval that counts the overlap of the splits has 0 in it, where the answer is yes."""
-        if self.overlap is None or judged.verdict != "yes" or judged.question.relation == ">=":
+        """Whether a yes or no is one on these splits: counting their overlap, the interval does not clear it."""
+        if self.overlap is None or judged.verdict not in ("yes", "no"):
             return False
-        low, high = corrected_interval(judged.comparison, self.overlap)
-        return low <= 0 <= high
+        if judged.question.relation == ">":
+            low, high = corrected_interval(judged.comparison, self.overlap)
+            return low <= 0 <= high
+        low, high = corrected_interval(judged.comparison, self.overlap, 2 * judged.level - 1)
+        return low <= -judged.margin <= high
 
     def unlike(self, judged: Judged) -> bool:
         """Whether λ left the two embeddings effective dimensions that are far apart."""
@@ -122,13 +125,13 @@ def _advice(judged: Judged, background: Background) -> str:
             return "Add seeds to the same run (--seeds 8), and read this again."
         case "unreliable":
             return "Lower --learning-rate or raise --epochs until no training collapses."
-        case "no":
-            return f"Prefer {second}."
     if judged.later:
         return "Ask it of new seeds with --replicate."
+    if background.splits_decide(judged):
+        return "Repeat it on disjoint folds (--folds 5): counting overlapping splits, it is not shown."
+    if judged.verdict == "no":
+        return f"Prefer {second}."
     if judged.verdict == "yes":
-        if background.splits_decide(judged):
-            return "Repeat it on disjoint folds (--folds 5): counting overlapping splits, the interval includes 0."
         if background.unlike(judged):
             return f"Compare at a smaller λ too: {_sizes(judged, background)} effective dimensions are far apart."
         return f"Choose {first} over {second}." if relation == ">" else f"{first} may replace {second}."

@@ -121,10 +121,16 @@ def test_splits_that_overlap_have_their_interval_beside_the_t_interval() -> None
     said = answer(">", two(0.01, 0.01, overlap=0.25))
     assert said.verdict == "yes"
     assert "95 % interval +0.0039 to +0.0161, −0.0006 to +0.0206 counting overlapping splits; 8 seeds" in said.sentence
-    assert (
-        said.advice == "Repeat it on disjoint folds (--folds 5): counting overlapping splits, the interval includes 0."
-    )
+    assert said.advice == "Repeat it on disjoint folds (--folds 5): counting overlapping splits, it is not shown."
     assert answer(">", two(0.05, 0.01, overlap=0.25)).advice == "Choose new over old."
+
+
+def test_a_no_and_a_margin_may_be_ones_on_these_splits_too() -> None:
+    repeat = "Repeat it on disjoint folds (--folds 5): counting overlapping splits, it is not shown."
+    for relation, mean, verdict in ((">", -0.01, "no"), (">=", 0.002, "yes"), (">=", -0.0125, "no")):
+        said = answer(relation, two(mean, 0.01, overlap=0.25))
+        assert (said.verdict, said.advice) == (verdict, repeat), said
+        assert answer(relation, two(mean, 0.01)).advice != repeat
 
 
 def test_effective_dimensions_that_are_far_apart_are_named() -> None:
