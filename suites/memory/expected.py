@@ -9,7 +9,7 @@ from fbench.measure.speed import product_rate
 from .network import model_of
 from .options import Options, Point
 from .plan import spec_of, why_impossible
-from .predictions import selection_plan
+from .predictions import limits, selection_plan
 from .spec import Spec
 
 _PROCESS_S = 6.0
@@ -24,6 +24,8 @@ def expect_memory_s(point: Point, options: Options, context: Context) -> list[fl
     if why_impossible(point, options):
         return [0.0] * options.rounds
     spec = spec_of(point, options)
+    if any(limits(spec, device, options.memory_budget, context.devices).refusal for device in context.devices):
+        return [0.0] * options.rounds
     model, (channels, side) = model_of(spec.network), spec.image
     where = (context.devices[0], context.threads)
     image_s = trained_model_image_s(model, (channels, side, side), spec.k, min(spec.train_batch, spec.labelled), *where)

@@ -75,3 +75,9 @@ def test_a_huge_image_is_not_timed_whole(monkeypatch):
     whole = durations.trained_image_s("thin-resnet18", (3, 1024, 1024), 10, 2, "cpu", 1)
     part = durations.trained_image_s("thin-resnet18", (3, 64, 64), 10, 2, "cpu", 1)
     assert whole == pytest.approx(part * 256)
+
+
+def test_a_round_that_would_not_fit_is_refused_and_takes_no_time():
+    small = SMALLER["memory"][0]
+    cases, _ = seconds("memory", **{**small, "memory_budget": 1 << 20})
+    assert [sum(case) for case in cases] == [0]
