@@ -11,7 +11,7 @@ from . import tables
 from .along import along, along_evidence
 from .answers import Background, answers
 from .curves import Curves, read_curves
-from .family import Judged, judge
+from .family import FEWEST, Judged, judge
 from .figure import learning_curves
 from .lead import lead
 from .options import Options
@@ -70,6 +70,11 @@ def _tested(curves: Curves, judged: Sequence[Judged]) -> list[str]:
     if any(test.later for test in judged):
         claims.append(
             "A question that was asked when rows were there is never counted as shown: they may have suggested it."
+        )
+    if curves.seeds >= FEWEST:
+        claims.append(
+            "The 95 % intervals are t intervals: they cover 95 % of draws with normal and t₃ noise, and up to 98 % "
+            "where trainings crash now and then in every strategy."
         )
     fallen = {name: count for name, count in curves.collapsed.items() if count}
     for name, count in fallen.items():
