@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from fbench.errors import UsageError
-from fbench.harness.contract import Case, Column, Context, Evidence, Summary, Tables, Unit
+from fbench.harness.contract import Case, Column, Context, Summary, Tables, Unit
 from fbench.harness.registry import PRESETS, Preset, suite
 from fbench.learning import arm_options as arm
 from fbench.learning import arms
@@ -37,12 +37,9 @@ def summarise(tables: Tables, options: Options) -> Summary:
     curves = summary(tables["results"], options)
     if not options.drift:
         return curves
-    from ..drift.summary import compare_summary
+    from ..drift.summary import compare_evidence
 
-    masks = compare_summary(tables, options)
-    claims = (*masks.findings, *(answer.sentence for answer in masks.answers))
-    watched = Evidence("Masks", claims, masks.tables, masks.figures)
-    return replace(curves, evidence=(*curves.evidence, watched, *masks.evidence))
+    return replace(curves, evidence=(*curves.evidence, *compare_evidence(tables, options)))
 
 
 def resolve(options: Options, context: Context) -> Options:
