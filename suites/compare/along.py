@@ -16,7 +16,7 @@ from fbench.measure.statistics import paired
 from fbench.results.findings import p_value
 
 from .curves import Curves
-from .family import ALPHA, FEWEST, Judged
+from .family import ALPHA, FEWEST, JudgedQuestion
 from .wording import count_seeds, joined, whole_percent, with_sign
 
 _FEWEST_FLIPS = 6
@@ -47,7 +47,7 @@ class Along:
         return self.part / self.part.sum() if self.clear else np.full_like(self.part, math.nan)
 
 
-def along(curves: Curves, judged: Sequence[Judged]) -> list[Along]:
+def along(curves: Curves, judged: Sequence[JudgedQuestion]) -> list[Along]:
     """Every pair asked, once, along the curve; none where the seeds are too few for an answer."""
     names = list(dict.fromkeys((test.question.first, test.question.second) for test in judged))
     if curves.seeds < FEWEST or not names:

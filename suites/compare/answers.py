@@ -1,4 +1,4 @@
-"""Judged questions as answers: one sentence with its numbers, one piece of advice."""
+"""JudgedQuestion questions as answers: one sentence with its numbers, one piece of advice."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from fbench.measure.split_overlap import corrected_interval
 from fbench.results.findings import number, p_value
 
 from .curves import Curves
-from .family import FEWEST, Judged
+from .family import FEWEST, JudgedQuestion
 from .wording import count_seeds, ends, with_sign
 
 UNIT = "AULC"
@@ -30,7 +30,7 @@ class Background:
     curves: Curves
     overlap: float | None
 
-    def splits_decide(self, judged: Judged) -> bool:
+    def splits_decide(self, judged: JudgedQuestion) -> bool:
         """Whether a yes or no is one on these splits: counting their overlap, the interval does not clear it."""
         if self.overlap is None or judged.verdict not in ("yes", "no"):
             return False
@@ -40,33 +40,33 @@ class Background:
         low, high = corrected_interval(judged.comparison, self.overlap, 2 * judged.level - 1)
         return low <= -judged.margin <= high
 
-    def unlike(self, judged: Judged) -> bool:
+    def unlike(self, judged: JudgedQuestion) -> bool:
         """Whether λ left the two embeddings effective dimensions that are far apart."""
         sizes = [self.curves.dimensions.get(name) for name in (judged.question.first, judged.question.second)]
         effective = sorted(size[0] for size in sizes if size)
         return len(effective) == 2 and effective[1] > SPREAD_APART * effective[0]
 
-    def cheaper(self, judged: Judged) -> str:
+    def cheaper(self, judged: JudgedQuestion) -> str:
         """The arm of the two that takes less time to choose a batch."""
         seconds = self.curves.seconds
         return min(judged.question.first, judged.question.second, key=lambda name: seconds[name][1])
 
 
-def answers(judged: Sequence[Judged], background: Background) -> list[Answer]:
+def all_answers(judged: Sequence[JudgedQuestion], background: Background) -> list[Answer]:
     """An answer for every question."""
     return [
         Answer(_question(test), test.verdict, _sentence(test, background), _advice(test, background)) for test in judged
     ]
 
 
-def _question(judged: Judged) -> str:
+def _question(judged: JudgedQuestion) -> str:
     first, relation, second = judged.question
     if relation == ">":
         return f"Is {first} better than {second}?"
     return f"Is {first} no worse than {second}, by a margin of {judged.margin:g} {UNIT}?"
 
 
-def _sentence(judged: Judged, background: Background) -> str:
+def _sentence(judged: JudgedQuestion, background: Background) -> str:
     first, second, n = judged.question.first, judged.question.second, judged.comparison.n
     match judged.verdict:
         case "too few":
@@ -86,7 +86,7 @@ def _sentence(judged: Judged, background: Background) -> str:
     return f"{gap(judged)} (95 % interval {interval}{overlap}; {count_seeds(n)}, {_p(judged)})."
 
 
-def gap(judged: Judged) -> str:
+def gap(judged: JudgedQuestion) -> str:
     """How far the first arm lies above or below the second, as the beginning of a sentence."""
     first, _, second = judged.question
     difference = judged.comparison.difference
@@ -95,7 +95,7 @@ def gap(judged: Judged) -> str:
     return f"{first} lies {number(abs(difference))} {UNIT} {'above' if difference > 0 else 'below'} {second}"
 
 
-def _bound(judged: Judged) -> str:
+def _bound(judged: JudgedQuestion) -> str:
     """The bound that decided, beside the margin."""
     bound = judged.bound
     if bound is None:
@@ -107,18 +107,18 @@ def _bound(judged: Judged) -> str:
     return f"its lower bound, {with_sign(bound.value)} ({level}, by {bound.by}), lies {side} −{judged.margin:g}"
 
 
-def _p(judged: Judged) -> str:
+def _p(judged: JudgedQuestion) -> str:
     return f"{p_value(judged.corrected)} after Holm" if judged.family > 1 else p_value(judged.corrected)
 
 
-def _with_overlap(judged: Judged, background: Background) -> str:
+def _with_overlap(judged: JudgedQuestion, background: Background) -> str:
     """The interval that counts the overlap of the splits, as the rest of a parenthesis."""
     if background.overlap is None:
         return ""
     return f", {ends(*corrected_interval(judged.comparison, background.overlap))} counting overlapping splits"
 
 
-def _advice(judged: Judged, background: Background) -> str:
+def _advice(judged: JudgedQuestion, background: Background) -> str:
     first, relation, second = judged.question
     match judged.verdict:
         case "too few":
@@ -138,12 +138,12 @@ def _advice(judged: Judged, background: Background) -> str:
     return f"Take the faster, {background.cheaper(judged)}{_needed(judged)}."
 
 
-def _sizes(judged: Judged, background: Background) -> str:
+def _sizes(judged: JudgedQuestion, background: Background) -> str:
     sizes = background.curves.dimensions
     return " and ".join(number(sizes[name][0], 1) for name in (judged.question.first, judged.question.second))
 
 
-def _needed(judged: Judged) -> str:
+def _needed(judged: JudgedQuestion) -> str:
     """How many seeds would show a difference of the margin, or that equal arms do not differ by it."""
     better = judged.question.relation == ">"
     seeds = seeds_needed(judged.comparison, "better by the margin" if better else "not inferior", judged.margin)

@@ -39,7 +39,7 @@ class Bound:
 
 
 @dataclass(frozen=True)
-class Judged:
+class JudgedQuestion:
     """One question with what the rows say of it.
 
     ``p`` is its own, ``corrected`` after Holm's correction for the ``family`` of so many questions (nan for one that
@@ -88,13 +88,13 @@ class Judged:
         return "yes" if above else "no"
 
 
-def judge(
+def judge_family(
     questions: Sequence[Question],
     areas: Mapping[str, Floats],
     margin: float,
     later: Collection[Question] = (),
     collapsed: Mapping[str, int] | None = None,
-) -> list[Judged]:
+) -> list[JudgedQuestion]:
     """Every question judged, those of the family first.
 
     Args:
@@ -113,7 +113,7 @@ def judge(
     levels = [*_levels(p[: len(planned)]), *[1 - ALPHA] * (len(asked) - len(planned))]
     counts = collapsed or {}
     return [
-        Judged(
+        JudgedQuestion(
             question=asked[i],
             comparison=compared[i],
             margin=margin,

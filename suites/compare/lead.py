@@ -8,14 +8,14 @@ from fbench.measure.curves import aulc
 from fbench.results.findings import number
 
 from .answers import UNIT, Background
-from .family import FEWEST, Judged
+from .family import FEWEST, JudgedQuestion
 from .wording import as_many, count_seeds, ends, joined, with_sign, words
 
 LINE, ADVICE = 30, 20
 """Words that a line has at most: the first two, and the last."""
 
 
-def lead(judged: Sequence[Judged], background: Background, dataset: str) -> tuple[str, str, str]:
+def three_lines(judged: Sequence[JudgedQuestion], background: Background, dataset: str) -> tuple[str, str, str]:
     """What was found on the data set, in numbers, and what to do about it."""
     planned = [test for test in judged if not test.later]
     if not planned:
@@ -31,7 +31,7 @@ _ASK = "Ask before a run, as in --questions 'A > B'; --replicate asks the same o
 _MORE = f"Add seeds to the same run: {FEWEST} are the fewest, 8 the default (--seeds 8)."
 
 
-def _seconds(judged: Sequence[Judged], background: Background) -> str:
+def _seconds(judged: Sequence[JudgedQuestion], background: Background) -> str:
     """The second arms; a win that the overlap of the splits may have made is one on these splits."""
     firm = [test.second for test in judged if not background.splits_decide(test)]
     loose = [test.second for test in judged if background.splits_decide(test)]
@@ -40,7 +40,7 @@ def _seconds(judged: Sequence[Judged], background: Background) -> str:
     return (f" {joined(firm)} and" if firm else "") + f", on these splits, {joined(loose)}"
 
 
-def _found(judged: Sequence[Judged], background: Background, dataset: str) -> str:
+def _found(judged: Sequence[JudgedQuestion], background: Background, dataset: str) -> str:
     """What beats what; where that is too long, how many questions have which answer."""
     parts = [*_unreliable(judged)]
     for verdict, relation, verb in _VERBS:
@@ -56,7 +56,7 @@ def _found(judged: Sequence[Judged], background: Background, dataset: str) -> st
     return as_many(f"On {dataset}, of {len(judged)} questions {counted}:", parts, LINE, "; ")
 
 
-def _answered(judged: Sequence[Judged], verdict: str, relation: str) -> list[Judged]:
+def _answered(judged: Sequence[JudgedQuestion], verdict: str, relation: str) -> list[JudgedQuestion]:
     """The questions of a kind with an answer."""
     return [test for test in judged if (test.verdict, test.question.relation) == (verdict, relation)]
 
@@ -71,7 +71,7 @@ _VERBS = (
 )
 
 
-def _unreliable(judged: Sequence[Judged]) -> list[str]:
+def _unreliable(judged: Sequence[JudgedQuestion]) -> list[str]:
     names = [
         name
         for test in judged
@@ -82,7 +82,7 @@ def _unreliable(judged: Sequence[Judged]) -> list[str]:
     return [f"trainings of {joined(list(dict.fromkeys(names)))} collapse, so their means say little"] if names else []
 
 
-def _numbers(judged: Sequence[Judged]) -> str:
+def _numbers(judged: Sequence[JudgedQuestion]) -> str:
     """As many of the differences as fit, with their intervals."""
     seeds = count_seeds(judged[0].comparison.n)
     parts = []
@@ -101,7 +101,7 @@ def _areas(background: Background) -> str:
     return as_many(f"{UNIT}, mean of {count_seeds(curves.seeds)}:", parts, LINE)
 
 
-def _advice(judged: Sequence[Judged], background: Background) -> str:
+def _advice(judged: Sequence[JudgedQuestion], background: Background) -> str:
     """Which arm to take, then what to check first."""
     if any(test.verdict == "unreliable" for test in judged):
         return "Lower --learning-rate or raise --epochs until no training collapses, then compare."
@@ -120,13 +120,13 @@ def _advice(judged: Sequence[Judged], background: Background) -> str:
     return f"{text}." if words(text) <= ADVICE else f"Take {best[0]}."
 
 
-def _beaten(judged: Sequence[Judged]) -> set[str]:
+def _beaten(judged: Sequence[JudgedQuestion]) -> set[str]:
     return {test.second for test in _answered(judged, "yes", ">")} | {
         test.first for test in judged if test.verdict == "no"
     }
 
 
-def _unbeaten(judged: Sequence[Judged]) -> list[str]:
+def _unbeaten(judged: Sequence[JudgedQuestion]) -> list[str]:
     """Arms that beat some other and are beaten by none."""
     winners = [test.first for test in _answered(judged, "yes", ">")]
     winners += [test.second for test in judged if test.verdict == "no"]
@@ -134,7 +134,7 @@ def _unbeaten(judged: Sequence[Judged]) -> list[str]:
     return [name for name in dict.fromkeys(winners) if name not in beaten]
 
 
-def _checks(judged: Sequence[Judged], background: Background, taken: Sequence[str]) -> list[str]:
+def _checks(judged: Sequence[JudgedQuestion], background: Background, taken: Sequence[str]) -> list[str]:
     """What might change the advice, the weightier first."""
     shown = [test for test in judged if test.verdict == "yes"]
     doubtful = [test.second for test in shown if background.splits_decide(test) and test.first in taken]

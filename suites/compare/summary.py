@@ -9,11 +9,11 @@ from fbench.learning.seed_groups import every_seed
 
 from . import tables
 from .along import along, along_evidence
-from .answers import Background, answers
+from .answers import Background, all_answers
 from .curves import Curves, read_curves
-from .family import FEWEST, Judged, judge
+from .family import FEWEST, JudgedQuestion, judge_family
 from .figure import learning_curves
-from .lead import lead
+from .lead import three_lines
 from .options import Options
 from .questions import parse_questions
 from .splits import overlap
@@ -26,13 +26,13 @@ def summary(rows: Sequence[Row], options: Options) -> Summary:
     if curves is None:
         return _nothing(rows, options)
     asked = [q for q in parse_questions(options.questions) if {q.first, q.second} <= set(curves.accuracy)]
-    judged = judge(asked, curves.areas, options.margin, parse_questions(options.later), curves.collapsed)
+    judged = judge_family(asked, curves.areas, options.margin, parse_questions(options.later), curves.collapsed)
     background = Background(curves, overlap(options))
     return Summary(
         tables=[tables.strategies(curves)],
         figures=[learning_curves(curves, options)],
-        lead=lead(judged, background, options.dataset),
-        answers=answers(judged, background),
+        lead=three_lines(judged, background, options.dataset),
+        answers=all_answers(judged, background),
         evidence=_evidence(curves, judged, background),
     )
 
@@ -46,9 +46,9 @@ def _nothing(rows: Sequence[Row], options: Options) -> Summary:
     return Summary(lead=lines, answers=few, evidence=[Evidence("Reasons", reasons)] if reasons else [])
 
 
-def _evidence(curves: Curves, judged: Sequence[Judged], background: Background) -> list[Evidence]:
+def _evidence(curves: Curves, judged: Sequence[JudgedQuestion], background: Background) -> list[Evidence]:
     """The tests behind the answers, rounds, labels saved, penalties, what is missing; without what has no content."""
-    tested = [tables.family(judged)] if judged else []
+    tested = [tables.family_table(judged)] if judged else []
     parts = [
         Evidence("The tests", _tested(curves, judged), [*tested, *tables.pairs(curves, background.overlap)]),
         *along_evidence(along(curves, judged), curves.seeds),
@@ -59,7 +59,7 @@ def _evidence(curves: Curves, judged: Sequence[Judged], background: Background) 
     return [part for part in parts if part.claims or part.tables]
 
 
-def _tested(curves: Curves, judged: Sequence[Judged]) -> list[str]:
+def _tested(curves: Curves, judged: Sequence[JudgedQuestion]) -> list[str]:
     """How the family was corrected, and which trainings collapsed."""
     planned, claims = [test for test in judged if not test.later], []
     if len(planned) > 1:

@@ -16,7 +16,7 @@ from fbench.measure.statistics import Paired, holm, paired
 from fbench.results.findings import number, p_value
 
 from .curves import Curves
-from .family import FEWEST, Judged
+from .family import FEWEST, JudgedQuestion
 from .wording import count_seeds, ends, whole_percent, with_sign
 
 BASELINE = "random"
@@ -58,7 +58,7 @@ def _dimension(curves: Curves, name: str) -> str:
     return f"{d_eff:.1f} of {dim:.0f}"
 
 
-def family(judged: Sequence[Judged]) -> Table:
+def family_table(judged: Sequence[JudgedQuestion]) -> Table:
     """A row a question: its test, before and after the correction."""
     columns: dict[str, list[str]] = {
         "question": [str(test.question) for test in judged],
@@ -77,7 +77,7 @@ def family(judged: Sequence[Judged]) -> Table:
     return _table("The family of questions", columns, note, ["g", "d_z", "p"])
 
 
-def _bound(judged: Judged) -> str:
+def _bound(judged: JudgedQuestion) -> str:
     if judged.bound is None:
         return ""
     if not math.isfinite(judged.bound.value):

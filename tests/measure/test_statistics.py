@@ -151,7 +151,7 @@ def test_equal_differences_are_no_evidence_of_certainty():
     assert (result.sd, result.sign_flip_p) == (0.0, 0.25)
     assert np.isnan([result.low, result.high, result.t, result.p, result.d_z, result.hedges_g]).all()
     assert np.isnan(result.interval(0.9)).all()
-    assert seeds_needed(result, "direction", DELTA) is None
+    assert seeds_needed(result, "better by the margin", DELTA) is None
 
 
 def test_identical_arms_differ_by_nothing():

@@ -33,7 +33,7 @@ from fbench.measure.savings import label_saving  # noqa: E402
 from fbench.measure.sign_flips import flip_bound  # noqa: E402
 from fbench.measure.statistics import mean_interval, paired  # noqa: E402
 from fbench.suites.compare.curves import Curves  # noqa: E402
-from fbench.suites.compare.family import Judged, judge  # noqa: E402
+from fbench.suites.compare.family import JudgedQuestion, judge_family  # noqa: E402
 from fbench.suites.compare.options import QUESTIONS  # noqa: E402
 from fbench.suites.compare.questions import parse_questions  # noqa: E402
 
@@ -53,12 +53,12 @@ Counted = tuple[str, str, str, int, int, int]
 """Quantity, condition, noise, seeds, draws, and how many of them."""
 
 
-def judged(curves: Curves) -> list[Judged]:
+def judged(curves: Curves) -> list[JudgedQuestion]:
     """The default family, judged as in a run."""
-    return judge(FAMILY, curves.areas, MARGIN, (), curves.collapsed)
+    return judge_family(FAMILY, curves.areas, MARGIN, (), curves.collapsed)
 
 
-def untrue(each: Judged, gains: Mapping[str, float]) -> bool:
+def untrue(each: JudgedQuestion, gains: Mapping[str, float]) -> bool:
     """Whether an answer claims what is not so; ``no`` claims that the first strategy is worse."""
     first, relation, second = each.question
     gain = gains.get(first, 0.0) - gains.get(second, 0.0)

@@ -12,9 +12,9 @@ from plain import words
 
 from fbench.harness.contract import Answer
 from fbench.measure.power import seeds_needed
-from fbench.suites.compare.answers import Background, answers
-from fbench.suites.compare.family import judge
-from fbench.suites.compare.lead import lead
+from fbench.suites.compare.answers import Background, all_answers
+from fbench.suites.compare.family import judge_family
+from fbench.suites.compare.lead import three_lines
 from fbench.suites.compare.options import QUESTIONS
 from fbench.suites.compare.questions import Question, parse_questions
 
@@ -31,8 +31,8 @@ def two(mean: float, sd: float, n: int = 8, overlap: float | None = None, d_eff:
 
 
 def answer(relation: str, background: Background, **more) -> Answer:
-    judged = judge([Question("new", relation, "old")], background.curves.areas, 0.005, **more)
-    (only,) = answers(judged, background)
+    judged = judge_family([Question("new", relation, "old")], background.curves.areas, 0.005, **more)
+    (only,) = all_answers(judged, background)
     return only
 
 
@@ -53,7 +53,7 @@ def test_a_no_says_what_is_better() -> None:
 def test_not_shown_names_the_seeds_for_the_margin_and_not_for_what_was_seen() -> None:
     background = two(0.001, 0.02)
     said = answer(">", background)
-    comparison = judge([Question("new", ">", "old")], background.curves.areas, 0.005)[0].comparison
+    comparison = judge_family([Question("new", ">", "old")], background.curves.areas, 0.005)[0].comparison
     needed = seeds_needed(comparison, "better by the margin", 0.005)
     assert said.verdict == "not shown"
     assert said.advice == f"Take the faster, new; {needed} seeds would show a gain of 0.005."
@@ -144,7 +144,7 @@ def test_effective_dimensions_that_are_far_apart_are_named() -> None:
 def lines(gains: dict[str, float], seeds: int = 8, overlap: float | None = None, **more) -> tuple[str, str, str]:
     curves = made(np.random.default_rng(1), seeds, gains=gains, sd=0.003)
     background = Background(replace(curves, dimensions=more.pop("dimensions", {})), overlap)
-    return lead(judge(FAMILY, curves.areas, 0.005, **more), background, "digits")
+    return three_lines(judge_family(FAMILY, curves.areas, 0.005, **more), background, "digits")
 
 
 COMMITTED = {"bait": 0.024, "bait+random-mask": 0.043, "bait+fish": 0.043}
@@ -212,10 +212,10 @@ def test_every_sentence_is_short_and_plain(asked, seeds, spread, data) -> None:
     )
     background = Background(curves, data.draw(st.sampled_from([None, 0.25])))
     later = [question for question in asked if data.draw(st.booleans())]
-    judged = judge(asked, curves.areas, 0.005, later, {name: data.draw(st.integers(0, seeds)) for name in NAMES})
-    for said in answers(judged, background):
+    judged = judge_family(asked, curves.areas, 0.005, later, {name: data.draw(st.integers(0, seeds)) for name in NAMES})
+    for said in all_answers(judged, background):
         assert words(said.sentence) <= 30, said.sentence
         assert words(said.advice) <= 20, said.advice
         assert not {"nan", "inf"} & set(said.sentence.replace("(", " ").split())
-    for line, most in zip(lead(judged, background, "digits"), (30, 30, 20), strict=True):
+    for line, most in zip(three_lines(judged, background, "digits"), (30, 30, 20), strict=True):
         assert words(line) <= most, line

@@ -10,7 +10,7 @@ from scipy import stats
 
 from fbench.measure.sign_flips import flip_bound, flip_p_above
 from fbench.measure.statistics import holm, paired
-from fbench.suites.compare.family import ALPHA, Judged, judge
+from fbench.suites.compare.family import ALPHA, JudgedQuestion, judge_family
 from fbench.suites.compare.questions import Question
 
 AT_LEAST, BETTER = Question("new", ">=", "old"), Question("new", ">", "old")
@@ -19,10 +19,10 @@ SPREAD = np.array([-1.0, 0.5, 1.0, -0.5, 0.25, -0.25, 0.75, -0.75])  # mean 0
 OLD = 0.8 + 0.01 * np.arange(8)
 
 
-def one(question: Question, mean: float, sd: float, n: int = 8, **more) -> Judged:
+def one(question: Question, mean: float, sd: float, n: int = 8, **more) -> JudgedQuestion:
     """The question alone, of differences of about this mean and spread."""
     areas = {"new": OLD[:n] + mean + sd * SPREAD[:n], "old": OLD[:n]}
-    return judge([question], areas, MARGIN, **more)[0]
+    return judge_family([question], areas, MARGIN, **more)[0]
 
 
 @pytest.mark.parametrize(
@@ -86,7 +86,7 @@ def areas(*means: float) -> dict[str, np.ndarray]:
 def test_all_planned_questions_are_corrected_together():
     values = areas(0.03, 0.02, 0.0)
     asked = [Question("a", ">", "b"), Question("b", ">", "c"), Question("a", ">", "c")]
-    judged = judge(asked, values, MARGIN)
+    judged = judge_family(asked, values, MARGIN)
     p = [paired(values[q.first], values[q.second]).p for q in asked]
     assert [each.p for each in judged] == p
     assert [each.corrected for each in judged] == holm(p).tolist()
@@ -94,7 +94,7 @@ def test_all_planned_questions_are_corrected_together():
 
 
 def test_an_answer_no_does_not_end_the_family():
-    judged = judge(
+    judged = judge_family(
         [Question("c", ">", "a"), Question("a", ">", "b"), Question("b", ">", "c")], areas(0.1, 0.05, 0), MARGIN
     )
     assert [each.verdict for each in judged] == ["no", "yes", "yes"]
@@ -102,8 +102,8 @@ def test_an_answer_no_does_not_end_the_family():
 
 def test_what_was_asked_later_is_in_no_family_and_never_shown():
     planned, late = Question("a", ">", "b"), Question("b", ">", "c")
-    alone = judge([planned], areas(0.1, 0.05, 0), MARGIN)[0]
-    first, last = judge([late, planned], areas(0.1, 0.05, 0), MARGIN, later=[late])
+    alone = judge_family([planned], areas(0.1, 0.05, 0), MARGIN)[0]
+    first, last = judge_family([late, planned], areas(0.1, 0.05, 0), MARGIN, later=[late])
     assert (first.question, first.corrected, first.family) == (planned, alone.corrected, 1)
     assert (last.question, last.verdict, last.later) == (late, "not shown", True)
     assert math.isnan(last.corrected)
@@ -122,7 +122,7 @@ def test_the_bound_and_the_corrected_p_say_the_same():
     for _ in range(300):
         values = {name: OLD + rng.normal(rng.choice([-0.01, 0, 0.01]), 0.006, size=8) for name in "abc"}
         asked = [Question("a", ">=", "b"), Question("b", ">", "c"), Question("a", ">=", "c")]
-        for each in judge(asked, values, MARGIN):
+        for each in judge_family(asked, values, MARGIN):
             if each.bound:
                 assert (each.verdict == "yes") == (each.bound.value > -MARGIN)
                 assert each.bound.level in (1 - ALPHA, 1 - ALPHA / 2, 1 - ALPHA / 3)
@@ -134,7 +134,7 @@ def test_the_lower_of_the_two_bounds_decides():
     rng, by = np.random.default_rng(0), set()
     for _ in range(50):
         differences = rng.exponential(0.005, size=8) * rng.choice([-1, 1])
-        bound = judge([AT_LEAST], {"new": OLD + differences, "old": OLD}, MARGIN)[0].bound
+        bound = judge_family([AT_LEAST], {"new": OLD + differences, "old": OLD}, MARGIN)[0].bound
         t, flips = paired(OLD + differences, OLD).interval(0.9).low, flip_bound(differences, 0.95)
         assert (bound.value, bound.by) == (pytest.approx(min(t, flips)), "t" if t < flips else "sign flips")
         by.add(bound.by)

@@ -19,7 +19,7 @@ from fbench.results.findings import p_value
 from fbench.suites.compare import splits
 from fbench.suites.compare.along import along, along_evidence
 from fbench.suites.compare.curves import read_curves
-from fbench.suites.compare.family import judge
+from fbench.suites.compare.family import judge_family
 from fbench.suites.compare.questions import Question
 from fbench.suites.compare.summary import summary
 
@@ -341,7 +341,7 @@ def test_of_many_rounds_those_that_add_most_are_shown() -> None:
     rng = np.random.default_rng(0)
     accuracy = {name: np.sort(rng.random((8, 30)), axis=1) for name in ("new", "old")}
     curves = curves_of(accuracy, labels)
-    judged = judge([Question("new", ">", "old")], curves.areas, 0.005)
+    judged = judge_family([Question("new", ">", "old")], curves.areas, 0.005)
     (shown,) = along_evidence(along(curves, judged), 8)
     assert len(shown.tables[0].rows) == 12
     assert "The 12 of 29 rounds that add most." in shown.tables[0].note
@@ -350,7 +350,7 @@ def test_of_many_rounds_those_that_add_most_are_shown() -> None:
 def test_equal_curves_add_nothing_and_have_no_share() -> None:
     same = np.tile([0.4, 0.6, 0.8], (8, 1))
     curves = curves_of({"new": same, "old": same}, np.array([20.0, 40.0, 60.0]))
-    judged = judge([Question("new", ">", "old")], curves.areas, 0.005)
+    judged = judge_family([Question("new", ">", "old")], curves.areas, 0.005)
     (shown,) = along_evidence(along(curves, judged), 8)
     assert shown.claims == ["new − old: no single round is shown to differ."]
     assert {row[4] for row in shown.tables[0].rows} == {""}
