@@ -69,7 +69,7 @@ def run(case: ChunkCase, committed: Mapping[str, Sequence[Row]]) -> Iterator[Uni
     history = _History(case, committed)
     placements = [_Placed(case, devices) for devices in case.placements]
     while not history.ended() and time.monotonic() < case.ends_at:
-        start = time.perf_counter()
+        started_at, start = time.time(), time.perf_counter()
         control = _control_row(case)
         _watch(case.devices).read()  # steal is counted from here on: it is to be that of this case's passes
         rows = [row for placed in placements for row in placed.block(first=history.blocks == 0)]
@@ -79,7 +79,8 @@ def run(case: ChunkCase, committed: Mapping[str, Sequence[Row]]) -> Iterator[Uni
         if history.blocks > 1:  # the first one's setting up is in no other, and much of it is done for all cases
             history.count_wall(wall)
         index = history.blocks - 1
-        yield Unit(index, rows, {"conditions": [condition]}, left_s=history.left_s())
+        times = {"started_at_s": started_at, "took_s": wall}
+        yield Unit(index, rows, {"conditions": [condition], "times": [times]}, left_s=history.left_s())
 
 
 class _History:
