@@ -22,10 +22,11 @@ from fbench.measure.devices import parse_devices
 _MOST_JOBS = 4
 """Each process holds its own copy of the data; more than a few would fill a laptop."""
 
+FIGURE_INCHES = Parameter("figure_width", float, 0.0, FIGURE_WIDTH)
 RUN_NUMBERS = (
     Parameter("threads", int, 0, THREADS),
     Parameter("jobs", int, 0, JOBS),
-    Parameter("figure_width", float, 0.0, FIGURE_WIDTH),
+    FIGURE_INCHES,
 )
 """The options of a run that are numbers, whatever the suite."""
 

@@ -12,12 +12,14 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import fbench
 from fbench.harness.folder import RunFolder
-from fbench.results import figures, render
-from fbench.runs.report import Report
+from fbench.harness.state import read_state
+from fbench.results import render
+from fbench.runs.report import Report, write_report
 
 ROOT = Path(__file__).resolve().parents[2]
 REFERENCE = ROOT / "reports" / "reference"
@@ -36,17 +38,25 @@ def take(name: str, run: Path) -> None:
         folder.rewrite(rows, finished=True)
     finally:
         folder.close()
+    state = read_state(REFERENCE / name)
+    assert state is not None
+    replace(state, spent_s=reading.state.spent_s).write(REFERENCE / name)  # taking it here took time, too
     (REFERENCE / name / ".lock").unlink()
 
 
 def draw(folder: Path) -> None:
     """Write ``summary.md`` and the figures from the rows, and what pages show of this run."""
-    report = fbench.open_run(folder).report
-    for old in (folder / "figures").glob("*"):
-        old.unlink()
-    for figure in report.summary.all_figures:
-        figures.draw(figure, folder / "figures")
-    (folder / "summary.md").write_text(report.markdown)
+    run = fbench.open_run(folder)
+    report, suite = run.report, run.reading.suite
+    for old in [folder / "summary.md", *(folder / "figures").glob("*")]:
+        old.unlink(missing_ok=True)
+    sealed = RunFolder(folder, suite.all_tables(), suite.unit)
+    try:
+        sealed.take_up()
+        write_report(report, sealed)
+    finally:
+        sealed.close()
+    (folder / ".lock").unlink()
     for page in PAGES:
         page.write_text(filled(page.read_text(), folder.name, report))
 
@@ -63,7 +73,7 @@ def quotes(report: Report) -> dict[str, str]:
     summary = report.summary
     return {
         "answers": "\n\n".join(
-            filter(None, [*map(render.markdown_text, summary.lead), render.answers(summary.answers)])
+            filter(None, [*map(render.markdown_text, summary.lead), render.answer_list(summary.answers)])
         ),
         "table": "\n\n".join([*map(render.markdown_table, summary.tables[:1]), report.where]),
     }
