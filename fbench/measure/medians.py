@@ -139,12 +139,16 @@ def persistence(series: Sequence[Sequence[float]]) -> float:
 
 
 def repeat_interval(values: ArrayLike, control_sd: float, correlation: float) -> Interval:
-    """Where the median of a second run like this one falls (95 %), if the machine then does what it did in this one.
+    """Where the median of a second run falls (95 %), if the machine then goes through what it did in this one.
 
-    Medians of n values differ by √2 times the standard error of one, √(π/2n)·sd of the logarithms, and n values that
-    remember their past are worth n(1 − r)/(1 + r). Where a few values strayed less than the control did over the whole
-    run they were lucky, and are taken to stray as it does. What this run never saw, another clock or a neighbour who
-    came later, is not in it; nor is a state of the machine that lasts longer than the run.
+    It is the wider on each side of two. One is a pair of order statistics, between which the median of as many further
+    values falls whatever the distribution: of a machine of two states, whose median jumps from one to the other, no
+    standard error tells. The other is √2 times 1.96 standard errors of a median, √(π/2n)·sd of the logarithms, where
+    values that strayed less than the control did were lucky and are taken to stray as it does. Of values that remember
+    their past n are worth n(1 − r)/(1 + r).
+
+    A state of the machine that outlasts the run is not in it: blocks that span a fifth of the time that a state lasts
+    hold 55 to 70 % of second medians, those that span it five times 95 % or more (drawn; see reports/reference/claims).
 
     Args:
         values: [n], positive: a time a block.
@@ -160,16 +164,37 @@ def repeat_interval(values: ArrayLike, control_sd: float, correlation: float) ->
     Example:
         >>> low, high = repeat_interval([9.0, 9.5, 10.0, 10.0, 10.5, 11.0], control_sd=0.05, correlation=0.0)
         >>> round(low, 2), round(high, 2)
-        (9.04, 11.06)
+        (9.0, 11.06)
     """
     sample = _sample(values)
     if sample.size < LEAST_FOR_INTERVAL:
         return Interval(math.nan, math.nan)
     worth = max(sample.size * (1 - correlation) / (1 + correlation), 1.0)
-    sd = max(float(np.log(sample).std(ddof=1)), control_sd)
-    half = _NORMAL * sd * math.sqrt(math.pi / worth)
-    middle = float(np.median(sample))
-    return Interval(middle * math.exp(-half), middle * math.exp(half))
+    logs = np.sort(np.log(sample))
+    half = _NORMAL * max(float(logs.std(ddof=1)), control_sd) * math.sqrt(math.pi / worth)
+    middle = float(np.median(logs))
+    at = _repeat_rank(int(worth)) * (sample.size + 1) // (int(worth) + 1)  # of the r-th of fewer values, in these
+    low, high = logs[max(at, 1) - 1], logs[sample.size - max(at, 1)]
+    return Interval(math.exp(min(float(low), middle - half)), math.exp(max(float(high), middle + half)))
+
+
+def _repeat_rank(n: int, level: float = 0.95) -> int:
+    """Largest r for which the median of n further values falls between the r-th least and greatest of n; 0 if none.
+
+    In a random order of both samples the chance that the m-th of the further ones comes before the r-th of these is
+    that of at most r − 1 of these before it: a negative hypergeometric sum. Of an even n, whose median lies between two
+    of them, it is the mean of both, which is within 0.01 of what normal samples give from n = 8 on.
+    """
+    most, below = 0, 0.0
+    for r in range(1, n // 2 + 1):
+        below += sum(
+            math.comb(m + r - 2, r - 1) * math.comb(2 * n - m - r + 1, n - r + 1) / math.comb(2 * n, n) / 2
+            for m in ((n + 1) // 2, n // 2 + 1)
+        )
+        if 2 * below > 1 - level:
+            break
+        most = r
+    return most
 
 
 def knee(

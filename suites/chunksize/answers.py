@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from fbench.harness.contract import Answer, Verdict
+from fbench.harness.contract import Answer, VerdictWord
 from fbench.measure.interleaved import LEAST_BLOCKS
 from fbench.measure.spectrum import LEAST_FOR_PERIOD
 from fbench.results.words import counted, listed
@@ -231,7 +231,7 @@ def _predicted(judgement: Judgement) -> Answer:
         return Answer(PREDICTED, "no", sentence, "Measure whole passes.")
     off = percent_interval(*error[:3], signed=True)
     of = f"on average, with {of_all([one.label for one in known], len(known))}"
-    verdict: Verdict = "yes" if max(abs(error.low), abs(error.high)) < MATERIAL else "not shown"
+    verdict: VerdictWord = "yes" if max(abs(error.low), abs(error.high)) < MATERIAL else "not shown"
     sentence = f"Passes differ from ⌊n/c⌋·τ(c) + τ(n mod c) by {off} {of}."
     advice = "Time one chunk to know a pass." if verdict == "yes" else "Give more --max-time, or measure whole passes."
     return Answer(PREDICTED, verdict, sentence, advice)

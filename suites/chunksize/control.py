@@ -89,7 +89,8 @@ class Control:
             if unit.operation_s is not None:
                 self._operations.setdefault(dtype, []).append((unit.block, unit.operation_s))
         # Each reading over the median of its dtype: how many cases of each a block still has makes no drift
-        readings = [reading / median(alike) for alike in controls.values() for reading in alike]
+        middles = {dtype: median(alike) for dtype, alike in controls.items()}
+        readings = [reading / middles[dtype] for dtype, alike in controls.items() for reading in alike]
         self.drift, self.readings = control_drift(readings), len(readings)
         self.sd = stdev(map(math.log, readings)) if len(readings) > 1 else 0.0
         self.correlation = persistence([[log for _, log in sorted(blocks)] for blocks in by_case.values()])

@@ -163,7 +163,7 @@ def _spreads(kernels: Sequence[Judged]) -> Iterable[Table]:
     """How far times stray from their trend, and what is left of it by each explanation."""
     rows = []
     for one in kernels:
-        parts = decomposed(one.sweep) if one.searched else None
+        parts = decomposed(one.sweep, noise=True) if one.searched else None
         if parts is not None:
             spreads = (parts.spread, parts.stepped, parts.unexplained, parts.noise)
             rows.append(

@@ -80,7 +80,11 @@ def _time(kernels: Sequence[Judged]) -> Figure:
         panels.append(_by_chunk(some, "time over the recommended chunk's", title, y_log=True, y_ticks=ticks))
     dots = "every pass of the times as a dot" if several else "every pass as a dot"
     note = f"medians over blocks with their 95 % intervals, {dots}; dashed: predicted from single chunks"
-    note += "; right: geometric means over common blocks, intervals of all sizes together" if several else ""
+    note += (
+        "\nright: geometric means over common blocks, with intervals that hold for all sizes together"
+        if several
+        else ""
+    )
     return Figure("time_by_chunk", "Time of a pass by chunk size", panels, note)
 
 

@@ -20,12 +20,15 @@ _FEW, _MANY = 48, 64
 """Sizes that a sweep for a period is given: clear of the least, and no more than it takes."""
 
 
-def decomposed(sweep: Sweep, sizes: Sequence[int] | None = None) -> Decomposition | None:
-    """What explains the wiggle over ``sizes`` (all of them by default); None where too little is known."""
+def decomposed(sweep: Sweep, sizes: Sequence[int] | None = None, *, noise: bool = False) -> Decomposition | None:
+    """What explains the wiggle over ``sizes`` (all of them by default); None where too little is known.
+
+    ``noise`` asks for what noise alone would leave, which takes a bootstrap of every size.
+    """
     points = {size: sweep.points[size] for size in (sweep.sizes if sizes is None else sizes)}
     times = {size: point.median.median for size, point in points.items()}
-    noise = {size: median_variance(list(point.seconds.values())) for size, point in points.items()}
-    return decompose(sweep.shard, times, sweep.tau(), noise)
+    variances = {size: median_variance(list(p.seconds.values())) for size, p in points.items()} if noise else {}
+    return decompose(sweep.shard, times, sweep.tau(), variances)
 
 
 class Wiggle(NamedTuple):

@@ -50,7 +50,9 @@ class Worth:
         return self.knee.size if self.knee else self.sizes[int(self.times.means.argmin())]
 
     def cost(self, size: int) -> Cost:
-        """What a size costs against the knee."""
+        """What a size costs against the knee; the knee itself costs 1."""
+        if size == self.reference:
+            return Cost(size, 1.0, 1.0, 1.0)
         return Cost(size, *self.times.ratio(self.sizes.index(size), self.sizes.index(self.reference)))
 
     @property
