@@ -147,6 +147,7 @@ def is_wrong(tables: Tables, options: Options) -> bool:
     examples=(
         "fbench chunksize",
         "fbench chunksize --kernels fused,published --sizes 64..1024 --candidates 4096",
+        "fbench chunksize --null",
     ),
 )
 def measure(case: Case[Point], options: Options, context: Context) -> Iterator[Unit]:
@@ -164,5 +165,14 @@ def measure(case: Case[Point], options: Options, context: Context) -> Iterator[U
         return
     budget_s = plan.case_budget_s(point, options)
     pool = max(options.candidates)
-    timed = ChunkCase(point, context.devices, budget_s, options.precision, pool, options.seed, context.ends_at)
+    timed = ChunkCase(
+        point,
+        context.devices,
+        budget_s,
+        options.precision,
+        pool,
+        options.seed,
+        context.ends_at,
+        plan.work_size(point, options),
+    )
     yield from run(timed, context.committed)

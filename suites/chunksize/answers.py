@@ -14,6 +14,7 @@ from fbench.results.words import counted, listed
 
 from .conduct import doubt, longer
 from .judged import Judged, Judgement, Searched
+from .null import null_answer
 from .options import Options
 from .prediction import together
 from .sweeps import Sweep
@@ -47,6 +48,10 @@ class Said(NamedTuple):
 
 def answered(judgement: Judgement, options: Options) -> Said:
     """What a run answers; scores that are wrong come before everything."""
+    if options.null and judgement.kernels:
+        null = null_answer(judgement.kernels, options.seed)
+        begin = "Every size did the same work, so that any effect of size claimed here is false."
+        return Said((begin, null.sentence, null.advice), [null])
     reason = doubt(judgement)
     answers = [
         _matters(judgement, options),
