@@ -55,11 +55,8 @@ def null_answer(kernels: Sequence[Judged], seed: int) -> Answer:
         return Answer(
             QUESTION, "too few", "The sizes of a kernel have fewer than 4 blocks in common.", "Give more time."
         )
-    claiming, claims, knees = (
-        sum(one.matters for one in kernels),
-        short_percent(rates.claims),
-        short_percent(rates.knees),
-    )
+    claiming = sum(one.matters for one in kernels)
+    claims, knees = short_percent(rates.claims), short_percent(rates.knees)
     sentence = (
         f"Size is claimed to matter with {claiming} of {len(kernels)} kernels; of {rates.draws} runs with shuffled "
         f"readings, {claims} claim it, and {knees} of knees are too high."
