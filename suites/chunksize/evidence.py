@@ -26,9 +26,8 @@ def evidence_of(
 ) -> list[Evidence]:
     """Every part that has something in it; ``tables`` and ``figures`` are those of all points."""
     kernels = judgement.kernels
-    drawn = {
-        name: [f for f in figures if f.name.startswith(name)] for name in ("time_by_chunk", "residual", "single_chunk")
-    }
+    names = ("time_by_chunk", "residual", "single_chunk", "prediction_errors")
+    drawn = {name: [figure for figure in figures if figure.name.startswith(name)] for name in names}
     parts = [
         Evidence("What every size costs", [], [*_costs(kernels), *_tests(kernels)], drawn["time_by_chunk"]),
         Evidence(
@@ -37,7 +36,7 @@ def evidence_of(
             list(_spreads(kernels)),
             [*drawn["residual"], *drawn["single_chunk"]],
         ),
-        Evidence("Predictions from single chunks", [], list(_predictions(kernels))),
+        Evidence("Predictions from single chunks", [], list(_predictions(kernels)), drawn["prediction_errors"]),
         Evidence("Kernels", list(compared(kernels))),
         Evidence("The run", how_it_went(judgement.run, options), tables),
     ]

@@ -187,7 +187,7 @@ def _spectrum(wiggles: Sequence[tuple[str, Wiggle]], marks: Sequence[tuple[float
         series.append(Series(label, powers.periods, [100 * share for share in powers.power]))
     periods = [period for line in series for period in line.x]
     ticks = [2.0**k for k in range(math.ceil(math.log2(min(periods))), math.floor(math.log2(max(periods))) + 1)]
-    y = "share of the variance, in %"
+    y = "variance of a sine of that period, in %"
     return Panel(series, "period in candidates", y, x_ticks=ticks, x_log=True, marks=marks)
 
 

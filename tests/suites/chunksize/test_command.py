@@ -75,7 +75,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_every_file_is_there(whole: Path) -> None:
     figures = {path.name for path in (whole / "figures").iterdir()}
-    assert {"time_by_chunk.svg", "time_by_chunk.png", "residual.svg", "residual.png"} <= figures
+    assert {"time_by_chunk.svg", "time_by_chunk.png", "prediction_errors.svg", "prediction_errors.png"} <= figures
     assert {"results.csv", "points.csv", "conditions.csv", "summary.md", "environment.json"} <= {
         path.name for path in whole.iterdir()
     }

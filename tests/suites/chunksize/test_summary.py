@@ -103,8 +103,8 @@ def predicted(kernel, sizes, n=4096, **more):
 
 def test_time_by_chunk_has_every_pass_and_the_prediction_in_the_kernels_colour():
     answer = summary(tables(predicted("fused", SIZES), predicted("published", SIZES)), OPTIONS)
-    time, residual = drawn(answer)
-    assert (time.name, residual.name) == ("time_by_chunk", "residual")
+    time, errors = drawn(answer)
+    assert (time.name, errors.name) == ("time_by_chunk", "prediction_errors")
     panel, relative = time.panels
     first, dashed, *_ = panel.series
     assert (first.label, dashed.label, dashed.like, dashed.style) == ("published", "", "published", "dashed")
@@ -113,8 +113,8 @@ def test_time_by_chunk_has_every_pass_and_the_prediction_in_the_kernels_colour()
     assert panel.y_label == "milliseconds a pass"
     assert first.y[0] == pytest.approx(4.7, rel=0.03)
     assert [line.label for line in relative.series] == ["published", "fused"]
-    assert [line.label for line in residual.panels[0].series] == ["published", "fused"]
-    assert max(abs(y) for line in residual.panels[0].series for y in line.y) < 3
+    assert [line.label for line in errors.panels[0].series] == ["published", "fused"]
+    assert max(abs(y) for line in errors.panels[0].series for y in line.y) < 3
 
 
 def test_without_predictions_there_is_no_residual():
