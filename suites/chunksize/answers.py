@@ -136,10 +136,10 @@ def _cost(sure: Sequence[Judged]) -> str:
     if least == most:
         return f"Chunk {small.size:,} takes {times(*small[1:])} times as long as chunk {reference:,} with {least}."
     ends = f"{times(*small[1:])} times the recommended chunk's time with {least}", f"{times(*large[1:])} with {most}"
-    of = f"least and most of {len(sure)} kernels"
+    of = f", least and most of {len(sure)} kernels" if len(sure) > 2 else ""
     same = small.size == large.size
     what = f"Chunk {small.size:,} costs" if same else "The slowest size costs"
-    return fitting(SENTENCE, f"{what} {ends[0]} and {ends[1]}, {of}.", f"{what} {ends[0]} and {ends[1]}.")
+    return fitting(SENTENCE, f"{what} {ends[0]} and {ends[1]}{of}.", f"{what} {ends[0]} and {ends[1]}.")
 
 
 def knees(known: Sequence[Judged], options: Options) -> str:
