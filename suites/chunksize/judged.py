@@ -102,7 +102,7 @@ class Judgement:
         return [judged.sweep for judged in self.kernels]
 
 
-def judge(run: ChunkRun, options: Options) -> Judgement:
+def judge_run(run: ChunkRun, options: Options) -> Judgement:
     """Ask every kernel everything, then correct all p values as one family (Holm)."""
     swept = group_sweeps(run.points)
     wrong = [sweep for sweep in swept if is_wrong(sweep)]

@@ -12,7 +12,7 @@ from fbench.units import format_bytes, format_percent, format_seconds, format_si
 from .answers import answered
 from .evidence import evidence_of, ratio_cell
 from .figures import figures
-from .judged import Judged, Judgement, judge
+from .judged import Judged, Judgement, judge_run
 from .options import Options
 from .points import TimedPoint, complete, read_run
 from .rows import ProblemKey
@@ -27,7 +27,7 @@ _OPTIONAL = ("rate", "largest", "95 %", "of GEMM", "memory", "may be")
 
 def summary(tables: Tables, options: Options) -> Summary:
     """The answers, the main table and figure, and the evidence; of a run that is not finished, from what it has."""
-    judgement = judge(read_run(tables if tables.get("points") else complete(tables, options)), options)
+    judgement = judge_run(read_run(tables if tables.get("points") else complete(tables, options)), options)
     sweeps, kernels = judgement.sweeps, judgement.kernels
     shown = [point for sweep in sweeps for point in (*sweep.points.values(), *sweep.alone.values())]
     drawn = figures(kernels, judgement.run.multiprocessors)

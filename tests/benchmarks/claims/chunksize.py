@@ -26,7 +26,7 @@ from fbench.measure.medians import median_interval, repeat_interval
 from fbench.suites.chunksize.answers import FASTER, MATTERS, PERIOD, PREDICTED, answered
 from fbench.suites.chunksize.control import Control, UnitCondition
 from fbench.suites.chunksize.decomposition import needed, predicted_seconds
-from fbench.suites.chunksize.judged import Judgement, judge
+from fbench.suites.chunksize.judged import Judgement, judge_run
 from fbench.suites.chunksize.points import ChunkRun, TimedPoint
 from fbench.suites.chunksize.rows import PointKey, ResultRow
 
@@ -166,11 +166,11 @@ def false_claims(draws: int, seed: int = 0) -> Iterator[dict[str, Any]]:
     for n in REPETITIONS:
         for dwell in DWELLS:
             rng = np.random.default_rng(seed)
-            hits = [is_false(verdicts(judge(drawn_run(EQUAL, dwell, n, rng), OPTIONS))) for _ in range(draws)]
+            hits = [is_false(verdicts(judge_run(drawn_run(EQUAL, dwell, n, rng), OPTIONS))) for _ in range(draws)]
             yield row(f"equal kernels and sizes, dwell {dwell:g} s", n, hits, "false_yes")
         rng = np.random.default_rng(seed)
         dwells = np.exp(rng.uniform(math.log(DWELLS[0]), math.log(DWELLS[-1]), size=draws))
-        hits = [is_false(verdicts(judge(drawn_run(EQUAL_DENSE, dwell, n, rng), OPTIONS))) for dwell in dwells]
+        hits = [is_false(verdicts(judge_run(drawn_run(EQUAL_DENSE, dwell, n, rng), OPTIONS))) for dwell in dwells]
         yield row("64 equal sizes of incremental, dwells 3 to 300 s", n, hits, "false_yes")
 
 
@@ -190,11 +190,11 @@ def power(draws: int, seed: int = 1) -> Iterator[dict[str, Any]]:
         for factor in (1.1, 1.3, 1.45):
             design = Design(dict.fromkeys(("published", "fused", "factored"), slower_chunk(factor)), SIZES)
             rng = np.random.default_rng(seed)
-            hits = [judge(drawn_run(design, 15.0, n, rng), OPTIONS).kernels[0].matters for _ in range(draws)]
+            hits = [judge_run(drawn_run(design, 15.0, n, rng), OPTIONS).kernels[0].matters for _ in range(draws)]
             yield row(f"chunk 16 takes {factor} times as long, dwell 15 s", n, hits, "power")
         rng = np.random.default_rng(seed)
         design = Design({"incremental": packed(0.042)}, DENSE)
-        hits = [judge(drawn_run(design, 15.0, n, rng), OPTIONS).kernels[0].packs for _ in range(draws)]
+        hits = [judge_run(drawn_run(design, 15.0, n, rng), OPTIONS).kernels[0].packs for _ in range(draws)]
         yield row("multiples of 16 take 4.2 % less, 64 sizes, dwell 15 s", n, hits, "power")
         off = Design({"fused": equal}, SIZES)
         rng = np.random.default_rng(seed)
@@ -214,7 +214,7 @@ def _survives(run: ChunkRun) -> bool:
         else point
         for point in run.points
     ]
-    return verdicts(judge(run._replace(points=points), OPTIONS))[PREDICTED] == "yes"
+    return verdicts(judge_run(run._replace(points=points), OPTIONS))[PREDICTED] == "yes"
 
 
 def coverage(draws: int, seed: int = 2) -> Iterator[dict[str, Any]]:
@@ -226,7 +226,7 @@ def coverage(draws: int, seed: int = 2) -> Iterator[dict[str, Any]]:
             held: dict[str, list[bool]] = {}
             for _ in range(draws):
                 first, second = (drawn_run(planted, dwell, n, rng) for _ in range(2))
-                for name, hit in _held(judge(first, OPTIONS), first, second).items():
+                for name, hit in _held(judge_run(first, OPTIONS), first, second).items():
                     held.setdefault(name, []).append(hit)
             for name, hits in held.items():
                 yield row(f"{name}, dwell {dwell:g} s", n, hits, "coverage")

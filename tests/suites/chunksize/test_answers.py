@@ -14,7 +14,7 @@ from plain import faults
 from fbench.harness import registry
 from fbench.suites.chunksize.answers import FASTER, MATTERS, PERIOD, PREDICTED
 from fbench.suites.chunksize.decomposition import needed
-from fbench.suites.chunksize.judged import judge
+from fbench.suites.chunksize.judged import judge_run
 from fbench.suites.chunksize.points import complete, read_run
 from fbench.suites.chunksize.summary import summary
 
@@ -31,7 +31,7 @@ def answer(question, *groups, **more):
 
 
 def judged(*groups):
-    return judge(read_run(complete(tables(*groups), OPTIONS)), OPTIONS).kernels
+    return judge_run(read_run(complete(tables(*groups), OPTIONS)), OPTIONS).kernels
 
 
 def blocks(*seconds):

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from fbench.suites.chunksize.judged import judge
+from fbench.suites.chunksize.judged import judge_run
 
 _PATH = Path(__file__).resolve().parents[2] / "benchmarks" / "claims" / "chunksize.py"
 CHANCE = 1e-6
@@ -32,7 +32,7 @@ def claims():
 def test_equal_kernels_and_sizes_claim_nothing(claims, dwell):
     rng, draws = np.random.default_rng(0), 40
     false = sum(
-        claims.is_false(claims.verdicts(judge(claims.drawn_run(claims.EQUAL, dwell, 6, rng), claims.OPTIONS)))
+        claims.is_false(claims.verdicts(judge_run(claims.drawn_run(claims.EQUAL, dwell, 6, rng), claims.OPTIONS)))
         for _ in range(draws)
     )
     assert false <= stats.binom.isf(CHANCE, draws, 0.05)
@@ -41,7 +41,7 @@ def test_equal_kernels_and_sizes_claim_nothing(claims, dwell):
 def test_equal_dense_sizes_show_no_period(claims):
     rng, draws = np.random.default_rng(1), 12
     false = sum(
-        claims.is_false(claims.verdicts(judge(claims.drawn_run(claims.EQUAL_DENSE, 15.0, 6, rng), claims.OPTIONS)))
+        claims.is_false(claims.verdicts(judge_run(claims.drawn_run(claims.EQUAL_DENSE, 15.0, 6, rng), claims.OPTIONS)))
         for _ in range(draws)
     )
     assert false <= stats.binom.isf(CHANCE, draws, 0.05)
@@ -50,7 +50,9 @@ def test_equal_dense_sizes_show_no_period(claims):
 def test_a_chunk_that_costs_half_as_much_again_is_found(claims):
     design = claims.Design({"fused": claims.slower_chunk(1.45)}, claims.SIZES)
     rng, draws = np.random.default_rng(2), 30
-    told = sum(judge(claims.drawn_run(design, 15.0, 8, rng), claims.OPTIONS).kernels[0].matters for _ in range(draws))
+    told = sum(
+        judge_run(claims.drawn_run(design, 15.0, 8, rng), claims.OPTIONS).kernels[0].matters for _ in range(draws)
+    )
     assert told >= stats.binom.ppf(CHANCE, draws, 0.9)
 
 

@@ -6,7 +6,7 @@ import pytest
 from chunk_rows import OPTIONS, memory, passes, tables
 
 from fbench.suites.chunksize.evidence import compared
-from fbench.suites.chunksize.judged import judge
+from fbench.suites.chunksize.judged import judge_run
 from fbench.suites.chunksize.points import complete, read_run
 from fbench.suites.chunksize.summary import summary
 from fbench.suites.chunksize.sweeps import Sweep, gemm_share, group_sweeps, published_of, scaling
@@ -17,7 +17,7 @@ def sweeps_of(*groups, **more) -> list[Sweep]:
 
 
 def claims_of(*groups):
-    return list(compared(judge(read_run(complete(tables(*groups), OPTIONS)), OPTIONS).kernels))
+    return list(compared(judge_run(read_run(complete(tables(*groups), OPTIONS)), OPTIONS).kernels))
 
 
 def blocks(*seconds):

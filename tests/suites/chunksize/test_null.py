@@ -9,7 +9,7 @@ from plain import faults
 
 from fbench.harness.contract import Context
 from fbench.suites.chunksize import plan
-from fbench.suites.chunksize.judged import judge
+from fbench.suites.chunksize.judged import judge_run
 from fbench.suites.chunksize.null import QUESTION, false_rates
 from fbench.suites.chunksize.points import complete, read_run
 from fbench.suites.chunksize.summary import summary
@@ -47,7 +47,7 @@ def test_few_blocks_are_too_few():
 
 
 def test_shuffled_readings_claim_about_as_often_as_they_may():
-    kernels = judge(read_run(complete(rows(lambda size: 1.0), OPTIONS)), OPTIONS).kernels
+    kernels = judge_run(read_run(complete(rows(lambda size: 1.0), OPTIONS)), OPTIONS).kernels
     rates = false_rates(kernels, 0)
     assert rates is not None
     assert rates.claims <= 0.11  # of 400 at 5 %, more come about once in 10⁶
