@@ -107,6 +107,11 @@ def _parameter(name: str, value_type: type, default: Any, text: str) -> inspect.
     return keyword(name, value_type, default, typer.Option(*flags, help=text, **more))
 
 
+def figure_parameters() -> list[inspect.Parameter]:
+    """As which files figures are written, and how wide."""
+    return [_parameter(name, *RUN_OPTIONS[name]) for name in ("figure_format", "figure_width")]
+
+
 def _completer(name: str) -> Callable[[str], list[str]] | None:
     """What completes an option that takes registered names, one or a list with commas; None for any other."""
     names = registry.REGISTRIES.get(name) or registry.REGISTRIES.get(f"{name}s")

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from fbench.cli.console import err, out, show_warning
 from fbench.cli.fixed import examples_below
-from fbench.cli.parameters import keyword, load_parameter, signed
+from fbench.cli.parameters import figure_parameters, keyword, load_parameter, signed
 from fbench.cli.report import print_report
 from fbench.harness.suite import flag_of, spell_value
 from fbench.units import format_seconds
@@ -20,6 +20,7 @@ from fbench.units import format_seconds
 if TYPE_CHECKING:
     import typer
 
+    from fbench.results.figures import FigureFiles
     from fbench.runs.listing import Listed
     from fbench.runs.opening import Run
 
@@ -66,22 +67,25 @@ def _declared() -> dict[str, tuple[Callable[..., int], list[inspect.Parameter]]]
     )
     accept = flag("accept_version", "join what other code measured, too; it is noted there")
     return {
-        "show": (show_run, [run, details, render, as_json]),
+        "show": (show_run, [run, details, render, as_json, *figure_parameters()]),
         "runs": (show_runs, [keyword("folder", str, "reports", folder), as_json]),
         "merge": (merge_run_folders, [keyword("runs", list[str], none, several), out_folder, accept, as_json]),
     }
 
 
-def show_run(run: str, *, details: bool, as_json: bool, render: bool) -> int:
+def show_run(run: str, *, details: bool, as_json: bool, render: bool, figure_format: str, figure_width: str) -> int:
     """What a run says, once more from its rows: finished or not, from any machine; nothing is measured."""
+    from fbench.harness.options import FIGURE_WIDTH
+    from fbench.results.figures import figure_files
     from fbench.runs.opening import open_run
     from fbench.runs.reading import find_run
 
+    files = figure_files(figure_format, FIGURE_WIDTH.read(figure_width))
     opened = open_run(find_run(run))
     for note in opened.notes:
         show_warning(note)
     if render:
-        _render(opened)
+        _render(opened, files)
     if as_json:
         return _print_json(_described(opened))
     if not opened.finished:
@@ -92,7 +96,7 @@ def show_run(run: str, *, details: bool, as_json: bool, render: bool) -> int:
     return 0
 
 
-def _render(run: Run) -> None:
+def _render(run: Run, files: FigureFiles) -> None:
     """Write the summary and the figures anew, under the folder's lock."""
     from fbench.harness.folder import RunFolder
     from fbench.runs.report import write_report
@@ -101,7 +105,7 @@ def _render(run: Run) -> None:
     folder = RunFolder(run.path, suite.all_tables(), suite.unit)
     try:
         folder.take_up()
-        for warning in write_report(run.report, folder):
+        for warning in write_report(run.report, folder, files):
             show_warning(warning)
     finally:
         folder.close()

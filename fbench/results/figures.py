@@ -39,6 +39,8 @@ _STYLE: Any = {
     "pdf.fonttype": 42,
     "figure.constrained_layout.use": True,
 }
+_NARROW = 5.0  # inches, of one column of a paper: panels stand below each other, and so does the legend
+_SMALL: Any = {"font.size": 7, "legend.fontsize": 6}
 _DOTS = 160  # to an inch of a PNG, and of what is rasterised in the others
 _UNDATED: Any = {"svg": {"Date": None}, "pdf": {"CreationDate": None}}
 
@@ -84,21 +86,23 @@ def draw(figure: Figure, folder: Path, files: FigureFiles = FIGURE_FILES) -> lis
     from matplotlib import pyplot
 
     folder.mkdir(parents=True, exist_ok=True)
-    with pyplot.rc_context(_STYLE):
+    narrow = 0 < files.width < _NARROW
+    with pyplot.rc_context(_STYLE | (_SMALL if narrow else {})):
         same = len({tuple(series.label for series in panel.series if series.label) for panel in figure.panels}) == 1
-        rows, columns = _grid(figure)
+        rows, columns = (len(figure.panels), 1) if narrow else _grid(figure)
         width = files.width or (6.4 * columns if columns > 1 else 7.2)
-        height = 4.5 if rows == 1 else 3.6 * rows
+        height = 0.8 * width * rows if narrow else 4.5 if rows == 1 else 3.6 * rows
         canvas, grid = pyplot.subplots(rows, columns, figsize=(width, height), squeeze=False)
         spare = grid.flat[len(figure.panels) :]
         for axes in spare:
             axes.set_axis_off()
         for number, (panel, axes) in enumerate(zip(figure.panels, grid.flat, strict=False)):
             legend = not same or number == min(columns, len(figure.panels)) - 1  # beside the last one of the first row
-            _panel(panel, axes, legend=legend, home=spare[-1] if figure.pairs and spare.size else None)
-        canvas.suptitle(figure.title, fontsize=12)
+            home = spare[-1] if figure.pairs and spare.size else None
+            _panel(panel, axes, legend=legend, home=home, below=narrow)
+        canvas.suptitle(_wrapped(figure.title, 0.6 * width) if narrow else figure.title, fontsize=8 if narrow else 12)
         if figure.note:
-            canvas.supxlabel(_wrapped(figure.note, width), fontsize=8, color="#555555")
+            canvas.supxlabel(_wrapped(figure.note, width), fontsize=6 if narrow else 8, color="#555555")
         paths = [folder / f"{file_stem(figure.name)}.{kind}" for kind in files.kinds]
         for path, kind in zip(paths, files.kinds, strict=True):
             canvas.savefig(path, dpi=_DOTS, metadata=_UNDATED.get(kind))
@@ -118,7 +122,7 @@ def _wrapped(note: str, inches: float) -> str:
     return "\n".join(textwrap.fill(line, int(_NOTE_CHARACTERS * inches)) for line in note.splitlines())
 
 
-def _panel(panel: Panel, axes: Axes, *, legend: bool, home: Axes | None) -> None:
+def _panel(panel: Panel, axes: Axes, *, legend: bool, home: Axes | None, below: bool) -> None:
     if panel.heat is not None:
         draw_heat(panel.heat, axes)
     thin = sum(series.style == "line" and series.low is not None for series in panel.series) > _BANDS
@@ -149,6 +153,8 @@ def _panel(panel: Panel, axes: Axes, *, legend: bool, home: Axes | None) -> None
     if legend and sum(bool(series.label) for series in panel.series) > 1:
         if home is not None:
             home.legend(*axes.get_legend_handles_labels(), loc="upper left")
+        elif below:
+            axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.22), ncols=2)
         else:
             axes.legend(loc="upper left", bbox_to_anchor=(1, 1))  # beside the data: no line runs through it
 

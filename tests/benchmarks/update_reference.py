@@ -1,25 +1,29 @@
-"""Take finished runs into reports/reference/, draw them again, and put the README's tables and findings in place.
+"""Take finished runs into reports/reference/, draw them again, and put their answers and tables in place on the pages.
 
-    python tests/benchmarks/update_reference.py [NAME=RUN-FOLDER …]
+    python tests/benchmarks/update_reference.py [--only NAME,…] [NAME=RUN-FOLDER …]
 
 Without arguments the runs that are there already are drawn again: do that after a change of wording or figures. No
-number in the README is typed by hand: `<!-- findings NAME 1,3 -->` … `<!-- /findings NAME -->` holds the first and
-third finding of a run, `<!-- table NAME 2 -->` … `<!-- /table NAME -->` its second table; without numbers, all.
+number on a page is typed by hand. In README.md and suites/*/README.md, `<!-- answers NAME -->` to
+`<!-- /answers NAME -->` holds all that a run answers, `<!-- table NAME -->` to `<!-- /table NAME -->` its main table.
 """
 
 from __future__ import annotations
 
 import re
 import sys
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import fbench
-from fbench.harness.contract import Summary
 from fbench.harness.folder import RunFolder
-from fbench.results import figures, render
+from fbench.harness.state import read_state
+from fbench.results import render
+from fbench.runs.report import Report, write_report
 
 ROOT = Path(__file__).resolve().parents[2]
 REFERENCE = ROOT / "reports" / "reference"
+PAGES = (ROOT / "README.md", *sorted((ROOT / "suites").glob("*/README.md")))
 LEFT_OUT = ("masks",)
 """Tables whose rows stay out of the repository: megabytes that the same command makes again."""
 
@@ -34,42 +38,57 @@ def take(name: str, run: Path) -> None:
         folder.rewrite(rows, finished=True)
     finally:
         folder.close()
+    state = read_state(REFERENCE / name)
+    assert state is not None
+    replace(state, spent_s=reading.state.spent_s).write(REFERENCE / name)  # taking it here took time, too
     (REFERENCE / name / ".lock").unlink()
 
 
 def draw(folder: Path) -> None:
-    """Write ``summary.md`` and the figures from the rows; the README's part if it shows this run."""
-    report = fbench.open_run(folder).report
-    for old in (folder / "figures").glob("*"):
-        old.unlink()
-    for figure in report.summary.all_figures:
-        figures.draw(figure, folder / "figures")
-    (folder / "summary.md").write_text(report.markdown)
-    fill(folder.name, report.summary, report.where)
+    """Write ``summary.md`` and the figures from the rows, and what pages show of this run."""
+    run = fbench.open_run(folder)
+    report, suite = run.report, run.reading.suite
+    for old in [folder / "summary.md", *(folder / "figures").glob("*")]:
+        old.unlink(missing_ok=True)
+    sealed = RunFolder(folder, suite.all_tables(), suite.unit)
+    try:
+        sealed.take_up()
+        write_report(report, sealed)
+    finally:
+        sealed.close()
+    (folder / ".lock").unlink()
+    for page in PAGES:
+        page.write_text(filled(page.read_text(), folder.name, report))
 
 
-def fill(name: str, summary: Summary, where: str) -> None:
-    """Replace what stands between the README's markers for this run."""
+def filled(page: str, name: str, report: Report) -> str:
+    """The page with what stands between its markers for a run."""
+    texts = quotes(report)
+    pattern = re.compile(rf"(<!-- (answers|table) {name} -->\n).*?(<!-- /\2 {name} -->)", re.DOTALL)
+    return pattern.sub(lambda match: f"{match[1]}{texts[match[2]]}\n{match[3]}", page)
 
-    def chosen(found: re.Match[str]) -> str:
-        kind, numbers = found["kind"], found["numbers"].strip()
-        values = summary.tables if kind == "table" else summary.findings
-        if numbers:
-            values = [values[int(number) - 1] for number in numbers.split(",")]
-        if kind == "table":
-            text = "\n\n".join([*map(render.markdown_table, values), where])
-        else:
-            text = "\n".join(f"- {finding}" for finding in values)
-        return f"{found['start']}{text}\n{found['end']}"
 
-    path = ROOT / "README.md"
-    start = rf"(?P<start><!-- (?P<kind>table|findings) {name}(?P<numbers>[ 0-9,]*) -->\n)"
-    pattern = re.compile(rf"{start}.*?(?P<end><!-- /(?P=kind) {name} -->)", re.DOTALL)
-    path.write_text(pattern.sub(chosen, path.read_text()))
+def quotes(report: Report) -> dict[str, str]:
+    """What a page may show of a run: all of its lead and answers, or its main table and where that was measured."""
+    summary = report.summary
+    return {
+        "answers": "\n\n".join(
+            filter(None, [*map(render.markdown_text, summary.lead), render.answers(summary.answers)])
+        ),
+        "table": "\n\n".join([*map(render.markdown_table, summary.tables[:1]), report.where]),
+    }
+
+
+def wanted(arguments: list[str]) -> Iterator[Path]:
+    """The folders to draw: those of ``--only NAME,…``, or all."""
+    only = arguments[arguments.index("--only") + 1].split(",") if "--only" in arguments else None
+    for path in sorted(path.parent for path in REFERENCE.glob("*/results.csv")):
+        if only is None or path.name in only:
+            yield path
 
 
 if __name__ == "__main__":
-    for argument in sys.argv[1:]:
+    for argument in filter(lambda word: "=" in word, sys.argv[1:]):
         take(*(kind(part) for kind, part in zip((str, Path), argument.split("=", 1), strict=True)))
-    for each in sorted(path.parent for path in REFERENCE.glob("*/results.csv")):
-        draw(each)
+    for folder in wanted(sys.argv[1:]):
+        draw(folder)
