@@ -85,7 +85,8 @@ def test_what_it_says(whole: Path) -> None:
     summary = (whole / "summary.md").read_text()
     assert "The diagonal takes " in summary
     assert "The embedding takes " in summary
-    assert re.search(r"times (faster|slower) than the published loop", summary)
+    assert re.search(r"times (faster|slower) than ", summary)
+    assert "the published loop" in summary
     assert "times as long as k−1 plain backward passes" in summary
     assert "It agrees with the published loop in float64 to " in summary
 
