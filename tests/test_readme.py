@@ -111,7 +111,7 @@ def test_a_kernel_of_ones_own_runs(tmp_path):
         "--sizes",
         "8,16",
         "--max-time",
-        "60",
+        "12",
         "--precision",
         "1",
         "--device",

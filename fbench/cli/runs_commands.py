@@ -75,12 +75,12 @@ def _declared() -> dict[str, tuple[Callable[..., int], list[inspect.Parameter]]]
 
 def show_run(run: str, *, details: bool, as_json: bool, render: bool, figure_format: str, figure_width: str) -> int:
     """What a run says, once more from its rows: finished or not, from any machine; nothing is measured."""
-    from fbench.harness.options import FIGURE_WIDTH
+    from fbench.harness.options import FIGURE_INCHES
     from fbench.results.figures import figure_files
     from fbench.runs.opening import open_run
     from fbench.runs.reading import find_run
 
-    files = figure_files(figure_format, FIGURE_WIDTH.read(figure_width))
+    files = figure_files(figure_format, FIGURE_INCHES.read(figure_width))
     opened = open_run(find_run(run))
     for note in opened.notes:
         show_warning(note)

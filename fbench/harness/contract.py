@@ -242,7 +242,7 @@ class Figure:
     pairs: bool = False
 
 
-Verdict = Literal["yes", "no", "not shown", "too few", "unreliable"]
+VerdictWord = Literal["yes", "no", "not shown", "too few", "unreliable"]
 """What the rows say of a question; ``too few`` repetitions to say, ``unreliable`` where the machine was too busy to."""
 
 
@@ -254,7 +254,7 @@ class Answer:
     """
 
     question: str
-    verdict: Verdict
+    verdict: VerdictWord
     sentence: str
     advice: str = ""
 

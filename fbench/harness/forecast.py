@@ -17,6 +17,7 @@ from fbench.units import format_bytes, format_seconds
 
 _START_S = 3.0
 """Seconds in which the first process imports torch."""
+_YEAR_S = 365 * 24 * 3600.0
 _SHOWN = 4
 """Values of an option that are shown; of more, the first and the last."""
 
@@ -69,6 +70,8 @@ def time_line(suite: Suite, options: Any, settings: Settings, cases: Sequence[Ca
     seconds = expected_run_s(suite, options, settings, cases)
     if seconds is None:
         return "Time: not known before the first cases are measured; the run then says what is left."
+    if seconds > _YEAR_S:
+        return "Time: more than a year."
     least, most = format_seconds(_rounded(seconds / 2)), format_seconds(_rounded(seconds * 2))
     return f"Time: roughly {least} to {most} on this machine as it is now."
 

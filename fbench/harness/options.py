@@ -12,8 +12,7 @@ from typing import Any
 from fbench.errors import UsageError
 from fbench.harness import accept, forecast
 from fbench.harness.contract import Case, Context
-from fbench.harness.parsing import FIGURE_WIDTH as _WIDTH
-from fbench.harness.parsing import JOBS, THREADS
+from fbench.harness.parsing import FIGURE_WIDTH, JOBS, THREADS
 from fbench.harness.placing import Terms
 from fbench.harness.registry import PRESETS
 from fbench.harness.runner import Settings
@@ -23,11 +22,11 @@ from fbench.measure.devices import parse_devices
 _MOST_JOBS = 4
 """Each process holds its own copy of the data; more than a few would fill a laptop."""
 
-FIGURE_WIDTH = Parameter("figure_width", float, 0.0, _WIDTH)
+FIGURE_INCHES = Parameter("figure_width", float, 0.0, FIGURE_WIDTH)
 RUN_NUMBERS = (
     Parameter("threads", int, 0, THREADS),
     Parameter("jobs", int, 0, JOBS),
-    FIGURE_WIDTH,
+    FIGURE_INCHES,
 )
 """The options of a run that are numbers, whatever the suite."""
 

@@ -7,18 +7,21 @@ products on this machine. That is right to within a factor of two or three, whic
 from __future__ import annotations
 
 import functools
+import math
 
 from fbench.fisher.planning.plan import SelectionPlan, StepCounts
 from fbench.harness.contract import Context
-from fbench.harness.registry import MODELS
+from fbench.harness.registry import MODELS, Model
 from fbench.learning import arms
 from fbench.learning.arm_options import ArmOptions, ArmPoint
 from fbench.measure.speed import product_rate, seconds_a_step, threads_of
 
-_FORWARD, GRADIENT = 1 / 3, 1 / 4
+FORWARD, GRADIENT = 1 / 3, 1 / 4
 """Of an image's training: a pass forward, and one image's gradient among many in large batches."""
 _MOST_TIMED = 256
 """Images of a step that is timed: of larger ones an image takes no less."""
+_LARGEST, _PART = 3 * 256 * 256, 64
+"""Numbers of an image that is timed whole, and the side, and channels, of the part of a larger one."""
 _MATRIX_PRODUCTS = 16
 """Products of two d×d float32 matrices that take as long as a selection's factorisations, which are in float64."""
 
@@ -31,7 +34,7 @@ def expect_rounds(arm: ArmPoint, options: ArmOptions, context: Context, fisher_s
     image_s, seeds = image_seconds(options, context), len(arm.seeds)
     sizes = arms.sizes_of(options)
     trained = MODELS.get(options.model).block * options.epochs * image_s  # a short block is padded to its full width
-    tested = seeds * arms.tested_images(options) * _FORWARD * image_s
+    tested = seeds * arms.tested_images(options) * FORWARD * image_s
     chosen = seeds * _choice_s(arms.plan_of(arm.strategy, sizes), sizes.counts, fisher_samples, image_s, context)
     labels = [options.start + r * options.batch for r in range(options.rounds + 1)]
     return [trained * count + tested + (chosen if r else 0.0) for r, count in enumerate(labels)]
@@ -42,24 +45,38 @@ def image_seconds(options: ArmOptions, context: Context) -> float:
     images = arms.images_of(options)
     shape, where = tuple(images.images.shape[1:]), (context.devices[0], context.threads)
     batch = max(2, min(options.train_batch, options.start + options.rounds * options.batch, _MOST_TIMED))
-    return _image_seconds(options.model, shape, images.classes, batch, *where)
+    return trained_image_s(options.model, shape, images.classes, batch, *where)
 
 
 @functools.lru_cache(maxsize=8)
-def _image_seconds(name: str, shape: tuple[int, ...], classes: int, batch: int, device: str, threads: int) -> float:
+def trained_image_s(name: str, shape: tuple[int, ...], classes: int, batch: int, device: str, threads: int) -> float:
+    """Seconds of one image of a training step, of one network beside the others of its block.
+
+    ``shape`` is an image's (c, h, w); a step has ``batch`` images of each network.
+    """
+    return trained_model_image_s(MODELS.get(name), shape, classes, batch, device, threads)
+
+
+def trained_model_image_s(
+    model: Model, shape: tuple[int, ...], classes: int, batch: int, device: str, threads: int
+) -> float:
+    """The same of a model that has no name.
+
+    Of images larger than ``_LARGEST`` a part is timed and taken in proportion: a plan must not fill the memory.
+    """
     import torch
 
     from fbench.learning.training import Recipe, train_block
 
-    model = MODELS.get(name)
-    images, targets = torch.zeros(model.block, batch, *shape), torch.zeros(model.block, batch, dtype=torch.int64)
+    timed = shape if math.prod(shape) <= _LARGEST else tuple(min(side, _PART) for side in shape)
+    images, targets = torch.zeros(model.block, batch, *timed), torch.zeros(model.block, batch, dtype=torch.int64)
 
     def train(steps: int) -> object:
         recipe = Recipe(epochs=steps, train_batch=batch)
         return train_block(model, images, targets, range(model.block), classes=classes, recipe=recipe, device=device)
 
     with threads_of(threads):
-        return seconds_a_step(train, device) / (batch * model.block)
+        return seconds_a_step(train, device) / (batch * model.block) * math.prod(shape) / math.prod(timed)
 
 
 def _choice_s(
@@ -69,7 +86,7 @@ def _choice_s(
     if plan is None:
         return 0.0
     n, classes = plan.shape.n, plan.shape.rows + 1
-    passes = n * _FORWARD
+    passes = n * FORWARD
     if not plan.shape.classes:  # on a mask: gradients of every class, of the diagonal's images and of the pool
         passes += (n * plan.shape.rows + fisher_samples * classes) * GRADIENT
     return passes * image_s + selection_operations(plan, counts) / product_rate(context.devices[0], context.threads)

@@ -17,7 +17,7 @@ def markdown(title: str, summary: Summary, notes: Sequence[str] = ()) -> str:
         >>> markdown("A run", Summary(findings=["It is fast."])).splitlines()
         ['# A run', '', '- It is fast.']
     """
-    parts = [f"# {title}", *map(markdown_text, summary.lead), answers(summary.answers), _bullets(summary.findings)]
+    parts = [f"# {title}", *map(markdown_text, summary.lead), answer_list(summary.answers), _bullets(summary.findings)]
     parts += [markdown_table(table) for table in summary.tables]
     parts += [_image(figure) for figure in summary.figures]
     parts += (
@@ -27,17 +27,17 @@ def markdown(title: str, summary: Summary, notes: Sequence[str] = ()) -> str:
     return "\n\n".join(filter(None, parts)) + "\n"
 
 
-def answers(given: Iterable[Answer]) -> str:
+def answer_list(answers: Iterable[Answer]) -> str:
     """The answers as a list in Markdown.
 
     Example:
-        >>> answers([Answer("Does it matter?", "yes", "It changes 5 % (3 to 7).")])
+        >>> answer_list([Answer("Does it matter?", "yes", "It changes 5 % (3 to 7).")])
         '- **Does it matter?** *Yes.* It changes 5 % (3 to 7).'
     """
     return "\n".join(
         f"- **{markdown_text(answer.question)}** *{answer.verdict.capitalize()}.* "
         + markdown_text(" ".join(filter(None, [answer.sentence, answer.advice])))
-        for answer in given
+        for answer in answers
     )
 
 

@@ -19,7 +19,7 @@ from fbench.harness.registry import PRESETS
 from fbench.harness.runner import Settings
 from fbench.harness.suite import Suite
 from fbench.measure.environment import environment
-from fbench.results.figures import FigureFiles, figure_files
+from fbench.results.figures import FIGURE_FILES, FigureFiles, figure_files
 from fbench.runs.defined import definitions, loaded_entries
 from fbench.runs.machines import note_machine
 
@@ -32,7 +32,7 @@ class Study:
     options: Any
     settings: Settings
     identity: Mapping[str, Any]
-    files: FigureFiles
+    files: FigureFiles = FIGURE_FILES
     notes: tuple[str, ...] = field(default=())
 
 

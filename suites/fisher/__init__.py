@@ -88,6 +88,13 @@ def _key(point: Point, options: Options) -> Row:
     return {**point._asdict(), **asked, "weights": weights}
 
 
+def expect(case: Case[Point], options: Options, context: Context) -> list[float]:
+    """Tell about how many seconds each block will take."""
+    from .expected import expect_fisher_s
+
+    return expect_fisher_s(case.point, options, context)
+
+
 @suite(
     "fisher",
     "What the FISH diagonal and BAIT's embedding on a mask cost, by the batched way and by the published ones",
@@ -95,6 +102,7 @@ def _key(point: Point, options: Options) -> Row:
     unit="block",
     units=lambda options: options.passes,
     resolve=resolve,
+    expect_s=expect,
     summarise=summarise,
     finds_limit=lambda options: len(options.samples) > 1,
     schedule="blocks",

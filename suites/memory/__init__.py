@@ -107,6 +107,13 @@ def finds_limit(options: Options) -> bool:
     return max(map(len, sizes)) > 1 or options.memory_budget is not None
 
 
+def expect(case: Case[Point], options: Options, context: Context) -> list[float]:
+    """Tell about how many seconds each round will take."""
+    from .expected import expect_memory_s
+
+    return expect_memory_s(case.point, options, context)
+
+
 @suite(
     "memory",
     "Where does the memory of a round go, phase by phase, and what is the largest chunk that fits?",
@@ -122,6 +129,7 @@ def finds_limit(options: Options) -> bool:
     resolve=resolve,
     points=points,
     predict=predict,
+    expect_s=expect,
     summarise=summarise,
     finds_limit=finds_limit,
     executor="fresh",

@@ -96,6 +96,14 @@ def predict(case: Case[Point], options: Options, context: Context) -> dict[str, 
     }
 
 
+def expect(case: Case[Point], options: Options, context: Context) -> list[float]:
+    """Tell about how many seconds each block will take."""
+    from .expected import expect_selection_s
+
+    way, problem = ways.parse_way(case.point.method), _problem_of(case.point, options)
+    return expect_selection_s(way, problem, case.point.dtype, options, context)
+
+
 def _problem_of(point: Point, options: Options) -> ways.SelectionProblem:
     return ways.SelectionProblem(
         n=point.candidates,
@@ -117,6 +125,7 @@ def _problem_of(point: Point, options: Options) -> ways.SelectionProblem:
     units=lambda options: options.passes,
     resolve=resolve,
     predict=predict,
+    expect_s=expect,
     summarise=summarise,
     finds_limit=lambda options: max(map(len, (options.candidates, options.classes, options.dim, options.batch))) > 1,
     schedule="blocks",

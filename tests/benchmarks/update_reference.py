@@ -73,7 +73,7 @@ def quotes(report: Report) -> dict[str, str]:
     summary = report.summary
     return {
         "answers": "\n\n".join(
-            filter(None, [*map(render.markdown_text, summary.lead), render.answers(summary.answers)])
+            filter(None, [*map(render.markdown_text, summary.lead), render.answer_list(summary.answers)])
         ),
         "table": "\n\n".join([*map(render.markdown_table, summary.tables[:1]), report.where]),
     }

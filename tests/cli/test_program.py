@@ -363,6 +363,8 @@ def test_a_plan_says_how_long_it_takes_and_what_processes_hold_together(call, to
     _, out, err = call(*words, "--jobs", 1)
     assert "Time: roughly 1 min 30 s to 6 min 10 s" in out
     assert ("Memory" in out, err) == (False, "")
+    _, out, _ = call("toyforeseen", "--plan", "--sizes", "90000000,90000001", "--threads", 1)
+    assert "Time: more than a year." in out
 
 
 def test_a_process_a_case_is_one_at_a_time(call, toy_file):

@@ -16,7 +16,7 @@ def growing(registries, monkeypatch, showwarning):
     registry.load_file(FILE)
     monkeypatch.setattr(study, "environment", functools.cache(study.environment))
     monkeypatch.setattr(
-        report, "drawn", lambda figure: {f"figures/{figure.name}.{end}": b"x" for end in ("svg", "png")}
+        report, "drawn", lambda figure, files: {f"figures/{figure.name}.{end}": b"x" for end in ("svg", "png")}
     )
     threads = torch.get_num_threads()
     yield

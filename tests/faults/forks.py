@@ -87,7 +87,7 @@ def main(loads: list[str]) -> None:
         registry.load_file(Path(path))
     where = study.environment(("cpu",), 1)
     study.environment = lambda *_: where
-    report.drawn = lambda figure: {f"figures/{figure.name}.{end}": b"x" for end in ("svg", "png")}
+    report.drawn = lambda figure, files: {f"figures/{figure.name}.{end}": b"x" for end in ("svg", "png")}
     for line in sys.stdin:
         print(json.dumps(_serve(*json.loads(line))), flush=True)
 

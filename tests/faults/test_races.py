@@ -52,7 +52,7 @@ def test_killed_at_any_time(forks, ends, tmp_path, full):
     chance, killed = random.Random(1), 0
     for turn in range(63 if full else 3):
         folder = tmp_path / f"run-{turn}"
-        words = [*MANY, *ONE, "--pause", "0.01", "--out", str(folder)]
+        words = [*MANY, *ONE, "--pause", "0.03", "--out", str(folder)]
         for _ in range(2):
             ((code, _, err),) = forks.ran(words, kill_after_s=chance.uniform(0.02, 0.6))
             assert code in (0, -9), err

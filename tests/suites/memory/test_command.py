@@ -270,7 +270,7 @@ def test_a_killed_worker_is_an_oom_row_and_may_be_tried_again(
 def committed(path: Path) -> int:
     try:
         return int(json.loads((path / "state.json").read_text())["sizes"]["rounds"])
-    except (OSError, ValueError):
+    except (OSError, ValueError, KeyError):  # not begun
         return 0
 
 

@@ -1,0 +1,59 @@
+"""About how many seconds each block of a case takes: what it computes, at the rate of products on this machine."""
+
+from __future__ import annotations
+
+from fbench.fisher.planning.plan import CHUNK_SIZE, StepCounts
+from fbench.harness.contract import Context
+from fbench.learning.durations import selection_operations
+from fbench.measure.speed import product_rate
+
+from .options import Options
+from .ways import (
+    SelectionProblem,
+    Way,
+    choose_reference,
+    incremental_operations,
+    plan_way,
+    published_operations,
+    unfit_reason,
+)
+
+_CALL_S = 5e-4
+"""Of a pick or a removal, whatever its size."""
+_DOUBLE = 2.0
+"""Times as long as in float32."""
+_COLD_S = 1.0
+"""What is compiled and loaded before a way's first block."""
+
+
+def expect_selection_s(
+    way: Way, problem: SelectionProblem, dtype: str, options: Options, context: Context
+) -> list[float]:
+    """Seconds of every block; the first also has a pass that is watched, and the first way's the reference."""
+    if way.purpose == "random" or unfit_reason(problem, way, context.devices):
+        return [0.0] * options.passes
+    rate = product_rate(context.devices[0], context.threads)
+    slower = _DOUBLE if dtype == "float64" else 1.0
+    block = slower * _operations(way, problem, dtype, options) / rate + _CALL_S * (problem.picks + problem.removals)
+    first = 2 * block + _COLD_S
+    if way.name == options.methods[0] and dtype == options.dtype[0]:
+        first += _DOUBLE * _reference_operations(problem, options) / rate
+    return [first, *[block] * (options.passes - 1)]
+
+
+def _operations(way: Way, problem: SelectionProblem, dtype: str, options: Options) -> float:
+    """Of a timed pass, which of a way that scores anew is cut short."""
+    if way.anew:
+        steps = min(options.extrapolate or problem.picks, problem.picks)
+        return published_operations(problem, steps) + incremental_operations(problem)
+    counts = StepCounts(problem.picks, problem.removals, options.chunk_size or CHUNK_SIZE)
+    return selection_operations(plan_way(problem, way, dtype), counts)
+
+
+def _reference_operations(problem: SelectionProblem, options: Options) -> float:
+    match choose_reference(problem, options.reference_budget):
+        case "published":
+            return published_operations(problem)
+        case "incremental":
+            return incremental_operations(problem)
+    return 0.0
