@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from fbench.harness.contract import Verdict
+from fbench.harness.contract import VerdictWord
 from fbench.measure.statistics import holm, paired
 from fbench.results.ratios import Ratio, Seconds, ratio
 
@@ -32,7 +32,7 @@ class Comparison(NamedTuple):
     times: Ratio
     p: float
     adjusted: float
-    verdict: Verdict
+    verdict: VerdictWord
 
     @property
     def shown(self) -> bool:
@@ -74,7 +74,7 @@ def _p_value(pair: Pair) -> float:
     return 0.0 if math.isnan(p) else p
 
 
-def _verdict(pair: Pair, times: Ratio, adjusted: float) -> Verdict:
+def _verdict(pair: Pair, times: Ratio, adjusted: float) -> VerdictWord:
     if times.n < LEAST_BLOCKS:
         return "too few"
     if adjusted < FAMILY_LEVEL:
@@ -125,12 +125,12 @@ def in_words(times: Ratio, than: str = "") -> str:
     return f"{mean} times {'faster' if times.mean >= 1 else 'slower'}{f' than {than}' if than else ''}{ends}"
 
 
-def first_shown(verdicts: Sequence[Verdict]) -> Verdict:
+def first_shown(verdicts: Sequence[VerdictWord]) -> VerdictWord:
     """One verdict for several comparisons that must all hold: ``no`` beats all, then what leaves one of them open.
 
     Example:
         >>> first_shown(["yes", "not shown", "yes"]), first_shown(["yes", "no"])
         ('not shown', 'no')
     """
-    order: tuple[Verdict, ...] = ("no", "unreliable", "too few", "not shown", "yes")
+    order: tuple[VerdictWord, ...] = ("no", "unreliable", "too few", "not shown", "yes")
     return min(verdicts, key=order.index)

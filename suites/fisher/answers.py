@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from fbench.harness.contract import Answer, Verdict
+from fbench.harness.contract import Answer, VerdictWord
 from fbench.results.faster import Comparison, Pair, compare, first_shown, in_words, number, with_ends
 from fbench.units import format_seconds
 
@@ -124,7 +124,7 @@ def _listed(rivals: Mapping[str, Comparison]) -> str:
     return ", ".join(parts) + blocks
 
 
-def _advice(way: MeasuredMethod, ordered: Mapping[str, Comparison], verdict: Verdict) -> str:
+def _advice(way: MeasuredMethod, ordered: Mapping[str, Comparison], verdict: VerdictWord) -> str:
     nearest = next(iter(ordered))
     if verdict == "unreliable":
         return "Run it again on a machine that does nothing else."
@@ -139,7 +139,10 @@ def _floor(way: MeasuredMethod, judged: Family) -> Iterator[Answer]:
     result = judged.get((way.quantity, FLOOR))
     if result is None:
         return
-    turned: dict[Verdict, Verdict] = {"yes": "no", "no": "yes"}  # the pair asks whether it is slower than the target
+    turned: dict[VerdictWord, VerdictWord] = {
+        "yes": "no",
+        "no": "yes",
+    }  # the pair asks whether it is slower than the target
     verdict = turned.get(result.verdict, result.verdict)
     sentence = f"It takes {with_ends(result.times)} times as long as k−1 plain backward passes."
     left = {
@@ -158,7 +161,7 @@ def _agreement(way: MeasuredMethod, dtype: str) -> Iterator[Answer]:
     """Against the loop in float64."""
     if way.max_rel_error is None:
         return
-    verdict: Verdict = "yes" if way.max_rel_error <= _AGREES[dtype] else "no"
+    verdict: VerdictWord = "yes" if way.max_rel_error <= _AGREES[dtype] else "no"
     sentence = f"It agrees with the published loop in float64 to {error(way.max_rel_error)} of the largest value."
     advice = "" if verdict == "yes" else "Use the published loop until the error is explained."
     yield Answer(f"Is the {WHAT[way.quantity]} right?", verdict, sentence, advice)

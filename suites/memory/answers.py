@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from fbench.harness.contract import Answer, Verdict
+from fbench.harness.contract import Answer, VerdictWord
 from fbench.measure.statistics import paired
 from fbench.results.words import listed
 from fbench.units import format_bytes, format_count
@@ -98,7 +98,7 @@ def _peaks(cases: Sequence[CaseMemory]) -> Iterator[Answer]:
     tops = [(main, main.top) for _, main in shown if main.top is not None]
     outside = [main for main, top in tops if top.name not in _SELECTING]
     if min(len(top.growth) for _, top in tops) < LEAST_ROUNDS:
-        verdict: Verdict = "too few"
+        verdict: VerdictWord = "too few"
     elif any(_clear(main, len(tops)) for main in outside):
         verdict = "no"
     else:
@@ -144,7 +144,7 @@ def _predictions(cases: Sequence[CaseMemory]) -> Iterator[Answer]:
     uncovered = [miss for miss in known if not miss.covered]
     worst = uncovered[0] if uncovered else known[0]
     rounds = min(len(miss.phase.growth) for miss in known)
-    verdict: Verdict = "no" if uncovered else "yes" if rounds >= LEAST_ROUNDS else "too few"
+    verdict: VerdictWord = "no" if uncovered else "yes" if rounds >= LEAST_ROUNDS else "too few"
     margin = in_words(worst.device)
     end = f"{margin} to spare {'do not cover' if uncovered else 'cover'} it"
     sentence = (
@@ -168,7 +168,7 @@ def _fits(limits: Sequence[LimitRow]) -> Iterator[Answer]:
     budget = format_bytes(budgets[0]) + (" or more" if budgets[1:] else "")
     pools = [f"{row.method} {format_count(row.largest_pool)}" for row in dict.fromkeys((worst, best))]
     sentence = f"Within {budget} pools may have at most so many candidates: {listed(pools)}."
-    verdict: Verdict = "yes" if len(fitting) == len(largest) else "no"
+    verdict: VerdictWord = "yes" if len(fitting) == len(largest) else "no"
     lost = [row.method for row in largest if row not in fitting]
     advice = (
         f"Take {best.method} for larger pools." if verdict == "yes" else f"Take {best.method}: {lost[0]} is too large."

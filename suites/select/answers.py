@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from fbench.harness.contract import Answer, Verdict
+from fbench.harness.contract import Answer, VerdictWord
 from fbench.results.faster import Comparison, first_shown, in_words, number
 from fbench.results.ratios import geometric
 from fbench.units import format_bytes, format_percent, format_seconds
@@ -164,7 +164,7 @@ def _memory(way: MeasuredCase, cases: Sequence[MeasuredCase]) -> Iterator[Answer
     if own is None:
         return
     rival = other if other is not None else way.sizes.embedding_bytes
-    verdict: Verdict = "yes" if own * _LESS_MEMORY < rival else "no" if own > rival * _LESS_MEMORY else "not shown"
+    verdict: VerdictWord = "yes" if own * _LESS_MEMORY < rival else "no" if own > rival * _LESS_MEMORY else "not shown"
     what = "with published" if other is not None else "for all gradients"
     sentence = f"It takes {format_bytes(own)} against {format_bytes(rival)} {what}."
     yield Answer("Does it need less memory?", verdict, sentence)
@@ -178,7 +178,7 @@ def _approximations(cases: Sequence[MeasuredCase], compared: Sequence[Compared])
     faster = [c for c in judged if c.result.verdict == "yes"]
     worthy = [c for c in faster if _loss(c) <= _SAME_WORTH]
     named = min(worthy or faster or judged, key=_loss) if not worthy else max(worthy, key=lambda c: c.result.times.mean)
-    verdict: Verdict = "yes" if worthy else "no" if faster else _open(judged)
+    verdict: VerdictWord = "yes" if worthy else "no" if faster else _open(judged)
     sentence = (
         f"{named.case.method} is {in_words(named.result.times)}{_blocks(named.result)}, "
         f"its objective {_worth(_loss(named))}{_beside(faster, named)}."
@@ -187,7 +187,7 @@ def _approximations(cases: Sequence[MeasuredCase], compared: Sequence[Compared])
     yield Answer("Is an approximation faster and as good?", verdict, sentence, advice)
 
 
-def _open(judged: Sequence[Compared]) -> Verdict:
+def _open(judged: Sequence[Compared]) -> VerdictWord:
     """The verdict where no approximation is shown to be faster."""
     verdicts = [c.result.verdict for c in judged]
     return "no" if set(verdicts) == {"no"} else first_shown([v for v in verdicts if v != "no"])

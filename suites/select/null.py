@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from fbench.harness.contract import Answer, Evidence, Figure, Panel, Series, Summary, Table, Verdict
+from fbench.harness.contract import Answer, Evidence, Figure, Panel, Series, Summary, Table, VerdictWord
 from fbench.measure.proportions import clopper_pearson
 from fbench.measure.statistics import Interval
 from fbench.results.faster import Pair, compare, with_ends
@@ -107,7 +107,7 @@ def _answer(rates: Sequence[Rate]) -> Answer:
         sentence = f"Both cases of a way were timed in fewer than {REPETITIONS[0]} common blocks."
         return Answer(question, "too few", sentence, f"Give --passes {REPETITIONS[-1]} or more.")
     worst = max(rates, key=_share)
-    verdict: Verdict = "yes" if worst.interval.low > ALLOWED else "no"
+    verdict: VerdictWord = "yes" if worst.interval.low > ALLOWED else "no"
     low, high = (format_percent(end) for end in worst.interval)
     sentence = (
         f"Two equal ways are called different in {format_percent(_share(worst))} of {worst.draws:,} draws of "
