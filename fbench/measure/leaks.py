@@ -17,7 +17,8 @@ from statistics import fmean
 from typing import Literal
 
 from fbench.errors import InputError
-from fbench.measure.statistics import Interval, mean_interval, paired
+from fbench.measure.statistics import Interval, mean_interval
+from fbench.measure.t_tests import p_of_mean
 
 __all__ = ["LEAST_ROUNDS", "Leak", "LeakVerdict", "leak", "material_bytes"]
 
@@ -85,7 +86,7 @@ def leak(held: Sequence[int | None], peak_bytes: int | None = None, *, family: i
     growth = Interval(estimate.low, estimate.high)
     latest = fmean(differences[len(differences) // 2 :])
     lasting = min(mean, latest) >= material and latest >= _LASTING * mean
-    if lasting and _p_value(differences) < _LEVEL / family:
+    if lasting and p_of_mean(differences) < _LEVEL / family:
         verdict: LeakVerdict = "leak"
     else:
         verdict = "no leak" if growth.high < material else "not shown"
@@ -96,12 +97,6 @@ def _last_half(held: Sequence[int | None]) -> list[int]:
     """The differences that end in the last half of the rounds; the first round is never among them."""
     pairs = list(itertools.pairwise(held))[max(1, (len(held) + 1) // 2 - 1) :]
     return [after - before for before, after in pairs if before is not None and after is not None]
-
-
-def _p_value(differences: Sequence[int]) -> float:
-    """Two-sided, of the mean against 0; equal differences leave no doubt."""
-    p = paired(differences, [0] * len(differences)).p
-    return 0.0 if math.isnan(p) else p
 
 
 def material_bytes(peak_bytes: int | None) -> int:

@@ -7,7 +7,8 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from fbench.harness.contract import VerdictWord
-from fbench.measure.statistics import holm, paired
+from fbench.measure.statistics import holm
+from fbench.measure.t_tests import p_of_mean
 from fbench.results.ratios import Ratio, Seconds, ratio
 
 LEAST_BLOCKS = 4
@@ -17,6 +18,9 @@ FAMILY_LEVEL = 0.03
 adds to it (tests/benchmarks/claims)."""
 CHANGED_SPEED = 2.0
 """Times of one way over the blocks that differ by more say that the machine was not left alone."""
+
+_WIDEST = 100
+"""Ends of an interval that are further apart say nothing."""
 
 
 class Comparison(NamedTuple):
@@ -69,9 +73,7 @@ def compare(pairs: Mapping[str, Pair]) -> dict[str, Comparison]:
 def _p_value(pair: Pair) -> float:
     """Of the mean logarithm over blocks against the bound's; equal ratios in every block leave no doubt."""
     blocks = sorted(pair.slow.keys() & pair.fast.keys())
-    slow, fast = ([math.log(seconds[block]) for block in blocks] for seconds in (pair.slow, pair.fast))
-    p = paired(slow, [logarithm + math.log(pair.bound) for logarithm in fast]).p
-    return 0.0 if math.isnan(p) else p
+    return p_of_mean([math.log(pair.slow[block] / pair.fast[block] / pair.bound) for block in blocks])
 
 
 def _verdict(pair: Pair, times: Ratio, adjusted: float) -> VerdictWord:
@@ -101,7 +103,7 @@ def number(value: float, like: float | None = None) -> str:
 
 
 def with_ends(times: Ratio) -> str:
-    """``9.4 (8.4 to 10.6)``; below four blocks the number alone.
+    """``9.4 (8.4 to 10.6)``; the number alone below four blocks, and where the ends are over 100 times apart.
 
     Example:
         >>> with_ends(Ratio(6, 9.41, 8.38, 10.6)), with_ends(Ratio(3, 9.41, 2.0, 40.0))
@@ -110,7 +112,7 @@ def with_ends(times: Ratio) -> str:
     if not times.n:
         return ""
     ends = f" ({number(times.low, times.mean)} to {number(times.high, times.mean)})"
-    return number(times.mean) + (ends if times.n >= LEAST_BLOCKS else "")
+    return number(times.mean) + (ends if times.n >= LEAST_BLOCKS and times.high <= _WIDEST * times.low else "")
 
 
 def in_words(times: Ratio, than: str = "") -> str:
@@ -123,6 +125,18 @@ def in_words(times: Ratio, than: str = "") -> str:
     above = times if times.mean >= 1 else times.inverse()
     mean, ends = number(above.mean), with_ends(above).removeprefix(number(above.mean))
     return f"{mean} times {'faster' if times.mean >= 1 else 'slower'}{f' than {than}' if than else ''}{ends}"
+
+
+def judged_words(result: Comparison, than: str = "") -> str:
+    """As ``in_words``; where nothing is shown no winner is named, and the ratio stands alone.
+
+    Example:
+        >>> judged_words(Comparison(Ratio(6, 1.1, 0.9, 1.3), 0.2, 0.2, "not shown"), "vmap")
+        'not shown to differ from vmap, ratio 1.10 (0.90 to 1.30)'
+    """
+    if result.shown or result.verdict == "too few":
+        return in_words(result.times, than)
+    return f"not shown to differ{f' from {than}' if than else ''}, ratio {with_ends(result.times)}"
 
 
 def first_shown(verdicts: Sequence[VerdictWord]) -> VerdictWord:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 from fbench.harness.contract import Answer, VerdictWord
-from fbench.results.faster import Comparison, Pair, compare, first_shown, in_words, number, with_ends
+from fbench.results.faster import Comparison, Pair, compare, first_shown, judged_words, number, with_ends
 from fbench.units import format_seconds
 
 from .rows import MeasuredMethod
@@ -72,7 +72,7 @@ def lead(groups: Mapping[str, Group], said: Sequence[Answer]) -> list[str]:
     """Three lines: how much faster on the first quantity, its floor and its error, which way to use."""
     if not said:
         return [
-            "No pass was timed.",
+            "No way was timed.",
             "The reasons stand with the evidence.",
             "Ask for fewer --samples or another --model.",
         ]
@@ -80,7 +80,8 @@ def lead(groups: Mapping[str, Group], said: Sequence[Answer]) -> list[str]:
     quantity = next(q for q, group in groups.items() if way_of(group) is not None)
     same = [answer.sentence for answer in others if f" {WHAT[quantity]}" in answer.question]
     numbers = " ".join(same) or next((answer.sentence for answer in others), "Nothing else was compared.")
-    return [first.sentence, numbers, first.advice]
+    wrong = [answer.advice for answer in others if answer.question.endswith("right?") and answer.verdict == "no"]
+    return [first.sentence, numbers, next(iter(wrong), first.advice)]
 
 
 def _faster(way: MeasuredMethod, group: Group, judged: Family) -> Iterator[Answer]:
@@ -96,10 +97,10 @@ def _faster(way: MeasuredMethod, group: Group, judged: Family) -> Iterator[Answe
         return
     ordered = dict(sorted(rivals.items(), key=lambda item: item[1].times.mean))
     verdict = first_shown([result.verdict for result in rivals.values()])
-    sentence = f"{taken}: {_listed(ordered)}."
-    if len(sentence.split()) > _MOST_WORDS:
-        ends = [name for name in (next(iter(ordered)), LOOP) if name in ordered]
-        sentence = f"{taken}: {_listed({name: ordered[name] for name in dict.fromkeys(ends)})}."
+    nearest = next(iter(ordered))
+    choices = (list(ordered), list(dict.fromkeys(name for name in (nearest, LOOP) if name in ordered)), [nearest])
+    sentences = [f"{taken}: {_listed({name: ordered[name] for name in names})}." for names in choices]
+    sentence = next((text for text in sentences if len(text.split()) <= _MOST_WORDS), sentences[-1])
     yield Answer(question, verdict, sentence, _advice(way, ordered, verdict))
 
 
@@ -111,8 +112,8 @@ def _listed(rivals: Mapping[str, Comparison]) -> str:
     """``1.81 times faster than vmap (1.68 to 1.96), 98 than the published loop (88 to 109)``."""
     parts, before = [], ""
     for method, result in rivals.items():
-        kind = "faster" if result.times.mean >= 1 else "slower"
-        words = in_words(result.times, NAMES.get(method, method))
+        words = judged_words(result, NAMES.get(method, method))
+        kind = words.partition(" than ")[0].split()[-1]
         parts.append(words.replace(f"times {kind} ", "", 1) if kind == before else words)
         before = kind
     n = min(result.times.n for result in rivals.values())

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from fbench.harness.contract import Answer, VerdictWord
-from fbench.measure.statistics import paired
+from fbench.measure.t_tests import p_of_mean
 from fbench.results.words import listed
 from fbench.units import format_bytes, format_count
 
@@ -119,8 +119,7 @@ def _more(top: PhaseGrowth, other: PhaseGrowth) -> float:
     rounds = sorted(top.growth.keys() & other.growth.keys())
     if len(rounds) < LEAST_ROUNDS:
         return 1.0
-    p = paired([top.growth[r] for r in rounds], [other.growth[r] for r in rounds]).p
-    return p if p == p else 0.0
+    return p_of_mean([top.growth[number] - other.growth[number] for number in rounds])
 
 
 def misses(cases: Sequence[CaseMemory]) -> list[Miss]:

@@ -2,8 +2,9 @@
 
 A prediction counts tensors. Resident memory has in it as well what Python, its libraries and their threads take, and
 what the allocator keeps back. Beside the share that a selection's plan has (``fbench.fisher.planning.plan``), 64 MiB
-cover the worst miss of all committed runs: 480 MiB for 406 predicted (reports/reference/memory, diagonal of a mask),
-which the share alone leaves 53 MiB short. torch's own count of a GPU's memory has none of it.
+cover the worst misses of all committed runs (reports/reference/memory, on a mask): 480 MiB for 406 predicted in
+``diagonal``, and 111 MiB for 51 in ``train``, which needs 53 MiB beyond the share. torch's own count of a GPU's memory
+has none of it.
 """
 
 from __future__ import annotations

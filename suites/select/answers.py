@@ -5,15 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 
 from fbench.harness.contract import Answer, VerdictWord
-from fbench.results.faster import Comparison, first_shown, in_words, number
+from fbench.results.faster import Comparison, first_shown, judged_words, number
 from fbench.results.ratios import geometric
 from fbench.units import format_bytes, format_percent, format_seconds
 
 from .cases import MeasuredCase
 from .comparisons import Compared, exact_ways, find, inverse_of, largest_problem, seconds
 
+_SAME_PICKS = "Does it choose the same batch as float64?"
 _NEAR = 10
 """A gap below so many tolerances is a near-tie: rounding may turn it."""
+_MOST_WORDS = 28
 _SAME_WORTH = 1.01
 """A batch whose objective is within 1 % of the reference's is as good; random batches are tens of percent worse."""
 _LESS_MEMORY = 1.25
@@ -64,11 +66,9 @@ def lead(said: Sequence[Answer]) -> list[str]:
     first, *others = said
     numbers = " ".join(answer.sentence for answer in others[:2] if answer.sentence)
     short = numbers if len(numbers.split()) <= _MOST_WORDS else others[0].sentence
-    advice = next((answer.advice for answer in said if answer.advice), "")
+    wrong = [answer.advice for answer in said if answer.question == _SAME_PICKS and answer.verdict == "no"]
+    advice = next(filter(None, [*wrong, *(answer.advice for answer in said)]), "")
     return [first.sentence, short or "Nothing else was compared.", advice or "Compare other ways with --methods."]
-
-
-_MOST_WORDS = 28
 
 
 def _of(compared: Sequence[Compared], kind: str, cases: Sequence[MeasuredCase]) -> list[Compared]:
@@ -101,7 +101,7 @@ def _speed(way: MeasuredCase, cases: Sequence[MeasuredCase], compared: Sequence[
     about, why = ("about ", " (extrapolated)") if base.cut_short else ("", "")
     sentence = (
         f"{batch} takes {taken} in place of {about}{format_seconds(geometric(base.whole()))}{why}: "
-        f"{in_words(result.times)}{_blocks(result)}."
+        f"{judged_words(result)}{_blocks(result)}."
     )
     whom = "the published order" if base.method == "published" else base.method
     verdict = first_shown([c.result.verdict for c in against])
@@ -122,7 +122,7 @@ def _what_to_use(way: str, base: str, result: Comparison) -> str:
 
 def _picks(way: MeasuredCase) -> Iterator[Answer]:
     """The exact way's picks against the float64 reference's."""
-    question, agreement = "Does it choose the same batch as float64?", way.agreement
+    question, agreement = _SAME_PICKS, way.agreement
     if agreement is None:
         if way.was_compared:
             yield Answer(
@@ -180,7 +180,7 @@ def _approximations(cases: Sequence[MeasuredCase], compared: Sequence[Compared])
     named = min(worthy or faster or judged, key=_loss) if not worthy else max(worthy, key=lambda c: c.result.times.mean)
     verdict: VerdictWord = "yes" if worthy else "no" if faster else _open(judged)
     sentence = (
-        f"{named.case.method} is {in_words(named.result.times)}{_blocks(named.result)}, "
+        f"{named.case.method} is {judged_words(named.result)}{_blocks(named.result)}, "
         f"its objective {_worth(_loss(named))}{_beside(faster, named)}."
     )
     advice = f"Use {named.case.method} where time is short." if worthy else "Stay with the exact selection."
@@ -214,7 +214,7 @@ def _dtypes(way: MeasuredCase | None, compared: Sequence[Compared]) -> Iterator[
             taken, base = (format_seconds(geometric(seconds(case))) for case in (c.case, c.base))
             sentence = (
                 f"A batch of {way.sizes.batch:,} takes {taken} in float32, {base} in float64: "
-                f"{in_words(c.result.times)}{_blocks(c.result)}."
+                f"{judged_words(c.result)}{_blocks(c.result)}."
             )
             advice = _what_to_use("float32", "float64", c.result)
             yield Answer("Is float32 faster than float64?", c.result.verdict, sentence, advice)
@@ -230,7 +230,7 @@ def _scores(scored: Sequence[MeasuredCase], compared: Sequence[Compared]) -> Ite
     n = best.case.sizes.candidates
     sentence = (
         f"{best.case.method} scores {n:,} candidates in {taken} in place of {other}: "
-        f"{in_words(best.result.times)}{_blocks(best.result)}."
+        f"{judged_words(best.result)}{_blocks(best.result)}."
     )
     advice = _what_to_use(best.case.method, base.method, best.result)
     yield Answer("Is a batched score faster than inverting?", best.result.verdict, sentence, advice)

@@ -165,7 +165,7 @@ SECONDS = st.lists(st.floats(1e-6, 1e4), min_size=1, max_size=6)
 
 
 @given(seconds=st.tuples(*[SECONDS] * 5), error=st.floats(0, 10))
-@settings(max_examples=60)
+@settings(max_examples=25)
 def test_every_run_keeps_the_contract(seconds: tuple[list[float], ...], error: float) -> None:
     methods = ("loop", "vmap", "backpack", "batched", "backward")
     rows = [row for name, own in zip(methods, seconds, strict=True) for row in rows_of(name, own, max_rel_error=error)]

@@ -191,7 +191,7 @@ SIZES = st.lists(st.floats(0, 1e5), min_size=1, max_size=6)
 
 
 @given(forward=SIZES, embed=SIZES, predicted=st.floats(0, 1e5), ends=st.lists(st.floats(0, 1e4), max_size=12))
-@settings(max_examples=60)
+@settings(max_examples=25)
 def test_every_run_keeps_the_contract(forward, embed, predicted, ends):
     rows = [
         *rounds_of("published", {"embed": embed, "forward": forward}, {"forward": predicted}),

@@ -142,7 +142,7 @@ SECONDS = st.lists(st.floats(1e-6, 1e4), min_size=1, max_size=6)
 
 
 @given(incremental=SECONDS, published=SECONDS, pca=SECONDS, objective=st.floats(0.1, 100), same=st.floats(0, 1))
-@settings(max_examples=60)
+@settings(max_examples=25)
 def test_every_run_keeps_the_contract(incremental, published, pca, objective, same):
     agreed = {**EQUAL, "objective": objective, "same_picks": same}
     rows = [
