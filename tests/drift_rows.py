@@ -1,4 +1,4 @@
-"""Rows of ``fbench drift`` with drift, floors and falls planted, for tests of what is said of them."""
+"""Rows of ``fbench drift`` with drift, baselines and falls planted, for tests of what is said of them."""
 
 from __future__ import annotations
 
@@ -11,10 +11,6 @@ import numpy as np
 
 from fbench.harness import registry
 from fbench.harness.contract import Row
-from fbench.measure.falls import Fall
-from fbench.measure.statistics import Interval
-from fbench.suites.drift.falls import VariantFall
-from fbench.suites.drift.measured import Variant
 from fbench.suites.drift.options import Options
 
 OK = {"status": "ok", "reason": ""}
@@ -61,7 +57,7 @@ def make_options(
     redraws: Sequence[int] = (1,),
     strategies: Sequence[str] = ("random",),
     retrain: float | bool | None = True,
-    margin: float = 0.05,
+    margin: float = 0.2,
     **more: Any,
 ) -> Options:
     """The options of a run that has the rows of ``make_tables`` with the same arguments; others may be given too."""
@@ -244,21 +240,3 @@ def _round(number: int, retrain: bool, rng: np.random.Generator) -> Row:
                "retrain_s": 9.7 * slower if retrain else None, "diagonal_s": 2.6, "masks_s": 0.3}  # fmt: skip
     labels = START + STEP * number
     return {"labels": labels, "accuracy": 0.9 - 20 / labels, "nll": 0.2 + 20 / labels, **seconds}
-
-
-MAIN = Variant("bait+fish", 1024, 1, "global", "kept", 0.05)
-FALL = Fall(
-    layers=20, place=0.35, place_interval=Interval(0.3, 0.4), width=0.1, width_interval=Interval(0.0, 0.2),
-    before=0.1, after=0.005, drop=0.095, drop_interval=Interval(0.08, 0.1), p=0.002, autocorrelation=0.0, explained=0.9,
-)  # fmt: skip
-
-
-def variant_fall(
-    fall: Fall | None = FALL,
-    places: Sequence[float] = (0.34, 0.36, 0.35),
-    reason: str = "",
-    layers: int = 20,
-    **variant: Any,
-) -> VariantFall:
-    """A fall of one variant, as ``find_falls`` gives it."""
-    return VariantFall(MAIN._replace(**variant), fall, reason, layers, np.array(places, dtype=float))

@@ -37,12 +37,9 @@ def summarise(tables: Tables, options: Options) -> Summary:
     curves = summary(tables["results"], options)
     if not options.drift:
         return curves
-    from ..drift.summary import compare_summary
+    from ..drift.summary import compare_evidence
 
-    masks = compare_summary(tables, options)
-    return Summary(
-        (*curves.tables, *masks.tables), (*curves.findings, *masks.findings), (*curves.figures, *masks.figures)
-    )
+    return replace(curves, evidence=(*curves.evidence, *compare_evidence(tables, options)))
 
 
 def resolve(options: Options, context: Context) -> Options:

@@ -1,7 +1,7 @@
 """``fbench drift``: do the weights with the largest Fisher information change from round to round?
 
 An active-learning run is watched: of every round's network, masks from two disjoint draws of images, and masks of a
-network trained once more on the same labels, so that drift has a floor of sampling and one of training beside it. A
+network trained once more on the same labels, so that drift is compared with what sampling and training do. A
 case is one strategy on one block of seeds, a unit is one round of it.
 """
 

@@ -28,12 +28,12 @@ OVERLAP_COLUMNS = (
     Column("captured", "float", "share", "of the layer's Fisher mass that is kept, by the other draw's diagonal"),
     Column("jaccard_previous", "float", "", "overlap with the previous round's mask from the other draw"),
     Column("jaccard_first", "float", "", "the same with round 0"),
-    Column("jaccard_redraw", "float", "", "floor of sampling: overlap of the masks of both draws, one network"),
+    Column("jaccard_redraw", "float", "", "baseline of sampling: overlap of the masks of both draws, one network"),
     Column(
         "jaccard_retrain",
         "float",
         "",
-        "floor of training: with a network of another batch order; empty if one batch holds all",
+        "baseline of training: with a network of another batch order; empty if one batch holds all",
     ),
     Column("jaccard_chance", "float", "", "expected of random masks with as many weights in every layer"),
 )

@@ -5,6 +5,7 @@ All are of the main variant; what is shown of one strategy is of the first.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -14,11 +15,10 @@ import numpy as np
 from fbench.harness.contract import Figure, Heat, Panel, Series, mathematics
 from fbench.learning.arm_options import ArmOptions
 from fbench.measure.arrays import Floats
-from fbench.measure.falls import LEAST_LAYERS, Fall
+from fbench.measure.statistics import Mean
 from fbench.units import format_percent
 
 from .falls import VariantFall, share_profile
-from .floors import SIGNIFICANCE
 from .measured import Drift, MaskRounds, Variant
 from .series import (
     DEPTH,
@@ -56,7 +56,7 @@ class _Line(NamedTuple):
 
 
 def _lines(masks: MaskRounds) -> list[_Line]:
-    """The overlaps that figures show: floors on top, as they lie."""
+    """The overlaps that figures show: baselines on top, as they lie."""
     return [
         _Line(masks.redraw, "same network, images redrawn", 3),
         _Line(masks.retrain, "retrained on the same labels", 4),
@@ -105,7 +105,8 @@ def _shares(shown: _Shown, options: ArmOptions) -> Figure:
     left = Panel([], DEPTH, "round", "every round", depths, y_ticks=rounds, heat=heat)
     chosen = sorted({0, len(drift.rounds) // 2, len(drift.rounds) - 1})
     lines = [
-        over_seeds(f"round {drift.rounds[i]}\n{drift.labels[i]:,} labels", shown.depths, percent[:, i]) for i in chosen
+        over_seeds(f"round {drift.rounds[i]}\n{drift.labels[i]:,} labels", shown.depths, percent[:, i], 100)
+        for i in chosen
     ]
     axis = (logarithmic if heat.log else linear)(percent[:, chosen])
     right = by_depth(lines, _KEPT, _listed(drift.rounds[i] for i in chosen), **axis)
@@ -155,7 +156,7 @@ def _by_layer(shown: _Shown) -> list[_Line]:
 def _overlap(line: _Line, x: Sequence[float]) -> Series:
     single = np.isfinite(line.values).any(axis=0).sum() < 2  # of which neither a dash nor a band would be seen
     style = "points" if single else "dashed" if line.label == "chance" else "line"
-    return over_seeds(line.label, x, line.values, style=style, colour=line.colour)
+    return over_seeds(line.label, x, line.values, 1, style=style, colour=line.colour)
 
 
 def _falls(shown: _Shown, options: ArmOptions, falls: Sequence[VariantFall]) -> Figure:
@@ -165,34 +166,27 @@ def _falls(shown: _Shown, options: ArmOptions, falls: Sequence[VariantFall]) -> 
     alike.sort(key=lambda variant: variant.fraction)
     percents = [100 * mean_of_rounds(shown.masks(variant).share) for variant in alike]
     lines = [
-        over_seeds(f"{format_percent(variant.fraction)} kept", shown.depths, percent, colour=number)
+        over_seeds(f"{format_percent(variant.fraction)} kept", shown.depths, percent, 100, colour=number)
         for number, (variant, percent) in enumerate(zip(alike, percents, strict=True))
     ]
-    shares = np.stack(percents)
-    axis = (logarithmic if wide(shares) else linear)(shares)
-    clear = {judged.variant: judged.shown for judged in falls}
-    fitted = zip(lines, (clear.get(variant) for variant in alike), strict=True)
-    places = [_place(line, fall, log="y_log" in axis) for line, fall in fitted if fall]
+    axis = linear(np.stack(percents))
+    at = {fall.variant: fall.place for fall in falls}
+    halves = zip(lines, (at.get(variant) for variant in alike), strict=True)
+    places = [_place(line, place) for line, place in halves if place]
     panels = [by_depth([*lines, *places], _KEPT, "share kept", **axis), *_criteria(shown, len(lines))]
-    marks = f"diamond: middle of a fall fitted to the means, with its 95 % interval (p < {SIGNIFICANCE:g})"
-    note = f"{_rounds(drift.rounds)}; {_seeds(drift)}; {marks if places else _no_fall(shown)}"
+    reason = next((fall.reason for fall in falls if fall.reason), "no share falls to its half in every seed")
+    marks = "diamond: where half of the highest share is left, 95 % interval over seeds"
+    note = f"{_rounds(drift.rounds)}; {_seeds(drift)}; {marks if places else reason}"
     note += f"\n{_mask(main, fraction=False)}; {_layers(shown)}"
     title = _title("Share kept by depth, for every fraction", options, shown)
     return Figure("fall_by_fraction", title, panels, note)
 
 
-def _no_fall(shown: _Shown) -> str:
-    if shown.variant.rule != "global":
-        return "every layer keeps the same share by rule"
-    few = len(shown.layers) < LEAST_LAYERS
-    return f"a fall is looked for in {LEAST_LAYERS} layers or more" if few else f"no fall shown at p < {SIGNIFICANCE:g}"
-
-
-def _place(line: Series, fall: Fall, *, log: bool) -> Series:
-    """Put a diamond on the line at its fall."""
-    low, high = fall.place_interval
-    y = on_line(line, fall.place, log=log)
-    return Series("", [fall.place], [y], [low], [high], style="places", like=line.label)
+def _place(line: Series, place: Mean) -> Series:
+    """Put a diamond on the line where half of its highest share is left; one seed has no interval."""
+    known = not math.isnan(place.low)
+    ends = [place.low if known else place.mean], [place.high if known else place.mean]
+    return Series("", [place.mean], [on_line(line, place.mean)], *ends, style="places", like=line.label)
 
 
 def _criteria(shown: _Shown, colour: int) -> Iterator[Panel]:
@@ -220,7 +214,7 @@ def _title(what: str, options: ArmOptions, shown: _Shown | None = None) -> str:
 
 
 def _seeds(drift: Drift) -> str:
-    many = f"mean of {len(drift.seeds)} seeds, 95 % t interval, dots: each seed"
+    many = f"mean of {len(drift.seeds)} seeds, 95 % interval, dots: each seed"
     return many if len(drift.seeds) > 1 else "one seed, which has no interval"
 
 

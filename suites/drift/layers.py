@@ -1,63 +1,95 @@
-"""Which layers of a mask lie below their floors: a sentence with every verdict."""
+"""Layer by layer: the table of a mask's layers, and whether each of them drifts."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 
+import numpy as np
+
+from fbench.harness.contract import Table
+from fbench.measure.arrays import Floats
 from fbench.results.findings import number
-from fbench.results.words import listed
+from fbench.units import format_count
 
-from .floors import BELOW, Floors, floors_by_layer
+from .baselines import Compared, compared_of, corrected, verdict_of
+from .falls import POINTWISE, PROFILED
 from .measured import Drift, Variant
+from .names import in_common, percent, seeds_text
+from .tables import table
 
-_LISTED = 8
-"""How many layers a sentence still lists."""
-_WORDS = {
-    "not after Holm": "below by themselves, but not after the correction",
-    "at the floor": "at the floor, each by itself",
-    "near chance": "floors within the margin of chance, so that nothing can be ruled out",
-    "no spread": "not testable, as all seeds differ by exactly the same",
-}
+_MOST = 25
+"""How many layers a table is still read with."""
 
 
-def layer_sentences(drift: Drift, variant: Variant, margin: float) -> list[str]:
-    """Say how many layers lie below their floors, and which; and what the others do."""
-    names = [layer.name for layer in drift.layers]
-    by_layer = dict(zip(names, floors_by_layer(drift, variant, margin), strict=True))
-    defined = {name: floors for name, floors in by_layer.items() if floors.word != "undefined"}
-    if not defined:
-        return []
-    bare = len(by_layer) - len(defined)
-    none = (
-        f" {bare} more {'has' if bare == 1 else 'have'} no overlap, kept whole by decree or not at all." if bare else ""
+def layer_table(drift: Drift, margin: float) -> Table | None:
+    """A row for every layer of the first strategy's main variant; None where no layer is shown."""
+    main = drift.main(drift.strategies[0])
+    every = len(drift.layers) <= _MOST
+    shown = [i for i, layer in enumerate(drift.layers) if every or layer.layer_type in (*PROFILED, POINTWISE)]
+    if not shown:
+        return None
+    compared = layers_compared(drift, main)
+    less = "" if every else f" Convolution and linear layers alone, {len(shown)} of {len(drift.layers)}."
+    note = (
+        f"{seeds_text(drift).capitalize()}; share of weights kept, share of the layer's Fisher information captured "
+        f"and mean F_j over all rounds. Drift: corrected by Holm over {len(compared)} layers; empty: in no mask, or "
+        f"always kept.{less}"
     )
-    return [f"{_counted(defined)}. {_range(defined)}.{none}"]
+    title = f"Layers: {in_common([main])}"
+    optional = (
+        "mean w_j²F_j", "mean F_j", "kind", "parameters", "captured", "depth", "chance", "redrawn"
+    )  # fmt: skip
+    return table(title, _layer_columns(drift, main, shown, compared, margin), note, optional)
 
 
-def _counted(by_layer: Mapping[str, Floors]) -> str:
-    """Count the layers by verdict."""
-    groups: dict[str, list[str]] = {}
-    for name, floors in by_layer.items():
-        groups.setdefault("below" if floors.word in BELOW else floors.word, []).append(name)
-    if list(groups) == ["one seed"]:
-        return "Layer by layer nothing can be tested with one seed"
-    below = groups.pop("below", [])
-    floor = "both floors" if any(floors.retrain for floors in by_layer.values()) else "the redraw floor"
-    which = f" ({_some(below)})" if below and groups else ""
-    rest = "".join(f"; {_WORDS.get(word, word)}: {len(names)} ({_some(names)})" for word, names in groups.items())
-    holm = f" after Holm's correction for {len(by_layer)} layers" if len(by_layer) > 1 else ""
-    return f"Layer by layer, {len(below)} of {len(by_layer)} lie below {floor}{holm}{which}{rest}"
+def layers_compared(drift: Drift, variant: Variant) -> dict[str, Compared]:
+    """The layers that have overlaps beside their baselines, by name."""
+    compared = {layer.name: compared_of(drift, variant, layer.name) for layer in drift.layers}
+    return {name: one for name, one in compared.items() if one.seeds}
 
 
-def _range(by_layer: Mapping[str, Floors]) -> str:
-    """Name the layers that lie least and most below their last floor."""
-    gaps = {name: gap.difference for name, floors in by_layer.items() if (gap := floors.retrain or floors.redraw)}
-    floor = "Retrain" if any(floors.retrain for floors in by_layer.values()) else "Redraw"
-    least, most = min(gaps, key=gaps.__getitem__), max(gaps, key=gaps.__getitem__)
-    low, high = (f"{number(gaps[name], signed=True)} J in {name}" for name in (least, most))
-    return f"{floor} floor less previous {f'runs from {low} to {high}' if least != most else f'is {low}'}"
+def layer_verdicts(compared: Mapping[str, Compared], margin: float) -> dict[str, str]:
+    """The verdict on every layer, corrected by Holm over all of them."""
+    p = corrected([one.p for one in compared.values()])
+    return {name: verdict_of(one, at, margin) for (name, one), at in zip(compared.items(), p, strict=True)}
 
 
-def _some(names: Sequence[str]) -> str:
-    more = len(names) - _LISTED
-    return listed(list(names)) if more <= 0 else f"{', '.join(names[:_LISTED])} and {more} more"
+def _layer_columns(
+    drift: Drift, main: Variant, shown: Sequence[int], compared: Mapping[str, Compared], margin: float
+) -> dict[str, Sequence[str]]:
+    """The columns of the table of layers: of those ``shown``, by number."""
+    layers = [drift.layers[i] for i in shown]
+    verdicts = layer_verdicts(compared, margin)
+    masks = [drift.masks(main, layer.name) for layer in layers]
+    fisher = [drift.fisher(main, layer.name) for layer in layers]
+    overlaps = {
+        head: [_short(compared.get(layer.name), name) for layer in layers]
+        for head, name in (("neighbours", "previous"), ("retrained", "retrain"), ("redrawn", "redraw"))
+    }
+    return {
+        "layer": [layer.name for layer in layers],
+        "kind": [layer.layer_type for layer in layers],
+        "depth": [number(layer.depth, 2) for layer in layers],
+        "parameters": [format_count(layer.parameters) for layer in layers],
+        "share": [_percent(rounds.share) for rounds in masks],
+        "captured": [_percent(rounds.captured) for rounds in masks],
+        "mean F_j": [_scientific(rounds.mean) for rounds in fisher],
+        "mean w_j²F_j": [_scientific(rounds.weighted_mean) for rounds in fisher],
+        **overlaps,
+        "chance": [_short(compared.get(layer.name), "chance") for layer in layers],
+        "drift?": [verdicts.get(layer.name, "") for layer in layers],
+    }
+
+
+def _short(compared: Compared | None, name: str) -> str:
+    mean = compared.mean(name) if compared else math.nan
+    return "" if math.isnan(mean) else number(mean, 3)
+
+
+def _percent(values: Floats) -> str:
+    return percent(float(values.mean())) if np.isfinite(values).all() else ""
+
+
+def _scientific(values: Floats) -> str:
+    return f"{values.mean():.2e}".replace("e-", "e−") if np.isfinite(values).all() else ""

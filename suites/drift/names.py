@@ -45,12 +45,6 @@ def varying_fields(variants: Sequence[Variant]) -> list[str]:
     return [name for name, values in zip(Variant._fields, columns, strict=True) if len(set(values)) > 1]
 
 
-def variant_names(variants: Sequence[Variant]) -> dict[Variant, str]:
-    """Name each variant by the fields that vary, and by its fraction in any case: ``random, 5 % kept``."""
-    shown = {*varying_fields(variants), "fraction"}
-    return {variant: in_words(variant, shown) for variant in variants}
-
-
 def in_common(variants: Sequence[Variant]) -> str:
     """The fields that do not vary, in words: ``N = 1,024, rule global``."""
     return in_words(variants[0], set(Variant._fields) - set(varying_fields(variants)))

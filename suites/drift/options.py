@@ -33,10 +33,10 @@ def parse_mask_fractions(text: str) -> tuple[float, ...]:
 
 @dataclass(frozen=True, kw_only=True)
 class Options(arm.ArmOptions):
-    """Options of ``fbench drift``; ``margin`` is an overlap."""
+    """Options of ``fbench drift``; ``margin`` is a part of the overlap above chance."""
 
     strategies: arm.Strategies = typed("random")
-    seeds: arm.Seeds = typed("3")
+    seeds: arm.Seeds = typed("8")
     model: arm.ModelName = "thin-resnet18"
     epochs: arm.Epochs = 20
     fractions: Annotated[
@@ -75,11 +75,16 @@ class Options(arm.ArmOptions):
     retrain: Annotated[
         int,
         Option(
-            "1: train every network once more on the same labels, for the floor of training; 0: do not",
+            "1: train every network once more on the same labels, the baseline of training noise; 0: do not",
             minimum=0,
             maximum=1,
         ),
     ] = 1
     margin: Annotated[
-        float, Option("overlap that counts: a mask has settled where new labels move it by less", above=0, maximum=1)
-    ] = 0.05
+        float,
+        Option(
+            "part of the overlap above chance that counts: masks do not drift where new labels take less",
+            above=0,
+            maximum=1,
+        ),
+    ] = 0.2

@@ -1,8 +1,8 @@
 """How much of a FISH mask stays from round to round, beside what another draw or another training would leave of it.
 
 J of the masks m, m' of two networks is the mean of J(m^A, m'^B) and J(m^B, m'^A), A and B two disjoint draws of images
-that last for all rounds. J(m^A, m^B) of one network is the floor of sampling; J with a network trained on the same
-labels in another batch order is the floor of sampling and training. Were labels without effect,
+that last for all rounds. J(m^A, m^B) of one network is the baseline of sampling; J with a network trained on the same
+labels in another batch order is that of sampling and training. Were labels without effect,
 J with the previous round would equal the second on average, and were training free of chance too, the first.
 """
 

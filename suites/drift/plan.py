@@ -69,7 +69,7 @@ def _warn_of_one_batch(options: Options) -> None:
     if options.retrain and labels <= options.train_batch:
         warnings.warn(
             f"one batch of --train-batch {options.train_batch} holds all of the {labels} labels: there is no other "
-            "order to train again in, and so no floor of training",
+            "order to train again in, and so no baseline of training",
             stacklevel=2,
         )
 

@@ -12,30 +12,46 @@ import numpy as np
 
 from fbench.harness.contract import Panel, Series, mathematics
 from fbench.measure.arrays import Floats
-from fbench.measure.statistics import mean_interval
+from fbench.measure.shares import share_interval
+from fbench.measure.statistics import Mean, mean_interval
 from fbench.results.axes import nice
+
+from .wording import useful
 
 DEPTH = "depth of the layer (0: first, 1: last)"
 DEPTHS = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)
 _LOG_FROM = 30.0
 """Shares are on logarithmic colours and axes where the largest is more than so many times the least."""
 _DODGE = 0.12
+_TOP = 103.0
+"""Where an axis of shares in % ends at the latest."""
 _SPREAD = 0.012
 """The raw points of two series stand at most this share of the axis apart: more would look like another x."""
 
 
-def over_seeds(label: str, x: Sequence[float], values: Floats, **more: Any) -> Series:
-    """Draw means of values [seeds, x] with their t intervals, where there are two seeds, and every seed as a dot.
+def over_seeds(label: str, x: Sequence[float], values: Floats, whole: float | None = None, **more: Any) -> Series:
+    """Draw means of values [seeds, x] with their 95 % intervals, and every seed as a dot; a value of nan is a gap.
 
-    A value of nan is a gap.
+    Values are shares of a ``whole``, 1 or 100, inside which intervals end; without it any numbers. Few seeds have no
+    interval over more than half of the whole.
     """
     columns = [column[~np.isnan(column)] for column in values.T]
-    means = [mean_interval(column) if column.size else None for column in columns]
+    means = [_mean(column, whole) if column.size else None for column in columns]
     y, low, high = ([getattr(mean, end, math.nan) for mean in means] for end in ("mean", "low", "high"))
     dots = [(float(at), float(value)) for at, column in zip(x, columns, strict=True) for value in column]
     if all(map(math.isnan, low)):
         return Series(label, list(x), y, points=dots, **more)
     return Series(label, list(x), y, low, high, dots, **more)
+
+
+def _mean(values: Floats, whole: float | None) -> Mean:
+    """A mean with the interval that is drawn of it; ends are nan where there is none."""
+    if whole is None:
+        return mean_interval(values)
+    share = share_interval(np.clip(values / whole, 0, 1))
+    drawn = useful(share.low, share.high, share.n)
+    ends = (whole * share.low, whole * share.high) if drawn else (math.nan, math.nan)
+    return Mean(share.n, whole * share.mean, whole * share.sd, *ends)
 
 
 def by_depth(lines: Sequence[Series], y_label: str, title: str, **more: Any) -> Panel:
@@ -70,15 +86,13 @@ def logarithmic(values: Floats) -> dict[str, Any]:
 def linear(values: Floats) -> dict[str, Any]:
     """Make a y axis from 0, so that rounding does not look like a difference; automatic where there is no number."""
     known = values[np.isfinite(values)]
-    return {"y_limits": (-0.03 * known.max(), 1.1 * known.max())} if (known > 0).any() else {}
+    return {"y_limits": (-0.03 * known.max(), min(1.1 * known.max(), _TOP))} if (known > 0).any() else {}
 
 
-def on_line(line: Series, x: float, *, log: bool) -> float:
-    """Read the y of a line where it passes x."""
+def on_line(line: Series, x: float) -> float:
+    """Read the y of a line where it passes x, on a linear axis."""
     known = [(at, y) for at, y in zip(line.x, line.y, strict=True) if not math.isnan(y)]
     at, y = np.array(known).T
-    if log and y.min() > 0:  # between two of its points it is straight on the axis that it is drawn on
-        return float(np.exp(np.interp(x, at, np.log(y))))
     return float(np.interp(x, at, y))
 
 

@@ -32,7 +32,7 @@ class Watcher:
     Args:
         design: the arm, with diagonals at every N of the grid.
         grid: which masks are made of every network.
-        retrain: train every round's networks once more, for the floor of training.
+        retrain: train every round's networks once more, for the baseline of training.
     """
 
     def __init__(self, design: Design, grid: MaskGrid, *, retrain: bool) -> None:

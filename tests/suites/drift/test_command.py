@@ -154,7 +154,8 @@ def test_several_strategies_are_watched(fbench: Callable[..., Ended], tmp_path: 
 def test_one_seed_has_no_intervals_and_says_so(fbench: Callable[..., Ended], tmp_path: Path) -> None:
     ended = fbench("--seeds", 1, "--rounds", 1, "--out", tmp_path / "run")
     assert ended.code == 0
-    assert "one seed" in ended.out.lower()
+    assert "Too few." in ended.out
+    assert ", 1 seed:" in ended.out
 
 
 def test_the_findings_answer(whole: Path) -> None:

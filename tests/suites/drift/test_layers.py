@@ -1,52 +1,49 @@
-"""Layers below their floors are counted after Holm, and named."""
+"""The table of layers carries the numbers of its rows, and its verdicts are corrected over all layers."""
 
 from __future__ import annotations
 
+import numpy as np
 from drift_rows import make_tables
 
-from fbench.suites.drift.layers import layer_sentences
+from fbench.suites.drift.layers import layer_table, layer_verdicts, layers_compared
 from fbench.suites.drift.rows import read_drift
 
 
-def sentences_of(edit=lambda row: row, **more):
-    tables = make_tables(**{"layers": 14, "rounds": 2, "fractions": (0.2,), "levels": (1.0, 1.0), **more})
-    drift = read_drift({"results": [edit(dict(row)) for row in tables["results"]]})
-    return layer_sentences(drift, drift.variants[0], 0.05)
+def rows_of(**more):
+    rows = make_tables(**{"layers": 14, "rounds": 2, "seeds": 4, "fractions": (0.05,), **more})
+    return read_drift(rows), rows
 
 
-def test_all_below():
-    (text,) = sentences_of()
-    assert text.startswith(
-        "Layer by layer, 12 of 12 lie below both floors after Holm's correction for 12 layers. Retrain floor less "
-        "previous runs from +0.1"
-    )
-    assert text.endswith(" 2 more have no overlap, kept whole by decree or not at all.")
+def column(table, name):
+    return [row[list(table.columns).index(name)] for row in table.rows]
 
 
-def test_verdicts_that_differ_are_named():
-    def no_drift(row):
-        if row["layer"] in ("conv0.weight", "bn0.bias") and row["jaccard_previous"]:
-            row["jaccard_previous"] = row["jaccard_retrain"] + 0.001 * (row["seed"] % 2)
-        return row
-
-    (text,) = sentences_of(no_drift)
-    assert "10 of 12 lie below both floors after Holm's correction for 12 layers (bn0.weight, conv1.weight, " in text
-    assert " and 2 more); at the floor, each by itself: 2 (conv0.weight and bn0.bias). Retrain" in text
-
-
-def test_what_holm_takes_back_is_sentences_of():
-    (text,) = sentences_of(seeds=2, noise=0.02)
-    assert "; below by themselves, but not after the correction: " in text
-
-
-def test_one_seed_one_layer_and_none():
-    assert sentences_of(seeds=1)[0].startswith("Layer by layer nothing can be tested with one seed. Retrain floor")
-    bare = sentences_of(lambda row: {**row, "jaccard_previous": None} if row["layer"] != "conv0.weight" else row)[0]
-    assert bare.startswith("Layer by layer, 1 of 1 lie below both floors. Retrain floor less previous is +0.")
-    assert "J in conv0.weight. 13 more" in bare
-    assert sentences_of(rounds=0) == []
+def test_layers_of_the_main_variant():
+    drift, rows = rows_of()
+    table = layer_table(drift, 0.2)
+    assert table.title == "Layers: random, N = 1,024, R = 1, rule global, classifier kept, 5 % kept"
+    assert column(table, "layer") == [layer.name for layer in drift.layers]
+    cells = dict(zip(table.columns, table.rows[3], strict=True))
+    mean = np.mean([row["fisher_mean"] for row in rows["fisher"] if row["layer"] == "conv1.weight"])
+    previous = drift.masks(drift.variants[0], "conv1.weight").previous[:, 1:].mean()
+    assert (cells["kind"], cells["depth"], cells["parameters"]) == ("convolution", "0.23", "576")
+    assert cells["mean F_j"] == f"{mean:.2e}".replace("-", "−")
+    assert cells["neighbours"] == f"{previous:.3f}"
+    assert cells["share"] == f"{100 * drift.masks(drift.variants[0], 'conv1.weight').share.mean():.3g} %"
+    last = dict(zip(table.columns, table.rows[-2], strict=True))
+    assert (last["layer"], last["share"], last["neighbours"], last["drift?"]) == ("fc.weight", "100 %", "", "")
 
 
-def test_without_retraining_there_is_one_floor():
-    (text,) = sentences_of(retrain=None)
-    assert "12 of 12 lie below the redraw floor after Holm's correction for 12 layers. Redraw floor less" in text
+def test_many_layers_leave_convolutions_and_linear_ones():
+    drift, _ = rows_of(layers=32)
+    table = layer_table(drift, 0.2)
+    assert column(table, "layer") == [*(f"conv{i}.weight" for i in range(10)), "fc.weight"]
+    assert table.note.endswith("Convolution and linear layers alone, 11 of 32.")
+
+
+def test_layers_are_corrected_over_all():
+    drift, _ = rows_of(seeds=4, noise=0.05, previous=0.5)
+    compared = layers_compared(drift, drift.variants[0])
+    words = layer_verdicts(compared, 0.2)
+    alone = {name: layer_verdicts({name: one}, 0.2)[name] for name, one in compared.items()}
+    assert sum(word == "yes" for word in words.values()) < sum(word == "yes" for word in alone.values())

@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 from fbench.suites.drift.measured import Variant
-from fbench.suites.drift.names import in_common, percent, variant_names, varying_fields
+from fbench.suites.drift.names import in_common, in_words, percent, varying_fields
 
 ONE = Variant("random", 1024, 1, "global", "kept", 0.002)
 
 
 def test_one_variant_is_its_fraction():
-    assert variant_names([ONE]) == {ONE: "0.2 % kept"}
+    assert in_words(ONE, {"fraction"}) == "0.2 % kept"
     assert varying_fields([ONE]) == []
     assert in_common([ONE]) == "random, N = 1,024, R = 1, rule global, classifier kept, 0.2 % kept"
 
 
 def test_fields_that_vary_are_named_in_order():
     other = ONE._replace(strategy="bait", redraws=2, classifier="free")
-    assert variant_names([ONE, other])[other] == "bait, R = 2, classifier free, 0.2 % kept"
+    assert varying_fields([ONE, other]) == ["strategy", "redraws", "classifier"]
+    assert in_words(other, {"redraws", "strategy"}) == "bait, R = 2"
     assert in_common([ONE, other]) == "N = 1,024, rule global, 0.2 % kept"
 
 

@@ -1,0 +1,171 @@
+"""Tables of ``fbench drift``: overlaps beside their baselines, the tests behind, and the poster's claim."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from fbench.harness.contract import Table
+from fbench.measure.arrays import Floats
+from fbench.measure.shares import share_interval
+from fbench.measure.statistics import Paired, paired
+from fbench.results.findings import number, p_value
+from fbench.units import format_percent
+
+from .baselines import LEAST_SEEDS, BaselineName, Compared
+from .falls import NEARLY_ZERO, STEEP, THIRD
+from .measured import Drift, Variant
+from .names import HEADS, in_common, in_words, seeds_text, variant_cells, varying_fields
+from .verdicts import Verdicts
+from .wording import in_percent, mean_with_interval, part_with_interval, percent_with_interval
+
+
+def overlap_table(drift: Drift, verdicts: Verdicts) -> Table:
+    """The main table: a row for every variant."""
+    compared = list(verdicts.compared.values())
+    columns = {
+        **_variant_columns(drift.variants),
+        "neighbours": [_overlap(one, "previous") for one in compared],
+        "retrained": [_overlap(one, "retrain") for one in compared],
+        "redrawn": [_overlap(one, "redraw") for one in compared],
+        "chance": [_overlap(one, "chance") for one in compared],
+        "new labels take": [_taken(one) for one in compared],
+        "drift?": [str(verdicts.drifts[variant]) for variant in drift.variants],
+    }
+    note = (
+        f"Overlap J of two masks, the weights that both keep over those that either keeps: mean over "
+        f"{compared_rounds(compared)} and {seeds_text(drift)}. Neighbours: of neighbouring rounds. Retrained and "
+        "redrawn: of one round, trained again on the same labels, or with other images; mean of both rounds. Chance: "
+        "random masks with as many weights in every layer. New labels take: (retrained − neighbours) / (retrained − "
+        "chance), 95 % interval; no room: retrained not shown above chance. Drift: below both baselines, corrected by "
+        f"Holm; no: less than {in_percent(verdicts.margin)} % taken."
+    )
+    return table(f"Overlap of masks: {in_common(drift.variants)}", columns, note, optional=("chance", "redrawn"))
+
+
+def compared_rounds(compared: Sequence[Compared]) -> str:
+    """Name the rounds that are compared with the one before."""
+    rounds = sorted({number for one in compared for number in one.rounds})
+    if not rounds:
+        return "no round"
+    return f"round {rounds[0]}" if len(rounds) == 1 else f"rounds {rounds[0]} to {rounds[-1]}"
+
+
+def interval_table(drift: Drift, verdicts: Verdicts) -> Table:
+    """Every overlap with its interval, and that of the last round with the first."""
+    compared = list(verdicts.compared.values())
+    firsts = [drift.masks(variant).first[:, -1] for variant in drift.variants]
+    columns = {
+        **_variant_columns(drift.variants),
+        **{
+            head: [_share(one.values.get(name)) for one in compared]
+            for head, name in (
+                ("neighbours", "previous"), ("retrained", "retrain"), ("redrawn", "redraw"), ("chance", "chance"),
+            )
+        },
+        "first and last round": [_share(first[np.isfinite(first)]) for first in firsts],
+    }  # fmt: skip
+    note = (
+        f"J over {seeds_text(drift)}; 95 % t intervals on the logit scale, which end inside 0 and 1; they cover 93 % "
+        "where one training in twenty fails."
+    )
+    return table("Overlaps with their intervals", columns, note, optional=("chance", "first and last round"))
+
+
+def tests_table(drift: Drift, verdicts: Verdicts) -> Table | None:
+    """The tests behind the verdicts; None where nothing can be tested."""
+    rows = {variant: one for variant, one in verdicts.compared.items() if one.seeds > 1 and one.retrained}
+    if not rows:
+        return None
+    variants, retrain, redraw = list(rows), _paired(rows, "retrain"), _paired(rows, "redraw")
+    columns = {
+        **_variant_columns(variants),
+        "retrained − neighbours": [_difference(gap.difference, gap.low, gap.high) for gap in retrain],
+        "p": [_p(gap.p) for gap in retrain],
+        "sign-flip p": [_p(gap.sign_flip_p) for gap in retrain],
+        "d_z": [_plain(gap.d_z) for gap in retrain],
+        "g": [_plain(gap.hedges_g) for gap in retrain],
+        "redrawn − neighbours": [_difference(gap.difference, gap.low, gap.high) for gap in redraw],
+        "p of both, Holm": [_p(verdicts.p[variant]) for variant in variants],
+    }
+    note = (
+        "Paired over seeds, 95 % t intervals. p: t test, two-sided, uncorrected; sign-flip p is exact up to 20 seeds. "
+        "p of both: the larger of two, 1 where neighbours overlap more; Holm: over all rows."
+    )
+    return table("Tests", columns, note, optional=("g", "d_z", "redrawn − neighbours", "sign-flip p"))
+
+
+def claim_table(verdicts: Verdicts) -> Table | None:
+    """The poster's claim, a row a fraction; None where no share could be read."""
+    read = [fall for fall in verdicts.falls if not fall.reason]
+    if not read:
+        return None
+    parts = [verdicts.parts[fall.variant] for fall in read]
+    columns = {
+        "kept": [format_percent(fall.variant.fraction) for fall in read],
+        "half left at": [mean_with_interval(fall.place, 3) or "nowhere" for fall in read],
+        "at a third?": [str(part.at_a_third) for part in parts],
+        "width": [mean_with_interval(fall.width, 3) or "not all seeds" for fall in read],
+        "steep?": [str(part.steep) for part in parts],
+        "left at the end": [percent_with_interval(fall.remnant) for fall in read],
+        "nearly zero?": [str(part.nearly_to_zero) for part in parts],
+    }
+    note = (
+        "Depth 0: first layer, 1: last. Each seed's share of weights kept, read as the closest profile that never "
+        "rises: the depth where half of the highest share is left, the depth from 90 to 10 % of it, what is left at "
+        "the end; mean over seeds with 95 % interval, each row by itself. At a third: within "
+        f"{number(THIRD[0], 2)} to {number(THIRD[1], 2)}; steep: below {STEEP:g}; nearly zero: below "
+        f"{format_percent(NEARLY_ZERO)}. Yes: after Holm's correction over the table; no: all of the interval beyond."
+    )
+    variant = read[0].variant
+    title = in_words(variant, set(Variant._fields) - {"fraction", "redraws"})
+    return table(f"The fall of the share kept: {title}", columns, note, optional=("width", "left at the end"))
+
+
+def table(title: str, columns: Mapping[str, Sequence[str]], note: str, optional: Sequence[str] = ()) -> Table:
+    """Make a table of columns; those without a cell are left out."""
+    filled = {name: cells for name, cells in columns.items() if any(cells)}
+    rows = [list(row) for row in zip(*filled.values(), strict=True)]
+    return Table(title, list(filled), rows, note, [name for name in optional if name in filled])
+
+
+def _variant_columns(variants: Sequence[Variant]) -> dict[str, list[str]]:
+    """What tells variants apart; the fraction of one alone."""
+    named = [variant_cells(variant) for variant in variants]
+    fields = varying_fields(variants) or ["fraction"]
+    return {HEADS[name]: [cells[name] for cells in named] for name in fields}
+
+
+def _paired(rows: Mapping[Variant, Compared], baseline: BaselineName) -> list[Paired]:
+    return [paired(one.values[baseline], one.values["previous"]) for one in rows.values()]
+
+
+def _overlap(compared: Compared, name: str) -> str:
+    mean = compared.mean(name)
+    return "" if math.isnan(mean) else number(mean)
+
+
+def _taken(compared: Compared) -> str:
+    """What new labels take; where training again leaves no more than chance, there is nothing to take."""
+    if compared.retrained and not compared.roomy and compared.seeds >= LEAST_SEEDS:
+        return "no room"
+    return part_with_interval(compared.taken, compared.seeds)
+
+
+def _share(values: Floats | None) -> str:
+    return "" if values is None or not len(values) else mean_with_interval(share_interval(values), 3)
+
+
+def _difference(mean: float, low: float, high: float) -> str:
+    ends = "" if math.isnan(low) else f" ({number(low, 3)} to {number(high, 3)})"
+    return f"{number(mean, 3)}{ends}"
+
+
+def _p(p: float) -> str:
+    return "" if math.isnan(p) else p_value(p).removeprefix("p = ").removeprefix("p ")
+
+
+def _plain(value: float) -> str:
+    return number(value, 2) if math.isfinite(value) else ""

@@ -1,0 +1,161 @@
+"""Answers and the three lines carry their numbers, in every verdict, in few plain words."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from drift_draws import NOISES, World, draw
+from drift_rows import make_tables
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from plain import faults
+
+from fbench.harness.contract import Summary, Table
+from fbench.suites.drift.answers import both_answers, lead
+from fbench.suites.drift.rows import read_drift
+from fbench.suites.drift.verdicts import judge
+from fbench.suites.drift.wording import part_with_interval
+
+
+def said(margin=0.2, edit=lambda row: row, **more):
+    tables = make_tables(**{"layers": 32, "rounds": 3, "fractions": (0.05,), **more})
+    drift = read_drift({**tables, "results": [edit(dict(row)) for row in tables["results"]]})
+    verdicts = judge(drift, margin)
+    summary = Summary([Table("t", [], [])], lead=lead(drift, verdicts), answers=both_answers(drift, verdicts))
+    assert faults(summary) == []
+    return summary, verdicts
+
+
+def near_chance(row):
+    """The baseline of training where random masks are."""
+    return {**row, "jaccard_chance": row["jaccard_retrain"]}
+
+
+def scattered(by):
+    """A baseline of training that lies above the overlap by this on average, and below it in a seed."""
+
+    def edit(row):
+        known = row["jaccard_retrain"] is not None
+        again = 0.45 + by + (-0.1, 0.1, -0.05, 0.05)[row["seed"]] + 0.001 * row["round"]
+        return {**row, "jaccard_retrain": again if known else None}
+
+    return edit
+
+
+def test_drift_is_said_with_what_new_labels_take():
+    summary, verdicts = said()
+    (compared,) = verdicts.compared.values()
+    taken = part_with_interval(compared.taken, compared.seeds)
+    assert taken.startswith("29 % (")
+    first, numbers, to_do = summary.lead
+    assert first == (
+        f"New labels change the mask: neighbouring rounds overlap by J {compared.mean('previous'):.2f}, masks trained "
+        f"again on the same labels by {compared.mean('retrain'):.2f}."
+    )
+    assert numbers == (
+        f"With 5 % kept, 6 seeds: new labels take {taken} of the overlap above chance that training again leaves."
+    )
+    assert to_do.startswith("Make the mask again after every round")
+    assert summary.answers[0].verdict == "yes"
+    assert summary.answers[0].sentence == (
+        f"With 5 % kept, new labels take {taken} of the overlap above chance that training again leaves."
+    )
+
+
+@pytest.mark.parametrize(
+    ("more", "verdict", "sentence", "advice"),
+    [
+        ({"previous": 0.6, "noise": 0.002}, "no", "new labels take", "the margin of 20 %: keep the mask for a while."),
+        ({"edit": scattered(0.08), "seeds": 4}, "not shown", "over 4 seeds.", "seeds would show less than 20 %."),
+        (
+            {"edit": scattered(-0.02), "seeds": 4, "margin": 0.01},
+            "not shown",
+            "new labels are seen to take nothing (−",
+            "",
+        ),
+        ({"seeds": 3}, "too few", "over 3 seeds.", "Take 4 seeds or more"),
+        ({"seeds": 1}, "too few", "over 1 seed.", "Take 4 seeds or more"),
+        ({"retrain": None}, "not shown", "none was trained again.", "fbench drift --retrain 1"),
+        ({"rounds": 0}, "too few", "No round has an overlap with the one before", ""),
+        ({"edit": near_chance, "previous": 0.6}, "not shown", "not shown to be more than chance gives", "Keep another"),
+    ],
+)
+def test_every_verdict_in_words(more, verdict, sentence, advice):
+    answer = said(**more)[0].answers[0]
+    assert answer.verdict == verdict
+    assert sentence in answer.sentence
+    assert advice in answer.advice
+
+
+@pytest.mark.parametrize(
+    ("more", "words"),
+    [
+        (
+            {"previous": 0.6, "noise": 0.002},
+            "but hardly more than training again on the same labels changes them (0.60).",
+        ),
+        ({"edit": scattered(0.08), "seeds": 4}, ": no drift is shown."),
+        ({"retrain": None}, "without training again, new labels cannot be told from training noise."),
+        ({"rounds": 0}, "Whether masks drift cannot be told"),
+    ],
+)
+def test_the_first_line(more, words):
+    assert words in said(**more)[0].lead[0]
+
+
+def test_drift_of_another_fraction_is_said_to_be_that():
+    def alike(row):
+        same = row["fraction"] == 0.05 and row["jaccard_previous"]
+        return {**row, "jaccard_previous": row["jaccard_retrain"]} if same else row
+
+    summary, _ = said(edit=alike, fractions=(0.05, 0.2))
+    assert summary.lead[0].startswith("New labels change the mask with 20 % kept: neighbouring rounds overlap by J 0.4")
+    assert summary.lead[1].startswith("With 20 % kept, 6 seeds: new labels take 30 % (")
+    assert "With 20 % kept (shown in 1 of 2 rows)" in summary.answers[0].sentence
+
+
+def test_few_seeds_have_no_interval_to_laugh_at():
+    text = str(said(seeds=3, noise=0.15, previous=0.55)[0].answers[0])
+    assert " to " not in text.split("Too few.")[1].split("over")[0]
+
+
+def test_where_the_share_falls():
+    summary, verdicts = said(fractions=(0.05, 0.2), layers=62, fall=(0.3, 0.05))
+    answer = summary.answers[1]
+    assert answer.verdict == verdicts.claim
+    low, high = (fall.place.mean for fall in verdicts.falls)
+    assert answer.sentence.startswith(f"Half of the highest share is left at depth {low:.3f} (")
+    assert f" with 5 % kept, {high:.3f} (" in answer.sentence
+    assert answer.advice == "Name the fraction kept wherever the depth of a fall is told."
+
+
+@pytest.mark.parametrize(
+    ("more", "verdict", "words"),
+    [
+        ({"fall": None}, "no", "No fall is read: no share falls to its half."),
+        ({"rules": ("layer",)}, "not shown", "every layer keeps the same share by rule."),
+        ({"layers": 14}, "not shown", "too few layers, 4 of the 8 that a third can be told in."),
+        ({"seeds": 3}, "too few", "Half of the highest share is left at depth 0.3"),
+    ],
+)
+def test_the_posters_claim_in_words(more, verdict, words):
+    answer = said(**more)[0].answers[1]
+    assert answer.verdict == verdict
+    assert words in answer.sentence
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    seeds=st.integers(1, 9),
+    noise=st.sampled_from(NOISES),
+    taken=st.floats(-1, 1),
+    sd=st.floats(0.001, 0.2),
+    margin=st.floats(0.001, 1),
+    seed=st.integers(0, 2**32),
+)
+def test_words_are_few_whatever_was_measured(seeds, noise, taken, sd, margin, seed):
+    world = World(taken=taken, sd=sd, seed_sd=sd, layer_sd=10 * sd)
+    drift = draw(world, seeds, noise, np.random.default_rng(seed))
+    verdicts = judge(drift, margin)
+    summary = Summary([Table("t", [], [])], lead=lead(drift, verdicts), answers=both_answers(drift, verdicts))
+    assert faults(summary) == []
