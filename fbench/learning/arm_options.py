@@ -52,6 +52,14 @@ def parse_mask_fraction(text: str) -> float:
     return fraction
 
 
+def parse_folds(text: int | str) -> int:
+    """Read 0 or a number of folds from 2 on."""
+    folds = int(text) if str(text).isdecimal() and str(text).isascii() and len(str(text)) < 4 else 1
+    if folds == 1 or folds > 100:
+        raise UsageError(f"--folds {shorten(str(text))}: give 2 to 100, or 0 for test sets that are redrawn every seed")
+    return folds
+
+
 def parse_folder(text: str) -> str | None:
     """Read a folder's path; None where nothing was typed."""
     return text or None
@@ -139,6 +147,19 @@ class ArmOptions:
     dtype: Annotated[
         str, Option("of the selection: float32 or float64", parse=one_of("--dtype", "float32", "float64"))
     ] = "float32"
+
+
+@dataclass(frozen=True, kw_only=True)
+class FoldedOptions(ArmOptions):
+    """Those of a suite whose test sets may be disjoint: seeds are then repetitions that share no test image."""
+
+    folds: Annotated[
+        int,
+        Option(
+            "K: seed s tests on fold s mod K, the images shuffled anew every K seeds; 0: a fifth is redrawn every seed",
+            parse=parse_folds,
+        ),
+    ] = 0
 
 
 class ArmPoint(NamedTuple):

@@ -20,7 +20,7 @@ from fbench.fisher.planning.fitting import check_devices
 from fbench.fisher.planning.plan import SelectionPlan
 from fbench.harness import guard
 from fbench.harness.registry import DATASETS, MODELS, STRATEGIES
-from fbench.learning.arm_options import ArmOptions, ArmPoint
+from fbench.learning.arm_options import ArmOptions, ArmPoint, FoldedOptions
 from fbench.units import format_bytes, format_count
 
 if TYPE_CHECKING:
@@ -57,7 +57,8 @@ def _pool(options: ArmOptions, seed: int) -> Pool:
 
     images = images_of(options)
     try:
-        return split(images, seed, pool_size=options.pool or None, test_size=options.test or None)
+        folds = options.folds if isinstance(options, FoldedOptions) else 0
+        return split(images, seed, pool_size=options.pool or None, test_size=options.test or None, folds=folds)
     except InputError as error:
         raise InputError(f"--{error}") from None
 

@@ -76,21 +76,25 @@ class Pool:
         return replace(self, **{name: getattr(self, name).to(device) for name in names})
 
 
-def split(images: Images, seed: int, *, pool_size: int | None = None, test_size: int | None = None) -> Pool:
+def split(
+    images: Images, seed: int, *, pool_size: int | None = None, test_size: int | None = None, folds: int = 0
+) -> Pool:
     """The pool and the test set of ``seed``.
 
     A fixed test set is used where there is one; elsewhere a fifth of every class is drawn anew with every
-    seed (360 test images have a standard error of more than a point). The three draws have a stream each, so
-    that a smaller test set does not change the pool.
+    seed (360 test images have a standard error of more than a point), or the seed's fold is taken. The three draws
+    have a stream each, so that a smaller test set does not change the pool.
 
     Args:
         images: the data set.
         seed: of the family ``start``.
         pool_size: keep a random subset of this many candidates; all by default.
         test_size: keep a random subset of this many test images; all by default.
+        folds: K: every class is shuffled and dealt to K folds, anew every K seeds, and ``seed`` tests on fold
+            seed mod K; 0 for none.
 
     Raises:
-        InputError: a size below 1, or above what there is.
+        InputError: a size below 1, or above what there is; folds of a data set that has a test set.
 
     Example:
         >>> pool = split(digits(None, download=False), seed=0, pool_size=100)
@@ -100,8 +104,12 @@ def split(images: Images, seed: int, *, pool_size: int | None = None, test_size:
     import torch
 
     ids = torch.arange(len(images.targets))
+    if folds and images.test_images is not None:
+        raise InputError(
+            f"folds {folds}: {images.name} has a test set of its own, the same for every seed; leave it out"
+        )
     if images.test_images is None or images.test_targets is None:
-        held_out = _stratified(images.targets, seed)
+        held_out = _fold(images.targets, seed, folds) if folds else _stratified(images.targets, seed)
         ids, test_ids = ids[~held_out], ids[held_out]
         test_images, test_targets = images.images, images.targets
     else:
@@ -129,6 +137,21 @@ def _stratified(targets: Tensor, seed: int) -> Tensor:
         members = (targets == label).nonzero().flatten()
         shuffled = members[torch.randperm(len(members), generator=generator)]
         held_out[shuffled[: round(TEST_SHARE * len(members))]] = True
+    return held_out
+
+
+def _fold(targets: Tensor, seed: int, folds: int) -> Tensor:
+    """Which images are held out, [N] bool: fold seed mod K of a permutation that K seeds share; fold 0 is largest."""
+    import torch
+
+    if not sum(int(count) // folds for count in torch.bincount(targets)):
+        raise InputError(f"folds {folds}: a fold would be empty, since no class has so many images; give fewer folds")
+    generator = seeds.generator("start", seed // folds, 4)
+    held_out = torch.zeros(len(targets), dtype=torch.bool)
+    for label in torch.unique(targets):
+        members = (targets == label).nonzero().flatten()
+        shuffled = members[torch.randperm(len(members), generator=generator)]
+        held_out[shuffled[seed % folds :: folds]] = True
     return held_out
 
 

@@ -1,4 +1,4 @@
-"""What learning curves say: area, the pairwise penalty matrix, and labels saved at a target accuracy.
+"""What learning curves say: their area, each round's part of it, and the pairwise penalty matrix.
 
 Layout: labels [rounds] rise from the starting set L_0 to L_R; an accuracy is [rounds] or [seeds, rounds], and
 row s of every arm is the same seed. Nothing is smoothed and no point is dropped.
@@ -9,7 +9,6 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -17,20 +16,17 @@ from scipy import special
 
 from fbench.errors import InputError, UnknownNameError
 from fbench.measure.arrays import ROUNDING, Floats
-from fbench.measure.statistics import Interval
+from fbench.measure.sign_flips import sign_patterns
 
 __all__ = [
-    "LabelSaving",
     "PenaltyMatrix",
     "aulc",
     "checkpoints",
-    "label_saving",
+    "paired_curves",
     "penalty_matrix",
+    "rising_labels",
+    "round_weights",
 ]
-
-
-FLIPS = 1000  # sign-flipped copies of the data behind the penalty matrix's band
-RESAMPLES = 2000  # bootstrap samples of the seeds behind a label saving's interval
 
 
 @dataclass(frozen=True)
@@ -41,7 +37,8 @@ class PenaltyMatrix:
     mean with the diagonal's 0 in it, as published: how much the others win, lower is better.
     ``checkpoints`` are label counts. Without a checkpoint, or with one seed, every number is nan.
 
-    The band is what equal arms give, from the data with signs flipped: ``band_entry`` and ``band_column`` are
+    The band is what equal arms give, from the data with signs flipped in all 2ⁿ ways (of more than 12 seeds, in
+    4,096 that are drawn): ``band_entry`` and ``band_column`` are
     the 95th percentiles of the largest entry and of the largest column mean, ``nonzero_share`` is how often
     any entry differs from 0.
     """
@@ -53,27 +50,6 @@ class PenaltyMatrix:
     band_entry: float
     band_column: float
     nonzero_share: float
-
-
-@dataclass(frozen=True)
-class LabelSaving:
-    """Share of the reference's labels that an arm does without at ``target``: 1 − L(τ)/L_reference(τ).
-
-    ``labels`` and ``reference_labels`` are where the mean curves first reach the target, nan where they never
-    do; ``saving`` is then nan and ``censored`` says whose curve fell short. ``low`` to ``high`` is the
-    bootstrap interval; a censored resample enters with all values that it leaves possible, so that ``low``
-    may be −inf and ``high`` 1. ``censored_share`` is the share of such resamples. One seed has no interval.
-    """
-
-    target: float
-    n: int
-    labels: float
-    reference_labels: float
-    saving: float
-    low: float
-    high: float
-    censored: Literal["no", "arm", "reference", "both"]
-    censored_share: float
 
 
 def aulc(labels: ArrayLike, accuracy: ArrayLike) -> Floats:
@@ -93,10 +69,21 @@ def aulc(labels: ArrayLike, accuracy: ArrayLike) -> Floats:
         >>> float(aulc([100, 200, 400], [0.5, 0.7, 0.8]))
         0.7
     """
-    at = _labels(labels)
+    at = rising_labels(labels)
     curve = _curves(accuracy, at.size, "the accuracy")
     trapezoids = np.diff(at) * (curve[..., 1:] + curve[..., :-1]) / 2
     return np.asarray(trapezoids.sum(axis=-1) / (at[-1] - at[0]))
+
+
+def round_weights(labels: ArrayLike) -> Floats:
+    """What each round weighs in the area [rounds], which add up to 1: the area is their sum with the accuracies.
+
+    Example:
+        >>> round_weights([100, 200, 400]).round(3).tolist()
+        [0.167, 0.5, 0.333]
+    """
+    steps = np.diff(rising_labels(labels))
+    return np.asarray((np.append(steps, 0) + np.append(0, steps)) / (2 * steps.sum()))
 
 
 def checkpoints(labels: ArrayLike, reference: ArrayLike) -> tuple[int, ...]:
@@ -118,7 +105,7 @@ def checkpoints(labels: ArrayLike, reference: ArrayLike) -> tuple[int, ...]:
         >>> checkpoints([20, 40, 60, 80, 100], [0.4, 0.6, 0.7, 0.75, 0.8])
         (1, 2)
     """
-    at = _labels(labels)
+    at = rising_labels(labels)
     mean = _seed_mean(_curves(reference, at.size, "the reference"))
     rounds: list[int] = []
     step = at[1] - at[0]
@@ -150,7 +137,7 @@ def penalty_matrix(
         labels: [rounds].
         accuracies: [seeds, rounds] by arm, the seeds in the same order.
         reference: the arm that ends the checkpoints.
-        seed: of the sign flips.
+        seed: of the sign flips, where they are drawn.
 
     Raises:
         UnknownNameError: when the reference is not among the arms.
@@ -161,10 +148,10 @@ def penalty_matrix(
         >>> penalty_matrix([20, 40, 60], arms).matrix.tolist()
         [[0.0, 1.0], [0.0, 0.0]]
     """
-    curves = _arms(labels, accuracies)
+    curves = paired_curves(labels, accuracies)
     if reference not in accuracies:
         raise UnknownNameError("reference strategy", reference, accuracies)
-    names, at = tuple(accuracies), _labels(labels)
+    names, at = tuple(accuracies), rising_labels(labels)
     rounds = checkpoints(labels, curves[names.index(reference)])
     points = tuple(int(at[index]) for index in rounds)
     if not rounds or curves.shape[1] < 2:
@@ -172,66 +159,10 @@ def penalty_matrix(
         return PenaltyMatrix(names, points, nothing, nothing[0], math.nan, math.nan, math.nan)
     differences = curves[:, None, :, rounds] - curves[None, :, :, rounds]
     matrix = _penalties(differences, np.ones((1, curves.shape[1])))[0]
-    signs = np.random.default_rng(seed).choice([-1.0, 1.0], size=(FLIPS, curves.shape[1]))
-    flipped = _penalties(differences, signs)
+    flipped = _penalties(differences, sign_patterns(curves.shape[1], seed))
     entries, columns = flipped.max(axis=(1, 2)), flipped.mean(axis=1).max(axis=1)
     band = (_quantile_up(entries, 0.95), _quantile_up(columns, 0.95), float(np.mean(entries > 0)))
     return PenaltyMatrix(names, points, matrix, matrix.mean(axis=0), *band)
-
-
-def label_saving(
-    labels: ArrayLike,
-    accuracy: ArrayLike,
-    reference: ArrayLike,
-    target: float,
-    *,
-    level: float = 0.95,
-    seed: int = 0,
-) -> LabelSaving:
-    """Labels saved against a reference at a target accuracy, with a percentile bootstrap over paired seeds.
-
-    L(τ) is where the mean curve over seeds first reaches τ, on the line between two rounds; L_0 where it
-    starts there. The bootstrap is here for want of a better one and is too narrow for few seeds: at a nominal
-    95 % such intervals of a mean cover 76 % at three seeds and 85 % at six.
-
-    Args:
-        labels: [rounds].
-        accuracy: [seeds, rounds].
-        reference: [seeds, rounds], the same seeds in the same order.
-        target: the accuracy τ, in the curves' unit.
-        level: of the interval, between 0 and 1.
-        seed: of the bootstrap.
-
-    Raises:
-        InputError: for a target that is not positive, a level out of range, arms of different shapes, and as
-            ``aulc``.
-
-    Example:
-        >>> saving = label_saving([20, 40, 60], [[0.4, 0.8, 0.9]], [[0.4, 0.6, 0.8]], target=0.8)
-        >>> saving.labels, saving.reference_labels, round(saving.saving, 3)
-        (40.0, 60.0, 0.333)
-    """
-    if not 0 < target < math.inf:
-        raise InputError(f"target accuracy = {target:g} is out of range: give a positive one, such as 0.9")
-    if not 0 < level < 1:
-        raise InputError(f"level = {level:g} is out of range: it must lie between 0 and 1, such as 0.95")
-    curves, at = _arms(labels, {"the arm": accuracy, "the reference": reference}), _labels(labels)
-    n = curves.shape[1]
-    labels_reached, reference_reached = _first_reach(at, curves.mean(axis=1), target)
-    weights = np.random.default_rng(seed).multinomial(n, np.full(n, 1 / n), size=RESAMPLES) / n
-    draws = _first_reach(at, weights @ curves, target)
-    low, high = _saving_interval(draws, at[-1], level) if n > 1 else Interval(math.nan, math.nan)
-    return LabelSaving(
-        target=target,
-        n=n,
-        labels=float(labels_reached),
-        reference_labels=float(reference_reached),
-        saving=float(1 - labels_reached / reference_reached),
-        low=low,
-        high=high,
-        censored=_censored(arm=math.isnan(labels_reached), reference=math.isnan(reference_reached)),
-        censored_share=float(np.isnan(draws).any(axis=0).mean()),
-    )
 
 
 def _penalties(differences: Floats, signs: Floats) -> Floats:
@@ -248,42 +179,16 @@ def _penalties(differences: Floats, signs: Floats) -> Floats:
     return np.asarray((t > special.stdtrit(n - 1, 0.975)).sum(axis=3) / count)
 
 
-def _first_reach(labels: Floats, curves: Floats, target: float) -> Floats:
-    """Labels [...] at which curves [..., rounds] first reach the target; nan for never."""
-    above = curves >= target * (1 - ROUNDING)  # the mean of equal accuracies may round to just below them
-    index = above.argmax(axis=-1)
-    before = np.maximum(index - 1, 0)
-    low, high = (np.take_along_axis(curves, at[..., None], axis=-1)[..., 0] for at in (before, index))
-    rise = np.where(index > 0, high - low, math.inf)
-    share = np.clip((target - low) / rise, 0.0, 1.0)
-    reached = labels[before] + share * (labels[index] - labels[before])
-    return np.where(above.any(axis=-1), reached, math.nan)
-
-
-def _saving_interval(draws: Floats, last: float, level: float) -> Interval:
-    """Percentiles of resampled labels [2, k], a nan standing for anything from the last label up."""
-    least, most = np.where(np.isnan(draws), last, draws), np.where(np.isnan(draws), math.inf, draws)
-    worst, best = 1 - most[0] / least[1], 1 - least[0] / most[1]
-    tail = (1 - level) / 2
-    return Interval(-_quantile_up(-worst, 1 - tail), _quantile_up(best, 1 - tail))
-
-
 def _quantile_up(values: Floats, share: float) -> float:
-    """The least value that ``share`` of them do not exceed; numpy's quantile turns infinities into nan."""
+    """The least value that ``share`` of them do not exceed; as a quantile of few steps is read."""
     return float(np.sort(values)[math.ceil(share * values.size) - 1])
 
 
-def _censored(*, arm: bool, reference: bool) -> Literal["no", "arm", "reference", "both"]:
-    if arm and reference:
-        return "both"
-    return "arm" if arm else "reference" if reference else "no"
-
-
-def _arms(labels: ArrayLike, accuracies: Mapping[str, ArrayLike]) -> Floats:
+def paired_curves(labels: ArrayLike, accuracies: Mapping[str, ArrayLike]) -> Floats:
     """The arms' curves as [m, seeds, rounds]."""
     if len(accuracies) < 2:
         raise InputError(f"{len(accuracies)} arm cannot be compared: give two strategies or more")
-    rounds = _labels(labels).size
+    rounds = rising_labels(labels).size
     curves = {name: np.atleast_2d(_curves(values, rounds, name)) for name, values in accuracies.items()}
     first, *others = curves
     for name in others:
@@ -295,7 +200,8 @@ def _arms(labels: ArrayLike, accuracies: Mapping[str, ArrayLike]) -> Floats:
     return np.stack(list(curves.values()))
 
 
-def _labels(labels: ArrayLike) -> Floats:
+def rising_labels(labels: ArrayLike) -> Floats:
+    """The labels [rounds], checked."""
     at = np.asarray(labels, dtype=np.float64)
     if at.ndim != 1 or at.size < 2 or not (np.diff(at, prepend=0.0) > 0).all():
         raise InputError(f"labels {at.tolist()} do not rise from 1 or more: give two rounds or more, in order")

@@ -15,8 +15,8 @@ from fbench.measure.statistics import Paired, check_margin, check_share, sd_inte
 
 __all__ = ["Goal", "SeedRange", "seeds_needed"]
 
-Goal = Literal["not inferior", "equivalent", "direction"]
-"""The label that a comparison is to get, as ``statistics.verdict`` gives it; or a direction clear of 0."""
+Goal = Literal["not inferior", "equivalent", "better by the margin"]
+"""What a comparison is to show: that its difference lies above −δ, within ±δ, or clear of 0."""
 
 # Midpoints of 512 equal slices of (0, 1): power is then within 0.0001 of the noncentral t from 2 seeds on
 _SLICES = (np.arange(512) + 0.5) / 512
@@ -42,13 +42,13 @@ def seeds_needed(
 
     What is taken for the true difference matters more than the formula. "not inferior" and "equivalent" take
     0: how many seeds two equal arms need. An arm that is worse, if within the margin, needs more; to plan
-    with the mean just observed would only restate its p. "direction" has nothing but the observed mean to
-    take, and errs low: a mean that drew attention is likely to be too large.
+    with the mean just observed would only restate its p. "better by the margin" is a 95 % interval clear of 0
+    where the true difference is ``delta``, the least that anybody cares for.
 
     Args:
         comparison: what was measured so far.
-        goal: the label to be reached; "direction" is a 95 % interval clear of 0, on the observed side.
-        delta: the margin; "direction" makes no use of it.
+        goal: the label to be reached.
+        delta: the margin.
         power: chance of the label, between 0 and 1.
         cap: beyond so many seeds the answer is None.
 
@@ -72,7 +72,7 @@ def seeds_needed(
     claims = {
         "not inferior": _Claim(0.90, -delta, math.inf, true=0.0),
         "equivalent": _Claim(0.90, -delta, delta, true=0.0),
-        "direction": _Claim(0.95, 0.0, math.inf, true=abs(comparison.difference)),
+        "better by the margin": _Claim(0.95, 0.0, math.inf, true=delta),
     }
     if goal not in claims:
         raise UnknownNameError("goal", goal, claims)

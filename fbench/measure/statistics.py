@@ -1,4 +1,4 @@
-"""What paired seeds show: t intervals and tests, sign flips, margins.
+"""What paired seeds show: t intervals and tests, sign flips.
 
 Every standard deviation has ddof = 1. What the data cannot give is nan, never 0: one seed has a mean and no
 interval. The t interval decides and the sign flip stands beside it; bootstrap intervals are left out on
@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -24,7 +24,6 @@ __all__ = [
     "Interval",
     "Mean",
     "Paired",
-    "Verdict",
     "check_margin",
     "check_share",
     "holm",
@@ -33,11 +32,7 @@ __all__ = [
     "sd_interval",
     "t_interval",
     "t_quantile",
-    "verdict",
 ]
-
-Direction = Literal["better", "worse", "unresolved"]
-Margin = Literal["not inferior", "equivalent", "inferior", "unresolved"]
 
 
 class Interval(NamedTuple):
@@ -88,20 +83,6 @@ class Paired:
     def interval(self, level: float = 0.95) -> Interval:
         """The mean difference's t interval at another level."""
         return _difference_interval(self.difference, self.sd, self.n, level)
-
-
-@dataclass(frozen=True)
-class Verdict:
-    """Two labels, since an arm can be worse than another and yet not inferior to it by the margin ``delta``.
-
-    ``direction`` is read from the 95 % interval, ``margin`` from the 90 % one, ``low90`` to ``high90``.
-    """
-
-    direction: Direction
-    margin: Margin
-    delta: float
-    low90: float
-    high90: float
 
 
 def mean_interval(values: ArrayLike, level: float = 0.95) -> Mean:
@@ -201,27 +182,6 @@ def holm(p_values: Sequence[float]) -> Floats:
     return adjusted
 
 
-def verdict(comparison: Paired, delta: float) -> Verdict:
-    """What the data say of the first arm against the second, and against a margin fixed before the run.
-
-    Not inferior: mean − t(.95, n−1)·se > −δ, the lower end of the 90 % interval. Equivalent (said instead
-    where both hold): that whole interval inside (−δ, δ), two one-sided tests at 5 % (Schuirmann 1987).
-    Inferior: that whole interval below −δ. Without an interval both labels are unresolved.
-
-    Raises:
-        InputError: for a margin that is not positive.
-
-    Example:
-        >>> comparison = paired([0.85, 0.86, 0.84], [0.83, 0.83, 0.83])
-        >>> decision = verdict(comparison, delta=0.01)
-        >>> decision.direction, decision.margin
-        ('unresolved', 'not inferior')
-    """
-    check_margin(delta)
-    low, high = comparison.interval(0.90)
-    return Verdict(_direction(comparison.low, comparison.high), _margin(low, high, delta), delta, low, high)
-
-
 def _difference_interval(mean: float, sd: float, n: int, level: float) -> Interval:
     if sd == 0 and mean != 0:
         return Interval(math.nan, math.nan)
@@ -289,18 +249,6 @@ def t_quantile(p: float, n: int) -> float:
         2.571
     """
     return float(special.stdtrit(n - 1, p))
-
-
-def _direction(low: float, high: float) -> Direction:
-    if low > 0:
-        return "better"
-    return "worse" if high < 0 else "unresolved"
-
-
-def _margin(low: float, high: float, delta: float) -> Margin:
-    if low > -delta:
-        return "equivalent" if high < delta else "not inferior"
-    return "inferior" if high < -delta else "unresolved"  # nan compares false, so no interval ends here too
 
 
 def check_share(name: str, value: float) -> None:

@@ -31,7 +31,7 @@ COLUMNS = (
 
 
 def summarise(tables: Tables, options: Options) -> Summary:
-    """Make tables, findings and a figure of the learning curves, and of the masks where they were watched."""
+    """Answer the questions from the learning curves; evidence of the masks follows where they were watched."""
     from .summary import summary
 
     curves = summary(tables["results"], options)

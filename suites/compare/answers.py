@@ -1,115 +1,154 @@
-"""The questions of a comparison answered in their fixed order, and every other pair explored.
-
-A fixed order needs no correction: the first question that is not answered yes ends the confirmatory part, and what
-follows is labelled exploratory.
-"""
+"""JudgedQuestion questions as answers: one sentence with its numbers, one piece of advice."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass
 
-from numpy.typing import ArrayLike
+from fbench.harness.contract import Answer
+from fbench.measure.power import seeds_needed
+from fbench.measure.split_overlap import corrected_interval
+from fbench.results.findings import number, p_value
 
-from fbench.measure.power import Goal, seeds_needed
-from fbench.measure.statistics import Paired, Verdict, holm, paired, verdict
-from fbench.results.findings import evidence, interval_ends, number, p_value
+from .curves import Curves
+from .family import FEWEST, JudgedQuestion
+from .wording import count_seeds, ends, with_sign
 
-from .questions import Question
+UNIT = "AULC"
+SPREAD_APART = 3.0
+"""Ratio of two arms' effective dimensions from which λ may explain their difference."""
 
-_SEEN = " This was asked when rows were there, so it is exploratory: --replicate asks it of new seeds."
 
+@dataclass(frozen=True)
+class Background:
+    """What advice rests on beside a question's own test: the curves, and how much the splits of the seeds overlap.
 
-def answer_question(
-    question: Question, comparison: Paired, delta: float, unit: str, *, confirmatory: bool
-) -> tuple[bool, str]:
-    """Tell whether the question is answered yes, and the sentence that says so.
-
-    ``comparison`` is the first strategy minus the second, ``delta`` the margin, both in ``unit``.
+    ``overlap`` is test images over the others where splits overlap, None where they do not.
     """
-    judged = verdict(comparison, delta)
-    goal: Goal = "not inferior" if question.relation == ">=" else "direction"
-    yes, claim = _not_inferior(question, judged) if goal == "not inferior" else _better(question, judged)
-    text = f"{claim}: {evidence(comparison, unit)}."
-    if "unresolved" in claim:
-        text += _needed(comparison, goal, delta)
-    if not confirmatory:
-        text += " An earlier question of the sequence was not answered yes, so this one is exploratory."
-    return yes, text
+
+    curves: Curves
+    overlap: float | None
+
+    def splits_decide(self, judged: JudgedQuestion) -> bool:
+        """Whether a yes or no is one on these splits: counting their overlap, the interval does not clear it."""
+        if self.overlap is None or judged.verdict not in ("yes", "no"):
+            return False
+        if judged.question.relation == ">":
+            low, high = corrected_interval(judged.comparison, self.overlap)
+            return low <= 0 <= high
+        low, high = corrected_interval(judged.comparison, self.overlap, 2 * judged.level - 1)
+        return low <= -judged.margin <= high
+
+    def unlike(self, judged: JudgedQuestion) -> bool:
+        """Whether λ left the two embeddings effective dimensions that are far apart."""
+        sizes = [self.curves.dimensions.get(name) for name in (judged.question.first, judged.question.second)]
+        effective = sorted(size[0] for size in sizes if size)
+        return len(effective) == 2 and effective[1] > SPREAD_APART * effective[0]
+
+    def cheaper(self, judged: JudgedQuestion) -> str:
+        """The arm of the two that takes less time to choose a batch."""
+        seconds = self.curves.seconds
+        return min(judged.question.first, judged.question.second, key=lambda name: seconds[name][1])
 
 
-def _not_inferior(question: Question, judged: Verdict) -> tuple[bool, str]:
-    """Whether ``first`` is not inferior by the margin, and the claim that the verdict allows."""
-    a, b, margin = question.first, question.second, f"margin {judged.delta:g}"
-    match judged.margin:
-        case "equivalent":
-            claim = f"{a} is equivalent to {b}, and so not inferior ({margin})"
-        case "not inferior":
-            claim = f"{a} is not inferior to {b} ({margin})"
-        case "inferior":
-            claim = f"{a} is inferior to {b} by more than the margin of {judged.delta:g}"
-        case _:
-            claim = f"Whether {a} is not inferior to {b} ({margin}) is unresolved"
-    if judged.margin != "unresolved" and judged.direction != "unresolved":
-        claim += f" and {judged.direction} than it"
-    return judged.margin in ("equivalent", "not inferior"), claim
+def all_answers(judged: Sequence[JudgedQuestion], background: Background) -> list[Answer]:
+    """An answer for every question."""
+    return [
+        Answer(_question(test), test.verdict, _sentence(test, background), _advice(test, background)) for test in judged
+    ]
 
 
-def _better(question: Question, judged: Verdict) -> tuple[bool, str]:
-    """Whether ``first`` is better, and the claim that the verdict allows."""
-    a, b = question.first, question.second
-    if judged.direction == "unresolved":
-        return False, f"Whether {a} is better than {b} is unresolved"
-    return judged.direction == "better", f"{a} is {judged.direction} than {b}"
+def _question(judged: JudgedQuestion) -> str:
+    first, relation, second = judged.question
+    if relation == ">":
+        return f"Is {first} better than {second}?"
+    return f"Is {first} no worse than {second}, by a margin of {judged.margin:g} {UNIT}?"
 
 
-def _needed(comparison: Paired, goal: Goal, delta: float) -> str:
-    """How many seeds would resolve the question; empty where nothing can be said."""
-    if goal == "direction":
-        needed = seeds_needed(comparison, "direction", delta)
-        return (
-            f" Were this the true difference, {needed} seeds would show it (80 % power, over sd's 80 % interval)."
-            if needed
-            else ""
-        )
-    fit, same = seeds_needed(comparison, "not inferior", delta), seeds_needed(comparison, "equivalent", delta)
-    if fit is None or same is None:
+def _sentence(judged: JudgedQuestion, background: Background) -> str:
+    first, second, n = judged.question.first, judged.question.second, judged.comparison.n
+    match judged.verdict:
+        case "too few":
+            asked = ", asked when rows were there" if judged.later else ""
+            return f"{gap(judged)} on {count_seeds(n)}{asked}; {FEWEST} are the fewest for an interval."
+        case "unreliable":
+            fallen = f"{judged.collapsed[0]} of {n} seeds of {first} and in {judged.collapsed[1]} of {second}"
+            return f"A training collapsed in {fallen}, so the means say little."
+    interval = ends(judged.comparison.low, judged.comparison.high)
+    if not interval:
+        return f"{gap(judged)} in every one of {count_seeds(n)}: differences without spread have no interval."
+    if judged.later:
+        return f"{gap(judged)} (95 % interval {interval}); asked when rows were there, so it cannot count as shown."
+    if judged.bound:
+        return f"{gap(judged)} (95 % interval {interval}); {_bound(judged)}; {_p(judged)}."
+    overlap = _with_overlap(judged, background)
+    return f"{gap(judged)} (95 % interval {interval}{overlap}; {count_seeds(n)}, {_p(judged)})."
+
+
+def gap(judged: JudgedQuestion) -> str:
+    """How far the first arm lies above or below the second, as the beginning of a sentence."""
+    first, _, second = judged.question
+    difference = judged.comparison.difference
+    if abs(difference) < 5e-5:
+        return f"{first} and {second} have the same {UNIT}"
+    return f"{first} lies {number(abs(difference))} {UNIT} {'above' if difference > 0 else 'below'} {second}"
+
+
+def _bound(judged: JudgedQuestion) -> str:
+    """The bound that decided, beside the margin."""
+    bound = judged.bound
+    if bound is None:
+        return ""
+    level = f"{100 * bound.level:.1f} %".replace(".0 %", " %")
+    if not math.isfinite(bound.value):
+        return f"so few seeds have no sign-flip bound at {level}"
+    side = "above" if bound.value > -judged.margin else "not above"
+    return f"its lower bound, {with_sign(bound.value)} ({level}, by {bound.by}), lies {side} −{judged.margin:g}"
+
+
+def _p(judged: JudgedQuestion) -> str:
+    return f"{p_value(judged.corrected)} after Holm" if judged.family > 1 else p_value(judged.corrected)
+
+
+def _with_overlap(judged: JudgedQuestion, background: Background) -> str:
+    """The interval that counts the overlap of the splits, as the rest of a parenthesis."""
+    if background.overlap is None:
+        return ""
+    return f", {ends(*corrected_interval(judged.comparison, background.overlap))} counting overlapping splits"
+
+
+def _advice(judged: JudgedQuestion, background: Background) -> str:
+    first, relation, second = judged.question
+    match judged.verdict:
+        case "too few":
+            return "Add seeds to the same run (--seeds 8), and read this again."
+        case "unreliable":
+            return "Lower --learning-rate or raise --epochs until no training collapses."
+    if judged.later:
+        return "Ask it of new seeds with --replicate."
+    if background.splits_decide(judged):
+        return "Repeat it on disjoint folds (--folds 5): counting overlapping splits, it is not shown."
+    if judged.verdict == "no":
+        return f"Prefer {second}."
+    if judged.verdict == "yes":
+        if background.unlike(judged):
+            return f"Compare at a smaller λ too: {_sizes(judged, background)} effective dimensions are far apart."
+        return f"Choose {first} over {second}." if relation == ">" else f"{first} may replace {second}."
+    return f"Take the faster, {background.cheaper(judged)}{_needed(judged)}."
+
+
+def _sizes(judged: JudgedQuestion, background: Background) -> str:
+    sizes = background.curves.dimensions
+    return " and ".join(number(sizes[name][0], 1) for name in (judged.question.first, judged.question.second))
+
+
+def _needed(judged: JudgedQuestion) -> str:
+    """How many seeds would show a difference of the margin, or that equal arms do not differ by it."""
+    better = judged.question.relation == ">"
+    seeds = seeds_needed(judged.comparison, "better by the margin" if better else "not inferior", judged.margin)
+    if seeds is None:
         return ""
     return (
-        f" Two equal arms would need {fit} seeds to show it, {same} for equivalence (80 % power, sd's 80 % interval)."
+        f"; {seeds} seeds would show {'a gain of' if better else 'that equals differ by less than'} {judged.margin:g}"
     )
-
-
-def sequence(
-    questions: Sequence[Question],
-    values: Mapping[str, ArrayLike],
-    delta: float,
-    unit: str,
-    later: Sequence[Question] = (),
-) -> list[str]:
-    """Answer the questions in their fixed order, a sentence each; those asked ``later``, on rows that were there, last.
-
-    ``values`` has one number a seed for every arm.
-    """
-    confirmatory, sentences = True, []
-    for question in sorted(questions, key=later.__contains__):
-        comparison = paired(values[question.first], values[question.second])
-        seen = question in later
-        yes, text = answer_question(question, comparison, delta, unit, confirmatory=confirmatory or seen)
-        confirmatory = confirmatory and (yes or seen)
-        sentences.append(f"{text}{_SEEN}" if seen else text)
-    return sentences
-
-
-def exploratory(pairs: Sequence[tuple[str, str]], values: Mapping[str, ArrayLike], unit: str) -> list[str]:
-    """A sentence on every other pair that is shown: labelled exploratory, p corrected by Holm over the family."""
-    comparisons = [paired(values[a], values[b]) for a, b in pairs]
-    corrected = holm([comparison.p for comparison in comparisons])
-    holm_note = f" after Holm's correction for {len(pairs)}" if len(pairs) > 1 else ""
-    sentences = []
-    for (a, b), comparison, p in zip(pairs, comparisons, corrected, strict=True):
-        interval = f"95 % interval {interval_ends(comparison.low, comparison.high, signed=True)}, uncorrected"
-        difference = f"{number(comparison.difference, signed=True)} {unit} ({interval}; {p_value(p)}{holm_note})"
-        text = evidence(comparison, unit) if math.isnan(p) else difference
-        sentences.append(f"Exploratory: {a} against {b}: {text}.")
-    return sentences

@@ -12,8 +12,12 @@ from fbench.harness.contract import Row
 from fbench.measure.arrays import Floats
 from fbench.measure.curves import aulc
 
+from .wording import count_seeds
+
 _MEANS = ["train_s", "select_s", "d_eff", "dim"]
 """Columns that are averaged over seeds and rounds; rows may lack them."""
+COLLAPSED_BELOW = 0.5
+"""A training has collapsed where its accuracy is less than so much of the median of its round, over arms and seeds."""
 _COLUMNS = ["status", "strategy", "seed", "round", "labels", "accuracy", *_MEANS]
 
 
@@ -27,7 +31,7 @@ class Curves:
         seconds: mean training and selection time of a seed and round, by strategy.
         dimensions: mean d_eff and d, by strategy; without those that have no embedding.
         seeds: how many there are.
-        left_out: sentences that say which strategies and seeds are missing, and why.
+        left_out: which strategies and seeds are missing, each with the reason.
     """
 
     labels: Floats
@@ -35,12 +39,19 @@ class Curves:
     seconds: dict[str, tuple[float, float]]
     dimensions: dict[str, tuple[float, float]]
     seeds: int
-    left_out: list[str]
+    left_out: list[tuple[str, str]]
 
     @property
     def areas(self) -> dict[str, Floats]:
         """AULC [seeds] by strategy."""
         return {name: aulc(self.labels, values) for name, values in self.accuracy.items()}
+
+    @property
+    def collapsed(self) -> dict[str, int]:
+        """In how many seeds some training collapsed, by strategy; the start set's network is every arm's."""
+        median = np.median(np.concatenate(list(self.accuracy.values())), axis=0)
+        fallen = {name: values < COLLAPSED_BELOW * median for name, values in self.accuracy.items()}
+        return {name: int(below[:, 1:].any(axis=1).sum()) for name, below in fallen.items()}
 
 
 def read_curves(rows: Sequence[Row], strategies: Sequence[str], rounds: int, seeds: int) -> Curves | None:
@@ -67,18 +78,15 @@ def read_curves(rows: Sequence[Row], strategies: Sequence[str], rounds: int, see
     )
 
 
-def _left_out(rows: Sequence[Row], strategies: Sequence[str], arms: Collection[str], seeds: int) -> list[str]:
-    """A sentence for every strategy that finished no seed, and one for the seeds that some strategy did not finish."""
-    sentences = []
+def _left_out(
+    rows: Sequence[Row], strategies: Sequence[str], arms: Collection[str], seeds: int
+) -> list[tuple[str, str]]:
+    """Every strategy that finished no seed, and how many seeds some strategy did not finish, with the reasons."""
+    missing = []
     for name in strategies:
         if name not in arms:
             reasons = sorted({row["reason"] for row in rows if row["strategy"] == name and row["status"] != "ok"})
-            sentences.append(f"{name} finished no seed and is left out: {'; '.join(reasons) or 'no rows'}.")
+            missing.append((name, f"finished no seed: {'; '.join(reasons) or 'no rows'}"))
     if seeds:
-        sentences.append(f"{count_seeds(seeds)} not finished by every other strategy, left out of all of the above.")
-    return sentences
-
-
-def count_seeds(count: int) -> str:
-    """``1 seed`` or ``5 seeds``."""
-    return f"{count} seed" if count == 1 else f"{count} seeds"
+        missing.append((count_seeds(seeds), "not finished by every other strategy"))
+    return missing

@@ -10,12 +10,12 @@ from fbench.learning import arm_options as arm
 
 from .questions import more_questions
 
-QUESTIONS = "bait+fish >= bait, bait+fish > bait+random-mask, bait+fish > random"
-"""The poster's, in a fixed sequence."""
+QUESTIONS = "bait+fish > random, bait+fish > bait+random-mask, bait+random-mask > bait, bait+fish >= bait"
+"""Does labelling by BAIT on a FISH mask pay, does choosing the weights, do more weights, and is nothing lost?"""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Options(arm.ArmOptions):
+class Options(arm.FoldedOptions):
     """Options of ``fbench compare``; ``margin`` is an area under the learning curve."""
 
     strategies: arm.Strategies = typed("random,bait,bait+fish,bait+random-mask")
@@ -26,7 +26,8 @@ class Options(arm.ArmOptions):
         Option("watch every arm's FISH mask, as `fbench drift` does: by the halves of its draw, without retraining"),
     ] = False
     questions: Annotated[
-        str, Option("fixed sequence of tests: 'A >= B' is not inferior, 'A > B' is better", grows=more_questions)
+        str,
+        Option("family of tests, corrected by Holm: 'A >= B' is not inferior, 'A > B' is better", grows=more_questions),
     ] = QUESTIONS
     later: Annotated[
         str, Option("those of the questions that were asked when rows were there", hidden=True, grows=more_questions)

@@ -162,3 +162,42 @@ def test_real_cifar10_is_whole_and_standardised() -> None:
     assert sample.mean((0, 2, 3)).abs().max() < 0.02
     assert (sample.std((0, 2, 3)) - 1).abs().max() < 0.02
     assert images.images.is_contiguous()
+
+
+@pytest.mark.parametrize("folds", [2, 5])
+def test_folds_share_no_test_image_and_hold_every_image(digits: data.Images, folds: int) -> None:
+    for first in (0, folds):
+        pools = [data.split(digits, seed, folds=folds) for seed in range(first, first + folds)]
+        held_out = [set(range(1797)) - set(pool.ids.tolist()) for pool in pools]
+        assert sorted(index for fold in held_out for index in fold) == list(range(1797))
+        for pool, fold in zip(pools, held_out, strict=True):
+            assert torch.equal(pool.test_images, digits.images[sorted(fold)])
+            counts = pool.test_targets.bincount()
+            assert (counts - digits.targets.bincount() / folds).abs().max() < 1
+
+
+def test_folds_are_shuffled_anew_once_every_one_was_tested(digits: data.Images) -> None:
+    assert torch.equal(data.split(digits, 3, folds=5).ids, data.split(digits, 3, folds=5).ids)
+    assert not torch.equal(data.split(digits, 3, folds=5).ids, data.split(digits, 8, folds=5).ids)
+
+
+def test_the_first_fold_is_the_largest(digits: data.Images) -> None:
+    sizes = [len(data.split(digits, seed, folds=7).test_targets) for seed in range(7)]
+    assert max(sizes) == sizes[0]
+
+
+def test_no_folds_is_the_split_that_was(digits: data.Images) -> None:
+    assert torch.equal(data.split(digits, 3, folds=0).ids, data.split(digits, 3).ids)
+
+
+def test_folds_of_a_data_set_with_a_test_set_are_refused(fixed: data.Images) -> None:
+    with pytest.raises(
+        InputError, match=r"folds 5: .* has a test set of its own, the same for every seed; leave it out"
+    ):
+        data.split(fixed, 0, folds=5)
+
+
+def test_folds_that_would_be_empty_are_refused() -> None:
+    images = data.Images("tiny", torch.zeros(6, 1, 2, 2), torch.tensor([0, 0, 0, 0, 0, 1]), 2)
+    with pytest.raises(InputError, match="folds 6: a fold would be empty"):
+        data.split(images, 0, folds=6)

@@ -1,5 +1,6 @@
 """Learning-curve statistics against hand-computed curves, loops over scipy's t test, and simulation."""
 
+import itertools
 import math
 
 import numpy as np
@@ -8,7 +9,7 @@ from scipy import integrate, stats
 
 from fbench.errors import InputError, UnknownNameError
 from fbench.measure import curves
-from fbench.measure.curves import aulc, checkpoints, label_saving, penalty_matrix
+from fbench.measure.curves import aulc, checkpoints, penalty_matrix, round_weights
 
 LABELS = [100, 200, 300, 400, 500, 600]
 
@@ -108,7 +109,7 @@ def test_the_band_is_that_of_flipped_data():
     """Slow twin: flip the deviations themselves and run the loop."""
     accuracies = arms(np.random.default_rng(2), seeds=5, shift=0.01)
     values = np.stack(list(accuracies.values()))
-    signs = np.random.default_rng(0).choice([-1.0, 1.0], size=(curves.FLIPS, 5))
+    signs = np.array(list(itertools.product([1.0, -1.0], repeat=5)))
     centre = values.mean(axis=0)
     some = [loop_penalties(centre + sign[:, None] * (values - centre), [1, 2, 4]) for sign in signs[:20]]
     differences = (values[:, None] - values[None])[..., [1, 2, 4]]
@@ -150,80 +151,17 @@ def test_one_seed_or_no_checkpoint_gives_nan_and_not_zero(seeds):
     assert np.isnan([*result.columns, result.band_entry, result.band_column, result.nonzero_share]).all()
 
 
-def test_penalty_matrix_repeats_itself():
-    accuracies = arms(np.random.default_rng(4))
+def test_more_than_twelve_seeds_have_signs_that_are_drawn():
+    accuracies = arms(np.random.default_rng(4), seeds=14)
     first, second = penalty_matrix(LABELS, accuracies, seed=3), penalty_matrix(LABELS, accuracies, seed=3)
     assert first.nonzero_share == second.nonzero_share
     assert first.nonzero_share != penalty_matrix(LABELS, accuracies, seed=4).nonzero_share
 
 
-# --- label saving
-
-
-def test_label_saving_by_hand():
-    # the arm reaches 0.8 halfway from 200 to 300, the reference three quarters of the way from 300 to 400
-    result = label_saving([100, 200, 300, 400], [0.5, 0.7, 0.9, 0.6], [0.5, 0.6, 0.65, 0.85], 0.8)
-    assert (result.labels, result.reference_labels) == pytest.approx((250, 375))
-    assert result.saving == pytest.approx(1 / 3)
-    assert (result.n, result.censored, result.censored_share) == (1, "no", 0.0)
-    assert np.isnan([result.low, result.high]).all()  # one seed
-
-
-def test_target_at_the_start_and_at_a_round():
-    result = label_saving([100, 200, 300], [0.8, 0.85, 0.9], [0.5, 0.6, 0.8], 0.8)
-    assert (result.labels, result.reference_labels) == (100, 300)
-    # three seeds at 0.7, whose mean rounds to just below it
-    equal = np.full((3, 2), [0.2, 0.7])
-    assert label_saving([100, 200], equal, equal, 0.7).labels == 200
-
-
-def test_label_saving_interval_of_two_seeds():
-    # a quarter of the resamples holds seed 0 alone and a quarter seed 1 alone: they are the ends
-    labels, reference = [100, 200, 300], np.tile([0.2, 0.4, 0.8], (2, 1))
-    accuracy = [[0.2, 0.8, 0.9], [0.2, 0.5, 0.8]]
-    result = label_saving(labels, accuracy, reference, 0.6)
-    assert (result.low, result.high) == pytest.approx((1 - (200 + 100 / 3) / 250, 1 - (100 + 200 / 3) / 250))
-    assert result.saving == pytest.approx(1 - (200 - 100 * 0.05 / 0.45) / 250)
-    # at a level of 0.4 the middle half decides
-    narrow = label_saving(labels, accuracy, reference, 0.6, level=0.4)
-    assert narrow.low == narrow.high == pytest.approx(result.saving)
-
-
-def test_the_bootstrap_pairs_the_seeds():
-    rng = np.random.default_rng(5)
-    easy = rng.normal(0, 0.1, size=(6, 1))
-    curve = np.linspace(0.2, 0.9, 6) + easy
-    result = label_saving(LABELS, curve, curve, 0.6)
-    assert (result.saving, result.low, result.high) == (0.0, 0.0, 0.0)
-
-
-def test_censored_reference_leaves_the_saving_open_above():
-    reach, short = [[0.2, 0.6, 0.9]] * 2, [[0.2, 0.3, 0.4]] * 2
-    result = label_saving([100, 200, 300], reach, short, 0.6)
-    assert (result.censored, result.censored_share, result.labels) == ("reference", 1.0, 200)
-    assert np.isnan([result.saving, result.reference_labels]).all()
-    assert (result.low, result.high) == pytest.approx((1 - 200 / 300, 1.0))
-
-
-def test_censored_arm_leaves_the_saving_open_below():
-    reach, short = [[0.2, 0.6, 0.9]] * 2, [[0.2, 0.3, 0.4]] * 2
-    result = label_saving([100, 200, 300], short, reach, 0.6)
-    assert (result.censored, result.reference_labels) == ("arm", 200)
-    assert (result.low, result.high) == (-math.inf, pytest.approx(1 - 300 / 200))
-
-
-def test_both_censored_says_nothing():
-    short = [[0.2, 0.3, 0.4]] * 2
-    result = label_saving([100, 200, 300], short, short, 0.6)
-    assert (result.censored, result.low, result.high) == ("both", -math.inf, 1.0)
-
-
-def test_a_share_of_the_resamples_is_censored():
-    reach = [[0.2, 0.6, 0.9]] * 2
-    result = label_saving([100, 200, 300], [[0.2, 0.4, 0.5], [0.2, 0.6, 0.9]], reach, 0.6)
-    assert result.censored == "no"
-    assert abs(result.censored_share - 0.25) < 4 * math.sqrt(0.25 * 0.75 / curves.RESAMPLES)
-    assert result.low == -math.inf
+def test_rounds_weigh_as_they_do_in_the_area():
+    labels, accuracy = [10, 30, 40, 100], np.array([0.2, 0.5, 0.6, 0.7])
+    assert round_weights(labels).sum() == pytest.approx(1)
+    assert round_weights(labels) @ accuracy == pytest.approx(float(aulc(labels, accuracy)))
 
 
 def test_quantile_is_one_of_the_values():
@@ -263,16 +201,6 @@ RISE = [0.2, 0.4, 0.8]
         (
             lambda: penalty_matrix([1, 2, 3], {"bait": [RISE, RISE], "random": RISE}),
             r"random has 1 seeds and bait has 2: keep the seeds that every arm has",
-        ),
-        (
-            lambda: label_saving([1, 2, 3], RISE, RISE, 0),
-            r"target accuracy = 0 is out of range: give a positive",
-        ),
-        (lambda: label_saving([1, 2, 3], RISE, RISE, math.nan), r"target accuracy = nan is out of range"),
-        (lambda: label_saving([1, 2, 3], RISE, RISE, 0.5, level=95), r"level = 95 is out of range"),
-        (
-            lambda: label_saving([1, 2, 3], RISE, [RISE] * 2, 0.5),
-            r"the reference has 2 seeds and the arm has 1",
         ),
     ],
 )

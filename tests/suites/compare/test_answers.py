@@ -1,168 +1,221 @@
-"""The questions of a comparison: each verdict says what the numbers allow, and no more."""
+"""Answers in words: what each verdict says and advises, in so many words at most."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
-import pytest
+from compare_curves import NAMES, curves_of, made
+from hypothesis import given
+from hypothesis import strategies as st
+from plain import words
 
+from fbench.harness.contract import Answer
 from fbench.measure.power import seeds_needed
-from fbench.measure.statistics import Paired, paired
-from fbench.results.findings import number, p_value
-from fbench.suites.compare.answers import answer_question, exploratory, sequence
-from fbench.suites.compare.questions import Question
+from fbench.suites.compare.answers import Background, all_answers
+from fbench.suites.compare.family import judge_family
+from fbench.suites.compare.lead import three_lines
+from fbench.suites.compare.options import QUESTIONS
+from fbench.suites.compare.questions import Question, parse_questions
 
-AT_LEAST, BETTER = Question("new", ">=", "old"), Question("new", ">", "old")
-DELTA = 0.005
+FAMILY = parse_questions(QUESTIONS)
 SPREAD = np.array([-1.0, 0.5, 1.0, -0.5, 0.25, -0.25, 0.75, -0.75])  # mean 0
+LABELS = np.array([20.0, 40.0, 60.0])
 
 
-def comparison(mean: float, sd: float, n: int = 8) -> Paired:
-    """Differences with about this mean and spread, around a level of 0.8."""
-    return paired(0.8 + mean + sd * SPREAD[:n], [0.8] * n)
+def two(mean: float, sd: float, n: int = 8, overlap: float | None = None, d_eff: float = 12.0) -> Background:
+    """Curves of ``new`` and ``old`` that differ by this mean and spread in their area."""
+    old = np.tile([0.6, 0.7, 0.8], (n, 1)) + 0.01 * np.arange(n)[:, None]
+    curves = curves_of({"new": old + mean + sd * SPREAD[:n, None], "old": old}, LABELS)
+    return Background(replace(curves, dimensions={"new": (12.0, 328), "old": (d_eff, 160)}), overlap)
 
 
-def say(question: Question, mean: float, sd: float, *, confirmatory: bool = True, n: int = 8) -> tuple[bool, str]:
-    return answer_question(question, comparison(mean, sd, n), DELTA, "AULC", confirmatory=confirmatory)
+def answer(relation: str, background: Background, **more) -> Answer:
+    judged = judge_family([Question("new", relation, "old")], background.curves.areas, 0.005, **more)
+    (only,) = all_answers(judged, background)
+    return only
 
 
-@pytest.mark.parametrize(
-    ("question", "mean", "sd", "yes", "claim"),
-    [
-        (AT_LEAST, 0, 0.002, True, "new is equivalent to old, and so not inferior (margin 0.005):"),
-        (AT_LEAST, 0.002, 0.001, True, "new is equivalent to old, and so not inferior (margin 0.005) and better"),
-        (AT_LEAST, -0.002, 0.001, True, "new is equivalent to old, and so not inferior (margin 0.005) and worse"),
-        (AT_LEAST, 0.01, 0.02, True, "new is not inferior to old (margin 0.005):"),
-        (AT_LEAST, 0.05, 0.02, True, "new is not inferior to old (margin 0.005) and better than it:"),
-        (AT_LEAST, -0.05, 0.02, False, "new is inferior to old by more than the margin of 0.005 and worse than it:"),
-        (AT_LEAST, 0, 0.02, False, "Whether new is not inferior to old (margin 0.005) is unresolved:"),
-        (AT_LEAST, -0.008, 0.02, False, "Whether new is not inferior to old (margin 0.005) is unresolved"),
-        (BETTER, 0.05, 0.02, True, "new is better than old:"),
-        (BETTER, -0.05, 0.02, False, "new is worse than old:"),
-        (BETTER, 0.005, 0.02, False, "Whether new is better than old is unresolved:"),
-    ],
+def test_a_yes_names_the_gain_its_interval_and_p() -> None:
+    said = answer(">", two(0.05, 0.01))
+    assert (said.question, said.verdict) == ("Is new better than old?", "yes")
+    assert said.sentence == "new lies 0.0500 AULC above old (95 % interval +0.0439 to +0.0561; 8 seeds, p < 0.001)."
+    assert said.advice == "Choose new over old."
+
+
+def test_a_no_says_what_is_better() -> None:
+    said = answer(">", two(-0.05, 0.01))
+    assert said.verdict == "no"
+    assert said.sentence.startswith("new lies 0.0500 AULC below old (95 % interval −0.0561 to −0.0439;")
+    assert said.advice == "Prefer old."
+
+
+def test_not_shown_names_the_seeds_for_the_margin_and_not_for_what_was_seen() -> None:
+    background = two(0.001, 0.02)
+    said = answer(">", background)
+    comparison = judge_family([Question("new", ">", "old")], background.curves.areas, 0.005)[0].comparison
+    needed = seeds_needed(comparison, "better by the margin", 0.005)
+    assert said.verdict == "not shown"
+    assert said.advice == f"Take the faster, new; {needed} seeds would show a gain of 0.005."
+
+
+def test_a_margin_prints_the_bound_that_decided() -> None:
+    said = answer(">=", two(0.002, 0.005))
+    assert said.question == "Is new no worse than old, by a margin of 0.005 AULC?"
+    assert said.verdict == "yes"
+    assert "; its lower bound, −0.0005 (95 %, by sign flips), lies above −0.005; p = 0.0" in said.sentence
+    assert said.advice == "new may replace old."
+
+
+def test_a_margin_that_is_missed_prints_its_bound_too() -> None:
+    said = answer(">=", two(0.0, 0.02))
+    assert said.verdict == "not shown"
+    assert "lies not above −0.005" in said.sentence
+    assert "seeds would show that equals differ by less than 0.005." in said.advice
+    said = answer(">=", two(-0.05, 0.01))
+    assert (said.verdict, said.advice) == ("no", "Prefer old.")
+
+
+def test_four_seeds_have_no_sign_flip_bound() -> None:
+    said = answer(">=", two(0.05, 0.01, n=4))
+    assert said.verdict == "not shown"
+    assert "so few seeds have no sign-flip bound at 95 %" in said.sentence
+
+
+def test_too_few_seeds_have_no_interval() -> None:
+    said = answer(">", two(0.05, 0.01, n=3))
+    assert said.verdict == "too few"
+    assert said.sentence == "new lies 0.0517 AULC above old on 3 seeds; 4 are the fewest for an interval."
+    assert said.advice == "Add seeds to the same run (--seeds 8), and read this again."
+    assert answer(">", two(0.05, 0.01, n=1)).sentence.startswith("new lies 0.0400 AULC above old on 1 seed;")
+
+
+def test_collapsed_trainings_are_counted_and_nothing_is_claimed() -> None:
+    said = answer(">", two(0.05, 0.01), collapsed={"new": 1, "old": 4})
+    assert said.verdict == "unreliable"
+    assert said.sentence == "A training collapsed in 1 of 8 seeds of new and in 4 of old, so the means say little."
+    assert "--learning-rate" in said.advice
+
+
+def test_what_was_asked_afterwards_says_so_and_counts_for_nothing() -> None:
+    question = Question("new", ">", "old")
+    said = answer(">", two(0.05, 0.01), later=[question])
+    assert said.verdict == "not shown"
+    assert said.sentence.endswith("asked when rows were there, so it cannot count as shown.")
+    assert said.advice == "Ask it of new seeds with --replicate."
+
+
+def test_differences_without_spread_have_no_interval() -> None:
+    said = answer(">", two(0.1, 0.0))
+    assert said.verdict == "not shown"
+    assert said.sentence == (
+        "new lies 0.1000 AULC above old in every one of 8 seeds: differences without spread have no interval."
+    )
+
+
+def test_equal_arms_are_not_above_or_below() -> None:
+    assert answer(">", two(0.0, 0.01)).sentence.startswith("new and old have the same AULC (95 % interval −")
+
+
+def test_splits_that_overlap_have_their_interval_beside_the_t_interval() -> None:
+    said = answer(">", two(0.01, 0.01, overlap=0.25))
+    assert said.verdict == "yes"
+    assert "95 % interval +0.0039 to +0.0161, −0.0006 to +0.0206 counting overlapping splits; 8 seeds" in said.sentence
+    assert said.advice == "Repeat it on disjoint folds (--folds 5): counting overlapping splits, it is not shown."
+    assert answer(">", two(0.05, 0.01, overlap=0.25)).advice == "Choose new over old."
+
+
+def test_a_no_and_a_margin_may_be_ones_on_these_splits_too() -> None:
+    repeat = "Repeat it on disjoint folds (--folds 5): counting overlapping splits, it is not shown."
+    for relation, mean, verdict in ((">", -0.01, "no"), (">=", 0.002, "yes"), (">=", -0.0125, "no")):
+        said = answer(relation, two(mean, 0.01, overlap=0.25))
+        assert (said.verdict, said.advice) == (verdict, repeat), said
+        assert answer(relation, two(mean, 0.01)).advice != repeat
+
+
+def test_effective_dimensions_that_are_far_apart_are_named() -> None:
+    said = answer(">", two(0.05, 0.01, d_eff=2.3))
+    assert said.advice == "Compare at a smaller λ too: 12.0 and 2.3 effective dimensions are far apart."
+
+
+# The three lines
+
+
+def lines(gains: dict[str, float], seeds: int = 8, overlap: float | None = None, **more) -> tuple[str, str, str]:
+    curves = made(np.random.default_rng(1), seeds, gains=gains, sd=0.003)
+    background = Background(replace(curves, dimensions=more.pop("dimensions", {})), overlap)
+    return three_lines(judge_family(FAMILY, curves.areas, 0.005, **more), background, "digits")
+
+
+COMMITTED = {"bait": 0.024, "bait+random-mask": 0.043, "bait+fish": 0.043}
+"""Gains over random as 24 seeds of the digits have them."""
+
+
+def test_the_lead_says_what_beats_what() -> None:
+    first, numbers, advice = lines(COMMITTED, dimensions={"bait": (2.3, 160), "bait+fish": (11.9, 328)})
+    assert first == (
+        "On digits, bait+fish beats random; bait+random-mask beats bait; bait+fish is no worse than bait; "
+        "bait+fish is not shown to beat bait+random-mask."
+    )
+    assert numbers.startswith("AULC (95 % interval, 8 seeds): bait+fish − random +0.04")
+    assert numbers.count("(") == 5
+    assert advice == "Take bait+fish or bait+random-mask, neither being shown better; compare with bait at a smaller λ."
+
+
+def test_a_win_that_overlap_may_have_made_is_one_on_these_splits() -> None:
+    gains = {**COMMITTED, "bait+fish": 0.052}
+    first, _, advice = lines(gains, overlap=0.25)
+    assert "bait+fish beats random and, on these splits, bait+random-mask" in first
+    assert "confirm its gain over bait+random-mask with --folds 5" in advice
+
+
+def test_too_few_seeds_name_no_winner() -> None:
+    first, numbers, advice = lines(COMMITTED, seeds=3)
+    assert first == "3 seeds on digits are too few to say which strategy is better."
+    assert numbers.startswith("AULC, mean of 3 seeds: random 0.8")
+    assert "to" not in numbers.split()
+    assert "--seeds 8" in advice
+    assert lines(COMMITTED, seeds=1)[0].startswith("1 seed on digits is too few")
+
+
+def test_collapsed_trainings_come_first() -> None:
+    first, _, advice = lines(COMMITTED, collapsed={"bait": 5})
+    assert first.startswith("On digits, trainings of bait collapse, so their means say little; ")
+    assert "--learning-rate" in advice
+
+
+def test_equal_arms_have_no_winner() -> None:
+    first, _, advice = lines({})
+    assert "beats" not in first
+    assert advice == "Take the fastest, random, or add seeds: no strategy is shown to be better."
+
+
+def test_questions_asked_afterwards_alone_show_nothing() -> None:
+    first, _, advice = lines(COMMITTED, later=FAMILY)
+    assert first == "No question was fixed before this run, so it shows nothing."
+    assert "--questions" in advice
+
+
+ARMS = st.sampled_from([*NAMES])
+ASKED = st.lists(
+    st.builds(Question, ARMS, st.sampled_from([">", ">="]), ARMS).filter(lambda q: q.first != q.second),
+    unique=True,
+    max_size=9,
 )
-def test_each_verdict(question: Question, mean: float, sd: float, yes: bool, claim: str) -> None:
-    answered, text = say(question, mean, sd)
-    assert answered is yes
-    assert text.startswith(claim)
-    assert f"mean paired difference {number(mean, signed=True)} AULC (95 % interval " in text
-    assert "8 seeds, paired t against 0 p" in text
-    assert ("seeds to show it" in text or "seeds would show it" in text) is ("is unresolved" in claim)
-    assert "exploratory" not in text
-    assert text.endswith(".")
 
 
-def test_unresolved_not_inferior_names_seeds_for_both_claims() -> None:
-    level = comparison(0, 0.02)
-    fit, same = (seeds_needed(level, goal, DELTA) for goal in ("not inferior", "equivalent"))
-    assert (
-        f"Two equal arms would need {fit} seeds to show it, {same} for equivalence (80 % power, sd's 80 % interval)."
-        in answer_question(AT_LEAST, level, DELTA, "AULC", confirmatory=True)[1]
+@given(ASKED, st.integers(1, 9), st.sampled_from([0.0, 0.01, 0.05]), st.data())
+def test_every_sentence_is_short_and_plain(asked, seeds, spread, data) -> None:
+    gains = {name: data.draw(st.floats(-0.2, 0.2)) * spread for name in NAMES}
+    curves = made(
+        np.random.default_rng(seeds), seeds, data.draw(st.sampled_from(["normal", "crash"])), gains, sd=spread
     )
-    assert str(fit) != str(same)
-
-
-def test_unresolved_direction_names_the_seeds_for_what_was_observed() -> None:
-    above = comparison(0.005, 0.02)
-    text = answer_question(BETTER, above, DELTA, "AULC", confirmatory=True)[1]
-    needed = seeds_needed(above, "direction", DELTA)
-    assert text.endswith(
-        f"Were this the true difference, {needed} seeds would show it (80 % power, over sd's 80 % interval)."
-    )
-
-
-@pytest.mark.parametrize("question", [AT_LEAST, BETTER])
-def test_one_seed_resolves_nothing(question: Question) -> None:
-    yes, text = answer_question(question, paired([0.9], [0.1]), DELTA, "AULC", confirmatory=True)
-    assert not yes
-    assert "is unresolved: +0.8000 AULC on one seed, which has no interval." in text
-    assert "nan" not in text
-    assert "80 % power" not in text
-
-
-@pytest.mark.parametrize("question", [AT_LEAST, BETTER])
-def test_equal_differences_measure_no_spread(question: Question) -> None:
-    yes, text = answer_question(question, paired([0.9] * 8, [0.8] * 8), DELTA, "AULC", confirmatory=True)
-    assert not yes
-    assert "is unresolved" in text
-    assert "95 % interval n/a" in text
-    assert "80 % power" not in text
-    assert "nan" not in text
-    assert "d_z" not in text
-
-
-def test_identical_arms_are_equivalent_and_not_better() -> None:
-    same = paired([0.8, 0.9, 0.7], [0.8, 0.9, 0.7])
-    yes, text = answer_question(AT_LEAST, same, DELTA, "AULC", confirmatory=True)
-    assert yes
-    assert "equivalent" in text
-    assert "+0.0000 to +0.0000" in text
-    yes, text = answer_question(BETTER, same, DELTA, "AULC", confirmatory=True)
-    assert not yes
-    assert "unresolved" in text
-    assert "nan" not in text
-
-
-def test_two_seeds_have_an_effect_size_without_hedges_correction() -> None:
-    text = answer_question(BETTER, comparison(0.01, 0.02, n=2), DELTA, "AULC", confirmatory=True)[1]
-    assert "2 seeds" in text
-    assert "nan" not in text
-    assert "the smallest possible being 0.5" in text
-
-
-ARMS: dict[str, Sequence[float]] = {
-    "high": 0.9 + 0.001 * SPREAD,
-    "low": 0.7 + 0.001 * SPREAD[::-1],
-    "mid": 0.8 + 0.001 * np.roll(SPREAD, 3),
-}
-
-
-def test_a_sequence_goes_on_while_the_answer_is_yes() -> None:
-    asked = [Question("high", ">=", "mid"), Question("high", ">", "mid"), Question("mid", ">", "low")]
-    sentences = sequence(asked, ARMS, DELTA, "AULC")
-    assert len(sentences) == 3
-    assert not any("exploratory" in text for text in sentences)
-
-
-def test_what_follows_the_first_no_is_exploratory() -> None:
-    asked = [Question("high", ">", "mid"), Question("low", ">", "mid"), Question("high", ">", "low"), asked_last()]
-    marked = ["exploratory" in text for text in sequence(asked, ARMS, DELTA, "AULC")]
-    assert marked == [False, False, True, True]
-
-
-def asked_last() -> Question:
-    return Question("mid", ">=", "low")
-
-
-def test_no_question_no_sentence() -> None:
-    assert sequence([], ARMS, DELTA, "AULC") == []
-    assert exploratory([], ARMS, "AULC") == []
-
-
-def test_exploratory_pairs_are_corrected_by_holm_and_labelled() -> None:
-    values = {"base": [0.5] * 8, "a": 0.5 + 0.01 + 0.01 * SPREAD, "b": 0.5 + 0.004 + 0.01 * SPREAD}
-    sentences = exploratory([("b", "base"), ("a", "base")], values, "AULC")
-    p = {name: paired(values[name], values["base"]).p for name in "ab"}
-    assert p["a"] < p["b"]
-    assert sentences[1].startswith("Exploratory: a against base: +0.0100 AULC (95 % interval +")
-    assert f"{p_value(2 * p['a'])} after Holm's correction for 2)" in sentences[1]
-    assert f"{p_value(max(p['b'], 2 * p['a']))} after Holm's correction for 2)" in sentences[0]
-
-
-def test_exploratory_on_one_seed_has_no_nan() -> None:
-    (text,) = exploratory([("a", "b")], {"a": [0.9], "b": [0.8]}, "AULC")
-    assert "+0.1000 AULC" in text
-    assert "nan" not in text
-
-
-def test_what_was_asked_when_rows_were_there_comes_last_and_says_so() -> None:
-    late, planned = Question("high", ">", "low"), Question("high", ">", "mid")
-    first, last = sequence([late, planned], ARMS, DELTA, "AULC", later=[late])
-    assert first.startswith("high is better than mid")
-    assert "asked when rows were there" not in first
-    assert last.startswith("high is better than low")
-    assert last.endswith(
-        " This was asked when rows were there, so it is exploratory: --replicate asks it of new seeds."
-    )
+    background = Background(curves, data.draw(st.sampled_from([None, 0.25])))
+    later = [question for question in asked if data.draw(st.booleans())]
+    judged = judge_family(asked, curves.areas, 0.005, later, {name: data.draw(st.integers(0, seeds)) for name in NAMES})
+    for said in all_answers(judged, background):
+        assert words(said.sentence) <= 30, said.sentence
+        assert words(said.advice) <= 20, said.advice
+        assert not {"nan", "inf"} & set(said.sentence.replace("(", " ").split())
+    for line, most in zip(three_lines(judged, background, "digits"), (30, 30, 20), strict=True):
+        assert words(line) <= most, line

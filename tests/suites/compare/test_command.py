@@ -25,7 +25,7 @@ from fbench import cli
 from fbench.harness import disk, registry
 from fbench.harness.folder import clear
 from fbench.harness.state import read_state
-from fbench.learning import arms
+from fbench.learning import arms, data
 
 
 def words_of(text: str) -> list[str]:
@@ -133,7 +133,7 @@ def test_a_question_that_is_asked_afterwards_says_so(fbench: Callable[..., Ended
     shutil.copytree(short, tmp_path / "run")
     ended = fbench("--questions", "random >= bait", "--out", tmp_path / "run", tiny=[])
     assert ended.code == 0
-    assert " ".join(ended.out.split()).count("This was asked when rows were there, so it is exploratory") == 1
+    assert " ".join(ended.out.split()).count("asked when rows were there") == 1
     assert deterministic(tmp_path / "run") == deterministic(short)
     options = json.loads((tmp_path / "run" / "options.json").read_text())["options"]
     assert options["questions"] == "bait > random, random >= bait"
@@ -149,6 +149,40 @@ def test_a_replication_asks_all_of_it_of_new_seeds(fbench: Callable[..., Ended],
     assert sorted({row["seed"] for row in table(tmp_path / "again")}) == ["2", "3"]
     ended = fbench("--replicate", tmp_path / "run", "--seeds", "1..4", "--out", tmp_path / "more", tiny=[])
     assert (ended.code, "seed 1 is in the run that is replicated" in ended.err) == (2, True)
+
+
+def test_folds_are_disjoint_test_sets_and_recorded(fbench: Callable[..., Ended], tmp_path: Path) -> None:
+    words = [*SHORT, "--pool", "0", "--test", "0", "--folds", "2", "--out", tmp_path / "run"]
+    assert fbench(*words).code == 0
+    assert json.loads((tmp_path / "run/options.json").read_text())["options"]["folds"] == 2
+    halves = [len(data.split(data.digits(None, download=False), seed, folds=2).test_targets) for seed in range(2)]
+    assert sum(halves) == 1797
+    for row in table(tmp_path / "run"):
+        count = float(row["accuracy"]) * halves[int(row["seed"])]
+        assert count == pytest.approx(round(count), abs=1e-3)
+    bought = {seed: {r["index"] for r in table(tmp_path / "run", "selections") if r["seed"] == seed} for seed in "01"}
+    assert not bought["0"] & bought["1"]
+
+
+@pytest.mark.parametrize(
+    ("folds", "text"),
+    [
+        ("1", "--folds 1: give 2 to 100, or 0"),
+        ("101", "--folds 101: give 2 to 100"),
+        ("two", "--folds two: give 2 to 100"),
+    ],
+)
+def test_folds_that_cannot_be(fbench: Callable[..., Ended], folds: str, text: str) -> None:
+    ended = fbench("--folds", folds, "--dry-run")
+    assert (ended.code, text in ended.err) == (2, True), ended.err
+
+
+def test_folds_need_a_data_set_without_a_test_set(fbench: Callable[..., Ended], loaded: Path) -> None:
+    ended = fbench(
+        "--load", loaded, "--dataset", "bands", "--model", "two-layers", "--folds", "5", "--dry-run", tiny=BANDS
+    )
+    assert ended.code == 2
+    assert "--folds 5: bands has a test set of its own, the same for every seed; leave it out" in ended.err
 
 
 @pytest.mark.parametrize(
@@ -246,7 +280,10 @@ def test_options_are_all_recorded(whole: Path) -> None:
     assert (options["seeds"], options["rounds"], options["model"]) == ([[0, 1]], 2, "small")
     assert options["strategies"] == list(ARMS)
     assert options["mask_fraction"] == pytest.approx(0.034)
-    assert options["questions"] == "bait+fish >= bait, bait+fish > bait+random-mask, bait+fish > random"
+    assert options["questions"] == (
+        "bait+fish > random, bait+fish > bait+random-mask, bait+random-mask > bait, bait+fish >= bait"
+    )
+    assert options["folds"] == 0
     assert (identity["threads"], identity["devices"], identity["suite"]) == (1, ["cpu"], "compare")
     assert len(identity["fingerprint"]) == 64
 
@@ -259,7 +296,8 @@ def test_the_environment_is_recorded(whole: Path) -> None:
 
 def test_the_summary_has_findings_table_and_figure(whole: Path) -> None:
     text = (whole / "summary.md").read_text()
-    assert "bait+fish is not inferior" in text or "bait+fish is equivalent" in text or "unresolved" in text
+    assert text.splitlines()[2] == "2 seeds on digits are too few to say which strategy is better."
+    assert "**Is bait+random-mask better than bait?** *Too few.*" in text
     assert "| random |" in text
     assert "](figures/learning_curves.png)" in text
     assert "nan" not in text.lower()

@@ -43,4 +43,4 @@ def test_anything_else_is_refused(item: str) -> None:
 def test_a_question_reads_as_it_was_typed() -> None:
     text = next(p.default for p in SUITES.get("compare").parameters if p.name == "questions")
     assert ", ".join(map(str, parse_questions(text))) == text
-    assert len(parse_questions(text)) == 3
+    assert len(parse_questions(text)) == 4

@@ -1,4 +1,4 @@
-"""From rows to table, findings and figure: every number is the rows', and what is missing is said."""
+"""From rows to answers, tables and figure: every number is the rows', and what is missing is said."""
 
 from __future__ import annotations
 
@@ -7,15 +7,23 @@ from typing import Any
 
 import numpy as np
 import pytest
+from compare_curves import curves_of
+from plain import faults
 
-from fbench.harness.contract import Row, Summary
+from fbench.harness.contract import Row, Summary, Table
 from fbench.harness.registry import SUITES
 from fbench.measure.curves import aulc
-from fbench.measure.statistics import mean_interval, paired
+from fbench.measure.split_overlap import corrected_interval
+from fbench.measure.statistics import holm, mean_interval, paired
+from fbench.results.findings import p_value
+from fbench.suites.compare import splits
+from fbench.suites.compare.along import along, along_evidence
 from fbench.suites.compare.curves import read_curves
+from fbench.suites.compare.family import judge_family
+from fbench.suites.compare.questions import Question
 from fbench.suites.compare.summary import summary
 
-ROUNDS, SEEDS = 4, 3
+ROUNDS, SEEDS = 4, 4
 LABELS = [20 + 10 * r for r in range(ROUNDS + 1)]
 RISE = {"random": 0.06, "bait": 0.08, "bait+fish": 0.085}
 QUESTIONS = "bait+fish >= bait, bait+fish > random"
@@ -52,18 +60,33 @@ def summarised(table: Sequence[Row], **changed: Any) -> Summary:
 
 
 def text_of(compared: Summary) -> str:
-    cells = [cell for table in compared.tables for row in table.rows for cell in row]
-    return "\n".join([*compared.findings, *cells, *(table.note for table in compared.tables)])
+    cells = [cell for table in compared.all_tables for row in table.rows for cell in row]
+    claims = [claim for part in compared.evidence for claim in part.claims]
+    return "\n".join(
+        [*compared.lead, *map(str, compared.answers), *claims, *cells, *(table.note for table in compared.all_tables)]
+    )
 
 
-def cells(compared: Summary) -> Mapping[str, Mapping[str, str]]:
-    table = compared.tables[0]
+def table_of(compared: Summary, title: str) -> Table:
+    return next(table for table in compared.all_tables if table.title == title)
+
+
+def cells(compared: Summary, title: str = "Strategies") -> Mapping[str, Mapping[str, str]]:
+    table = table_of(compared, title)
     assert all(len(row) == len(table.columns) for row in table.rows)
     return {row[0]: dict(zip(table.columns, row, strict=True)) for row in table.rows}
 
 
 def by_hand(strategy: str, seeds: Sequence[int] = range(SEEDS)) -> list[float]:
     return [float(aulc(LABELS, [accuracy(strategy, seed, r) for r in range(ROUNDS + 1)])) for seed in seeds]
+
+
+@pytest.mark.parametrize("seeds", [1, 2, 3, 4, 6, 14])
+@pytest.mark.parametrize("arms", [("random",), ("bait",), ("bait", "bait+fish"), tuple(RISE)])
+def test_the_contract_is_kept(arms: Sequence[str], seeds: int) -> None:
+    compared = summarised(rows(arms, seeds), seeds=seeds)
+    assert [fault for fault in faults(compared) if fault != "no question is answered" or "bait+fish" in arms[1:]] == []
+    assert "nan" not in text_of(compared).lower()
 
 
 def test_curves_are_the_rows() -> None:
@@ -85,44 +108,85 @@ def test_the_tables_areas_are_those_of_the_rows() -> None:
     in_table = cells(summarised(rows()))
     assert list(in_table) == list(RISE)
     for name in RISE:
-        area = mean_interval(by_hand(name))
-        assert in_table[name]["AULC"].startswith(f"{area.mean:.4f}")
+        assert in_table[name]["AULC"] == f"{np.mean(by_hand(name)):.4f}"
+        assert in_table[name]["sd"] == f"{np.std(by_hand(name), ddof=1):.4f}"
         final = np.mean([accuracy(name, seed, ROUNDS) for seed in range(SEEDS)])
-        assert in_table[name]["final accuracy"].startswith(f"{final:.4f}")
+        assert in_table[name]["final accuracy"] == f"{final:.4f}"
         assert (in_table[name]["train s"], in_table[name]["select s"]) == ("0.250", "0.500")
-    assert f"{(area.high - area.low) / 2:.4f}" in in_table["bait+fish"]["AULC"]
+    assert in_table["bait"]["d_eff"] == "22.0 of 160"
+
+
+def signed(value: float) -> str:
+    return f"{value:+.4f}".replace("-", "−")
 
 
 def test_differences_to_random_are_paired() -> None:
     in_table = cells(summarised(rows()))
     for name in ("bait", "bait+fish"):
         expected = paired(by_hand(name), by_hand("random"))
-        assert in_table[name]["Δ AULC to random"].startswith(f"+{expected.difference:.4f}")
+        assert in_table[name]["Δ AULC to random"] == signed(expected.difference)
+        assert in_table[name]["95 % interval"] == f"{signed(expected.low)} to {signed(expected.high)}"
     assert in_table["random"]["Δ AULC to random"] == ""
 
 
-def test_questions_are_answered_in_their_order() -> None:
-    findings = summarised(rows()).findings
-    assert "bait+fish" in findings[0]
-    assert "bait" in findings[0]
-    difference = paired(by_hand("bait+fish"), by_hand("bait")).difference
-    assert f"{difference:+.4f}".replace("-", "−") in findings[0]
-    assert "bait+fish" in findings[1]
-    assert "random" in findings[1]
-    other = [text for text in findings if text.startswith("Exploratory: ")]
-    assert len(other) == 1
-    assert other[0].startswith("Exploratory: bait against random")
+def test_every_question_is_answered_and_every_pair_stands_in_a_table() -> None:
+    compared = summarised(rows())
+    assert [answer.question for answer in compared.answers] == [
+        "Is bait+fish no worse than bait, by a margin of 0.005 AULC?",
+        "Is bait+fish better than random?",
+    ]
+    values = {name: by_hand(name) for name in RISE}
+    pairs = [("bait", "random"), ("bait+fish", "random"), ("bait+fish", "bait")]
+    expected = [paired(values[a], values[b]) for a, b in pairs]
+    table = cells(compared, "Every pair")
+    assert list(table) == [f"{a} − {b}" for a, b in pairs]
+    assert [row["Δ AULC"] for row in table.values()] == [signed(each.difference) for each in expected]
+    corrected = [p_value(p).removeprefix("p = ").removeprefix("p ") for p in holm([each.p for each in expected])]
+    assert [row["p, Holm"] for row in table.values()] == corrected
+    low, high = corrected_interval(expected[0], 0.25)
+    assert table["bait − random"]["with overlap"] == f"{signed(low)} to {signed(high)}"
+
+
+def test_the_family_stands_in_a_table_with_its_bound() -> None:
+    family = cells(summarised(rows(seeds=8), seeds=8), "The family of questions")
+    assert list(family) == QUESTIONS.split(", ")
+    assert family["bait+fish >= bait"]["lower bound"].endswith(("(t)", "(sign flips)"))
+    assert family["bait+fish > random"]["answer"] == "yes"
+    assert "lower bound" in family["bait+fish > random"]
+
+
+@pytest.mark.parametrize(
+    ("changed", "seeds", "overlap"),
+    [
+        ({}, 8, 0.25),
+        ({"folds": 4}, 4, None),
+        ({"folds": 4}, 8, 1 / 3),
+        ({"dataset": "cifar10"}, 8, None),
+        ({"dataset": "somebody-elses"}, 8, None),
+    ],
+)
+def test_splits_overlap_where_seeds_redraw_them(changed: Mapping[str, Any], seeds: int, overlap: float | None) -> None:
+    options = SUITES.get("compare").restored({"seeds": seeds, **changed})
+    assert splits.overlap(options) == (overlap if overlap is None else pytest.approx(overlap))
+    compared = summarised(rows(seeds=seeds), seeds=seeds, **changed)
+    assert ("with overlap" in table_of(compared, "Every pair").columns) is (overlap is not None)
+    assert ("counting overlapping splits" in str(compared.answers[1])) is (overlap is not None)
+
+
+def test_fewer_than_four_seeds_have_no_interval_anywhere() -> None:
+    compared = summarised(rows(seeds=3), seeds=3)
+    assert {answer.verdict for answer in compared.answers} == {"too few"}
+    assert " to " not in "".join(cell for table in compared.all_tables for row in table.rows for cell in row)
+    assert all(series.low is None for panel in compared.figures[0].panels for series in panel.series)
 
 
 def test_a_seed_that_an_arm_did_not_finish_is_left_out_everywhere_and_said() -> None:
     table = [row for row in rows() if not (row["strategy"] == "bait" and row["seed"] == 1 and row["round"] >= 3)]
     compared = summarised(table)
-    assert cells(compared)["random"]["AULC"].startswith(f"{np.mean(by_hand('random', (0, 2))):.4f}")
-    assert "2 seeds" in compared.tables[0].note
-    assert any(
-        "not finished by every other strategy" in text and text.startswith("1 seed") for text in compared.findings
-    )
-    assert len(compared.figures[0].panels[0].series[0].points) == 2 * (ROUNDS + 1)
+    assert cells(compared)["random"]["AULC"] == f"{np.mean(by_hand('random', (0, 2, 3))):.4f}"
+    assert "3 seeds" in compared.tables[0].note
+    assert cells(compared, "Left out")["1 seed"]["why"] == "not finished by every other strategy"
+    assert len(compared.figures[0].panels[0].series[0].points) == 3 * (ROUNDS + 1)
 
 
 def test_failed_rows_are_no_data() -> None:
@@ -131,7 +195,7 @@ def test_failed_rows_are_no_data() -> None:
         if row["strategy"] == "bait" and row["seed"] == 2 and row["round"] == ROUNDS:
             row.update(status="failed", reason="diverged", accuracy=None)
     compared = summarised(table)
-    assert cells(compared)["bait"]["AULC"].startswith(f"{np.mean(by_hand('bait', (0, 1))):.4f}")
+    assert cells(compared)["bait"]["AULC"] == f"{np.mean(by_hand('bait', (0, 1, 3))):.4f}"
     assert "nan" not in text_of(compared)
 
 
@@ -139,54 +203,66 @@ def test_nothing_in_common_is_said() -> None:
     table = [row for row in rows() if (row["strategy"] == "bait") is (row["seed"] == 0)]
     compared = summarised(table)
     assert compared.tables == ()
-    assert compared.findings == (
-        "No seed was finished by every strategy, so nothing can be compared: see the rows' reasons.",
-    )
+    assert compared.lead[:2] == ("Nothing can be compared.", "No seed was finished by every strategy.")
+    assert {answer.verdict for answer in compared.answers} == {"too few"}
     assert read_curves([], ("random",), ROUNDS, SEEDS) is None
 
 
 @pytest.mark.parametrize("strategies", [("bait",), ("bait", "bait+fish")])
 def test_without_the_baseline_nothing_is_held_to_it(strategies: Sequence[str]) -> None:
     compared = summarised(rows(strategies))
-    assert not any("random" in column for column in compared.tables[0].columns)
-    assert "random" not in "\n".join(compared.findings)
+    assert "random" not in text_of(compared).replace("random-mask", "")
     assert len(compared.figures[0].panels) == 1
-    assert len(compared.tables) == 1
 
 
 def test_the_baseline_alone() -> None:
     compared = summarised(rows(("random",)))
-    assert cells(compared)["random"]["AULC"].startswith(f"{np.mean(by_hand('random')):.4f}")
+    assert cells(compared)["random"]["AULC"] == f"{np.mean(by_hand('random')):.4f}"
     assert len(compared.figures[0].panels) == 1
+    assert compared.answers == []
 
 
 def test_one_seed_has_numbers_and_no_intervals() -> None:
     compared = summarised(rows(seeds=1), seeds=1)
-    assert "nan" not in text_of(compared).lower()
     assert cells(compared)["bait"]["AULC"] == f"{by_hand('bait')[0]:.4f}"
-    assert all("unresolved" in text for text in compared.findings[:2])
-    assert "on one seed" in compared.findings[0]
-    assert len(compared.tables) == 1
+    assert all("on 1 seed" in answer.sentence for answer in compared.answers)
 
 
 def test_nothing_prints_nan() -> None:
     level = [{**row, "accuracy": 0.5} for row in rows()]
     for table in (rows(), level, rows(seeds=2)):
-        assert "nan" not in text_of(summarised(table, seeds=len({row["seed"] for row in table}))).lower()
+        compared = summarised(table, seeds=len({row["seed"] for row in table}))
+        assert "nan" not in text_of(compared).lower()
+        assert faults(compared) == []
 
 
 def test_equal_arms_have_no_penalty_and_no_difference() -> None:
     table = [{**row, "accuracy": accuracy("random", row["seed"], row["round"])} for row in rows(seeds=6)]
     compared = summarised(table, seeds=6)
-    assert cells(compared)["bait"]["Δ AULC to random"].startswith("+0.0000")
-    penalties = compared.tables[1]
+    assert cells(compared)["bait"]["Δ AULC to random"] == "0.0000"
+    penalties = table_of(compared, "Pairwise penalties")
     assert {cell for row in penalties.rows for cell in row[1:]} == {"0.00"}
-    assert compared.findings[0].startswith("bait+fish is equivalent to bait")
+    assert [answer.verdict for answer in compared.answers] == ["yes", "not shown"]
+
+
+def test_trainings_that_collapse_are_counted() -> None:
+    table = rows(seeds=8)
+    for row in table:
+        if row["strategy"] == "bait+fish" and row["round"] == 3 and row["seed"] in (1, 4, 6):
+            row["accuracy"] = 0.1
+    compared = summarised(table, seeds=8)
+    assert cells(compared)["bait+fish"]["collapsed"] == "3"
+    assert {answer.verdict for answer in compared.answers} == {"unreliable"}
+    assert "A training of bait+fish collapsed in 3 of 8 seeds" in text_of(compared)
+    whole = summarised(rows(seeds=8), seeds=8)
+    assert "collapsed" not in whole.tables[0].columns
+    assert "cannot exclude a strategy that collapses in fewer than 31 % of runs" in text_of(whole)
 
 
 def test_an_arm_that_never_gets_there_saves_nothing() -> None:
     table = [{**row, "accuracy": row["accuracy"] - 0.3 * (row["strategy"] != "random")} for row in rows()]
-    assert any("never reaches the accuracy at which random" in text for text in summarised(table).findings)
+    saved = cells(summarised(table), "Labels saved")
+    assert {row["labels"] for row in saved.values()} == {"not reached"}
 
 
 def test_an_accuracy_of_zero_is_no_reason_to_say_nothing() -> None:
@@ -194,16 +270,17 @@ def test_an_accuracy_of_zero_is_no_reason_to_say_nothing() -> None:
 
 
 def test_a_saving_without_a_bound_is_not_printed_as_infinite() -> None:
-    table = rows(seeds=2)
-    late = {"random": {0: 0.3, 1: 0.3}, "bait": {0: 0.0, 1: 0.7}, "bait+fish": {0: -0.5, 1: 0.2}}
+    table = rows(seeds=4)
+    late = {"random": [0.3] * 4, "bait": [0.0, 0.7, 0.1, 0.6], "bait+fish": [-0.5, 0.2, 0.0, 0.4]}
     for row in table:
         row["accuracy"] = 0.5 + row["round"] / ROUNDS * late[row["strategy"]][row["seed"]]
-    text = text_of(summarised(table, seeds=2))
-    assert "inf" not in text.replace("inferior", "")
+    saved = cells(summarised(table), "Labels saved")
+    assert saved["bait"]["95 % interval"].startswith("at most ")
 
 
 def test_every_seed_is_a_dot_in_both_panels() -> None:
     absolute, relative = summarised(rows()).figures[0].panels
+    assert absolute.y_most == 1
     assert [series.label for series in absolute.series] == list(RISE)
     for series in absolute.series:
         every = sorted((LABELS[r], accuracy(series.label, s, r)) for s in range(SEEDS) for r in range(ROUNDS + 1))
@@ -214,9 +291,8 @@ def test_every_seed_is_a_dot_in_both_panels() -> None:
     bait = rest[0]
     expected = [accuracy("bait", s, ROUNDS) - accuracy("random", s, ROUNDS) for s in range(SEEDS)]
     assert bait.y[-1] == pytest.approx(np.mean(expected))
-    interval = mean_interval(expected)
     assert bait.low is not None
-    assert bait.low[-1] == pytest.approx(interval.low)
+    assert bait.low[-1] == pytest.approx(mean_interval(expected).low)
 
 
 def test_an_arm_that_finished_no_seed_is_named_and_the_others_compared() -> None:
@@ -226,5 +302,55 @@ def test_an_arm_that_finished_no_seed_is_named_and_the_others_compared() -> None
     ]
     compared = summarised(table)
     assert set(cells(compared)) == {"random", "bait+fish"}
-    assert any(text == "bait finished no seed and is left out: it broke." for text in compared.findings)
-    assert not any("bait+fish is not inferior" in text for text in compared.findings)
+    assert cells(compared, "Left out")["bait"]["why"] == "finished no seed: it broke"
+    assert [answer.question for answer in compared.answers] == ["Is bait+fish better than random?"]
+
+
+# Along the curve
+
+
+def test_the_rounds_of_a_pair_add_up_to_its_area() -> None:
+    compared = summarised(rows(seeds=8), seeds=8)
+    gap = np.mean(by_hand("bait+fish", range(8))) - np.mean(by_hand("random", range(8)))
+    table = cells(compared, "bait+fish − random, round by round")
+    assert list(table) == [str(labels) for labels in LABELS[1:]]
+    parts = [float(row["part"].replace("−", "-")) for row in table.values()]
+    assert sum(parts) == pytest.approx(gap, abs=2e-4)
+    assert sum(int(row["share"].removesuffix(" %")) for row in table.values()) == pytest.approx(100, abs=2)
+    last = np.mean([accuracy("bait+fish", s, ROUNDS) - accuracy("random", s, ROUNDS) for s in range(8)])
+    assert table[str(LABELS[-1])]["Δ accuracy"] == signed(last)
+
+
+def test_the_claim_names_rounds_and_the_one_that_makes_most() -> None:
+    table = rows(seeds=8)
+    for row in table:
+        row["accuracy"] += 0.2 * (row["strategy"] == "bait+fish" and row["round"] == 1)
+    compared = summarised(table, seeds=8)
+    claims = next(part for part in compared.evidence if part.heading == "Where along the curve").claims
+    assert any("shown to differ at 30" in claim and "the round of 30 labels makes" in claim for claim in claims)
+
+
+def test_few_seeds_cannot_show_a_round() -> None:
+    assert "4 seeds cannot show a round, 6 are the fewest" in text_of(summarised(rows()))
+    headings = [part.heading for part in summarised(rows(seeds=3), seeds=3).evidence]
+    assert "Where along the curve" not in headings
+
+
+def test_of_many_rounds_those_that_add_most_are_shown() -> None:
+    labels = np.arange(20.0, 620.0, 20.0)
+    rng = np.random.default_rng(0)
+    accuracy = {name: np.sort(rng.random((8, 30)), axis=1) for name in ("new", "old")}
+    curves = curves_of(accuracy, labels)
+    judged = judge_family([Question("new", ">", "old")], curves.areas, 0.005)
+    (shown,) = along_evidence(along(curves, judged), 8)
+    assert len(shown.tables[0].rows) == 12
+    assert "The 12 of 29 rounds that add most." in shown.tables[0].note
+
+
+def test_equal_curves_add_nothing_and_have_no_share() -> None:
+    same = np.tile([0.4, 0.6, 0.8], (8, 1))
+    curves = curves_of({"new": same, "old": same}, np.array([20.0, 40.0, 60.0]))
+    judged = judge_family([Question("new", ">", "old")], curves.areas, 0.005)
+    (shown,) = along_evidence(along(curves, judged), 8)
+    assert shown.claims == ["new − old: no single round is shown to differ."]
+    assert {row[4] for row in shown.tables[0].rows} == {""}

@@ -1,0 +1,170 @@
+"""The family of questions: every one is tested, and the answers are corrected together by Holm.
+
+``A > B`` is the paired t test, two-sided. ``A >= B`` is that A lies less than the margin below B, one-sided; it is
+claimed where both the t bound and the sign-flip bound say so, since differences with a long tail (trainings that
+collapse in one arm) make the t bound too bold. A question that was asked when rows were there is in no family.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from scipy import special
+
+from fbench.harness.contract import VerdictWord
+from fbench.measure.arrays import Floats
+from fbench.measure.sign_flips import flip_bound, flip_p_above
+from fbench.measure.statistics import Paired, holm, paired
+
+from .questions import Question
+
+ALPHA = 0.05
+"""How often the family says anything wrong where arms are equal, at most."""
+FEWEST = 4
+"""Seeds with which a question is answered at all."""
+MOST_COLLAPSED = 0.25
+"""Share of an arm's seeds with a collapsed training above which its mean says little."""
+
+
+@dataclass(frozen=True)
+class Bound:
+    """The lower end of a difference that decided on a margin: by ``t`` or by ``sign flips``, at a one-sided level."""
+
+    value: float
+    level: float
+    by: str
+
+
+@dataclass(frozen=True)
+class JudgedQuestion:
+    """One question with what the rows say of it.
+
+    ``p`` is its own, ``corrected`` after Holm's correction for the ``family`` of so many questions (nan for one that
+    was asked ``later``), and ``level`` is 1 less the share of errors at which Holm decided. ``differences`` are those
+    of the seeds. ``collapsed`` are the seeds of the first and the second arm in which a training collapsed.
+    """
+
+    question: Question
+    comparison: Paired
+    margin: float
+    p: float
+    corrected: float
+    family: int
+    level: float
+    differences: Floats = field(compare=False, repr=False)
+    later: bool
+    collapsed: tuple[int, int]
+
+    @property
+    def first(self) -> str:
+        """The strategy that the question is about."""
+        return self.question.first
+
+    @property
+    def second(self) -> str:
+        """The strategy that it is held to."""
+        return self.question.second
+
+    @property
+    def bound(self) -> Bound | None:
+        """What decided on a margin; None of a question without one."""
+        if self.question.relation != ">=":
+            return None
+        return _bound(self.comparison, self.differences, self.level)
+
+    @property
+    def verdict(self) -> VerdictWord:
+        """The answer; one that was asked later is ``not shown`` at best: the rows may have suggested it."""
+        if self.comparison.n < FEWEST:
+            return "too few"
+        if max(self.collapsed) > MOST_COLLAPSED * self.comparison.n:
+            return "unreliable"
+        if self.later or not self.corrected <= ALPHA:
+            return "not shown"
+        above = self.comparison.difference > (-self.margin if self.question.relation == ">=" else 0)
+        return "yes" if above else "no"
+
+
+def judge_family(
+    questions: Sequence[Question],
+    areas: Mapping[str, Floats],
+    margin: float,
+    later: Collection[Question] = (),
+    collapsed: Mapping[str, int] | None = None,
+) -> list[JudgedQuestion]:
+    """Every question judged, those of the family first.
+
+    Args:
+        questions: all of them.
+        areas: one number a seed for every arm [seeds].
+        margin: of ``A >= B``, above 0, in their unit.
+        later: those that were asked when rows were there.
+        collapsed: seeds with a collapsed training, by arm.
+    """
+    planned = [question for question in questions if question not in later]
+    asked = [*planned, *(question for question in questions if question in later)]
+    differences = [areas[q.first] - areas[q.second] for q in asked]
+    compared = [paired(areas[q.first], areas[q.second]) for q in asked]
+    p = [_p(q, c, d, margin) for q, c, d in zip(asked, compared, differences, strict=True)]
+    corrected = [*holm(p[: len(planned)]), *[math.nan] * (len(asked) - len(planned))]
+    levels = [*_levels(p[: len(planned)]), *[1 - ALPHA] * (len(asked) - len(planned))]
+    counts = collapsed or {}
+    return [
+        JudgedQuestion(
+            question=asked[i],
+            comparison=compared[i],
+            margin=margin,
+            p=p[i],
+            corrected=float(corrected[i]),
+            family=len(planned),
+            level=levels[i],
+            differences=differences[i],
+            later=i >= len(planned),
+            collapsed=(counts.get(asked[i].first, 0), counts.get(asked[i].second, 0)),
+        )
+        for i in range(len(asked))
+    ]
+
+
+def _p(question: Question, comparison: Paired, differences: Floats, margin: float) -> float:
+    return comparison.p if question.relation == ">" else _margin_p(comparison, differences, margin)
+
+
+def _margin_p(comparison: Paired, differences: Floats, margin: float) -> float:
+    """P that the difference lies above −margin, one-sided, or below it, two-sided: the larger of t's and the flips'.
+
+    Claims to the one and to the other side are never wrong together. nan where no spread was measured.
+    """
+    if comparison.n < 2 or (comparison.sd == 0 and comparison.difference != 0):
+        return math.nan
+    above = comparison.difference + margin
+    error = comparison.sd / math.sqrt(comparison.n)
+    by_t = float(special.stdtr(comparison.n - 1, -abs(above) / error)) if error else 0.0
+    if above > 0:
+        return max(by_t, flip_p_above(differences, -margin))
+    return min(1.0, 2 * max(by_t, flip_p_above(-differences, margin)))
+
+
+def _levels(p: Sequence[float]) -> list[float]:
+    """The one-sided level at which Holm decided on every question; where he stopped, that of the first one kept."""
+    order = np.argsort(p)  # nan last
+    levels, stopped = [0.0] * len(p), False
+    level = 1 - ALPHA
+    for rank, i in enumerate(order):
+        if not stopped:
+            level = 1 - ALPHA / (len(p) - rank)
+            stopped = not p[i] <= 1 - level
+        levels[i] = level
+    return levels
+
+
+def _bound(comparison: Paired, differences: Floats, level: float) -> Bound:
+    """The lower of the two lower bounds of the difference; −inf where there are too few seeds for one."""
+    if comparison.n < 2 or math.isnan(comparison.p):
+        return Bound(-math.inf, level, "t")
+    by_t = comparison.interval(2 * level - 1).low
+    by_flips = flip_bound(differences, level)
+    return Bound(by_t, level, "t") if by_t <= by_flips else Bound(by_flips, level, "sign flips")

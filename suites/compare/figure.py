@@ -1,0 +1,41 @@
+"""The figure of ``fbench compare``: learning curves, and beside them the gain over random."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from fbench.harness.contract import Figure, Panel, Series
+from fbench.measure.arrays import Floats
+from fbench.measure.statistics import mean_interval
+
+from .curves import Curves
+from .family import FEWEST
+from .options import Options
+from .tables import BASELINE
+from .wording import count_seeds
+
+
+def learning_curves(curves: Curves, options: Options) -> Figure:
+    """Accuracy along labels, and beside it the gain over the baseline, where it is in the run."""
+    series = [_series(name, curves.labels, values) for name, values in curves.accuracy.items()]
+    ticks = curves.labels.tolist()
+    panels = [Panel(series, "labels", "test accuracy", "test accuracy", x_ticks=ticks, y_most=1)]
+    if BASELINE in curves.accuracy and len(curves.accuracy) > 1:
+        base = curves.accuracy[BASELINE]
+        zero = Series(BASELINE, ticks, [0.0] * len(ticks))
+        rest = [_series(n, curves.labels, values - base) for n, values in curves.accuracy.items() if n != BASELINE]
+        label = f"difference to {BASELINE}, paired by seed"
+        panels.append(Panel([zero, *rest], "labels", label, f"gain over {BASELINE}", x_ticks=ticks))
+    title = f"Active learning on {options.dataset}, network {options.model}, {count_seeds(curves.seeds)}"
+    interval = ", 95 % t interval over seeds" if curves.seeds >= FEWEST else ""
+    return Figure("learning_curves", title, panels, f"mean{interval}, and every seed as a dot")
+
+
+def _series(name: str, labels: Floats, values: Floats) -> Series:
+    """Mean and interval over the seeds of values [seeds, rounds], and every seed as points; few seeds, no interval."""
+    means = [mean_interval(column) for column in values.T]
+    points = [(float(x), float(y)) for row in values for x, y in zip(labels, row, strict=True)]
+    line = Series(name, labels.tolist(), [mean.mean for mean in means], points=points)
+    if len(values) < FEWEST:
+        return line
+    return replace(line, low=[mean.low for mean in means], high=[mean.high for mean in means])

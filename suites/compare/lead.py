@@ -1,0 +1,147 @@
+"""The three lines that a reader takes away: what beats what, the numbers, what to do."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from fbench.measure.curves import aulc
+from fbench.results.findings import number
+
+from .answers import UNIT, Background
+from .family import FEWEST, JudgedQuestion
+from .wording import as_many, count_seeds, ends, joined, with_sign, words
+
+LINE, ADVICE = 30, 20
+"""Words that a line has at most: the first two, and the last."""
+
+
+def three_lines(judged: Sequence[JudgedQuestion], background: Background, dataset: str) -> tuple[str, str, str]:
+    """What was found on the data set, in numbers, and what to do about it."""
+    planned = [test for test in judged if not test.later]
+    if not planned:
+        return "No question was fixed before this run, so it shows nothing.", _areas(background), _ASK
+    if all(test.verdict == "too few" for test in planned):
+        seeds = background.curves.seeds
+        text = f"{count_seeds(seeds).capitalize()} on {dataset} {'is' if seeds == 1 else 'are'} too few"
+        return f"{text} to say which strategy is better.", _areas(background), _MORE
+    return _found(planned, background, dataset), _numbers(planned), _advice(planned, background)
+
+
+_ASK = "Ask before a run, as in --questions 'A > B'; --replicate asks the same of new seeds."
+_MORE = f"Add seeds to the same run: {FEWEST} are the fewest, 8 the default (--seeds 8)."
+
+
+def _seconds(judged: Sequence[JudgedQuestion], background: Background) -> str:
+    """The second arms; a win that the overlap of the splits may have made is one on these splits."""
+    firm = [test.second for test in judged if not background.splits_decide(test)]
+    loose = [test.second for test in judged if background.splits_decide(test)]
+    if not loose:
+        return f" {joined(firm)}"
+    return (f" {joined(firm)} and" if firm else "") + f", on these splits, {joined(loose)}"
+
+
+def _found(judged: Sequence[JudgedQuestion], background: Background, dataset: str) -> str:
+    """What beats what; where that is too long, how many questions have which answer."""
+    parts = [*_unreliable(judged)]
+    for verdict, relation, verb in _VERBS:
+        kind = _answered(judged, verdict, relation)
+        for first in dict.fromkeys(test.first for test in kind):
+            seconds = _seconds([test for test in kind if test.first == first], background)
+            parts.append(f"{first} {verb}{seconds}")
+    whole = f"On {dataset}, {'; '.join(parts)}."
+    if words(whole) <= LINE:
+        return whole
+    counts = {verdict: sum(test.verdict == verdict for test in judged) for verdict, *_ in _VERBS}
+    counted = joined([f"{count} {verdict}" for verdict, count in counts.items() if count])
+    return as_many(f"On {dataset}, of {len(judged)} questions {counted}:", parts, LINE, "; ")
+
+
+def _answered(judged: Sequence[JudgedQuestion], verdict: str, relation: str) -> list[JudgedQuestion]:
+    """The questions of a kind with an answer."""
+    return [test for test in judged if (test.verdict, test.question.relation) == (verdict, relation)]
+
+
+_VERBS = (
+    ("yes", ">", "beats"),
+    ("yes", ">=", "is no worse than"),
+    ("no", ">", "is worse than"),
+    ("no", ">=", "is worse, by more than the margin, than"),
+    ("not shown", ">", "is not shown to beat"),
+    ("not shown", ">=", "is not shown to be no worse than"),
+)
+
+
+def _unreliable(judged: Sequence[JudgedQuestion]) -> list[str]:
+    names = [
+        name
+        for test in judged
+        if test.verdict == "unreliable"
+        for name, count in zip((test.first, test.second), test.collapsed, strict=True)
+        if count == max(test.collapsed)
+    ]
+    return [f"trainings of {joined(list(dict.fromkeys(names)))} collapse, so their means say little"] if names else []
+
+
+def _numbers(judged: Sequence[JudgedQuestion]) -> str:
+    """As many of the differences as fit, with their intervals."""
+    seeds = count_seeds(judged[0].comparison.n)
+    parts = []
+    for test in judged:
+        interval = ends(test.comparison.low, test.comparison.high, 3)
+        first, _, second = test.question
+        parts.append(
+            f"{first} − {second} {with_sign(test.comparison.difference, 3)}" + (f" ({interval})" if interval else "")
+        )
+    return as_many(f"{UNIT} (95 % interval, {seeds}):", parts, LINE)
+
+
+def _areas(background: Background) -> str:
+    curves = background.curves
+    parts = [f"{name} {number(float(aulc(curves.labels, v).mean()), 3)}" for name, v in curves.accuracy.items()]
+    return as_many(f"{UNIT}, mean of {count_seeds(curves.seeds)}:", parts, LINE)
+
+
+def _advice(judged: Sequence[JudgedQuestion], background: Background) -> str:
+    """Which arm to take, then what to check first."""
+    if any(test.verdict == "unreliable" for test in judged):
+        return "Lower --learning-rate or raise --epochs until no training collapses, then compare."
+    best = _unbeaten(judged)
+    if not best:
+        cheapest = min(background.curves.seconds, key=lambda name: background.curves.seconds[name][1])
+        return f"Take the fastest, {cheapest}, or add seeds: no strategy is shown to be better."
+    rivals = [test.first for test in judged if test.verdict == "not shown" and test.second in best]
+    either = [*best, *(name for name in rivals if name not in best and name not in _beaten(judged))]
+    text = f"Take {' or '.join(either)}"
+    if any(test.verdict == "not shown" and {test.first, test.second} <= set(either) for test in judged):
+        text += f", {'neither' if len(either) == 2 else 'none'} being shown better"
+    for check in _checks(judged, background, either):
+        if words(f"{text}; {check}") <= ADVICE:
+            text += f"; {check}"
+    return f"{text}." if words(text) <= ADVICE else f"Take {best[0]}."
+
+
+def _beaten(judged: Sequence[JudgedQuestion]) -> set[str]:
+    return {test.second for test in _answered(judged, "yes", ">")} | {
+        test.first for test in judged if test.verdict == "no"
+    }
+
+
+def _unbeaten(judged: Sequence[JudgedQuestion]) -> list[str]:
+    """Arms that beat some other and are beaten by none."""
+    winners = [test.first for test in _answered(judged, "yes", ">")]
+    winners += [test.second for test in judged if test.verdict == "no"]
+    beaten = _beaten(judged)
+    return [name for name in dict.fromkeys(winners) if name not in beaten]
+
+
+def _checks(judged: Sequence[JudgedQuestion], background: Background, taken: Sequence[str]) -> list[str]:
+    """What might change the advice, the weightier first."""
+    shown = [test for test in judged if test.verdict == "yes"]
+    doubtful = [test.second for test in shown if background.splits_decide(test) and test.first in taken]
+    unlike = [test.second for test in shown if background.unlike(test)]
+    checks = []
+    if doubtful:
+        checks.append(f"confirm its gain over {joined(list(dict.fromkeys(doubtful)))} with --folds 5")
+    if unlike:
+        checks.append(f"compare with {joined(list(dict.fromkeys(unlike)))} at a smaller λ")
+    return checks

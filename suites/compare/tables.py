@@ -1,0 +1,197 @@
+"""The tables of ``fbench compare``: strategies, the family of questions, every pair, labels saved, penalties."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from fbench.harness.contract import Table
+from fbench.measure.curves import penalty_matrix
+from fbench.measure.savings import LabelSaving, label_saving
+from fbench.measure.split_overlap import corrected_interval
+from fbench.measure.statistics import Paired, holm, paired
+from fbench.results.findings import number, p_value
+
+from .curves import Curves
+from .family import FEWEST, JudgedQuestion
+from .wording import count_seeds, ends, whole_percent, with_sign
+
+BASELINE = "random"
+_PENALTY_SEEDS = 5
+"""With fewer seeds, a paired t test of accuracies hardly ever wins, and the matrix is a table of zeros."""
+
+
+def strategies(curves: Curves) -> Table:
+    """A row a strategy: area, last accuracy, the area's difference to the baseline, what λ left, times."""
+    columns: dict[str, list[str]] = {"strategy": list(curves.accuracy)}
+    areas = curves.areas
+    columns["AULC"] = [number(float(area.mean())) for area in areas.values()]
+    columns["final accuracy"] = [number(float(values[:, -1].mean())) for values in curves.accuracy.values()]
+    if BASELINE in areas:
+        gains = {name: paired(area, areas[BASELINE]) for name, area in areas.items() if name != BASELINE}
+        columns[f"Δ AULC to {BASELINE}"] = [with_sign(gains[n].difference) if n in gains else "" for n in areas]
+        columns["95 % interval"] = [_interval(gains[n]) if n in gains else "" for n in areas]
+    collapsed = curves.collapsed
+    columns["collapsed"] = [str(collapsed[name]) for name in areas] if any(collapsed.values()) else []
+    columns["sd"] = [number(float(area.std(ddof=1))) if curves.seeds > 1 else "" for area in areas.values()]
+    columns["d_eff"] = [_dimension(curves, name) for name in areas]
+    columns["train s"] = [number(curves.seconds[name][0], 3) for name in areas]
+    columns["select s"] = [number(curves.seconds[name][1], 3) for name in areas]
+    note = (
+        f"{count_seeds(curves.seeds)}; {curves.labels[0]:.0f} to {curves.labels[-1]:.0f} labels. AULC: accuracy "
+        "averaged over labels, its sd over seeds. Δ: paired by seed, each row's t interval by itself. d_eff: "
+        "tr F(F + λI)⁻¹ of all weights. Seconds: mean of a round; arms train alike: train s shows the machine's noise."
+    )
+    if columns["collapsed"]:
+        note += " collapsed: seeds in which a training ended below half of its round's median accuracy."
+    order = ["train s", "sd", "d_eff", "final accuracy", "select s"]
+    return _table("Strategies", columns, note, order)
+
+
+def _dimension(curves: Curves, name: str) -> str:
+    if name not in curves.dimensions:
+        return ""
+    d_eff, dim = curves.dimensions[name]
+    return f"{d_eff:.1f} of {dim:.0f}"
+
+
+def family_table(judged: Sequence[JudgedQuestion]) -> Table:
+    """A row a question: its test, before and after the correction."""
+    columns: dict[str, list[str]] = {
+        "question": [str(test.question) for test in judged],
+        "answer": [str(test.verdict) for test in judged],
+        "Δ AULC": [with_sign(test.comparison.difference) for test in judged],
+        "p": [_p(test.p) for test in judged],
+        "p, Holm": ["asked later" if test.later else _p(test.corrected) for test in judged],
+        "lower bound": [_bound(test) for test in judged],
+        "d_z": [_finite(test.comparison.d_z) for test in judged],
+        "g": [_finite(test.comparison.hedges_g) for test in judged],
+    }
+    note = (
+        "A > B: paired t, two-sided. A >= B: the larger p of t and sign flips against the margin, one-sided; the lower "
+        "bound at the level at which Holm decided. d_z: mean over sd of the paired differences; g: without its bias."
+    )
+    return _table("The family of questions", columns, note, ["g", "d_z", "p"])
+
+
+def _bound(judged: JudgedQuestion) -> str:
+    if judged.bound is None:
+        return ""
+    if not math.isfinite(judged.bound.value):
+        return "none"
+    return f"{with_sign(judged.bound.value)} ({judged.bound.by})"
+
+
+def pairs(curves: Curves, overlap: float | None) -> list[Table]:
+    """A row for every pair of strategies, p corrected by Holm over all of them; none for one strategy."""
+    names = list(itertools.combinations(curves.accuracy, 2))
+    if not names:
+        return []
+    areas = curves.areas
+    compared = [paired(areas[second], areas[first]) for first, second in names]
+    columns = {
+        "pair": [f"{second} − {first}" for first, second in names],
+        "Δ AULC": [with_sign(c.difference) for c in compared],
+        "95 % interval": [_interval(c) for c in compared],
+        "p, Holm": [_p(p) for p in holm([c.p for c in compared])] if curves.seeds >= FEWEST else [],
+        "with overlap": [_overlapping(c, overlap) for c in compared],
+        "sign-flip p": [_p(c.sign_flip_p) for c in compared] if curves.seeds >= FEWEST else [],
+        "d_z": [_finite(c.d_z) for c in compared] if curves.seeds >= FEWEST else [],
+    }
+    note = f"{count_seeds(curves.seeds)}, paired."
+    if curves.seeds >= FEWEST:
+        note += " Intervals: each pair by itself, for more seeds of these images. p: paired t, "
+        note += f"Holm's correction for {len(names)} pairs."
+    if overlap is not None and curves.seeds >= FEWEST:
+        note += (
+            " with overlap: the interval for other images of the kind (Nadeau and Bengio 2003), since every seed "
+            "redraws its test set from the same ones."
+        )
+    return [_table("Every pair", columns, note, ["d_z", "sign-flip p", "with overlap"])]
+
+
+def _overlapping(comparison: Paired, overlap: float | None) -> str:
+    return "" if overlap is None or comparison.n < FEWEST else ends(*corrected_interval(comparison, overlap))
+
+
+def _interval(comparison: Paired) -> str:
+    return "" if comparison.n < FEWEST else ends(comparison.low, comparison.high)
+
+
+def savings(curves: Curves) -> list[Table]:
+    """A row a strategy: the labels it needs to stand where random stands half way; none without random.
+
+    Not at the end: there the mean of random may not be reached again by half of all samples of seeds.
+    """
+    others = [name for name in curves.accuracy if name != BASELINE]
+    if BASELINE not in curves.accuracy or not others or len(curves.labels) < 3:
+        return []
+    half = len(curves.labels) // 2
+    base = curves.accuracy[BASELINE]
+    saved = {name: label_saving(curves.labels, curves.accuracy[name], base, half) for name in others}
+    columns = {
+        "strategy": others,
+        "labels": ["not reached" if math.isnan(s.labels) else f"{s.labels:.0f}" for s in saved.values()],
+        "saving": ["" if math.isnan(s.saving) else whole_percent(s.saving) for s in saved.values()],
+        "95 % interval": [_saving_ends(s) for s in saved.values()],
+    }
+    target = float(base[:, half].mean())
+    note = (
+        f"Labels until the mean curve stands at {number(target)}, where {BASELINE} stands with "
+        f"{curves.labels[half]:.0f}. Interval: where the paired t interval of the curves reaches 0, each row by itself."
+    )
+    return [_table("Labels saved", columns, note)]
+
+
+def _saving_ends(saving: LabelSaving) -> str:
+    if saving.n < FEWEST or not math.isfinite(saving.high):
+        return ""
+    if not math.isfinite(saving.low):
+        return f"at most {whole_percent(saving.high)}"
+    return f"{whole_percent(saving.low)} to {whole_percent(saving.high)}"
+
+
+def penalties(curves: Curves) -> list[Table]:
+    """The pairwise penalty matrix (Ash et al. 2020), where there are seeds and checkpoints enough for one."""
+    if BASELINE not in curves.accuracy or len(curves.accuracy) < 2 or curves.seeds < _PENALTY_SEEDS:
+        return []
+    matrix = penalty_matrix(curves.labels, curves.accuracy, BASELINE)
+    if not matrix.checkpoints:
+        return []
+    rows = [
+        [f"{name} beats", *(number(v, 2) for v in values)]
+        for name, values in zip(matrix.names, matrix.matrix, strict=True)
+    ]
+    rows.append(["column mean", *(number(v, 2) for v in matrix.columns)])
+    points = ", ".join(map(str, matrix.checkpoints))
+    note = (
+        f"Share of the checkpoints ({points} labels) won at p < .05, uncorrected; a lower column mean is better. Equal "
+        f"arms show an entry above 0 in {whole_percent(matrix.nonzero_share)} of all sign flips; 95 % of these have no "
+        f"entry above {matrix.band_entry:.2f} and no column mean above {matrix.band_column:.2f}."
+    )
+    return [Table("Pairwise penalties", ["", *matrix.names], rows, note)]
+
+
+def not_compared(curves: Curves) -> list[Table]:
+    """What was not compared, and why."""
+    if not curves.left_out:
+        return []
+    return [Table("Left out", ["what", "why"], [list(row) for row in curves.left_out])]
+
+
+def _table(title: str, columns: Mapping[str, Sequence[str]], note: str, optional: Sequence[str] = ()) -> Table:
+    """A table of columns; those without a cell are left out."""
+    filled = {name: cells for name, cells in columns.items() if any(cells)}
+    rows = [list(row) for row in zip(*filled.values(), strict=True)]
+    return Table(title, list(filled), rows, note, [name for name in optional if name in filled])
+
+
+def _p(p: float) -> str:
+    return "" if math.isnan(p) else p_value(p).removeprefix("p = ").removeprefix("p ")
+
+
+def _finite(value: float) -> str:
+    return number(value, 2) if np.isfinite(value) else ""

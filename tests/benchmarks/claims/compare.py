@@ -1,0 +1,158 @@
+"""How often ``fbench compare`` claims what is not so, and what is; what its intervals cover.
+
+    python tests/benchmarks/claims/compare.py
+
+Writes ``reports/reference/claims/compare.csv``: shares of draws with their 95 % intervals (Clopper and Pearson), for
+normal, t₃ and crash-type noise at 4, 8 and 20 seeds. About ten minutes.
+
+- false_yes: any answer of the default family, ``yes`` or a direction, that is untrue.
+- power: each question's ``yes``, with effects and noise as 24 seeds of the digits have them.
+- coverage: of the intervals that are printed, all strategies or pairs together.
+
+In the last of the conditions one arm alone crashes now and then. Where no seed has crashed nothing can be known of it,
+whatever the test; so the summary says how often a strategy may crash without showing it in so many seeds.
+"""
+
+from __future__ import annotations
+
+import csv
+import itertools
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import numpy as np
+from scipy import stats
+
+ROOT = Path(__file__).resolve().parents[3]
+sys.path.insert(0, str(ROOT / "tests"))
+
+from compare_curves import CRASHES, LABELS, NAMES, NOISES, Noise, made, mean_curve, mean_noise  # noqa: E402
+
+from fbench.measure.savings import label_saving  # noqa: E402
+from fbench.measure.sign_flips import flip_bound  # noqa: E402
+from fbench.measure.statistics import mean_interval, paired  # noqa: E402
+from fbench.suites.compare.curves import Curves  # noqa: E402
+from fbench.suites.compare.family import JudgedQuestion, judge_family  # noqa: E402
+from fbench.suites.compare.options import QUESTIONS  # noqa: E402
+from fbench.suites.compare.questions import parse_questions  # noqa: E402
+
+DRAWS, FALSE_DRAWS, SEEDS, MARGIN = 1000, 10_000, (4, 8, 20), 0.005
+FAMILY = parse_questions(QUESTIONS)
+EQUAL: dict[str, float] = {}
+AT_THE_MARGIN = {"bait": MARGIN}
+COMMITTED = {"bait": 0.0240, "bait+random-mask": 0.0430, "bait+fish": 0.0455}
+NOTHING = {
+    "equal strategies": (EQUAL, 0.007),
+    "equal strategies, little noise": (EQUAL, 0.001),
+    "bait+fish worse than bait by the margin": (AT_THE_MARGIN, 0.007),
+}
+"""Gains over random and the sd of a strategy's AULC; that of a difference is 1.5 times as large."""
+
+Counted = tuple[str, str, str, int, int, int]
+"""Quantity, condition, noise, seeds, draws, and how many of them."""
+
+
+def judged(curves: Curves) -> list[JudgedQuestion]:
+    """The default family, judged as in a run."""
+    return judge_family(FAMILY, curves.areas, MARGIN, (), curves.collapsed)
+
+
+def untrue(each: JudgedQuestion, gains: Mapping[str, float]) -> bool:
+    """Whether an answer claims what is not so; ``no`` claims that the first strategy is worse."""
+    first, relation, second = each.question
+    gain = gains.get(first, 0.0) - gains.get(second, 0.0)
+    least = -MARGIN if relation == ">=" else 0.0
+    return (each.verdict == "yes" and gain <= least + 1e-12) or (each.verdict == "no" and gain >= 0)
+
+
+def false_yes(curves: Curves, gains: Mapping[str, float]) -> bool:
+    """Whether any answer of the family is untrue."""
+    return any(untrue(each, gains) for each in judged(curves))
+
+
+def crashing(rng: np.random.Generator, seeds: int, sd: float) -> Curves:
+    """Strategies that are equal but for bait+fish, which crashes now and then, and bait, a margin above its mean."""
+    cost = MARGIN / CRASHES
+    gains = {"bait": 0.0, "random": -MARGIN, "bait+random-mask": -MARGIN, "bait+fish": 0.0}
+    curves = made(rng, seeds, gains=gains, sd=sd)
+    crashed = rng.random((seeds, 1)) < CRASHES
+    curves.accuracy["bait+fish"][...] -= crashed * (mean_curve(cost) - mean_curve(0.0))
+    return curves
+
+
+def covered(curves: Curves, gains: Mapping[str, float], noise: Noise) -> Iterator[tuple[str, bool]]:
+    """Whether each printed interval has the truth in it."""
+    areas, half = curves.areas, len(LABELS) // 2
+    for first, second in itertools.combinations(NAMES, 2):
+        truth = gains.get(first, 0.0) - gains.get(second, 0.0)
+        compared = paired(areas[first], areas[second])
+        yield "difference of AULC", bool(compared.low <= truth <= compared.high)
+        if curves.seeds > 4 and (first, second) == ("bait", "bait+fish"):
+            bound = min(compared.interval(0.9).low, flip_bound(areas[first] - areas[second], 0.95))
+            yield "lower bound of a margin (one-sided)", bound <= truth
+        rounds = curves.accuracy[first] - curves.accuracy[second]
+        for i in (1, half, len(LABELS) - 1):
+            at = mean_interval(rounds[:, i])
+            yield "difference in the figure", bool(at.low <= truth / 0.95 <= at.high)
+    base = mean_curve(mean_noise(noise))
+    for name in NAMES[1:]:
+        mean = mean_curve(gains.get(name, 0.0) + mean_noise(noise))
+        saved = label_saving(LABELS, curves.accuracy[name], curves.accuracy["random"], half)
+        truth = label_saving(LABELS, [mean], [base], half).saving
+        yield "labels saved", saved.low <= truth <= saved.high
+
+
+def counts() -> Iterator[Counted]:
+    """All that is counted."""
+    for noise in NOISES:
+        for seeds in SEEDS:
+            for name, (gains, sd) in NOTHING.items():
+                rng = np.random.default_rng([seeds, len(name), NOISES.index(noise)])
+                wrong = sum(false_yes(made(rng, seeds, noise, gains, sd), gains) for _ in range(FALSE_DRAWS))
+                yield "false_yes", name, noise, seeds, FALSE_DRAWS, wrong
+            yield from _committed(noise, seeds)
+    for seeds in SEEDS:
+        rng = np.random.default_rng(seeds)
+        gains = {"bait": MARGIN}
+        wrong = sum(false_yes(crashing(rng, seeds, 0.007), gains) for _ in range(FALSE_DRAWS))
+        yield "false_yes", "bait+fish alone crashes, and so loses the margin", "normal", seeds, FALSE_DRAWS, wrong
+
+
+def _committed(noise: Noise, seeds: int) -> Iterator[Counted]:
+    """Power and coverage with effects as on the digits."""
+    rng = np.random.default_rng([seeds, NOISES.index(noise)])
+    yes = dict.fromkeys(map(str, FAMILY), 0)
+    held: dict[str, list[bool]] = {}
+    for _ in range(DRAWS):
+        curves = made(rng, seeds, noise, COMMITTED)
+        for each in judged(curves):
+            yes[str(each.question)] += each.verdict == "yes"
+        for of, inside in covered(curves, COMMITTED, noise):
+            held.setdefault(of, []).append(inside)
+    for question, count in yes.items():
+        first, _, second = question.split()
+        gain = COMMITTED[first] - COMMITTED.get(second, 0.0)
+        yield "power", f"{question}: {gain:+.4f}", noise, seeds, DRAWS, count
+    for of, inside in held.items():
+        yield "coverage", of, noise, seeds, len(inside), sum(inside)
+
+
+def clopper_pearson(count: int, draws: int) -> tuple[float, float]:
+    """The exact 95 % interval of a share of draws."""
+    low = stats.beta.ppf(0.025, count, draws - count + 1) if count else 0.0
+    high = stats.beta.ppf(0.975, count + 1, draws - count) if count < draws else 1.0
+    return float(low), float(high)
+
+
+if __name__ == "__main__":
+    path = ROOT / "reports" / "reference" / "claims" / "compare.csv"
+    path.parent.mkdir(exist_ok=True)
+    with path.open("w", newline="") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(["quantity", "condition", "noise", "repetitions", "draws", "share", "low", "high"])
+        for quantity, condition, noise, seeds, draws, count in counts():
+            low, high = clopper_pearson(count, draws)
+            shares = (f"{share:.4f}" for share in (count / draws, low, high))
+            writer.writerow([quantity, condition, noise, seeds, draws, *shares])
+            file.flush()
