@@ -8,7 +8,7 @@ import numpy as np
 from claim_rows import Counted
 
 from fbench.measure.leaks import leak
-from fbench.suites.memory.answers import answers
+from fbench.suites.memory.answers import memory_answers
 from fbench.suites.memory.leaks import JudgedSeries
 from fbench.suites.memory.peaks import CaseMemory, GaugeProfile, PhaseGrowth
 from fbench.suites.memory.rows import Gauge, RoundSizes
@@ -74,7 +74,7 @@ def draw(held: Held, rounds: int, generator: np.random.Generator) -> tuple[int, 
         for case in cases
     ]
     series.sort(key=lambda one: one.leak.verdict != "leak")
-    said = {answer.question: answer.verdict for answer in answers(cases, [], series)}
+    said = {answer.question: answer.verdict for answer in memory_answers(cases, [], series)}
     peak = said["Does every method peak while it selects?"] in ("yes", "no")
     return peak + (said["Does memory leak from round to round?"] == "yes"), series
 

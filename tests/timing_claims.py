@@ -9,7 +9,7 @@ from claim_rows import REPETITIONS, Counted
 from selection_rows import EQUAL, row
 from two_states import MACHINES, Machine, block_times
 
-from fbench.results.faster import Comparison
+from fbench.results.faster import TimeComparison
 from fbench.suites.fisher import answers as fisher
 from fbench.suites.fisher.rows import MeasuredMethod
 from fbench.suites.select import answers as select
@@ -18,7 +18,7 @@ from fbench.suites.select.comparisons import comparisons
 
 Works = Mapping[str, float]
 """Seconds that each way takes in the fast state."""
-Draw = Callable[[Machine, Works, int, np.random.Generator], tuple[int, Mapping[str, Comparison]]]
+Draw = Callable[[Machine, Works, int, np.random.Generator], tuple[int, Mapping[str, TimeComparison]]]
 """False claims of one draw where all ways are equal, and its comparisons by the way that is compared."""
 
 _PHASES = {"setup": 0.3, "forward": 0.7}
@@ -33,7 +33,7 @@ _SAMPLES = {"loop": 1, "vmap": 8, "backpack": 64, "batched": 128}
 
 def draw_select(
     machine: Machine, works: Works, blocks: int, generator: np.random.Generator
-) -> tuple[int, Mapping[str, Comparison]]:
+) -> tuple[int, Mapping[str, TimeComparison]]:
     """A run of select: equal picks, equal objectives, peaks that differ by 2 %."""
     times = block_times(machine, list(works.values()), blocks, generator)
     rows = []
@@ -48,14 +48,14 @@ def draw_select(
                 rows.append(row(method, phase, block, picks=1, picks_total=1, time_s=share * times[block, place]))
     cases = measured_selections(rows)
     compared = comparisons(cases)
-    said = select.answers(cases, compared)
+    said = select.select_answers(cases, compared)
     false = sum(answer.verdict in ("yes", "no") for answer in said if "same batch" not in answer.question)
     return false, {c.case.method: c.result for c in compared}
 
 
 def draw_fisher(
     machine: Machine, works: Works, blocks: int, generator: np.random.Generator
-) -> tuple[int, Mapping[str, Comparison]]:
+) -> tuple[int, Mapping[str, TimeComparison]]:
     """A run of fisher: one quantity, a pass of every way a block; without a floor, which equal ways do not have."""
     times = block_times(machine, list(works.values()), blocks, generator)
     cases = []
@@ -65,7 +65,7 @@ def draw_fisher(
         cases.append(MeasuredMethod("diagonal", method, 128, seconds, 128, 32, None, 2e-6))
     groups = fisher.largest_groups(cases)
     judged = fisher.family(groups)
-    said = fisher.answers(groups, judged, "float32")
+    said = fisher.fisher_answers(groups, judged, "float32")
     false = sum(answer.verdict in ("yes", "no") for answer in said if "right" not in answer.question)
     return false, {method: result for (_, method), result in judged.items()}
 
@@ -101,5 +101,5 @@ def power(
                 yield Counted("coverage", condition, blocks, draws, sum(_holds(r[way], ratio) for r in outcomes))
 
 
-def _holds(result: Comparison, ratio: float) -> bool:
+def _holds(result: TimeComparison, ratio: float) -> bool:
     return result.times.low <= ratio <= result.times.high

@@ -11,7 +11,7 @@ from fbench.measure.statistics import holm
 from fbench.measure.t_tests import p_of_mean
 from fbench.results.ratios import Ratio, Seconds, ratio
 
-LEAST_BLOCKS = 4
+FEWEST_BLOCKS = 4
 """Blocks below which a ratio has no interval, and its verdict is ``too few``."""
 FAMILY_LEVEL = 0.03
 """Chance of any false claim of a run whose ways are equally fast; 5 % is allowed, and a machine that changes its speed
@@ -23,7 +23,7 @@ _WIDEST = 100
 """Ends of an interval that are further apart say nothing."""
 
 
-class Comparison(NamedTuple):
+class TimeComparison(NamedTuple):
     """How many times longer ``slow`` takes than ``fast``, judged against ``bound`` times.
 
     Attributes:
@@ -52,20 +52,20 @@ class Pair(NamedTuple):
     bound: float = 1.0
 
 
-def compare(pairs: Mapping[str, Pair]) -> dict[str, Comparison]:
+def compare_times(pairs: Mapping[str, Pair]) -> dict[str, TimeComparison]:
     """Judge all pairs of a run as one family; pairs without a common block are left out.
 
     Example:
         >>> slow = {block: 2.0 + block / 100 for block in range(6)}
-        >>> compare({"half": Pair(slow, dict.fromkeys(range(6), 1.0))})["half"].verdict
+        >>> compare_times({"half": Pair(slow, dict.fromkeys(range(6), 1.0))})["half"].verdict
         'yes'
     """
     times = {name: ratio(pair.slow, pair.fast) for name, pair in pairs.items()}
     known = {name: pair for name, pair in pairs.items() if times[name].n}
-    p = [_p_value(pair) if times[name].n >= LEAST_BLOCKS else math.nan for name, pair in known.items()]
+    p = [_p_value(pair) if times[name].n >= FEWEST_BLOCKS else math.nan for name, pair in known.items()]
     adjusted = holm(p).tolist()
     return {
-        name: Comparison(times[name], alone, together, _verdict(known[name], times[name], together))
+        name: TimeComparison(times[name], alone, together, _verdict(known[name], times[name], together))
         for name, alone, together in zip(known, p, adjusted, strict=True)
     }
 
@@ -77,7 +77,7 @@ def _p_value(pair: Pair) -> float:
 
 
 def _verdict(pair: Pair, times: Ratio, adjusted: float) -> VerdictWord:
-    if times.n < LEAST_BLOCKS:
+    if times.n < FEWEST_BLOCKS:
         return "too few"
     if adjusted < FAMILY_LEVEL:
         return "yes" if times.mean > pair.bound else "no"
@@ -89,12 +89,12 @@ def _spread(seconds: Seconds) -> float:
     return max(seconds.values()) / min(seconds.values())
 
 
-def number(value: float, like: float | None = None) -> str:
+def ratio_number(value: float, like: float | None = None) -> str:
     """A ratio in few digits: ``104``, ``9.4``, ``1.81``; with the decimals of another where it stands beside it.
 
     Example:
-        >>> number(104.3), number(9.41), number(1.812), number(10.55, like=9.41), number(0.0312)
-        ('104', '9.4', '1.81', '10.6', '0.031')
+        >>> ratio_number(104.3), ratio_number(1.812), ratio_number(10.55, like=9.41), ratio_number(0.0312)
+        ('104', '1.81', '10.6', '0.031')
     """
     size = value if like is None else like
     if size >= 9.95:
@@ -111,31 +111,31 @@ def with_ends(times: Ratio) -> str:
     """
     if not times.n:
         return ""
-    ends = f" ({number(times.low, times.mean)} to {number(times.high, times.mean)})"
-    return number(times.mean) + (ends if times.n >= LEAST_BLOCKS and times.high <= _WIDEST * times.low else "")
+    ends = f" ({ratio_number(times.low, times.mean)} to {ratio_number(times.high, times.mean)})"
+    return ratio_number(times.mean) + (ends if times.n >= FEWEST_BLOCKS and times.high <= _WIDEST * times.low else "")
 
 
-def in_words(times: Ratio, than: str = "") -> str:
+def faster_in_words(times: Ratio, than: str = "") -> str:
     """``9.4 times faster than vmap (8.4 to 10.6)``, or ``slower`` where the ratio is below 1.
 
     Example:
-        >>> in_words(Ratio(6, 9.41, 8.38, 10.6), "vmap"), in_words(Ratio(3, 0.5, 0.4, 0.6))
+        >>> faster_in_words(Ratio(6, 9.41, 8.38, 10.6), "vmap"), faster_in_words(Ratio(3, 0.5, 0.4, 0.6))
         ('9.4 times faster than vmap (8.4 to 10.6)', '2.0 times slower')
     """
     above = times if times.mean >= 1 else times.inverse()
-    mean, ends = number(above.mean), with_ends(above).removeprefix(number(above.mean))
+    mean, ends = ratio_number(above.mean), with_ends(above).removeprefix(ratio_number(above.mean))
     return f"{mean} times {'faster' if times.mean >= 1 else 'slower'}{f' than {than}' if than else ''}{ends}"
 
 
-def judged_words(result: Comparison, than: str = "") -> str:
-    """As ``in_words``; where nothing is shown no winner is named, and the ratio stands alone.
+def judged_words(result: TimeComparison, than: str = "") -> str:
+    """As ``faster_in_words``; where nothing is shown no winner is named, and the ratio stands alone.
 
     Example:
-        >>> judged_words(Comparison(Ratio(6, 1.1, 0.9, 1.3), 0.2, 0.2, "not shown"), "vmap")
+        >>> judged_words(TimeComparison(Ratio(6, 1.1, 0.9, 1.3), 0.2, 0.2, "not shown"), "vmap")
         'not shown to differ from vmap, ratio 1.10 (0.90 to 1.30)'
     """
     if result.shown or result.verdict == "too few":
-        return in_words(result.times, than)
+        return faster_in_words(result.times, than)
     return f"not shown to differ{f' from {than}' if than else ''}, ratio {with_ends(result.times)}"
 
 

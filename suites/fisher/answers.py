@@ -5,7 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 from fbench.harness.contract import Answer, VerdictWord
-from fbench.results.faster import Comparison, Pair, compare, first_shown, judged_words, number, with_ends
+from fbench.results.faster import (
+    Pair,
+    TimeComparison,
+    compare_times,
+    first_shown,
+    judged_words,
+    ratio_number,
+    with_ends,
+)
 from fbench.units import format_seconds
 
 from .rows import MeasuredMethod
@@ -23,7 +31,7 @@ _MOST_WORDS = 30
 
 Group = Mapping[str, MeasuredMethod]
 """The ways to one quantity, over the same samples."""
-Family = Mapping[tuple[str, str], Comparison]
+JudgedFamily = Mapping[tuple[str, str], TimeComparison]
 """By quantity and way: is the way that answers speak of faster? Of the floor: is it slower than that by the target?"""
 
 
@@ -41,7 +49,7 @@ def way_of(group: Group) -> MeasuredMethod | None:
     return next((group[method] for method in _PREFERRED if method in group), None)
 
 
-def family(groups: Mapping[str, Group]) -> Family:
+def family(groups: Mapping[str, Group]) -> JudgedFamily:
     """Every comparison of the run, judged together."""
     pairs = {
         (quantity, method): _pair(way, case)
@@ -49,7 +57,7 @@ def family(groups: Mapping[str, Group]) -> Family:
         for method, case in group.items()
         if (way := way_of(group)) is not None and case is not way
     }
-    results = compare({" ".join(key): pair for key, pair in pairs.items()})
+    results = compare_times({" ".join(key): pair for key, pair in pairs.items()})
     return {key: results[" ".join(key)] for key in pairs if " ".join(key) in results}
 
 
@@ -58,25 +66,25 @@ def _pair(way: MeasuredMethod, case: MeasuredMethod) -> Pair:
     return Pair(way.seconds, case.seconds, NEAR_FLOOR) if case.method == FLOOR else Pair(case.seconds, way.seconds)
 
 
-def answers(groups: Mapping[str, Group], judged: Family, dtype: str) -> list[Answer]:
+def fisher_answers(groups: Mapping[str, Group], judged: JudgedFamily, dtype: str) -> list[Answer]:
     """Three questions of every quantity."""
-    said: list[Answer] = []
+    replies: list[Answer] = []
     for group in groups.values():
         way = way_of(group)
         if way is not None:
-            said += [*_faster(way, group, judged), *_floor(way, judged), *_agreement(way, dtype)]
-    return said
+            replies += [*_faster(way, group, judged), *_floor(way, judged), *_agreement(way, dtype)]
+    return replies
 
 
-def lead(groups: Mapping[str, Group], said: Sequence[Answer]) -> list[str]:
+def fisher_lead(groups: Mapping[str, Group], replies: Sequence[Answer]) -> list[str]:
     """Three lines: how much faster on the first quantity, its floor and its error, which way to use."""
-    if not said:
+    if not replies:
         return [
             "No way was timed.",
             "The reasons stand with the evidence.",
             "Ask for fewer --samples or another --model.",
         ]
-    first, *others = said
+    first, *others = replies
     quantity = next(q for q, group in groups.items() if way_of(group) is not None)
     same = [answer.sentence for answer in others if f" {WHAT[quantity]}" in answer.question]
     numbers = " ".join(same) or next((answer.sentence for answer in others), "Nothing else was compared.")
@@ -84,7 +92,7 @@ def lead(groups: Mapping[str, Group], said: Sequence[Answer]) -> list[str]:
     return [first.sentence, numbers, next(iter(wrong), first.advice)]
 
 
-def _faster(way: MeasuredMethod, group: Group, judged: Family) -> Iterator[Answer]:
+def _faster(way: MeasuredMethod, group: Group, judged: JudgedFamily) -> Iterator[Answer]:
     """Against every other way but the floor."""
     what = WHAT[way.quantity]
     question = f"Is {way.method} the fastest way to the {what}?"
@@ -104,11 +112,11 @@ def _faster(way: MeasuredMethod, group: Group, judged: Family) -> Iterator[Answe
     yield Answer(question, verdict, sentence, _advice(way, ordered, verdict))
 
 
-def _is_rival(way: MeasuredMethod, method: str, judged: Family) -> bool:
+def _is_rival(way: MeasuredMethod, method: str, judged: JudgedFamily) -> bool:
     return method not in (way.method, FLOOR) and (way.quantity, method) in judged
 
 
-def _listed(rivals: Mapping[str, Comparison]) -> str:
+def _listed(rivals: Mapping[str, TimeComparison]) -> str:
     """``1.81 times faster than vmap (1.68 to 1.96), 98 than the published loop (88 to 109)``."""
     parts, before = [], ""
     for method, result in rivals.items():
@@ -125,7 +133,7 @@ def _listed(rivals: Mapping[str, Comparison]) -> str:
     return ", ".join(parts) + blocks
 
 
-def _advice(way: MeasuredMethod, ordered: Mapping[str, Comparison], verdict: VerdictWord) -> str:
+def _advice(way: MeasuredMethod, ordered: Mapping[str, TimeComparison], verdict: VerdictWord) -> str:
     nearest = next(iter(ordered))
     if verdict == "unreliable":
         return "Run it again on a machine that does nothing else."
@@ -135,7 +143,7 @@ def _advice(way: MeasuredMethod, ordered: Mapping[str, Comparison], verdict: Ver
     return f"Use {better}." if verdict != "too few" else f"Use {better}; --passes 4 or more gives an interval."
 
 
-def _floor(way: MeasuredMethod, judged: Family) -> Iterator[Answer]:
+def _floor(way: MeasuredMethod, judged: JudgedFamily) -> Iterator[Answer]:
     """Against the k−1 plain backward passes that any exact way makes."""
     result = judged.get((way.quantity, FLOOR))
     if result is None:
@@ -148,7 +156,7 @@ def _floor(way: MeasuredMethod, judged: Family) -> Iterator[Answer]:
     sentence = f"It takes {with_ends(result.times)} times as long as k−1 plain backward passes."
     left = {
         "yes": "There is nothing left to gain.",
-        "no": f"At most {number(result.times.mean)} times is left to gain.",
+        "no": f"At most {ratio_number(result.times.mean)} times is left to gain.",
     }
     yield Answer(
         f"Is the {WHAT[way.quantity]} within {NEAR_FLOOR} of k−1 backward passes?",

@@ -6,11 +6,23 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 
 from fbench.harness.contract import Evidence, Row, Summary, Table
-from fbench.results.faster import LEAST_BLOCKS, Pair, compare, with_ends
+from fbench.results.faster import FEWEST_BLOCKS, Pair, compare_times, with_ends
 from fbench.results.findings import p_value
 from fbench.units import format_bytes, format_seconds
 
-from .answers import FLOOR, NAMES, WHAT, Family, Group, answers, error, family, largest_groups, lead, way_of
+from .answers import (
+    FLOOR,
+    NAMES,
+    WHAT,
+    Group,
+    JudgedFamily,
+    error,
+    family,
+    fisher_answers,
+    fisher_lead,
+    largest_groups,
+    way_of,
+)
 from .figures import figures
 from .options import Options
 from .rows import MeasuredMethod, read_methods, read_reasons
@@ -21,10 +33,12 @@ def summary(rows: Sequence[Row], options: Options) -> Summary:
     cases = read_methods(rows)
     groups = largest_groups(cases)
     judged = family(groups)
-    said = answers(groups, judged, options.dtype)
+    replies = fisher_answers(groups, judged, options.dtype)
     tables = [_table(cases, options)] if cases else []
     behind = [*_comparisons(groups, judged), *_left_out(rows)]
-    return Summary(tables, figures=figures(cases, options), lead=lead(groups, said), answers=said, evidence=behind)
+    return Summary(
+        tables, figures=figures(cases, options), lead=fisher_lead(groups, replies), answers=replies, evidence=behind
+    )
 
 
 def _groups(cases: Sequence[MeasuredMethod]) -> Iterator[dict[str, MeasuredMethod]]:
@@ -44,7 +58,7 @@ def _table(cases: Sequence[MeasuredMethod], options: Options) -> Table:
         f"{options.model}, {options.classes} classes, images of {options.size} × {options.size}, {options.dtype}. "
         f"Geometric means of {blocks} interleaved block{'' if blocks == 1 else 's'}. × {named}: its time over that of "
         f"{named}. × floor: over k−1 plain backward passes. "
-        + ("In parentheses 95 % intervals. " if blocks >= LEAST_BLOCKS else "")
+        + ("In parentheses 95 % intervals. " if blocks >= FEWEST_BLOCKS else "")
         + "Peak: growth of memory. Error: the largest, to the loop in float64, over the largest value."
     )
     return Table("Seconds a sample", columns, rows, note, optional=("samples", "batch", "× floor"))
@@ -61,11 +75,11 @@ def _over(case: MeasuredMethod, base: MeasuredMethod | None) -> str:
     """How many times as long the case takes; empty where one was not measured, and for a way beside itself."""
     if base is None or base is case:
         return ""
-    result = compare({"": Pair(case.seconds, base.seconds)})
+    result = compare_times({"": Pair(case.seconds, base.seconds)})
     return with_ends(result[""].times) if result else ""
 
 
-def _comparisons(groups: Mapping[str, Group], judged: Family) -> list[Evidence]:
+def _comparisons(groups: Mapping[str, Group], judged: JudgedFamily) -> list[Evidence]:
     """The statistics of all comparisons."""
     if not judged:
         return []

@@ -11,12 +11,12 @@ from fbench.results.words import listed
 from fbench.units import format_bytes, format_count
 
 from .leaks import JudgedSeries, leak_answer
-from .margin import in_words, needed
+from .margin import margin_in_words, with_process_margin
 from .names import case_names
 from .peaks import CaseMemory, GaugeProfile, PhaseGrowth, largest_cases
 from .rows import LimitRow, grouped
 
-LEAST_ROUNDS = 4
+_LEAST_ROUNDS = 4
 _LEVEL = 0.03
 _SELECTING = ("fisher", "init", "forward", "backward")
 _MOST_NAMED = 4
@@ -39,7 +39,7 @@ class Miss(NamedTuple):
     @property
     def covered(self) -> bool:
         """Whether the prediction with its margin is enough."""
-        return self.measured <= needed(int(self.predicted), self.device)
+        return self.measured <= with_process_margin(int(self.predicted), self.device)
 
     @property
     def beyond(self) -> float:
@@ -47,17 +47,19 @@ class Miss(NamedTuple):
         return self.measured - self.predicted
 
 
-def answers(cases: Sequence[CaseMemory], limits: Sequence[LimitRow], series: Sequence[JudgedSeries]) -> list[Answer]:
+def memory_answers(
+    cases: Sequence[CaseMemory], limits: Sequence[LimitRow], series: Sequence[JudgedSeries]
+) -> list[Answer]:
     """Every question that the rows speak to."""
     return [*_peaks(cases), *_predictions(cases), *_fits(limits), *leak_answer(series)]
 
 
-def lead(cases: Sequence[CaseMemory], said: Sequence[Answer]) -> list[str]:
+def memory_lead(cases: Sequence[CaseMemory], replies: Sequence[Answer]) -> list[str]:
     """Three lines: every method's peak, how far predictions fell short there, what to keep free."""
     shown = [(case.method, case.main) for case in largest_cases(cases) if case.main and case.main.top]
     if not shown:
         return list(_UNMEASURED)
-    advice = [answer.advice for answer in said if answer.advice]
+    advice = [answer.advice for answer in replies if answer.advice]
     return [
         f"{_named_peaks(shown)}.",
         _short(shown, misses(cases)),
@@ -97,7 +99,7 @@ def _peaks(cases: Sequence[CaseMemory]) -> Iterator[Answer]:
         return
     tops = [(main, main.top) for _, main in shown if main.top is not None]
     outside = [main for main, top in tops if top.name not in _SELECTING]
-    if min(len(top.growth) for _, top in tops) < LEAST_ROUNDS:
+    if min(len(top.growth) for _, top in tops) < _LEAST_ROUNDS:
         verdict: VerdictWord = "too few"
     elif any(_clear(main, len(tops)) for main in outside):
         verdict = "no"
@@ -117,7 +119,7 @@ def _clear(main: GaugeProfile, methods: int) -> bool:
 def _more(top: PhaseGrowth, other: PhaseGrowth) -> float:
     """The p of the paired differences by round; equal ones leave no doubt."""
     rounds = sorted(top.growth.keys() & other.growth.keys())
-    if len(rounds) < LEAST_ROUNDS:
+    if len(rounds) < _LEAST_ROUNDS:
         return 1.0
     return p_of_mean([top.growth[number] - other.growth[number] for number in rounds])
 
@@ -125,14 +127,14 @@ def _more(top: PhaseGrowth, other: PhaseGrowth) -> float:
 def misses(cases: Sequence[CaseMemory]) -> list[Miss]:
     """Every phase with a prediction, by bytes over it; the worst first."""
     names = case_names(cases)
-    found = [
+    known = [
         Miss(phase, f"{phase.name} of {names[case.case]}", max(phase.growth.values()), phase.predicted, gauge.device)
         for case in cases
         for gauge, profile in case.profiles.items()
         for phase in profile.phases
         if phase.growth and phase.predicted is not None
     ]
-    return sorted(found, key=lambda miss: miss.beyond, reverse=True)
+    return sorted(known, key=lambda miss: miss.beyond, reverse=True)
 
 
 def _predictions(cases: Sequence[CaseMemory]) -> Iterator[Answer]:
@@ -143,8 +145,8 @@ def _predictions(cases: Sequence[CaseMemory]) -> Iterator[Answer]:
     uncovered = [miss for miss in known if not miss.covered]
     worst = uncovered[0] if uncovered else known[0]
     rounds = min(len(miss.phase.growth) for miss in known)
-    verdict: VerdictWord = "no" if uncovered else "yes" if rounds >= LEAST_ROUNDS else "too few"
-    margin = in_words(worst.device)
+    verdict: VerdictWord = "no" if uncovered else "yes" if rounds >= _LEAST_ROUNDS else "too few"
+    margin = margin_in_words(worst.device)
     end = f"{margin} to spare {'do not cover' if uncovered else 'cover'} it"
     sentence = (
         f"The worst miss is {worst.name}: {format_bytes(worst.measured)} measured, "

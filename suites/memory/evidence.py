@@ -12,7 +12,7 @@ from fbench.units import format_bytes
 from .answers import misses
 from .conduct import conduct_findings
 from .leaks import JudgedSeries, leak_tables
-from .margin import in_words
+from .margin import margin_in_words
 from .names import bytes_range, case_names, gauge_in_words
 from .options import Options
 from .peaks import CaseMemory, GaugeProfile, PhaseGrowth, largest_cases
@@ -22,7 +22,7 @@ from .tables import every_case, limit_tables, ratio_tables, source_tables
 _LARGE = 500_000_000
 
 
-def evidence(
+def memory_evidence(
     cases: Sequence[CaseMemory],
     rows: RunRows,
     options: Options,
@@ -94,7 +94,8 @@ def _predictions(cases: Sequence[CaseMemory]) -> Iterable[str]:
     short = [miss for miss in known if miss.beyond > 0]
     covered = sum(miss.covered for miss in known)
     yield (
-        f"Of {len(known)} predictions {len(short)} fall short; {in_words(known[0].device)} to spare cover {covered}. "
+        f"Of {len(known)} predictions {len(short)} fall short; {margin_in_words(known[0].device)} to spare cover "
+        f"{covered}. "
         "Predictions count tensors; resident memory also has what Python, libraries and threads take."
     )
     for what, some in (

@@ -15,21 +15,21 @@ from fbench.units import format_bytes, format_percent
 ADDED_BYTES = 64 * 2**20
 
 
-def needed(predicted: int, device: str) -> int:
+def with_process_margin(predicted: int, device: str) -> int:
     """Bytes that should be free on a device for so many predicted ones.
 
     Example:
-        >>> needed(1000, "cuda:0"), needed(1000, "cpu") - 1150
+        >>> with_process_margin(1000, "cuda:0"), with_process_margin(1000, "cpu") - 1150
         (1150, 67108864)
     """
     return with_margin(predicted) + (ADDED_BYTES if device.partition(":")[0] == "cpu" else 0)
 
 
-def in_words(device: str) -> str:
+def margin_in_words(device: str) -> str:
     """The margin as a sentence has it.
 
     Example:
-        >>> in_words("cpu"), in_words("cuda:0")
+        >>> margin_in_words("cpu"), margin_in_words("cuda:0")
         ('15 % and 64 MiB', '15 %')
     """
     share = format_percent(MEMORY_MARGIN)

@@ -20,7 +20,7 @@ from fbench.machine import free_bytes
 from fbench.units import format_bytes
 
 from .gradients import gradients
-from .margin import in_words, needed
+from .margin import margin_in_words, with_process_margin
 from .network import forward_bytes, model_of, parameters_bytes, weight_count
 from .spec import Spec
 
@@ -159,7 +159,7 @@ def limits(spec: Spec, device: str, budget: int | None, devices: tuple[str, ...]
     A budget that is given is one of what a round holds. What is free must have room for what the process takes too.
     """
     room = free_bytes(device) if budget is None else budget
-    with_room = partial(needed, device=device) if budget is None else with_margin
+    with_room = partial(with_process_margin, device=device) if budget is None else with_margin
     phases = predicted(spec, device, devices)
     phase = max(phases, key=lambda name: phases[name])
     held = selection_plan(spec, device, devices or (device,)).phases.get(phase)
@@ -173,7 +173,7 @@ def limits(spec: Spec, device: str, budget: int | None, devices: tuple[str, ...]
     chunk = largest_fitting(spec.n, lambda c: fits(replace(spec, chunk_size=c))) if spec.method.chunked else None
     pool = largest_fitting(_most(spec, room), lambda n: fits(replace(spec, n=n)))
     pool = pool if pool >= spec.labelled + spec.batch else 0  # fewer would leave too few to choose from
-    spare = in_words(device if budget is None else "")
+    spare = margin_in_words(device if budget is None else "")
     refusal = "" if with_room(phases[phase]) <= room else _refusal(phases[phase], phase, room, matrices, spare)
     return Limits(room, phases[phase], phase, matrices, chunk, pool, refusal)
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from fbench.harness.contract import Summary, Tables
 
-from .answers import answers, lead
-from .evidence import evidence
+from .answers import memory_answers, memory_lead
+from .evidence import memory_evidence
 from .figures import peak_figures, timelines
 from .leaks import judged_series
 from .names import case_names
@@ -20,11 +20,11 @@ def summary(tables: Tables, options: Options) -> Summary:
     rows = read_rows(tables)
     cases = memory_of_cases(rows.phases)
     series = judged_series(cases, rows.held, case_names(cases))
-    said = answers(cases, rows.limits, series)
+    replies = memory_answers(cases, rows.limits, series)
     return Summary(
         list(phase_tables(largest_cases(cases))),
         figures=peak_figures(cases),
-        lead=lead(cases, said),
-        answers=said,
-        evidence=evidence(cases, rows, options, series, timelines(cases, rows)),
+        lead=memory_lead(cases, replies),
+        answers=replies,
+        evidence=memory_evidence(cases, rows, options, series, timelines(cases, rows)),
     )

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 
 from fbench.harness.contract import Answer, VerdictWord
-from fbench.results.faster import Comparison, first_shown, judged_words, number
+from fbench.results.faster import TimeComparison, first_shown, judged_words, ratio_number
 from fbench.results.ratios import geometric
 from fbench.units import format_bytes, format_percent, format_seconds
 
 from .cases import MeasuredCase
-from .comparisons import Compared, exact_ways, find, inverse_of, largest_problem, seconds
+from .comparisons import ComparedCases, exact_ways, find, inverse_of, largest_problem, seconds
 
 _SAME_PICKS = "Does it choose the same batch as float64?"
 _NEAR = 10
@@ -30,7 +30,7 @@ def main_group(cases: Sequence[MeasuredCase]) -> list[MeasuredCase]:
     return [case for case in largest if case.sizes.dtype == largest[0].sizes.dtype]
 
 
-def chosen_way(cases: Sequence[MeasuredCase], compared: Sequence[Compared]) -> MeasuredCase | None:
+def chosen_way(cases: Sequence[MeasuredCase], compared: Sequence[ComparedCases]) -> MeasuredCase | None:
     """The exact way that answers name: the fastest of those shown faster than published, else the first."""
     ways = exact_ways(cases)
     shown = [
@@ -39,7 +39,7 @@ def chosen_way(cases: Sequence[MeasuredCase], compared: Sequence[Compared]) -> M
     return min(shown, key=lambda case: geometric(case.whole()), default=ways[0] if ways else find(cases, "published"))
 
 
-def answers(cases: Sequence[MeasuredCase], compared: Sequence[Compared]) -> list[Answer]:
+def select_answers(cases: Sequence[MeasuredCase], compared: Sequence[ComparedCases]) -> list[Answer]:
     """Every question that the rows of the largest problem speak to."""
     group = main_group(cases)
     way = chosen_way(group, compared)
@@ -55,34 +55,34 @@ def answers(cases: Sequence[MeasuredCase], compared: Sequence[Compared]) -> list
     return [answer for part in parts for answer in part]
 
 
-def lead(said: Sequence[Answer]) -> list[str]:
+def select_lead(replies: Sequence[Answer]) -> list[str]:
     """Three lines: the first answer's sentence, the numbers of the next two, what to do."""
-    if not said:
+    if not replies:
         return [
             "Nothing was timed, so no way is called faster.",
             "The reasons stand with the evidence.",
             "Lower the sizes, or run on a machine with more memory.",
         ]
-    first, *others = said
+    first, *others = replies
     numbers = " ".join(answer.sentence for answer in others[:2] if answer.sentence)
     short = numbers if len(numbers.split()) <= _MOST_WORDS else others[0].sentence
-    wrong = [answer.advice for answer in said if answer.question == _SAME_PICKS and answer.verdict == "no"]
-    advice = next(filter(None, [*wrong, *(answer.advice for answer in said)]), "")
+    wrong = [answer.advice for answer in replies if answer.question == _SAME_PICKS and answer.verdict == "no"]
+    advice = next(filter(None, [*wrong, *(answer.advice for answer in replies)]), "")
     return [first.sentence, short or "Nothing else was compared.", advice or "Compare other ways with --methods."]
 
 
-def _of(compared: Sequence[Compared], kind: str, cases: Sequence[MeasuredCase]) -> list[Compared]:
+def _of(compared: Sequence[ComparedCases], kind: str, cases: Sequence[MeasuredCase]) -> list[ComparedCases]:
     """The comparisons of a kind among these cases."""
     return [c for c in compared if c.kind == kind and c.case in cases]
 
 
-def _blocks(result: Comparison) -> str:
+def _blocks(result: TimeComparison) -> str:
     """What stands after a number that has no interval."""
     n = result.times.n
     return f" ({n} block{'' if n == 1 else 's'}, no interval)" if result.verdict == "too few" else ""
 
 
-def _speed(way: MeasuredCase, cases: Sequence[MeasuredCase], compared: Sequence[Compared]) -> Iterator[Answer]:
+def _speed(way: MeasuredCase, cases: Sequence[MeasuredCase], compared: Sequence[ComparedCases]) -> Iterator[Answer]:
     """A whole selection against the published order's, or against the other exact ways."""
     batch, taken = f"A batch of {way.sizes.batch:,}", format_seconds(geometric(way.whole()))
     against = [c for c in _of(compared, "exact", cases) if c.case is way]
@@ -110,7 +110,7 @@ def _speed(way: MeasuredCase, cases: Sequence[MeasuredCase], compared: Sequence[
     )
 
 
-def _what_to_use(way: str, base: str, result: Comparison) -> str:
+def _what_to_use(way: str, base: str, result: TimeComparison) -> str:
     if result.verdict == "unreliable":
         return "Run it again on a machine that does nothing else."
     if result.verdict == "not shown":
@@ -160,17 +160,19 @@ def _worth(ratio: float) -> str:
 def _memory(way: MeasuredCase, cases: Sequence[MeasuredCase]) -> Iterator[Answer]:
     """Peak growth against the published order's, else against V built with all its rows."""
     published = find(cases, "published")
-    own, other = way.peak_bytes, published.peak_bytes if published and published is not way else None
-    if own is None:
+    peak, other = way.peak_bytes, published.peak_bytes if published and published is not way else None
+    if peak is None:
         return
     rival = other if other is not None else way.sizes.embedding_bytes
-    verdict: VerdictWord = "yes" if own * _LESS_MEMORY < rival else "no" if own > rival * _LESS_MEMORY else "not shown"
+    verdict: VerdictWord = (
+        "yes" if peak * _LESS_MEMORY < rival else "no" if peak > rival * _LESS_MEMORY else "not shown"
+    )
     what = "with published" if other is not None else "for all gradients"
-    sentence = f"It takes {format_bytes(own)} against {format_bytes(rival)} {what}."
+    sentence = f"It takes {format_bytes(peak)} against {format_bytes(rival)} {what}."
     yield Answer("Does it need less memory?", verdict, sentence)
 
 
-def _approximations(cases: Sequence[MeasuredCase], compared: Sequence[Compared]) -> Iterator[Answer]:
+def _approximations(cases: Sequence[MeasuredCase], compared: Sequence[ComparedCases]) -> Iterator[Answer]:
     """The fastest approximation whose batch is as good; without one, the best trade there is."""
     judged = [c for c in _of(compared, "approximation", cases) if c.case.objective_ratio() is not None]
     if not judged:
@@ -187,27 +189,27 @@ def _approximations(cases: Sequence[MeasuredCase], compared: Sequence[Compared])
     yield Answer("Is an approximation faster and as good?", verdict, sentence, advice)
 
 
-def _open(judged: Sequence[Compared]) -> VerdictWord:
+def _open(judged: Sequence[ComparedCases]) -> VerdictWord:
     """The verdict where no approximation is shown to be faster."""
     verdicts = [c.result.verdict for c in judged]
     return "no" if set(verdicts) == {"no"} else first_shown([v for v in verdicts if v != "no"])
 
 
-def _loss(compared: Compared) -> float:
+def _loss(compared: ComparedCases) -> float:
     worth = compared.case.objective_ratio()
     assert worth is not None
     return worth.mean
 
 
-def _beside(faster: Sequence[Compared], named: Compared) -> str:
+def _beside(faster: Sequence[ComparedCases], named: ComparedCases) -> str:
     """The fastest of all, where that is another one."""
     best = max(faster, key=lambda c: c.result.times.mean, default=named)
     if best is named:
         return ""
-    return f"; {best.case.method} is {number(best.result.times.mean)} times faster, {_worth(_loss(best))}"
+    return f"; {best.case.method} is {ratio_number(best.result.times.mean)} times faster, {_worth(_loss(best))}"
 
 
-def _dtypes(way: MeasuredCase | None, compared: Sequence[Compared]) -> Iterator[Answer]:
+def _dtypes(way: MeasuredCase | None, compared: Sequence[ComparedCases]) -> Iterator[Answer]:
     """float32 against float64, of the way that answers name."""
     for c in compared:
         if c.kind == "dtype" and way is not None and c.case.method == way.method:
@@ -220,7 +222,7 @@ def _dtypes(way: MeasuredCase | None, compared: Sequence[Compared]) -> Iterator[
             yield Answer("Is float32 faster than float64?", c.result.verdict, sentence, advice)
 
 
-def _scores(scored: Sequence[MeasuredCase], compared: Sequence[Compared]) -> Iterator[Answer]:
+def _scores(scored: Sequence[MeasuredCase], compared: Sequence[ComparedCases]) -> Iterator[Answer]:
     """The fastest score against inverting whole k×k matrices."""
     against, base = _of(compared, "score", scored), inverse_of(scored)
     if not against or base is None:
@@ -236,15 +238,15 @@ def _scores(scored: Sequence[MeasuredCase], compared: Sequence[Compared]) -> Ite
     yield Answer("Is a batched score faster than inverting?", best.result.verdict, sentence, advice)
     if best.case.max_rel_error is not None:
         error, allowed = best.case.max_rel_error, _RIGHT_SCORES[best.case.sizes.dtype]
-        sentence = f"The largest error of a score is {power(error)} of the largest score."
+        sentence = f"The largest error of a score is {small_share(error)} of the largest score."
         yield Answer("Are its scores right?", "yes" if error <= allowed else "no", sentence)
 
 
-def power(value: float) -> str:
+def small_share(value: float) -> str:
     """A small share with one digit and a real minus sign.
 
     Example:
-        >>> power(2.07e-06)
+        >>> small_share(2.07e-06)
         '2e−6'
     """
     mantissa, exponent = f"{value:.0e}".split("e")

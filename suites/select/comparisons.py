@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from fbench.results.faster import Comparison, Pair, compare
+from fbench.results.faster import Pair, TimeComparison, compare_times
 from fbench.results.ratios import Seconds
 
 from .cases import MeasuredCase, problems
@@ -16,13 +16,13 @@ Kind = Literal["exact", "approximation", "score", "dtype"]
 
 
 @dataclass(frozen=True)
-class Compared:
+class ComparedCases:
     """A case against its ``base``; ``result`` says whether the case is the faster one."""
 
     kind: Kind
     base: MeasuredCase
     case: MeasuredCase
-    result: Comparison
+    result: TimeComparison
 
     @property
     def names(self) -> tuple[str, str]:
@@ -32,12 +32,14 @@ class Compared:
         return self.case.method, self.base.method
 
 
-def comparisons(cases: Sequence[MeasuredCase]) -> list[Compared]:
+def comparisons(cases: Sequence[MeasuredCase]) -> list[ComparedCases]:
     """Every comparison on the largest problem; all dtypes belong to the family."""
     pairs = list(_pairs(largest_problem(cases)))
-    results = compare({str(place): Pair(seconds(base), seconds(case)) for place, (_, base, case) in enumerate(pairs)})
+    results = compare_times(
+        {str(place): Pair(seconds(base), seconds(case)) for place, (_, base, case) in enumerate(pairs)}
+    )
     return [
-        Compared(kind, base, case, results[str(place)])
+        ComparedCases(kind, base, case, results[str(place)])
         for place, (kind, base, case) in enumerate(pairs)
         if str(place) in results
     ]

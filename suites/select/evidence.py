@@ -7,14 +7,14 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 
 from fbench.harness.contract import Evidence, Table
-from fbench.results.faster import LEAST_BLOCKS, with_ends
+from fbench.results.faster import FEWEST_BLOCKS, with_ends
 from fbench.results.findings import p_value
 from fbench.results.ratios import Seconds, factor, geometric, ratio
 from fbench.units import format_bytes, format_seconds
 
-from .answers import power
+from .answers import small_share
 from .cases import MeasuredCase, NotMeasured, problems, varying_problem_sizes
-from .comparisons import Compared, find
+from .comparisons import ComparedCases, find
 from .options import Options
 from .sizes import SIZE_LETTERS, ProblemSizes
 
@@ -22,8 +22,8 @@ Cells = Mapping[str, Callable[[MeasuredCase], str]]
 """The columns of a table by their heads: each makes a case's cell."""
 
 
-def evidence(
-    cases: Sequence[MeasuredCase], compared: Sequence[Compared], left_out: Iterable[NotMeasured], options: Options
+def select_evidence(
+    cases: Sequence[MeasuredCase], compared: Sequence[ComparedCases], left_out: Iterable[NotMeasured], options: Options
 ) -> list[Evidence]:
     """Every part that has something to say."""
     parts = [
@@ -65,7 +65,7 @@ def objective(case: MeasuredCase) -> str:
     worth = case.objective_ratio()
     if worth is None:
         return ""
-    ends = f" ({worth.low:.2f} to {worth.high:.2f})" if worth.n >= LEAST_BLOCKS else ""
+    ends = f" ({worth.low:.2f} to {worth.high:.2f})" if worth.n >= FEWEST_BLOCKS else ""
     return f"{worth.mean:.4f}{ends}" if not ends else f"{worth.mean:.2f}{ends}"
 
 
@@ -94,7 +94,7 @@ def _phases(cases: Sequence[MeasuredCase]) -> list[Table]:
     }
     note = "Geometric means over blocks, from logits and features on."
     if published:
-        note += f" × faster a pick: than published; a 95 % interval from {LEAST_BLOCKS} blocks on."
+        note += f" × faster a pick: than published; a 95 % interval from {FEWEST_BLOCKS} blocks on."
     return [cases_table("Time by phase", timed, cells, note, optional=("first removal", "removal"))]
 
 
@@ -130,7 +130,7 @@ def _agreements(cases: Sequence[MeasuredCase]) -> list[Table]:
         "lead there": _departure_gap,
         "objective": objective,
         "d_eff": lambda case: "" if case.d_eff is None else f"{case.d_eff:.1f}",
-        "drift": lambda case: "" if case.drift is None else power(case.drift),
+        "drift": lambda case: "" if case.drift is None else small_share(case.drift),
         "refreshes": lambda case: "" if case.refreshes is None else f"{case.refreshes:g}",
         "peak": lambda case: format_bytes(case.peak_bytes),
         "share of V": _peak_share,
@@ -152,7 +152,7 @@ def _departure_pick(case: MeasuredCase) -> str:
 
 def _departure_gap(case: MeasuredCase) -> str:
     departure = case.agreement.departure if case.agreement and case.exact else None
-    return "" if departure is None else power(departure.gap)
+    return "" if departure is None else small_share(departure.gap)
 
 
 def _peak_share(case: MeasuredCase) -> str:
@@ -171,7 +171,7 @@ def _agreement_claims(cases: Sequence[MeasuredCase], options: Options) -> Iterab
             often = {0: "not", 1: "once"}.get(case.refreshes, f"{case.refreshes:g} times")
             yield (
                 f"After {case.picks('forward')[0]} forward picks by incremental in {case.sizes.dtype}, P = M⁻¹ had "
-                f"drifted by {power(case.drift)}; it was {often} made afresh."
+                f"drifted by {small_share(case.drift)}; it was {often} made afresh."
             )
 
 
@@ -191,7 +191,7 @@ def _reference(cases: Sequence[MeasuredCase], options: Options) -> Iterable[str]
         yield f"Same picks and objective are empty where no float64 reference keeps to {budget}."
 
 
-def _family(compared: Sequence[Compared]) -> list[str]:
+def _family(compared: Sequence[ComparedCases]) -> list[str]:
     if not compared:
         return []
     count = len(compared)
@@ -202,7 +202,7 @@ def _family(compared: Sequence[Compared]) -> list[str]:
     ]
 
 
-def _tests(compared: Sequence[Compared]) -> list[Table]:
+def _tests(compared: Sequence[ComparedCases]) -> list[Table]:
     if not compared:
         return []
     rows = [

@@ -14,7 +14,7 @@ import numpy as np
 from fbench.harness.contract import Answer, Evidence, Figure, Panel, Series, Summary, Table, VerdictWord
 from fbench.measure.proportions import clopper_pearson
 from fbench.measure.statistics import Interval
-from fbench.results.faster import Pair, compare, with_ends
+from fbench.results.faster import Pair, compare_times, with_ends
 from fbench.results.ratios import Seconds
 from fbench.units import format_percent
 
@@ -84,7 +84,7 @@ def false_claims(twins: Twins, blocks: int, draws: int = _DRAWS) -> Rate | None:
         start = int(generator.integers(len(common) - blocks + 1))
         stretch = common[start : start + blocks]
         swapped = {name: _swapped(pair, stretch, generator) for name, pair in twins.items()}
-        claims += any(result.shown for result in compare(swapped).values())
+        claims += any(result.shown for result in compare_times(swapped).values())
     return Rate(blocks, claims, draws)
 
 
@@ -133,7 +133,7 @@ def _table(twins: Twins, rates: Sequence[Rate]) -> Table:
         ]
         for rate in rates
     ]
-    ratios = "; ".join(f"{name} {with_ends(result.times)}" for name, result in compare(twins).items())
+    ratios = "; ".join(f"{name} {with_ends(result.times)}" for name, result in compare_times(twins).items())
     note = "95 % Clopper–Pearson intervals. 5 % is allowed."
     if ratios:
         note += f" A way again over itself, in all blocks: {ratios}."
@@ -145,7 +145,7 @@ def _figure(twins: Twins) -> Figure:
     series = []
     for place, (name, pair) in enumerate(twins.items()):
         ratios = _ratios(pair.slow, pair.fast)
-        times = compare({name: pair})[name].times
+        times = compare_times({name: pair})[name].times
         x, points = [float(place)], [(float(place), value) for value in ratios]
         low, high = ([times.low], [times.high]) if len(ratios) > 1 else (None, None)
         series.append(Series("", x, [times.mean], low, high, points, "points", colour=place))

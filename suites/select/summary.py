@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from fbench.harness.contract import Evidence, Row, Summary, Table
-from fbench.results.faster import LEAST_BLOCKS, with_ends
+from fbench.results.faster import FEWEST_BLOCKS, with_ends
 from fbench.results.ratios import geometric, ratio
 from fbench.units import format_bytes, format_seconds
 
-from .answers import answers, lead, power
+from .answers import select_answers, select_lead, small_share
 from .cases import MeasuredCase, measured_selections, not_measured
 from .comparisons import comparisons, exact_ways, find, inverse_of, seconds
-from .evidence import Cells, cases_table, evidence, objective, same_picks
+from .evidence import Cells, cases_table, objective, same_picks, select_evidence
 from .figures import figures
 from .null import null_summary
 from .options import Options
@@ -25,11 +25,11 @@ def summary(rows: Sequence[Row], options: Options) -> Summary:
     if options.null:
         return null_summary(cases, left_out)
     compared = comparisons(cases)
-    said = answers(cases, compared)
+    replies = select_answers(cases, compared)
     tables = [*_selections(cases), *_scores(cases)]
     more = [Evidence("The batched score alone", tables=tables[1:])] if tables[1:] else []
-    behind = [*more, *evidence(cases, compared, left_out, options)]
-    return Summary(tables[:1], figures=figures(cases), lead=lead(said), answers=said, evidence=behind)
+    behind = [*more, *select_evidence(cases, compared, left_out, options)]
+    return Summary(tables[:1], figures=figures(cases), lead=select_lead(replies), answers=replies, evidence=behind)
 
 
 def _base(cases: Sequence[MeasuredCase], sizes: ProblemSizes) -> MeasuredCase | None:
@@ -82,7 +82,7 @@ def _note(cases: Sequence[MeasuredCase]) -> str:
     note = f"Geometric means of {blocks} interleaved blocks." if blocks > 1 else "One block."
     if bases:
         note += f" × faster: than {' or '.join(sorted(bases))}"
-        note += ", with its 95 % interval." if blocks >= LEAST_BLOCKS else "."
+        note += ", with its 95 % interval." if blocks >= FEWEST_BLOCKS else "."
     if any(case.cut_short for case in timed):
         note += " ≈: extrapolated from the picks and removals that were timed."
     if any(case.objectives for case in cases):
@@ -102,7 +102,7 @@ def _scores(cases: Sequence[MeasuredCase]) -> list[Table]:
         "a pass": lambda case: format_seconds(geometric(case.score)),
         "× faster": _against(inverse.get),
         "a candidate": lambda case: format_seconds(geometric(case.score) / case.sizes.candidates),
-        "largest error": lambda case: "" if case.max_rel_error is None else power(case.max_rel_error),
+        "largest error": lambda case: "" if case.max_rel_error is None else small_share(case.max_rel_error),
         "peak": lambda case: format_bytes(case.peak_bytes),
     }
     note = "All scores tr((I+G)⁻¹H) once, G and H there already. Largest error: to float64 scores, over the largest."

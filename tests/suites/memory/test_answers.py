@@ -9,7 +9,7 @@ from memory_rows import ALLOCATED, GIB, MIB, NVML, held, limit, rounds_of, row, 
 from plain import faults
 
 from fbench.harness import registry
-from fbench.suites.memory.margin import ADDED_BYTES, in_words, needed
+from fbench.suites.memory.margin import ADDED_BYTES, margin_in_words, with_process_margin
 from fbench.suites.memory.summary import summary
 
 SUITE = registry.SUITES.get("memory")
@@ -90,12 +90,16 @@ def test_a_gpus_prediction_has_the_share_alone():
     answer = answered(rows)[MARGIN]
     assert answer.verdict == "no"
     assert answer.sentence.endswith("100 MiB predicted; 15 % to spare do not cover it.")
-    assert (in_words("cpu"), needed(0, "cpu"), needed(100, "cuda:1")) == ("15 % and 64 MiB", ADDED_BYTES, 114)
+    assert (margin_in_words("cpu"), with_process_margin(0, "cpu"), with_process_margin(100, "cuda:1")) == (
+        "15 % and 64 MiB",
+        ADDED_BYTES,
+        114,
+    )
 
 
 def test_the_margin_covers_the_worst_committed_miss():
     """480 MiB for 406 predicted: the share alone does not."""
-    assert needed(406 * MIB, "cpu") > 480 * MIB > 406 * MIB * 1.15
+    assert with_process_margin(406 * MIB, "cpu") > 480 * MIB > 406 * MIB * 1.15
 
 
 def test_without_predictions_nothing_is_said_of_them():
