@@ -40,3 +40,19 @@ def selection(method, seconds, *, picks=(8, 1, 3), totals=(8, 1, 3), **more):
             counts = {"picks": taken, "picks_total": total}
             rows.append(row(method, phase, block, time_s=step * taken, **counts, **more))
     return rows
+
+
+EQUAL = {"picks": 4, "same_picks": 1.0, "tolerance": 1e-5, "reference": "published", "reference_objective": 2.0}
+"""Agreement without a difference."""
+
+
+def exact(**more):
+    """Incremental and published on one problem, agreement included."""
+    agreed = {**EQUAL, "objective": 2.0, "drift": 3e-7, "refreshes": 0, "d_eff": 5.0}
+    return [
+        *selection("incremental", [0.01, 0.02, 0.04, 0.03], **more),
+        row("incremental", "agreement", **{**agreed, **more}),
+        row("incremental", "memory", peak_bytes=7200, **more),
+        *selection("published", [1.0, 2.0, 4.0, 3.0], picks=(3, 1, 2), **more),
+        row("published", "agreement", **{**EQUAL, "picks": 3, **more}),
+    ]

@@ -10,12 +10,10 @@ from plain import faults
 import fbench
 
 REFERENCE = Path(__file__).resolve().parents[1] / "reports" / "reference"
-ANSWERED: tuple[str, ...] = ("chunksize", "compare", "drift")
-"""Suites whose summaries answer."""
 
 
 def runs():
-    return sorted(path.parent for path in REFERENCE.glob("*/results.csv") if path.parent.name.split("-")[0] in ANSWERED)
+    return sorted(path.parent for path in REFERENCE.glob("*/results.csv"))
 
 
 @pytest.mark.parametrize("path", runs(), ids=lambda path: path.name)

@@ -38,7 +38,7 @@ COLUMNS = (
 
 
 def summarise(tables: Tables, options: Options) -> Summary:
-    """Make a table, findings and a figure of the passes."""
+    """Make answers of the passes, with a table, a figure and the evidence."""
     from .summary import summary
 
     return summary(tables["results"], options)

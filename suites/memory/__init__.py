@@ -47,7 +47,9 @@ LIMITS_COLUMNS = (
     PLACE_COLUMNS[0],
     *SIZE_COLUMNS,
     Column("budget_bytes", "int", "bytes", "what may be held beyond the process before: --memory-budget, or free"),
-    Column("margin", "float", "share", "of a prediction that is to be free beyond it"),
+    Column(
+        "margin", "float", "share", "of a prediction that is to be free beyond it; 64 MiB more of what a CPU has free"
+    ),
     Column("predicted_bytes", "int", "bytes", "of the dearest phase"),
     Column("phase", "str", "", "which that is"),
     Column("matrices_bytes", "int", "bytes", "of d×d matrices in it"),

@@ -29,11 +29,15 @@ class _Span(NamedTuple):
     end: float
 
 
-def figures(cases: Sequence[CaseMemory], rows: RunRows) -> list[Figure]:
-    """Draw the peaks of all methods, then each method's largest case over a round."""
+def peak_figures(cases: Sequence[CaseMemory]) -> list[Figure]:
+    """The peaks of all methods, each at its largest problem; nothing where nothing was measured."""
     shown = largest_cases(cases)
-    peaks = [_peaks(shown[:_PANELS], len(shown) - _PANELS)] if shown else []
-    return [*peaks, *(figure for case in shown for figure in _timeline(case, rows))]
+    return [_peaks(shown[:_PANELS], len(shown) - _PANELS)] if shown else []
+
+
+def timelines(cases: Sequence[CaseMemory], rows: RunRows) -> list[Figure]:
+    """Each method's largest case over a round."""
+    return [figure for case in largest_cases(cases) for figure in _timeline(case, rows)]
 
 
 def _peaks(cases: Sequence[CaseMemory], more: int) -> Figure:

@@ -1,13 +1,13 @@
-"""Whether the cases of ``fbench memory`` leak: sentences on what is held at the end of their rounds."""
+"""Whether the cases of ``fbench memory`` leak: an answer, and a table of what is held at the end of their rounds."""
 
 from __future__ import annotations
 
 import math
-from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
+from fbench.harness.contract import Answer, Table
 from fbench.measure.leaks import LEAST_ROUNDS, Leak, leak
-from fbench.results.words import counted
 from fbench.units import format_bytes
 
 from .names import bytes_range, gauge_in_words
@@ -16,39 +16,35 @@ from .rows import Gauge, HeldRow, grouped
 
 _JUDGED = ("used", "allocated")
 """Quantities that are judged for leaks: reserved and non_torch are parts of used, requested of allocated."""
+_MOST = 30
+"""The most rows that a table is still read with."""
 
 
-def leak_findings(cases: Sequence[CaseMemory], held: Sequence[HeldRow], names: Mapping[str, str]) -> Iterable[str]:
-    """How many cases leak, and the worst of them; a case is as bad as its worst gauge.
+class JudgedSeries(NamedTuple):
+    """What one gauge read at the ends of one case's rounds, judged."""
 
-    ``names`` says what each case is called, by its id.
+    name: str
+    gauge: Gauge
+    leak: Leak
+
+
+def judged_series(cases: Sequence[CaseMemory], held: Sequence[HeldRow], names: Mapping[str, str]) -> list[JudgedSeries]:
+    """Every case and gauge of which something is known, as one family; the worst first.
+
+    ``names`` says what each case is called, by its id. A round without a row counts as unknown.
     """
-    leaks = _leaks(cases, held)
-    if not leaks:
-        return
-    verdicts: dict[str, str] = {}
-    for (case, _), judged in sorted(leaks.items(), key=lambda item: _severity(item[1])):
-        verdicts[case] = judged.verdict
-    count = Counter(verdicts.values())
-    yield (
-        "Leaks, memory held at a round's end that grows by 1 MiB a round or 0.1 % of the peak, whichever is more: "
-        f"found in {count['leak']} of {len(verdicts)} cases, ruled out in {count['no leak']}, too short to tell in "
-        f"{count['too short to tell']}."
-    )
-    (case, gauge), worst = max(leaks.items(), key=lambda item: _severity(item[1]))
-    yield f"The worst is {names.get(case, case)}, {worst.verdict}: {_growth(gauge, worst)}{_chance(leaks.values())}."
-
-
-def _leaks(cases: Sequence[CaseMemory], held: Sequence[HeldRow]) -> dict[tuple[str, Gauge], Leak]:
-    """The verdict on every case and gauge of which something is known; a round without a row counts as unknown."""
-    judged = (row for row in held if row.gauge.quantity in _JUDGED)
-    leaks = {}
-    for (case, gauge), rows in grouped(judged, lambda row: (row.case, row.gauge)).items():
-        sizes = {row.round: row.held_bytes for row in rows}
-        if any(size is not None for size in sizes.values()):
-            in_turn = [sizes.get(number) for number in range(min(sizes), max(sizes) + 1)]
-            leaks[case, gauge] = leak(in_turn, _peak_of(cases, case, gauge))
-    return leaks
+    rows = (row for row in held if row.gauge.quantity in _JUDGED)
+    sizes = {
+        key: {row.round: row.held_bytes for row in group}
+        for key, group in grouped(rows, lambda row: (row.case, row.gauge)).items()
+    }
+    known = {key: by_round for key, by_round in sizes.items() if any(size is not None for size in by_round.values())}
+    series = []
+    for (case, gauge), by_round in known.items():
+        in_turn = [by_round.get(number) for number in range(min(by_round), max(by_round) + 1)]
+        verdict = leak(in_turn, _peak_of(cases, case, gauge), family=len(known))
+        series.append(JudgedSeries(names.get(case, case), gauge, verdict))
+    return sorted(series, key=_severity, reverse=True)
 
 
 def _peak_of(cases: Sequence[CaseMemory], case_id: str, gauge: Gauge) -> int | None:
@@ -58,25 +54,76 @@ def _peak_of(cases: Sequence[CaseMemory], case_id: str, gauge: Gauge) -> int | N
     return round(max(tops)) if tops else None
 
 
-def _severity(judged: Leak) -> tuple[int, float]:
-    """A leak by its mean; else how far up the interval reaches, and furthest where there is none."""
-    order = ("no leak", "too short to tell", "leak").index(judged.verdict)
-    reach = judged.mean if judged.verdict == "leak" else judged.growth.high
-    return order, math.inf if math.isnan(reach) else reach
+def _severity(series: JudgedSeries) -> tuple[int, float]:
+    """A leak first, by its mean; then what is open, by how far up its interval reaches."""
+    judged = series.leak
+    order = ("no leak", "too few", "not shown", "leak").index(judged.verdict)
+    reach = judged.mean if judged.verdict in ("leak", "too few") else judged.growth.high
+    return order, -math.inf if math.isnan(reach) else reach
 
 
-def _growth(gauge: Gauge, judged: Leak) -> str:
-    if judged.rounds < LEAST_ROUNDS - 2:
-        return f"{counted([judged.rounds], 'difference')} between rounds, and {LEAST_ROUNDS} rounds are the least"
-    return (
-        f"{gauge_in_words(gauge)} grows by {format_bytes(judged.mean)} a round (95 % interval "
-        f"{bytes_range(*judged.growth)}, over {judged.rounds} differences between rounds, the first round left out)"
-    )
+def leak_answer(series: Sequence[JudgedSeries]) -> list[Answer]:
+    """Does memory leak: the worst series speaks; nothing where no round's end is known."""
+    if not series:
+        return []
+    question, worst = "Does memory leak from round to round?", series[0]
+    judged = worst.leak
+    what = f"{gauge_in_words(worst.gauge)} of {worst.name}"
+    over = f"over the last {judged.differences} of {judged.rounds} rounds"
+    if judged.verdict == "leak":
+        sentence = f"{_begin(what)} grows by {_growth(judged)} a round, {over}."
+        return [Answer(question, "yes", sentence, f"Find what {worst.name} keeps from a round to the next.")]
+    if judged.verdict == "no leak":
+        return [Answer(question, "no", _small(series, over), "Let it run for as many rounds as you need.")]
+    if judged.verdict == "not shown":
+        sentence = f"{_begin(what)} grows by {_growth(judged)} a round, {over}."
+        return [Answer(question, "not shown", sentence, "Give more --rounds.")]
+    rounds = f"{LEAST_ROUNDS} rounds are needed and this run has {judged.rounds}"
+    return [Answer(question, "too few", f"{rounds}{_so_far(series)}.", f"Give --rounds {LEAST_ROUNDS} or more.")]
 
 
-def _chance(leaks: Iterable[Leak]) -> str:
-    """Of many series some are called leaks by chance."""
-    verdicts = [judged.verdict for judged in leaks]
-    if "leak" not in verdicts or len(verdicts) == 1:
+def _small(series: Sequence[JudgedSeries], over: str) -> str:
+    """Growth that does not count, with its bound; whether it is consistent."""
+    material = format_bytes(max(one.leak.material for one in series))
+    most = format_bytes(max(one.leak.growth.high for one in series))
+    steady = sum(one.leak.consistent for one in series)
+    grows = f"; it does grow in {steady} of {len(series)}" if steady else ""
+    return f"Held memory grows by at most {most} a round (95 %, {over}), where {material} would count{grows}."
+
+
+def _growth(judged: Leak) -> str:
+    return f"{format_bytes(judged.mean)} ({bytes_range(*judged.growth)})".replace("-", "−")
+
+
+def _so_far(series: Sequence[JudgedSeries]) -> str:
+    means = sorted(one.leak.mean for one in series if not math.isnan(one.leak.mean))
+    if not means:
         return ""
-    return f"; {len(verdicts)} series were judged, and of those that only wander 1 in 40 at most is called a leak"
+    span = format_bytes(means[0]) if len(means) == 1 else bytes_range(means[0], means[-1])
+    return f"; held memory changed by {span} a round so far".replace("-", "−")
+
+
+def _begin(text: str) -> str:
+    return text[:1].upper() + text[1:]
+
+
+def leak_tables(series: Sequence[JudgedSeries]) -> list[Table]:
+    """A row a case and gauge, the worst first."""
+    if not series:
+        return []
+    rows = [
+        [
+            one.name,
+            gauge_in_words(one.gauge),
+            f"{one.leak.rounds}",
+            format_bytes(one.leak.mean).replace("-", "−"),
+            "" if math.isnan(one.leak.growth.low) else bytes_range(*one.leak.growth).replace("-", "−"),
+            one.leak.verdict,
+        ]
+        for one in series[:_MOST]
+    ]
+    note = "Growth a round of what is held at a round's end, in the last half of the rounds, with its 95 % t interval."
+    if len(series) > _MOST:
+        note += f" {len(series) - _MOST} more are in rounds.csv."
+    columns = ("case", "memory", "rounds", "growth", "interval", "leak?")
+    return [Table("What is held at a round's end", columns, rows, note, optional=("memory",))]

@@ -8,18 +8,19 @@ phases left: the images, the network, then the diagonal and the mask, then the e
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 
 from fbench.fisher.planning.fitting import device_plans
-from fbench.fisher.planning.plan import ITEMSIZE, MEMORY_MARGIN, SelectionPlan, largest_fitting, with_margin
+from fbench.fisher.planning.plan import ITEMSIZE, SelectionPlan, largest_fitting, with_margin
 from fbench.learning.inference import BATCH
 from fbench.learning.recipe import Recipe
 from fbench.learning.training import _STATISTICS_BATCH
 from fbench.machine import free_bytes
-from fbench.units import format_bytes, format_percent
+from fbench.units import format_bytes
 
 from .gradients import gradients
+from .margin import margin_in_words, with_process_margin
 from .network import forward_bytes, model_of, parameters_bytes, weight_count
 from .spec import Spec
 
@@ -153,8 +154,12 @@ def _held(spec: Spec) -> int:
 
 
 def limits(spec: Spec, device: str, budget: int | None, devices: tuple[str, ...] = ()) -> Limits:
-    """Say what fits ``budget`` bytes with the margin; where it is None, what ``device`` has free is the budget."""
+    """Say what fits ``budget`` bytes with the margin; where it is None, what ``device`` has free is the budget.
+
+    A budget that is given is one of what a round holds. What is free must have room for what the process takes too.
+    """
     room = free_bytes(device) if budget is None else budget
+    with_room = partial(with_process_margin, device=device) if budget is None else with_margin
     phases = predicted(spec, device, devices)
     phase = max(phases, key=lambda name: phases[name])
     held = selection_plan(spec, device, devices or (device,)).phases.get(phase)
@@ -163,23 +168,20 @@ def limits(spec: Spec, device: str, budget: int | None, devices: tuple[str, ...]
         return Limits(None, phases[phase], phase, matrices, None, None, "")
 
     def fits(other: Spec) -> bool:
-        return with_margin(max(predicted(other, device, devices).values())) <= room
+        return with_room(max(predicted(other, device, devices).values())) <= room
 
     chunk = largest_fitting(spec.n, lambda c: fits(replace(spec, chunk_size=c))) if spec.method.chunked else None
     pool = largest_fitting(_most(spec, room), lambda n: fits(replace(spec, n=n)))
     pool = pool if pool >= spec.labelled + spec.batch else 0  # fewer would leave too few to choose from
-    return Limits(room, phases[phase], phase, matrices, chunk, pool, _refusal(phases, phase, room, matrices))
+    spare = margin_in_words(device if budget is None else "")
+    refusal = "" if with_room(phases[phase]) <= room else _refusal(phases[phase], phase, room, matrices, spare)
+    return Limits(room, phases[phase], phase, matrices, chunk, pool, refusal)
 
 
-def _refusal(phases: Mapping[str, int], phase: str, room: int, matrices: int) -> str:
-    """Say why a case is not tried; the text is empty where its dearest phase fits with the margin."""
-    if with_margin(phases[phase]) <= room:
-        return ""
+def _refusal(size: int, phase: str, room: int, matrices: int, spare: str) -> str:
+    """Say why a case is not tried: its dearest phase does not fit with the margin."""
     of = f", {format_bytes(matrices)} of it d×d matrices," if matrices else ""
-    return (
-        f"{phase} needs {format_bytes(phases[phase])}{of} and {format_percent(MEMORY_MARGIN)} to spare; "
-        f"{format_bytes(room)} are to be had"
-    )
+    return f"{phase} needs {format_bytes(size)}{of} and {spare} to spare; {format_bytes(room)} are to be had"
 
 
 def _most(spec: Spec, room: int) -> int:

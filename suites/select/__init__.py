@@ -54,18 +54,22 @@ COLUMNS = (
 
 
 def summarise(tables: Tables, options: Options) -> Summary:
-    """Tables, findings and a figure of the rows."""
+    """Answers of the rows, with a table, a figure and the evidence."""
     from .summary import summary
 
     return summary(tables["results"], options)
 
 
 def resolve(options: Options, context: Context) -> Options:
-    """Refuse a grid in which no case could run.
+    """Refuse a grid in which no case could run; ``--null`` gives every way twice.
 
     Raises:
         UsageError: says why the first case cannot run.
     """
+    if options.null:
+        options = replace(options, methods=ways.given_twice(options.methods))
+        if not options.methods:
+            raise UsageError("--null needs a way that is timed; give --methods incremental")
     first = ""
     for n, k, d, B in itertools.product(options.candidates, options.classes, options.dim, options.batch):
         problem = _problem_of(Point("", n, k, d, B, ""), options)
@@ -129,6 +133,7 @@ def _problem_of(point: Point, options: Options) -> ways.SelectionProblem:
     examples=(
         "fbench select",
         "fbench select --candidates 2000 --classes 10 --dim 640 --batch 20",
+        "fbench select --null --methods incremental --passes 40",
     ),
 )
 def measure(case: Case[Point], options: Options, context: Context) -> Iterator[Unit]:

@@ -1,8 +1,8 @@
-"""The figure of ``fbench select``: time along a swept size, or against what the batch is worth, or block by block."""
+"""The figure of ``fbench select``: time along a swept size, or against what the batch is worth, or phase by phase."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from fbench.harness.contract import Figure, Panel, Series
 from fbench.results.ratios import Seconds, geometric
@@ -12,7 +12,7 @@ from .sizes import COUNTS, SIZE_LETTERS
 
 
 def figures(cases: Sequence[MeasuredCase]) -> list[Figure]:
-    """Time against the size that was swept; else against what the batch is worth; else block by block.
+    """Time against the size that was swept; else against what the batch is worth; else by phase.
 
     Nothing is drawn where nothing was timed.
     """
@@ -25,7 +25,7 @@ def figures(cases: Sequence[MeasuredCase]) -> list[Figure]:
         return [_sweep(timed, swept, what)]
     if all(case.timed and case.agreement for case in timed) and not all(case.exact for case in timed):
         return [_worth(timed)]
-    return [_by_block(timed, what)]
+    return [_by_phase(timed) if timed[0].timed else _by_score(timed)]
 
 
 def _values(cases: Sequence[MeasuredCase], name: str) -> int:
@@ -83,16 +83,44 @@ def _worth(cases: Sequence[MeasuredCase]) -> Figure:
     note = "geometric mean over blocks, and every block as a dot; low and left is good"
     short = dict.fromkeys(case.method for case in cases if case.cut_short)
     if short:
-        note += f"; {', '.join(short)} carried on from a few picks"
+        note += f"; {', '.join(short)} extrapolated from a few picks"
     return Figure("time", f"What a batch costs and what it is worth: {cases[0].sizes.equations()}", [panel], note)
 
 
-def _by_block(cases: Sequence[MeasuredCase], what: str) -> Figure:
-    """Seconds block by block, a line a method."""
+_PHASES: Mapping[str, Callable[[MeasuredCase], Seconds]] = {
+    "set-up": lambda case: case.step("setup"),
+    "forward pick": lambda case: case.step("forward"),
+    "first removal": lambda case: case.step("first_removal"),
+    "removal": MeasuredCase.removal,
+    "whole selection": MeasuredCase.whole,
+}
+"""Seconds by block of what a selection is made of, and of the whole."""
+
+
+def _by_phase(cases: Sequence[MeasuredCase]) -> Figure:
+    """Seconds of every phase, side by side: a colour a method, a dot a block."""
     series = []
     for label, (case, *_) in _lines(cases).items():
-        seconds = _unit_seconds(case)
-        series.append(Series(label, [float(block) for block in seconds], list(seconds.values())))
-    ticks = sorted({x for line in series for x in line.x})
-    panel = Panel(series, "block", f"seconds {what}", "", x_ticks=ticks, y_log=True)
-    return Figure("time", f"Time of {what}, block by block: {cases[0].sizes.equations()}", [panel])
+        by_phase = [seconds(case) for seconds in _PHASES.values()]
+        known = [(float(place), times) for place, times in enumerate(by_phase) if times]
+        series.append(_marks(f"{label} (extrapolated)" if case.cut_short else label, known))
+    panel = Panel(series, "", "seconds", "", x_names=list(_PHASES), y_log=True)
+    return Figure("time", f"Time of a selection: {cases[0].sizes.equations()}", [panel], _NOTE)
+
+
+def _by_score(cases: Sequence[MeasuredCase]) -> Figure:
+    """Seconds of a pass of the score, a place a method."""
+    lines = list(_lines(cases).items())
+    series = [_marks("", [(float(place), case.score)], place) for place, (_, (case, *_)) in enumerate(lines)]
+    panel = Panel(series, "", "seconds a pass", "", x_names=[label for label, _ in lines], y_log=True, dodge=0.0)
+    return Figure("time", f"Time of a pass of the score: {cases[0].sizes.equations()}", [panel], _NOTE)
+
+
+_NOTE = "geometric mean over blocks, and every block as a dot"
+
+
+def _marks(label: str, places: Sequence[tuple[float, Seconds]], colour: int | None = None) -> Series:
+    """A mark at every place, and a dot a block."""
+    dots = [(x, value) for x, times in places for value in times.values()]
+    means = [geometric(times) for _, times in places]
+    return Series(label, [x for x, _ in places], means, points=dots, style="points", colour=colour)

@@ -115,6 +115,9 @@ class Options:
             maximum=1e15,
         ),
     ] = 1e12
+    null: Annotated[
+        bool, Option("give every way twice, and count how often the two are called different on this machine")
+    ] = False
     seed: Annotated[int, Option("of the synthetic pool", minimum=0, maximum=2**31 - 1)] = 0
 
 

@@ -132,6 +132,8 @@ _WAYS = {
         Way("score-inverse", "score"),
     )
 }
+AGAIN = ":again"
+"""What the name of a way ends with where ``--null`` gives it a second time."""
 EXACT_METHODS = tuple(name for name, way in _WAYS.items() if way.exact)
 """Names of the ways that give the exact method's batch, rounding aside."""
 _NUMBERED = re.compile(r"(?P<name>top|pca:|subsample:)(?P<number>[1-9][0-9]{0,8})")
@@ -141,11 +143,16 @@ _SPELLED = (*_WAYS, "top2", "pca:16", "subsample:1000")
 def parse_way(text: str) -> Way:
     """Read a way by its name: ``topC``, ``pca:H`` and ``subsample:N`` carry a number, which the last two may leave out.
 
+    A name that ends with ``AGAIN`` is the same way once more.
+
     Raises:
         UnknownNameError: no way has this name.
     """
     if text in _WAYS:
         return _WAYS[text]
+    first = text.removesuffix(AGAIN)
+    if first != text:
+        return replace(parse_way(first), name=text)
     match = _NUMBERED.fullmatch(text)
     if match is None:
         raise UnknownNameError("--methods", text, _SPELLED)
@@ -161,6 +168,17 @@ def parse_ways(text: str) -> tuple[str, ...]:
         SweepError: a name is missing or stands twice.
     """
     return tuple(parse_way(name).name for name in parse_names(text, "method"))
+
+
+def given_twice(names: Sequence[str]) -> tuple[str, ...]:
+    """Every way that is timed and the same once more, as ``--null`` compares them.
+
+    Example:
+        >>> given_twice(["incremental", "random"])
+        ('incremental', 'incremental:again')
+    """
+    timed = (name for name in names if parse_way(name).purpose == "selection" and not name.endswith(AGAIN))
+    return tuple(twin for name in timed for twin in (name, name + AGAIN))
 
 
 def unfit_reason(problem: SelectionProblem, way: Way, devices: Sequence[str]) -> str:

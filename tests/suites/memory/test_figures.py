@@ -9,7 +9,7 @@ import pytest
 from memory_rows import ALLOCATED, MIB, NVML, foretold, rounds_of, row, tables, trace, whole_round
 
 from fbench.results import figures as drawing
-from fbench.suites.memory.figures import figures
+from fbench.suites.memory.figures import peak_figures, timelines
 from fbench.suites.memory.peaks import memory_of_cases
 from fbench.suites.memory.rows import read_rows
 from fbench.suites.memory.spec import ROUND_PHASES
@@ -17,7 +17,8 @@ from fbench.suites.memory.spec import ROUND_PHASES
 
 def drawn(*groups, **more):
     rows = read_rows(tables(*groups, **more))
-    return {figure.name: figure for figure in figures(memory_of_cases(rows.phases), rows)}
+    cases = memory_of_cases(rows.phases)
+    return {figure.name: figure for figure in [*peak_figures(cases), *timelines(cases, rows)]}
 
 
 def test_peaks_have_predicted_beside_measured():

@@ -22,6 +22,7 @@ from fbench.measure.live import LiveBytes
 from fbench.suites.memory import gradients as memory_gradients
 from fbench.suites.memory import network, predictions
 from fbench.suites.memory.gradients import gradients
+from fbench.suites.memory.margin import with_process_margin
 from fbench.suites.memory.phases import play_round
 from fbench.suites.memory.predictions import limits, predicted
 from fbench.suites.memory.spec import ROUND_PHASES, NetworkKey, Spec
@@ -260,3 +261,12 @@ def test_where_nobody_tells_what_is_free_nothing_is_refused(monkeypatch: pytest.
     assert limit.predicted_bytes > 0
     monkeypatch.setattr(predictions, "free_bytes", lambda device: 123)
     assert limits(sizes("fused"), "cpu", None).budget_bytes == 123
+
+
+def test_what_is_free_must_have_room_for_the_process_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    spec = sizes("fused")
+    most = max(predicted(spec).values())
+    monkeypatch.setattr(predictions, "free_bytes", lambda device: with_process_margin(most, "cpu"))
+    assert limits(spec, "cpu", None).refusal == ""
+    monkeypatch.setattr(predictions, "free_bytes", lambda device: with_process_margin(most, "cpu") - 1)
+    assert "and 15 % and 64 MiB to spare; " in limits(spec, "cpu", None).refusal

@@ -1,0 +1,187 @@
+"""What ``fbench fisher`` answers: which way to use, by how much it is faster, how near the floor, agreeing to what."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from fbench.harness.contract import Answer, VerdictWord
+from fbench.results.faster import (
+    Pair,
+    TimeComparison,
+    compare_times,
+    first_shown,
+    judged_words,
+    ratio_number,
+    with_ends,
+)
+from fbench.units import format_seconds
+
+from .rows import MeasuredMethod
+
+OURS, LOOP, FLOOR = "batched", "loop", "backward"
+NEAR_FLOOR = 1.1
+"""Within a tenth of the k−1 plain backward passes there is nothing left to gain."""
+NAMES = {"loop": "the published loop", "backpack": "BackPACK", "backward": "k−1 plain backward passes"}
+WHAT = {"diagonal": "diagonal", "masked-embedding": "embedding"}
+"""The two quantities as tables name them."""
+_AGREES = {"float32": 1e-4, "float64": 1e-9}
+"""The largest error that a sum in another order may leave."""
+_PREFERRED = (OURS, "vmap", "backpack", LOOP)
+_MOST_WORDS = 30
+
+Group = Mapping[str, MeasuredMethod]
+"""The ways to one quantity, over the same samples."""
+JudgedFamily = Mapping[tuple[str, str], TimeComparison]
+"""By quantity and way: is the way that answers speak of faster? Of the floor: is it slower than that by the target?"""
+
+
+def largest_groups(cases: Sequence[MeasuredMethod]) -> dict[str, Group]:
+    """The ways to each quantity, over the most samples that it was measured on."""
+    groups: dict[str, Group] = {}
+    for quantity in dict.fromkeys(case.quantity for case in cases):
+        most = max(case.samples for case in cases if case.quantity == quantity)
+        groups[quantity] = {c.method: c for c in cases if (c.quantity, c.samples) == (quantity, most)}
+    return groups
+
+
+def way_of(group: Group) -> MeasuredMethod | None:
+    """The way that answers speak of: ours where it was timed."""
+    return next((group[method] for method in _PREFERRED if method in group), None)
+
+
+def family(groups: Mapping[str, Group]) -> JudgedFamily:
+    """Every comparison of the run, judged together."""
+    pairs = {
+        (quantity, method): _pair(way, case)
+        for quantity, group in groups.items()
+        for method, case in group.items()
+        if (way := way_of(group)) is not None and case is not way
+    }
+    results = compare_times({" ".join(key): pair for key, pair in pairs.items()})
+    return {key: results[" ".join(key)] for key in pairs if " ".join(key) in results}
+
+
+def _pair(way: MeasuredMethod, case: MeasuredMethod) -> Pair:
+    """Is the other way slower; is the way slower than the target times the floor?"""
+    return Pair(way.seconds, case.seconds, NEAR_FLOOR) if case.method == FLOOR else Pair(case.seconds, way.seconds)
+
+
+def fisher_answers(groups: Mapping[str, Group], judged: JudgedFamily, dtype: str) -> list[Answer]:
+    """Three questions of every quantity."""
+    replies: list[Answer] = []
+    for group in groups.values():
+        way = way_of(group)
+        if way is not None:
+            replies += [*_faster(way, group, judged), *_floor(way, judged), *_agreement(way, dtype)]
+    return replies
+
+
+def fisher_lead(groups: Mapping[str, Group], replies: Sequence[Answer]) -> list[str]:
+    """Three lines: how much faster on the first quantity, its floor and its error, which way to use."""
+    if not replies:
+        return [
+            "No way was timed.",
+            "The reasons stand with the evidence.",
+            "Ask for fewer --samples or another --model.",
+        ]
+    first, *others = replies
+    quantity = next(q for q, group in groups.items() if way_of(group) is not None)
+    same = [answer.sentence for answer in others if f" {WHAT[quantity]}" in answer.question]
+    numbers = " ".join(same) or next((answer.sentence for answer in others), "Nothing else was compared.")
+    wrong = [answer.advice for answer in others if answer.question.endswith("right?") and answer.verdict == "no"]
+    return [first.sentence, numbers, next(iter(wrong), first.advice)]
+
+
+def _faster(way: MeasuredMethod, group: Group, judged: JudgedFamily) -> Iterator[Answer]:
+    """Against every other way but the floor."""
+    what = WHAT[way.quantity]
+    question = f"Is {way.method} the fastest way to the {what}?"
+    taken = f"The {what} takes {format_seconds(way.typical)} a sample"
+    rivals = {method: judged[way.quantity, method] for method in group if _is_rival(way, method, judged)}
+    if not rivals:
+        yield Answer(
+            question, "not shown", f"{taken} with {way.method}; no other way was timed.", "Add ways to --methods."
+        )
+        return
+    ordered = dict(sorted(rivals.items(), key=lambda item: item[1].times.mean))
+    verdict = first_shown([result.verdict for result in rivals.values()])
+    nearest = next(iter(ordered))
+    choices = (list(ordered), list(dict.fromkeys(name for name in (nearest, LOOP) if name in ordered)), [nearest])
+    sentences = [f"{taken}: {_listed({name: ordered[name] for name in names})}." for names in choices]
+    sentence = next((text for text in sentences if len(text.split()) <= _MOST_WORDS), sentences[-1])
+    yield Answer(question, verdict, sentence, _advice(way, ordered, verdict))
+
+
+def _is_rival(way: MeasuredMethod, method: str, judged: JudgedFamily) -> bool:
+    return method not in (way.method, FLOOR) and (way.quantity, method) in judged
+
+
+def _listed(rivals: Mapping[str, TimeComparison]) -> str:
+    """``1.81 times faster than vmap (1.68 to 1.96), 98 than the published loop (88 to 109)``."""
+    parts, before = [], ""
+    for method, result in rivals.items():
+        words = judged_words(result, NAMES.get(method, method))
+        kind = words.partition(" than ")[0].split()[-1]
+        parts.append(words.replace(f"times {kind} ", "", 1) if kind == before else words)
+        before = kind
+    n = min(result.times.n for result in rivals.values())
+    blocks = (
+        f" ({n} block{'' if n == 1 else 's'}, no interval)"
+        if any(r.verdict == "too few" for r in rivals.values())
+        else ""
+    )
+    return ", ".join(parts) + blocks
+
+
+def _advice(way: MeasuredMethod, ordered: Mapping[str, TimeComparison], verdict: VerdictWord) -> str:
+    nearest = next(iter(ordered))
+    if verdict == "unreliable":
+        return "Run it again on a machine that does nothing else."
+    if verdict == "not shown":
+        return f"Use {way.method} or {NAMES.get(nearest, nearest)}; more --passes tell them apart."
+    better = way.method if ordered[nearest].times.mean >= 1 else nearest
+    return f"Use {better}." if verdict != "too few" else f"Use {better}; --passes 4 or more gives an interval."
+
+
+def _floor(way: MeasuredMethod, judged: JudgedFamily) -> Iterator[Answer]:
+    """Against the k−1 plain backward passes that any exact way makes."""
+    result = judged.get((way.quantity, FLOOR))
+    if result is None:
+        return
+    turned: dict[VerdictWord, VerdictWord] = {
+        "yes": "no",
+        "no": "yes",
+    }  # the pair asks whether it is slower than the target
+    verdict = turned.get(result.verdict, result.verdict)
+    sentence = f"It takes {with_ends(result.times)} times as long as k−1 plain backward passes."
+    left = {
+        "yes": "There is nothing left to gain.",
+        "no": f"At most {ratio_number(result.times.mean)} times is left to gain.",
+    }
+    yield Answer(
+        f"Is the {WHAT[way.quantity]} within {NEAR_FLOOR} of k−1 backward passes?",
+        verdict,
+        sentence,
+        left.get(verdict, ""),
+    )
+
+
+def _agreement(way: MeasuredMethod, dtype: str) -> Iterator[Answer]:
+    """Against the loop in float64."""
+    if way.max_rel_error is None:
+        return
+    verdict: VerdictWord = "yes" if way.max_rel_error <= _AGREES[dtype] else "no"
+    sentence = f"It agrees with the published loop in float64 to {error(way.max_rel_error)} of the largest value."
+    advice = "" if verdict == "yes" else "Use the published loop until the error is explained."
+    yield Answer(f"Is the {WHAT[way.quantity]} right?", verdict, sentence, advice)
+
+
+def error(value: float) -> str:
+    """A small share with one digit and a real minus sign.
+
+    Example:
+        >>> error(2.07e-06)
+        '2e−6'
+    """
+    mantissa, exponent = f"{value:.0e}".split("e")
+    return f"{mantissa}e{int(exponent)}".replace("-", "−") if value else "0"

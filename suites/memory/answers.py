@@ -1,0 +1,177 @@
+"""What ``fbench memory`` answers: which phase sets the peak, whether predictions cover it, what fits, what leaks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+from fbench.harness.contract import Answer, VerdictWord
+from fbench.measure.t_tests import p_of_mean
+from fbench.results.words import listed
+from fbench.units import format_bytes, format_count
+
+from .leaks import JudgedSeries, leak_answer
+from .margin import margin_in_words, with_process_margin
+from .names import case_names
+from .peaks import CaseMemory, GaugeProfile, PhaseGrowth, largest_cases
+from .rows import LimitRow, grouped
+
+_LEAST_ROUNDS = 4
+_LEVEL = 0.03
+_SELECTING = ("fisher", "init", "forward", "backward")
+_MOST_NAMED = 4
+_UNMEASURED = (
+    "No phase has a measured peak.",
+    "The reasons stand with the evidence.",
+    "Lower the sizes, or give more memory.",
+)
+
+
+class Miss(NamedTuple):
+    """A phase that held more than was predicted, in the round in which it held the most."""
+
+    phase: PhaseGrowth
+    name: str
+    measured: float
+    predicted: float
+    device: str
+
+    @property
+    def covered(self) -> bool:
+        """Whether the prediction with its margin is enough."""
+        return self.measured <= with_process_margin(int(self.predicted), self.device)
+
+    @property
+    def beyond(self) -> float:
+        """Bytes over the prediction."""
+        return self.measured - self.predicted
+
+
+def memory_answers(
+    cases: Sequence[CaseMemory], limits: Sequence[LimitRow], series: Sequence[JudgedSeries]
+) -> list[Answer]:
+    """Every question that the rows speak to."""
+    return [*_peaks(cases), *_predictions(cases), *_fits(limits), *leak_answer(series)]
+
+
+def memory_lead(cases: Sequence[CaseMemory], replies: Sequence[Answer]) -> list[str]:
+    """Three lines: every method's peak, how far predictions fell short there, what to keep free."""
+    shown = [(case.method, case.main) for case in largest_cases(cases) if case.main and case.main.top]
+    if not shown:
+        return list(_UNMEASURED)
+    advice = [answer.advice for answer in replies if answer.advice]
+    return [
+        f"{_named_peaks(shown)}.",
+        _short(shown, misses(cases)),
+        advice[0] if advice else "Take the method that holds the least.",
+    ]
+
+
+def _named_peaks(shown: Sequence[tuple[str, GaugeProfile]]) -> str:
+    """``published peaks at 204 MiB (forward), incremental at 180 MiB (embed)``; of many the least and the most."""
+    tops = [(method, main.top) for method, main in shown if main.top is not None]
+    if len(tops) > _MOST_NAMED:
+        ordered = sorted(tops, key=lambda named: named[1].measured or 0.0)
+        tops = [ordered[-1], ordered[0]]
+    parts = [f"{method} at {format_bytes(top.measured)} ({top.name})" for method, top in tops]
+    return listed([parts[0].replace(" at ", " peaks at ", 1), *parts[1:]])
+
+
+def _short(shown: Sequence[tuple[str, GaugeProfile]], known: Sequence[Miss]) -> str:
+    """By how much predictions differ from the peaks, and the worst miss of any phase."""
+    shares = sorted(top.ratio - 1 for _, main in shown if (top := main.top) is not None and top.ratio is not None)
+    if not shares:
+        return "No peak has a prediction to compare with."
+    ends = [float(f"{100 * share:.2g}") for share in (shares[-1], shares[0])]
+    if shares[-1] <= 0:
+        what = f"fall {' to '.join(dict.fromkeys(f'{abs(end):g}' for end in ends))} % short"
+    else:
+        span = " to ".join(dict.fromkeys(f"{end:+g}".replace("-", "−") for end in reversed(ends)))
+        what = f"differ from what was measured by {span} %"
+    worst = f"; the worst miss is {format_bytes(known[0].beyond)}, in {known[0].name}" if known[0].beyond > 0 else ""
+    return f"At the peaks predictions {what}{worst}."
+
+
+def _peaks(cases: Sequence[CaseMemory]) -> Iterator[Answer]:
+    """Is it the selection that sets the peak, or what comes before it?"""
+    shown = [(case.method, case.main) for case in largest_cases(cases) if case.main and case.main.top]
+    if not shown:
+        return
+    tops = [(main, main.top) for _, main in shown if main.top is not None]
+    outside = [main for main, top in tops if top.name not in _SELECTING]
+    if min(len(top.growth) for _, top in tops) < _LEAST_ROUNDS:
+        verdict: VerdictWord = "too few"
+    elif any(_clear(main, len(tops)) for main in outside):
+        verdict = "no"
+    else:
+        verdict = "yes" if not outside and all(_clear(main, len(tops)) for main, _ in tops) else "not shown"
+    yield Answer("Does every method peak while it selects?", verdict, f"{_named_peaks(shown)}.")
+
+
+def _clear(main: GaugeProfile, methods: int) -> bool:
+    """Whether the top phase holds more than any phase of the other kind, at the level that all methods share."""
+    top = main.top
+    assert top is not None
+    others = [p for p in main.phases if p.growth and (p.name in _SELECTING) != (top.name in _SELECTING)]
+    return all(_more(top, other) < _LEVEL / (methods * len(others)) for other in others)
+
+
+def _more(top: PhaseGrowth, other: PhaseGrowth) -> float:
+    """The p of the paired differences by round; equal ones leave no doubt."""
+    rounds = sorted(top.growth.keys() & other.growth.keys())
+    if len(rounds) < _LEAST_ROUNDS:
+        return 1.0
+    return p_of_mean([top.growth[number] - other.growth[number] for number in rounds])
+
+
+def misses(cases: Sequence[CaseMemory]) -> list[Miss]:
+    """Every phase with a prediction, by bytes over it; the worst first."""
+    names = case_names(cases)
+    known = [
+        Miss(phase, f"{phase.name} of {names[case.case]}", max(phase.growth.values()), phase.predicted, gauge.device)
+        for case in cases
+        for gauge, profile in case.profiles.items()
+        for phase in profile.phases
+        if phase.growth and phase.predicted is not None
+    ]
+    return sorted(known, key=lambda miss: miss.beyond, reverse=True)
+
+
+def _predictions(cases: Sequence[CaseMemory]) -> Iterator[Answer]:
+    """Is the margin enough for every phase of every round?"""
+    known = misses(cases)
+    if not known:
+        return
+    uncovered = [miss for miss in known if not miss.covered]
+    worst = uncovered[0] if uncovered else known[0]
+    rounds = min(len(miss.phase.growth) for miss in known)
+    verdict: VerdictWord = "no" if uncovered else "yes" if rounds >= _LEAST_ROUNDS else "too few"
+    margin = margin_in_words(worst.device)
+    end = f"{margin} to spare {'do not cover' if uncovered else 'cover'} it"
+    sentence = (
+        f"The worst miss is {worst.name}: {format_bytes(worst.measured)} measured, "
+        f"{format_bytes(worst.predicted)} predicted; {end}."
+    )
+    more = f"Keep {format_bytes(worst.beyond)} free beyond a prediction."
+    advice = more if uncovered else f"Keep {margin} free beyond a prediction."
+    yield Answer("Does the margin cover every prediction?", verdict, sentence, advice)
+
+
+def _fits(limits: Sequence[LimitRow]) -> Iterator[Answer]:
+    """Do all methods fit, at their largest problem?"""
+    rows = [row for row in limits if row.budget_bytes is not None and row.largest_pool is not None]
+    if not rows:
+        return
+    largest = [max(group, key=lambda row: row.sizes.rank) for group in grouped(rows, lambda row: row.method).values()]
+    fitting = [row for row in largest if row.largest_pool and row.largest_pool >= row.sizes.candidates]
+    best, worst = (pick(largest, key=lambda row: row.largest_pool or 0) for pick in (max, min))
+    budgets = sorted({row.budget_bytes or 0 for row in largest})
+    budget = format_bytes(budgets[0]) + (" or more" if budgets[1:] else "")
+    pools = [f"{row.method} {format_count(row.largest_pool)}" for row in dict.fromkeys((worst, best))]
+    sentence = f"Within {budget} pools may have at most so many candidates: {listed(pools)}."
+    verdict: VerdictWord = "yes" if len(fitting) == len(largest) else "no"
+    lost = [row.method for row in largest if row not in fitting]
+    advice = (
+        f"Take {best.method} for larger pools." if verdict == "yes" else f"Take {best.method}: {lost[0]} is too large."
+    )
+    yield Answer("Does every method fit into memory?", verdict, sentence, advice)

@@ -1,0 +1,157 @@
+"""``fbench select --null``: every way is given twice, and what is claimed of the two is counted.
+
+Both have the same work, so every difference that is called shown is a false claim. From the blocks of the run,
+stretches of 4, 8 and 20 are drawn, and in each the two names of a way are swapped at random: their order was.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from fbench.harness.contract import Answer, Evidence, Figure, Panel, Series, Summary, Table, VerdictWord
+from fbench.measure.proportions import clopper_pearson
+from fbench.measure.statistics import Interval
+from fbench.results.faster import Pair, compare_times, with_ends
+from fbench.results.ratios import Seconds
+from fbench.units import format_percent
+
+from .cases import MeasuredCase, NotMeasured
+from .comparisons import seconds
+from .ways import AGAIN
+
+REPETITIONS = (4, 8, 20)
+ALLOWED = 0.05
+_DRAWS = 1000
+
+Twins = Mapping[str, Pair]
+"""Seconds by block of a way and of the same way again, by its name."""
+
+
+class Rate(NamedTuple):
+    """False claims in draws of so many blocks."""
+
+    blocks: int
+    claims: int
+    draws: int
+
+    @property
+    def interval(self) -> Interval:
+        """The 95 % interval of the share."""
+        return clopper_pearson(self.claims, self.draws)
+
+
+def null_summary(cases: Sequence[MeasuredCase], left_out: Sequence[NotMeasured]) -> Summary:
+    """How often the suite would have claimed a difference on this machine."""
+    twins = twins_of(cases)
+    rates = [rate for blocks in REPETITIONS if (rate := false_claims(twins, blocks)) is not None]
+    answer = _answer(rates)
+    held = (
+        "Nothing can be said of this machine yet." if not rates else f"{_rate(max(rates, key=_share))}; 5 % is allowed."
+    )
+    lines = [answer.sentence, held, answer.advice]
+    reasons = [f"{group.cases[0]} ({group.status}): {' '.join(group.reason.split()[:25])}." for group in left_out]
+    behind = [Evidence("Not measured", reasons)] if reasons else []
+    figures = [_figure(twins)] if twins else []
+    return Summary([_table(twins, rates)], figures=figures, lead=lines, answers=[answer], evidence=behind)
+
+
+def twins_of(cases: Sequence[MeasuredCase]) -> Twins:
+    """Every way that was timed twice."""
+    by_name = {(case.method, case.sizes): case for case in cases if case.timed}
+    twins = {}
+    for (method, sizes), case in by_name.items():
+        again = by_name.get((method + AGAIN, sizes))
+        if again is not None:
+            name = method if len({c.sizes for c in by_name.values()}) == 1 else f"{method}, {sizes.equations()}"
+            twins[name] = Pair(seconds(again), seconds(case))
+    return twins
+
+
+def false_claims(twins: Twins, blocks: int, draws: int = _DRAWS) -> Rate | None:
+    """Claims in ``draws`` stretches of so many successive blocks; None where the run has fewer.
+
+    The draws are seeded: the same rows give the same rate.
+    """
+    common = sorted(set.intersection(*(set(pair.slow) & set(pair.fast) for pair in twins.values()))) if twins else []
+    if len(common) < blocks:
+        return None
+    generator = np.random.default_rng(blocks)
+    claims = 0
+    for _ in range(draws):
+        start = int(generator.integers(len(common) - blocks + 1))
+        stretch = common[start : start + blocks]
+        swapped = {name: _swapped(pair, stretch, generator) for name, pair in twins.items()}
+        claims += any(result.shown for result in compare_times(swapped).values())
+    return Rate(blocks, claims, draws)
+
+
+def _swapped(pair: Pair, blocks: Iterable[int], generator: np.random.Generator) -> Pair:
+    """The pair's times in these blocks, its two names swapped at random in each."""
+    slow, fast = dict[int, float](), dict[int, float]()
+    for block in blocks:
+        one, other = pair.slow[block], pair.fast[block]
+        slow[block], fast[block] = (one, other) if generator.integers(2) else (other, one)
+    return Pair(slow, fast)
+
+
+def _share(rate: Rate) -> float:
+    return rate.claims / rate.draws
+
+
+def _answer(rates: Sequence[Rate]) -> Answer:
+    question = "Does the suite find a difference where there is none?"
+    if not rates:
+        sentence = f"Both cases of a way were timed in fewer than {REPETITIONS[0]} common blocks."
+        return Answer(question, "too few", sentence, f"Give --passes {REPETITIONS[-1]} or more.")
+    worst = max(rates, key=_share)
+    verdict: VerdictWord = "yes" if worst.interval.low > ALLOWED else "no"
+    low, high = (format_percent(end) for end in worst.interval)
+    sentence = (
+        f"Two equal ways are called different in {format_percent(_share(worst))} of {worst.draws:,} draws of "
+        f"{worst.blocks} blocks ({low} to {high})."
+    )
+    good = "Trust the verdicts of select on this machine."
+    return Answer(
+        question, verdict, sentence, good if verdict == "no" else "Leave the machine alone while it measures."
+    )
+
+
+def _rate(rate: Rate) -> str:
+    return f"False claims: {format_percent(_share(rate))} at most, with {rate.blocks} blocks"
+
+
+def _table(twins: Twins, rates: Sequence[Rate]) -> Table:
+    rows = [
+        [
+            str(rate.blocks),
+            f"{rate.draws:,}",
+            format_percent(_share(rate)),
+            " to ".join(map(format_percent, rate.interval)),
+        ]
+        for rate in rates
+    ]
+    ratios = "; ".join(f"{name} {with_ends(result.times)}" for name, result in compare_times(twins).items())
+    note = "95 % Clopper–Pearson intervals. 5 % is allowed."
+    if ratios:
+        note += f" A way again over itself, in all blocks: {ratios}."
+    return Table("False claims", ("blocks", "draws", "false claims", "95 % interval"), rows, note)
+
+
+def _figure(twins: Twins) -> Figure:
+    """A dot a block: the second case's time over the first's."""
+    series = []
+    for place, (name, pair) in enumerate(twins.items()):
+        ratios = _ratios(pair.slow, pair.fast)
+        times = compare_times({name: pair})[name].times
+        x, points = [float(place)], [(float(place), value) for value in ratios]
+        low, high = ([times.low], [times.high]) if len(ratios) > 1 else (None, None)
+        series.append(Series("", x, [times.mean], low, high, points, "points", colour=place))
+    panel = Panel(series, "", "time again over time", x_names=list(twins), y_log=True, dodge=0.0)
+    return Figure("twins", "The same work, timed twice", [panel], "a dot a block; the mean with its 95 % interval")
+
+
+def _ratios(slow: Seconds, fast: Seconds) -> list[float]:
+    return [slow[block] / fast[block] for block in sorted(slow.keys() & fast.keys())]
