@@ -10,7 +10,7 @@ from plain import faults
 import fbench
 
 REFERENCE = Path(__file__).resolve().parents[1] / "reports" / "reference"
-ANSWERED: tuple[str, ...] = ("compare", "drift", "fisher", "memory", "select")
+ANSWERED: tuple[str, ...] = ("chunksize", "compare", "drift", "fisher", "memory", "select")
 """Suites whose summaries answer."""
 
 

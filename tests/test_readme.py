@@ -1,4 +1,4 @@
-"""The README says what is true: its commands, its Python, and the numbers of the reference run."""
+"""The pages say what is true: their commands, their Python, and the numbers of the reference runs."""
 
 from __future__ import annotations
 
@@ -18,9 +18,16 @@ from fbench.cli import parameters
 from fbench.harness import registry
 
 ROOT = Path(__file__).resolve().parents[1]
-README = (ROOT / "README.md").read_text(encoding="utf-8")
-PYTHON = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+PAGES = {
+    str(path.relative_to(ROOT)): path.read_text(encoding="utf-8")
+    for path in (ROOT / "README.md", *sorted(ROOT.glob("suites/*/README.md")), *sorted(ROOT.glob("fbench/*/README.md")))
+}
+README = PAGES["README.md"]
+PYTHON = [code for page in PAGES.values() for code in re.findall(r"```python\n(.*?)```", page, re.DOTALL)]
 REFERENCE = ROOT / "reports" / "reference"
+sys.path.append(str(ROOT / "tests" / "benchmarks"))
+
+import update_reference  # noqa: E402  (a script, not a package)
 
 
 def block(marker: str) -> str:
@@ -30,10 +37,10 @@ def block(marker: str) -> str:
     return found[1]
 
 
-def quoted(kind: str) -> list[tuple[str, str]]:
-    """Every run that the README quotes a table or findings of, and what it quotes."""
-    pattern = rf"<!-- {kind} ([a-z0-9-]+)[ 0-9,]* -->\n(.*?)\n<!-- /{kind} \1 -->"
-    return re.findall(pattern, README, re.DOTALL)
+def quoted() -> list[tuple[str, str, str]]:
+    """Every page, what kind of part of which run it quotes, and how."""
+    pattern = r"<!-- (answers|table) ([a-z0-9-]+) -->\n(.*?)<!-- /\1 \2 -->"
+    return [(page, *parts) for page, text in PAGES.items() for parts in re.findall(pattern, text, re.DOTALL)]
 
 
 @pytest.mark.parametrize("marker", ["main", "tests"])
@@ -71,8 +78,10 @@ def test_the_commands_of_a_growing_study_run(tmp_path, monkeypatch, showwarning)
     """As they stand in the table, on a study as small as can be."""
     tiny = ["--strategies", "random,bait", "--rounds", "1", "--seeds", "1", "--epochs", "1", "--pool", "100"]
     tiny += ["--test", "40", "--batch", "5", "--jobs", "1"]
-    commands = re.findall(r"`(fbench (?:compare --out study|compare --replicate|merge|show|runs)[^`]*)`", README)
-    assert len(commands) == 6
+    commands = re.findall(
+        r"`(fbench (?:compare --out study|compare --replicate|merge|show|runs)[^`]*)`", PAGES["fbench/runs/README.md"]
+    )
+    assert len(commands) == 7
     monkeypatch.chdir(tmp_path)
     (tmp_path / "reports").mkdir()
     finished(tmp_path / "study", "compare", *tiny)
@@ -124,9 +133,28 @@ def test_a_kernel_of_ones_own_runs(tmp_path):
     assert "another question" not in done.stdout
 
 
-def test_links_lead_somewhere():
-    for target in re.findall(r"\]\(([^)#]+)\)", README):
-        assert target.startswith("http") or (ROOT / target).exists(), target
+@pytest.mark.parametrize("page", PAGES)
+def test_links_lead_somewhere(page):
+    for target in re.findall(r"\]\(([^)#]+)\)", PAGES[page]):
+        assert target.startswith("http") or ((ROOT / page).parent / target).exists(), target
+
+
+def test_every_suite_has_its_page():
+    assert {f"suites/{suite.name}/README.md" for suite in registry.SUITES} <= PAGES.keys()
+
+
+def test_the_readme_is_short():
+    assert len(re.sub(r"<!-- (answers|table) (\S+) -->.*?<!-- /\1 \2 -->", "", README, flags=re.DOTALL).split()) < 900
+
+
+def test_a_data_set_and_a_model_of_ones_own_run(tmp_path):
+    [code] = [code for code in PYTHON if "@dataset" in code]
+    (tmp_path / "mine.py").write_text(code)
+    few = ["--rounds", "1", "--seeds", "1", "--epochs", "1", "--jobs", "1", "--threads", "1", "--batch", "5"]
+    words = ["compare", "--load", str(tmp_path / "mine.py"), "--dataset", "blobs", "--model", "tiny", *few]
+    done = typed(*words, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "bait+fish" in done.stdout
 
 
 def test_options_named_exist():
@@ -134,10 +162,13 @@ def test_options_named_exist():
     known |= {"--" + name.replace("_", "-") for name in [*parameters.RUN_OPTIONS, *parameters.PICK_OPTIONS]} | {
         "--load",
         "--help",
+        "--render",
+        "--json",
         "--install-completion",
     }
     known |= {name for names in parameters.SECOND_NAMES.values() for name in names}
-    assert set(re.findall(r"--[a-z][a-z-]+", README)) <= known
+    for page, text in PAGES.items():
+        assert set(re.findall(r"--[a-z][a-z-]+", text)) <= known, page
 
 
 def load(path):
@@ -164,25 +195,17 @@ def test_a_reference_run_is_whole(path):
         assert (path / "figures" / f"{figure}.svg").stat().st_size < 300_000
 
 
-def said(name: str) -> str:
-    return (REFERENCE / name / "summary.md").read_text()
+@pytest.mark.parametrize(("page", "kind", "name", "text"), quoted(), ids=lambda value: value.split("\n")[0][:30])
+def test_a_page_says_what_the_reference_run_says(page, kind, name, text):
+    """All that it answers, or its main table with where it was measured; never a choice of them."""
+    assert text.strip("\n") == update_reference.quotes(fbench.open_run(REFERENCE / name).report)[kind]
 
 
-@pytest.mark.parametrize(("name", "text"), quoted("table"), ids=lambda value: value.split()[0])
-def test_a_table_is_the_reference_runs(name, text):
-    *tables, where = text.split("\n\n")
-    assert "\n\n".join(tables) in said(name)
-    assert where in said(name)
-
-
-@pytest.mark.parametrize(("name", "text"), quoted("findings"), ids=lambda value: value.split()[0])
-def test_findings_are_the_reference_runs(name, text):
-    assert set(text.splitlines()) <= set(said(name).splitlines())
-
-
-def test_what_the_readme_quotes():
-    assert {"compare-digits", "select-approximations"} <= {name for name, _ in quoted("table")}
-    assert {"compare-digits", "select-forward", "select-score", "fisher"} <= {name for name, _ in quoted("findings")}
+def test_what_pages_quote():
+    kinds = {(kind, name) for _, kind, name, _ in quoted()}
+    assert {("answers", "compare-digits"), ("table", "compare-digits")} <= kinds
+    for suite in ("compare", "chunksize", "memory", "drift", "select", "fisher"):
+        assert any(kind == "answers" and name.startswith(suite) for kind, name in kinds), suite
 
 
 def test_random_is_no_straw_man():

@@ -117,10 +117,38 @@ class RunFolder:
                 raise FolderError(f"{self.path / 'state.json'} is missing; {disk.REMEDY}")
             for path in filter(Path.is_symlink, map(self._csv, self.tables)):
                 raise FolderError(f"{path} is a symbolic link, and rows would go elsewhere; put the file itself there")
-            parts, self._state, self.notes = committed(self.path, state, self.tables)
+            new = self._new_tables(state)
+            known = {name: columns for name, columns in self.tables.items() if name not in new}
+            parts, self._state, self.notes = committed(self.path, state, known)
+            if new:
+                parts = {**parts, **self._begin(new)}
             self._hashes = {name: hashlib.sha256(data) for name, data in parts.items()}
             if state.renaming or not self._state.finished:
                 self._restore(parts)
+
+    def _new_tables(self, state: State) -> dict[str, bytes]:
+        """The headers of tables that the suite has got since the run was measured: nothing is in them yet.
+
+        Raises:
+            FolderError: a file that fbench did not write has the name of one.
+        """
+        if "results" not in state.marks or not set(state.marks) < set(self.tables):
+            return {}
+        headers = {name: table.header(self.tables[name]).encode() for name in self.tables if name not in state.marks}
+        for path, header in ((self._csv(name), header) for name, header in headers.items()):
+            if path.exists() and disk.read_file(path) not in (b"", header):
+                raise FolderError(f"{path} is in the way of a table of this run; move it away")
+        return headers
+
+    def _begin(self, headers: Mapping[str, bytes]) -> Mapping[str, bytes]:
+        """Give the run tables that hold their headers alone."""
+        for name, header in headers.items():
+            disk.append(self._csv(name), 0, header)
+        sealed = self._state.hashed
+        marks = {name: Mark(len(h), hashlib.sha256(h).hexdigest() if sealed else "") for name, h in headers.items()}
+        before = {**self._state.before, **marks} if self._state.before else {}
+        self._write(replace(self._state, marks={**self._state.marks, **marks}, before=before))
+        return headers
 
     def _restore(self, parts: Mapping[str, bytes]) -> None:
         """Bring every table to its committed bytes, and the state to one that counts them."""

@@ -228,6 +228,8 @@ class Kernel:
     ``flops(n, rows, d, with_inner, features)`` and ``bytes(n, rows, d, itemsize, features)`` count a pass over n
     candidates of r ``rows``; ``features`` is h where V is a last layer's and never built, else None.
     ``takes`` says which embedding it is timed on: V built (``dense``), a ``last-layer``'s factors, or ``either``.
+    ``lanes`` is how many candidates it works on together on a CPU, where it packs them: `fbench chunksize` asks whether
+    multiples of it are faster than the sizes beside them.
     """
 
     name: str
@@ -237,6 +239,7 @@ class Kernel:
     flops: Callable[..., int]
     bytes: Callable[..., int]
     takes: Literal["dense", "last-layer", "either"] = "dense"
+    lanes: int = 1
 
 
 @dataclass(frozen=True)

@@ -18,11 +18,21 @@ from fbench.errors import InputError
 from fbench.measure.arrays import Floats
 from fbench.measure.statistics import Interval
 
-__all__ = ["LEAST_FOR_INTERVAL", "Median", "control_drift", "knee", "median_interval", "repeat_interval"]
+__all__ = [
+    "LEAST_FOR_INTERVAL",
+    "Median",
+    "control_drift",
+    "knee",
+    "median_interval",
+    "median_variance",
+    "persistence",
+    "repeat_interval",
+]
 
 LEAST_FOR_INTERVAL = 6
 """Values under which a median has no 95 % interval."""
 
+_NORMAL = 1.959964
 _NEAR = 0.05  # of the best median: what a wide interval may call as fast
 
 
@@ -66,6 +76,26 @@ def median_interval(values: ArrayLike, level: float = 0.95) -> Median:
     return Median(n, float(np.median(sample)) if n else math.nan, low, high)
 
 
+def median_variance(values: ArrayLike) -> float:
+    """Variance of a median over its square, by 400 bootstrap samples; nan under three values.
+
+    Of 4 to 20 normal values it is 1.1 to 1.4 times the true one; a variance from the width of the interval, whose
+    ranks are coarse, 1.4 to 3.4 times.
+
+    Raises:
+        InputError: for values that are not finite, or another shape.
+
+    Example:
+        >>> 0.001 < median_variance([1.0, 1.1, 0.9, 1.05, 0.95, 1.0]) < 0.004
+        True
+    """
+    sample = _sample(values)
+    if sample.size < 3:
+        return math.nan
+    draws = np.random.default_rng(0).integers(sample.size, size=(400, sample.size))
+    return float(np.median(sample[draws], axis=1).var(ddof=1) / np.median(sample) ** 2)
+
+
 def control_drift(values: ArrayLike, level: float = 0.95) -> Interval:
     """How far the time of a control that always does the same work moved below and above its median, relative to it.
 
@@ -92,27 +122,79 @@ def control_drift(values: ArrayLike, level: float = 0.95) -> Interval:
     return Interval(float(low / middle - 1), float(high / middle - 1))
 
 
-def repeat_interval(measured: Median, drift: Interval) -> Interval:
-    """Where the median of a second run like this one falls, if the machine differs between runs as it does within one.
-
-    Two independent medians differ by √2 times one's half width on each side; how far the control moved from its
-    median in this run is added on the same side, for what the next run's level may be. Were a level drawn for each
-    run, as spread as its blocks, it covers 88 % at 6 blocks and over 90 % from 10 on, if ``measured`` is of one value a
-    block; of five values a block, which are not independent, far less. It cannot know what this run never saw: another
-    machine, another clock, a neighbour who came later.
-
-    Returns:
-        Both ends in the unit of ``measured``; nan where it has no interval or there is no drift to go by.
+def persistence(series: Sequence[Sequence[float]]) -> float:
+    """Lag-one autocorrelation of readings about their common mean, over several series in order of time; 0 at least.
 
     Example:
-        >>> median = Median(n=6, median=10.0, low=9.0, high=11.0)
-        >>> low, high = repeat_interval(median, Interval(-0.05, 0.1))
-        >>> round(low, 2), round(high, 2)
-        (8.09, 12.41)
+        >>> persistence([[1.0, 1.0, 2.0, 2.0], [2.0, 2.0, 1.0, 1.0]])
+        0.25
     """
-    median = measured.median
-    low = median - math.sqrt(2) * (median - measured.low) + drift.low * median
-    return Interval(low, median + math.sqrt(2) * (measured.high - median) + drift.high * median)
+    readings = [np.asarray(values, dtype=np.float64) for values in series if len(values)]
+    if not readings:
+        return 0.0
+    mean = np.concatenate(readings).mean()
+    variance = sum(float(((values - mean) ** 2).sum()) for values in readings)
+    lagged = sum(float(((values[1:] - mean) * (values[:-1] - mean)).sum()) for values in readings)
+    return min(max(lagged / variance, 0.0), 0.99) if variance else 0.0
+
+
+def repeat_interval(values: ArrayLike, control_sd: float, correlation: float) -> Interval:
+    """Where the median of a second run falls (95 %), if the machine then goes through what it did in this one.
+
+    It is the wider on each side of two. One is a pair of order statistics, between which the median of as many further
+    values falls whatever the distribution: of a machine of two states, whose median jumps from one to the other, no
+    standard error tells. The other is √2 times 1.96 standard errors of a median, √(π/2n)·sd of the logarithms, where
+    values that strayed less than the control did were lucky and are taken to stray as it does. Of values that remember
+    their past n are worth n(1 − r)/(1 + r).
+
+    A state of the machine that outlasts the run is not in it: of a machine of two states it holds 96 % of second
+    medians where the blocks span seven times what a state lasts, 88 % for three times and 54 % for a seventh of it.
+
+    Args:
+        values: [n], positive: a time a block.
+        control_sd: standard deviation of the logarithms of the control's times in this run.
+        correlation: autocorrelation from one block to the next, as ``persistence`` gives it.
+
+    Returns:
+        Both ends in the unit of the values; nan under six of them.
+
+    Raises:
+        InputError: for values that are not finite, or another shape.
+
+    Example:
+        >>> low, high = repeat_interval([9.0, 9.5, 10.0, 10.0, 10.5, 11.0], control_sd=0.05, correlation=0.0)
+        >>> round(low, 2), round(high, 2)
+        (9.0, 11.06)
+    """
+    sample = _sample(values)
+    if sample.size < LEAST_FOR_INTERVAL:
+        return Interval(math.nan, math.nan)
+    worth = max(sample.size * (1 - correlation) / (1 + correlation), 1.0)
+    logs = np.sort(np.log(sample))
+    half = _NORMAL * max(float(logs.std(ddof=1)), control_sd) * math.sqrt(math.pi / worth)
+    middle = float(np.median(logs))
+    at = _repeat_rank(int(worth)) * (sample.size + 1) // (int(worth) + 1)  # of the r-th of fewer values, in these
+    low, high = logs[max(at, 1) - 1], logs[sample.size - max(at, 1)]
+    return Interval(math.exp(min(float(low), middle - half)), math.exp(max(float(high), middle + half)))
+
+
+def _repeat_rank(n: int, level: float = 0.95) -> int:
+    """Largest r for which the median of n further values falls between the r-th least and greatest of n; 0 if none.
+
+    In a random order of both samples the chance that the m-th of the further ones comes before the r-th of these is
+    that of at most r − 1 of these before it: a negative hypergeometric sum. Of an even n, whose median lies between two
+    of them, it is the mean of both, which is within 0.01 of what normal samples give from n = 8 on.
+    """
+    most, below = 0, 0.0
+    for r in range(1, n // 2 + 1):
+        below += sum(
+            math.comb(m + r - 2, r - 1) * math.comb(2 * n - m - r + 1, n - r + 1) / math.comb(2 * n, n) / 2
+            for m in ((n + 1) // 2, n // 2 + 1)
+        )
+        if 2 * below > 1 - level:
+            break
+        most = r
+    return most
 
 
 def knee(

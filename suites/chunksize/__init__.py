@@ -56,6 +56,11 @@ CONDITIONS = (
     Column("gpu_temperature_c", "float", "°C", "of the hottest GPU in use"),
     Column("multiprocessors", "int", "", "of a GPU"),
 )
+TIMES = (
+    Column("block", "int", "", "as in results.csv"),
+    Column("started_at_s", "float", "s", "since 1970 in UTC, when the block began"),
+    Column("took_s", "float", "s", "of the whole block: control, warming up, passes and errors"),
+)
 POINTS = (
     *POINT,
     Column("samples", "int", "", "passes timed, none dropped"),
@@ -126,7 +131,7 @@ def is_wrong(tables: Tables, options: Options) -> bool:
     "chunksize",
     "Does the chunk size of the batched trace kernel affect completion time, and why?",
     columns=COLUMNS,
-    tables={"conditions": CONDITIONS, "points": POINTS},
+    tables={"conditions": CONDITIONS, "times": TIMES, "points": POINTS},
     unit="block",
     resolve=resolve,
     points=points,
@@ -142,6 +147,7 @@ def is_wrong(tables: Tables, options: Options) -> bool:
     examples=(
         "fbench chunksize",
         "fbench chunksize --kernels fused,published --sizes 64..1024 --candidates 4096",
+        "fbench chunksize --null",
     ),
 )
 def measure(case: Case[Point], options: Options, context: Context) -> Iterator[Unit]:
@@ -159,5 +165,14 @@ def measure(case: Case[Point], options: Options, context: Context) -> Iterator[U
         return
     budget_s = plan.case_budget_s(point, options)
     pool = max(options.candidates)
-    timed = ChunkCase(point, context.devices, budget_s, options.precision, pool, options.seed, context.ends_at)
+    timed = ChunkCase(
+        point,
+        context.devices,
+        budget_s,
+        options.precision,
+        pool,
+        options.seed,
+        context.ends_at,
+        plan.work_size(point, options),
+    )
     yield from run(timed, context.committed)

@@ -45,7 +45,10 @@ one followed the kernels best (correlation .8 over 150 s; a square product withi
 
 @dataclass(frozen=True)
 class ChunkCase:
-    """One case: its point, the devices, how long it may be timed, the precision to stop at, and the largest pool."""
+    """One case: its point, the devices, how long it may be timed, the precision to stop at, and the largest pool.
+
+    ``work_size`` are the candidates of the chunks that are timed, where they are not the point's own: a null run's.
+    """
 
     point: Point
     devices: tuple[str, ...]
@@ -54,6 +57,12 @@ class ChunkCase:
     pool: int
     seed: int
     ends_at: float = math.inf
+    work_size: int | None = None
+
+    @property
+    def size(self) -> int:
+        """Candidates of a chunk that is timed."""
+        return self.point.chunk_size if self.work_size is None else self.work_size
 
     @property
     def placements(self) -> list[tuple[str, ...]]:
@@ -69,7 +78,7 @@ def run(case: ChunkCase, committed: Mapping[str, Sequence[Row]]) -> Iterator[Uni
     history = _History(case, committed)
     placements = [_Placed(case, devices) for devices in case.placements]
     while not history.ended() and time.monotonic() < case.ends_at:
-        start = time.perf_counter()
+        started_at, start = time.time(), time.perf_counter()
         control = _control_row(case)
         _watch(case.devices).read()  # steal is counted from here on: it is to be that of this case's passes
         rows = [row for placed in placements for row in placed.block(first=history.blocks == 0)]
@@ -79,7 +88,8 @@ def run(case: ChunkCase, committed: Mapping[str, Sequence[Row]]) -> Iterator[Uni
         if history.blocks > 1:  # the first one's setting up is in no other, and much of it is done for all cases
             history.count_wall(wall)
         index = history.blocks - 1
-        yield Unit(index, rows, {"conditions": [condition]}, left_s=history.left_s())
+        times = {"started_at_s": started_at, "took_s": wall}
+        yield Unit(index, rows, {"conditions": [condition], "times": [times]}, left_s=history.left_s())
 
 
 class _History:
@@ -125,7 +135,7 @@ class _Placed:
 
     def __init__(self, case: ChunkCase, devices: tuple[str, ...]) -> None:
         point = self._point = case.point
-        self._single = point.phase == "single"
+        self._single, self._size = point.phase == "single", case.size
         even = len(devices) * chunks(case.pool, len(devices))  # every shard holds the chunk
         n = even if self._single else point.candidates
         self._problem = ShardedProblem(n, point.classes, point.dim, point.dtype, devices, case.seed)
@@ -171,7 +181,7 @@ class _Placed:
         return rows
 
     def _shard(self, number: int) -> ShardPasses:
-        return ShardPasses(self._problem, number, self._point.kernel, self._point.chunk_size, self._single)
+        return ShardPasses(self._problem, number, self._point.kernel, self._size, self._single)
 
     def _typical_s(self, runs: Sequence[Pass], *, first: bool) -> float:
         """Seconds of a pass, about; from warming up on all devices where that is needed, else from the last block."""
@@ -194,14 +204,14 @@ class _Placed:
             "device": "+".join(self._problem.devices),
             "gpus": count,
             "rows": point.classes - 1,
-            "chunks": chunks(largest, point.chunk_size),
+            "chunks": chunks(largest, self._size),
             "flops": flops,
             "bytes": read,
         }
 
     def _check_memory(self) -> None:
         """Refuse what cannot fit before the system kills the process for it."""
-        kernel, size = self._point.kernel, self._point.chunk_size
+        kernel, size = self._point.kernel, self._size
         takes = problem.needed_bytes(self._problem, kernel, size)
         free = free_bytes(self._problem.devices[0])
         if free is not None and takes > free:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
-from statistics import median
+from statistics import median, stdev
 from typing import NamedTuple
 
 from fbench.harness.contract import Row
-from fbench.measure.medians import control_drift
+from fbench.measure.medians import control_drift, persistence
 
 from .rows import ResultRow, block_medians, cell_count, cell_number
 
@@ -53,6 +54,14 @@ def read_conditions(rows: Iterable[Row]) -> list[UnitCondition]:
     ]
 
 
+def read_starts(rows: Iterable[Row]) -> dict[str, list[float]]:
+    """When the blocks of every case began, by case, in order."""
+    starts: dict[str, list[tuple[int, float]]] = {}
+    for row in rows:
+        starts.setdefault(row["case"], []).append((row["block"], row["started_at_s"]))
+    return {case: [start for _, start in sorted(blocks)] for case, blocks in starts.items()}
+
+
 def beside_seconds(rows: Iterable[Row]) -> dict[int, float]:
     """Seconds that the control and the ceiling of one case took together, by block."""
     return {row["block"]: row["control_s"] + row["gemm_s"] for row in rows}
@@ -62,23 +71,29 @@ class Control:
     """The control, whose drift it tells, and the ceiling, for each dtype.
 
     ``drift`` is how far the control's readings were from their median, over the whole run (see ``medians.drift``), and
-    ``readings`` how many there are.
+    ``readings`` how many there are; ``sd`` is the standard deviation of their logarithms and ``correlation`` that of
+    one block of a case with the next.
     """
 
     def __init__(self, results: Iterable[ResultRow], conditions: Sequence[UnitCondition]) -> None:
         """Sort the conditions by dtype; a unit's dtype is that of its case in ``results``."""
         dtypes = {row.case: row.key.dtype for row in results}
         controls: dict[str | None, list[float]] = {}
+        by_case: dict[str, list[tuple[int, float]]] = {}
         self._operations: dict[str | None, list[tuple[int, float]]] = {}
         for unit in conditions:
             dtype = dtypes.get(unit.case)
             if unit.control_s is not None:
                 controls.setdefault(dtype, []).append(unit.control_s)
+                by_case.setdefault(unit.case, []).append((unit.block, math.log(unit.control_s)))
             if unit.operation_s is not None:
                 self._operations.setdefault(dtype, []).append((unit.block, unit.operation_s))
         # Each reading over the median of its dtype: how many cases of each a block still has makes no drift
-        readings = [reading / median(alike) for alike in controls.values() for reading in alike]
+        middles = {dtype: median(alike) for dtype, alike in controls.items()}
+        readings = [reading / middles[dtype] for dtype, alike in controls.items() for reading in alike]
         self.drift, self.readings = control_drift(readings), len(readings)
+        self.sd = stdev(map(math.log, readings)) if len(readings) > 1 else 0.0
+        self.correlation = persistence([[log for _, log in sorted(blocks)] for blocks in by_case.values()])
 
     def operation_seconds(self, dtype: str) -> dict[int, float]:
         """Seconds of one operation of the ceiling on one device, by block."""

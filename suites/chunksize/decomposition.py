@@ -13,7 +13,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from statistics import fmean, variance
+from statistics import fmean, stdev
 
 from fbench.errors import InputError
 
@@ -22,23 +22,21 @@ __all__ = ["Decomposition", "chunks", "decompose", "needed", "predicted_seconds"
 Curve = Callable[[float], float]
 """Seconds of one chunk by its candidates."""
 
-LEAST_SIZES = 8  # with fewer a share of the variance would say nothing
+LEAST_SIZES = 8  # with fewer a spread over sizes would say nothing
 LEAST_WIGGLE = 1e-12  # relative times that vary by less do not vary
 CURVED = ((6, 3), (10, 4), (20, 5))  # (least points, terms): with fewer points the bends would be noise
 
 
 @dataclass(frozen=True)
 class Decomposition:
-    """Times of passes (seconds) split by what explains them, one entry a size, and shares of the variance.
+    """Times of passes (seconds) beside what explains them, one entry a size, and how far they stray from each.
 
-    The variance is that of t/trend − 1 over the sizes, its mean removed: a pass that costs a constant factor more
-    than its chunks one by one does not wiggle for that (``residual``, t/trend − 1 itself, shows the factor).
-
-    ``remainder_share`` is what the steps explain of it, ``staircase_share`` what τ itself explains beyond them:
-    all that τ has and its smooth curve has not, measured noise included. Either is negative where the effect
-    explains nothing and only adds to the variance. ``unexplained_share`` is left when both are subtracted; the
-    three sum to 1. ``noise_share`` is what the noise of the measured t alone would leave, at most 1, and nan
-    where that is unknown; noise in the measured τ is left unexplained as well and is not counted in it.
+    ``residual`` is t/trend − 1 and ``beyond`` t/steps − 1, what the number of chunks leaves. ``spread``, ``stepped``
+    and ``unexplained`` are standard deviations over the sizes of t over the trend, over the steps and over the
+    prediction: relative, and without the mean, for a pass that costs a constant factor more than its chunks does not
+    stray for that. ``noise`` is what the noise of the measured t alone would leave, and nan where that is unknown;
+    noise in the measured τ is not counted in it. They are no shares of anything: an explanation that does not hold
+    adds to the spread.
     """
 
     sizes: list[int]
@@ -46,10 +44,11 @@ class Decomposition:
     steps: list[float]
     predicted: list[float]
     residual: list[float]
-    remainder_share: float
-    staircase_share: float
-    noise_share: float
-    unexplained_share: float
+    beyond: list[float]
+    spread: float
+    stepped: float
+    unexplained: float
+    noise: float
 
 
 def chunks(n: int, size: int) -> int:
@@ -86,7 +85,7 @@ def predicted_seconds(n: int, size: int, tau: Mapping[int, float]) -> float | No
 def decompose(
     n: int, times: Mapping[int, float], tau: Mapping[int, float], noise: Mapping[int, float]
 ) -> Decomposition | None:
-    """How much of the wiggle of the passes' times each effect explains.
+    """How far passes' times stray from their trend, and from what the number of chunks and τ itself explain.
 
     Args:
         n: candidates of a pass.
@@ -107,14 +106,12 @@ def decompose(
     sizes, stairs = list(predicted), list(predicted.values())
     trend = [n / size * curve(size) for size in sizes]
     steps = [math.fsum(count * curve(m) for m, count in _cut(n, size) if count) for size in sizes]
-    residual = [times[size] / whole - 1 for size, whole in zip(sizes, trend, strict=True)]
-    total = variance(residual)
-    if total <= LEAST_WIGGLE**2:
+    residual, beyond, rest = (_over([times[size] for size in sizes], part) for part in (trend, steps, stairs))
+    spread = stdev(residual)
+    if spread <= LEAST_WIGGLE:
         return None
-    unstepped, unexplained = (_left(residual, part, trend) / total for part in (steps, stairs))
-    noise_share = _noise_share([noise.get(size) for size in sizes], total)
-    shares = (1 - unstepped, unstepped - unexplained, noise_share, unexplained)
-    return Decomposition(sizes, trend, steps, stairs, residual, *shares)
+    spreads = (spread, stdev(beyond), stdev(rest), _noise([noise.get(size) for size in sizes]))
+    return Decomposition(sizes, trend, steps, stairs, residual, beyond, *spreads)
 
 
 def smooth_curve(tau: Mapping[int, float]) -> Curve | None:
@@ -185,15 +182,15 @@ def _cut(n: int, size: int) -> tuple[tuple[int, int], tuple[int, int]]:
     return (size, n // size), (n % size, int(n % size > 0))
 
 
-def _noise_share(noise: Sequence[float | None], total: float) -> float:
-    """The mean relative variance that noise gives a time, over the total; at most 1, nan where none is known."""
+def _noise(noise: Sequence[float | None]) -> float:
+    """The standard deviation that noise gives a time, from relative variances; nan where none is known."""
     known = [noisy for noisy in noise if noisy is not None and math.isfinite(noisy)]
-    return min(fmean(known) / total, 1.0) if known else math.nan
+    return math.sqrt(fmean(known)) if known else math.nan
 
 
-def _left(residual: Sequence[float], part: Sequence[float], trend: Sequence[float]) -> float:
-    """Variance of the residual when what a part explains of it, part/trend − 1, is taken off."""
-    return variance([wiggle - time / whole for wiggle, time, whole in zip(residual, part, trend, strict=True)])
+def _over(times: Sequence[float], part: Sequence[float]) -> list[float]:
+    """How far each time is over what explains it, relative to that."""
+    return [time / explained - 1 for time, explained in zip(times, part, strict=True)]
 
 
 def _known(seconds: float | None) -> bool:

@@ -46,7 +46,7 @@ def prediction_error_figure(sweeps: Sequence[Sweep]) -> Iterable[Figure]:
     )
     note = "medians over blocks with their 95 % intervals; predicted: ⌊n/c⌋·τ(c) + τ(n mod c) from single chunks"
     note += _cut_off(series, known, frame)
-    yield Figure("residual", "What single chunks do not predict", [panel], note)
+    yield Figure("prediction_errors", "What single chunks do not predict", [panel], note)
 
 
 def _frame(medians: Sequence[float]) -> tuple[float, float]:
@@ -72,7 +72,8 @@ def _cut_off(series: Sequence[Series], known: Mapping[str, _Points], frame: tupl
         if low < least or high > most
     ]
     more = f" and {len(beyond) - _SHOWN} more" if len(beyond) > _SHOWN else ""
-    return f"\ncut off at the frame: {', '.join(beyond[:_SHOWN])}{more}" if beyond else ""
+    text = f"\ncut off at the frame: {', '.join(beyond[:_SHOWN])}{more}" if beyond else ""
+    return text.replace("(-", "(−").replace("to -", "to −")
 
 
 def _error(kernel: str, points: _Points, shift: float) -> Series:

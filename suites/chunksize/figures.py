@@ -7,15 +7,16 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from fbench.harness.contract import Figure, Panel, Series
-from fbench.measure.spectrum import find_period, spectrum
+from fbench.measure.spectrum import spectrum
 from fbench.results.axes import Axis, nice, ticks_of
 
 from .decomposition import Decomposition
 from .error_figure import percent_over, prediction_error_figure, scaled
+from .judged import Judged, Searched
 from .points import TimedPoint
 from .rows import ProblemKey
 from .sweeps import BASE, PROBLEM_LETTERS, Sweep, varying_in_sweeps
-from .wiggles import SURE, Wiggle, decomposed, expected_period, pass_wiggle, single_wiggle
+from .wiggles import Wiggle, decomposed, expected_period, single_wiggle
 
 _LINES = 8
 """Kernels a panel: there are so many colours."""
@@ -23,21 +24,25 @@ _Line = tuple[str, Mapping[int, TimedPoint]]
 """A kernel and its points by chunk size."""
 
 
-def figures(swept: Sequence[Sweep], multiprocessors: int | None, seed: int) -> list[Figure]:
-    """Every figure of every problem; a problem's name stands in the file's where there are several."""
-    problems = list(dict.fromkeys(sweep.problem for sweep in swept))
+def figures(kernels: Sequence[Judged], multiprocessors: int | None) -> list[Figure]:
+    """Every figure of every problem; a problem's name stands in the file's where there are several.
+
+    The times come first: those of all problems, then what is behind each.
+    """
+    problems = list(dict.fromkeys(one.sweep.problem for one in kernels))
     drawn = []
     for problem in problems:
-        sweeps = [sweep for sweep in swept if sweep.problem == problem]
-        sweeps.sort(key=lambda sweep: sweep.kernel != BASE)  # the first colour is the baseline's
+        alike = [one for one in kernels if one.sweep.problem == problem]
+        alike.sort(key=lambda one: one.sweep.kernel != BASE)  # the first colour is the baseline's
+        sweeps = [one.sweep for one in alike]
         of_problem = [
-            _time(sweeps),
-            *_residuals(sweeps, multiprocessors, seed),
+            _time(alike),
+            *_residuals(alike, multiprocessors),
             *_singles(sweeps, multiprocessors),
         ]
         suffix = _suffix(problem, problems)
         drawn += [Figure(f.name + suffix, f"{f.title}: {_named(problem)}", f.panels, f.note) for f in of_problem]
-    return drawn
+    return sorted(drawn, key=lambda figure: not figure.name.startswith("time_by_chunk"))
 
 
 def _named(problem: ProblemKey) -> str:
@@ -54,9 +59,9 @@ def _suffix(problem: ProblemKey, problems: Sequence[ProblemKey]) -> str:
     return "".join(f"-{'' if name == 'dtype' else PROBLEM_LETTERS[name]}{sizes[name]}" for name in varying)
 
 
-def _time(sweeps: Sequence[Sweep]) -> Figure:
-    """Seconds a pass against chunk size, panels for each set of devices; then over each kernel's best, on all."""
-    by_devices = _lines_by_devices(sweeps)
+def _time(kernels: Sequence[Judged]) -> Figure:
+    """Seconds a pass against chunk size, panels for each set of devices; then what sizes cost against the knee."""
+    by_devices = _lines_by_devices([one.sweep for one in kernels])
     shown = [point for lines in by_devices.values() for _, points in lines for point in points.values()]
     axis = Axis(time for point in shown for time in point.samples)
     panels = []
@@ -66,12 +71,20 @@ def _time(sweeps: Sequence[Sweep]) -> Figure:
             title = devices if len(by_devices) > 1 else ""
             panels.append(_by_chunk(series, f"{axis.unit} a pass", title, y_log=True, y_ticks=axis.ticks))
     most = max(by_devices, key=lambda devices: next(iter(by_devices[devices][0][1].values())).key.gpus)
-    several = [line for line in by_devices[most] if len(line[1]) > 1]
-    for part in _parted(several):
-        series = [_over_best(*line) for line in part]
-        panels.append(_by_chunk(series, "time over the kernel's best", most if len(by_devices) > 1 else ""))
+    costs = [cost for one in kernels if (cost := _cost(one)) is not None]
+    several = [costs[start : start + _LINES] for start in range(0, len(costs), _LINES)]
+    for some in several:
+        ratios = [ratio for line in some for ratio in line.y]
+        ticks = nice(min(ratios), max(ratios))
+        title = most if len(by_devices) > 1 else ""
+        panels.append(_by_chunk(some, "time over the recommended chunk's", title, y_log=True, y_ticks=ticks))
     dots = "every pass of the times as a dot" if several else "every pass as a dot"
     note = f"medians over blocks with their 95 % intervals, {dots}; dashed: predicted from single chunks"
+    note += (
+        "\nright: geometric means over common blocks, with intervals that hold for all sizes together"
+        if several
+        else ""
+    )
     return Figure("time_by_chunk", "Time of a pass by chunk size", panels, note)
 
 
@@ -95,11 +108,13 @@ def _by_chunk(series: Sequence[Series], y_label: str, title: str, **more: Any) -
     return Panel(series, "chunk size c", y_label, title, ticks, x_log=True, **more)
 
 
-def _over_best(kernel: str, points: Mapping[int, TimedPoint]) -> Series:
-    """Medians and their intervals over the smallest median, whose own interval holds 1."""
-    best = min(point.median.median for point in points.values())
-    low, y, high = scaled(points, 1 / best)
-    return Series(kernel, [float(size) for size in points], y, low, high)
+def _cost(one: Judged) -> Series | None:
+    """What every size costs against the knee, with intervals that hold together; None of too few blocks."""
+    if one.worth is None:
+        return None
+    sizes = one.worth.sizes
+    y, low, high = zip(*(one.worth.cost(size)[1:] for size in sizes), strict=True)
+    return Series(one.sweep.kernel, [float(size) for size in sizes], y, low, high)
 
 
 def _lines(kernel: str, points: Mapping[int, TimedPoint], scale: float) -> Iterable[Series]:
@@ -114,23 +129,26 @@ def _lines(kernel: str, points: Mapping[int, TimedPoint], scale: float) -> Itera
         yield Series("", at, times, style="dashed", like=kernel)
 
 
-def _residuals(sweeps: Sequence[Sweep], multiprocessors: int | None, seed: int) -> Iterable[Figure]:
+def _residuals(kernels: Sequence[Judged], multiprocessors: int | None) -> Iterable[Figure]:
     """A figure for each kernel with sizes for a spectrum; where none has, one of prediction errors for all."""
     wiggles = [
-        (sweep, wiggle, parts)
-        for sweep in sweeps
-        if (wiggle := pass_wiggle(sweep)) and (parts := decomposed(sweep, wiggle.sizes))
+        (one, search, parts)
+        for one in kernels
+        for search in one.searched
+        if search.of == "t(c)" and (parts := decomposed(one.sweep, search.wiggle.sizes))
     ]
-    for sweep, wiggle, parts in wiggles:
-        name = f"-{sweep.kernel.replace(':', '-')}" if len(wiggles) > 1 else ""
-        marks = _marks(wiggle, expected_period(sweep, multiprocessors), seed)
-        panels = [_trend(sweep, parts), _spectrum([("t(c)", wiggle)], marks)]
+    for one, search, parts in wiggles:
+        kernel = one.sweep.kernel
+        name = f"-{kernel.replace(':', '-')}" if len(wiggles) > 1 else ""
+        marks = _marks(one, search, expected_period(one.sweep, multiprocessors))
+        panels = [_trend(one.sweep, parts), _spectrum([("t(c)", search.wiggle)], marks)]
         note = (
-            "t(c): medians over blocks with their 95 % intervals; predicted and whole chunks from single chunks alone"
+            "t(c): medians over blocks with their 95 % intervals; predicted and whole chunks from single chunks alone; "
+            "right: of t(c) over whole chunks"
         )
-        yield Figure(f"residual{name}", f"How {sweep.kernel}'s time wiggles", panels, note)
+        yield Figure(f"residual{name}", f"How {kernel}'s time wiggles", panels, note)
     if not wiggles:
-        yield from prediction_error_figure(sweeps)
+        yield from prediction_error_figure([one.sweep for one in kernels])
 
 
 def _trend(sweep: Sweep, parts: Decomposition) -> Panel:
@@ -146,12 +164,14 @@ def _trend(sweep: Sweep, parts: Decomposition) -> Panel:
     return Panel(series, "chunk size c", "t(c) over its smooth trend − 1, in %")
 
 
-def _marks(wiggle: Wiggle, expected: float | None, seed: int) -> list[tuple[float, str]]:
-    """The strongest period, where it is told from red noise, and the one expected where the axis reaches it."""
-    strongest = find_period(wiggle.values, wiggle.step, seed=seed)
-    if strongest is None or strongest.p > SURE:
-        return _expected(wiggle, expected)
-    return [(strongest.period, f"found {strongest.period:.3g}"), *_expected(wiggle, expected)]
+def _marks(one: Judged, search: Searched, expected: float | None) -> list[tuple[float, str]]:
+    """The strongest period, where it is told from red noise, and those expected where the axis reaches them."""
+    marks = _expected(search.wiggle, expected)
+    if one.lanes:
+        marks.append((float(one.lanes.lanes), f"{one.lanes.lanes} lanes"))
+    if search.period is not None and search.told and not search.too_short:
+        marks.append((search.period.period, f"search {search.period.period:.3g}"))
+    return marks
 
 
 def _expected(wiggle: Wiggle, expected: float | None) -> list[tuple[float, str]]:
@@ -167,7 +187,7 @@ def _spectrum(wiggles: Sequence[tuple[str, Wiggle]], marks: Sequence[tuple[float
         series.append(Series(label, powers.periods, [100 * share for share in powers.power]))
     periods = [period for line in series for period in line.x]
     ticks = [2.0**k for k in range(math.ceil(math.log2(min(periods))), math.floor(math.log2(max(periods))) + 1)]
-    y = "share of the variance about the trend, in %"
+    y = "variance of a sine of that period, in %"
     return Panel(series, "period in candidates", y, x_ticks=ticks, x_log=True, marks=marks)
 
 

@@ -116,6 +116,10 @@ class Options:
             maximum=2**63,
         ),
     ] = typed("")
+    null: Annotated[
+        bool,
+        Option("every size does the same work, that of the middle one: shows what is claimed falsely on this machine"),
+    ] = False
     seed: Annotated[int, Option("of the synthetic pool and of the order", minimum=0, maximum=2**31 - 1)] = 0
 
 

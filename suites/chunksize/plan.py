@@ -38,7 +38,7 @@ def resolve(options: Options, context: Context) -> Options:
     if min(pools) < devices:
         raise UsageError(f"--candidates {min(pools)}: must be at least 1 for each of the {devices} devices")
     sizes = _clamped("--sizes", options.sizes or _sizes_for(max(pools), context), max(pools))
-    single = _single_chunks(options.single, sizes, pools, devices)
+    single = () if options.null else _single_chunks(options.single, sizes, pools, devices)
     return replace(options, candidates=pools, sizes=sizes, single=single)
 
 
@@ -82,6 +82,13 @@ def points(options: Options) -> list[Point]:
             planned += [Point(*problem, "sweep", n, size) for size in sorted({min(size, n) for size in options.sizes})]
         planned += [Point(*problem, "single", m, m) for m in options.single]
     return planned
+
+
+def work_size(point: Point, options: Options) -> int:
+    """Candidates of the chunks that are really timed: the point's, or in a null run the middle one of all sizes."""
+    if not options.null:
+        return point.chunk_size
+    return min(sorted(options.sizes)[len(options.sizes) // 2], point.candidates)
 
 
 def factor_features(point: Point) -> int | None:

@@ -9,13 +9,14 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import NamedTuple
 
 from fbench.harness.contract import Row, Tables
 from fbench.measure.medians import Median, median_interval, repeat_interval
 from fbench.measure.statistics import Interval
 
-from .control import Control, UnitCondition, read_conditions
+from .control import Control, UnitCondition, read_conditions, read_starts
 from .decomposition import predicted_seconds
 from .options import Options
 from .rows import (
@@ -55,12 +56,16 @@ class TimedPoint:
 
 
 class ChunkRun(NamedTuple):
-    """What a run has on disk: the points that were timed, the rows without a number, the units' conditions."""
+    """What a run has on disk: the points that were timed, the rows without a number, the units' conditions.
+
+    ``starts`` are when the blocks of every case began, in seconds; none of a run from before they were recorded.
+    """
 
     points: Sequence[TimedPoint]
     lost: Sequence[ResultRow]
     conditions: Sequence[UnitCondition]
     control: Control
+    starts: Mapping[str, Sequence[float]] = MappingProxyType({})
 
     @property
     def multiprocessors(self) -> int | None:
@@ -85,20 +90,21 @@ def read_run(tables: Tables) -> ChunkRun:
     """The run whose tables are complete."""
     results = read_results(tables["results"])
     conditions = read_conditions(tables.get("conditions", ()))
-    passes = timed_passes(results)
-    points = [_read(key, row, passes[key]) for row in tables["points"] if (key := key_of(row)) in passes]
+    passes, control = timed_passes(results), Control(results, conditions)
+    points = [_read(key, row, passes[key], control) for row in tables["points"] if (key := key_of(row)) in passes]
     lost = [row for row in results if row.status != "ok"]
-    return ChunkRun(points, lost, conditions, Control(results, conditions))
+    return ChunkRun(points, lost, conditions, control, read_starts(tables.get("times", ())))
 
 
-def _read(key: PointKey, row: Row, passes: Sequence[ResultRow]) -> TimedPoint:
+def _read(key: PointKey, row: Row, passes: Sequence[ResultRow], control: Control) -> TimedPoint:
+    """A point; its intervals are those that this version gives, whichever wrote the row."""
     seconds = block_medians((timed.block, timed.time_s) for timed in passes)
     return TimedPoint(
         key=key,
         rows=cell_count(row, "rows"),
         chunks=cell_count(row, "chunks"),
-        median=Median(len(seconds), float(row["median_s"]), _end(row, "low_s"), _end(row, "high_s")),
-        repeat=Interval(_end(row, "repeat_low_s"), _end(row, "repeat_high_s")),
+        median=median_interval(list(seconds.values())),
+        repeat=repeat_interval(list(seconds.values()), control.sd, control.correlation),
         converged=bool(row["converged"]),
         predicted_s=cell_number(row, "predicted_s"),
         flops_per_s=cell_number(row, "flops_per_s"),
@@ -108,12 +114,6 @@ def _read(key: PointKey, row: Row, passes: Sequence[ResultRow]) -> TimedPoint:
         samples=tuple(timed.time_s for timed in passes if timed.time_s is not None),
         seconds=seconds,
     )
-
-
-def _end(row: Row, name: str) -> float:
-    """An end of an interval; nan where there is none."""
-    value = cell_number(row, name)
-    return math.nan if value is None else value
 
 
 def _point_rows(results: Sequence[ResultRow], control: Control, precision: float) -> dict[PointKey, Row]:
@@ -133,7 +133,7 @@ def _timed(key: PointKey, passes: Sequence[ResultRow], control: Control, precisi
     """A row of ``points`` from its passes."""
     first, seconds = passes[0], block_medians((timed.block, timed.time_s) for timed in passes)
     middle = median_interval(list(seconds.values()))
-    again = repeat_interval(middle, control.drift)
+    again = repeat_interval(list(seconds.values()), control.sd, control.correlation)
     rate = None if first.flops is None else first.flops / middle.median
     full = control.rate(key.dtype)
     return {
@@ -146,7 +146,7 @@ def _timed(key: PointKey, passes: Sequence[ResultRow], control: Control, precisi
         "median_s": middle.median,
         "low_s": _cell(middle.low),
         "high_s": _cell(middle.high),
-        "repeat_low_s": _cell(again.low if math.isnan(again.low) else max(again.low, 0.0)),  # no time is negative
+        "repeat_low_s": _cell(again.low),
         "repeat_high_s": _cell(again.high),
         "converged": middle.width <= precision,  # nan, no interval yet, is not
         "flops_per_s": rate,

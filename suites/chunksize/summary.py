@@ -1,35 +1,45 @@
-"""What ``fbench chunksize`` says at the end: the best chunk of every kernel, all points, findings and figures."""
+"""What ``fbench chunksize`` says at the end: its answers, the chunk of every kernel, figures, and what is behind."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from fbench.harness.contract import Summary, Table, Tables
-from fbench.results.ratios import Ratio, with_interval
 from fbench.units import format_bytes, format_percent, format_seconds, format_si
 
-from .control import Control
+from .answers import answered
+from .evidence import evidence_of, ratio_cell
 from .figures import figures
-from .findings import findings
+from .judged import Judged, Judgement, judge_run
 from .options import Options
 from .points import TimedPoint, complete, read_run
 from .rows import ProblemKey
-from .sweeps import PROBLEM_LETTERS, Sweep, against, effect, gemm_share, group_sweeps, knee_of, scaling
+from .sweeps import PROBLEM_LETTERS, gemm_share, scaling
+from .wording import times
 
 _MOST = 60
 """Points that a table is still read with."""
+_OPTIONAL = ("rate", "largest", "95 %", "of GEMM", "memory", "may be")
+"""Columns of the main table that a narrow terminal may leave out."""
 
 
 def summary(tables: Tables, options: Options) -> Summary:
-    """Tables, findings and figures; of a run that is not finished, from the points it has so far."""
-    run = read_run(tables if tables.get("points") else complete(tables, options))
-    sweeps = group_sweeps(run.points)
+    """The answers, the main table and figure, and the evidence; of a run that is not finished, from what it has."""
+    judgement = judge_run(read_run(tables if tables.get("points") else complete(tables, options)), options)
+    sweeps, kernels = judgement.sweeps, judgement.kernels
     shown = [point for sweep in sweeps for point in (*sweep.points.values(), *sweep.alone.values())]
-    printed = [_best(sweeps, run.control, options, len(shown))] if sweeps else []
-    if 0 < len(shown) <= _MOST:
-        printed.append(_all(shown, options))
-    return Summary(printed, findings(run, options), figures(sweeps, run.multiprocessors, options.seed))
+    drawn = figures(kernels, judgement.run.multiprocessors)
+    everything = [_all(shown, options)] if 0 < len(shown) <= _MOST else []
+    lead, answers = answered(judgement, options)
+    return Summary(
+        tables=[_main(judgement, options, len(shown))] if kernels else [],
+        figures=drawn[:1],
+        lead=lead,
+        answers=answers,
+        evidence=evidence_of(judgement, options, everything, drawn[1:]),
+    )
 
 
 def _table(title: str, problems: Sequence[ProblemKey], columns: Mapping[str, Sequence[str]], note: str) -> Table:
@@ -49,52 +59,66 @@ def _size(value: Any) -> str:
     return f"{value:,}" if isinstance(value, int) else str(value)
 
 
-def _best(sweeps: Sequence[Sweep], control: Control, options: Options, points: int) -> Table:
-    """A row for every kernel on every problem."""
-    budget = options.memory_budget or None
-    cells: dict[str, Callable[[Sweep], str]] = {
-        "kernel": lambda sweep: sweep.kernel,
-        "best chunk": lambda sweep: _size(sweep.best.key.chunk_size),
-        "time": lambda sweep: format_seconds(sweep.best.median.median),
-        "95 %": lambda sweep: _interval(sweep.best.median.low, sweep.best.median.high),
-        "worst chunk": lambda sweep: _effect(sweep)[0],
-        "× worst": lambda sweep: _effect(sweep)[1],
-        "knee": lambda sweep: "" if (size := knee_of(sweep, budget)) is None else _size(size),
-        "rate": lambda sweep: format_si(sweep.best.flops_per_s, "FLOP/s"),
-        "of GEMM": lambda sweep: format_percent(gemm_share(sweep.best, control).mean),
-        "× published": lambda sweep: _cell(against(sweep, sweeps), with_interval),
-        "efficiency": lambda sweep: _cell(scaling(sweep), lambda share: format_percent(share.mean)),
+def _main(judgement: Judgement, options: Options, points: int) -> Table:
+    """A row for every kernel on every problem; kernels whose scores are wrong have none."""
+    kernels = judgement.kernels
+    cells: dict[str, Callable[[Judged], str]] = {
+        "kernel": lambda one: one.sweep.kernel,
+        "chunk": lambda one: _size(one.point.key.chunk_size),
+        "may be": _possible,
+        "time": lambda one: format_seconds(one.point.median.median),
+        "95 %": lambda one: _interval(one.point.median.low, one.point.median.high),
+        "smallest": lambda one: _end_cost(one, 0),
+        "largest": lambda one: _end_cost(one, -1),
+        "memory": lambda one: format_bytes(one.point.peak_bytes),
+        "rate": lambda one: format_si(one.point.flops_per_s, "FLOP/s"),
+        "of GEMM": lambda one: format_percent(gemm_share(one.point, judgement.run.control).mean),
+        "× published": ratio_cell,
+        "efficiency": lambda one: _efficiency(one),
     }
-    columns = {name: [cell(sweep) for sweep in sweeps] for name, cell in cells.items()}
-    note = _note(sweeps, points, options)
-    return _table("Best chunk of every kernel", [sweep.problem for sweep in sweeps], columns, note)
+    columns = {name: [cell(one) for one in kernels] for name, cell in cells.items()}
+    note = _note(columns, points, options)
+    table = _table("Chunk of every kernel", [one.sweep.problem for one in kernels], columns, note)
+    return replace(table, optional=[name for name in _OPTIONAL if name in table.columns])
 
 
-def _note(sweeps: Sequence[Sweep], points: int, options: Options) -> str:
-    under = " and fits the memory budget" if options.memory_budget else ""
-    sentences = [
-        "Time: median over blocks of a pass over all candidates. × worst: worst over best chunk, both chosen on the "
-        f"even blocks and compared on the odd. Knee: the smallest chunk within the interval of the best{under}, and 5 "
-        "% of it. Of GEMM: of the rate of the matrix products timed in the same blocks."
-    ]
-    if any(_cell(against(sweep, sweeps), with_interval) for sweep in sweeps):
-        sentences.append("× published: how many times less than the published kernel, each at its best chunk.")
-    if any(_cell(scaling(sweep), with_interval) for sweep in sweeps):
-        sentences.append("Efficiency: t₁/(g·t) on g devices.")
-    if points > _MOST:
-        sentences.append(f"All {points} points are in points.csv.")
+def _possible(one: Judged) -> str:
+    """Where the knee may lie: ``64 to 256``, or one size."""
+    knee = one.worth.knee if one.worth else None
+    if knee is None:
+        return ""
+    return _size(knee.low) if knee.low == knee.high else f"{_size(knee.low)} to {_size(knee.high)}"
+
+
+def _end_cost(one: Judged, end: int) -> str:
+    """What the smallest or the largest size asked for costs: ``16: 1.44 (1.38 to 1.49)``."""
+    size = one.sweep.sizes[end]
+    if one.worth is None or size == one.worth.reference:
+        return ""
+    return f"{_size(size)}: {times(*one.worth.cost(size)[1:])}"
+
+
+def _efficiency(one: Judged) -> str:
+    share = scaling(one.sweep, one.point.key.chunk_size)
+    return format_percent(share.mean) if share is not None and share.n else ""
+
+
+_NOTES = {
+    "chunk": "Chunk: the smallest within 5 % of the fastest{under}; may be: where it lies with 95 % confidence.",
+    "95 %": "Time: of a pass over all candidates, median over the blocks of this run.",
+    "smallest": "Smallest, largest: what those sizes asked for cost against this chunk.",
+    "of GEMM": "Of GEMM: of the rate of the matrix products timed in the same blocks.",
+    "× published": "× published: how many times faster than that kernel, each at its chunk.",
+    "efficiency": "Efficiency: t₁/(g·t) on g devices.",
+}
+
+
+def _note(columns: Mapping[str, Sequence[str]], points: int, options: Options) -> str:
+    """What the columns with something in them are."""
+    under = " that keep to the memory budget" if options.memory_budget else ""
+    sentences = [text.format(under=under) for name, text in _NOTES.items() if any(columns[name])]
+    sentences += [f"All {points} points are in points.csv."] if points > _MOST else []
     return " ".join(sentences)
-
-
-def _cell(times: Ratio | None, write: Callable[[Ratio], str]) -> str:
-    """A ratio as it is written; nothing where there is none, or one of no block."""
-    return write(times) if times is not None and times.n else ""
-
-
-def _effect(sweep: Sweep) -> tuple[str, str]:
-    """The worst chunk and its ratio to the best; the ratio is empty where blocks are too few."""
-    worth = effect(sweep)
-    return ("", "") if worth is None else (_size(worth.worst), with_interval(worth.ratio))
 
 
 def _interval(low: float, high: float) -> str:
@@ -112,7 +136,7 @@ def _all(points: Sequence[TimedPoint], options: Options) -> Table:
     cells: dict[str, Callable[[TimedPoint], str]] = {
         "kernel": lambda point: point.key.kernel,
         "devices": lambda point: point.key.device if several else "",
-        "chunk": lambda point: _size(point.key.chunk_size),
+        "size": lambda point: _size(point.key.chunk_size),
         "chunks": lambda point: _size(point.chunks),
         "time": lambda point: format_seconds(point.median.median),
         "95 %": lambda point: _interval(point.median.low, point.median.high),
@@ -125,9 +149,10 @@ def _all(points: Sequence[TimedPoint], options: Options) -> Table:
     }
     columns = {name: [cell(point) for point in points] for name, cell in cells.items()}
     note = (
-        "A repeat: where the median of a second run would fall. Predicted: ⌊n/c⌋·τ(c) + τ(n mod c) from single chunks "
-        "alone. Memory: peak growth of a pass that is not timed. Error: the largest, to float64 scores, over the "
-        "largest score. Converged: the 95 % interval is no wider than "
-        f"{format_percent(options.precision)} of the median."
+        "Intervals are of this run; a repeat: where the median of a second run would fall. Predicted: from single "
+        "chunks alone. Memory: peak growth of a pass that is not timed. Error: to float64 scores, over the largest. "
+        f"Converged: the 95 % interval is no wider than {format_percent(options.precision)} of the median."
     )
-    return _table("All chunk sizes", [point.key.problem for point in points], columns, note)
+    table = _table("All chunk sizes", [point.key.problem for point in points], columns, note)
+    dropped = ("rate", "converged", "error", "chunks", "memory", "a repeat")
+    return replace(table, optional=[name for name in dropped if name in table.columns])

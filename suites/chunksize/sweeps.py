@@ -1,19 +1,15 @@
-"""A kernel's sweep over chunk sizes: its best chunk, what chunk size is worth, how it compares with others.
+"""A kernel's sweep over chunk sizes: its points and single chunks, its rate, its scaling, its predictions.
 
-Numbers only: ``findings``, ``kernels`` and ``explanations`` put them into words, ``summary`` into tables, and
-``figures`` draws them.
+Numbers only: ``answers`` and ``evidence`` put them into words and tables, and ``figures`` draws them.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from statistics import median
-from typing import NamedTuple
 
 from fbench.measure import spectrum
-from fbench.measure.medians import knee
-from fbench.results.ratios import Ratio, Seconds, ratio
+from fbench.results.ratios import Ratio, ratio
 
 from .control import Control
 from .points import TimedPoint
@@ -23,8 +19,6 @@ PROBLEM_LETTERS = {"candidates": "n", "classes": "k", "dim": "d", "dtype": "dtyp
 """What the sizes of a ``ProblemKey`` are called in tables and sentences."""
 BASE = "published"
 """The kernel that all others are compared with."""
-LEAST_BLOCKS = 4
-"""Below so many common blocks there is no even half to choose on and odd half to estimate on."""
 
 
 @dataclass(frozen=True)
@@ -121,55 +115,6 @@ def varying_in_sweeps(problems: Sequence[ProblemKey]) -> list[str]:
     ]
 
 
-class Effect(NamedTuple):
-    """Time at the worst chunk over time at the best, chosen on even blocks and paired by block on the odd ones.
-
-    ``blocks`` is how many both have in common, ``best`` and ``worst`` are the chunk sizes.
-    """
-
-    ratio: Ratio
-    blocks: int
-    best: int
-    worst: int
-
-    @property
-    def known(self) -> bool:
-        """Whether there are blocks enough for an interval."""
-        return self.ratio.n >= LEAST_BLOCKS // 2
-
-    @property
-    def resolved(self) -> bool:
-        """Whether the interval lies above 1."""
-        return self.ratio.low > 1
-
-
-def effect(sweep: Sweep) -> Effect | None:
-    """What chunk size is worth: best and worst of noisy times always differ, so other blocks are asked how much.
-
-    The ratio is of no block where best and worst have fewer than 4 blocks in common; None for a single size.
-    """
-    even = {size: half for size, point in sweep.points.items() if (half := _half(point.seconds, 0))}
-    if len(even) < 2:
-        return None
-    chosen_on = {size: median(half.values()) for size, half in even.items()}
-    best, worst = min(chosen_on, key=chosen_on.__getitem__), max(chosen_on, key=chosen_on.__getitem__)
-    slow, fast = (sweep.points[size].seconds for size in (worst, best))
-    common = len(slow.keys() & fast.keys())
-    if common < LEAST_BLOCKS:
-        slow = {}
-    return Effect(ratio(_half(slow, 1), _half(fast, 1)), common, best, worst)
-
-
-def _half(seconds: Seconds, odd: int) -> dict[int, float]:
-    return {block: value for block, value in seconds.items() if block % 2 == odd}
-
-
-def knee_of(sweep: Sweep, budget: int | None) -> int | None:
-    """Smallest chunk within the interval of the best, among those known to fit ``budget`` bytes (None: no limit)."""
-    points = [sweep.points[size] for size in sweep.sizes]
-    return knee(sweep.sizes, [point.median for point in points], [point.peak_bytes for point in points], budget)
-
-
 def gemm_share(point: TimedPoint, control: Control) -> Ratio:
     """Share of the ceiling's rate on as many devices, paired by block; of no block where operations are not known."""
     flops, devices = point.flops, point.key.ceilings
@@ -179,24 +124,22 @@ def gemm_share(point: TimedPoint, control: Control) -> Ratio:
     return ratio(ceiling, point.seconds)
 
 
-def against(sweep: Sweep, others: Sequence[Sweep]) -> Ratio | None:
-    """How many times less than the published kernel of its variant, each at its best chunk; None without one.
-
-    The ratio is of no block where they have none in common; so are the shares and efficiencies beside it.
-    """
+def published_of(sweep: Sweep, others: Sequence[Sweep]) -> Sweep | None:
+    """The published kernel of the same variant on the same problem; None where there is none, or it is that itself."""
     base = BASE + sweep.variant
-    published = next((other for other in others if (other.kernel, other.problem) == (base, sweep.problem)), None)
-    if published is None or published.kernel == sweep.kernel:
-        return None
-    return ratio(published.best.seconds, sweep.best.seconds)
+    alike = (other for other in others if (other.kernel, other.problem) == (base, sweep.problem))
+    return next((other for other in alike if other.kernel != sweep.kernel), None)
 
 
-def scaling(sweep: Sweep) -> Ratio | None:
-    """Efficiency t₁/(g·t_g) at the best chunk, paired by block; None where no device alone was timed."""
+def scaling(sweep: Sweep, size: int) -> Ratio | None:
+    """Efficiency t₁/(g·t_g) at a chunk size, paired by block; None where no device alone was timed.
+
+    The ratio is of no block where both have none in common.
+    """
     if not sweep.alone:
         return None
-    alone = sweep.alone.get(sweep.best.key.chunk_size)
-    n, *speedup = ratio({} if alone is None else alone.seconds, sweep.best.seconds)
+    alone = sweep.alone.get(size)
+    n, *speedup = ratio({} if alone is None else alone.seconds, sweep.points[size].seconds)
     devices = sweep.gpus / next(iter(sweep.alone.values())).key.gpus
     return Ratio(n, *(value / devices for value in speedup))
 

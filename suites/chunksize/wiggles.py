@@ -8,31 +8,31 @@ from statistics import stdev
 from typing import NamedTuple
 
 from fbench.measure import spectrum
+from fbench.measure.medians import median_variance
 
 from .decomposition import Decomposition, decompose, smooth_curve
 from .sweeps import Sweep
 
-SURE = 0.01
-"""A period is claimed at this p: several kernels are asked, and each twice."""
 _TILE = 128 * 128
-_NORMAL = 2 * 1.959964
-"""Standard deviations that a normal 95 % interval is wide."""
 LEAST_PERIODS = 8
 """With fewer of them in the range, stairs of 1 % noise were not told from red noise: p = 0.04 at six, 0.5 at three."""
 _FEW, _MANY = 48, 64
 """Sizes that a sweep for a period is given: clear of the least, and no more than it takes."""
 
 
-def decomposed(sweep: Sweep, sizes: Sequence[int] | None = None) -> Decomposition | None:
-    """What explains the wiggle over ``sizes`` (all of them by default); None where too little is known."""
+def decomposed(sweep: Sweep, sizes: Sequence[int] | None = None, *, noise: bool = False) -> Decomposition | None:
+    """What explains the wiggle over ``sizes`` (all of them by default); None where too little is known.
+
+    ``noise`` asks for what noise alone would leave, which takes a bootstrap of every size.
+    """
     points = {size: sweep.points[size] for size in (sweep.sizes if sizes is None else sizes)}
     times = {size: point.median.median for size, point in points.items()}
-    noise = {size: (point.median.width / _NORMAL) ** 2 for size, point in points.items()}
-    return decompose(sweep.shard, times, sweep.tau(), noise)
+    variances = {size: median_variance(list(p.seconds.values())) for size, p in points.items()} if noise else {}
+    return decompose(sweep.shard, times, sweep.tau(), variances)
 
 
 class Wiggle(NamedTuple):
-    """Deviations from a smooth trend at evenly spaced sizes: shares of the trend for t(c), seconds for τ(m)."""
+    """Deviations at evenly spaced sizes: of t(c) from what the number of chunks explains, relative; of τ(m) in s."""
 
     sizes: list[int]
     values: list[float]
@@ -44,10 +44,10 @@ class Wiggle(NamedTuple):
 
 
 def pass_wiggle(sweep: Sweep) -> Wiggle | None:
-    """The wiggle of t(c), relative; None where evenly spaced sizes are too few for a period, or there is no trend."""
+    """What the number of chunks leaves of t(c), relative; None where evenly spaced sizes are too few for a period."""
     sizes = sweep.even_sizes()
     parts = decomposed(sweep, sizes) if len(sizes) >= spectrum.LEAST_FOR_PERIOD else None
-    return None if parts is None or parts.sizes != sizes else Wiggle(sizes, parts.residual)
+    return None if parts is None or parts.sizes != sizes else Wiggle(sizes, parts.beyond)
 
 
 def single_wiggle(sweep: Sweep) -> Wiggle | None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
-from fbench.errors import UsageError
+from fbench.errors import UsageError, shorten
 from fbench.harness.contract import Case, Column, Context, Summary, Tables, Unit
 from fbench.harness.registry import PRESETS, Preset, suite
 from fbench.learning import arm_options as arm
@@ -54,7 +54,7 @@ def resolve(options: Options, context: Context) -> Options:
     missing = [name for q in asked for name in (q.first, q.second) if name not in options.strategies]
     if missing and options.questions != QUESTIONS:
         strategies = ",".join(options.strategies)
-        raise UsageError(f"--questions names {missing[0]!r}, which is not among --strategies {strategies}")
+        raise UsageError(f"--questions names {shorten(missing[0])!r}, which is not among --strategies {strategies}")
     if options.drift:
         drift_plan.halves(resolved, options.fisher_samples)
     kept = [str(q) for q in asked if {q.first, q.second} <= set(options.strategies)]

@@ -50,7 +50,7 @@ def draw(folder: Path) -> None:
     report, suite = run.report, run.reading.suite
     for old in [folder / "summary.md", *(folder / "figures").glob("*")]:
         old.unlink(missing_ok=True)
-    sealed = RunFolder(folder, suite.all_tables(), suite.unit)
+    sealed = RunFolder(folder, run.reading.columns, suite.unit)  # a run from before a side table has none
     try:
         sealed.take_up()
         write_report(report, sealed)

@@ -22,7 +22,7 @@ from fbench.harness import disk, folder
 from fbench.harness.contract import COMMON_COLUMNS, Column, Unit
 from fbench.harness.folder import RunFolder
 from fbench.harness.identity import read_identity
-from fbench.harness.state import read_state
+from fbench.harness.state import State, read_state
 
 KEY = (COMMON_COLUMNS[0], Column("step", "int", "", "unit"))
 TABLES = {
@@ -597,3 +597,56 @@ def test_rendering_again_is_no_time_spent(path):
     before = (path / "state.json").read_bytes()
     live(path)
     assert (path / "state.json").read_bytes() == before
+
+
+# A suite that has got another table since
+
+
+OLDER = {name: columns for name, columns in TABLES.items() if name == "results"}
+
+
+@pytest.fixture(params=[False, True], ids=["unfinished", "finished"])
+def older(request, path):
+    """A run from before there was the table ``extra``."""
+    run = RunFolder(path, OLDER, "step")
+    run.create(IDENTITY, {"cpu": None})
+    for unit in UNITS[:2]:
+        run.commit(Unit(unit.index, unit.rows))
+    if request.param:
+        run.rewrite({"results": FINAL["results"][-2:]}, finished=True)
+    run.close()
+    return path
+
+
+def test_it_gets_the_table_and_keeps_its_rows(older):
+    before = (older / "results.csv").read_bytes()
+    with opened(older) as run:
+        finished = run.finished
+        assert (len(run.rows()["results"]), run.rows()["extra"]) == (2, [])
+        if not finished:
+            run.commit(UNITS[2])
+    with opened(older) as run:
+        assert len(run.rows()["extra"]) == (0 if finished else 3)
+    assert (older / "results.csv").read_bytes().startswith(before)
+
+
+def test_a_kill_before_it_is_told_of_is_no_harm(older, monkeypatch):
+    def killed(*_):
+        raise KeyboardInterrupt
+
+    run = RunFolder(older, TABLES, "step")
+    with monkeypatch.context() as patch:
+        patch.setattr(State, "write", killed)
+        with pytest.raises(KeyboardInterrupt):
+            run.take_up()
+    run.close()
+    with opened(older) as again:
+        assert again.rows()["extra"] == []
+
+
+def test_a_users_file_in_the_place_of_the_table_stays(older):
+    (older / "extra.csv").write_text("mine")
+    before = (older / "state.json").read_bytes()
+    with pytest.raises(FolderError, match=r"extra\.csv is in the way of a table of this run; move it away"):
+        RunFolder(older, TABLES, "step").take_up()
+    assert ((older / "extra.csv").read_text(), (older / "state.json").read_bytes()) == ("mine", before)

@@ -13,8 +13,15 @@ from hypothesis import strategies as st
 
 from fbench.errors import InputError
 from fbench.measure import medians
-from fbench.measure.medians import Median, control_drift, knee, median_interval, repeat_interval
-from fbench.measure.statistics import Interval
+from fbench.measure.medians import (
+    Median,
+    control_drift,
+    knee,
+    median_interval,
+    median_variance,
+    persistence,
+    repeat_interval,
+)
 
 LEVELS = [0.5, 0.8, 0.95, 0.99]
 
@@ -98,52 +105,63 @@ def test_order_is_of_no_account(values, random):
 # --- second runs
 
 
-def runs(rng, blocks, spread, passes):
-    """Controls [2, blocks] and times [2, blocks, passes] of two runs, each at a level as spread as its blocks."""
-    levels = rng.normal(0, spread, (2, 1)) + rng.normal(0, spread, (2, blocks))
-    noise = rng.exponential(spread / 3, (2, blocks, passes))
-    return np.exp(levels), np.exp(levels[:, :, None] + noise)
-
-
-@pytest.mark.parametrize("spread", [0.01, 0.1])
-@pytest.mark.parametrize(("blocks", "share"), [(6, 0.88), (10, 0.9), (20, 0.9), (40, 0.9)])
-def test_a_second_median_falls_within_the_repeat_interval(blocks, share, spread):
-    rng, hits = np.random.default_rng(3), []
-    for _ in range(1000):
-        controls, times = runs(rng, blocks, spread, 5)
-        first, second = np.median(times, axis=2)
-        low, high = repeat_interval(median_interval(first), control_drift(controls[0]))
-        hits.append(low <= np.median(second) <= high)
-    assert np.mean(hits) > share - four_errors(share, 1000) / 4  # one standard error
-
-
-def test_without_drift_between_runs_it_covers_more_than_its_level():
-    rng = np.random.default_rng(4)
-    pairs = rng.lognormal(0, 0.2, size=(2000, 2, 12))
-    interval = [repeat_interval(median_interval(first), Interval(0.0, 0.0)) for first, _ in pairs]
-    hits = [low <= np.median(second) <= high for (low, high), (_, second) in zip(interval, pairs, strict=True)]
+@pytest.mark.parametrize("blocks", [6, 10, 20, 40])
+def test_a_second_median_falls_within_the_repeat_interval(blocks):
+    rng = np.random.default_rng(3)
+    pairs = rng.lognormal(0, 0.1, size=(2000, 2, blocks))
+    intervals = [repeat_interval(first, 0.1, 0.0) for first, _ in pairs]
+    hits = [low <= np.median(second) <= high for (low, high), (_, second) in zip(intervals, pairs, strict=True)]
     assert np.mean(hits) > 0.95 - four_errors(0.95, 2000)
 
 
-@given(st.floats(1e-6, 1e3), st.floats(0, 0.99), st.floats(0, 10), st.floats(0, 1), st.floats(0, 1))
-def test_repeat_intervals_are_no_wider_than_twice_the_precision_and_the_drift(median, below, above, down, up):
-    interval = Median(9, median, median * (1 - below), median * (1 + above))
-    precision = interval.width
-    low, high = repeat_interval(interval, Interval(-down, up))
-    assert low <= interval.low
-    assert high >= interval.high
-    assert (high - low) / median <= 2 * precision + down + up + 1e-9
-    assert (high - low) / median == pytest.approx(math.sqrt(2) * precision + down + up)
+def test_a_second_median_of_two_states_falls_within_it():
+    """Half of the blocks in each of two states: a median lies in either, and a standard error of it tells nothing."""
+    rng = np.random.default_rng(5)
+    states = 1 + 0.2 * rng.integers(2, size=(1000, 2, 20)) + rng.normal(0, 0.005, size=(1000, 2, 20))
+    intervals = [repeat_interval(first, 0.0, 0.0) for first, _ in states]
+    hits = [low <= np.median(second) <= high for (low, high), (_, second) in zip(intervals, states, strict=True)]
+    assert np.mean(hits) > 0.95 - four_errors(0.95, 1000)
 
 
-def test_repeat_interval_keeps_its_sides_apart():
-    low, high = repeat_interval(Median(9, 10.0, 9.0, 14.0), Interval(-0.1, 0.3))
-    assert (low, high) == pytest.approx((10 - math.sqrt(2) - 1, 10 + 4 * math.sqrt(2) + 3))
+def test_a_repeat_interval_is_no_wider_than_it_must_be():
+    """Two medians of 20 values differ by √(π/20)·sd: twice 1.96 of these are the least width that holds."""
+    rng = np.random.default_rng(4)
+    ends = [repeat_interval(rng.lognormal(0, 0.1, 20), 0.1, 0.0) for _ in range(200)]
+    assert np.mean([math.log(high / low) for low, high in ends]) < 1.4 * 2 * 1.96 * 0.1 * math.sqrt(math.pi / 20)
 
 
-@pytest.mark.parametrize(("low", "spread"), [(math.nan, 0.1), (9.0, math.nan)])
-def test_no_repeat_interval_without_an_interval_or_a_drift(low, spread):
-    assert all(math.isnan(end) for end in repeat_interval(Median(5, 10.0, low, low + 2), Interval(-spread, spread)))
+def test_values_that_remember_their_past_are_worth_fewer():
+    values = [9.9, 9.95, 10.0, 10.0, 10.05, 10.1]
+    plain, remembered = (repeat_interval(values, 0.05, correlation) for correlation in (0.0, 0.5))
+    assert math.log(remembered[1] / remembered[0]) == pytest.approx(math.sqrt(3) * math.log(plain[1] / plain[0]))
+
+
+def test_lucky_values_stray_as_the_control_does():
+    low, high = repeat_interval([10.0] * 8, 0.1, 0.0)
+    assert math.log(high / low) == pytest.approx(2 * 1.96 * 0.1 * math.sqrt(math.pi / 8), rel=1e-3)
+    assert repeat_interval([10.0] * 8, 0.0, 0.0) == pytest.approx((10, 10))
+
+
+def test_no_repeat_interval_of_few_values():
+    assert all(math.isnan(end) for end in repeat_interval([1.0] * 5, 0.1, 0.0))
+
+
+def test_persistence_is_that_of_an_autoregression():
+    rng = np.random.default_rng(5)
+    series = [[0.0]]
+    for _ in range(4000):
+        series[0].append(0.6 * series[0][-1] + rng.standard_normal())
+    assert persistence(series) == pytest.approx(0.6, abs=0.06)
+    assert persistence([rng.standard_normal(4000)]) == pytest.approx(0, abs=0.07)
+    assert persistence([]) == persistence([[1.0], [1.0]]) == 0
+
+
+def test_the_variance_of_a_median_is_about_the_true_one():
+    rng = np.random.default_rng(6)
+    samples = rng.normal(1, 0.02, size=(1000, 8))
+    true = np.median(samples, axis=1).var()
+    assert 0.9 < np.mean([median_variance(sample) for sample in samples]) / true < 1.5
+    assert math.isnan(median_variance([1.0, 2.0]))
 
 
 # --- the control

@@ -34,7 +34,7 @@ RUNS = {
     "compare": " ".join([*FEW_LABELS, "--batch 5 --fisher-samples 20 --drift"]),
     "drift": " ".join([*FEW_LABELS, "--model small --batch 30 --start 40 --fractions 0.05 --redraws 1"]),
 }
-MEASURED_TABLES = {"conditions", "timeline", "readers"}
+MEASURED_TABLES = {"conditions", "times", "timeline", "readers"}
 MEASURED = {"block", "pass_index", "pass", "converged", "max_rel_error", "flops_per_s", "gemm_share", "samples_timed"}
 CHUNKSIZE_COUNTS = {"samples"}
 """Passes that fitted into the time."""

@@ -135,6 +135,10 @@ def check_takes(kernel: str, embedding: Embedding) -> None:
         raise InputError(f"kernel {kernel!r} needs a last-layer embedding (see last_layer_embedding); use 'fused'")
 
 
+_LANES = 16
+"""Candidates in a pack of ``candidates.lanes``, whose own number would bring torch; a test holds the two together."""
+
+
 class _Prepared(NamedTuple):
     """What a pass needs: V, M⁻¹ [d, d], then F or Q = M⁻¹FM⁻¹ [d, d], and ±1 for adding or removing."""
 
@@ -284,6 +288,7 @@ for _kernel in (
         _incremental_flops,
         _incremental_bytes,
         takes="either",
+        lanes=_LANES,
     ),
 ):
     KERNELS.add(_kernel)

@@ -166,3 +166,13 @@ def test_a_kernel_of_ones_own_is_run_by_its_name(registries: dict[str, Any]) -> 
 def test_a_sign_is_one_or_minus_one(sign: int) -> None:
     with pytest.raises(InputError, match=rf"sign {sign}: must be 1 \(adding\) or −1 \(removing\)"):
         fbench.trace(fbench.dense_embedding(torch.ones(2, 2, 3)), torch.eye(3), torch.eye(3), sign=sign)
+
+
+def test_the_lanes_of_the_incremental_kernel_are_those_that_it_packs():
+    lanes = pytest.importorskip("fbench.fisher.selection.candidates.lanes")
+    assert {kernel.name: kernel.lanes for kernel in map(REGISTRY.get, KERNELS)} == {
+        "published": 1,
+        "fused": 1,
+        "factored": 1,
+        "incremental": lanes.LANES,
+    }

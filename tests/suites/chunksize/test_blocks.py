@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import itertools
 import math
+import time
+from dataclasses import replace
 
 import pytest
 import torch
@@ -291,3 +293,19 @@ def test_blocks_use_up_all_the_time_that_they_take(script, monkeypatch):
     clock = itertools.count(0.0, 0.5)
     monkeypatch.setattr(blocks.time, "perf_counter", lambda: next(clock))
     assert len(list(run(case(budget_s=10.0, precision=1e-6), {}))) < 30
+
+
+def test_a_null_case_does_the_work_of_another_size_under_its_own_name(script):
+    script([1.0] * 10)
+    (unit, *_) = run(replace(case(chunk_size=4, budget_s=0.5), work_size=12), {})
+    assert {row["chunk_size"] for row in unit.rows} == {4}
+    assert {row["chunks"] for row in unit.rows} == {2}
+
+
+def test_every_block_says_when_it_began(script):
+    script([1.0] * 10)
+    before = time.time()
+    (unit, *_) = run(case(budget_s=0.5), {})
+    (row,) = unit.tables["times"]
+    assert before <= row["started_at_s"] <= time.time()
+    assert row["took_s"] > 0

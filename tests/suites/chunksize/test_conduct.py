@@ -42,7 +42,7 @@ def test_of_several_late_points_the_slowest_says_the_time():
 
 def test_the_machine_meanwhile():
     text = sentences_of(STEADY, control_s=[0.01] * 4 + [0.011] * 4, load_1m=1.5, steal_share=0.02)
-    assert text[1] == "The control operation's time ranged from -4.76 % to +4.76 % of its median (95 % of 8 readings)."
+    assert text[1] == "The control operation's time ranged from −4.8 % to +4.8 % of its median (95 % of 8 readings)."
     assert text[2] == "The worst block had a load of 1.5 and 2 % of the CPU time taken by the hypervisor."
 
 

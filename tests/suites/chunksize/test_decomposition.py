@@ -142,58 +142,53 @@ def test_no_curve_from_two_points():
 # --- what explains the wiggle
 
 
-def test_an_affine_law_is_all_remainder():
+def test_an_affine_law_is_all_whole_chunks():
     parts = decompose(POOL, passes_of(affine), tau_of(affine), QUIET)
-    assert parts.remainder_share == pytest.approx(1)
-    assert parts.staircase_share == pytest.approx(0, abs=1e-9)
-    assert parts.unexplained_share == pytest.approx(0, abs=1e-9)
-    assert parts.noise_share == 0
+    assert parts.spread > 0.001
+    assert parts.stepped == pytest.approx(0, abs=1e-9)
+    assert parts.unexplained == pytest.approx(0, abs=1e-9)
+    assert parts.noise == 0
 
 
 def test_whole_waves_are_all_staircase():
     n = 1_000_000  # the last chunk is of no account
     parts = decompose(n, passes_of(waves, n), tau_of(waves, n), QUIET)
-    assert abs(parts.remainder_share) < 0.02
-    assert parts.staircase_share > 0.98
-    assert parts.unexplained_share == pytest.approx(0, abs=1e-9)
+    assert parts.stepped == pytest.approx(parts.spread, rel=0.02)
+    assert parts.unexplained == pytest.approx(0, abs=1e-9)
 
 
-def test_both_effects_share_a_wiggle_that_has_both():
+def test_a_wiggle_that_has_both_is_less_after_each():
     def law(m):
         return 8e-4 + waves(m)
 
     parts = decompose(POOL, passes_of(law), tau_of(law), QUIET)
-    assert parts.remainder_share > 0.1
-    assert parts.staircase_share > 0.1
-    assert parts.unexplained_share == pytest.approx(0, abs=1e-9)
+    assert parts.stepped < 0.95 * parts.spread
+    assert parts.unexplained == pytest.approx(0, abs=1e-9)
 
 
-def test_noise_alone_is_neither():
+def test_noise_alone_is_explained_by_nothing():
     def law(m):
         return 1e-6 * m
 
     parts = decompose(POOL, passes_of(law, noise=0.01), tau_of(law), dict.fromkeys(SIZES, 1e-4))
-    assert abs(parts.remainder_share) < 0.02
-    assert abs(parts.staircase_share) < 0.02
-    assert 0.7 < parts.noise_share <= 1
-    assert parts.unexplained_share == pytest.approx(1, abs=0.02)
+    assert parts.stepped == pytest.approx(parts.spread, rel=0.02)
+    assert parts.unexplained == pytest.approx(parts.spread, rel=0.02)
+    assert parts.noise == pytest.approx(0.01)
 
 
-def test_noise_of_tau_explains_less_than_nothing():
+def test_noise_of_tau_makes_predictions_worse_than_none():
     def law(m):
         return 1e-6 * m
 
     parts = decompose(POOL, passes_of(law, noise=0.01), tau_of(law, noise=0.01), dict.fromkeys(SIZES, 1e-4))
-    assert parts.staircase_share < -0.3
-    assert parts.unexplained_share > 1.3
+    assert parts.unexplained > 1.1 * parts.spread
 
 
-def test_shares_sum_to_one_and_a_constant_factor_is_no_wiggle():
+def test_a_constant_factor_is_no_wiggle():
     times, tau = passes_of(waves, noise=0.01), tau_of(waves, noise=0.01)
     parts = decompose(POOL, times, tau, QUIET)
-    assert parts.remainder_share + parts.staircase_share + parts.unexplained_share == pytest.approx(1)
     dearer = decompose(POOL, {size: 1.05 * seconds for size, seconds in times.items()}, tau, QUIET)
-    assert dearer.unexplained_share == pytest.approx(parts.unexplained_share, abs=0.01)
+    assert dearer.unexplained == pytest.approx(1.05 * parts.unexplained)
     assert np.mean(dearer.residual) - np.mean(parts.residual) == pytest.approx(0.05, abs=0.001)
 
 
@@ -205,6 +200,7 @@ def test_the_parts_are_those_of_the_formulas():
     assert parts.steps == pytest.approx([walked(POOL, size, curve) for size in SIZES])
     assert parts.predicted == pytest.approx([walked(POOL, size, waves) for size in SIZES])
     assert parts.residual == pytest.approx([times[c] / trend - 1 for c, trend in zip(SIZES, parts.trend, strict=True)])
+    assert parts.beyond == pytest.approx([times[c] / whole - 1 for c, whole in zip(SIZES, parts.steps, strict=True)])
 
 
 def test_sizes_that_lack_something_are_left_out():
@@ -214,13 +210,10 @@ def test_sizes_that_lack_something_are_left_out():
     assert set(SIZES) - set(decompose(POOL, patchy, gone, QUIET).sizes) == {64, 80, 512}
 
 
-def test_noise_share_of_what_is_known():
+def test_noise_of_what_is_known():
     times, tau = passes_of(affine), tau_of(affine)
-    variance = float(np.var(decompose(POOL, times, tau, {}).residual, ddof=1))
-    assert math.isnan(decompose(POOL, times, tau, {}).noise_share)
-    partly = {64: variance / 4, 80: math.nan, 96: None}
-    assert decompose(POOL, times, tau, partly).noise_share == pytest.approx(0.25)
-    assert decompose(POOL, times, tau, {64: 9 * variance}).noise_share == 1
+    assert math.isnan(decompose(POOL, times, tau, {}).noise)
+    assert decompose(POOL, times, tau, {64: 4e-4, 80: math.nan, 96: None}).noise == pytest.approx(0.02)
 
 
 def test_nothing_to_decompose():

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from chunk_rows import OPTIONS, memory, passes, row, swept, tables
+from chunk_rows import OPTIONS, memory, passes, swept, tables
 
 from fbench.results import figures
 from fbench.suites.chunksize.decomposition import needed
@@ -19,25 +19,48 @@ def flat(kernel, *seconds, **more):
     return [timed for size, s in zip(SIZES, seconds, strict=False) for timed in passes(kernel, size, [[s]] * 8, **more)]
 
 
+def drawn(said):
+    return list(said.all_figures)
+
+
+def everything(said):
+    return said.evidence[-1].tables[-1]
+
+
 def cells(table, *names):
     return [[line[list(table.columns).index(name)] for name in names] for line in table.rows]
 
 
-def test_the_best_chunk_of_every_kernel():
+def test_the_chunk_of_every_kernel():
     rows = [*flat("published", 3.0, 2.0, 2.5), *flat("fused", 1.5, 1.0, 1.0), memory("fused", 128, 2**20, 1e-6)]
-    best, everything = summary(tables(rows), OPTIONS).tables
-    assert best.title == "Best chunk of every kernel: n = 4,096, k = 10, d = 1,280, float32"
-    assert cells(best, "kernel", "best chunk", "time", "95 %", "worst chunk", "× worst", "knee", "× published") == [
-        ["published", "128", "2 s", "2 to 2 s", "64", "1.5 (1.5 to 1.5)", "128", ""],
-        ["fused", "128", "1 s", "1 to 1 s", "64", "1.5 (1.5 to 1.5)", "128", "2 (2 to 2)"],
+    said = summary(tables(rows), OPTIONS)
+    (best,) = said.tables
+    assert best.title == "Chunk of every kernel: n = 4,096, k = 10, d = 1,280, float32"
+    assert cells(best, "kernel", "chunk", "may be", "time", "95 %", "smallest", "largest", "× published") == [
+        ["published", "128", "128", "2 s", "2 to 2 s", "64: 1.5 (1.5 to 1.5)", "256: 1.25 (1.25 to 1.25)", ""],
+        ["fused", "128", "128", "1 s", "1 to 1 s", "64: 1.5 (1.5 to 1.5)", "256: 1 (1 to 1)", "2 (2 to 2)"],
     ]
     assert cells(best, "rate", "of GEMM")[1] == ["1 GFLOP/s", "1 %"]
     assert "efficiency" not in best.columns
-    assert len(everything.rows) == 6
-    assert cells(everything, "kernel", "chunk", "chunks", "memory", "error", "converged")[4] == [
+    assert len(everything(said).rows) == 6
+    assert cells(everything(said), "kernel", "size", "chunks", "memory", "error", "converged")[4] == [
         "fused", "128", "32", "1 MiB", "1e-06", "yes",
     ]  # fmt: skip
-    assert "no wider than 5 % of the median" in everything.note
+    assert "no wider than 5 % of the median" in everything(said).note
+
+
+def test_every_size_has_its_cost():
+    said = summary(tables(flat("fused", 1.5, 1.0, 1.25)), OPTIONS)
+    cost, tests = said.evidence[0].tables
+    assert cells(cost, "kernel", "64", "128", "256") == [["fused", "1.5 (1.5 to 1.5)", "1", "1.25 (1.25 to 1.25)"]]
+    assert cells(tests, "kernel", "blocks", "corrected") == [["fused", "8", "p < 0.001"]]
+
+
+def test_of_many_sizes_eight_have_a_cost():
+    said = summary(tables(swept("fused", lambda size: 1.0, range(16, 16 * 40, 16))), OPTIONS)
+    cost = said.evidence[0].tables[0]
+    assert (len(cost.columns), cost.columns[1], cost.columns[-1]) == (9, "16", "624")
+    assert set(cost.optional) == set(cost.columns[2:-1])
 
 
 def test_a_table_is_equal_before_and_after_the_points_are_written():
@@ -47,32 +70,28 @@ def test_a_table_is_equal_before_and_after_the_points_are_written():
 
 def test_few_blocks_leave_cells_empty():
     rows = [timed for timed in flat("fused", 1.5, 1.0) if timed["block"] < 3]
-    best, everything = summary(tables(rows), OPTIONS).tables
-    assert "95 %" not in best.columns
-    assert cells(best, "best chunk", "time") == [["128", "1 s"]]
-    assert cells(everything, "converged") == [["no"], ["no"]]
+    said = summary(tables(rows), OPTIONS)
+    (best,) = said.tables
+    assert not {"95 %", "may be", "smallest"} & set(best.columns)
+    assert cells(best, "chunk", "time") == [["128", "1 s"]]
+    assert cells(everything(said), "converged") == [["no"], ["no"]]
 
 
 def test_sizes_that_vary_are_columns_and_several_devices_have_an_efficiency():
     two = {"gpus": 2, "device": "cpu+cpu"}
     rows = [*flat("fused", 2.0, dim=640), *flat("fused", 4.0), *flat("fused", 2.5, **two)]
-    best, everything = summary(tables(rows), OPTIONS).tables
-    assert best.title == "Best chunk of every kernel: n = 4,096, k = 10, float32"
+    said = summary(tables(rows), OPTIONS)
+    (best,) = said.tables
+    assert best.title == "Chunk of every kernel: n = 4,096, k = 10, float32"
     assert cells(best, "d", "time", "efficiency") == [["640", "2 s", ""], ["1,280", "2.5 s", "80 %"]]
-    assert cells(everything, "d", "devices") == [["640", "cpu"], ["1,280", "cpu+cpu"], ["1,280", "cpu"]]
+    assert cells(everything(said), "d", "devices") == [["640", "cpu"], ["1,280", "cpu+cpu"], ["1,280", "cpu"]]
     assert "Efficiency: t₁/(g·t) on g devices." in best.note
 
 
 def test_many_points_are_left_to_the_file():
-    rows = swept("fused", lambda size: 1.0, range(1, 62))
-    (best,) = summary(tables(rows), OPTIONS).tables
-    assert best.note.endswith("All 61 points are in points.csv.")
-
-
-def test_nothing_timed_has_sentences_alone():
-    answer = summary(tables([row("fused", 64, status="failed", reason="why")]), OPTIONS)
-    assert (list(answer.tables), list(answer.figures)) == ([], [])
-    assert answer.findings[-1] == "Not measured (failed): fused at chunk 64: why."
+    said = summary(tables(swept("fused", lambda size: 1.0, range(1, 62))), OPTIONS)
+    assert said.tables[0].note.endswith("All 61 points are in points.csv.")
+    assert not said.evidence[-1].tables
 
 
 def predicted(kernel, sizes, n=4096, **more):
@@ -84,8 +103,8 @@ def predicted(kernel, sizes, n=4096, **more):
 
 def test_time_by_chunk_has_every_pass_and_the_prediction_in_the_kernels_colour():
     answer = summary(tables(predicted("fused", SIZES), predicted("published", SIZES)), OPTIONS)
-    time, residual = answer.figures
-    assert (time.name, residual.name) == ("time_by_chunk", "residual")
+    time, errors = drawn(answer)
+    assert (time.name, errors.name) == ("time_by_chunk", "prediction_errors")
     panel, relative = time.panels
     first, dashed, *_ = panel.series
     assert (first.label, dashed.label, dashed.like, dashed.style) == ("published", "", "published", "dashed")
@@ -94,35 +113,35 @@ def test_time_by_chunk_has_every_pass_and_the_prediction_in_the_kernels_colour()
     assert panel.y_label == "milliseconds a pass"
     assert first.y[0] == pytest.approx(4.7, rel=0.03)
     assert [line.label for line in relative.series] == ["published", "fused"]
-    assert [line.label for line in residual.panels[0].series] == ["published", "fused"]
-    assert max(abs(y) for line in residual.panels[0].series for y in line.y) < 3
+    assert [line.label for line in errors.panels[0].series] == ["published", "fused"]
+    assert max(abs(y) for line in errors.panels[0].series for y in line.y) < 3
 
 
 def test_without_predictions_there_is_no_residual():
-    (figure,) = summary(tables(flat("fused", 1.5, 1.0)), OPTIONS).figures
+    (figure,) = drawn(summary(tables(flat("fused", 1.5, 1.0)), OPTIONS))
     assert [line.label for line in figure.panels[0].series] == ["fused"]
 
 
 def test_problems_and_devices_have_figures_and_panels_of_their_own():
     two = {"gpus": 2, "device": "cpu+cpu"}
     rows = [*flat("fused", 2.0, 1.0, dim=640), *flat("fused", 4.0, 3.0), *flat("fused", 2.5, 2.0, **two)]
-    drawn = {figure.name: figure for figure in summary(tables(rows), OPTIONS).figures}
-    assert list(drawn) == ["time_by_chunk-d640", "time_by_chunk-d1280"]
-    panels = drawn["time_by_chunk-d1280"].panels
+    named = {figure.name: figure for figure in drawn(summary(tables(rows), OPTIONS))}
+    assert list(named) == ["time_by_chunk-d640", "time_by_chunk-d1280"]
+    panels = named["time_by_chunk-d1280"].panels
     assert [panel.title for panel in panels] == ["cpu+cpu", "cpu", "cpu+cpu"]
     assert list(panels[2].series[0].y) == [1.25, 1.0]
 
 
-def test_the_effect_is_drawn_over_each_kernels_best():
+def test_what_sizes_cost_is_drawn_over_the_recommended_chunk():
     blocks = [[s] for s in (1.0, 1.1, 1.2, 1.3, 1.4, 1.5, 1.6, 1.7)]
-    rows = [*passes("fused", 64, [[2.7]] * 8), *passes("fused", 128, blocks), *passes("one", 64, [[1.0]] * 8)]
-    (figure,) = summary(tables(rows), OPTIONS).figures
+    rows = [*passes("fused", 64, [[2 * s] for [s] in blocks]), *passes("fused", 128, blocks)]
+    (figure,) = drawn(summary(tables(rows, passes("one", 64, [[1.0]] * 8)), OPTIONS))
     (series,) = figure.panels[1].series  # no kernel of one size
     assert (series.label, list(series.points)) == ("fused", [])
     assert list(series.y) == [pytest.approx(2), 1]
-    assert [series.low[1], series.high[1]] == [pytest.approx(1.0 / 1.35), pytest.approx(1.7 / 1.35)]
-    assert figure.panels[1].y_label == "time over the kernel's best"
-    assert not figure.panels[1].y_log
+    assert list(series.low) == pytest.approx(list(series.y))
+    assert figure.panels[1].y_label == "time over the recommended chunk's"
+    assert figure.panels[1].y_log
 
 
 def test_one_size_has_no_effect_to_draw():
@@ -134,7 +153,7 @@ def test_an_interval_far_longer_than_the_others_is_cut_off_and_said(tmp_path: Pa
     far = [[s] for s in (1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 3.0)]
     single = [timed for m in SIZES for timed in passes("fused", m, [[m / 4096]] * 8, "single")]
     rows = [*passes("fused", 64, far), *passes("fused", 128, [[1.02]] * 8), *passes("fused", 256, [[1.0]] * 3)]
-    residual = summary(tables(rows, single), OPTIONS).figures[1]
+    residual = drawn(summary(tables(rows, single), OPTIONS))[1]
     (series,) = residual.panels[0].series
     assert list(series.y) == [pytest.approx(0), pytest.approx(2), pytest.approx(0)]
     assert (series.high[0], series.high[1]) == (pytest.approx(7), pytest.approx(2))
@@ -146,7 +165,7 @@ def test_many_intervals_cut_off_are_counted():
     far = [[s] for s in (1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 3.0)]
     rows = [passes(f"k{i}", 64, far) for i in range(6)]
     single = [passes(f"k{i}", 64, [[1 / 64]] * 8, "single") for i in range(6)]
-    residual = summary(tables(*rows, *single), OPTIONS).figures[1]
+    residual = drawn(summary(tables(*rows, *single), OPTIONS))[1]
     assert residual.note.endswith("k3 at 64 (+0 to +200 %) and 2 more")
 
 
@@ -162,10 +181,10 @@ def test_even_sizes_have_a_spectrum(tmp_path: Path):
     rows = predicted("fused:no-inner", list(sizes), 16384, **gpu), predicted("fused", list(sizes), 16384, **gpu)
     answer = summary(tables(*rows, multiprocessors=132), OPTIONS)
     names = ["time_by_chunk", "residual-fused-no-inner", "residual-fused", "single_chunk"]
-    assert [figure.name for figure in answer.figures] == names
-    left, right = answer.figures[1].panels
+    assert [figure.name for figure in drawn(answer)] == names
+    left, right = drawn(answer)[1].panels
     assert [line.label for line in left.series] == ["measured", "predicted", "whole chunks of a smooth τ"]
     assert (188, "expected 188") in [(round(x), text) for x, text in right.marks]
-    assert [line.label for line in answer.figures[3].panels[0].series] == ["fused:no-inner", "fused"]
-    for figure in answer.figures:
+    assert [line.label for line in drawn(answer)[3].panels[0].series] == ["fused:no-inner", "fused"]
+    for figure in drawn(answer):
         assert all(path.stat().st_size for path in figures.draw(figure, tmp_path))

@@ -7,10 +7,10 @@ import math
 import pytest
 from chunk_rows import OPTIONS, passes, swept, tables
 
+from fbench.suites.chunksize.answers import PERIOD
 from fbench.suites.chunksize.decomposition import needed
-from fbench.suites.chunksize.explanations import more_sizes, predictions, why
-from fbench.suites.chunksize.findings import findings
 from fbench.suites.chunksize.points import complete, read_run
+from fbench.suites.chunksize.summary import summary
 from fbench.suites.chunksize.sweeps import Sweep, group_sweeps
 from fbench.suites.chunksize.wiggles import expected_period, single_wiggle, suggested
 
@@ -18,8 +18,12 @@ SIZES = [64 * 2**i for i in range(6)]
 GPU = {"device": "cuda:0", "candidates": 16384}
 
 
-def sentences_of(*groups, **more):
-    return findings(read_run(complete(tables(*groups, **more), OPTIONS)), OPTIONS)
+def periods_of(*groups, **more):
+    """The answer on periods, and the claims behind it."""
+    said = summary(tables(*groups, **more), OPTIONS)
+    (answer,) = (one for one in said.answers if one.question == PERIOD)
+    claims = [claim for part in said.evidence if part.heading == "Periods" for claim in part.claims]
+    return answer, " ".join(claims)
 
 
 def sweeps_of(*groups, **more) -> list[Sweep]:
@@ -47,80 +51,77 @@ def waves(period, sizes, n, noise=0.004, singles=(), kernel="fused", **more):
 
 
 def test_a_planted_period_is_found_and_the_expected_one_named():
-    rows = waves(188, list(range(64, 2081, 32)), 16384, **GPU)
-    sentence = sentences_of(rows, multiprocessors=132)[1]
-    assert "the staircase of single chunks 100 %" in sentence
-    assert "fused's t(c) has a period of 19" in sentence
-    assert "p = 0.001 against red noise" in sentence
-    assert "The spread of t(c) about its trend falls: " in sentence
-    assert "A wave of 128×128 tiles, one a multiprocessor, would be 188 candidates." in sentence
+    rows = waves(188, list(range(64, 2081, 32)), 16384, flops=10**6, **GPU)
+    answer, claims = periods_of(rows, multiprocessors=132)
+    assert answer.verdict == "yes"
+    assert " of fused has a period of 1" in answer.sentence
+    assert "fused: t(c) has a period of 1" in claims
+    assert "a wave of 128×128 tiles, one a multiprocessor, would be 188 candidates." in claims
 
 
 def test_a_period_of_two_steps_is_not_claimed():
     """A zigzag from size to size: a period of 16, or of 5.33, which shows alike at every eighth size."""
     sizes = list(range(8, 513, 8))
-    rows = swept("fused", lambda c: (1e-3 + 1e-6 * c) * (1.05 if c % 16 else 1.0), sizes, noise=0.004)
+    rows = swept("fused", lambda c: (1e-3 + 1e-6 * c) * (1.05 if c % 16 else 1.0), sizes, noise=0.004, flops=10**5)
     rows += swept("fused", lambda m: 1e-5 + 1e-6 * m, sorted(needed(512, sizes)), phase="single", noise=0.004)
-    sentence = sentences_of(rows)[1]
-    assert "fused's t(c) may have a period of 16" in sentence
-    assert "that is under 3 steps of 8, where a shorter one shows as well: a finer step would tell." in sentence
+    answer, claims = periods_of(rows)
+    assert answer.verdict == "not shown"
+    assert "but a shorter one would look the same at a step of 8." in answer.sentence
+    assert "fused: t(c) may have a period of 16" in claims
 
 
 def test_without_waves_no_period_is_claimed():
     sizes = list(range(16, 1025, 16))
     rows = [
-        *swept("fused", lambda c: 0.01, sizes, noise=0.02),
-        *swept("fused", lambda m: 0.01 * m / 4096, sorted(needed(4096, sizes)), phase="single", noise=0.001),
+        *swept("fused", lambda c: 0.02, sizes, noise=0.02),
+        *swept("fused", lambda m: 0.02 * m / 4096, sorted(needed(4096, sizes)), phase="single", noise=0.001),
     ]
-    sentence = sentences_of(rows)[1]
-    assert sentence.startswith("Over 64 sizes fused's time strays from its trend by ")
-    assert "no more than noise would." in sentence
-    assert "fused's t(c) shows no period over 64 sizes: the strongest, " in sentence
-    assert "On a CPU no pattern of waves is expected." in sentence
+    answer, claims = periods_of(rows)
+    assert answer.verdict == "not shown"
+    assert answer.sentence.startswith("No period is told from noise over 6")
+    assert "fused: t(c) shows no period; the strongest, " in claims
 
 
 def test_a_step_too_coarse_for_the_expected_period_is_said():
     rows = waves(47, list(range(128, 128 + 40 * 128, 128)), 16384, dim=5120, **GPU)
-    assert (
-        "; at a step of 128 the one expected would show as a slower, false one"
-        in sentences_of(rows, multiprocessors=132)[1]
-    )
+    assert "; a step of 128 is too coarse for the one expected." in periods_of(rows, multiprocessors=132)[1]
 
 
 def test_single_chunks_over_few_periods_are_said_to_be_few():
     rows = waves(188, [64, 128], 16384, singles=range(1, 600, 12), **GPU)
-    sweep = sweep_of(rows, multiprocessors=132)
-    wiggle = single_wiggle(sweep)
+    wiggle = single_wiggle(sweep_of(rows, multiprocessors=132))
     assert wiggle is not None
     assert wiggle.step == 12
-    text = " ".join(why(sweep, 132, 0))
-    assert "; they span 3.2 of the period expected, and 8 are needed)" in text
-    assert "The period expected is not known" in " ".join(why(sweep, None, 0))
+    assert "; the sizes span 3.2 of the expected period, 8 are needed." in periods_of(rows, multiprocessors=132)[1]
+    assert "would be" not in periods_of(rows)[1]
 
 
-def test_few_sizes_are_not_explained_but_proposed_once_for_all_kernels():
-    """Ten sizes would do for shares of the variance, which few would believe."""
+def test_few_sizes_are_not_explained_but_a_sweep_is_proposed():
+    """Ten sizes would do for a spread, which few would believe."""
     sizes = [64 + 16 * i for i in range(10)]
     few = [timed for size in sizes[:3] for timed in passes("fused", size, blocks(1.0))]
-    sentences = sentences_of(waves(47, sizes, 4096, kernel="published"), few)
-    assert not any("variance" in sentence for sentence in sentences)
-    assert [sentence for sentence in sentences if "period" in sentence] == [
-        "From 3 to 10 sizes a period cannot be measured; --sizes 64..190:+2 would (64 sizes)."
-    ]
+    answer, claims = periods_of(waves(47, sizes, 4096, kernel="published"), few)
+    assert (answer.verdict, claims) == ("too few", "")
+    assert answer.sentence == "There are 10 evenly spaced sizes, and a period needs 32."
+    assert answer.advice == "Give --sizes 64..190:+2."
 
 
-def test_kernels_of_enough_sizes_are_explained_beside_those_of_few():
-    sizes = list(range(64, 64 + 40 * 32, 32))
-    few = [timed for size in SIZES[:3] for timed in passes("slow", size, blocks(1.0), **GPU)]
-    sentences = sentences_of(waves(188, sizes, **GPU, kernel="fused", n=16384), few)
-    assert any(sentence.startswith("Of the variance of fused's time") for sentence in sentences)
-    assert any(sentence.startswith("From 3 sizes of slow a period cannot be measured; ") for sentence in sentences)
+def test_how_far_times_stray_is_no_share():
+    rows = waves(188, list(range(64, 2081, 32)), 16384, flops=10**6, **GPU)
+    said = summary(tables(rows, multiprocessors=132), OPTIONS)
+    (spreads,) = (part.tables[0] for part in said.evidence if part.heading == "Periods")
+    (cells,) = spreads.rows
+    trend, chunks, predicted, noise = (float(cell.split()[0]) for cell in cells[2:])
+    assert spreads.columns[2:] == ["about trend", "about chunks", "about predicted", "noise"]
+    assert predicted < chunks
+    assert predicted < 3 * noise
+    assert trend > noise
 
 
-def test_sizes_that_are_not_evenly_spaced_are_counted():
-    sizes = [64 * i + i % 2 * i for i in range(1, 41)]
-    (sentence,) = more_sizes(sweeps_of(*(passes("fused", size, blocks(1.0)) for size in sizes)), None)
-    assert sentence.startswith("From 40 sizes, 20 of them evenly spaced, a period cannot be measured; ")
+@pytest.mark.parametrize(("sizes", "n"), [((4,), 20), ((64, 80), 4096)])
+def test_a_range_too_narrow_for_a_period(sizes, n):
+    answer, _ = periods_of(*(passes("fused", size, [[1.0]], candidates=n) for size in sizes))
+    assert answer.advice == "Give --sizes a range that holds more sizes, or take more --candidates."
 
 
 @pytest.mark.parametrize(
@@ -155,45 +156,8 @@ def test_what_is_proposed_could_be_typed_and_was_within_reach(expected):
         assert len(range(first, last + 1, step)) >= 32
 
 
-@pytest.mark.parametrize(
-    ("sizes", "n", "end"),
-    [
-        ((4,), 20, "From 1 size a period cannot be measured, and 20 candidates are too few for a sweep that could: "
-         "take more."),
-        ((64, 80), 4096, "From 2 sizes a period cannot be measured: give --sizes a range that holds 32 or more, up to "
-         "4,096."),
-    ],
-)  # fmt: skip
-def test_a_range_too_narrow_for_a_period(sizes, n, end):
-    sweeps = sweeps_of(*(passes("fused", size, [[1.0]], candidates=n) for size in sizes))
-    assert list(more_sizes(sweeps, None)) == [end]
-
-
 def test_no_wave_is_expected_of_a_cpu():
     sweep = sweep_of(passes("fused", 64, [[1.0]]))
     assert expected_period(sweep, 132) is None
     sweep = sweep_of(passes("fused", 64, [[1.0]], **GPU))
     assert expected_period(sweep, 132) == pytest.approx(187.73, abs=0.01)
-
-
-def test_prediction_and_how_many_lie_where_a_repeat_would():
-    singles = [*passes("fused", 64, blocks(*[1.0] * 8), "single"), *passes("fused", 128, blocks(*[2.0] * 8), "single")]
-    good = passes("fused", 64, blocks(63.0, 64.0, 64.0, 64.0, 64.0, 64.0, 65.0, 66.0))
-    bad = passes("fused", 128, blocks(*[80.0] * 8))
-    text = sentences_of(singles, good, bad)
-    assert text[2] == (
-        "Single chunks alone, ⌊n/c⌋·τ(c) + τ(n mod c), predict a pass to 12 % (fused), in the median over 2 sizes; "
-        "1 of 2 predictions lie where a second run's median would."
-    )
-
-
-def test_kernels_are_predicted_in_one_sentence():
-    singles = [*passes("fused", 64, blocks(1.0), "single"), *passes("slow", 64, blocks(*[2.0] * 8), "single")]
-    swept_ = [*passes("fused", 64, blocks(70.4)), *passes("slow", 64, blocks(*[128.0] * 8))]
-    rest = passes("slow", 128, blocks(1.0))  # no τ(128)
-    assert list(predictions(sweeps_of(singles, swept_, rest))) == [
-        "Single chunks alone, ⌊n/c⌋·τ(c) + τ(n mod c), predict a pass to 10 % (fused), 0 % (slow), in the median over "
-        "1 size; 1 of 1 predictions lie where a second run's median would."
-    ]
-    (sentence,) = predictions(sweeps_of(singles, passes("fused", 64, blocks(70.4))))
-    assert sentence.endswith("to 10 % (fused), in the median over 1 size.")  # one block has no interval

@@ -1,0 +1,63 @@
+"""A null run: every size does the same work, and what is claimed all the same is counted."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from chunk_rows import OPTIONS, swept, tables
+from plain import faults
+
+from fbench.harness.contract import Context
+from fbench.suites.chunksize import plan
+from fbench.suites.chunksize.judged import judge_run
+from fbench.suites.chunksize.null import QUESTION, false_rates
+from fbench.suites.chunksize.points import complete, read_run
+from fbench.suites.chunksize.summary import summary
+
+NULL = replace(OPTIONS, null=True)
+SIZES = [64, 128, 256, 512]
+
+
+def rows(law, blocks=8):
+    return tables(*(swept(kernel, law, SIZES, blocks=blocks, noise=0.03) for kernel in ("fused", "published")))
+
+
+def test_equal_work_claims_nothing():
+    said = summary(rows(lambda size: 1.0), NULL)
+    (answer,) = said.answers
+    assert (answer.question, answer.verdict) == (QUESTION, "no")
+    assert answer.sentence.startswith(
+        "Size is claimed to matter with 0 of 2 kernels; of 400 runs with shuffled readings,"
+    )
+    assert said.lead[0] == "Every size did the same work, so that any effect of size claimed here is false."
+    assert said.lead[2] == "Believe a yes on this machine."
+    assert faults(said) == []
+
+
+def test_a_claim_is_a_false_one():
+    said = summary(rows(lambda size: 1.0 + (size == 64)), NULL)
+    assert said.answers[0].verdict == "yes"
+    assert said.lead[2] == "Do not believe a yes on this machine."
+    assert faults(said) == []
+
+
+def test_few_blocks_are_too_few():
+    said = summary(rows(lambda size: 1.0, blocks=3), NULL)
+    assert said.answers[0].verdict == "too few"
+
+
+def test_shuffled_readings_claim_about_as_often_as_they_may():
+    kernels = judge_run(read_run(complete(rows(lambda size: 1.0), OPTIONS)), OPTIONS).kernels
+    rates = false_rates(kernels, 0)
+    assert rates is not None
+    assert rates.claims <= 0.11  # of 400 at 5 %, more come about once in 10⁶
+    assert rates.knees <= 0.11
+
+
+def test_every_size_is_given_the_same_work_and_no_single_chunk_is_timed():
+    asked = replace(NULL, sizes=(16, 32, 64, 128), candidates=(256,))
+    options = plan.resolve(asked, Context())
+    points = plan.points(options)
+    assert {point.phase for point in points} == {"sweep"}
+    assert {plan.work_size(point, options) for point in points} == {64}
+    assert {plan.work_size(point, replace(options, null=False)) for point in points} == {16, 32, 64, 128}
