@@ -104,7 +104,8 @@ def _efficiency(one: Judged) -> str:
 
 
 _NOTES = {
-    "chunk": "Chunk: the smallest within 5 % of the fastest{under}; may be: where it lies with at least 95 % confidence.",
+    "chunk": "Chunk: the smallest within 5 % of the fastest{under}; may be: where it lies with at least 95 % "
+    "confidence.",
     "95 %": "Time: of a pass over all candidates, median over the blocks of this run.",
     "smallest": "Smallest, largest: what those sizes asked for cost against this chunk.",
     "of GEMM": "Of GEMM: of the rate of the matrix products timed in the same blocks.",
