@@ -3,30 +3,24 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 
 from fbench.harness.contract import Answer, VerdictWord
 from fbench.measure.power import seeds_needed
 from fbench.measure.statistics import paired
 from fbench.results.findings import number
-from fbench.results.words import listed
 from fbench.units import format_percent
 
 from .baselines import LEAST_SEEDS, Compared
-from .falls import ClaimParts, VariantFall
+from .claim_answer import MORE_SEEDS, claim_answer, halved
 from .measured import Drift, Variant
-from .names import in_words, seeds_text, varying_fields
+from .names import count_seeds, in_words, seeds_text, varying_fields
 from .verdicts import Verdicts
-from .wording import in_percent, mean_with_interval, part_with_interval, percent_range
+from .wording import in_percent, part_with_interval, percent_range
 
 DRIFT = "Do new labels change the mask more than training again on the same labels does?"
-CLAIM = "Does the share of weights kept fall steeply, to nearly zero, a third of the way into the network?"
 _ROOM = "of retraining's overlap above chance"
-_NAMED = 2
-"""More fractions are counted, not named."""
-_MORE_SEEDS = f"Intervals are for orientation: verdicts need {LEAST_SEEDS} seeds or more."
 _ONE_DRAW = 0.5
-"""Masks that overlap less share fewer weights than either has alone."""
+"""Two masks with a smaller J share fewer weights than they do not share."""
 
 
 def lead(drift: Drift, verdicts: Verdicts) -> tuple[str, str, str]:
@@ -38,7 +32,7 @@ def lead(drift: Drift, verdicts: Verdicts) -> tuple[str, str, str]:
 
 def both_answers(drift: Drift, verdicts: Verdicts) -> list[Answer]:
     """Both questions, answered."""
-    return [_drift_answer(drift, verdicts), _claim_answer(verdicts)]
+    return [_drift_answer(drift, verdicts), claim_answer(verdicts)]
 
 
 def _spoken_of(drift: Drift, verdicts: Verdicts) -> Variant:
@@ -58,7 +52,7 @@ def _what_was_found(drift: Drift, variant: Variant, verdicts: Verdicts) -> str:
         return f"{turnover}; without training again, new labels cannot be told from training noise."
     match verdicts.drift:
         case "too few":
-            few = f"{seeds_text(drift)} {'is' if len(drift.seeds) == 1 else 'are'} too few to judge drift"
+            few = f"{count_seeds(compared.seeds)} {'is' if compared.seeds == 1 else 'are'} too few to judge drift"
             return f"{few}: neighbouring rounds overlap by {now}, masks trained again on the same labels by {again}."
         case "yes":
             main = variant == drift.main(drift.strategies[0])
@@ -81,7 +75,7 @@ def _numbers(drift: Drift, variant: Variant, verdicts: Verdicts) -> str:
     if compared.retrained:
         return f"{where}: {_takes(compared)}{_possible(compared, verdicts.drift)}{_by_row(verdicts)}."
     if read := [fall for fall in verdicts.falls if fall.readable]:
-        return f"{_halved(read)}, over {seeds_text(drift)}."
+        return f"{halved(read)}, over {seeds_text(drift)}."
     return f"{where}: J {number(compared.mean('previous'), 2)}, and chance gives {number(compared.mean('chance'), 2)}."
 
 
@@ -120,7 +114,7 @@ def _drift_answer(drift: Drift, verdicts: Verdicts) -> Answer:
         case "yes":
             sentence, advice = _yes_sentence(drift, variant, verdicts), "Make the mask again after every round."
         case "too few":
-            advice = _MORE_SEEDS
+            advice = MORE_SEEDS
         case "not shown":
             advice = _seeds_advice(compared, verdicts.margin)
         case "no":
@@ -189,83 +183,3 @@ def _seeds_advice(compared: Compared, margin: float) -> str:
     if needed is None:
         return "Take more seeds."
     return f"If the true effect is zero, showing that it is below {in_percent(margin)} % would need {needed} seeds."
-
-
-def _claim_answer(verdicts: Verdicts) -> Answer:
-    read = [fall for fall in verdicts.falls if fall.readable]
-    if not read:
-        reason = next((fall.reason for fall in verdicts.falls if fall.reason), "no share falls to its half")
-        return Answer(CLAIM, verdicts.claim, f"No fall is read: {reason}.")
-    return Answer(CLAIM, verdicts.claim, _claim_sentence(verdicts, read), _claim_advice(verdicts, read))
-
-
-def _claim_sentence(verdicts: Verdicts, read: Sequence[VariantFall]) -> str:
-    """Say which fractions meet which part of the claim; where none is judged, or all are met, the depths."""
-    if verdicts.claim == "too few":
-        return f"{_halved(read)}."
-    if len(verdicts.parts) == 1:
-        return f"{_halved(read)}; {_criteria(*verdicts.parts.values())}."
-    if verdicts.claim == "yes":
-        return f"Every fraction meets all three: {_halved(read).replace('At', 'at', 1)}."
-    return f"{_all_three(verdicts)} near zero at the end: {_shown(verdicts, 2)}; steep: {_shown(verdicts, 1)}; " + (
-        f"at a third: {_shown(verdicts, 0)}{_alone_at_a_third(verdicts)}."
-    )
-
-
-def _halved(read: Sequence[VariantFall]) -> str:
-    """Say where the share has fallen to its half: at one fraction, or at the smallest and the largest."""
-    first, *_, last = [read[0], *read]
-    text = f"At {format_percent(first.variant.fraction)} kept, a layer's kept share has halved by depth "
-    text += mean_with_interval(first.place, 3)
-    if first is last:
-        return text
-    return f"{text}, at {format_percent(last.variant.fraction)} by {mean_with_interval(last.place, 3)}"
-
-
-def _criteria(parts: ClaimParts) -> str:
-    third, steep, zero = parts
-    return f"at a third: {third}; steep: {steep}; near zero at the end: {zero}"
-
-
-def _all_three(verdicts: Verdicts) -> str:
-    """Open the sentence with who meets all three parts."""
-    parts = verdicts.parts
-    whole = [variant for variant, words in parts.items() if set(words) == {"yes"}]
-    if whole:
-        return f"All three are shown at {_fractions(whole, len(parts))};"
-    if all("no" in words for words in parts.values()):
-        return "No fraction kept meets all three; shown"
-    return "At no fraction are all three shown;"
-
-
-def _shown(verdicts: Verdicts, part: int) -> str:
-    """Name the fractions at which a part of the claim is shown, by its place in ``ClaimParts``."""
-    shown = [variant for variant, words in verdicts.parts.items() if words[part] == "yes"]
-    return _fractions(shown, len(verdicts.parts))
-
-
-def _fractions(variants: Sequence[Variant], of: int) -> str:
-    if len(variants) in (0, of):
-        return "all" if variants else "none"
-    if len(variants) > _NAMED:
-        return f"{len(variants)} of {of}"
-    return listed([format_percent(variant.fraction) for variant in variants])
-
-
-def _alone_at_a_third(verdicts: Verdicts) -> str:
-    """Give the depth of the only fraction at a third, and say if its fall is not steep."""
-    alone = [variant for variant, words in verdicts.parts.items() if words.at_a_third == "yes"]
-    if len(alone) != 1:
-        return ""
-    (place,) = [fall.place for fall in verdicts.falls if fall.variant == alone[0]]
-    depth = mean_with_interval(place, 3).replace(" (", ", ").removesuffix(")")
-    steep = ", not steep" if verdicts.parts[alone[0]].steep == "no" else ""
-    return f" (depth {depth}){steep}"
-
-
-def _claim_advice(verdicts: Verdicts, read: Sequence[VariantFall]) -> str:
-    if verdicts.claim == "too few":
-        return _MORE_SEEDS
-    if len(read) > 1:
-        return "Name the fraction kept wherever the depth of a fall is told."
-    return "Take several --fractions: the depth of the fall goes with the fraction kept."
