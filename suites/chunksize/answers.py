@@ -26,7 +26,7 @@ SENTENCE, ADVICE = 30, 20
 MATTERS = "Does the chunk size matter?"
 PERIOD = "Is there a period beyond what the number of chunks explains?"
 PREDICTED = "Do single chunks predict a whole pass?"
-FASTER = "Is a kernel faster than the published one?"
+FASTER = "Is a kernel faster than the published one of its kind, with or without A⁻¹?"
 _FIRST = {
     "yes": "",
     "no": "The chunk size does not matter here: all sizes are within 5 % of one another.",
@@ -136,25 +136,37 @@ def _cost(sure: Sequence[Judged]) -> str:
     if least == most:
         return f"Chunk {small.size:,} takes {times(*small[1:])} times as long as chunk {reference:,} with {least}."
     ends = f"{times(*small[1:])} times the recommended chunk's time with {least}", f"{times(*large[1:])} with {most}"
-    of = f", least and most of {len(sure)} kernels" if len(sure) > 2 else ""
-    same = small.size == large.size
-    what = f"Chunk {small.size:,} costs" if same else "The slowest size costs"
-    return fitting(SENTENCE, f"{what} {ends[0]} and {ends[1]}{of}.", f"{what} {ends[0]} and {ends[1]}.")
+    what = f"chunk {small.size:,}" if small.size == large.size else "the slowest size"
+    if len(sure) > 2:
+        range_ = f"{times(*small[1:])[:-1]}, {least}) to {times(*large[1:])[:-1]}, {most})"
+        return f"Across {len(sure)} kernels {what} takes {range_} times as long as the recommended chunk."
+    return f"{what.capitalize()} costs {ends[0]} and {ends[1]}."
 
 
 def knees(known: Sequence[Judged], options: Options) -> str:
     """Which chunk to use: the knee that most kernels have first, then the others."""
-    sizes = {one.label: one.worth.knee.size for one in known if one.worth and one.worth.knee}
-    if not sizes:
+    knees_of = {one.label: one.worth.knee for one in known if one.worth and one.worth.knee}
+    if not knees_of:
         return "Raise --memory-budget: no chunk is known to keep under it."
-    usual = Counter(sizes.values()).most_common(1)[0][0]
+    usual = Counter(knee.size for knee in knees_of.values()).most_common(1)[0][0]
     others: dict[int, list[str]] = {}
-    for name, size in sizes.items():
-        if size != usual:
-            others.setdefault(size, []).append(name)
-    rest = "".join(f"; {size:,} for {listed(names)}" for size, names in sorted(others.items()))
+    for name, knee in knees_of.items():
+        if knee.size != usual:
+            others.setdefault(knee.size, []).append(name)
+
+    def spelled(size: int, words: str = "") -> str:
+        """The size, and the range in which every kernel that it is for may have its knee, where that is wider."""
+        mine = [knee for knee in knees_of.values() if knee.size == size]
+        low, high = max(knee.low for knee in mine), min(knee.high for knee in mine)
+        return f"{size:,} ({low:,} to {high:,}{words})" if low < high else f"{size:,}"
+
+    rest = "".join(f"; {spelled(size)} for {listed(names)}" for size, names in sorted(others.items()))
+    plain = "".join(f"; {size:,} for {listed(names)}" for size, names in sorted(others.items()))
     return fitting(
-        ADVICE, f"Use chunk {usual:,}{rest}.", f"Use chunk {usual:,}; the table has the other kernels' chunks."
+        ADVICE,
+        f"Use chunk {spelled(usual, ' may be as good')}{rest}.",
+        f"Use chunk {usual:,}{plain}.",
+        f"Use chunk {usual:,}; the table has the other kernels' chunks.",
     )
 
 
@@ -169,8 +181,8 @@ def _period(judgement: Judgement) -> Answer:
             "yes",
             fitting(
                 SENTENCE,
-                f"Multiples of {lanes.lanes} take {gain} less than their neighbours with {who}; {beyond} without the "
-                "effect of the number of chunks.",
+                f"With {who} multiples of {lanes.lanes} take {beyond} less than their neighbours, the number of chunks "
+                f"apart; {gain} with it.",
                 f"Multiples of {lanes.lanes} take {gain} less than their neighbours with {who}.",
             ),
             f"Use a multiple of {lanes.lanes} with {some([one.label for one in packed])}.",

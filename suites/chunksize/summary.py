@@ -21,7 +21,7 @@ from .wording import times
 
 _MOST = 60
 """Points that a table is still read with."""
-_OPTIONAL = ("rate", "largest", "95 %", "of GEMM", "memory", "may be")
+_OPTIONAL = ("rate", "largest ÷ chunk", "95 % of time", "of GEMM", "memory", "plausible")
 """Columns of the main table that a narrow terminal may leave out."""
 
 
@@ -65,11 +65,11 @@ def _main(judgement: Judgement, options: Options, points: int) -> Table:
     cells: dict[str, Callable[[Judged], str]] = {
         "kernel": lambda one: one.sweep.kernel,
         "chunk": lambda one: _size(one.point.key.chunk_size),
-        "may be": _possible,
+        "plausible": _possible,
         "time": lambda one: format_seconds(one.point.median.median),
-        "95 %": lambda one: _interval(one.point.median.low, one.point.median.high),
-        "smallest": lambda one: _end_cost(one, 0),
-        "largest": lambda one: _end_cost(one, -1),
+        "95 % of time": lambda one: _interval(one.point.median.low, one.point.median.high),
+        "smallest ÷ chunk": lambda one: _end_cost(one, 0),
+        "largest ÷ chunk": lambda one: _end_cost(one, -1),
         "memory": lambda one: format_bytes(one.point.peak_bytes),
         "rate": lambda one: format_si(one.point.flops_per_s, "FLOP/s"),
         "of GEMM": lambda one: format_percent(gemm_share(one.point, judgement.run.control).mean),
@@ -104,12 +104,13 @@ def _efficiency(one: Judged) -> str:
 
 
 _NOTES = {
-    "chunk": "Chunk: the smallest within 5 % of the fastest{under}; may be: where it lies with at least 95 % "
-    "confidence.",
-    "95 %": "Time: of a pass over all candidates, median over the blocks of this run.",
-    "smallest": "Smallest, largest: what those sizes asked for cost against this chunk.",
+    "chunk": "Chunk: the smallest within 5 % of the fastest{under}; plausible: where it lies with at least "
+    "95 % confidence.",
+    "95 % of time": "Time: of a pass over all candidates, median over the blocks of this run.",
+    "smallest ÷ chunk": "Smallest, largest: time at that size asked for over the time at the chunk.",
     "of GEMM": "Of GEMM: of the rate of the matrix products timed in the same blocks.",
-    "× published": "× published: how many times faster than that kernel, each at its chunk.",
+    "× published": "× published: how many times as fast as the published kernel of its kind, with or without A⁻¹, each "
+    "at its chunk.",
     "efficiency": "Efficiency: t₁/(g·t) on g devices.",
 }
 

@@ -1,4 +1,4 @@
-"""JudgedQuestion questions as answers: one sentence with its numbers, one piece of advice."""
+"""Judged questions as answers: one sentence with its numbers, one piece of advice."""
 
 from __future__ import annotations
 
@@ -29,16 +29,6 @@ class Background:
 
     curves: Curves
     overlap: float | None
-
-    def splits_decide(self, judged: JudgedQuestion) -> bool:
-        """Whether a yes or no is one on these splits: counting their overlap, the interval does not clear it."""
-        if self.overlap is None or judged.verdict not in ("yes", "no"):
-            return False
-        if judged.question.relation == ">":
-            low, high = corrected_interval(judged.comparison, self.overlap)
-            return low <= 0 <= high
-        low, high = corrected_interval(judged.comparison, self.overlap, 2 * judged.level - 1)
-        return low <= -judged.margin <= high
 
     def unlike(self, judged: JudgedQuestion) -> bool:
         """Whether λ left the two embeddings effective dimensions that are far apart."""
@@ -71,7 +61,7 @@ def _sentence(judged: JudgedQuestion, background: Background) -> str:
     match judged.verdict:
         case "too few":
             asked = ", asked when rows were there" if judged.later else ""
-            return f"{gap(judged)} on {count_seeds(n)}{asked}; {FEWEST} are the fewest for an interval."
+            return f"{gap(judged)} on {count_seeds(n)}{asked}; we give no verdict on fewer than {FEWEST}."
         case "unreliable":
             fallen = f"{judged.collapsed[0]} of {n} seeds of {first} and in {judged.collapsed[1]} of {second}"
             return f"A training collapsed in {fallen}, so the means say little."
@@ -81,7 +71,7 @@ def _sentence(judged: JudgedQuestion, background: Background) -> str:
     if judged.later:
         return f"{gap(judged)} (95 % interval {interval}); asked when rows were there, so it cannot count as shown."
     if judged.bound:
-        return f"{gap(judged)} (95 % interval {interval}); {_bound(judged)}; {_p(judged)}."
+        return f"{gap(judged)} (95 % interval {interval}; {count_seeds(n)}); {_bound(judged)}."
     overlap = _with_overlap(judged, background)
     return f"{gap(judged)} (95 % interval {interval}{overlap}; {count_seeds(n)}, {_p(judged)})."
 
@@ -127,13 +117,13 @@ def _advice(judged: JudgedQuestion, background: Background) -> str:
             return "Lower --learning-rate or raise --epochs until no training collapses."
     if judged.later:
         return "Ask it of new seeds with --replicate."
-    if background.splits_decide(judged):
-        return "Repeat it on disjoint folds (--folds 5): counting overlapping splits, it is not shown."
+    if judged.only_on_these_splits:
+        return "Ask it on disjoint folds (--folds 5): its interval holds for these splits, which overlap."
     if judged.verdict == "no":
         return f"Prefer {second}."
     if judged.verdict == "yes":
         if background.unlike(judged):
-            return f"Compare at a smaller λ too: {_sizes(judged, background)} effective dimensions are far apart."
+            return f"Compare at a smaller λ too: {_sizes(judged, background)} effective dimensions are unlike."
         return f"Choose {first} over {second}." if relation == ">" else f"{first} may replace {second}."
     return f"Take the faster, {background.cheaper(judged)}{_needed(judged)}."
 

@@ -2,7 +2,9 @@
 
 ``A > B`` is the paired t test, two-sided. ``A >= B`` is that A lies less than the margin below B, one-sided; it is
 claimed where both the t bound and the sign-flip bound say so, since differences with a long tail (trainings that
-collapse in one arm) make the t bound too bold. A question that was asked when rows were there is in no family.
+collapse in one arm) make the t bound too bold. Where test sets are drawn from the same images again and again, a yes or
+no is said only where the interval that counts this agrees. A question that was asked when rows were there is in no
+family.
 """
 
 from __future__ import annotations
@@ -17,6 +19,7 @@ from scipy import special
 from fbench.harness.contract import VerdictWord
 from fbench.measure.arrays import Floats
 from fbench.measure.sign_flips import flip_bound, flip_p_above
+from fbench.measure.split_overlap import corrected_interval
 from fbench.measure.statistics import Paired, holm, paired
 
 from .questions import Question
@@ -44,7 +47,8 @@ class JudgedQuestion:
 
     ``p`` is its own, ``corrected`` after Holm's correction for the ``family`` of so many questions (nan for one that
     was asked ``later``), and ``level`` is 1 less the share of errors at which Holm decided. ``differences`` are those
-    of the seeds. ``collapsed`` are the seeds of the first and the second arm in which a training collapsed.
+    of the seeds; ``overlap`` is test images over the others where the seeds' splits share images, None where they do
+    not. ``collapsed`` are the seeds of the first and the second arm in which a training collapsed.
     """
 
     question: Question
@@ -57,6 +61,7 @@ class JudgedQuestion:
     differences: Floats = field(compare=False, repr=False)
     later: bool
     collapsed: tuple[int, int]
+    overlap: float | None = None
 
     @property
     def first(self) -> str:
@@ -77,7 +82,23 @@ class JudgedQuestion:
 
     @property
     def verdict(self) -> VerdictWord:
-        """The answer; one that was asked later is ``not shown`` at best: the rows may have suggested it."""
+        """The answer: what the test says, where the splits that the seeds share may not have made it."""
+        return "not shown" if self.only_on_these_splits else self.tested
+
+    @property
+    def only_on_these_splits(self) -> bool:
+        """Whether the test says yes or no, and the interval that counts the overlap of the splits does not."""
+        if self.overlap is None or self.tested not in ("yes", "no"):
+            return False
+        if self.question.relation == ">":
+            low, high = corrected_interval(self.comparison, self.overlap)
+            return low <= 0 <= high
+        low, high = corrected_interval(self.comparison, self.overlap, 2 * self.level - 1)
+        return low <= -self.margin <= high
+
+    @property
+    def tested(self) -> VerdictWord:
+        """What the test says; of a question asked later ``not shown`` at best: the rows may have suggested it."""
         if self.comparison.n < FEWEST:
             return "too few"
         if max(self.collapsed) > MOST_COLLAPSED * self.comparison.n:
@@ -94,6 +115,7 @@ def judge_family(
     margin: float,
     later: Collection[Question] = (),
     collapsed: Mapping[str, int] | None = None,
+    overlap: float | None = None,
 ) -> list[JudgedQuestion]:
     """Every question judged, those of the family first.
 
@@ -103,6 +125,7 @@ def judge_family(
         margin: of ``A >= B``, above 0, in their unit.
         later: those that were asked when rows were there.
         collapsed: seeds with a collapsed training, by arm.
+        overlap: test images over the others, where the test sets of the seeds share images.
     """
     planned = [question for question in questions if question not in later]
     asked = [*planned, *(question for question in questions if question in later)]
@@ -124,6 +147,7 @@ def judge_family(
             differences=differences[i],
             later=i >= len(planned),
             collapsed=(counts.get(asked[i].first, 0), counts.get(asked[i].second, 0)),
+            overlap=overlap,
         )
         for i in range(len(asked))
     ]

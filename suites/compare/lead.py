@@ -24,30 +24,20 @@ def three_lines(judged: Sequence[JudgedQuestion], background: Background, datase
         seeds = background.curves.seeds
         text = f"{count_seeds(seeds).capitalize()} on {dataset} {'is' if seeds == 1 else 'are'} too few"
         return f"{text} to say which strategy is better.", _areas(background), _MORE
-    return _found(planned, background, dataset), _numbers(planned), _advice(planned, background)
+    return _found(planned, dataset), _numbers(planned), _advice(planned, background)
 
 
 _ASK = "Ask before a run, as in --questions 'A > B'; --replicate asks the same of new seeds."
-_MORE = f"Add seeds to the same run: {FEWEST} are the fewest, 8 the default (--seeds 8)."
+_MORE = f"Add seeds to the same run (--seeds 8): fewer than {FEWEST} give no verdict; small differences need many more."
 
 
-def _seconds(judged: Sequence[JudgedQuestion], background: Background) -> str:
-    """The second arms; a win that the overlap of the splits may have made is one on these splits."""
-    firm = [test.second for test in judged if not background.splits_decide(test)]
-    loose = [test.second for test in judged if background.splits_decide(test)]
-    if not loose:
-        return f" {joined(firm)}"
-    return (f" {joined(firm)} and" if firm else "") + f", on these splits, {joined(loose)}"
-
-
-def _found(judged: Sequence[JudgedQuestion], background: Background, dataset: str) -> str:
+def _found(judged: Sequence[JudgedQuestion], dataset: str) -> str:
     """What beats what; where that is too long, how many questions have which answer."""
     parts = [*_unreliable(judged)]
     for verdict, relation, verb in _VERBS:
         kind = _answered(judged, verdict, relation)
         for first in dict.fromkeys(test.first for test in kind):
-            seconds = _seconds([test for test in kind if test.first == first], background)
-            parts.append(f"{first} {verb}{seconds}")
+            parts.append(f"{first} {verb} {joined([test.second for test in kind if test.first == first])}")
     whole = f"On {dataset}, {'; '.join(parts)}."
     if words(whole) <= LINE:
         return whole
@@ -137,7 +127,7 @@ def _unbeaten(judged: Sequence[JudgedQuestion]) -> list[str]:
 def _checks(judged: Sequence[JudgedQuestion], background: Background, taken: Sequence[str]) -> list[str]:
     """What might change the advice, the weightier first."""
     shown = [test for test in judged if test.verdict == "yes"]
-    doubtful = [test.second for test in shown if background.splits_decide(test) and test.first in taken]
+    doubtful = [test.second for test in judged if test.only_on_these_splits and test.first in taken]
     unlike = [test.second for test in shown if background.unlike(test)]
     checks = []
     if doubtful:

@@ -26,8 +26,9 @@ def summary(rows: Sequence[Row], options: Options) -> Summary:
     if curves is None:
         return _nothing(rows, options)
     asked = [q for q in parse_questions(options.questions) if {q.first, q.second} <= set(curves.accuracy)]
-    judged = judge_family(asked, curves.areas, options.margin, parse_questions(options.later), curves.collapsed)
-    background = Background(curves, overlap(options))
+    later, shared = parse_questions(options.later), overlap(options)
+    judged = judge_family(asked, curves.areas, options.margin, later, curves.collapsed, shared)
+    background = Background(curves, shared)
     return Summary(
         tables=[tables.strategies(curves)],
         figures=[learning_curves(curves, options)],

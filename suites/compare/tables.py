@@ -36,18 +36,19 @@ def strategies(curves: Curves) -> Table:
         columns["95 % interval"] = [_interval(gains[n]) if n in gains else "" for n in areas]
     collapsed = curves.collapsed
     columns["collapsed"] = [str(collapsed[name]) for name in areas] if any(collapsed.values()) else []
-    columns["sd"] = [number(float(area.std(ddof=1))) if curves.seeds > 1 else "" for area in areas.values()]
+    columns["sd of AULC"] = [number(float(area.std(ddof=1))) if curves.seeds > 1 else "" for area in areas.values()]
     columns["d_eff"] = [_dimension(curves, name) for name in areas]
     columns["train s"] = [number(curves.seconds[name][0], 3) for name in areas]
     columns["select s"] = [number(curves.seconds[name][1], 3) for name in areas]
     note = (
         f"{count_seeds(curves.seeds)}; {curves.labels[0]:.0f} to {curves.labels[-1]:.0f} labels. AULC: accuracy "
-        "averaged over labels, its sd over seeds. Δ: paired by seed, each row's t interval by itself. d_eff: "
-        "tr F(F + λI)⁻¹ of all weights. Seconds: mean of a round; arms train alike: train s shows the machine's noise."
+        "averaged over labels; sd over seeds. Δ: paired by seed, each row's t interval by itself. d_eff: effective "
+        "dimension tr F(F + λI)⁻¹ at this λ, of the weights that the strategy considers. Seconds: mean of a round; "
+        "arms train alike, so train s shows the machine's noise."
     )
     if columns["collapsed"]:
         note += " collapsed: seeds in which a training ended below half of its round's median accuracy."
-    order = ["train s", "sd", "d_eff", "final accuracy", "select s"]
+    order = ["train s", "sd of AULC", "d_eff", "final accuracy", "select s"]
     return _table("Strategies", columns, note, order)
 
 

@@ -2,27 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
 
-from fbench.harness.contract import Answer
+from fbench.harness.contract import Answer, VerdictWord
 from fbench.measure.power import seeds_needed
 from fbench.measure.statistics import paired
 from fbench.results.findings import number
-from fbench.results.words import listed
 from fbench.units import format_percent
 
 from .baselines import LEAST_SEEDS, Compared
-from .falls import VariantFall
+from .claim_answer import MORE_SEEDS, claim_answer, halved
 from .measured import Drift, Variant
-from .names import in_words, seeds_text
+from .names import count_seeds, in_words, seeds_text, varying_fields
 from .verdicts import Verdicts
-from .wording import in_percent, mean_with_interval, part_with_interval
+from .wording import in_percent, part_with_interval, percent_range
 
 DRIFT = "Do new labels change the mask more than training again on the same labels does?"
-CLAIM = "Does the share of weights kept fall steeply, to nearly zero, a third of the way into the network?"
-_ROOM = "of the overlap above chance that training again leaves"
-_LISTED = 3
-"""As many fractions are no longer named."""
+_ROOM = "of retraining's overlap above chance"
+_ONE_DRAW = 0.5
+"""Two masks with a smaller J share fewer weights than they do not share."""
 
 
 def lead(drift: Drift, verdicts: Verdicts) -> tuple[str, str, str]:
@@ -34,7 +32,7 @@ def lead(drift: Drift, verdicts: Verdicts) -> tuple[str, str, str]:
 
 def both_answers(drift: Drift, verdicts: Verdicts) -> list[Answer]:
     """Both questions, answered."""
-    return [_drift_answer(drift, verdicts), _claim_answer(verdicts)]
+    return [_drift_answer(drift, verdicts), claim_answer(verdicts)]
 
 
 def _spoken_of(drift: Drift, verdicts: Verdicts) -> Variant:
@@ -49,10 +47,13 @@ def _what_was_found(drift: Drift, variant: Variant, verdicts: Verdicts) -> str:
         return "Whether masks drift cannot be told: no round has an overlap with the one before and its baselines."
     now = f"J {number(compared.mean('previous'), 2)}"
     again, redrawn = number(compared.mean("retrain"), 2), number(compared.mean("redraw"), 2)
-    turnover = f"Masks change from round to round (overlap {now}; {redrawn} with the images redrawn)"
+    turnover = f"Masks change from round to round (overlap {now}; {redrawn} with images redrawn)"
     if not compared.retrained:
         return f"{turnover}; without training again, new labels cannot be told from training noise."
     match verdicts.drift:
+        case "too few":
+            few = f"{count_seeds(compared.seeds)} {'is' if compared.seeds == 1 else 'are'} too few to judge drift"
+            return f"{few}: neighbouring rounds overlap by {now}, masks trained again on the same labels by {again}."
         case "yes":
             main = variant == drift.main(drift.strategies[0])
             where = "" if main else f" with {format_percent(variant.fraction)} kept"
@@ -62,7 +63,8 @@ def _what_was_found(drift: Drift, variant: Variant, verdicts: Verdicts) -> str:
             )
         case "no":
             return f"{turnover}, but hardly more than training again on the same labels changes them ({again})."
-    return f"{turnover}, but training again on the same labels changes them too ({again}): no drift is shown."
+    again_too = f"but training again on the same labels changes them too ({again})"
+    return f"{turnover}, {again_too}: drift is neither shown nor excluded."
 
 
 def _numbers(drift: Drift, variant: Variant, verdicts: Verdicts) -> str:
@@ -71,9 +73,9 @@ def _numbers(drift: Drift, variant: Variant, verdicts: Verdicts) -> str:
     if not compared.seeds:
         return f"{where}: nothing is compared."
     if compared.retrained:
-        return f"{where}: {_takes(compared)}."
+        return f"{where}: {_takes(compared)}{_possible(compared, verdicts.drift)}{_by_row(verdicts)}."
     if read := [fall for fall in verdicts.falls if fall.readable]:
-        return _claim_sentence(verdicts, read)
+        return f"{halved(read)}, over {seeds_text(drift)}."
     return f"{where}: J {number(compared.mean('previous'), 2)}, and chance gives {number(compared.mean('chance'), 2)}."
 
 
@@ -82,15 +84,25 @@ def _to_do(compared: Compared, verdicts: Verdicts) -> str:
         return "Take more rounds, with more labels at the start than one training batch holds."
     if not compared.retrained:
         return "Take the run with `fbench drift --retrain 1` before speaking of drift."
+    if verdicts.drift == "too few":
+        return _provisional(compared)
     if verdicts.drift == "yes":
         return "Make the mask again after every round, and average over trainings before interpreting it."
     return "Treat a mask as one draw: average over trainings before interpreting which weights it keeps."
 
 
+def _provisional(compared: Compared) -> str:
+    again = compared.mean("retrain")
+    if again >= _ONE_DRAW:
+        return f"Take {LEAST_SEEDS} seeds or more for a verdict."
+    shared = f"a retrained mask shares only J {number(again, 2)}"
+    return f"Provisional: {shared}, so average over trainings. Take {LEAST_SEEDS} seeds or more for a verdict."
+
+
 def _drift_answer(drift: Drift, verdicts: Verdicts) -> Answer:
     variant = _spoken_of(drift, verdicts)
     compared = verdicts.compared[variant]
-    verdict, sentence = verdicts.drift, _taken_sentence(drift, variant, compared)
+    verdict, sentence = verdicts.drift, _taken_sentence(drift, variant, verdicts)
     advice = "The table has every fraction."
     if not compared.seeds:
         return Answer(DRIFT, "too few", "No round has an overlap with the one before and its baselines.")
@@ -102,7 +114,7 @@ def _drift_answer(drift: Drift, verdicts: Verdicts) -> Answer:
         case "yes":
             sentence, advice = _yes_sentence(drift, variant, verdicts), "Make the mask again after every round."
         case "too few":
-            advice = f"Take {LEAST_SEEDS} seeds or more: fewer give no verdict."
+            advice = MORE_SEEDS
         case "not shown":
             advice = _seeds_advice(compared, verdicts.margin)
         case "no":
@@ -110,12 +122,11 @@ def _drift_answer(drift: Drift, verdicts: Verdicts) -> Answer:
     return Answer(DRIFT, verdict, sentence, advice)
 
 
-def _taken_sentence(drift: Drift, variant: Variant, compared: Compared) -> str:
-    name = _name(drift, variant)
-    if compared.retrained and not compared.roomy and compared.seeds >= LEAST_SEEDS:
-        again, chance = number(compared.mean("retrain"), 2), number(compared.mean("chance"), 2)
-        return f"With {name}, training again leaves J {again}, not shown to be more than chance gives ({chance})."
-    return f"With {name}, {_takes(compared)}, over {seeds_text(drift)}."
+def _taken_sentence(drift: Drift, variant: Variant, verdicts: Verdicts) -> str:
+    name, compared = _name(drift, variant), verdicts.compared[variant]
+    if _no_room(compared):
+        return f"With {name}, {_takes(compared)}."
+    return f"With {name}, {_takes(compared)}, over {seeds_text(drift)}{_possible(compared, verdicts.drift)}."
 
 
 def _name(drift: Drift, variant: Variant) -> str:
@@ -125,12 +136,35 @@ def _name(drift: Drift, variant: Variant) -> str:
 
 
 def _takes(compared: Compared) -> str:
-    """Say what new labels take, as a clause; less than nothing is nothing, with its number."""
+    """Say what new labels take, as a clause."""
     taken = part_with_interval(compared.taken, compared.seeds)
-    if compared.taken.value > 0:
+    if taken and not _no_room(compared):
         return f"new labels take {taken} {_ROOM}"
-    inside = taken.replace(" (", ", ").removesuffix(")")
-    return f"new labels are seen to take nothing{f' ({inside})' if inside else ''} {_ROOM}"
+    again, chance = number(compared.mean("retrain"), 2), number(compared.mean("chance"), 2)
+    return f"training again leaves J {again}, not shown to be more than chance gives ({chance})"
+
+
+def _no_room(compared: Compared) -> bool:
+    """Whether seeds enough do not show that training again leaves more than chance."""
+    return compared.retrained and not compared.roomy and compared.seeds >= LEAST_SEEDS
+
+
+def _possible(compared: Compared, verdict: VerdictWord) -> str:
+    """Say how much new labels may yet take, where nothing is shown."""
+    high = compared.taken.high
+    if verdict != "not shown" or _no_room(compared) or not high > 0:
+        return ""
+    return f"; up to {in_percent(high)} % remains possible"
+
+
+def _by_row(verdicts: Verdicts) -> str:
+    """Give the least and the most that new labels take, over the table's rows."""
+    parts = [one.taken.value for one in verdicts.compared.values() if one.retrained and not _no_room(one)]
+    known = [part for part in parts if not math.isnan(part)]
+    if len(known) < 2:
+        return ""
+    rows = "fraction kept" if varying_fields(list(verdicts.compared)) == ["fraction"] else "row"
+    return f"; by {rows} {percent_range(min(known), max(known))}"
 
 
 def _yes_sentence(drift: Drift, variant: Variant, verdicts: Verdicts) -> str:
@@ -148,33 +182,4 @@ def _seeds_advice(compared: Compared, margin: float) -> str:
     needed = seeds_needed(gap, "not inferior", margin * room)
     if needed is None:
         return "Take more seeds."
-    return f"Did they take nothing, {needed} seeds would show less than {in_percent(margin)} %."
-
-
-def _claim_answer(verdicts: Verdicts) -> Answer:
-    read = [fall for fall in verdicts.falls if fall.readable]
-    if not read:
-        reason = next((fall.reason for fall in verdicts.falls if fall.reason), "no share falls to its half")
-        return Answer(CLAIM, verdicts.claim, f"No fall is read: {reason}.")
-    return Answer(CLAIM, verdicts.claim, _claim_sentence(verdicts, read), _claim_advice(verdicts, read))
-
-
-def _claim_sentence(verdicts: Verdicts, read: Sequence[VariantFall]) -> str:
-    """Say where the share has fallen to its half: at one fraction, or at the smallest and the largest."""
-    first, *_, last = [read[0], *read]
-    place, kept = mean_with_interval(first.place, 3), format_percent(first.variant.fraction)
-    if first is last:
-        return f"Half of the highest share is left at depth {place}, with {kept} kept."
-    thirds = [variant for variant, parts in verdicts.parts.items() if parts.at_a_third == "yes"]
-    third = [format_percent(variant.fraction) for variant in thirds]
-    at_a_third = f"; at a third with {listed(third)}" if 0 < len(third) < _LISTED else ""
-    other = f"{mean_with_interval(last.place, 3)} with {format_percent(last.variant.fraction)}"
-    return f"Half of the highest share is left at depth {place} with {kept} kept, {other}{at_a_third}."
-
-
-def _claim_advice(verdicts: Verdicts, read: Sequence[VariantFall]) -> str:
-    if verdicts.claim == "too few":
-        return f"Take {LEAST_SEEDS} seeds or more: fewer give no verdict."
-    if len(read) > 1:
-        return "Name the fraction kept wherever the depth of a fall is told."
-    return "Take several --fractions: the depth of the fall goes with the fraction kept."
+    return f"If the true effect is zero, showing that it is below {in_percent(margin)} % would need {needed} seeds."

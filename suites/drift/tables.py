@@ -17,9 +17,12 @@ from fbench.units import format_percent
 from .baselines import LEAST_SEEDS, BaselineName, Compared
 from .falls import NEARLY_ZERO, STEEP, THIRD
 from .measured import Drift, Variant
-from .names import HEADS, in_common, in_words, seeds_text, variant_cells, varying_fields
+from .names import HEADS, count_seeds, in_common, in_words, seeds_text, variant_cells, varying_fields
 from .verdicts import Verdicts
 from .wording import in_percent, mean_with_interval, part_with_interval, percent_with_interval
+
+TAKEN = "part new labels take"
+"""Head of the column of the main number."""
 
 
 def overlap_table(drift: Drift, verdicts: Verdicts) -> Table:
@@ -31,18 +34,45 @@ def overlap_table(drift: Drift, verdicts: Verdicts) -> Table:
         "retrained": [_overlap(one, "retrain") for one in compared],
         "redrawn": [_overlap(one, "redraw") for one in compared],
         "chance": [_overlap(one, "chance") for one in compared],
-        "new labels take": [_taken(one) for one in compared],
+        TAKEN: [_taken(one) for one in compared],
         "drift?": [str(verdicts.drifts[variant]) for variant in drift.variants],
     }
     note = (
         f"Overlap J of two masks, the weights that both keep over those that either keeps: mean over "
-        f"{compared_rounds(compared)} and {seeds_text(drift)}. Neighbours: of neighbouring rounds. Retrained and "
-        "redrawn: of one round, trained again on the same labels, or with other images; mean of both rounds. Chance: "
-        "random masks with as many weights in every layer. New labels take: (retrained − neighbours) / (retrained − "
-        "chance), 95 % interval; no room: retrained not shown above chance. Drift: below both baselines, corrected by "
-        f"Holm; no: less than {in_percent(verdicts.margin)} % taken."
+        f"{compared_rounds(compared)} and {seeds_text(drift)}. {terms(drift.variants)} Neighbours: of neighbouring "
+        "rounds. Retrained and redrawn: of one round, trained again on the same labels, or with other images; mean of "
+        "both rounds. Chance: random masks with as many weights in every layer. "
+        f"{_taken_note(drift, columns[TAKEN])}Drift: yes, where neighbours lie below both baselines, corrected by "
+        f"Holm; no, where that part is shown to be below {in_percent(verdicts.margin)} %."
     )
     return table(f"Overlap of masks: {in_common(drift.variants)}", columns, note, optional=("chance", "redrawn"))
+
+
+def terms(variants: Sequence[Variant], *, redraws: bool = True) -> str:
+    """Say what the names of variants stand for; ``redraws``: R among them."""
+    kept = any(variant.classifier == "kept" for variant in variants)
+    classifier = "; classifier kept: always, and left out here" if kept else ""
+    pairs = "; R: pairs of draws" if redraws else ""
+    return f"Kept: fraction of all weights; N: images behind a mask{pairs}{classifier}."
+
+
+def _taken_note(drift: Drift, cells: Sequence[str]) -> str:
+    """Explain the column of what new labels take, and why a cell has no interval; empty where the column is."""
+    if not any(cells):
+        return ""
+    few = len(drift.seeds) < LEAST_SEEDS
+    bare = few and any(cell and "(" not in cell for cell in cells)
+    notes = [
+        "Part new labels take: (retrained − neighbours) / (retrained − chance), with its 95 % interval, uncorrected.",
+        "No room: retrained not shown above chance." if "no room" in cells else "",
+        f"Without interval: {_none_of_use(len(drift.seeds))}." if bare else "",
+        f"Intervals are for orientation: verdicts need {LEAST_SEEDS} seeds." if few else "",
+    ]
+    return " ".join(filter(None, notes)) + " "
+
+
+def _none_of_use(seeds: int) -> str:
+    return f"{count_seeds(seeds)} {'leaves' if seeds == 1 else 'leave'} none of use"
 
 
 def compared_rounds(compared: Sequence[Compared]) -> str:
@@ -105,19 +135,23 @@ def claim_table(verdicts: Verdicts) -> Table | None:
     parts = [verdicts.parts[fall.variant] for fall in read]
     columns = {
         "kept": [format_percent(fall.variant.fraction) for fall in read],
-        "half left at": [mean_with_interval(fall.place, 3) or "nowhere" for fall in read],
+        "halved by depth": [mean_with_interval(fall.place, 3) or "nowhere" for fall in read],
         "at a third?": [str(part.at_a_third) for part in parts],
         "width": [mean_with_interval(fall.width, 3) or "not all seeds" for fall in read],
         "steep?": [str(part.steep) for part in parts],
         "left at the end": [percent_with_interval(fall.remnant) for fall in read],
         "nearly zero?": [str(part.nearly_to_zero) for part in parts],
     }
+    seeds = len(read[0].places)
+    bare = "it rounds to the mean" if seeds >= LEAST_SEEDS else f"it rounds to the mean, or {_none_of_use(seeds)}"
     note = (
-        "Depth 0: first layer, 1: last. Each seed's share of weights kept, read as the closest profile that never "
-        "rises: the depth where half of the highest share is left, the depth from 90 to 10 % of it, what is left at "
-        "the end; mean over seeds with 95 % interval, each row by itself. At a third: within "
-        f"{number(THIRD[0], 2)} to {number(THIRD[1], 2)}; steep: below {STEEP:g}; nearly zero: below "
-        f"{format_percent(NEARLY_ZERO)}. Yes: after Holm's correction over the table; no: all of the interval beyond."
+        f"{terms([read[0].variant], redraws=False)} Share: part of a layer's weights that is kept. Depth 0: first "
+        "layer, 1: last. A non-increasing fit to each seed's shares is read. Halved by depth: where half of its "
+        "highest share is left; width: the depth from 90 to 10 % of that share; left at the end: of that share. Mean "
+        f"over {count_seeds(seeds)} with 95 % interval; without: {bare}. At a third: depth {number(THIRD[0], 2)} to "
+        f"{number(THIRD[1], 2)}; steep: width below {STEEP:g}; nearly zero: below {format_percent(NEARLY_ZERO)}. "
+        "Intervals are uncorrected; yes needs Holm's correction over the table, so that an interval inside the limit "
+        "may still read not shown. No: all of the interval beyond."
     )
     variant = read[0].variant
     title = in_words(variant, set(Variant._fields) - {"fraction", "redraws"})

@@ -38,14 +38,25 @@ def percent_with_interval(mean: Mean | None) -> str:
 
 
 def part_with_interval(part: PartOfWhole, seeds: int) -> str:
-    """A part of a whole in percent, ``5.6 % (−13 to 24)``; empty where there is none."""
+    """A part of a whole in percent, ``5.6 % (−13 to +24)``; empty where there is none."""
     if math.isnan(part.value):
         return ""
     wide = max(abs(end) for end in part if not math.isnan(end))
     digits = _digits(wide)
     return f"{in_percent(part.value, digits)} %" + _ends(
-        part.low, part.high, seeds, lambda end: in_percent(end, digits)
+        part.low, part.high, seeds, lambda end: _signed(end, digits, beside=part.low)
     )
+
+
+def percent_range(low: float, high: float) -> str:
+    """From one part to another in percent, ``−28 to +32 %``."""
+    return f"{in_percent(low)} to {_signed(high, 0, beside=low)} %"
+
+
+def _signed(share: float, digits: int, beside: float) -> str:
+    """A share in percent, with its plus sign beside a negative one."""
+    text, other = in_percent(share, digits), in_percent(beside, digits)
+    return f"+{text}" if other.startswith("−") and not text.startswith("−") and float(text) else text
 
 
 def in_percent(share: float, digits: int = 0) -> str:

@@ -29,6 +29,7 @@ sys.path.insert(0, str(ROOT / "tests"))
 
 from compare_curves import CRASHES, LABELS, NAMES, NOISES, Noise, made, mean_curve, mean_noise  # noqa: E402
 
+from fbench.learning.data import TEST_SHARE  # noqa: E402
 from fbench.measure.savings import label_saving  # noqa: E402
 from fbench.measure.sign_flips import flip_bound  # noqa: E402
 from fbench.measure.statistics import mean_interval, paired  # noqa: E402
@@ -53,9 +54,9 @@ Counted = tuple[str, str, str, int, int, int]
 """Quantity, condition, noise, seeds, draws, and how many of them."""
 
 
-def judged(curves: Curves) -> list[JudgedQuestion]:
-    """The default family, judged as in a run."""
-    return judge_family(FAMILY, curves.areas, MARGIN, (), curves.collapsed)
+def judged(curves: Curves, overlap: float | None = None) -> list[JudgedQuestion]:
+    """The default family, judged as in a run with disjoint test sets, or with ones that overlap."""
+    return judge_family(FAMILY, curves.areas, MARGIN, (), curves.collapsed, overlap)
 
 
 def untrue(each: JudgedQuestion, gains: Mapping[str, float]) -> bool:
@@ -122,18 +123,21 @@ def counts() -> Iterator[Counted]:
 def _committed(noise: Noise, seeds: int) -> Iterator[Counted]:
     """Power and coverage with effects as on the digits."""
     rng = np.random.default_rng([seeds, NOISES.index(noise)])
-    yes = dict.fromkeys(map(str, FAMILY), 0)
+    yes, despite_overlap = (dict.fromkeys(map(str, FAMILY), 0) for _ in range(2))
     held: dict[str, list[bool]] = {}
     for _ in range(DRAWS):
         curves = made(rng, seeds, noise, COMMITTED)
         for each in judged(curves):
             yes[str(each.question)] += each.verdict == "yes"
+        for each in judged(curves, TEST_SHARE / (1 - TEST_SHARE)):
+            despite_overlap[str(each.question)] += each.verdict == "yes"
         for of, inside in covered(curves, COMMITTED, noise):
             held.setdefault(of, []).append(inside)
-    for question, count in yes.items():
-        first, _, second = question.split()
-        gain = COMMITTED[first] - COMMITTED.get(second, 0.0)
-        yield "power", f"{question}: {gain:+.4f}", noise, seeds, DRAWS, count
+    for counted, splits in ((yes, ""), (despite_overlap, ", splits that overlap")):
+        for question, count in counted.items():
+            first, _, second = question.split()
+            gain = COMMITTED[first] - COMMITTED.get(second, 0.0)
+            yield "power", f"{question}: {gain:+.4f}{splits}", noise, seeds, DRAWS, count
     for of, inside in held.items():
         yield "coverage", of, noise, seeds, len(inside), sum(inside)
 

@@ -67,9 +67,9 @@ def test_the_kernels_that_suffer_least_and_most_are_named():
     slow = {"published": 2.0, "fused": 1.5, "mine": 4.0}
     said = summary_of(*(at(name, {64: s, 128: 1.0, 256: 1.0}) for name, s in slow.items()))
     assert said.lead[0] == "The chunk size matters with all 3 kernels."
-    assert said.lead[1].startswith("Chunk 64 costs 1.")
-    assert " times the recommended chunk's time with fused and " in said.lead[1]
-    assert said.lead[1].endswith(" with mine, least and most of 3 kernels.")
+    assert said.lead[1].startswith("Across 3 kernels chunk 64 takes 1.5 (")
+    assert ", fused) to 3." in said.lead[1]
+    assert said.lead[1].endswith(", mine) times as long as the recommended chunk.")
 
 
 def test_knees_that_differ_are_named_apart():
@@ -264,7 +264,7 @@ def test_full_packs_are_found_where_the_kernel_says_that_it_packs():
     sizes = list(range(8, 513, 8))
     found = answer(PERIOD, zigzag("incremental", sizes, 16, 0.05))
     assert found.verdict == "yes"
-    assert found.sentence.startswith("Multiples of 16 take ")
+    assert found.sentence.startswith("With incremental multiples of 16 take ")
     assert found.advice == "Use a multiple of 16 with incremental."
     (one,) = judged(zigzag("incremental", sizes, 16, 0.05))
     assert one.lanes is not None

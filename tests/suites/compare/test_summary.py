@@ -109,7 +109,7 @@ def test_the_tables_areas_are_those_of_the_rows() -> None:
     assert list(in_table) == list(RISE)
     for name in RISE:
         assert in_table[name]["AULC"] == f"{np.mean(by_hand(name)):.4f}"
-        assert in_table[name]["sd"] == f"{np.std(by_hand(name), ddof=1):.4f}"
+        assert in_table[name]["sd of AULC"] == f"{np.std(by_hand(name), ddof=1):.4f}"
         final = np.mean([accuracy(name, seed, ROUNDS) for seed in range(SEEDS)])
         assert in_table[name]["final accuracy"] == f"{final:.4f}"
         assert (in_table[name]["train s"], in_table[name]["select s"]) == ("0.250", "0.500")

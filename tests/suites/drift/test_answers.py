@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from drift_draws import NOISES, World, draw
@@ -12,6 +14,7 @@ from plain import faults
 
 from fbench.harness.contract import Summary, Table
 from fbench.suites.drift.answers import both_answers, lead
+from fbench.suites.drift.falls import ClaimParts
 from fbench.suites.drift.rows import read_drift
 from fbench.suites.drift.verdicts import judge
 from fbench.suites.drift.wording import part_with_interval
@@ -52,13 +55,11 @@ def test_drift_is_said_with_what_new_labels_take():
         f"New labels change the mask: neighbouring rounds overlap by J {compared.mean('previous'):.2f}, masks trained "
         f"again on the same labels by {compared.mean('retrain'):.2f}."
     )
-    assert numbers == (
-        f"With 5 % kept, 6 seeds: new labels take {taken} of the overlap above chance that training again leaves."
-    )
+    assert numbers == (f"With 5 % kept, 6 seeds: new labels take {taken} of retraining's overlap above chance.")
     assert to_do.startswith("Make the mask again after every round")
     assert summary.answers[0].verdict == "yes"
     assert summary.answers[0].sentence == (
-        f"With 5 % kept, new labels take {taken} of the overlap above chance that training again leaves."
+        f"With 5 % kept, new labels take {taken} of retraining's overlap above chance."
     )
 
 
@@ -66,15 +67,20 @@ def test_drift_is_said_with_what_new_labels_take():
     ("more", "verdict", "sentence", "advice"),
     [
         ({"previous": 0.6, "noise": 0.002}, "no", "new labels take", "the margin of 20 %: keep the mask for a while."),
-        ({"edit": scattered(0.08), "seeds": 4}, "not shown", "over 4 seeds.", "seeds would show less than 20 %."),
+        (
+            {"edit": scattered(0.08), "seeds": 4},
+            "not shown",
+            "over 4 seeds; up to ",
+            "showing that it is below 20 % would need ",
+        ),
         (
             {"edit": scattered(-0.02), "seeds": 4, "margin": 0.01},
             "not shown",
-            "new labels are seen to take nothing (−",
+            "new labels take −",
             "",
         ),
-        ({"seeds": 3}, "too few", "over 3 seeds.", "Take 4 seeds or more"),
-        ({"seeds": 1}, "too few", "over 1 seed.", "Take 4 seeds or more"),
+        ({"seeds": 3}, "too few", "over 3 seeds.", "verdicts need 4 seeds or more."),
+        ({"seeds": 1}, "too few", "over 1 seed.", "verdicts need 4 seeds or more."),
         ({"retrain": None}, "not shown", "none was trained again.", "fbench drift --retrain 1"),
         ({"rounds": 0}, "too few", "No round has an overlap with the one before", ""),
         ({"edit": near_chance, "previous": 0.6}, "not shown", "not shown to be more than chance gives", "Keep another"),
@@ -94,7 +100,9 @@ def test_every_verdict_in_words(more, verdict, sentence, advice):
             {"previous": 0.6, "noise": 0.002},
             "but hardly more than training again on the same labels changes them (0.60).",
         ),
-        ({"edit": scattered(0.08), "seeds": 4}, ": no drift is shown."),
+        ({"edit": scattered(0.08), "seeds": 4}, ": drift is neither shown nor excluded."),
+        ({"seeds": 3}, "3 seeds are too few to judge drift: neighbouring rounds overlap by J 0."),
+        ({"seeds": 1}, "1 seed is too few to judge drift"),
         ({"retrain": None}, "without training again, new labels cannot be told from training noise."),
         ({"rounds": 0}, "Whether masks drift cannot be told"),
     ],
@@ -121,12 +129,69 @@ def test_few_seeds_have_no_interval_to_laugh_at():
 
 def test_where_the_share_falls():
     summary, verdicts = said(fractions=(0.05, 0.2), layers=62, fall=(0.3, 0.05))
-    answer = summary.answers[1]
+    answer, place = summary.answers[1], verdicts.falls[0].place
     assert answer.verdict == verdicts.claim
-    low, high = (fall.place.mean for fall in verdicts.falls)
-    assert answer.sentence.startswith(f"Half of the highest share is left at depth {low:.3f} (")
-    assert f" with 5 % kept, {high:.3f} (" in answer.sentence
+    assert answer.sentence == (
+        "All three are shown at 5 %; near zero at the end: all; steep: all; "
+        f"at a third: 5 % (depth {place.mean:.3f}, {place.low:.3f} to {place.high:.3f})."
+    )
     assert answer.advice == "Name the fraction kept wherever the depth of a fall is told."
+
+
+def claimed(*words):
+    """Both answers where every fraction's parts of the claim are these."""
+    fractions = (0.01, 0.02, 0.05, 0.2)[: len(words)]
+    _, verdicts = said(fractions=fractions, layers=32, seeds=4)
+    parts = [ClaimParts(*one) for one in words]
+    verdicts = replace(verdicts, parts=dict(zip(verdicts.parts, parts, strict=True)))
+    drift = read_drift(make_tables(fractions=fractions, layers=32, seeds=4, rounds=3))
+    summary = Summary([Table("t", [], [])], lead=lead(drift, verdicts), answers=both_answers(drift, verdicts))
+    assert faults(summary) == []
+    return summary.answers[1]
+
+
+ALL, NONE, FLAT = ("yes", "yes", "yes"), ("no", "no", "not shown"), ("yes", "no", "yes")
+
+
+@pytest.mark.parametrize(
+    ("words", "verdict", "start", "part"),
+    [
+        ((ALL, ALL), "yes", "Every fraction meets all three: at 1 % kept, a layer's kept share has", ", at 2 % by 0."),
+        ((NONE, FLAT), "no", "No fraction kept meets all three; shown near zero at the end: 2 %; steep: none;", ""),
+        ((NONE, FLAT), "no", "No fraction", "at a third: 2 % (depth 0."),
+        ((NONE, FLAT), "no", "No fraction", "), not steep."),
+        ((FLAT, FLAT, FLAT, NONE), "no", "No fraction", "at a third: 3 of 4."),
+        ((ALL, NONE), "no", "All three are shown at 1 %; near zero at the end: 1 %; steep: 1 %; at a third: 1 %", ""),
+        ((NONE, ("not shown",) * 3), "no", "At no fraction are all three shown; near zero at the end: none;", ""),
+        ((("yes", "no", "not shown"), ("not shown", "yes", "not shown")), "no", "At no fraction", ", not steep."),
+        (
+            (FLAT,),
+            "no",
+            "At 1 % kept, a layer's kept share",
+            "; at a third: yes; steep: no; near zero at the end: ",
+        ),
+    ],
+)
+def test_who_meets_which_part_of_the_claim(words, verdict, start, part):
+    answer = claimed(*words)
+    assert answer.verdict == verdict
+    assert answer.sentence.startswith(start)
+    assert part in answer.sentence
+
+
+def test_what_remains_possible_and_the_range_of_all_rows():
+    summary, verdicts = said(edit=scattered(-0.02), seeds=4, fractions=(0.05, 0.2))
+    takes = [one.taken for one in verdicts.compared.values()]
+    least, most = (round(100 * end(taken.value for taken in takes)) for end in (min, max))
+    assert f"; up to {100 * takes[0].high:.0f} % remains possible; by fraction kept " in summary.lead[1]
+    assert summary.lead[1].endswith(f"by fraction kept {least} to {most} %.".replace("-", "−"))
+
+
+def test_too_few_seeds_are_said_so_with_what_is_known():
+    first, _, to_do = said(seeds=3, edit=lambda row: {**row, "jaccard_retrain": row["jaccard_retrain"] and 0.2})[0].lead
+    assert first.endswith("masks trained again on the same labels by 0.20.")
+    assert to_do.startswith("Provisional: a retrained mask shares only J 0.20")
+    assert said(seeds=3)[0].lead[2] == "Take 4 seeds or more for a verdict."
 
 
 @pytest.mark.parametrize(
@@ -135,7 +200,7 @@ def test_where_the_share_falls():
         ({"fall": None}, "no", "No fall is read: no share falls to its half."),
         ({"rules": ("layer",)}, "not shown", "every layer keeps the same share by rule."),
         ({"layers": 14}, "not shown", "too few layers, 4 of the 8 that a third can be told in."),
-        ({"seeds": 3}, "too few", "Half of the highest share is left at depth 0.3"),
+        ({"seeds": 3}, "too few", "At 5 % kept, a layer's kept share has halved by depth 0.3"),
     ],
 )
 def test_the_posters_claim_in_words(more, verdict, words):

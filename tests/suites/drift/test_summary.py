@@ -93,7 +93,7 @@ def test_a_comparison_has_neither_time_nor_a_second_training():
     assert faults(compared) == []
     assert "Time" not in [one.heading for one in compared.evidence]
     overlap = part(compared, "Overlap and its baselines")
-    assert "less than 20 % taken" in overlap.tables[0].note
+    assert "that part is shown to be below 20 %" in overlap.tables[0].note
     claims = overlap.claims
     assert "This run was made to compare arms, so that all it says of masks is exploratory." in claims
     first, *rest = compare_evidence(tables, options)

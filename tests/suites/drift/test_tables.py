@@ -32,7 +32,7 @@ def test_overlaps_of_every_variant():
     table = drift_tables.overlap_table(drift, verdicts)
     assert table.title == "Overlap of masks: random, N = 1,024, R = 1, classifier kept"
     assert list(table.columns) == [
-        "rule", "kept", "neighbours", "retrained", "redrawn", "chance", "new labels take", "drift?",
+        "rule", "kept", "neighbours", "retrained", "redrawn", "chance", "part new labels take", "drift?",
     ]  # fmt: skip
     assert [row[:2] for row in table.rows] == [
         ["global", "5 %"], ["global", "20 %"], ["layer", "5 %"], ["layer", "20 %"],
@@ -53,7 +53,21 @@ def test_what_is_taken_is_what_the_row_divides_to():
 
 def test_without_room_nothing_is_taken():
     drift, verdicts, _ = judged(lambda row: {**row, "jaccard_chance": row["jaccard_retrain"]})
-    assert column(drift_tables.overlap_table(drift, verdicts), "new labels take") == ["no room"]
+    assert column(drift_tables.overlap_table(drift, verdicts), "part new labels take") == ["no room"]
+
+
+def test_notes_explain_names_and_missing_intervals():
+    drift, verdicts, _ = judged(layers=32)
+    overlaps, claim = drift_tables.overlap_table(drift, verdicts).note, drift_tables.claim_table(verdicts).note
+    for note in (overlaps, claim):
+        assert "N: images behind a mask" in note
+        assert "classifier kept: always, and left out here" in note
+        assert "4 seeds" in note
+    assert "an interval inside the limit may still read not shown" in claim
+    assert "for orientation" not in overlaps
+    drift, verdicts, _ = judged(layers=32, seeds=1)
+    few = drift_tables.overlap_table(drift, verdicts).note
+    assert "Without interval: 1 seed leaves none of use. Intervals are for orientation" in few
 
 
 def test_columns_without_a_number_are_left_out():
@@ -85,7 +99,7 @@ def test_the_posters_claim_has_a_row_a_fraction():
     _, verdicts, _ = judged(layers=32, fractions=(0.05, 0.2))
     table = drift_tables.claim_table(verdicts)
     assert list(table.columns) == [
-        "kept", "half left at", "at a third?", "width", "steep?", "left at the end", "nearly zero?",
+        "kept", "halved by depth", "at a third?", "width", "steep?", "left at the end", "nearly zero?",
     ]  # fmt: skip
     fall = verdicts.falls[0]
     assert table.rows[0][:2] == ["5 %", mean_with_interval(fall.place, 3)]

@@ -8,7 +8,13 @@ import pytest
 
 from fbench.measure.shares import PartOfWhole
 from fbench.measure.statistics import Mean
-from fbench.suites.drift.wording import in_percent, mean_with_interval, part_with_interval, percent_with_interval
+from fbench.suites.drift.wording import (
+    in_percent,
+    mean_with_interval,
+    part_with_interval,
+    percent_range,
+    percent_with_interval,
+)
 
 NAN = math.nan
 
@@ -46,7 +52,7 @@ def test_a_share_in_percent(mean, text):
 @pytest.mark.parametrize(
     ("part", "seeds", "text"),
     [
-        (PartOfWhole(0.056, -0.13, 0.24), 4, "6 % (−13 to 24)"),
+        (PartOfWhole(0.056, -0.13, 0.24), 4, "6 % (−13 to +24)"),
         (PartOfWhole(0.025, 0.005, 0.045), 3, "2.5 % (0.5 to 4.5)"),
         (PartOfWhole(0.056, -0.5, 0.6), 3, "6 %"),
         (PartOfWhole(0.056, NAN, NAN), 4, "5.6 %"),
@@ -60,3 +66,10 @@ def test_a_part(part, seeds, text):
 def test_no_minus_before_zero():
     assert in_percent(-0.001) == "0"
     assert in_percent(-0.021) == "−2"
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "text"), [(-0.28, 0.32, "−28 to +32 %"), (-0.001, 0.12, "0 to 12 %"), (-0.3, -0.1, "−30 to −10 %")]
+)
+def test_a_range_signs_what_lies_beside_a_minus(low, high, text):
+    assert percent_range(low, high) == text
