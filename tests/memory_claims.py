@@ -75,7 +75,7 @@ def draw(held: Held, rounds: int, generator: np.random.Generator) -> tuple[int, 
     ]
     series.sort(key=lambda one: one.leak.verdict != "leak")
     said = {answer.question: answer.verdict for answer in memory_answers(cases, [], series)}
-    peak = said["Does every method peak while it selects?"] in ("yes", "no")
+    peak = said["Is the selection the largest phase of every method?"] in ("yes", "no")
     return peak + (said["Does memory leak from round to round?"] == "yes"), series
 
 

@@ -19,7 +19,7 @@ from .options import Options, Point
 
 COLUMNS = (
     Column("quantity", "str", "", "diagonal or masked-embedding"),
-    Column("method", "str", "", "loop (published), vmap, backpack, batched (ours), backward (k−1 passes, the floor)"),
+    Column("method", "str", "", "loop (published), vmap, backpack, batched (ours), backward (k−1 passes, a yardstick)"),
     Column("device", "str", "", "the first of the devices given"),
     Column("dtype", "str", "", "float32 or float64"),
     Column("model", "str", "", "the network, at its initial weights"),

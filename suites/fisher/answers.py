@@ -1,4 +1,4 @@
-"""What ``fbench fisher`` answers: which way to use, by how much it is faster, how near the floor, agreeing to what."""
+"""What ``fbench fisher`` answers: which way to use, how much faster it is, beside which yardstick, agreeing to what."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from fbench.results.faster import (
     compare_times,
     first_shown,
     judged_words,
-    ratio_number,
     with_ends,
 )
-from fbench.units import format_seconds
+from fbench.units import format_bytes, format_seconds
 
 from .rows import MeasuredMethod
 
-OURS, LOOP, FLOOR = "batched", "loop", "backward"
-NEAR_FLOOR = 1.1
-"""Within a tenth of the k−1 plain backward passes there is nothing left to gain."""
+OURS, LOOP, YARDSTICK = "batched", "loop", "backward"
+"""The yardstick, k−1 plain backward passes, is no bound: gradients at a few positions take less."""
+TARGET = 1.1
+"""How many times the yardstick a way is asked to take at most."""
 NAMES = {"loop": "the published loop", "backpack": "BackPACK", "backward": "k−1 plain backward passes"}
 WHAT = {"diagonal": "diagonal", "masked-embedding": "embedding"}
 """The two quantities as tables name them."""
@@ -32,7 +32,7 @@ _MOST_WORDS = 30
 Group = Mapping[str, MeasuredMethod]
 """The ways to one quantity, over the same samples."""
 JudgedFamily = Mapping[tuple[str, str], TimeComparison]
-"""By quantity and way: is the way that answers speak of faster? Of the floor: is it slower than that by the target?"""
+"""By quantity and way: is the way that answers speak of faster? Of the yardstick: is it slower than the target?"""
 
 
 def largest_groups(cases: Sequence[MeasuredMethod]) -> dict[str, Group]:
@@ -62,8 +62,8 @@ def family(groups: Mapping[str, Group]) -> JudgedFamily:
 
 
 def _pair(way: MeasuredMethod, case: MeasuredMethod) -> Pair:
-    """Is the other way slower; is the way slower than the target times the floor?"""
-    return Pair(way.seconds, case.seconds, NEAR_FLOOR) if case.method == FLOOR else Pair(case.seconds, way.seconds)
+    """Is the other way slower; is the way slower than the target times the yardstick?"""
+    return Pair(way.seconds, case.seconds, TARGET) if case.method == YARDSTICK else Pair(case.seconds, way.seconds)
 
 
 def fisher_answers(groups: Mapping[str, Group], judged: JudgedFamily, dtype: str) -> list[Answer]:
@@ -72,12 +72,12 @@ def fisher_answers(groups: Mapping[str, Group], judged: JudgedFamily, dtype: str
     for group in groups.values():
         way = way_of(group)
         if way is not None:
-            replies += [*_faster(way, group, judged), *_floor(way, judged), *_agreement(way, dtype)]
+            replies += [*_faster(way, group, judged), *_yardstick(way, judged), *_agreement(way, dtype)]
     return replies
 
 
 def fisher_lead(groups: Mapping[str, Group], replies: Sequence[Answer]) -> list[str]:
-    """Three lines: how much faster on the first quantity, its floor and its error, which way to use."""
+    """Three lines: how much faster on the first quantity, the yardstick and its error, which way to use."""
     if not replies:
         return [
             "No way was timed.",
@@ -93,7 +93,7 @@ def fisher_lead(groups: Mapping[str, Group], replies: Sequence[Answer]) -> list[
 
 
 def _faster(way: MeasuredMethod, group: Group, judged: JudgedFamily) -> Iterator[Answer]:
-    """Against every other way but the floor."""
+    """Against every other way but the yardstick."""
     what = WHAT[way.quantity]
     question = f"Is {way.method} the fastest way to the {what}?"
     taken = f"The {what} takes {format_seconds(way.typical)} a sample"
@@ -107,23 +107,21 @@ def _faster(way: MeasuredMethod, group: Group, judged: JudgedFamily) -> Iterator
     verdict = first_shown([result.verdict for result in rivals.values()])
     nearest = next(iter(ordered))
     choices = (list(ordered), list(dict.fromkeys(name for name in (nearest, LOOP) if name in ordered)), [nearest])
-    sentences = [f"{taken}: {_listed({name: ordered[name] for name in names})}." for names in choices]
+    short = f"{_begin(what)}, {format_seconds(way.typical)}/sample"
+    sentences = [
+        f"{head}: {_listed({name: ordered[name] for name in names})}." for names in choices for head in (taken, short)
+    ]
     sentence = next((text for text in sentences if len(text.split()) <= _MOST_WORDS), sentences[-1])
-    yield Answer(question, verdict, sentence, _advice(way, ordered, verdict))
+    yield Answer(question, verdict, sentence, _advice(way, group[nearest], ordered[nearest], verdict))
 
 
 def _is_rival(way: MeasuredMethod, method: str, judged: JudgedFamily) -> bool:
-    return method not in (way.method, FLOOR) and (way.quantity, method) in judged
+    return method not in (way.method, YARDSTICK) and (way.quantity, method) in judged
 
 
 def _listed(rivals: Mapping[str, TimeComparison]) -> str:
-    """``1.81 times faster than vmap (1.68 to 1.96), 98 than the published loop (88 to 109)``."""
-    parts, before = [], ""
-    for method, result in rivals.items():
-        words = judged_words(result, NAMES.get(method, method))
-        kind = words.partition(" than ")[0].split()[-1]
-        parts.append(words.replace(f"times {kind} ", "", 1) if kind == before else words)
-        before = kind
+    """``1.81 times faster than vmap (1.68 to 1.96), 98 times faster than the published loop (88 to 109)``."""
+    parts = [judged_words(result, NAMES.get(method, method)) for method, result in rivals.items()]
     n = min(result.times.n for result in rivals.values())
     blocks = (
         f" ({n} block{'' if n == 1 else 's'}, no interval)"
@@ -133,19 +131,28 @@ def _listed(rivals: Mapping[str, TimeComparison]) -> str:
     return ", ".join(parts) + blocks
 
 
-def _advice(way: MeasuredMethod, ordered: Mapping[str, TimeComparison], verdict: VerdictWord) -> str:
-    nearest = next(iter(ordered))
+def _advice(way: MeasuredMethod, nearest: MeasuredMethod, result: TimeComparison, verdict: VerdictWord) -> str:
     if verdict == "unreliable":
         return "Run it again on a machine that does nothing else."
     if verdict == "not shown":
-        return f"Use {way.method} or {NAMES.get(nearest, nearest)}; more --passes tell them apart."
-    better = way.method if ordered[nearest].times.mean >= 1 else nearest
-    return f"Use {better}." if verdict != "too few" else f"Use {better}; --passes 4 or more gives an interval."
+        return f"Use {way.method} or {NAMES.get(nearest.method, nearest.method)}; more --passes tell them apart."
+    better, other = (way, nearest) if result.times.mean >= 1 else (nearest, way)
+    if verdict == "too few":
+        return f"Use {better.method}; --passes 4 or more gives an interval."
+    return f"Use {better.method}{_memory(better, other)}."
 
 
-def _floor(way: MeasuredMethod, judged: JudgedFamily) -> Iterator[Answer]:
-    """Against the k−1 plain backward passes that any exact way makes."""
-    result = judged.get((way.quantity, FLOOR))
+def _memory(better: MeasuredMethod, other: MeasuredMethod) -> str:
+    """What the better way's speed costs in memory; empty where a peak is not known."""
+    if better.peak_bytes is None or other.peak_bytes is None:
+        return ""
+    held, less = format_bytes(better.peak_bytes), format_bytes(other.peak_bytes)
+    return f"; its memory peaks at {held}, that of {NAMES.get(other.method, other.method)} at {less}"
+
+
+def _yardstick(way: MeasuredMethod, judged: JudgedFamily) -> Iterator[Answer]:
+    """Against k−1 plain backward passes."""
+    result = judged.get((way.quantity, YARDSTICK))
     if result is None:
         return
     turned: dict[VerdictWord, VerdictWord] = {
@@ -153,27 +160,27 @@ def _floor(way: MeasuredMethod, judged: JudgedFamily) -> Iterator[Answer]:
         "no": "yes",
     }  # the pair asks whether it is slower than the target
     verdict = turned.get(result.verdict, result.verdict)
-    sentence = f"It takes {with_ends(result.times)} times as long as k−1 plain backward passes."
-    left = {
-        "yes": "There is nothing left to gain.",
-        "no": f"At most {ratio_number(result.times.mean)} times is left to gain.",
-    }
-    yield Answer(
-        f"Is the {WHAT[way.quantity]} within {NEAR_FLOOR} of k−1 backward passes?",
-        verdict,
-        sentence,
-        left.get(verdict, ""),
-    )
+    sentence = f"{_begin(way.method)} takes {with_ends(result.times)} times k−1 plain backward passes, a yardstick."
+    question = f"Does the {WHAT[way.quantity]} take at most {TARGET} times k−1 backward passes?"
+    yield Answer(question, verdict, sentence)
 
 
 def _agreement(way: MeasuredMethod, dtype: str) -> Iterator[Answer]:
     """Against the loop in float64."""
     if way.max_rel_error is None:
         return
-    verdict: VerdictWord = "yes" if way.max_rel_error <= _AGREES[dtype] else "no"
-    sentence = f"It agrees with the published loop in float64 to {error(way.max_rel_error)} of the largest value."
+    allowed = _AGREES[dtype]
+    verdict: VerdictWord = "yes" if way.max_rel_error <= allowed else "no"
+    sentence = (
+        f"{_begin(way.method)} {dtype} differs from a float64 loop by up to {error(way.max_rel_error)} of the largest "
+        f"entry (tolerance {error(allowed)})."
+    )
     advice = "" if verdict == "yes" else "Use the published loop until the error is explained."
     yield Answer(f"Is the {WHAT[way.quantity]} right?", verdict, sentence, advice)
+
+
+def _begin(text: str) -> str:
+    return text[:1].upper() + text[1:]
 
 
 def error(value: float) -> str:

@@ -2,8 +2,7 @@
 
 Every way solves a ``FisherTask`` and has one signature: ``run(task, samples)`` works on the first ``samples`` of the
 inputs, in evaluation mode, and leaves the model as it was. It gives the diagonal, flat [P], or rows V [samples, r, d]
-with the right V_xᵀV_x. ``backward`` gives no values: it is the floor, the k−1 plain backward passes that any exact way
-makes.
+with the right V_xᵀV_x. ``backward`` gives no values: it is a yardstick, k−1 plain backward passes.
 """
 
 from __future__ import annotations
@@ -192,6 +191,6 @@ BASELINES = {
             _backpack_refusal,
         ),
         Baseline("batched", "ours: batched backward passes, contracted layer by layer", _batched, _automatic),
-        Baseline("backward", "k−1 plain backward passes, no values: the floor", _backward, _batch_or(BACKWARD_BATCH)),
+        Baseline("backward", "k−1 plain backward passes, no values: a yardstick", _backward, _batch_or(BACKWARD_BATCH)),
     )
 }

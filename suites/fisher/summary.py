@@ -11,9 +11,10 @@ from fbench.results.findings import p_value
 from fbench.units import format_bytes, format_seconds
 
 from .answers import (
-    FLOOR,
     NAMES,
+    TARGET,
     WHAT,
+    YARDSTICK,
     Group,
     JudgedFamily,
     error,
@@ -26,6 +27,8 @@ from .answers import (
 from .figures import figures
 from .options import Options
 from .rows import MeasuredMethod, read_methods, read_reasons
+
+_YARDSTICK = "× k−1 backward passes"
 
 
 def summary(rows: Sequence[Row], options: Options) -> Summary:
@@ -48,25 +51,26 @@ def _groups(cases: Sequence[MeasuredMethod]) -> Iterator[dict[str, MeasuredMetho
 
 
 def _table(cases: Sequence[MeasuredMethod], options: Options) -> Table:
-    """One row a case: its seconds a sample, how much faster ours is, the floor, its memory and its error."""
+    """One row a case: its seconds a sample, how much faster ours is, the yardstick, its memory and its error."""
     rows = [_row(case, group) for group in _groups(cases) for case in group.values()]
     ways = dict.fromkeys(way.method for group in _groups(cases) if (way := way_of(group)) is not None)
     named = " or ".join(ways) or "ours"
-    columns = ("quantity", "way", "samples", "batch", "a sample", f"× {named}", "× floor", "peak", "error")
+    columns = ("quantity", "way", "samples", "batch", "a sample", f"× {named}", _YARDSTICK, "peak", "error")
     blocks = max(len(case.seconds) for case in cases)
     note = (
         f"{options.model}, {options.classes} classes, images of {options.size} × {options.size}, {options.dtype}. "
         f"Geometric means of {blocks} interleaved block{'' if blocks == 1 else 's'}. × {named}: its time over that of "
-        f"{named}. × floor: over k−1 plain backward passes. "
+        f"{named}. {_YARDSTICK}: over plain ones, a yardstick and no bound. "
         + ("In parentheses 95 % intervals. " if blocks >= FEWEST_BLOCKS else "")
-        + "Peak: growth of memory. Error: the largest, to the loop in float64, over the largest value."
+        + "Batch: samples at a time, each way's own. Peak: growth of memory. "
+        "Error: the largest, to the loop in float64, over the largest value."
     )
-    return Table("Seconds a sample", columns, rows, note, optional=("samples", "batch", "× floor"))
+    return Table("Time a sample", columns, rows, note, optional=("samples", "batch", _YARDSTICK))
 
 
 def _row(case: MeasuredMethod, group: Group) -> list[str]:
     facts = [f"{case.samples:,}", f"{case.batch_size:,}", format_seconds(case.typical)]
-    ratios = [_over(case, way_of(group)), _over(case, group.get(FLOOR))]
+    ratios = [_over(case, way_of(group)), _over(case, group.get(YARDSTICK))]
     wrong = "" if case.max_rel_error is None else error(case.max_rel_error)
     return [WHAT[case.quantity], case.method, *facts, *ratios, format_bytes(case.peak_bytes), wrong]
 
@@ -91,7 +95,8 @@ def _comparisons(groups: Mapping[str, Group], judged: JudgedFamily) -> list[Evid
         for (quantity, method), result in judged.items()
     ]
     columns = ("quantity", "comparison", "blocks", "times", "p", "Holm p")
-    note = "Times: a 95 % t interval of the paired ratio, each for itself. The floor is tested against 1.1."
+    note = "Times: a 95 % t interval of the paired ratio, each for itself. "
+    note += f"That to backward passes is tested against {TARGET}."
     claim = (
         "Comparisons are of logarithms of times, paired by block, by two-sided t tests; Holm's correction keeps false "
         "claims of the whole run at 3 %."
@@ -103,7 +108,9 @@ def _comparisons(groups: Mapping[str, Group], judged: JudgedFamily) -> list[Evid
 def _asked(quantity: str, method: str, groups: Mapping[str, Group]) -> str:
     way = way_of(groups[quantity])
     assert way is not None
-    return f"{way.method} / floor" if method == FLOOR else f"{NAMES.get(method, method)} / {way.method}"
+    return (
+        f"{way.method} / k−1 backward passes" if method == YARDSTICK else f"{NAMES.get(method, method)} / {way.method}"
+    )
 
 
 def _p(value: float) -> str:

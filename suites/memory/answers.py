@@ -7,12 +7,12 @@ from typing import NamedTuple
 
 from fbench.harness.contract import Answer, VerdictWord
 from fbench.measure.t_tests import p_of_mean
-from fbench.results.words import listed
-from fbench.units import format_bytes, format_count
+from fbench.results.words import counted, listed
+from fbench.units import format_bytes
 
 from .leaks import JudgedSeries, leak_answer
 from .margin import margin_in_words, with_process_margin
-from .names import case_names
+from .names import about_count, bytes_range, case_names
 from .peaks import CaseMemory, GaugeProfile, PhaseGrowth, largest_cases
 from .rows import LimitRow, grouped
 
@@ -20,6 +20,7 @@ _LEAST_ROUNDS = 4
 _LEVEL = 0.03
 _SELECTING = ("fisher", "init", "forward", "backward")
 _MOST_NAMED = 4
+_MOST_WORDS = 30
 _UNMEASURED = (
     "No phase has a measured peak.",
     "The reasons stand with the evidence.",
@@ -88,7 +89,11 @@ def _short(shown: Sequence[tuple[str, GaugeProfile]], known: Sequence[Miss]) -> 
     else:
         span = " to ".join(dict.fromkeys(f"{end:+g}".replace("-", "−") for end in reversed(ends)))
         what = f"differ from what was measured by {span} %"
-    worst = f"; the worst miss is {format_bytes(known[0].beyond)}, in {known[0].name}" if known[0].beyond > 0 else ""
+    worst = (
+        f"; the worst miss of a round is {format_bytes(known[0].beyond)}, in {known[0].name}"
+        if known[0].beyond > 0
+        else ""
+    )
     return f"At the peaks predictions {what}{worst}."
 
 
@@ -105,7 +110,11 @@ def _peaks(cases: Sequence[CaseMemory]) -> Iterator[Answer]:
         verdict = "no"
     else:
         verdict = "yes" if not outside and all(_clear(main, len(tops)) for main, _ in tops) else "not shown"
-    yield Answer("Does every method peak while it selects?", verdict, f"{_named_peaks(shown)}.")
+    sentence = f"{_named_peaks(shown)}; the selection is fisher to backward."
+    if verdict == "no":
+        before = [(method, main) for method, main in shown if main in outside and _clear(main, len(tops))]
+        sentence = f"{_named_peaks(before)}, before the selection (fisher to backward)."
+    yield Answer("Is the selection the largest phase of every method?", verdict, sentence)
 
 
 def _clear(main: GaugeProfile, methods: int) -> bool:
@@ -138,23 +147,27 @@ def misses(cases: Sequence[CaseMemory]) -> list[Miss]:
 
 
 def _predictions(cases: Sequence[CaseMemory]) -> Iterator[Answer]:
-    """Is the margin enough for every phase of every round?"""
+    """Was the margin enough for every phase of every round of this run?"""
     known = misses(cases)
     if not known:
         return
     uncovered = [miss for miss in known if not miss.covered]
     worst = uncovered[0] if uncovered else known[0]
-    rounds = min(len(miss.phase.growth) for miss in known)
-    verdict: VerdictWord = "no" if uncovered else "yes" if rounds >= _LEAST_ROUNDS else "too few"
+    rounds = [len(miss.phase.growth) for miss in known]
+    verdict: VerdictWord = "no" if uncovered else "yes" if min(rounds) >= _LEAST_ROUNDS else "too few"
     margin = margin_in_words(worst.device)
-    end = f"{margin} to spare {'do not cover' if uncovered else 'cover'} it"
-    sentence = (
-        f"The worst miss is {worst.name}: {format_bytes(worst.measured)} measured, "
-        f"{format_bytes(worst.predicted)} predicted; {end}."
-    )
+    count = f"{len(known) - len(uncovered)} of {len(known)}" if uncovered else f"all {len(known)}"
+    covered = f"{margin} to spare covered {count} phases of this run ({counted(rounds, 'round')})"
+    sentence = f"{covered}; worst round: {worst.name}, {format_bytes(worst.measured)}, {_predicted(worst)}."
+    if len(sentence.split()) > _MOST_WORDS:
+        sentence = f"{covered}."
     more = f"Keep {format_bytes(worst.beyond)} free beyond a prediction."
-    advice = more if uncovered else f"Keep {margin} free beyond a prediction."
-    yield Answer("Does the margin cover every prediction?", verdict, sentence, advice)
+    advice = more if uncovered else f"Keep {margin} free beyond a prediction (chosen on the reference runs, no bound)."
+    yield Answer("Did the margin cover every phase of this run?", verdict, sentence, advice)
+
+
+def _predicted(miss: Miss) -> str:
+    return f"{format_bytes(miss.predicted)} predicted"
 
 
 def _fits(limits: Sequence[LimitRow]) -> Iterator[Answer]:
@@ -166,12 +179,13 @@ def _fits(limits: Sequence[LimitRow]) -> Iterator[Answer]:
     fitting = [row for row in largest if row.largest_pool and row.largest_pool >= row.sizes.candidates]
     best, worst = (pick(largest, key=lambda row: row.largest_pool or 0) for pick in (max, min))
     budgets = sorted({row.budget_bytes or 0 for row in largest})
-    budget = format_bytes(budgets[0]) + (" or more" if budgets[1:] else "")
-    pools = [f"{row.method} {format_count(row.largest_pool)}" for row in dict.fromkeys((worst, best))]
-    sentence = f"Within {budget} pools may have at most so many candidates: {listed(pools)}."
+    budget = bytes_range(budgets[0], budgets[-1]) if budgets[1:] else format_bytes(budgets[0])
+    pools = [f"{about_count(row.largest_pool or 0)} ({row.method})" for row in dict.fromkeys((worst, best))]
+    pools[0] = pools[0].replace(" (", " candidates (", 1)
+    sentence = f"Predicted limit within {budget}: about {', '.join(pools)}, not measured."
     verdict: VerdictWord = "yes" if len(fitting) == len(largest) else "no"
     lost = [row.method for row in largest if row not in fitting]
     advice = (
         f"Take {best.method} for larger pools." if verdict == "yes" else f"Take {best.method}: {lost[0]} is too large."
     )
-    yield Answer("Does every method fit into memory?", verdict, sentence, advice)
+    yield Answer("Is every method predicted to fit into memory?", verdict, sentence, advice)

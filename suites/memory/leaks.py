@@ -99,8 +99,10 @@ def _so_far(series: Sequence[JudgedSeries]) -> str:
     means = sorted(one.leak.mean for one in series if not math.isnan(one.leak.mean))
     if not means:
         return ""
-    span = format_bytes(means[0]) if len(means) == 1 else bytes_range(means[0], means[-1])
-    return f"; held memory changed by {span} a round so far".replace("-", "−")
+    changed = "grew" if means[0] >= 0 else "shrank" if means[-1] <= 0 else "changed"
+    ends = means if changed == "changed" else sorted(map(abs, means))
+    span = format_bytes(ends[0]) if len(ends) == 1 else bytes_range(ends[0], ends[-1])
+    return f"; held memory {changed} by {span} a round so far".replace("-", "−")
 
 
 def _begin(text: str) -> str:

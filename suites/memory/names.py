@@ -34,6 +34,18 @@ def bytes_range(low: float, high: float) -> str:
     return f"{first.removesuffix(f' {unit}')} to {last}"
 
 
+def about_count(count: int) -> str:
+    """A predicted limit in two digits, never above it: ``310,000``, ``1.4 million``.
+
+    Example:
+        >>> about_count(315_401), about_count(1_417_249), about_count(9_000), about_count(87), about_count(0)
+        ('310,000', '1.4 million', '9,000', '87', '0')
+    """
+    step = 10 ** max(len(str(count)) - 2, 0)
+    rounded = count // step * step
+    return f"{rounded / 1e6:g} million" if rounded >= 1_000_000 else f"{rounded:,}"
+
+
 def size_heading(column: str) -> str:
     """What a column of sizes is called in a table: its letter, or its name where it has none."""
     return _LETTERS.get(column, column)

@@ -8,7 +8,15 @@ from fbench.harness.contract import Table
 from fbench.results.words import counted
 from fbench.units import format_bytes, format_count, format_percent
 
-from .names import bytes_range, common_sizes, gauge_in_words, size_heading, sizes_in_words, varying_round_sizes
+from .names import (
+    about_count,
+    bytes_range,
+    common_sizes,
+    gauge_in_words,
+    size_heading,
+    sizes_in_words,
+    varying_round_sizes,
+)
 from .peaks import CaseMemory, GaugeProfile, PhaseGrowth, largest_cases, phase_order
 from .rows import Gauge, LimitRow, RoundSizes
 
@@ -22,13 +30,34 @@ def phase_tables(cases: Sequence[CaseMemory]) -> Iterable[Table]:
     if not mains:
         return
     sizes = [case.sizes for case in cases]
-    varying = [[name, *cells] for name, cells in _size_columns(sizes).items()]
-    held = ["held before", *(format_bytes(main.baseline) for main in mains.values())]
     what = " or of ".join(dict.fromkeys(gauge_in_words(main.gauge) for main in mains.values()))
     note = f"Growth of {what} at its peak over what was held before the first round. {_over(mains)}"
     growth = _grid(mains, lambda phase: format_bytes(phase.measured))
-    rows = [*varying, held, *growth]
-    yield Table(_title("Peak growth by phase", sizes), ["phase", *mains], rows, note)
+    yield Table(_title("Peak growth by phase", sizes), ["phase", *mains], growth, note + _different_sizes(cases))
+
+
+def _different_sizes(cases: Sequence[CaseMemory]) -> str:
+    """The end of a note: sizes that are not those of every method."""
+    methods = [case.method for case in cases if case.main]
+    columns = _size_columns([case.sizes for case in cases if case.main])
+    return "".join(f" {name}: {_by_value(methods, cells)}." for name, cells in columns.items())
+
+
+def _by_value(methods: Sequence[str], cells: Sequence[str]) -> str:
+    """``1,024 (published, fused)``; a method without the size is left out."""
+    having = {
+        cell: [method for method, other in zip(methods, cells, strict=True) if other == cell] for cell in cells if cell
+    }
+    return ", ".join(f"{cell} ({', '.join(names)})" for cell, names in having.items())
+
+
+def before_tables(cases: Sequence[CaseMemory]) -> Iterable[Table]:
+    """A row a method: what was held before the first round, over which growth is counted."""
+    known = {case.method: case for case in cases if case.main}
+    if known:
+        columns = {"held before": [format_bytes(main.baseline) for case in known.values() if (main := case.main)]}
+        note = "Held before the first round: it is not growth, and is in no other number."
+        yield _table("Before the first round", [(c.method, c.sizes) for c in known.values()], columns, note)
 
 
 def ratio_tables(cases: Sequence[CaseMemory]) -> Iterable[Table]:
@@ -156,17 +185,22 @@ def limit_tables(rows: Sequence[LimitRow]) -> Iterable[Table]:
         "phase": [row.phase or "" for row in rows],
         "d×d": [format_bytes(row.matrices_bytes) for row in rows],
         "chunk ≤": [_fits(row.largest_chunk) for row in rows],
-        "pool ≤": [_fits(row.largest_pool) for row in rows],
+        "pool ≤": ["" if row.largest_pool is None else _pool(row.largest_pool) for row in rows],
     }
     keep = f"the budget of {format_bytes(budgets[0])}" if len(budgets) == 1 else "the budget"
     margins = sorted({row.margin for row in rows if row.margin is not None})
     margin = f" with {' or '.join(format_percent(share) for share in margins)} to spare, or more" if margins else ""
     note = (
         "Predicted, not measured: the growth of the largest phase, and of it the d×d matrices. Chunk ≤ and pool ≤: the "
-        f"largest that are predicted to keep {keep}{margin}, all else as in the case."
+        f"largest that are predicted to keep {keep}{margin}, all else as in the case; pools in two digits, "
+        "rounded down."
     )
     optional = ("d×d", "budget", "phase")
     yield _table("What fits", [(row.method, row.sizes) for row in rows], columns, note, optional)
+
+
+def _pool(count: int) -> str:
+    return about_count(count) if count else "none"
 
 
 def _fits(count: int | None) -> str:

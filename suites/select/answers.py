@@ -5,17 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 
 from fbench.harness.contract import Answer, VerdictWord
-from fbench.results.faster import TimeComparison, first_shown, judged_words, ratio_number
-from fbench.results.ratios import geometric
+from fbench.results.faster import TimeComparison, faster_in_words, first_shown, judged_words, ratio_number
+from fbench.results.ratios import geometric, ratio
 from fbench.units import format_bytes, format_percent, format_seconds
 
 from .cases import MeasuredCase
 from .comparisons import ComparedCases, exact_ways, find, inverse_of, largest_problem, seconds
 
-_SAME_PICKS = "Does it choose the same batch as float64?"
 _NEAR = 10
 """A gap below so many tolerances is a near-tie: rounding may turn it."""
 _MOST_WORDS = 28
+_EQUAL_WORTH = 1e-3
+"""Objectives that differ by a smaller share are called equal."""
 _SAME_WORTH = 1.01
 """A batch whose objective is within 1 % of the reference's is as good; random batches are tens of percent worse."""
 _LESS_MEMORY = 1.25
@@ -66,7 +67,7 @@ def select_lead(replies: Sequence[Answer]) -> list[str]:
     first, *others = replies
     numbers = " ".join(answer.sentence for answer in others[:2] if answer.sentence)
     short = numbers if len(numbers.split()) <= _MOST_WORDS else others[0].sentence
-    wrong = [answer.advice for answer in replies if answer.question == _SAME_PICKS and answer.verdict == "no"]
+    wrong = [answer.advice for answer in replies if "same batch" in answer.question and answer.verdict == "no"]
     advice = next(filter(None, [*wrong, *(answer.advice for answer in replies)]), "")
     return [first.sentence, short or "Nothing else was compared.", advice or "Compare other ways with --methods."]
 
@@ -93,15 +94,18 @@ def _speed(way: MeasuredCase, cases: Sequence[MeasuredCase], compared: Sequence[
             "published was not timed."
         )
         yield Answer(
-            "Is it faster than the published order?", "not shown", sentence, "Add published to --methods to compare."
+            f"Is {way.method} faster than the published order?",
+            "not shown",
+            sentence,
+            "Add published to --methods to compare.",
         )
         return
     other = min(against, key=lambda c: geometric(c.base.whole()))
     base, result = other.base, other.result
     about, why = ("about ", " (extrapolated)") if base.cut_short else ("", "")
     sentence = (
-        f"{batch} takes {taken} in place of {about}{format_seconds(geometric(base.whole()))}{why}: "
-        f"{judged_words(result)}{_blocks(result)}."
+        f"{batch} takes {taken} with {way.method}, {about}{format_seconds(geometric(base.whole()))}{why} with "
+        f"{base.method}: {judged_words(result)}{_blocks(result)}."
     )
     whom = "the published order" if base.method == "published" else base.method
     verdict = first_shown([c.result.verdict for c in against])
@@ -122,7 +126,7 @@ def _what_to_use(way: str, base: str, result: TimeComparison) -> str:
 
 def _picks(way: MeasuredCase) -> Iterator[Answer]:
     """The exact way's picks against the float64 reference's."""
-    question, agreement = _SAME_PICKS, way.agreement
+    question, agreement = f"On this pool, does {way.method} choose the same batch as float64?", way.agreement
     if agreement is None:
         if way.was_compared:
             yield Answer(
@@ -137,7 +141,7 @@ def _picks(way: MeasuredCase) -> Iterator[Answer]:
     picks, same = round(agreement.picks), round(agreement.same_picks * agreement.picks)
     what = f"{picks} first picks" if way.cut_short else f"{picks} picks"
     if same == picks:
-        yield Answer(question, "yes", f"It has all {what} of the float64 reference.")
+        yield Answer(question, "yes", f"On this pool {way.method} has all {what} of the float64 reference.")
         return
     departure, worth = agreement.departure, way.objective_ratio()
     tie = departure is not None and departure.gap <= _NEAR * agreement.tolerance
@@ -145,15 +149,15 @@ def _picks(way: MeasuredCase) -> Iterator[Answer]:
     near = ", at a near-tie" if tie else ""
     value = "" if worth is None else f"; its objective is {_worth(worth.mean)}"
     good = tie and (worth is None or worth.mean <= _SAME_WORTH)
-    sentence = f"It has {same} of the {what} of the float64 reference{where}{near}{value}."
+    sentence = f"On this pool {way.method} has {same} of the {what} of the float64 reference{where}{near}{value}."
     yield Answer(question, "yes" if good else "no", sentence, "" if good else "Use float64 where the picks must agree.")
 
 
 def _worth(ratio: float) -> str:
     """An objective over the reference's: less is better."""
     share = ratio - 1
-    if abs(share) < 5e-4:
-        return "the same"
+    if abs(share) < _EQUAL_WORTH:
+        return f"equal to within {format_percent(_EQUAL_WORTH)}"
     return f"{format_percent(float(f'{abs(share):.2g}'))} {'worse' if share > 0 else 'better'}"
 
 
@@ -167,9 +171,9 @@ def _memory(way: MeasuredCase, cases: Sequence[MeasuredCase]) -> Iterator[Answer
     verdict: VerdictWord = (
         "yes" if peak * _LESS_MEMORY < rival else "no" if peak > rival * _LESS_MEMORY else "not shown"
     )
-    what = "with published" if other is not None else "for all gradients"
-    sentence = f"It takes {format_bytes(peak)} against {format_bytes(rival)} {what}."
-    yield Answer("Does it need less memory?", verdict, sentence)
+    what, whom = ("with published", "published") if other is not None else ("for all gradients", "all gradients")
+    sentence = f"{way.method} takes {format_bytes(peak)} against {format_bytes(rival)} {what}."
+    yield Answer(f"Does {way.method} need less memory than {whom}?", verdict, sentence)
 
 
 def _approximations(cases: Sequence[MeasuredCase], compared: Sequence[ComparedCases]) -> Iterator[Answer]:
@@ -182,11 +186,12 @@ def _approximations(cases: Sequence[MeasuredCase], compared: Sequence[ComparedCa
     named = min(worthy or faster or judged, key=_loss) if not worthy else max(worthy, key=lambda c: c.result.times.mean)
     verdict: VerdictWord = "yes" if worthy else "no" if faster else _open(judged)
     sentence = (
-        f"{named.case.method} is {judged_words(named.result)}{_blocks(named.result)}, "
+        f"On this pool {named.case.method} is {judged_words(named.result, named.base.method)}{_blocks(named.result)}, "
         f"its objective {_worth(_loss(named))}{_beside(faster, named)}."
     )
-    advice = f"Use {named.case.method} where time is short." if worthy else "Stay with the exact selection."
-    yield Answer("Is an approximation faster and as good?", verdict, sentence, advice)
+    exact = f"Keep {named.base.method} for exact picks"
+    advice = f"{exact}; take {named.case.method} only where time is short." if worthy else f"{exact}."
+    yield Answer("Is any approximation faster and as good on this pool?", verdict, sentence, advice)
 
 
 def _open(judged: Sequence[ComparedCases]) -> VerdictWord:
@@ -206,7 +211,8 @@ def _beside(faster: Sequence[ComparedCases], named: ComparedCases) -> str:
     best = max(faster, key=lambda c: c.result.times.mean, default=named)
     if best is named:
         return ""
-    return f"; {best.case.method} is {ratio_number(best.result.times.mean)} times faster, {_worth(_loss(best))}"
+    traded = _worth(_loss(best)).removesuffix(" worse")
+    return f"; {best.case.method} trades {traded} for {ratio_number(best.result.times.mean)} times the speed"
 
 
 def _dtypes(way: MeasuredCase | None, compared: Sequence[ComparedCases]) -> Iterator[Answer]:
@@ -228,11 +234,10 @@ def _scores(scored: Sequence[MeasuredCase], compared: Sequence[ComparedCases]) -
     if not against or base is None:
         return
     best = max(against, key=lambda c: c.result.times.mean)
-    taken, other = (format_seconds(geometric(case.score)) for case in (best.case, base))
-    n = best.case.sizes.candidates
+    n, taken = best.case.sizes.candidates, format_seconds(geometric(best.case.score))
     sentence = (
-        f"{best.case.method} scores {n:,} candidates in {taken} in place of {other}: "
-        f"{judged_words(best.result)}{_blocks(best.result)}."
+        f"{best.case.method} scores {n:,} candidates in {taken}: {judged_words(best.result, base.method)}"
+        f"{_like_for_like(best, scored)}{_blocks(best.result)}."
     )
     advice = _what_to_use(best.case.method, base.method, best.result)
     yield Answer("Is a batched score faster than inverting?", best.result.verdict, sentence, advice)
@@ -240,6 +245,14 @@ def _scores(scored: Sequence[MeasuredCase], compared: Sequence[ComparedCases]) -
         error, allowed = best.case.max_rel_error, _RIGHT_SCORES[best.case.sizes.dtype]
         sentence = f"The largest error of a score is {small_share(error)} of the largest score."
         yield Answer("Are its scores right?", "yes" if error <= allowed else "no", sentence)
+
+
+def _like_for_like(best: ComparedCases, scored: Sequence[MeasuredCase]) -> str:
+    """The same against inverting matrices of its own size, where the published way inverts larger ones."""
+    same = find(scored, f"score-inverse {best.case.method.split()[-1]}")
+    if same is None or same is best.case or same is best.base or best.result.verdict not in ("yes", "too few"):
+        return ""
+    return f", {faster_in_words(ratio(same.score, best.case.score), same.method)}"
 
 
 def small_share(value: float) -> str:

@@ -212,6 +212,8 @@ def _tests(compared: Sequence[ComparedCases]) -> list[Table]:
     rows = [[*cells, c.result.verdict] for cells, c in zip(rows, compared, strict=True)]
     columns = ("way", "than", "blocks", "× faster", "p", "Holm p", "faster?")
     note = "Whole selections, or passes of the score. × faster: 95 % t interval of the paired ratio, each for itself."
+    if any(case.cut_short for c in compared for case in (c.case, c.base)):
+        note += " Of what is extrapolated it has timing noise alone."
     return [Table("Is the first faster than the second?", columns, rows, note, optional=("p", "blocks", "Holm p"))]
 
 

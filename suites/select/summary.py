@@ -83,10 +83,15 @@ def _note(cases: Sequence[MeasuredCase]) -> str:
     if bases:
         note += f" × faster: than {' or '.join(sorted(bases))}"
         note += ", with its 95 % interval." if blocks >= FEWEST_BLOCKS else "."
+    note += " Whole: set-up, picks (more than are kept) and removals."
     if any(case.cut_short for case in timed):
-        note += " ≈: extrapolated from the picks and removals that were timed."
+        note += " ≈: extrapolated from the picks and removals that were timed"
+        note += "; the interval has timing noise alone." if blocks >= FEWEST_BLOCKS and bases else "."
     if any(case.objectives for case in cases):
         note += " Objective: over the float64 reference's; less is better."
+    drawn = find(cases, "random")
+    if drawn is not None and len(drawn.objectives) > 1:
+        note += f" random: mean of {len(drawn.objectives)} batches."
     return note + " Peak: memory beyond logits and features."
 
 
@@ -105,7 +110,9 @@ def _scores(cases: Sequence[MeasuredCase]) -> list[Table]:
         "largest error": lambda case: "" if case.max_rel_error is None else small_share(case.max_rel_error),
         "peak": lambda case: format_bytes(case.peak_bytes),
     }
-    note = "All scores tr((I+G)⁻¹H) once, G and H there already. Largest error: to float64 scores, over the largest."
+    note = (
+        "All scores tr((I+G)⁻¹H) once, without computing G and H. Largest error: to float64 scores, over the largest."
+    )
     if inverse:
         note += " × faster: than inverting the k×k stacks, as published."
     return [cases_table("The batched score alone", scored, cells, note, optional=("a candidate",))]

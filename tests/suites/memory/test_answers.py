@@ -13,9 +13,9 @@ from fbench.suites.memory.margin import ADDED_BYTES, margin_in_words, with_proce
 from fbench.suites.memory.summary import summary
 
 SUITE = registry.SUITES.get("memory")
-PEAK = "Does every method peak while it selects?"
-MARGIN = "Does the margin cover every prediction?"
-FITS = "Does every method fit into memory?"
+PEAK = "Is the selection the largest phase of every method?"
+MARGIN = "Did the margin cover every phase of this run?"
+FITS = "Is every method predicted to fit into memory?"
 LEAK = "Does memory leak from round to round?"
 
 
@@ -38,8 +38,9 @@ def test_the_lead_names_peaks_phases_and_the_miss():
     ]
     assert said(rows).lead == [
         "published peaks at 200 MiB (forward) and incremental:mask at 480 MiB (diagonal).",
-        "At the peaks predictions fall 5 to 17 % short; the worst miss is 80 MiB, in diagonal of incremental:mask.",
-        "Keep 15 % and 64 MiB free beyond a prediction.",
+        "At the peaks predictions fall 5 to 17 % short; the worst miss of a round is 80 MiB, in diagonal of "
+        "incremental:mask.",
+        "Keep 15 % and 64 MiB free beyond a prediction (chosen on the reference runs, no bound).",
     ]
 
 
@@ -68,28 +69,38 @@ def test_verdicts_of_the_peak(peaks, verdict):
 
 def test_one_method_outside_is_enough_for_no():
     rows = [*rounds_of("a", {"forward": [200] * 4}), *rounds_of("b", {"embed": [300] * 4, "forward": [100] * 4})]
-    assert answered(rows)[PEAK].verdict == "no"
+    answer = answered(rows)[PEAK]
+    assert answer.verdict == "no"
+    assert answer.sentence == "b peaks at 300 MiB (embed), before the selection (fisher to backward)."
 
 
 @pytest.mark.parametrize(
     ("measured", "verdict", "advice"),
     [
-        ([470] * 4, "yes", "Keep 15 % and 64 MiB free beyond a prediction."),
+        ([470] * 4, "yes", "Keep 15 % and 64 MiB free beyond a prediction (chosen on the reference runs, no bound)."),
         ([470, 470, 470, 600], "no", "Keep 200 MiB free beyond a prediction."),
-        ([470] * 3, "too few", "Keep 15 % and 64 MiB free beyond a prediction."),
+        (
+            [470] * 3,
+            "too few",
+            "Keep 15 % and 64 MiB free beyond a prediction (chosen on the reference runs, no bound).",
+        ),
     ],
 )
 def test_verdicts_of_the_margin(measured, verdict, advice):
     answer = answered(rounds_of("bait", {"forward": measured}, {"forward": 400}))[MARGIN]
     assert (answer.verdict, answer.advice) == (verdict, advice)
-    assert "predicted; 15 % and 64 MiB to spare" in answer.sentence
+    count = "0 of 1" if verdict == "no" else "all 1"
+    assert answer.sentence == (
+        f"15 % and 64 MiB to spare covered {count} phases of this run ({len(measured)} rounds); "
+        f"worst round: forward of bait, {max(measured)} MiB, 400 MiB predicted."
+    )
 
 
 def test_a_gpus_prediction_has_the_share_alone():
     rows = rounds_of("bait", {"forward": [120] * 4}, {"forward": 100}, which=ALLOCATED, baseline=0)
     answer = answered(rows)[MARGIN]
     assert answer.verdict == "no"
-    assert answer.sentence.endswith("100 MiB predicted; 15 % to spare do not cover it.")
+    assert answer.sentence.startswith("15 % to spare covered 0 of 1 phases")
     assert (margin_in_words("cpu"), with_process_margin(0, "cpu"), with_process_margin(100, "cuda:1")) == (
         "15 % and 64 MiB",
         ADDED_BYTES,
@@ -110,9 +121,12 @@ def test_what_fits():
     rows = [limit("bait", largest_pool=50_000), limit("published", chunk_size=256, largest_pool=9_000)]
     answer = answered(limits=rows)[FITS]
     assert (answer.verdict, answer.advice) == ("yes", "Take bait for larger pools.")
-    assert answer.sentence == "Within 8 GiB pools may have at most so many candidates: published 9,000 and bait 50,000."
+    assert (
+        answer.sentence
+        == "Predicted limit within 8 GiB: about 9,000 candidates (published), 50,000 (bait), not measured."
+    )
     free = [limit("bait", budget_bytes=7 * GIB), limit("fused", budget_bytes=8 * GIB)]
-    assert "Within 7 GiB or more pools" in answered(limits=free)[FITS].sentence
+    assert "Predicted limit within 7 to 8 GiB: about" in answered(limits=free)[FITS].sentence
 
 
 def test_what_does_not_fit():
@@ -134,7 +148,8 @@ LEAKING = [400, 430, 440, 450, 460, 470.1, 480, 490.2, 500, 510.1]
         ([400 + 0.06 * i for i in range(10)], "no", "where 1 MiB would count; it does grow in 1 of 1."),
         ([400, 402, 401, 409, 400, 420, 402, 425, 403, 430], "not shown", "Resident memory of bait grows by"),
         ([400 + 30 * (1 - 0.6065**i) for i in range(10)], "not shown", "grows by 763 KiB"),
-        ([400, 400.06, 400.12, 400.18, 400.24], "too few", "this run has 5; held memory changed by 61.4 KiB a round"),
+        ([400, 400.06, 400.12, 400.18, 400.24], "too few", "this run has 5; held memory grew by 61.4 KiB a round"),
+        ([400, 399, 398, 397], "too few", "this run has 4; held memory shrank by 1 MiB a round"),
         ([400], "too few", "8 rounds are needed and this run has 1."),
     ],
 )
@@ -179,8 +194,8 @@ def test_evidence_of_predictions():
     peaks = {"train": [1000], "forward": [2000], "data": [10]}
     text = claims("Predictions", rounds_of("bait", peaks, {"train": 1140, "forward": 1800, "data": 4}))
     assert text[0].startswith("Of 3 predictions 2 fall short; 15 % and 64 MiB to spare cover 3.")
-    assert text[1].startswith("Of phases that grew by 500 MB or more the worst is forward of bait: 1.95 GiB measured")
-    assert text[2].startswith("Of phases that grew by less than 500 MB the worst is data of bait: 10 MiB measured")
+    assert text[2].startswith("Of phases that grew by 500 MB or more the worst is forward of bait: 1.95 GiB measured")
+    assert text[3].startswith("Of phases that grew by less than 500 MB the worst is data of bait: 10 MiB measured")
 
 
 def test_what_the_c_library_keeps_is_said_where_it_shows():

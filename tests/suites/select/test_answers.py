@@ -12,6 +12,7 @@ from fbench.harness import registry
 from fbench.suites.select.summary import summary
 
 OPTIONS = registry.SUITES.get("select").typed()
+SAME = "On this pool, does incremental choose the same batch as float64?"
 
 
 def answered(rows):
@@ -25,8 +26,11 @@ def speed(incremental, published):
 
 def test_the_lead():
     lead = summary(exact(), OPTIONS).lead
-    assert lead[0] == "A batch of 4 takes 1.29 s in place of about 27.7 s (extrapolated): 21 times faster (10 to 44)."
-    assert lead[1].startswith("It has all 4 picks of the float64 reference.")
+    assert lead[0] == (
+        "A batch of 4 takes 1.29 s with incremental, about 27.7 s (extrapolated) with published: "
+        "21 times faster (10 to 44)."
+    )
+    assert lead[1].startswith("On this pool incremental has all 4 picks of the float64 reference.")
     assert lead[2] == "Use incremental."
 
 
@@ -55,7 +59,7 @@ def test_a_slower_way_is_said_to_be_slower():
 
 
 def test_without_a_rival_the_time_stands_alone():
-    answer = answered(selection("incremental", [1.0]))["Is it faster than the published order?"]
+    answer = answered(selection("incremental", [1.0]))["Is incremental faster than the published order?"]
     assert (answer.verdict, answer.sentence) == (
         "not shown",
         "A batch of 4 takes 13 s with incremental (1 block); published was not timed.",
@@ -65,21 +69,25 @@ def test_without_a_rival_the_time_stands_alone():
 @pytest.mark.parametrize(
     ("more", "verdict", "text"),
     [
-        ({}, "yes", "It has all 4 picks of the float64 reference."),
+        ({}, "yes", "On this pool incremental has all 4 picks of the float64 reference."),
         ({"same_picks": 0.5, "first_difference": 88, "gap_there": 3e-6}, "yes", "left at pick 89, at a near-tie"),
-        ({"same_picks": 0.5, "first_difference": 88, "gap_there": 0.02}, "no", "It has 2 of the 4 picks"),
+        (
+            {"same_picks": 0.5, "first_difference": 88, "gap_there": 0.02},
+            "no",
+            "On this pool incremental has 2 of the 4 picks",
+        ),
         ({"same_picks": 0.5, "objective": 2.2}, "no", "its objective is 10 % worse."),
     ],
 )
 def test_verdicts_of_agreement(more, verdict, text):
     rows = [*selection("incremental", [1.0]), row("incremental", "agreement", **{**EQUAL, "objective": 2.0, **more})]
-    answer = answered(rows)["Does it choose the same batch as float64?"]
+    answer = answered(rows)[SAME]
     assert answer.verdict == verdict
     assert text in answer.sentence
 
 
 def test_no_reference_and_the_reference_itself():
-    question = "Does it choose the same batch as float64?"
+    question = SAME
     rows = [*selection("incremental", [1.0]), row("incremental", "agreement")]
     assert answered(rows)[question].verdict == "not shown"
     own = row("incremental", "agreement", **{**EQUAL, "reference": "incremental"}, dtype="float64")
@@ -94,13 +102,13 @@ def test_verdicts_of_memory(peak, verdict):
         *selection("published", [1.0]),
     ]
     rows = [{**line, "peak_bytes": peak} if line["peak_bytes"] == 7200 else line for line in rows]
-    assert answered(rows)["Does it need less memory?"].verdict == verdict
+    assert answered(rows)["Does incremental need less memory than published?"].verdict == verdict
 
 
 def test_memory_without_published_is_against_all_gradients():
     rows = [*selection("incremental", [1.0]), row("incremental", "memory", peak_bytes=7200)]
-    answer = answered(rows)["Does it need less memory?"]
-    assert answer.sentence == "It takes 7.03 KiB against 14.1 KiB for all gradients."
+    answer = answered(rows)["Does incremental need less memory than all gradients?"]
+    assert answer.sentence == "incremental takes 7.03 KiB against 14.1 KiB for all gradients."
 
 
 @pytest.mark.parametrize(
@@ -110,7 +118,7 @@ def test_memory_without_published_is_against_all_gradients():
         ([0.005] * 4, 1.99, "yes", "its objective 0.5 % better"),
         ([0.005] * 4, 2.2, "no", "its objective 10 % worse"),
         ([9.0, 9.1, 9.0, 9.2], 2.0, "no", "times slower"),
-        ([0.01, 0.02, 0.021, 0.041], 2.0, "not shown", "its objective the same"),
+        ([0.01, 0.02, 0.021, 0.041], 2.0, "not shown", "its objective equal to within 0.1 %"),
         ([0.005] * 3, 2.0, "too few", "(3 blocks, no interval)"),
     ],
 )
@@ -120,9 +128,22 @@ def test_verdicts_of_approximations(steps, objective, verdict, text):
         {**line, "time_s": 0.5 if line["phase"] == "setup" else line["time_s"]} for line in selection("top2", steps)
     ]
     rows = [*exact(), *(faster if max(steps) < 0.01 else selection("top2", steps)), row("top2", "agreement", **agreed)]
-    answer = answered(rows)["Is an approximation faster and as good?"]
+    answer = answered(rows)["Is any approximation faster and as good on this pool?"]
     assert answer.verdict == verdict
     assert text in answer.sentence
+
+
+def test_a_faster_approximation_that_is_worse_is_said_to_trade():
+    rows = exact()
+    for method, seconds, objective in (("pca", 0.01, 2.001), ("binary", 0.001, 2.2)):
+        steps = selection(method, [seconds] * 4)
+        rows += [{**line, "time_s": seconds if line["phase"] == "setup" else line["time_s"]} for line in steps]
+        rows.append(row(method, "agreement", **{**EQUAL, "objective": objective}))
+    answer = answered(rows)["Is any approximation faster and as good on this pool?"]
+    assert answer.sentence.startswith("On this pool pca is ")
+    assert "its objective equal to within 0.1 %; binary trades 10 % for " in answer.sentence
+    assert answer.sentence.endswith(" times the speed.")
+    assert answer.advice == "Keep incremental for exact picks; take pca only where time is short."
 
 
 def test_dtypes():

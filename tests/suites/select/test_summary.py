@@ -29,7 +29,15 @@ def test_the_main_table():
     assert table.rows[0] == ["incremental", "1.29 s", "21 (10 to 44)", "22.1 ms", "4 of 4", "1.0000", "7.03 KiB"]
     assert table.rows[1][1:5] == ["≈ 27.7 s", "", "2.21 s", "3 of 3"]
     assert "× faster: than published, with its 95 % interval." in table.note
-    assert "≈: extrapolated" in table.note
+    assert (
+        "≈: extrapolated from the picks and removals that were timed; the interval has timing noise alone" in table.note
+    )
+    assert "Whole: set-up, picks (more than are kept) and removals." in table.note
+
+
+def test_random_batches_are_said_to_be_a_mean():
+    drawn = [row("random", "agreement", block, **{**EQUAL, "same_picks": 0.05, "objective": 3.4}) for block in range(3)]
+    assert "random: mean of 3 batches." in summary([*exact(), *drawn], OPTIONS).tables[0].note
 
 
 def test_the_main_table_of_few_blocks_has_no_interval():
@@ -92,7 +100,10 @@ def test_scores():
         row("score-packed", "agreement", rows=2, max_rel_error=3e-7),
     ]
     shown = summary(rows, OPTIONS)
-    assert shown.lead[0].startswith("score-packed 2×2 scores 100 candidates in 1 ms in place of 90 ms: 90 times faster")
+    assert shown.lead[0] == (
+        "score-packed 2×2 scores 100 candidates in 1 ms: 90 times faster than score-inverse 3×3 (90 to 90), 60 times "
+        "faster than score-inverse 2×2 (60 to 60)."
+    )
     assert [answer.verdict for answer in shown.answers] == ["yes", "yes"]
     (table,) = shown.tables
     assert list(table.columns) == ["way", "a pass", "× faster", "a candidate", "largest error"]
