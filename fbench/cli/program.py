@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import warnings
 from collections.abc import Callable
@@ -15,7 +16,7 @@ from fbench.cli.fixed import examples_below
 from fbench.cli.parameters import fixed_command, pick_command, root_command, suite_command
 from fbench.cli.report import run_suite
 from fbench.cli.runs_commands import RUNS_COMMANDS, add_runs_commands
-from fbench.errors import FbenchError, UsageError, nearest
+from fbench.errors import FbenchError, UsageError, nearest, shorten
 from fbench.harness import guard, registry
 from fbench.harness.parsing import check_words
 from fbench.harness.streams import stream_fault
@@ -29,6 +30,8 @@ _EXAMPLES = (
     "fbench compare --strategies random,bait --seeds 4 --rounds 5",
     "fbench columns compare",
 )
+_NO_NAMES = (errno.ENAMETOOLONG, errno.ELOOP)
+"""What systems answer to names that no file can have: whoever typed them can mend it."""
 COMPLETION_VARIABLE = "_FBENCH_COMPLETE"
 """Set by the shell's own function while it completes; the words are in other variables then."""
 
@@ -76,6 +79,9 @@ def run_command(arguments: list[str]) -> int:
             complain(_mistake(error))
             for module, reason in registry.SUITES.broken.items():  # the command may be one of theirs
                 show_warning(f"suites of {module} could not be loaded: {reason}")
+            return USAGE
+        if isinstance(error, OSError) and error.errno in _NO_NAMES:
+            complain(f"{shorten(error.filename)}: {error.strerror}; give another name")
             return USAGE
         if os.environ.get("FBENCH_TRACEBACK"):
             raise

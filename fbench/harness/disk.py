@@ -15,12 +15,15 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from fbench.errors import FolderError
+from fbench.errors import FolderError, shorten
 
 _NOFOLLOW = getattr(os, "O_NOFOLLOW", 0)
 
 _NO_FLUSH = {errno.EINVAL, errno.ENOSYS, errno.ENOTSUP, errno.EACCES, errno.EPERM, errno.EBADF}
 """What systems answer that open no folder (Windows) or cannot flush one, and folders that may not be read."""
+
+_LONG_NAME = 500
+"""Letters of a path that a message repeats whole."""
 
 REMEDY = "restore it, or take another --out (--overwrite starts anew there, without its rows)"
 """What to do about a folder that lost what was committed."""
@@ -177,7 +180,8 @@ def writing(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        what = error.strerror or str(error)
+        what, name = error.strerror or str(error), str(path)
+        name = shorten(name) if len(name) > _LONG_NAME else name
         raise FolderError(
-            f"cannot write in {path}: {what}. What was committed is kept: mend it and run the same command again"
+            f"cannot write in {name}: {what}. What was committed is kept: mend it and run the same command again"
         ) from error

@@ -540,3 +540,15 @@ def test_little_is_imported_to_say_little(typed):
     code += f"print(code, sorted(set({HEAVY}) & set(sys.modules)), file=sys.stderr)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stderr.strip() == "0 []"
+
+
+@pytest.mark.parametrize(
+    "words",
+    ["show {}", "runs {}", "merge {} y --out z", "compare --replicate {}", "compare --dataset cifar10 --data-dir {}"],
+)
+def test_a_name_that_no_file_may_have(call, words):
+    code, out, err = call(*words.format("x" * 300).split())
+    assert (code, out) == (2, "")
+    assert err == f"fbench: {'x' * 40}… (300 letters): File name too long; give another name\n" or (
+        "--data-dir" in words and err.startswith("fbench: xxxx")
+    )
