@@ -27,7 +27,7 @@ _NO_PICKS = "interrupted: nothing was written"
 _EXAMPLES = (
     "fbench doctor",
     "fbench compare --dry-run",
-    "fbench compare --strategies random,bait --seeds 4 --rounds 5",
+    "fbench compare --strategies random,bait --questions 'bait > random' --seeds 4 --rounds 5",
     "fbench columns compare",
 )
 _NO_NAMES = (errno.ENAMETOOLONG, errno.ELOOP)
@@ -61,6 +61,8 @@ def run_command(arguments: list[str]) -> int:
             rest[0] = "version"
         if rest and rest[0] in FIXED and FIXED[rest[0]].understands(rest[1:]):
             return FIXED[rest[0]].called(rest[0], rest[1:])
+        if rest[:1] == ["pick"] and sum(word.split("=")[0] == "--labelled" for word in rest) > 1:
+            raise UsageError("--labelled is given twice, and the last one alone would count: join them in one file")
         words = rest or ([] if COMPLETION_VARIABLE in os.environ else ["--help"])
         code = int(build(loads)(words, prog_name="fbench", standalone_mode=False) or 0)
         code = code if rest or code else USAGE

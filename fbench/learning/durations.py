@@ -75,8 +75,9 @@ def trained_model_image_s(
         recipe = Recipe(epochs=steps, train_batch=batch)
         return train_block(model, images, targets, range(model.block), classes=classes, recipe=recipe, device=device)
 
-    with threads_of(threads):
-        return seconds_a_step(train, device) / (batch * model.block) * math.prod(shape) / math.prod(timed)
+    with threads_of(1):  # two that wait for each other, beside other work, would take many times longer
+        image_s = seconds_a_step(train, device) / (batch * model.block)
+    return float(image_s * math.prod(shape) / math.prod(timed) / math.sqrt(threads))
 
 
 def _choice_s(

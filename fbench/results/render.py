@@ -10,8 +10,10 @@ from fbench.results.plain import file_stem, markdown_cell, markdown_text
 from fbench.units import format_seconds
 
 
-def markdown(title: str, summary: Summary, notes: Sequence[str] = ()) -> str:
+def markdown(title: str, summary: Summary, notes: Sequence[str] = (), kind: str = "png") -> str:
     """The whole summary; ``notes`` tell how it was measured, and stand before the evidence.
+
+    Figures are links to their files of that ``kind``.
 
     Example:
         >>> markdown("A run", Summary(findings=["It is fast."])).splitlines()
@@ -19,11 +21,11 @@ def markdown(title: str, summary: Summary, notes: Sequence[str] = ()) -> str:
     """
     parts = [f"# {title}", *map(markdown_text, summary.lead), answer_list(summary.answers), _bullets(summary.findings)]
     parts += [markdown_table(table) for table in summary.tables]
-    parts += [_image(figure) for figure in summary.figures]
+    parts += [_image(figure, kind) for figure in summary.figures]
     parts += (
         ["## How it was measured", *map(markdown_text, notes)] if notes and summary.lead else map(markdown_text, notes)
     )
-    parts += [text for part in summary.evidence for text in _evidence(part)]
+    parts += [text for part in summary.evidence for text in _evidence(part, kind)]
     return "\n\n".join(filter(None, parts)) + "\n"
 
 
@@ -45,11 +47,11 @@ def _bullets(claims: Iterable[str]) -> str:
     return "\n".join(f"- {markdown_text(claim)}" for claim in claims)
 
 
-def _evidence(part: Evidence) -> Iterable[str]:
+def _evidence(part: Evidence, kind: str) -> Iterable[str]:
     yield f"## {markdown_text(part.heading)}"
     yield _bullets(part.claims)
     yield from map(markdown_table, part.tables)
-    yield from map(_image, part.figures)
+    yield from (_image(figure, kind) for figure in part.figures)
 
 
 def provenance(environment: Mapping[str, Any], spent_s: float) -> str:
@@ -95,9 +97,9 @@ def markdown_table(table: Table) -> str:
     return f"{text}\n\n{markdown_text(table.note)}" if table.note else text
 
 
-def _image(figure: Figure) -> str:
+def _image(figure: Figure, kind: str) -> str:
     title = markdown_text(figure.title).replace("[", "\\[").replace("]", "\\]")
-    return f"![{title}](figures/{file_stem(figure.name)}.png)"
+    return f"![{title}](figures/{file_stem(figure.name)}.{kind})"
 
 
 def _row(cells: Sequence[str]) -> str:

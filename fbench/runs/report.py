@@ -29,7 +29,11 @@ class Report:
     @property
     def markdown(self) -> str:
         """The text of ``summary.md``."""
-        return render.markdown(self.title, self.summary, self.how or [self.where])
+        return self.markdown_with("png")
+
+    def markdown_with(self, kind: str) -> str:
+        """The text of ``summary.md`` beside figures of that kind of file."""
+        return render.markdown(self.title, self.summary, self.how or [self.where], kind)
 
 
 def summarised(
@@ -64,7 +68,8 @@ def write_report(report: Report, folder: RunFolder, files: FigureFiles = FIGURE_
     Raises:
         FolderError: the folder cannot be written.
     """
-    places = folder.publish({"summary.md": report.markdown.encode("utf-8", "backslashreplace")})
+    kind = "png" if "png" in files.kinds else files.kinds[0]
+    places = folder.publish({"summary.md": report.markdown_with(kind).encode("utf-8", "backslashreplace")})
     warnings = []
     for figure in report.summary.all_figures:
         try:

@@ -93,7 +93,7 @@ def expect(case: Case[ArmPoint], options: Options, context: Context) -> list[flo
     expect_s=expect,
     examples=(
         "fbench compare",
-        "fbench compare --strategies random,bait,bait+fish --seeds 4 --rounds 5",
+        "fbench compare --strategies random,bait,bait+fish --questions 'bait+fish > bait' --seeds 4 --rounds 5",
         "fbench compare --rounds 3 --drift --out my-run",
     ),
 )

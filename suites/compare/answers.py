@@ -59,7 +59,7 @@ def _question(judged: JudgedQuestion) -> str:
 def _sentence(judged: JudgedQuestion, background: Background) -> str:
     first, second, n = judged.question.first, judged.question.second, judged.comparison.n
     match judged.verdict:
-        case "too few":
+        case "too few" if n < FEWEST:
             asked = ", asked when rows were there" if judged.later else ""
             return f"{gap(judged)} on {count_seeds(n)}{asked}; we give no verdict on fewer than {FEWEST}."
         case "unreliable":

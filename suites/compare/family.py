@@ -74,6 +74,12 @@ class JudgedQuestion:
         return self.question.second
 
     @property
+    def _unbounded(self) -> bool:
+        """Whether so few seeds have no sign-flip bound at Holm's level, whatever their differences."""
+        bound = self.bound
+        return bound is not None and math.isinf(bound.value) and not (self.later or math.isnan(self.p))
+
+    @property
     def bound(self) -> Bound | None:
         """What decided on a margin; None of a question without one."""
         if self.question.relation != ">=":
@@ -104,7 +110,7 @@ class JudgedQuestion:
         if max(self.collapsed) > MOST_COLLAPSED * self.comparison.n:
             return "unreliable"
         if self.later or not self.corrected <= ALPHA:
-            return "not shown"
+            return "too few" if self._unbounded else "not shown"
         above = self.comparison.difference > (-self.margin if self.question.relation == ">=" else 0)
         return "yes" if above else "no"
 

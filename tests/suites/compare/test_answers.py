@@ -79,8 +79,9 @@ def test_a_margin_that_is_missed_prints_its_bound_too() -> None:
 
 def test_four_seeds_have_no_sign_flip_bound() -> None:
     said = answer(">=", two(0.05, 0.01, n=4))
-    assert said.verdict == "not shown"
+    assert said.verdict == "too few"
     assert "so few seeds have no sign-flip bound at 95 %" in said.sentence
+    assert said.advice == "Add seeds to the same run (--seeds 8), and read this again."
 
 
 def test_too_few_seeds_have_no_interval() -> None:
@@ -194,7 +195,7 @@ def test_collapsed_trainings_come_first() -> None:
 def test_equal_arms_have_no_winner() -> None:
     first, _, advice = lines({})
     assert "beats" not in first
-    assert advice == "Take the fastest, random, or add seeds: no strategy is shown to be better."
+    assert advice == "Take random, the fastest, or add seeds: no strategy is shown to be better."
 
 
 def test_questions_asked_afterwards_alone_show_nothing() -> None:
