@@ -63,10 +63,10 @@ def rounds_text(drift: Drift) -> str:
 
 def seeds_text(drift: Drift) -> str:
     """Count the seeds that means are over: ``6 seeds``."""
-    return count_seeds(len(drift.seeds))
+    return some_seeds(len(drift.seeds))
 
 
-def count_seeds(seeds: int) -> str:
+def some_seeds(seeds: int) -> str:
     """Write a number of seeds: ``1 seed``, ``6 seeds``."""
     return "1 seed" if seeds == 1 else f"{seeds} seeds"
 

@@ -17,7 +17,7 @@ from fbench.units import format_percent
 from .baselines import LEAST_SEEDS, BaselineName, Compared
 from .falls import NEARLY_ZERO, STEEP, THIRD
 from .measured import Drift, Variant
-from .names import HEADS, count_seeds, in_common, in_words, seeds_text, variant_cells, varying_fields
+from .names import HEADS, in_common, in_words, seeds_text, some_seeds, variant_cells, varying_fields
 from .verdicts import Verdicts
 from .wording import in_percent, mean_with_interval, part_with_interval, percent_with_interval
 
@@ -39,7 +39,7 @@ def overlap_table(drift: Drift, verdicts: Verdicts) -> Table:
     }
     note = (
         f"Overlap J of two masks, the weights that both keep over those that either keeps: mean over "
-        f"{compared_rounds(compared)} and {seeds_text(drift)}. {terms(drift.variants)} Neighbours: of neighbouring "
+        f"{compared_rounds(compared)} and {seeds_text(drift)}. {how_kept(drift.variants)} Neighbours: of neighbouring "
         "rounds. Retrained and redrawn: of one round, trained again on the same labels, or with other images; mean of "
         "both rounds. Chance: random masks with as many weights in every layer. "
         f"{_taken_note(drift, columns[TAKEN])}Drift: yes, where neighbours lie below both baselines, corrected by "
@@ -48,7 +48,7 @@ def overlap_table(drift: Drift, verdicts: Verdicts) -> Table:
     return table(f"Overlap of masks: {in_common(drift.variants)}", columns, note, optional=("chance", "redrawn"))
 
 
-def terms(variants: Sequence[Variant], *, redraws: bool = True) -> str:
+def how_kept(variants: Sequence[Variant], *, redraws: bool = True) -> str:
     """Say what the names of variants stand for; ``redraws``: R among them."""
     kept = any(variant.classifier == "kept" for variant in variants)
     classifier = "; classifier kept: always, and left out here" if kept else ""
@@ -72,7 +72,7 @@ def _taken_note(drift: Drift, cells: Sequence[str]) -> str:
 
 
 def _none_of_use(seeds: int) -> str:
-    return f"{count_seeds(seeds)} {'leaves' if seeds == 1 else 'leave'} none of use"
+    return f"{some_seeds(seeds)} {'leaves' if seeds == 1 else 'leave'} none of use"
 
 
 def compared_rounds(compared: Sequence[Compared]) -> str:
@@ -145,10 +145,10 @@ def claim_table(verdicts: Verdicts) -> Table | None:
     seeds = len(read[0].places)
     bare = "it rounds to the mean" if seeds >= LEAST_SEEDS else f"it rounds to the mean, or {_none_of_use(seeds)}"
     note = (
-        f"{terms([read[0].variant], redraws=False)} Share: part of a layer's weights that is kept. Depth 0: first "
+        f"{how_kept([read[0].variant], redraws=False)} Share: part of a layer's weights that is kept. Depth 0: first "
         "layer, 1: last. A non-increasing fit to each seed's shares is read. Halved by depth: where half of its "
         "highest share is left; width: the depth from 90 to 10 % of that share; left at the end: of that share. Mean "
-        f"over {count_seeds(seeds)} with 95 % interval; without: {bare}. At a third: depth {number(THIRD[0], 2)} to "
+        f"over {some_seeds(seeds)} with 95 % interval; without: {bare}. At a third: depth {number(THIRD[0], 2)} to "
         f"{number(THIRD[1], 2)}; steep: width below {STEEP:g}; nearly zero: below {format_percent(NEARLY_ZERO)}. "
         "Intervals are uncorrected; yes needs Holm's correction over the table, so that an interval inside the limit "
         "may still read not shown. No: all of the interval beyond."

@@ -329,7 +329,7 @@ def test_nothing_measured(tmp_path, trap, name):
         NothingMeasuredError,
         match=r"nothing was measured in .*run: toy.py:\d+: ValueError: .*; toy.py:\d+: MemoryError",
     ) as caught:
-        report.summarised(suite, options, rows, {}, 0.0, tmp_path / "run")
+        report.summarised(suite, options, rows, {}, {}, 0.0, tmp_path / "run")
     assert caught.value.exit_code == 4
 
 
