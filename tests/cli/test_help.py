@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shlex
 import subprocess
 import sys
 
@@ -36,7 +37,7 @@ def call(capsys, registries, showwarning, monkeypatch, tmp_path):
 
 def examples_in(text):
     """The lines below ``Examples:``, a command each."""
-    return [line.split()[1:] for line in text.partition("Examples:\n")[2].splitlines() if line.strip()]
+    return [shlex.split(line)[1:] for line in text.partition("Examples:\n")[2].splitlines() if line.strip()]
 
 
 @pytest.mark.parametrize("command", ["", *COMMANDS])
