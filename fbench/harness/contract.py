@@ -258,8 +258,13 @@ class Answer:
     sentence: str
     advice: str = ""
 
+    @property
+    def reply(self) -> str:
+        """The sentence and the advice."""
+        return " ".join(filter(None, [self.sentence, self.advice]))
+
     def __str__(self) -> str:
-        return " ".join(filter(None, [f"{self.question} {self.verdict.capitalize()}.", self.sentence, self.advice]))
+        return " ".join(filter(None, [f"{self.question} {self.verdict.capitalize()}.", self.reply]))
 
 
 @dataclass(frozen=True)

@@ -15,11 +15,10 @@ from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
-from scipy import special
 
 from fbench.errors import InputError
 from fbench.measure.arrays import Floats
-from fbench.measure.statistics import mean_interval
+from fbench.measure.statistics import mean_interval, two_sided_p
 
 __all__ = ["LEAST_BLOCKS", "Knee", "Shift", "Simultaneous", "friedman", "knee_between", "shift", "simultaneous"]
 
@@ -77,7 +76,7 @@ def shift(values: Sequence[float]) -> Shift:
     if sample.sd == 0:
         return Shift(sample.mean, sample.low, sample.high, float(sample.mean == 0))
     t = abs(sample.mean) / sample.sd * math.sqrt(sample.n)
-    return Shift(sample.mean, sample.low, sample.high, 2 * float(special.stdtr(sample.n - 1, -t)))
+    return Shift(sample.mean, sample.low, sample.high, two_sided_p(t, sample.n))
 
 
 def friedman(logs: Floats) -> float:

@@ -21,7 +21,7 @@ from scipy import special
 
 from fbench.errors import InputError
 from fbench.measure.arrays import Floats
-from fbench.measure.statistics import Mean, check_share, mean_interval, t_quantile
+from fbench.measure.statistics import Mean, check_share, mean_interval, t_quantile, two_sided_p
 
 __all__ = ["PartOfWhole", "part_of_whole", "share_interval", "share_p", "t_p"]
 
@@ -73,7 +73,7 @@ def share_p(values: ArrayLike, bound: float) -> float:
     if mean.n < 2 or not mean.sd > 0:
         return math.nan
     t = float(special.logit(mean.mean) - special.logit(bound)) / _logit_error(mean)
-    return _two_sided(t, mean.n)
+    return two_sided_p(t, mean.n)
 
 
 def t_p(differences: ArrayLike) -> float:
@@ -86,7 +86,7 @@ def t_p(differences: ArrayLike) -> float:
     mean = mean_interval(differences)
     if mean.n < 2 or not mean.sd > 0:
         return math.nan
-    return _two_sided(mean.mean / mean.sd * math.sqrt(mean.n), mean.n)
+    return two_sided_p(mean.mean / mean.sd * math.sqrt(mean.n), mean.n)
 
 
 def part_of_whole(part: ArrayLike, whole: ArrayLike, level: float = 0.95) -> PartOfWhole:
@@ -124,10 +124,6 @@ def part_of_whole(part: ArrayLike, whole: ArrayLike, level: float = 0.95) -> Par
 def _logit_error(mean: Mean) -> float:
     """The standard error of a mean's logit, by the delta method."""
     return mean.sd / math.sqrt(mean.n) / (mean.mean * (1 - mean.mean))
-
-
-def _two_sided(t: float, n: int) -> float:
-    return 2 * float(special.stdtr(n - 1, -abs(t)))
 
 
 def _shares(values: ArrayLike) -> Floats:

@@ -8,9 +8,7 @@ from __future__ import annotations
 
 import math
 
-from scipy import special
-
-from fbench.measure.statistics import Interval, Paired, check_share, t_quantile
+from fbench.measure.statistics import Interval, Paired, check_share, t_quantile, two_sided_p
 
 __all__ = ["corrected_interval", "corrected_p"]
 
@@ -43,7 +41,7 @@ def corrected_p(comparison: Paired, ratio: float) -> float:
     if math.isnan(error):
         return math.nan
     t = comparison.difference / error if error else 0.0
-    return 2 * float(special.stdtr(comparison.n - 1, -abs(t)))
+    return two_sided_p(t, comparison.n)
 
 
 def _standard_error(comparison: Paired, ratio: float) -> float:

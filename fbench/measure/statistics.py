@@ -32,6 +32,7 @@ __all__ = [
     "sd_interval",
     "t_interval",
     "t_quantile",
+    "two_sided_p",
 ]
 
 
@@ -198,7 +199,7 @@ def _t_test(mean: float, sd: float, n: int) -> tuple[float, float, float, float]
         return (math.nan,) * 4
     d_z = mean / sd if sd else 0.0
     t = d_z * math.sqrt(n)
-    p = 2 * float(special.stdtr(n - 1, -abs(t)))
+    p = two_sided_p(t, n)
     return t, p, d_z, d_z * _hedges_factor(n - 1)
 
 
@@ -239,6 +240,16 @@ def _sd(sample: Floats) -> float:
     if sample.size < 2:
         return math.nan
     return float(sample.std(ddof=1)) if np.ptp(sample) else 0.0  # the mean of equal values may round off them
+
+
+def two_sided_p(t: float, n: int) -> float:
+    """How often Student's t of the mean of n values lies as far from 0.
+
+    Example:
+        >>> round(two_sided_p(2.571, n=6), 3)
+        0.05
+    """
+    return 2 * float(special.stdtr(n - 1, -abs(t)))
 
 
 def t_quantile(p: float, n: int) -> float:

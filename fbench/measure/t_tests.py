@@ -6,9 +6,8 @@ import math
 from collections.abc import Sequence
 from statistics import fmean
 
-from scipy import special
-
 from fbench.measure.arrays import ROUNDING
+from fbench.measure.statistics import two_sided_p
 
 
 def p_of_mean(values: Sequence[float]) -> float:
@@ -28,4 +27,4 @@ def p_of_mean(values: Sequence[float]) -> float:
     spread = math.sqrt(sum((value - mean) ** 2 for value in values) / (n - 1))
     if spread <= ROUNDING * largest:
         return 1.0 if largest == 0 else 0.0
-    return 2 * float(special.stdtr(n - 1, -abs(mean) / spread * math.sqrt(n)))
+    return two_sided_p(mean / spread * math.sqrt(n), n)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from fbench.harness.contract import VerdictWord
 from fbench.measure.statistics import holm
 from fbench.measure.t_tests import p_of_mean
 from fbench.results.ratios import Ratio, Seconds, ratio
+from fbench.results.words import counted
 
 FEWEST_BLOCKS = 4
 """Blocks below which a ratio has no interval, and its verdict is ``too few``."""
@@ -137,6 +138,19 @@ def judged_words(result: TimeComparison, than: str = "") -> str:
     if result.shown or result.verdict == "too few":
         return faster_in_words(result.times, than)
     return f"not shown to differ{f' from {than}' if than else ''}, ratio {with_ends(result.times)}"
+
+
+def no_interval(results: Iterable[TimeComparison]) -> str:
+    """What stands behind numbers that have no interval; nothing where all of them have one.
+
+    Example:
+        >>> no_interval([TimeComparison(Ratio(1, 1.1, 1.1, 1.1), 1.0, 1.0, "too few")])
+        ' (1 block, no interval)'
+    """
+    shown = list(results)
+    if all(result.verdict != "too few" for result in shown):
+        return ""
+    return f" ({counted([min(result.times.n for result in shown)], 'block')}, no interval)"
 
 
 def first_shown(verdicts: Sequence[VerdictWord]) -> VerdictWord:

@@ -27,3 +27,14 @@ def p_value(p: float) -> str:
     if math.isnan(p):
         return "no p"
     return "p < 0.001" if p < 0.001 else f"p = {p:.2g}" if p < 0.0995 else f"p = {p:.2f}"
+
+
+def small_share(value: float) -> str:
+    """A small share with one digit and a real minus sign.
+
+    Example:
+        >>> small_share(2.07e-06)
+        '2e−6'
+    """
+    mantissa, exponent = f"{value:.0e}".split("e")
+    return f"{mantissa}e{int(exponent)}".replace("-", "−") if value else "0"

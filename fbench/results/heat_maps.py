@@ -52,9 +52,10 @@ def _cells(heat: Heat, values: Floats, across: Floats, up: Floats, axes: Axes) -
     label = f"{heat.label} (grey: 0)" if below else heat.label
     bar = axes.figure.colorbar(mesh, ax=axes, label=label, extend="min" if below else "neither", pad=0.02)
     bar.outline.set_visible(False)
-    ticks = [tick for tick in nice(low, high) if low <= tick <= high] if log and high > low else []
-    if ticks:
-        bar.set_ticks(_to_its_ends(ticks, low, high), labels=[f"{t:,.3g}" for t in _to_its_ends(ticks, low, high)])
+    inner = [tick for tick in nice(low, high) if low <= tick <= high] if log and high > low else []
+    if inner:
+        ticks = _to_its_ends(inner, low, high)
+        bar.set_ticks(ticks, labels=[f"{tick:,.3g}" for tick in ticks])
         bar.minorticks_off()
 
 

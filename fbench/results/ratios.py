@@ -61,14 +61,3 @@ def factor(value: float) -> str:
     if math.isnan(value):
         return "n/a"
     return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
-
-
-def with_interval(ratio: Ratio) -> str:
-    """A ratio with its interval, ``105 (98 to 112)``; alone where there is none, and nothing where there is no ratio.
-
-    Example:
-        >>> with_interval(Ratio(n=6, mean=105.2, low=98.1, high=112.0))
-        '105 (98.1 to 112)'
-    """
-    ends = f" ({factor(ratio.low)} to {factor(ratio.high)})" if ratio.n > 1 else ""
-    return factor(ratio.mean) + ends if ratio.n else ""

@@ -37,8 +37,7 @@ def answer_list(answers: Iterable[Answer]) -> str:
         '- **Does it matter?** *Yes.* It changes 5 % (3 to 7).'
     """
     return "\n".join(
-        f"- **{markdown_text(answer.question)}** *{answer.verdict.capitalize()}.* "
-        + markdown_text(" ".join(filter(None, [answer.sentence, answer.advice])))
+        f"- **{markdown_text(answer.question)}** *{answer.verdict.capitalize()}.* " + markdown_text(answer.reply)
         for answer in answers
     )
 

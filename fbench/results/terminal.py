@@ -49,8 +49,7 @@ def _answer(answer: Answer) -> Text:
     from rich.text import Text
 
     verdict = (answer.verdict.capitalize(), _COLOURS[answer.verdict])
-    rest = " ".join(filter(None, [answer.sentence, answer.advice]))
-    return Text.assemble((answer.question, "bold"), " ", verdict, f". {rest}" if rest else ".")
+    return Text.assemble((answer.question, "bold"), " ", verdict, f". {answer.reply}" if answer.reply else ".")
 
 
 def rich_table(table: Table, width: int = 80) -> RichTable:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import itertools
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from fbench.results.ratios import Ratio
+
+_WORD = re.compile(r"\S*\w\S*")
 
 
 def between(counts: Iterable[int]) -> str:
@@ -28,6 +31,36 @@ def counted(counts: Iterable[int], noun: str) -> str:
     """
     count = between(counts)
     return f"{count} {noun}" if count == "1" else f"{count} {noun}s"
+
+
+def count_seeds(count: int) -> str:
+    """How many seeds there are: ``1 seed`` or ``5 seeds``.
+
+    Example:
+        >>> count_seeds(1), count_seeds(5)
+        ('1 seed', '5 seeds')
+    """
+    return counted([count], "seed")
+
+
+def count_words(text: str) -> int:
+    """How many words a text has; signs that stand alone are none.
+
+    Example:
+        >>> count_words("bait − random: +0.02")
+        3
+    """
+    return len(_WORD.findall(text))
+
+
+def fitting(limit: int, *choices: str) -> str:
+    """The first text that keeps to a number of words, or the last one.
+
+    Example:
+        >>> fitting(3, "one two three four", "one two")
+        'one two'
+    """
+    return next((text for text in choices if count_words(text) <= limit), choices[-1])
 
 
 def listed(names: Sequence[str]) -> str:

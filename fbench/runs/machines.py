@@ -51,10 +51,10 @@ def note_machine(folder: RunFolder, environment: Mapping[str, Any]) -> None:
     Raises:
         FolderError: its ``machines.csv`` is not as it was written; the folder cannot be written.
     """
-    reading = read_folder(folder.path)
-    machines = machines_of(reading.environment)
+    machines = machines_of(disk.read_checked(folder.path / "environment.json"))
     if _kind(machines[-1]) == _kind(environment):
         return
+    reading = read_folder(folder.path)
     columns, rows = machine_rows(reading)
     folder.publish({MACHINES_FILE: table.text(columns, rows).encode()})
     started = {"started": reading.environment["started"]} if "started" in reading.environment else {}

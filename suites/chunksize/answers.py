@@ -10,7 +10,7 @@ from typing import NamedTuple
 from fbench.harness.contract import Answer, VerdictWord
 from fbench.measure.interleaved import LEAST_BLOCKS
 from fbench.measure.spectrum import LEAST_FOR_PERIOD
-from fbench.results.words import counted, listed
+from fbench.results.words import counted, fitting, listed
 
 from .conduct import doubt, longer
 from .judged import Judged, Judgement, Searched
@@ -19,7 +19,7 @@ from .options import Options
 from .prediction import together
 from .sweeps import Sweep
 from .wiggles import expected_period, suggested
-from .wording import fitting, of_all, percent_interval, some, times
+from .wording import of_all, percent_interval, some, times
 from .worth import MATERIAL
 
 SENTENCE, ADVICE = 30, 20

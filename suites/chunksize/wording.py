@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 
 from fbench.results.ratios import factor
 from fbench.results.words import listed
-
-_WORD = re.compile(r"\S*\w\S*")
 
 
 def times(ratio: float, low: float, high: float) -> str:
@@ -26,11 +23,6 @@ def percent_interval(share: float, low: float, high: float, *, signed: bool = Fa
     """``2.4 % (−0.5 to 5.3)``."""
     ends = f"{short_percent(low)} to {short_percent(high)}".replace(" %", "")
     return f"{short_percent(share, signed=signed)} ({ends})"
-
-
-def fitting(limit: int, *choices: str) -> str:
-    """The first text that keeps to a number of words, or the last one."""
-    return next((text for text in choices if len(_WORD.findall(text)) <= limit), choices[-1])
 
 
 def some(names: Sequence[str], most: int = 2) -> str:

@@ -14,10 +14,11 @@ from fbench.measure.curves import round_weights
 from fbench.measure.max_t import max_t
 from fbench.measure.statistics import paired
 from fbench.results.findings import p_value
+from fbench.results.words import count_seeds, listed
 
 from .curves import Curves
 from .family import ALPHA, FEWEST, JudgedQuestion
-from .wording import count_seeds, joined, whole_percent, with_sign
+from .wording import whole_percent, with_sign
 
 _FEWEST_FLIPS = 6
 """Seeds from which a sign flip of two sides can be rarer than 5 %: 2/2⁶."""
@@ -81,8 +82,8 @@ def _claim(pair: Along, seeds: int) -> str:
         shown = f"{count_seeds(seeds)} cannot show a round, {_FEWEST_FLIPS} are the fewest"
     else:
         rounds = [f"{labels:.0f}" for labels, p in zip(pair.labels, pair.p, strict=True) if p <= ALPHA]
-        listed = joined(rounds) if len(rounds) <= 6 else f"{len(rounds)} rounds from {rounds[0]} to {rounds[-1]}"
-        shown = f"shown to differ at {listed} labels" if rounds else "no single round is shown to differ"
+        named = listed(rounds) if len(rounds) <= 6 else f"{len(rounds)} rounds from {rounds[0]} to {rounds[-1]}"
+        shown = f"shown to differ at {named} labels" if rounds else "no single round is shown to differ"
     if not pair.clear:
         return f"{who}: {shown}."
     most = int(np.argmax(pair.share))

@@ -10,10 +10,11 @@ from fbench.harness.contract import Answer
 from fbench.measure.power import seeds_needed
 from fbench.measure.split_overlap import corrected_interval
 from fbench.results.findings import number, p_value
+from fbench.results.words import count_seeds
 
 from .curves import Curves
 from .family import FEWEST, JudgedQuestion
-from .wording import count_seeds, ends, with_sign
+from .wording import ends, with_sign
 
 UNIT = "AULC"
 SPREAD_APART = 3.0

@@ -11,8 +11,7 @@ import pandas as pd
 from fbench.harness.contract import Row
 from fbench.measure.arrays import Floats
 from fbench.measure.curves import aulc
-
-from .wording import count_seeds
+from fbench.results.words import count_seeds
 
 _MEANS = ["train_s", "select_s", "d_eff", "dim"]
 """Columns that are averaged over seeds and rounds; rows may lack them."""

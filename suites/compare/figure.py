@@ -7,12 +7,12 @@ from dataclasses import replace
 from fbench.harness.contract import Figure, Panel, Series
 from fbench.measure.arrays import Floats
 from fbench.measure.statistics import mean_interval
+from fbench.results.words import count_seeds
 
 from .curves import Curves
 from .family import FEWEST
 from .options import Options
 from .tables import BASELINE
-from .wording import count_seeds
 
 
 def learning_curves(curves: Curves, options: Options) -> Figure:

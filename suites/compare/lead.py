@@ -6,10 +6,11 @@ from collections.abc import Sequence
 
 from fbench.measure.curves import aulc
 from fbench.results.findings import number
+from fbench.results.words import count_seeds, count_words, listed
 
 from .answers import UNIT, Background
 from .family import FEWEST, JudgedQuestion
-from .wording import as_many, count_seeds, ends, joined, with_sign, words
+from .wording import as_many, ends, with_sign
 
 LINE, ADVICE = 30, 20
 """Words that a line has at most: the first two, and the last."""
@@ -37,12 +38,12 @@ def _found(judged: Sequence[JudgedQuestion], dataset: str) -> str:
     for verdict, relation, verb in _VERBS:
         kind = _answered(judged, verdict, relation)
         for first in dict.fromkeys(test.first for test in kind):
-            parts.append(f"{first} {verb} {joined([test.second for test in kind if test.first == first])}")
+            parts.append(f"{first} {verb} {listed([test.second for test in kind if test.first == first])}")
     whole = f"On {dataset}, {'; '.join(parts)}."
-    if words(whole) <= LINE:
+    if count_words(whole) <= LINE:
         return whole
     counts = {verdict: sum(test.verdict == verdict for test in judged) for verdict, *_ in _VERBS}
-    counted = joined([f"{count} {verdict}" for verdict, count in counts.items() if count])
+    counted = listed([f"{count} {verdict}" for verdict, count in counts.items() if count])
     return as_many(f"On {dataset}, of {len(judged)} questions {counted}:", parts, LINE, "; ")
 
 
@@ -69,7 +70,7 @@ def _unreliable(judged: Sequence[JudgedQuestion]) -> list[str]:
         for name, count in zip((test.first, test.second), test.collapsed, strict=True)
         if count == max(test.collapsed)
     ]
-    return [f"trainings of {joined(list(dict.fromkeys(names)))} collapse, so their means say little"] if names else []
+    return [f"trainings of {listed(list(dict.fromkeys(names)))} collapse, so their means say little"] if names else []
 
 
 def _numbers(judged: Sequence[JudgedQuestion]) -> str:
@@ -105,9 +106,9 @@ def _advice(judged: Sequence[JudgedQuestion], background: Background) -> str:
     if any(test.verdict == "not shown" and {test.first, test.second} <= set(either) for test in judged):
         text += f", {'neither' if len(either) == 2 else 'none'} being shown better"
     for check in _checks(judged, background, either):
-        if words(f"{text}; {check}") <= ADVICE:
+        if count_words(f"{text}; {check}") <= ADVICE:
             text += f"; {check}"
-    return f"{text}." if words(text) <= ADVICE else f"Take {best[0]}."
+    return f"{text}." if count_words(text) <= ADVICE else f"Take {best[0]}."
 
 
 def _beaten(judged: Sequence[JudgedQuestion]) -> set[str]:
@@ -131,7 +132,7 @@ def _checks(judged: Sequence[JudgedQuestion], background: Background, taken: Seq
     unlike = [test.second for test in shown if background.unlike(test)]
     checks = []
     if doubtful:
-        checks.append(f"confirm its gain over {joined(list(dict.fromkeys(doubtful)))} with --folds 5")
+        checks.append(f"confirm its gain over {listed(list(dict.fromkeys(doubtful)))} with --folds 5")
     if unlike:
-        checks.append(f"compare with {joined(list(dict.fromkeys(unlike)))} at a smaller λ")
+        checks.append(f"compare with {listed(list(dict.fromkeys(unlike)))} at a smaller λ")
     return checks

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from fbench.harness.contract import Answer, Evidence, Row, Summary
 from fbench.learning.seed_groups import every_seed
+from fbench.results.words import count_seeds
 
 from . import tables
 from .along import along, along_evidence
@@ -17,7 +18,7 @@ from .lead import three_lines
 from .options import Options
 from .questions import parse_questions
 from .splits import overlap
-from .wording import count_seeds, whole_percent
+from .wording import whole_percent
 
 
 def summary(rows: Sequence[Row], options: Options) -> Summary:

@@ -14,10 +14,11 @@ from fbench.measure.savings import LabelSaving, label_saving
 from fbench.measure.split_overlap import corrected_interval
 from fbench.measure.statistics import Paired, holm, paired
 from fbench.results.findings import number, p_value
+from fbench.results.words import count_seeds
 
 from .curves import Curves
 from .family import FEWEST, JudgedQuestion
-from .wording import count_seeds, ends, whole_percent, with_sign
+from .wording import ends, whole_percent, with_sign
 
 BASELINE = "random"
 _PENALTY_SEEDS = 5

@@ -3,32 +3,10 @@
 from __future__ import annotations
 
 import math
-import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
 from fbench.results.findings import number
-
-_WORD = re.compile(r"\S*\w\S*")
-
-
-def words(text: str) -> int:
-    """How many words a text has; signs that stand alone are none.
-
-    Example:
-        >>> words("bait − random: +0.02")
-        3
-    """
-    return len(_WORD.findall(text))
-
-
-def joined(parts: Sequence[str]) -> str:
-    """Join names as a sentence does.
-
-    Example:
-        >>> joined(["a"]), joined(["a", "b", "c"])
-        ('a', 'a, b and c')
-    """
-    return " and ".join(filter(None, [", ".join(parts[:-1]), *parts[-1:]]))
+from fbench.results.words import count_words
 
 
 def as_many(first: str, parts: Iterable[str], most: int, between: str = ", ") -> str:
@@ -41,7 +19,7 @@ def as_many(first: str, parts: Iterable[str], most: int, between: str = ", ") ->
     text = ""
     for part in parts:
         longer = f"{text}{between}{part}" if text else f"{first} {part}"
-        if words(longer) > most:
+        if count_words(longer) > most:
             break
         text = longer
     return f"{text or first}."
@@ -67,8 +45,3 @@ def ends(low: float, high: float, digits: int = 4) -> str:
 def whole_percent(share: float) -> str:
     """A share in whole per cent, with a real minus sign."""
     return f"{round(100 * share)} %".replace("-", "−")
-
-
-def count_seeds(count: int) -> str:
-    """``1 seed`` or ``5 seeds``."""
-    return f"{count} seed" if count == 1 else f"{count} seeds"

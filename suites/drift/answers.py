@@ -8,12 +8,13 @@ from fbench.harness.contract import Answer, VerdictWord
 from fbench.measure.power import seeds_needed
 from fbench.measure.statistics import paired
 from fbench.results.findings import number
+from fbench.results.words import count_seeds
 from fbench.units import format_percent
 
 from .baselines import LEAST_SEEDS, Compared
 from .claim_answer import MORE_SEEDS, claim_answer, halved
 from .measured import Drift, Variant
-from .names import in_words, seeds_text, some_seeds, varying_fields
+from .names import in_words, seeds_text, varying_fields
 from .verdicts import Verdicts
 from .wording import in_percent, part_with_interval, percent_range
 
@@ -52,7 +53,7 @@ def _what_was_found(drift: Drift, variant: Variant, verdicts: Verdicts) -> str:
         return f"{turnover}; without training again, new labels cannot be told from training noise."
     match verdicts.drift:
         case "too few":
-            few = f"{some_seeds(compared.seeds)} {'is' if compared.seeds == 1 else 'are'} too few to judge drift"
+            few = f"{count_seeds(compared.seeds)} {'is' if compared.seeds == 1 else 'are'} too few to judge drift"
             return f"{few}: neighbouring rounds overlap by {now}, masks trained again on the same labels by {again}."
         case "yes":
             main = variant == drift.main(drift.strategies[0])

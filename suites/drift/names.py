@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from fbench.results.words import count_seeds
 from fbench.units import format_count, format_percent
 
 from .measured import Drift, Variant
@@ -63,12 +64,7 @@ def rounds_text(drift: Drift) -> str:
 
 def seeds_text(drift: Drift) -> str:
     """Count the seeds that means are over: ``6 seeds``."""
-    return some_seeds(len(drift.seeds))
-
-
-def some_seeds(seeds: int) -> str:
-    """Write a number of seeds: ``1 seed``, ``6 seeds``."""
-    return "1 seed" if seeds == 1 else f"{seeds} seeds"
+    return count_seeds(len(drift.seeds))
 
 
 def percent(share: float) -> str:

@@ -12,12 +12,13 @@ from fbench.measure.arrays import Floats
 from fbench.measure.shares import share_interval
 from fbench.measure.statistics import Paired, paired
 from fbench.results.findings import number, p_value
+from fbench.results.words import count_seeds
 from fbench.units import format_percent
 
 from .baselines import LEAST_SEEDS, BaselineName, Compared
 from .falls import NEARLY_ZERO, STEEP, THIRD
 from .measured import Drift, Variant
-from .names import HEADS, in_common, in_words, seeds_text, some_seeds, variant_cells, varying_fields
+from .names import HEADS, in_common, in_words, seeds_text, variant_cells, varying_fields
 from .verdicts import Verdicts
 from .wording import in_percent, mean_with_interval, part_with_interval, percent_with_interval
 
@@ -72,7 +73,7 @@ def _taken_note(drift: Drift, cells: Sequence[str]) -> str:
 
 
 def _none_of_use(seeds: int) -> str:
-    return f"{some_seeds(seeds)} {'leaves' if seeds == 1 else 'leave'} none of use"
+    return f"{count_seeds(seeds)} {'leaves' if seeds == 1 else 'leave'} none of use"
 
 
 def compared_rounds(compared: Sequence[Compared]) -> str:
@@ -148,7 +149,7 @@ def claim_table(verdicts: Verdicts) -> Table | None:
         f"{how_kept([read[0].variant], redraws=False)} Share: part of a layer's weights that is kept. Depth 0: first "
         "layer, 1: last. A non-increasing fit to each seed's shares is read. Halved by depth: where half of its "
         "highest share is left; width: the depth from 90 to 10 % of that share; left at the end: of that share. Mean "
-        f"over {some_seeds(seeds)} with 95 % interval; without: {bare}. At a third: depth {number(THIRD[0], 2)} to "
+        f"over {count_seeds(seeds)} with 95 % interval; without: {bare}. At a third: depth {number(THIRD[0], 2)} to "
         f"{number(THIRD[1], 2)}; steep: width below {STEEP:g}; nearly zero: below {format_percent(NEARLY_ZERO)}. "
         "Intervals are uncorrected; yes needs Holm's correction over the table, so that an interval inside the limit "
         "may still read not shown. No: all of the interval beyond."

@@ -11,8 +11,10 @@ from fbench.results.faster import (
     compare_times,
     first_shown,
     judged_words,
+    no_interval,
     with_ends,
 )
+from fbench.results.findings import small_share
 from fbench.units import format_bytes, format_seconds
 
 from .rows import MeasuredMethod
@@ -122,13 +124,7 @@ def _is_rival(way: MeasuredMethod, method: str, judged: JudgedFamily) -> bool:
 def _listed(rivals: Mapping[str, TimeComparison]) -> str:
     """``1.81 times faster than vmap (1.68 to 1.96), 98 times faster than the published loop (88 to 109)``."""
     parts = [judged_words(result, NAMES.get(method, method)) for method, result in rivals.items()]
-    n = min(result.times.n for result in rivals.values())
-    blocks = (
-        f" ({n} block{'' if n == 1 else 's'}, no interval)"
-        if any(r.verdict == "too few" for r in rivals.values())
-        else ""
-    )
-    return ", ".join(parts) + blocks
+    return ", ".join(parts) + no_interval(rivals.values())
 
 
 def _advice(way: MeasuredMethod, nearest: MeasuredMethod, result: TimeComparison, verdict: VerdictWord) -> str:
@@ -171,9 +167,10 @@ def _agreement(way: MeasuredMethod, dtype: str) -> Iterator[Answer]:
         return
     allowed = _AGREES[dtype]
     verdict: VerdictWord = "yes" if way.max_rel_error <= allowed else "no"
+    off = small_share(way.max_rel_error)
     sentence = (
-        f"{_begin(way.method)} {dtype} differs from a float64 loop by up to {error(way.max_rel_error)} of the largest "
-        f"entry (tolerance {error(allowed)})."
+        f"{_begin(way.method)} {dtype} differs from a float64 loop by up to {off} of the largest "
+        f"entry (tolerance {small_share(allowed)})."
     )
     advice = "" if verdict == "yes" else "Use the published loop until the error is explained."
     yield Answer(f"Is the {WHAT[way.quantity]} right?", verdict, sentence, advice)
@@ -181,14 +178,3 @@ def _agreement(way: MeasuredMethod, dtype: str) -> Iterator[Answer]:
 
 def _begin(text: str) -> str:
     return text[:1].upper() + text[1:]
-
-
-def error(value: float) -> str:
-    """A small share with one digit and a real minus sign.
-
-    Example:
-        >>> error(2.07e-06)
-        '2e−6'
-    """
-    mantissa, exponent = f"{value:.0e}".split("e")
-    return f"{mantissa}e{int(exponent)}".replace("-", "−") if value else "0"

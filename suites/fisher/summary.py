@@ -7,7 +7,8 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from fbench.harness.contract import Evidence, Row, Summary, Table
 from fbench.results.faster import FEWEST_BLOCKS, Pair, compare_times, with_ends
-from fbench.results.findings import p_value
+from fbench.results.findings import p_value, small_share
+from fbench.results.words import counted
 from fbench.units import format_bytes, format_seconds
 
 from .answers import (
@@ -17,7 +18,6 @@ from .answers import (
     YARDSTICK,
     Group,
     JudgedFamily,
-    error,
     family,
     fisher_answers,
     fisher_lead,
@@ -59,7 +59,7 @@ def _table(cases: Sequence[MeasuredMethod], options: Options) -> Table:
     blocks = max(len(case.seconds) for case in cases)
     note = (
         f"{options.model}, {options.classes} classes, images of {options.size} × {options.size}, {options.dtype}. "
-        f"Geometric means of {blocks} interleaved block{'' if blocks == 1 else 's'}. × {named}: its time over that of "
+        f"Geometric means of {counted([blocks], 'interleaved block')}. × {named}: its time over that of "
         f"{named}. {_YARDSTICK}: over plain ones, a yardstick and no bound. "
         + ("In parentheses 95 % intervals. " if blocks >= FEWEST_BLOCKS else "")
         + "Batch: samples at a time, each way's own. Peak: growth of memory. "
@@ -71,7 +71,7 @@ def _table(cases: Sequence[MeasuredMethod], options: Options) -> Table:
 def _row(case: MeasuredMethod, group: Group) -> list[str]:
     facts = [f"{case.samples:,}", f"{case.batch_size:,}", format_seconds(case.typical)]
     ratios = [_over(case, way_of(group)), _over(case, group.get(YARDSTICK))]
-    wrong = "" if case.max_rel_error is None else error(case.max_rel_error)
+    wrong = "" if case.max_rel_error is None else small_share(case.max_rel_error)
     return [WHAT[case.quantity], case.method, *facts, *ratios, format_bytes(case.peak_bytes), wrong]
 
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 
 from fbench.harness.contract import Answer, VerdictWord
-from fbench.results.faster import TimeComparison, faster_in_words, first_shown, judged_words, ratio_number
+from fbench.results.faster import TimeComparison, faster_in_words, first_shown, judged_words, no_interval, ratio_number
+from fbench.results.findings import small_share
 from fbench.results.ratios import geometric, ratio
+from fbench.results.words import counted
 from fbench.units import format_bytes, format_percent, format_seconds
 
 from .cases import MeasuredCase
@@ -77,22 +79,13 @@ def _of(compared: Sequence[ComparedCases], kind: str, cases: Sequence[MeasuredCa
     return [c for c in compared if c.kind == kind and c.case in cases]
 
 
-def _blocks(result: TimeComparison) -> str:
-    """What stands after a number that has no interval."""
-    n = result.times.n
-    return f" ({n} block{'' if n == 1 else 's'}, no interval)" if result.verdict == "too few" else ""
-
-
 def _speed(way: MeasuredCase, cases: Sequence[MeasuredCase], compared: Sequence[ComparedCases]) -> Iterator[Answer]:
     """A whole selection against the published order's, or against the other exact ways."""
     batch, taken = f"A batch of {way.sizes.batch:,}", format_seconds(geometric(way.whole()))
     against = [c for c in _of(compared, "exact", cases) if c.case is way]
     if not against:
         blocks = len(way.whole())
-        sentence = (
-            f"{batch} takes {taken} with {way.method} ({blocks} block{'' if blocks == 1 else 's'}); "
-            "published was not timed."
-        )
+        sentence = f"{batch} takes {taken} with {way.method} ({counted([blocks], 'block')}); published was not timed."
         yield Answer(
             f"Is {way.method} faster than the published order?",
             "not shown",
@@ -105,7 +98,7 @@ def _speed(way: MeasuredCase, cases: Sequence[MeasuredCase], compared: Sequence[
     about, why = ("about ", " (extrapolated)") if base.cut_short else ("", "")
     sentence = (
         f"{batch} takes {taken} with {way.method}, {about}{format_seconds(geometric(base.whole()))}{why} with "
-        f"{base.method}: {judged_words(result)}{_blocks(result)}."
+        f"{base.method}: {judged_words(result)}{no_interval([result])}."
     )
     whom = "the published order" if base.method == "published" else base.method
     verdict = first_shown([c.result.verdict for c in against])
@@ -186,7 +179,8 @@ def _approximations(cases: Sequence[MeasuredCase], compared: Sequence[ComparedCa
     named = min(worthy or faster or judged, key=_loss) if not worthy else max(worthy, key=lambda c: c.result.times.mean)
     verdict: VerdictWord = "yes" if worthy else "no" if faster else _open(judged)
     sentence = (
-        f"On this pool {named.case.method} is {judged_words(named.result, named.base.method)}{_blocks(named.result)}, "
+        f"On this pool {named.case.method} is {judged_words(named.result, named.base.method)}"
+        f"{no_interval([named.result])}, "
         f"its objective {_worth(_loss(named))}{_beside(faster, named)}."
     )
     exact = f"Keep {named.base.method} for exact picks"
@@ -222,7 +216,7 @@ def _dtypes(way: MeasuredCase | None, compared: Sequence[ComparedCases]) -> Iter
             taken, base = (format_seconds(geometric(seconds(case))) for case in (c.case, c.base))
             sentence = (
                 f"A batch of {way.sizes.batch:,} takes {taken} in float32, {base} in float64: "
-                f"{judged_words(c.result)}{_blocks(c.result)}."
+                f"{judged_words(c.result)}{no_interval([c.result])}."
             )
             advice = _what_to_use("float32", "float64", c.result)
             yield Answer("Is float32 faster than float64?", c.result.verdict, sentence, advice)
@@ -237,7 +231,7 @@ def _scores(scored: Sequence[MeasuredCase], compared: Sequence[ComparedCases]) -
     n, taken = best.case.sizes.candidates, format_seconds(geometric(best.case.score))
     sentence = (
         f"{best.case.method} scores {n:,} candidates in {taken}: {judged_words(best.result, base.method)}"
-        f"{_like_for_like(best, scored)}{_blocks(best.result)}."
+        f"{_like_for_like(best, scored)}{no_interval([best.result])}."
     )
     advice = _what_to_use(best.case.method, base.method, best.result)
     yield Answer("Is a batched score faster than inverting?", best.result.verdict, sentence, advice)
@@ -253,14 +247,3 @@ def _like_for_like(best: ComparedCases, scored: Sequence[MeasuredCase]) -> str:
     if same is None or same is best.case or same is best.base or best.result.verdict not in ("yes", "too few"):
         return ""
     return f", {faster_in_words(ratio(same.score, best.case.score), same.method)}"
-
-
-def small_share(value: float) -> str:
-    """A small share with one digit and a real minus sign.
-
-    Example:
-        >>> small_share(2.07e-06)
-        '2e−6'
-    """
-    mantissa, exponent = f"{value:.0e}".split("e")
-    return f"{mantissa}e{int(exponent)}".replace("-", "−") if value else "0"

@@ -8,11 +8,10 @@ from functools import partial
 
 from fbench.harness.contract import Evidence, Table
 from fbench.results.faster import FEWEST_BLOCKS, with_ends
-from fbench.results.findings import p_value
+from fbench.results.findings import p_value, small_share
 from fbench.results.ratios import Seconds, factor, geometric, ratio
 from fbench.units import format_bytes, format_seconds
 
-from .answers import small_share
 from .cases import MeasuredCase, NotMeasured, problems, varying_problem_sizes
 from .comparisons import ComparedCases, find
 from .options import Options

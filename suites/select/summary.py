@@ -6,10 +6,11 @@ from collections.abc import Callable, Sequence
 
 from fbench.harness.contract import Evidence, Row, Summary, Table
 from fbench.results.faster import FEWEST_BLOCKS, with_ends
+from fbench.results.findings import small_share
 from fbench.results.ratios import geometric, ratio
 from fbench.units import format_bytes, format_seconds
 
-from .answers import select_answers, select_lead, small_share
+from .answers import select_answers, select_lead
 from .cases import MeasuredCase, measured_selections, not_measured
 from .comparisons import comparisons, exact_ways, find, inverse_of, seconds
 from .evidence import Cells, cases_table, objective, same_picks, select_evidence

@@ -552,3 +552,10 @@ def test_a_name_that_no_file_may_have(call, words):
     assert err == f"fbench: {'x' * 40}… (300 letters): File name too long; give another name\n" or (
         "--data-dir" in words and err.startswith("fbench: xxxx")
     )
+
+
+@pytest.mark.parametrize("second", [["--labelled", "b.npy"], ["--labelled=b.npy"]])
+def test_a_second_list_of_labelled_is_not_dropped_silently(call, second):
+    code, out, err = call("pick", "pool.npz", "--batch", 2, "--labelled", "a.npy", *second)
+    assert (code, out) == (2, "")
+    assert "--labelled is given twice, and the last one alone would count: join them in one file" in err

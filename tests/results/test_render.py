@@ -66,3 +66,11 @@ def test_the_lead_and_the_answers_come_first_and_the_evidence_last() -> None:
     ]
     assert places == sorted(places)
     assert "\n\n\n" not in text
+
+
+def test_figures_are_links_to_the_files_that_were_written() -> None:
+    summary = Summary(
+        figures=[Figure("curve", "Curves", [])], evidence=[Evidence("Waves", figures=[Figure("w", "W", [])])]
+    )
+    text = markdown("t", summary, kind="pdf")
+    assert ("figures/curve.pdf" in text, "figures/w.pdf" in text, ".png" in text) == (True, True, False)

@@ -19,10 +19,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from scipy import stats
 
 from fbench.harness import registry
 from fbench.measure.medians import median_interval, repeat_interval
+from fbench.measure.proportions import clopper_pearson
 from fbench.suites.chunksize.answers import FASTER, MATTERS, PERIOD, PREDICTED, answered
 from fbench.suites.chunksize.control import Control, UnitCondition
 from fbench.suites.chunksize.decomposition import needed, predicted_seconds
@@ -148,8 +148,7 @@ def is_false(answers: Mapping[str, str]) -> bool:
 def row(condition: str, n: int, hits: Sequence[bool], what: str) -> dict[str, Any]:
     """A row of the table: a share of the draws with its Clopper–Pearson interval."""
     count, draws = sum(hits), len(hits)
-    low = float(stats.beta.ppf(0.025, count, draws - count + 1)) if count else 0.0
-    high = float(stats.beta.ppf(0.975, count + 1, draws - count)) if count < draws else 1.0
+    low, high = clopper_pearson(count, draws)
     return {
         "what": what,
         "condition": condition,

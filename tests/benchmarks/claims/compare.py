@@ -22,7 +22,6 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
-from scipy import stats
 
 ROOT = Path(__file__).resolve().parents[3]
 sys.path.insert(0, str(ROOT / "tests"))
@@ -30,6 +29,7 @@ sys.path.insert(0, str(ROOT / "tests"))
 from compare_curves import CRASHES, LABELS, NAMES, NOISES, Noise, made, mean_curve, mean_noise  # noqa: E402
 
 from fbench.learning.data import TEST_SHARE  # noqa: E402
+from fbench.measure.proportions import clopper_pearson  # noqa: E402
 from fbench.measure.savings import label_saving  # noqa: E402
 from fbench.measure.sign_flips import flip_bound  # noqa: E402
 from fbench.measure.statistics import mean_interval, paired  # noqa: E402
@@ -140,13 +140,6 @@ def _committed(noise: Noise, seeds: int) -> Iterator[Counted]:
             yield "power", f"{question}: {gain:+.4f}{splits}", noise, seeds, DRAWS, count
     for of, inside in held.items():
         yield "coverage", of, noise, seeds, len(inside), sum(inside)
-
-
-def clopper_pearson(count: int, draws: int) -> tuple[float, float]:
-    """The exact 95 % interval of a share of draws."""
-    low = stats.beta.ppf(0.025, count, draws - count + 1) if count else 0.0
-    high = stats.beta.ppf(0.975, count + 1, draws - count) if count < draws else 1.0
-    return float(low), float(high)
 
 
 if __name__ == "__main__":

@@ -19,13 +19,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
-from scipy import stats
 
 ROOT = Path(__file__).resolve().parents[3]
 sys.path.insert(0, str(ROOT / "tests"))
 
 from drift_draws import NOISES, Noise, World, draw, true_falls, true_previous  # noqa: E402
 
+from fbench.measure.proportions import clopper_pearson  # noqa: E402
 from fbench.measure.shares import share_interval  # noqa: E402
 from fbench.suites.drift.falls import NEARLY_ZERO, STEEP, THIRD  # noqa: E402
 from fbench.suites.drift.measured import Drift  # noqa: E402
@@ -111,13 +111,6 @@ def _nothing(name: str, world: World, noise: Noise, seeds: int) -> Iterator[tupl
     for of, inside in held.items():
         if inside:
             yield f"coverage: {of}", name, noise, seeds, len(inside), sum(inside)
-
-
-def clopper_pearson(count: int, draws: int) -> tuple[float, float]:
-    """The exact 95 % interval of a share of draws."""
-    low = stats.beta.ppf(0.025, count, draws - count + 1) if count else 0.0
-    high = stats.beta.ppf(0.975, count + 1, draws - count) if count < draws else 1.0
-    return float(low), float(high)
 
 
 if __name__ == "__main__":
