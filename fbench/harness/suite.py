@@ -155,6 +155,13 @@ class Suite:
         points = self._spanned(options) if self.points is None else self.points(options)
         return [Case(spell(point._asdict()), point) for point in points]
 
+    def changed(self, options: Any) -> Iterator[tuple[Parameter, Any]]:
+        """Options that are not at their default, hidden and automatic ones too, with what they are."""
+        for parameter in self.parameters:
+            value = getattr(options, parameter.name)
+            if value != parameter.read(parameter.default):
+                yield parameter, value
+
     def expected(self, case: Case[Any], options: Any, context: Context) -> list[float]:
         """What each unit of the case is expected to cost, in seconds or, without ``expect_s``, in no particular unit.
 

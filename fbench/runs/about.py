@@ -45,13 +45,9 @@ def command_of(suite: Suite, options: Any, identity: Mapping[str, Any]) -> str:
 
 
 def _words(suite: Suite, options: Any) -> Iterator[str]:
-    for parameter in suite.parameters:
-        value = getattr(options, parameter.name)
-        if parameter.option.hidden or parameter.option.recorded or value is None:
-            continue
-        if value == parameter.read(parameter.default):
-            continue
-        yield from _typed(flag_of(parameter.name), value)
+    for parameter, value in suite.changed(options):
+        if not (parameter.option.hidden or parameter.option.recorded or value is None):
+            yield from _typed(flag_of(parameter.name), value)
 
 
 def _typed(flag: str, value: Any) -> Sequence[str]:

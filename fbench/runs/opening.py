@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -223,10 +223,8 @@ class Run:
 
 def changed_settings(run: Run) -> Iterator[tuple[str, Any]]:
     """Options that are not at their default, with what they are; hidden and automatic ones too, where they say more."""
-    defaults: Mapping[str, Any] = {p.name: p.read(p.default) for p in run.reading.suite.parameters}
-    for name, value in values_of(run.reading.options).items():
-        if value != defaults[name]:
-            yield name, value
+    for parameter, value in run.reading.suite.changed(run.reading.options):
+        yield parameter.name, value
 
 
 def describe_machines(run: Run) -> str:
