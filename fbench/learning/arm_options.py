@@ -8,9 +8,11 @@ from typing import Annotated, NamedTuple
 from fbench.errors import InputError, UsageError, shorten
 from fbench.fisher.selection.regularisation import parse_regularisation
 from fbench.harness.contract import Column, Option, typed
-from fbench.harness.parsing import OVERSAMPLE, one_of, read_fraction, union
+from fbench.harness.parsing import OVERSAMPLE, one_of, read_fraction, read_whole, union
 from fbench.harness.registry import MODELS, STRATEGIES
 from fbench.harness.sweep import parse_names
+from fbench.learning.data.brought import DEFAULT_DATASET
+from fbench.learning.data.modifiers import parse_modified
 from fbench.learning.seed_groups import SeedGroups, more_seeds, other_seeds, parse_seeds
 
 ARM_KEY = (
@@ -22,7 +24,9 @@ ARM_KEY = (
 SELECTIONS = (
     *ARM_KEY,
     Column("position", "int", "", "order within the batch, from 0"),
-    Column("index", "int", "", "data-set index"),
+    Column("index", "int", "", "data-set index; that of a copy (:duplicates) is higher by the data set's length"),
+    Column("id", "str", "", "the sample's id in the user's data; empty where it has none"),
+    Column("metadata", "str", "", "what else the user's data say of the sample, as JSON; empty where they do not"),
 )
 """Columns of ``selections.csv``: the images that were bought, one a row."""
 OUTCOME = (
@@ -61,8 +65,55 @@ def parse_folds(text: int | str) -> int:
 
 
 def parse_folder(text: str) -> str | None:
-    """Read a folder's path; None where nothing was typed."""
+    """Read a path; None where nothing was typed."""
     return text or None
+
+
+def parse_optional(text: str) -> str | None:
+    """Read a text; None where nothing was typed."""
+    return text or None
+
+
+def parse_dataset(text: str) -> str:
+    """Read a data set's name with its modifiers, and spell it as always.
+
+    Example:
+        >>> parse_dataset("digits:noise=0.10")
+        'digits:noise=0.1'
+    """
+    return str(parse_modified(text))
+
+
+def parse_image_size(text: str) -> tuple[int, int] | None:
+    """Read ``48x40``, height and width, or ``32`` for both; None where nothing was typed.
+
+    Example:
+        >>> parse_image_size("48x40"), parse_image_size("32"), parse_image_size("")
+        ((48, 40), (32, 32), None)
+    """
+    if not text:
+        return None
+    sides = [read_whole(side) for side in text.lower().split("x")]
+    height, width = (sides * 2)[:2] if len(sides) < 3 else (None, None)
+    if height is None or width is None or not (1 <= height <= _LARGEST_SIDE and 1 <= width <= _LARGEST_SIDE):
+        raise UsageError(
+            f"--image-size {shorten(text)}: give height and width, such as 48x40, or one number for both, from 1 to "
+            f"{_LARGEST_SIDE:,}"
+        )
+    return height, width
+
+
+def parse_columns(text: str) -> tuple[str, ...]:
+    """Read a comma-separated list of a table's columns, which may hold blanks; none where nothing was typed.
+
+    Example:
+        >>> parse_columns("site, taken by")
+        ('site', 'taken by')
+    """
+    names = tuple(name.strip() for name in text.split(",")) if text else ()
+    if "" in names or len(set(names)) < len(names):
+        raise UsageError(f"--metadata-columns {shorten(text)}: give names of columns, every one once, as site,date")
+    return names
 
 
 def check_regularisation(text: str) -> str:
@@ -95,6 +146,8 @@ Seeds = Annotated[
         renew=other_seeds,
     ),
 ]
+_LARGEST_SIDE = 4096
+"""Pixels along a side that images can be resized to."""
 ModelName = Annotated[str, Option("see `fbench list models`; auto fits the images")]
 Epochs = Annotated[int, Option("passes over the labelled set, fresh weights every round", minimum=1, maximum=1_000_000)]
 
@@ -113,7 +166,66 @@ class ArmOptions:
     ] = 10
     batch: Annotated[int, Option("B, labels bought a round", minimum=1)] = 20
     start: Annotated[int, Option("labels of the start set, drawn uniformly", minimum=1)] = 20
-    dataset: Annotated[str, Option("see `fbench list datasets`")] = "digits"
+    dataset: Annotated[
+        str,
+        Option(
+            "see `fbench list datasets`; its pool is made harder by :imbalance=0.01 (what the rarest class keeps), "
+            ":missing=2 (classes absent from the start set), :duplicates=0.3, :noise=0.1 (wrong labels)",
+            parse=parse_dataset,
+        ),
+    ] = typed(DEFAULT_DATASET)
+    images: Annotated[
+        str | None,
+        Option(
+            "a data set of your own: a folder with a folder a class, or with those in train and test",
+            parse=parse_folder,
+            recorded=True,
+        ),
+    ] = typed("")
+    image_size: Annotated[
+        tuple[int, int] | None,
+        Option("height x width that --images are resized to; needed where they differ", parse=parse_image_size),
+    ] = typed("")
+    skip_corrupt: Annotated[bool, Option("leave out --images that cannot be read")] = False
+    features: Annotated[
+        str | None,
+        Option(
+            "a data set of your own: arrays features and targets (.npz, .npy), or a table (.parquet, .csv)",
+            parse=parse_folder,
+            recorded=True,
+        ),
+    ] = typed("")
+    targets: Annotated[
+        str | None,
+        Option("a .npy or .npz of the classes, where --features has none", parse=parse_folder, recorded=True),
+    ] = typed("")
+    target_column: Annotated[
+        str | None,
+        Option(
+            "column or array of the classes in --features, if not target in a table, targets among arrays",
+            parse=parse_optional,
+        ),
+    ] = typed("")
+    id_column: Annotated[
+        str | None,
+        Option("column or array of ids in --features, if not id in a table, ids among arrays", parse=parse_optional),
+    ] = typed("")
+    metadata_columns: Annotated[
+        tuple[str, ...],
+        Option("columns of a table that are carried along, and are no features", parse=parse_columns),
+    ] = typed("")
+    scale: Annotated[
+        str,
+        Option(
+            "of --features: standard gives every column mean 0 and variance 1; none leaves them as they are",
+            parse=one_of("--scale", "standard", "none"),
+        ),
+    ] = "standard"
+    contents: Annotated[str, Option("SHA-256 of the files that were brought", hidden=True)] = ""
+    class_names: Annotated[str, Option("names of the classes, as JSON, in order", hidden=True, recorded=True)] = ""
+    fixed_test: Annotated[bool, Option("whether the data have a test set of their own", hidden=True, recorded=True)] = (
+        False
+    )
     model: ModelName = "auto"
     data_dir: Annotated[
         str | None,

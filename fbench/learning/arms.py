@@ -7,6 +7,7 @@ one strategy on one block of seeds. torch is imported inside functions, since su
 from __future__ import annotations
 
 import functools
+import json
 import math
 import os
 import warnings
@@ -15,12 +16,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from fbench.errors import InputError, TooLargeError, UsageError
+from fbench.errors import DataError, InputError, TooLargeError, UsageError
 from fbench.fisher.planning.fitting import check_devices
 from fbench.fisher.planning.plan import SelectionPlan
 from fbench.harness import guard
 from fbench.harness.registry import DATASETS, MODELS, STRATEGIES
 from fbench.learning.arm_options import ArmOptions, ArmPoint, FoldedOptions
+from fbench.learning.data.brought import DEFAULT_DATASET, NOTHING, Brought
+from fbench.learning.data.modifiers import ModifiedName, parse_modified
 from fbench.units import format_bytes, format_count
 
 if TYPE_CHECKING:
@@ -31,15 +34,19 @@ if TYPE_CHECKING:
     from fbench.learning.strategies import Sizes
 
 _FITTING_MODEL = {"digits": "small"}
-"""What ``--model auto`` takes for a data set; the published thin ResNet-18 for all others."""
+"""What ``--model auto`` takes for a data set of images; the published thin ResNet-18 for all others."""
 
 
 @functools.lru_cache(maxsize=1)
-def load_images(name: str, folder: str | None, download: bool) -> Images:
-    """The data set, read and checked once a process."""
+def load_images(name: str, folder: str | None, download: bool, brought: Brought = NOTHING) -> Images:
+    """The data set, or what the user brings in its place, read and checked once a process."""
     from fbench.harness.global_state import isolated
-    from fbench.learning.data_checks import accepted_images
+    from fbench.learning.data_checks import accepted_images, check_brought
 
+    if brought.name:
+        from fbench.learning.data.files.reading import read_brought
+
+        return check_brought(brought, read_brought(brought))
     dataset = DATASETS.get(name)
     with isolated(0):  # one that draws numbers draws the same in every process
         images: Images = dataset.load(Path(folder) if folder else None, download)
@@ -47,8 +54,41 @@ def load_images(name: str, folder: str | None, download: bool) -> Images:
 
 
 def images_of(options: ArmOptions) -> Images:
-    """The data set of the arms."""
-    return load_images(options.dataset, options.data_dir, options.download)
+    """The data set of the arms.
+
+    Raises:
+        DataError: it is not what the run was begun with; or as its reader.
+    """
+    brought = _brought(options)
+    images = load_images(_data_name(options).name, options.data_dir, options.download, brought)
+    if options.contents not in ("", images.contents):
+        raise DataError(
+            f"{brought.path}: is not what this run was begun with (its SHA-256 was {options.contents[:8]}…, is "
+            f"{images.contents[:8]}…): rows don't mix; put it back, or choose another --out"
+        )
+    return images
+
+
+def _brought(options: ArmOptions) -> Brought:
+    return Brought(
+        images=options.images or "",
+        features=options.features or "",
+        targets=options.targets or "",
+        target_column=options.target_column or "",
+        id_column=options.id_column or "",
+        metadata_columns=options.metadata_columns,
+        scale=options.scale,
+        image_size=options.image_size,
+        skip_corrupt=options.skip_corrupt,
+    )
+
+
+def _data_name(options: ArmOptions) -> ModifiedName:
+    """The data set's name and what is done to its pool; what is brought stands in the place of the default."""
+    (name, modifiers), brought = parse_modified(options.dataset), _brought(options)
+    if brought.name and name not in (brought.name, DEFAULT_DATASET):
+        raise UsageError(f"--dataset {name} and --{brought.name} {brought.path}: give one of them")
+    return ModifiedName(brought.name or name, modifiers)
 
 
 def _pool(options: ArmOptions, seed: int) -> Pool:
@@ -58,7 +98,14 @@ def _pool(options: ArmOptions, seed: int) -> Pool:
     images = images_of(options)
     try:
         folds = options.folds if isinstance(options, FoldedOptions) else 0
-        return split(images, seed, pool_size=options.pool or None, test_size=options.test or None, folds=folds)
+        return split(
+            images,
+            seed,
+            pool_size=options.pool or None,
+            test_size=options.test or None,
+            folds=folds,
+            modifiers=_data_name(options).modifiers,
+        )
     except InputError as error:
         raise InputError(f"--{error}") from None
 
@@ -72,14 +119,28 @@ def resolve_plan(options: OptionsT) -> OptionsT:
     Raises:
         UsageError: more labels than the pool has, a mask smaller than the classifier; data errors.
     """
-    dataset = DATASETS.get(options.dataset)
-    model = _FITTING_MODEL.get(options.dataset, "thin-resnet18") if options.model == "auto" else options.model
-    MODELS.get(model)
+    named = _data_name(options)
     folder = options.data_dir or os.environ.get("FBENCH_DATA_DIR") or None
-    resolved = replace(options, model=model, data_dir=folder if dataset.in_folder else None)
+    in_folder = DATASETS.get(named.name).in_folder
+    located = replace(options, dataset=str(named), data_dir=folder if in_folder else None)
+    if options.model != "auto":
+        MODELS.get(options.model)
+    images = images_of(located)
+    resolved = replace(
+        located,
+        model=_fitting_model(named.name, images) if options.model == "auto" else options.model,
+        contents=images.contents,
+        class_names=json.dumps(images.class_names, ensure_ascii=False) if images.class_names else "",
+        fixed_test=images.test_targets is not None,
+    )
     _check_arms(resolved)
-    _check_labels(resolved, images_of(resolved))
+    _check_labels(resolved, images)
     return replace(resolved, mask_fraction=_mask_fraction(resolved))
+
+
+def _fitting_model(name: str, images: Images) -> str:
+    """What ``--model auto`` is: by the data set's name, else by the shape of a sample."""
+    return "linear" if images.images.dim() == 2 else _FITTING_MODEL.get(name, "thin-resnet18")
 
 
 def _check_arms(options: ArmOptions) -> None:
@@ -112,11 +173,27 @@ def _check_labels(options: ArmOptions, images: Images) -> None:
             f"--start {options.start} + {options.rounds} rounds × --batch {options.batch} = {wanted:,} "
             f"labels, more than the pool's {n:,}; lower --rounds or --batch"
         )
+    _check_start(options)
     if options.start < images.classes:
         warnings.warn(
             f"--start {options.start} is fewer labels than the {images.classes} classes: "
             "some classes are unknown in the first rounds",
             stacklevel=2,
+        )
+
+
+def _check_start(options: ArmOptions) -> None:
+    """Refuse a start set larger than what is left without the missing classes, whichever they are."""
+    missing = _data_name(options).modifiers.missing
+    if not missing:
+        return
+    pool = _pool(options, 0)
+    counts = sorted(pool.targets.bincount(minlength=pool.classes).tolist())
+    left = sum(counts[: pool.classes - missing])
+    if options.start > left:
+        raise UsageError(
+            f"--start {options.start}: without {missing} classes there may be {left:,} candidates to start from; "
+            "lower --start or missing"
         )
 
 

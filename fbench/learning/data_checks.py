@@ -1,4 +1,4 @@
-"""What a user's data set must give, checked once where it comes in: before a run's folder exists.
+"""What a user's data must be, checked once where it comes in: before a run's folder exists.
 
 What is harmlessly another is converted (numpy arrays to tensors, float64 images to float32, int32 targets to int64);
 everything else is refused by the value, the rule and the remedy.
@@ -8,22 +8,27 @@ from __future__ import annotations
 
 import warnings
 from dataclasses import replace
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from fbench.errors import DataError
 from fbench.harness import guard
 from fbench.harness.guard import Refuse
 from fbench.harness.registry import Dataset
-from fbench.learning.data import Images
+from fbench.learning.data.brought import Brought
+from fbench.learning.data.images import Images
 
-_LAYOUT = "networks take images [n, channels, height, width]"
+_LAYOUT = "samples are images [n, channels, height, width], features [n, h], or token ids [n, t]"
+_WHOLE = (torch.int64, torch.int32, torch.int16)
+_READ_TOGETHER = 4096
+"""Samples that are looked at together: they may be stored, and more than memory holds."""
 
 
 def accepted_images(dataset: Dataset, images: Any) -> Images:
-    """A data set's images and targets as tensors of the right types.
+    """A data set's samples and targets as tensors of the right types.
 
     Raises:
         ForeignError: they are no ``Images``, or not such as networks can be trained on.
@@ -37,6 +42,24 @@ def accepted_images(dataset: Dataset, images: Any) -> Images:
     refuse = guard.refuser(dataset.load, f"data set {dataset.name!r}")
     if not isinstance(images, Images):
         refuse(f"gave a {type(images).__name__}; it must give an Images (fbench.learning.data)")
+    return _checked(refuse, images, "images")
+
+
+def check_brought(brought: Brought, images: Images) -> Images:
+    """What a user's files hold, once more as samples that networks can be trained on.
+
+    Raises:
+        DataError: they are not; by the file's name.
+    """
+
+    def refuse(text: str) -> NoReturn:
+        raise DataError(f"{brought.path}: {text}")
+
+    return _checked(refuse, images, brought.name)
+
+
+def _checked(refuse: Refuse, images: Images, noun: str) -> Images:
+    """The samples, which messages call ``noun``, and the targets, held to all that is promised of them."""
     k = images.classes
     if isinstance(k, bool) or not isinstance(k, int | np.integer) or k < 2:
         refuse(f"classes is {k!r}; it must be a whole number of at least 2")
@@ -47,39 +70,58 @@ def accepted_images(dataset: Dataset, images: Any) -> Images:
         pairs["test_"] = (images.test_images, images.test_targets)
     clean: dict[str, Any] = {"classes": int(k)}
     for prefix, (values, targets) in pairs.items():
-        clean[f"{prefix}images"] = _pictures(refuse, f"{prefix}images", values)
+        clean[f"{prefix}images"] = _samples(refuse, f"{prefix}{noun}", values)
         clean[f"{prefix}targets"] = _targets(refuse, f"{prefix}targets", targets, int(k))
         n, labels = len(clean[f"{prefix}images"]), len(clean[f"{prefix}targets"])
         if n != labels:
-            refuse(f"{prefix}targets has {labels:,} entries, {prefix}images {n:,}; give one target an image")
+            refuse(f"{prefix}targets has {labels:,} entries, {prefix}{noun} {n:,}; give one target a sample")
     if "test_images" in clean and clean["test_images"].shape[1:] != clean["images"].shape[1:]:
         shapes = [list(clean[name].shape[1:]) for name in ("test_images", "images")]
-        refuse(f"test_images are {shapes[0]}, images {shapes[1]}; give both in one shape")
+        refuse(f"test_{noun} are {shapes[0]}, {noun} {shapes[1]}; give both in one shape")
+    _check_records(refuse, images, len(clean["targets"]))
     return replace(images, **clean)
 
 
-def _pictures(refuse: Refuse, name: str, values: Any) -> Tensor:
+def _samples(refuse: Refuse, name: str, values: Any) -> Tensor:
+    """Samples along the first axis: floats as float32, or token ids [n, t] as int64."""
     x = _tensor(refuse, name, values)
-    if not x.is_floating_point():
-        refuse(f"{name} are {dtype_name(x)}; give float32, such as {name}.float() / 255 of bytes")
-    if x.dim() != 4:
-        shape = list(x.shape)
-        how = f"{name}.reshape(n, {shape[1]}, 1, 1)" if x.dim() == 2 else f"{name}[:, None]" if x.dim() == 3 else ""
-        refuse(f"{name} have shape {shape}; {_LAYOUT}{': ' if how else ''}{how}")
+    if x.dim() < 2:
+        refuse(f"{name} have shape {list(x.shape)}; give a sample a row, [n, …], such as {name}.reshape(n, -1)")
     if 0 in x.shape:
         refuse(f"{name} have shape {list(x.shape)}, which holds none; {_LAYOUT}")
+    if x.dim() == 2 and x.dtype in _WHOLE:
+        return _tokens(refuse, name, x)
+    if not x.is_floating_point():
+        refuse(f"{name} are {dtype_name(x)}; give float32, such as {name}.float() / 255 of bytes; {_LAYOUT}")
     x = x.to(torch.float32)
-    bad = (~torch.isfinite(x.flatten(1)).all(1)).nonzero().flatten()
+    finite = torch.cat([torch.isfinite(part.flatten(1)).all(1) for part in torch.split(x, _READ_TOGETHER)])
+    bad = (~finite).nonzero().flatten()
     if len(bad):
         refuse(f"{name} hold NaN or infinity in {len(bad):,} of {len(x):,}, first in {int(bad[0])}; drop or mend them")
     return x
+
+
+def _tokens(refuse: Refuse, name: str, x: Tensor) -> Tensor:
+    if int(x.min()) < 0:
+        refuse(f"{name} are token ids, and the least is {int(x.min())}; they are numbered from 0")
+    return x.to(torch.int64)
+
+
+def _check_records(refuse: Refuse, images: Images, n: int) -> None:
+    """Refuse ids, metadata and names of classes of another length than what they are of."""
+    columns = {"ids": images.records.ids, **images.records.metadata}
+    for name, values in columns.items():
+        if len(values) not in (n, 0 if name == "ids" else n):
+            refuse(f"{name} has {len(values):,} entries, and there are {n:,} samples; give one a sample")
+    if images.class_names and len(images.class_names) != images.classes:
+        refuse(f"class_names has {len(images.class_names)} entries, classes is {images.classes}; give a name a class")
 
 
 def _targets(refuse: Refuse, name: str, values: Any, classes: int) -> Tensor:
     y = _tensor(refuse, name, values)
     if y.dim() != 1:
         how = f"{name}.argmax(1)" if y.dim() == 2 and y.shape[1] == classes else f"{name}.flatten()"
-        refuse(f"{name} have shape {list(y.shape)}; give one class number an image, [n]: {how}")
+        refuse(f"{name} have shape {list(y.shape)}; give one class number a sample, [n]: {how}")
     if y.is_floating_point() or y.is_complex() or y.dtype == torch.bool:
         refuse(f"{name} are {dtype_name(y)}; give class numbers as int64: {name}.long()")
     y = y.to(torch.int64)
@@ -107,7 +149,8 @@ def warn_of_empty_classes(images: Images) -> None:
     if empty:
         shown = ", ".join(map(str, empty[:5])) + (f" and {len(empty) - 5} more" if len(empty) > 5 else "")
         warnings.warn(
-            f"data set {images.name!r}: no image is of class {shown}; are there {images.classes} classes?", stacklevel=2
+            f"data set {images.name!r}: no sample is of class {shown}; are there {images.classes} classes?",
+            stacklevel=2,
         )
 
 

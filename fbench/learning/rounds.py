@@ -47,7 +47,8 @@ class Design:
 class Outcome:
     """What was measured of one seed after one round.
 
-    ``bought`` are data-set indices in the order chosen, the start set in round 0. ``train_s`` is the block's training
+    ``bought`` are data-set indices in the order chosen, the start set in round 0, and ``records`` have the id and the
+    metadata of each. ``train_s`` is the block's training
     time over its seeds, ``select_s`` the time to choose ``bought``, and ``lent_s`` the part of it that a Fisher pass
     took which had been made before.
     """
@@ -59,6 +60,7 @@ class Outcome:
     train_s: float
     select_s: float | None
     bought: Sequence[int]
+    records: Sequence[Mapping[str, str | None]]
     facts: Mapping[str, float]
     lent_s: float = 0.0
 
@@ -104,7 +106,11 @@ class PlayedRound:
     def selections(self, strategy: str) -> list[Row]:
         """A row for every label bought, as ``batches_of`` reads them."""
         pairs = zip(self.keys(strategy), self.outcomes, strict=True)
-        return [{**key, "position": i, "index": at} for key, outcome in pairs for i, at in enumerate(outcome.bought)]
+        return [
+            {**key, "position": i, "index": at, **record}
+            for key, outcome in pairs
+            for i, (at, record) in enumerate(zip(outcome.bought, outcome.records, strict=True))
+        ]
 
 
 def play_rounds(
@@ -162,8 +168,9 @@ def _start(design: Design) -> list[Chosen]:
     """A uniform start, the same for every arm of a seed."""
     chosen: list[Chosen] = []
     for seed, pool in zip(design.seeds, design.pools, strict=True):
-        order = torch.randperm(len(pool.ids), generator=streams.generator("start", seed, 3))
-        chosen.append((Proposal(order[: design.start]), None, 0.0))
+        eligible = pool.starters()
+        order = torch.randperm(len(eligible), generator=streams.generator("start", seed, 3))
+        chosen.append((Proposal(eligible[order[: design.start]]), None, 0.0))
     return chosen
 
 
@@ -209,6 +216,7 @@ def _outcome(design: Design, i: int, state: LearnerState, train_s: float, chosen
     pool, (proposal, select_s, lent_s) = design.pools[i], chosen
     accuracy, nll = evaluate(state.network, pool.test_images, pool.test_targets)
     bought = pool.ids.cpu()[proposal.positions.cpu()].tolist()
+    records = [pool.record_of(index) for index in bought]
     return Outcome(
-        design.seeds[i], len(state.labelled), accuracy, nll, train_s, select_s, bought, proposal.facts, lent_s
+        design.seeds[i], len(state.labelled), accuracy, nll, train_s, select_s, bought, records, proposal.facts, lent_s
     )

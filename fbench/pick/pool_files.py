@@ -7,11 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import csv
-import lzma
 import os
-import struct
-import zipfile
-import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,21 +15,15 @@ from typing import Any
 
 import numpy as np
 
-from fbench.errors import DataError, FolderError, InputError, TooLargeError, UsageError, shorten
+from fbench.array_headers import ArrayHeader, array_headers_of, check_free, loaded_arrays, reading_file
+from fbench.errors import DataError, FolderError, InputError, shorten
 from fbench.harness.contract import MOST_WHOLE, Row
-from fbench.harness.inputs import refusal_of
 from fbench.harness.parsing import read_real
 from fbench.harness.publish import publish, publish_as_free
-from fbench.pick.array_headers import ArrayHeader, check_free, read_headers
 from fbench.pick.columns import PICK_COLUMNS
 from fbench.results import table
 
 _FLOATS = ("float16", "float32", "float64")
-
-
-_UNREADABLE: tuple[type[Exception], ...] = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, struct.error, csv.Error)
-_UNREADABLE += (EOFError, SyntaxError, LookupError, ValueError, TypeError, RuntimeError, OverflowError)
-"""What Python's and numpy's readers raise of damaged files, of encrypted ones, and of compressions they don't know."""
 
 
 @dataclass(frozen=True)
@@ -63,34 +53,18 @@ def read_pool(path: Path) -> PoolArrays:
         DataError: no such file, not a .npz, pickled, damaged, without the arrays, or of another dtype or shape.
         TooLargeError: an array does not fit into memory.
     """
-    headers = _headers(path)
+    headers = array_headers_of(path)
     if isinstance(headers, ArrayHeader):
         raise DataError(f"{path}: holds one bare array; save several by name, np.savez(path, logits=…, features=…)")
     wide = {name: _checked(path, name, headers[name]) for name in _wanted(path, headers)}
     sizes = {name: headers[name].bytes_as(dtype) for name, dtype in wide.items()}
     has_labelled = "labelled" in headers
     check_free(path, headers, {**sizes, **({"labelled": headers["labelled"].bytes} if has_labelled else {})})
-    with _loaded(path) as file:
+    with loaded_arrays(path) as file:
         arrays = {name: np.ascontiguousarray(file[name], dtype=dtype) for name, dtype in wide.items()}
         labelled = np.asarray(file["labelled"]) if has_labelled else None
     halves = [f"{name} are float16 and were read as float32" for name in wide if headers[name].dtype.itemsize == 2]
     return PoolArrays(arrays, labelled, tuple(halves))
-
-
-def _headers(path: Path) -> dict[str, ArrayHeader] | ArrayHeader:
-    """What the file says that it holds.
-
-    Raises:
-        DataError: it is no .npy and no .npz.
-    """
-    with _reading(path):
-        headers = read_headers(path)
-    if headers is None:
-        raise DataError(
-            f"{path}: is no .npz or .npy of numbers, or holds Python objects, which are never unpickled; save with "
-            "np.savez, or np.save, from arrays of numbers"
-        )
-    return headers
 
 
 def _wanted(path: Path, headers: Mapping[str, ArrayHeader]) -> tuple[str, ...]:
@@ -125,20 +99,20 @@ def read_labelled(path: Path) -> np.ndarray[Any, Any]:
         DataError: no such file, another format, or what is in it is no position.
     """
     if path.suffix in (".csv", ".txt"):
-        with _reading(path), path.open(newline="", encoding="utf-8-sig") as file:
+        with reading_file(path), path.open(newline="", encoding="utf-8-sig") as file:
             return np.array(list(_positions(path, csv.reader(file))), dtype=np.int64)
     if path.suffix not in (".npy", ".npz"):
         raise DataError(f"{path}: must end in .npy, .npz, .csv or .txt")
-    headers = _headers(path)
+    headers = array_headers_of(path)
     if isinstance(headers, ArrayHeader):
         check_free(path, {"the array": headers}, {"the array": headers.bytes})
-        with _loaded(path) as stored:
+        with loaded_arrays(path) as stored:
             return np.asarray(stored)
     names = ["labelled"] if "labelled" in headers else list(headers)
     if len(names) != 1:
         raise DataError(f"{path}: holds {', '.join(names) or 'nothing'}; name one array labelled")
     check_free(path, headers, {names[0]: headers[names[0]].bytes})
-    with _loaded(path) as stored:
+    with loaded_arrays(path) as stored:
         return np.asarray(stored[names[0]])
 
 
@@ -193,34 +167,6 @@ def positions_of(labelled: np.ndarray[Any, Any], n: int, source: str) -> np.ndar
             f"{source}: labelled index {positions[counts > 1][0]} is given twice; each sample is labelled once"
         )
     return labelled.astype(np.int64)
-
-
-@contextlib.contextmanager
-def _loaded(path: Path) -> Iterator[Any]:
-    with _reading(path), path.open("rb") as file:  # numpy would leave a damaged one open
-        yield np.load(file, allow_pickle=False)
-
-
-@contextlib.contextmanager
-def _reading(path: Path) -> Iterator[None]:
-    """Refuse what is no file, and turn what reading a file may raise into one line for the user."""
-    if refusal := refusal_of(path):
-        raise DataError(f"{path}: {refusal}")
-    try:
-        yield
-    except OSError as error:
-        raise DataError(f"{path}: cannot be read: {error.strerror or error}") from error
-    except MemoryError as error:
-        raise TooLargeError(f"{path}: does not fit into memory: {error}") from error
-    except UsageError:
-        raise
-    except _UNREADABLE as error:
-        if "allow_pickle" in str(error):
-            raise DataError(
-                f"{path}: is no .npz or .npy of numbers, or holds Python objects, which are never unpickled; save with "
-                "np.savez, or np.save, from arrays of numbers"
-            ) from error
-        raise DataError(f"{path}: is damaged, or not what its name says: {error}") from error
 
 
 def check_out(path: Path, overwrite: bool) -> None:

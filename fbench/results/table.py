@@ -63,8 +63,10 @@ def read(path: Path, columns: Sequence[Column]) -> list[Row]:
     return parse(path.read_bytes(), columns, path)
 
 
-def parse(data: bytes, columns: Sequence[Column], source: Path) -> list[Row]:
+def parse(data: bytes, columns: Sequence[Column], source: Path, *, earlier: bool = False) -> list[Row]:
     """Every row of a table, values in their declared types, empty cells as None; ``source`` is named in complaints.
+
+    With ``earlier`` the table may be of a version that had fewer columns: the others are None.
 
     Raises:
         FolderError: another header, or a cell that is not of its column's type.
@@ -72,9 +74,14 @@ def parse(data: bytes, columns: Sequence[Column], source: Path) -> list[Row]:
     expected = [column.name for column in columns]
     reader = csv.reader(io.StringIO(data.decode("utf-8-sig", "surrogateescape"), newline=""))
     try:
-        if next(reader, None) != expected:
+        there = next(reader, None) or []
+        present = [column for column in columns if column.name in there] if earlier else columns
+        if not there or there != [column.name for column in present]:
             raise FolderError(f"{source}: its columns are not those of this suite ({', '.join(expected)})")
-        return [{c.name: _value(text, c) for text, c in zip(cells, columns, strict=True)} for cells in reader]
+        empty: Row = dict.fromkeys(expected)
+        return [
+            {**empty, **{c.name: _value(text, c) for text, c in zip(cells, present, strict=True)}} for cells in reader
+        ]
     except (csv.Error, ValueError) as error:
         raise FolderError(f"{source}, line {reader.line_num}: {error}; was it edited?") from error
 

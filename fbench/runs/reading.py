@@ -66,9 +66,9 @@ class Reading:
 
     @functools.cached_property
     def rows(self) -> dict[str, list[Row]]:
-        """Every committed row, by table."""
+        """Every committed row, by table; a column that the run's version had not is empty."""
         return {
-            name: table.parse(self.data[name], columns, self.path / f"{name}.csv")
+            name: table.parse(self.data[name], columns, self.path / f"{name}.csv", earlier=True)
             for name, columns in self.columns.items()
         }
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from fbench.harness.registry import DATASETS
-from fbench.learning.data import TEST_SHARE
+from fbench.learning.data import TEST_SHARE, parse_modified
 from fbench.learning.seed_groups import every_seed
 
 from .options import Options
@@ -18,6 +18,7 @@ def overlap(options: Options) -> float | None:
     if options.folds:
         permutations = {seed // options.folds for seed in every_seed(options.seeds)}
         return 1 / (options.folds - 1) if len(permutations) > 1 else None
-    if options.dataset not in DATASETS.names() or DATASETS.get(options.dataset).in_folder:
+    name = parse_modified(options.dataset).name
+    if options.fixed_test or name not in DATASETS.names() or DATASETS.get(name).in_folder:
         return None
     return TEST_SHARE / (1 - TEST_SHARE)

@@ -28,7 +28,7 @@ import numpy as np
 import torch
 from torch import nn
 from fbench.contract import Case, Column, Option, Summary, Unit
-from fbench.learning.data import Images
+from fbench.learning.data import Images, Records
 from fbench.learning.strategies import Proposal
 from fbench.registry import dataset, model, strategy, suite
 
@@ -121,12 +121,25 @@ IMAGES = [
     Mistake("short test", a_dataset("images(test_targets=y[:3])"), "test_targets has 3 entries, test_images 20"),
     Mistake("no test targets", a_dataset("images(test_targets=None)"), "without the other; give both, or neither"),
     Mistake(
-        "features",
-        a_dataset("images(images=torch.rand(n, 20))"),
-        r"images have shape \[60, 20\]; networks take images \[n, channels, height, width\]: "
-        r"images.reshape\(n, 20, 1, 1\)",
+        "one axis",
+        a_dataset("images(images=torch.rand(n))"),
+        r"images have shape \[60\]; give a sample a row, \[n, …\], such as images.reshape\(n, -1\)",
     ),
-    Mistake("grey", a_dataset("images(images=x[:n, 0])"), r"images have shape \[60, 4, 4\]; .*: images\[:, None\]"),
+    Mistake(
+        "token ids below 0",
+        a_dataset("images(images=torch.full((n, 5), -1))"),
+        "images are token ids, and the least is -1; they are numbered from 0",
+    ),
+    Mistake(
+        "short ids",
+        a_dataset("images(records=Records(['a']))"),
+        "ids has 1 entries, and there are 60 samples; give one a sample",
+    ),
+    Mistake(
+        "names of two classes",
+        a_dataset("images(class_names=('a', 'b'))"),
+        "class_names has 2 entries, classes is 3; give a name a class",
+    ),
     Mistake("bytes", a_dataset("images(images=(x[:n] * 255).byte())"), "images are uint8; give float32, such as"),
     Mistake("none", a_dataset("images(images=x[:0], targets=y[:0])"), r"images have shape \[0, 1, 4, 4\], which holds"),
     Mistake("a list", a_dataset("images(images=x[:n].tolist())"), "images is a list; give a torch.Tensor or a numpy"),
@@ -457,7 +470,7 @@ def test_a_good_model_is_not_warned_of(fbench: Callable[..., Ended]) -> None:
 def test_an_empty_class_is_warned_of(fbench: Callable[..., Ended]) -> None:
     ended = fbench(a_dataset("images(classes=5)"), *compared(dataset="mine"), "--dry-run")
     assert ended.code == 0
-    assert "data set 'mine': no image is of class 3, 4; are there 5 classes?" in ended.err
+    assert "data set 'mine': no sample is of class 3, 4; are there 5 classes?" in ended.err
 
 
 def test_arrays_are_converted(fbench: Callable[..., Ended], tmp_path: Path) -> None:

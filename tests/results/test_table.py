@@ -186,3 +186,18 @@ def test_a_very_long_reason(write):
 def test_no_rows(write):
     assert table.lines(COLUMNS, []) == ""
     assert table.read(write(table.header(COLUMNS)), COLUMNS) == []
+
+
+def test_a_table_of_an_earlier_version_is_read_when_that_is_asked(tmp_path):
+    data = b"case,time_s,status\na,0.5,ok\n"
+    with pytest.raises(FolderError, match=r"its columns are not those of this suite"):
+        table.parse(data, COLUMNS, tmp_path)
+    assert table.parse(data, COLUMNS, tmp_path, earlier=True) == [
+        {"case": "a", "count": None, "time_s": 0.5, "kept": None, "status": "ok", "reason": None}
+    ]
+
+
+@pytest.mark.parametrize("header", ["", "case,colour", "time_s,case"])
+def test_other_columns_are_of_no_earlier_version(header, tmp_path):
+    with pytest.raises(FolderError, match=r"its columns are not those of this suite"):
+        table.parse(f"{header}\n".encode(), COLUMNS, tmp_path, earlier=True)

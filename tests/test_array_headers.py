@@ -6,9 +6,9 @@ import zipfile
 import numpy as np
 import pytest
 
+from fbench import array_headers
+from fbench.array_headers import read_headers
 from fbench.errors import DataError, TooLargeError
-from fbench.pick import array_headers
-from fbench.pick.array_headers import read_headers
 from fbench.pick.pool_files import read_labelled, read_pool
 
 LOGITS, FEATURES = np.zeros((1000, 3), "f4"), np.ones((1000, 2), "f4")

@@ -1,24 +1,12 @@
-"""Data sets and their split: what is held out, what is copied, what is said of bad files."""
+"""The split: what is held out, what is copied, and what a seed decides."""
 
 from __future__ import annotations
-
-import hashlib
-import os
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
 import torch
 
-from fbench.errors import DataError, InputError
-from fbench.harness.registry import DATASETS
+from fbench.errors import InputError
 from fbench.learning import data
-
-CIFAR_FOLDER = Path(os.environ.get("FBENCH_DATA_DIR", "/nonexistent"))
-needs_cifar = pytest.mark.skipif(
-    not (CIFAR_FOLDER / "cifar-10-batches-py").is_dir(), reason="FBENCH_DATA_DIR holds no CIFAR-10"
-)
 
 
 @pytest.fixture(scope="module")
@@ -32,22 +20,6 @@ def fixed() -> data.Images:
     x = torch.arange(18.0).view(18, 1, 1, 1).expand(18, 1, 4, 4).contiguous()
     y = torch.arange(18) % 3
     return data.Images("fixed", x[:12], y[:12], 3, x[12:], y[12:])
-
-
-def test_importing_needs_neither_torch_nor_sklearn() -> None:
-    heavy = "{'torch', 'sklearn', 'torchvision', 'numpy'}"
-    code = f"import sys, fbench.learning.data, fbench.learning.models; print({heavy} & set(sys.modules))"
-    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert run.stdout.strip() == "set()"
-
-
-def test_digits_are_all_there(digits: data.Images) -> None:
-    assert digits.images.shape == (1797, 1, 8, 8)
-    assert digits.images.dtype == torch.float32
-    assert (digits.images.min(), digits.images.max()) == (0, 1)
-    assert digits.targets.dtype == torch.int64
-    assert digits.targets.bincount().tolist() == [178, 182, 177, 183, 181, 182, 181, 179, 174, 180]
-    assert DATASETS.get("digits").load is data.digits
 
 
 def test_a_fifth_of_every_class_is_held_out(digits: data.Images) -> None:
@@ -116,52 +88,6 @@ def test_a_pool_moves_whole(fixed: data.Images) -> None:
     moved = (pool.images, pool.targets, pool.ids, pool.test_images, pool.test_targets)
     assert {tensor.device.type for tensor in moved} == {"meta"}
     assert pool.classes == 3
-
-
-def test_cifar10_needs_a_folder() -> None:
-    with pytest.raises(DataError, match=r"--data-dir FOLDER or set FBENCH_DATA_DIR; add --download"):
-        data.cifar10(None, False)
-
-
-def test_a_missing_cifar10_file_is_named(tmp_path: Path) -> None:
-    missing = f"{tmp_path}/cifar-10-batches-py/data_batch_1 is missing; point --data-dir or FBENCH_DATA_DIR"
-    with pytest.raises(DataError, match=missing):
-        data.cifar10(tmp_path, False)
-
-
-def test_a_corrupt_cifar10_file_is_named_with_its_checksum(tmp_path: Path) -> None:
-    folder = tmp_path / "cifar-10-batches-py"
-    folder.mkdir()
-    (folder / "data_batch_1").write_bytes(b"not a picture")
-    checksum = hashlib.md5(b"not a picture").hexdigest()
-    with pytest.raises(DataError, match=f"data_batch_1 is corrupt: its MD5 checksum is {checksum}, not c99"):
-        data.cifar10(tmp_path, False)
-
-
-def test_a_failed_download_says_why_and_where(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from torchvision.datasets import CIFAR10
-
-    def unreachable(self: CIFAR10) -> None:
-        raise OSError("no route to host")
-
-    monkeypatch.setattr(CIFAR10, "download", unreachable)
-    with pytest.raises(DataError, match=f"not be downloaded into {tmp_path}: no route to host; check the"):
-        data.cifar10(tmp_path, True)
-
-
-@needs_cifar
-def test_real_cifar10_is_whole_and_standardised() -> None:
-    images = data.cifar10(CIFAR_FOLDER, False)
-    assert images.images.shape == (50_000, 3, 32, 32)
-    assert images.test_images is not None
-    assert images.test_targets is not None
-    assert images.test_images.shape == (10_000, 3, 32, 32)
-    assert images.targets.bincount().tolist() == [5_000] * 10
-    assert images.test_targets.bincount().tolist() == [1_000] * 10
-    sample = images.images[::5].double()
-    assert sample.mean((0, 2, 3)).abs().max() < 0.02
-    assert (sample.std((0, 2, 3)) - 1).abs().max() < 0.02
-    assert images.images.is_contiguous()
 
 
 @pytest.mark.parametrize("folds", [2, 5])

@@ -5,18 +5,28 @@ A header costs nothing to read and may say anything: a .npz of a few megabytes m
 
 from __future__ import annotations
 
+import contextlib
+import csv
+import lzma
 import math
+import struct
 import zipfile
-from collections.abc import Mapping
+import zlib
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
 import numpy as np
 
-from fbench.errors import DataError, TooLargeError
+from fbench.errors import DataError, TooLargeError, UsageError
+from fbench.harness.inputs import refusal_of
 from fbench.machine import free_bytes
 from fbench.units import format_bytes
+
+_UNREADABLE: tuple[type[Exception], ...] = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, struct.error, csv.Error)
+_UNREADABLE += (EOFError, SyntaxError, LookupError, ValueError, TypeError, RuntimeError, OverflowError)
+"""What Python's and numpy's readers raise of damaged files, of encrypted ones, and of compressions they don't know."""
 
 _READERS = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
 
@@ -102,3 +112,48 @@ def check_free(path: Path, headers: Mapping[str, ArrayHeader], sizes: Mapping[st
         f"{path}: {held} would take {format_bytes(needed)} in memory, and {format_bytes(free)} are free; "
         "save fewer candidates, or narrower numbers"
     )
+
+
+def array_headers_of(path: Path) -> dict[str, ArrayHeader] | ArrayHeader:
+    """What the file says that it holds.
+
+    Raises:
+        DataError: it is no .npy and no .npz.
+    """
+    with reading_file(path):
+        headers = read_headers(path)
+    if headers is None:
+        raise DataError(
+            f"{path}: is no .npz or .npy of numbers, or holds Python objects, which are never unpickled; save with "
+            "np.savez, or np.save, from arrays of numbers"
+        )
+    return headers
+
+
+@contextlib.contextmanager
+def loaded_arrays(path: Path) -> Iterator[Any]:
+    """What ``numpy.load`` gives of a file, open as long as the context lasts; nothing is unpickled."""
+    with reading_file(path), path.open("rb") as file:  # numpy would leave a damaged one open
+        yield np.load(file, allow_pickle=False)
+
+
+@contextlib.contextmanager
+def reading_file(path: Path) -> Iterator[None]:
+    """Refuse what is no file, and turn what reading a file may raise into one line for the user."""
+    if refusal := refusal_of(path):
+        raise DataError(f"{path}: {refusal}")
+    try:
+        yield
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read: {error.strerror or error}") from error
+    except MemoryError as error:
+        raise TooLargeError(f"{path}: does not fit into memory: {error}") from error
+    except UsageError:
+        raise
+    except _UNREADABLE as error:
+        if "allow_pickle" in str(error):
+            raise DataError(
+                f"{path}: is no .npz or .npy of numbers, or holds Python objects, which are never unpickled; save with "
+                "np.savez, or np.save, from arrays of numbers"
+            ) from error
+        raise DataError(f"{path}: is damaged, or not what its name says: {error}") from error

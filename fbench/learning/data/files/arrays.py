@@ -1,0 +1,91 @@
+"""Arrays of .npz and .npy files by name, and sparse matrices as scipy saves them; nothing is unpickled.
+
+What is large and not compressed is mapped into memory, not read.
+"""
+
+from __future__ import annotations
+
+import struct
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from fbench.array_headers import ArrayHeader, array_headers_of, check_free, loaded_arrays, reading_file
+from fbench.errors import DataError
+from fbench.learning.data.files import stored
+
+_SPARSE = {"format", "shape", "data"}
+"""Names that every sparse matrix of scipy's has in its .npz."""
+_LOCAL_HEADER = 30
+"""Bytes of a zip member's header before its name; the lengths of name and extra field are its last four."""
+
+
+def read_arrays(path: Path) -> dict[str, Any]:
+    """The arrays of a file by name; a .npy's, and a sparse matrix, are called ``features``.
+
+    Raises:
+        DataError: no such file, none of these formats, damaged, or one that holds Python objects.
+        TooLargeError: an array that must be read does not fit into memory.
+    """
+    headers = array_headers_of(path)
+    if isinstance(headers, ArrayHeader):
+        _check_plain(path, "the array", headers)
+        if headers.bytes > stored.HELD_BYTES:
+            return {"features": np.load(path, mmap_mode="r", allow_pickle=False)}
+        with loaded_arrays(path) as array:
+            return {"features": array}
+    if headers.keys() >= _SPARSE:
+        return {"features": _sparse(path)}
+    for name, header in headers.items():
+        _check_plain(path, name, header)
+    mapped = {name: array for name in headers if (array := _mapped(path, name, headers[name])) is not None}
+    rest = [name for name in headers if name not in mapped]
+    check_free(path, headers, {name: headers[name].bytes for name in rest})
+    with loaded_arrays(path) as file:
+        return {**mapped, **{name: np.asarray(file[name]) for name in rest}}
+
+
+def _check_plain(path: Path, name: str, header: ArrayHeader) -> None:
+    if header.dtype.hasobject:
+        raise DataError(
+            f"{path}: {name} holds Python objects, which are never unpickled; save arrays of numbers or texts, such as "
+            f"{name.replace('the ', '')}.astype(str)"
+        )
+
+
+def _sparse(path: Path) -> Any:
+    from scipy.sparse import csr_array, load_npz
+
+    with reading_file(path):
+        return csr_array(load_npz(path))
+
+
+def _mapped(path: Path, name: str, header: ArrayHeader) -> Any | None:
+    """A large array of a .npz where it lies in the file; None where it is small, or compressed."""
+    if header.bytes <= stored.HELD_BYTES:
+        return None
+    with zipfile.ZipFile(path) as archive:
+        member = archive.getinfo(f"{name}.npy")
+    if member.compress_type != zipfile.ZIP_STORED:
+        return None
+    with path.open("rb") as file:
+        file.seek(member.header_offset)
+        name_length, extra_length = struct.unpack("<HH", file.read(_LOCAL_HEADER)[-4:])
+        start = member.header_offset + _LOCAL_HEADER + name_length + extra_length
+    at = start + member.file_size - header.present
+    return np.memmap(path, header.dtype, "r", at, header.shape, "C" if header.in_order else "F")
+
+
+def read_targets(path: Path) -> Any:
+    """The one array of a .npy, or ``targets`` of a .npz.
+
+    Raises:
+        DataError: as ``read_arrays``; a .npz without it.
+    """
+    arrays = read_arrays(path)
+    names = ["targets"] if "targets" in arrays else list(arrays)
+    if len(names) != 1:
+        raise DataError(f"{path}: holds {', '.join(names) or 'nothing'}; name one array targets")
+    return arrays[names[0]]

@@ -1,0 +1,136 @@
+"""A file of features and classes as a data set: ``--features FILE``."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from fbench.errors import DataError
+from fbench.harness.guard import Refuse
+from fbench.learning.data.brought import Brought
+from fbench.learning.data.files.arrays import read_arrays, read_targets
+from fbench.learning.data.files.coding import coded
+from fbench.learning.data.files.contents import contents_of
+from fbench.learning.data.files.matrices import Matrix, samples_of, survey
+from fbench.learning.data.files.parts import FeatureParts
+from fbench.learning.data.files.tables import read_table
+from fbench.learning.data.images import Images, Records
+
+_ARRAYS, _TABLES = (".npz", ".npy"), (".csv", ".parquet")
+
+
+def read_features(brought: Brought) -> Images:
+    """The data set of a .npz, .npy, .parquet or .csv, its columns scaled as is asked.
+
+    Raises:
+        DataError: what is missing, damaged or does not fit, by the file's name.
+    """
+    path = brought.path
+    if path.suffix not in (*_ARRAYS, *_TABLES):
+        raise DataError(f"--features {path}: must end in {', '.join((*_ARRAYS, *_TABLES))}")
+    parts = read_table(path, brought) if path.suffix in _TABLES else _array_parts(path, brought)
+
+    def refuse(text: str) -> Any:
+        raise DataError(f"{path}: {text}")
+
+    targets = _targets(path, brought, parts)
+    _check_lengths(refuse, parts, targets)
+    classes = coded(refuse, targets, parts.test_targets)
+    scale = survey(refuse, "features", parts.features)
+    if parts.test_features is not None:
+        survey(refuse, "test_features", parts.test_features)
+    used = scale if brought.scale == "standard" else None
+    return Images(
+        name="features",
+        images=samples_of(parts.features, used),
+        targets=classes.targets,
+        classes=classes.classes,
+        test_images=None if parts.test_features is None else samples_of(parts.test_features, used),
+        test_targets=classes.test_targets,
+        class_names=classes.names,
+        records=Records(parts.ids, parts.metadata),
+        contents=_contents(brought),
+    )
+
+
+def _contents(brought: Brought) -> str:
+    paths = [brought.path, *([Path(brought.targets)] if brought.targets else [])]
+    return "+".join(map(contents_of, paths))
+
+
+def _array_parts(path: Path, brought: Brought) -> FeatureParts:
+    """The arrays of a .npz or .npy by their roles; texts and numbers of one axis that have none are metadata."""
+    arrays = read_arrays(path)
+    if "features" not in arrays:
+        raise DataError(
+            f"{path}: has no array features (it holds {', '.join(arrays) or 'nothing'}); save np.savez(path, "
+            "features=…, targets=…)"
+        )
+    target, ids = brought.target_column or "targets", brought.id_column or "ids"
+    for name, option in ((brought.target_column, "--target-column"), (brought.id_column, "--id-column")):
+        if name and name not in arrays:
+            raise DataError(f"{path}: has no array {name!r} (it holds {', '.join(arrays)}); name one by {option}")
+    if ("test_features" in arrays) != (f"test_{target}" in arrays):
+        raise DataError(f"{path}: has test_features or test_{target} without the other; give both, or neither")
+    roles = {"features", target, ids, "test_features", f"test_{target}"}
+    rest = {name: array for name, array in arrays.items() if name not in roles}
+    return FeatureParts(
+        features=arrays["features"],
+        targets=arrays.get(target),
+        test_features=arrays.get("test_features"),
+        test_targets=arrays.get(f"test_{target}"),
+        ids=[str(value) for value in arrays[ids].tolist()] if ids in arrays else (),
+        metadata=_metadata(path, rest, len_of(arrays["features"])),
+    )
+
+
+def len_of(matrix: Matrix) -> int:
+    """The rows of a matrix: scipy's have no length."""
+    return int(matrix.shape[0])
+
+
+def _metadata(path: Path, arrays: Mapping[str, Any], n: int) -> dict[str, list[str]]:
+    """The arrays [n], as texts; others are not read, which is said."""
+    fitting = {name: array for name, array in arrays.items() if array.shape == (n,)}
+    left = [f"{name} {list(array.shape)}" for name, array in arrays.items() if name not in fitting]
+    if left:
+        warnings.warn(f"{path}: {', '.join(left)} not read: metadata are arrays [{n}]", stacklevel=2)
+    return {name: [str(value) for value in array.tolist()] for name, array in fitting.items()}
+
+
+def _targets(path: Path, brought: Brought, parts: FeatureParts) -> Any:
+    """The targets of ``--targets``, else the file's own."""
+    if brought.targets:
+        if parts.test_features is not None:
+            raise DataError(f"--targets {brought.targets}: {path} has a test part, and so needs targets of its own")
+        return read_targets(Path(brought.targets))
+    if parts.targets is None:
+        raise DataError(
+            f"{path}: has no targets; save them with the features, np.savez(path, features=…, targets=…), or name a "
+            "file of theirs by --targets, or their array by --target-column"
+        )
+    return parts.targets
+
+
+def _check_lengths(refuse: Refuse, parts: FeatureParts, targets: Any) -> None:
+    pairs = [("", parts.features, targets)]
+    if parts.test_features is not None:
+        pairs.append(("test_", parts.test_features, parts.test_targets))
+    for prefix, features, classes in pairs:
+        shape = list(features.shape)
+        if len(shape) != 2 or 0 in shape:
+            refuse(f"{prefix}features have shape {shape}; they must be [n, h], one row a sample")
+        kind = features.dtype.kind
+        if kind not in "fiub":
+            refuse(f"{prefix}features are {features.dtype}; they must be numbers")
+        if np.ndim(classes) and len(classes) != shape[0]:
+            refuse(f"{prefix}targets has {len(classes):,} entries, {prefix}features {shape[0]:,}; give one a sample")
+    if parts.test_features is not None and parts.test_features.shape[1] != parts.features.shape[1]:
+        widths = [part.shape[1] for part in (parts.test_features, parts.features)]
+        refuse(f"test_features have {widths[0]} columns, features {widths[1]}; give both in the same columns")
+    if parts.ids and len(parts.ids) != parts.features.shape[0]:
+        refuse(f"ids has {len(parts.ids):,} entries, features {parts.features.shape[0]:,}; give one a sample")

@@ -1,0 +1,180 @@
+"""What a user brings, from the command line to the rows: checked, carried through, and refused when it changed."""
+
+from __future__ import annotations
+
+import json
+import warnings
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from command import Ended, table
+from PIL import Image
+
+from fbench import cli
+from fbench.errors import DataError, UsageError
+from fbench.harness.registry import SUITES
+from fbench.learning import arm_options, arms
+from fbench.learning.data.brought import NOTHING, Brought
+
+TINY = [
+    *("--model", "small", "--strategies", "random", "--rounds", "2", "--seeds", "2", "--epochs", "1", "--batch", "3"),
+    *("--start", "6", "--threads", "1", "--jobs", "1", "--device", "cpu"),
+]
+
+
+@pytest.fixture(autouse=True)
+def unread() -> Iterator[None]:
+    """Every test reads its own files."""
+    arms.load_images.cache_clear()
+    yield
+    arms.load_images.cache_clear()
+
+
+@pytest.fixture
+def fbench(capfd: pytest.CaptureFixture[str], showwarning: Any) -> Iterator[Callable[..., Ended]]:
+    """Run ``fbench compare`` in this process."""
+
+    def run(*words: object) -> Ended:
+        capfd.readouterr()
+        with warnings.catch_warnings():
+            warnings.simplefilter("always")
+            code = cli.run(["compare", *TINY, *map(str, words)])
+        spoken = capfd.readouterr()
+        return Ended(code, spoken.out, " ".join(spoken.err.split()))
+
+    threads = torch.get_num_threads()
+    yield run
+    torch.set_num_threads(threads)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Sixty images of 9 × 8 in three classes, of 40, 15 and 5."""
+    for number in range(60):
+        name = "ant" if number < 40 else "bee" if number < 55 else "wasp"
+        path = tmp_path / "photos" / name / f"{number:02}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        pixels = np.random.default_rng(number).integers(0, 256, (9, 8)).astype(np.uint8)
+        Image.fromarray(pixels).save(path)
+    return tmp_path / "photos"
+
+
+def test_a_folder_from_the_command_line_to_the_rows(folder: Path, tmp_path: Path, fbench: Callable[..., Ended]) -> None:
+    out = tmp_path / "run"
+    assert fbench("--images", folder, "--dataset", "images:duplicates=0.5", "--out", out).code == 0
+    rows = table(out, "selections")
+    assert len(rows) == 2 * (6 + 3 + 3)
+    for row in rows:
+        name, _, file = row["id"].partition("/")
+        assert int(file.removesuffix(".png")) == int(row["index"]) % 60
+        assert (folder / name / file).is_file()
+    options = json.loads((out / "options.json").read_text())["options"]
+    assert (options["dataset"], json.loads(options["class_names"])) == ("images:duplicates=0.5", ["ant", "bee", "wasp"])
+    assert options["fixed_test"] is False
+    moved = folder.rename(tmp_path / "elsewhere")  # where it lies changes no number
+    arms.load_images.cache_clear()
+    assert fbench("--images", moved, "--rounds", 3, "--out", out).code == 0
+    (moved / "ant" / "00.png").unlink()
+    arms.load_images.cache_clear()
+    ended = fbench("--images", moved, "--rounds", 4, "--out", out)
+    assert ended.code == 2
+    assert "elsewhere: is not what this run was begun with (its SHA-256 was" in ended.err
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--images", "."], "has 0 folders of images; give one for each of at least 2 classes"),
+        (["--features", "none.npz"], "none.npz: no such file"),
+        (["--images", "a", "--features", "b"], "--images a and --features b: give one of them"),
+        (["--targets", "y.npy"], "--targets y.npy belongs to --features FILE; give both, or neither"),
+        (["--dataset", "cifar10", "--features", "b"], "--dataset cifar10 and --features b: give one of them"),
+        (["--dataset", "features"], "data set features is read from a file; give --features FILE"),
+        (["--dataset", "images"], "data set images is read from a folder; give --images FOLDER"),
+        (["--dataset", "digits:missing=11"], "dataset …:missing=11: there are 10 classes; the start set needs"),
+        (
+            ["--dataset", "digits:missing=9", "--start", 200],
+            "--start 200: without 9 classes there may be 1",
+        ),
+        (["--dataset", "digits:noise=2"], "--dataset digits:noise=2: noise is 2; it must be a decimal above 0"),
+        (["--image-size", "0x3"], "--image-size 0x3: give height and width, such as 48x40"),
+        (["--image-size", "1x2x3"], "--image-size 1x2x3: give height and width"),
+        (["--image-size", "big"], "--image-size big: give height and width"),
+        (["--metadata-columns", "a,,b"], "--metadata-columns a,,b: give names of columns, every one once"),
+        (["--scale", "max"], "unknown --scale 'max'"),
+    ],
+)
+def test_what_cannot_be_is_refused_before_a_run(
+    words: list[str], message: str, tmp_path: Path, fbench: Callable[..., Ended], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    ended = fbench(*words, "--out", tmp_path / "run")
+    assert (ended.code, ended.out) == (2, "")
+    assert message in ended.err
+    assert "Traceback" not in ended.err
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_corrupt_image_ends_a_run_before_it_begins(
+    folder: Path, tmp_path: Path, fbench: Callable[..., Ended]
+) -> None:
+    (folder / "bee" / "50.png").write_bytes(b"no image")
+    ended = fbench("--images", folder, "--out", tmp_path / "run")
+    assert ended.code == 2
+    assert "bee/50.png: cannot be read as an image" in ended.err
+    assert not (tmp_path / "run").exists()
+    ended = fbench("--images", folder, "--skip-corrupt", "--out", tmp_path / "run")
+    assert ended.code == 0
+    assert "bee/50.png" in ended.err
+    assert "bee/50.png" not in {row["id"] for row in table(tmp_path / "run", "selections")}
+
+
+def test_features_are_resolved_with_what_was_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(0)
+    path = tmp_path / "a.npz"
+    targets = np.array(["no", "yes"])[np.arange(60) % 2]
+    np.savez(path, features=rng.normal(size=(60, 3)), targets=targets, test_features=rng.normal(size=(9, 3)),
+             test_targets=targets[:9])  # fmt: skip
+    monkeypatch.setattr(arms, "_check_arms", lambda options: None)
+    monkeypatch.setattr(arms, "_mask_fraction", lambda options: 0.5)
+    options = SUITES.get("compare").typed(features=str(path), dataset="digits:noise=0.5", start=4, batch=2)
+    resolved = arms.resolve_plan(options)
+    assert (resolved.dataset, resolved.model) == ("features:noise=0.5", "linear")
+    assert json.loads(resolved.class_names) == ["no", "yes"]
+    assert resolved.fixed_test
+    assert arms.images_of(resolved).images.shape == (60, 3)
+    assert arms.pool_length(resolved) == 60
+
+
+def test_the_labels_that_are_bought_are_the_noisy_ones() -> None:
+    options = SUITES.get("compare").typed(dataset="digits:noise=0.5")
+    plain = SUITES.get("compare").typed()
+    noisy, right = (arms._pool(each, 0) for each in (options, plain))
+    assert torch.equal(noisy.ids, right.ids)
+    assert int((noisy.targets != right.targets).sum()) == round(0.5 * len(right.ids))
+    assert torch.equal(noisy.test_targets, right.test_targets)
+
+
+def test_nothing_brought_has_no_name() -> None:
+    assert NOTHING.name == ""
+    assert (Brought(images="a").name, Brought(features="b").name) == ("images", "features")
+
+
+def test_options_are_read() -> None:
+    assert arm_options.parse_dataset("digits:noise=0.10:missing=1") == "digits:missing=1:noise=0.1"
+    assert arm_options.parse_columns("") == ()
+    with pytest.raises(UsageError, match="--metadata-columns a,a: give names of columns, every one once"):
+        arm_options.parse_columns("a,a")
+
+
+def test_what_is_brought_is_checked_as_a_users_data_set_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A reader of ours that lets NaN through, of samples that stay in their file."""
+    monkeypatch.setattr("fbench.learning.data.files.stored.HELD_BYTES", 10)
+    monkeypatch.setattr("fbench.learning.data.files.matrices._check_finite", lambda *_: None)
+    np.savez(tmp_path / "a.npz", features=np.full((9, 2), np.nan), targets=np.arange(9) % 2)
+    with pytest.raises(DataError, match=r"a.npz: features hold NaN or infinity in 9 of 9, first in 0; drop or mend"):
+        arms.load_images("features", None, False, Brought(features=str(tmp_path / "a.npz")))
