@@ -85,6 +85,19 @@ def test_a_folder_from_the_command_line_to_the_rows(folder: Path, tmp_path: Path
     assert "elsewhere: is not what this run was begun with (its SHA-256 was" in ended.err
 
 
+def test_images_that_are_read_as_they_are_used_change_no_number(
+    folder: Path, tmp_path: Path, fbench: Callable[..., Ended], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    words = ["--images", folder, "--strategies", "random,bait+fish", "--rounds", 1, "--fisher-samples", 8]
+    assert fbench(*words, "--out", tmp_path / "held").code == 0
+    monkeypatch.setattr("fbench.learning.data.files.stored.HELD_BYTES", 10)
+    arms.load_images.cache_clear()
+    assert fbench(*words, "--out", tmp_path / "kept").code == 0
+    assert (tmp_path / "held" / "selections.csv").read_bytes() == (tmp_path / "kept" / "selections.csv").read_bytes()
+    held, kept = ([(row["accuracy"], row["nll"]) for row in table(tmp_path / name)] for name in ("held", "kept"))
+    assert held == kept
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [

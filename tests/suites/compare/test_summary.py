@@ -163,6 +163,8 @@ def test_the_family_stands_in_a_table_with_its_bound() -> None:
         ({"folds": 4}, 8, 1 / 3),
         ({"dataset": "cifar10"}, 8, None),
         ({"dataset": "somebody-elses"}, 8, None),
+        ({"dataset": "digits:noise=0.1"}, 8, 0.25),
+        ({"dataset": "features", "fixed_test": True}, 8, None),
     ],
 )
 def test_splits_overlap_where_seeds_redraw_them(changed: Mapping[str, Any], seeds: int, overlap: float | None) -> None:

@@ -99,7 +99,10 @@ def _listed(folder: Path) -> tuple[Filed, Filed | None, list[str]]:
 
 def _classes(folder: Path) -> list[str]:
     """The folders in a folder, sorted; hidden ones are none."""
-    return sorted(path.name for path in folder.iterdir() if path.is_dir() and not path.name.startswith("."))
+    try:
+        return sorted(path.name for path in folder.iterdir() if path.is_dir() and not path.name.startswith("."))
+    except OSError as error:
+        raise DataError(f"{folder}: cannot be listed: {error.strerror or error}; allow it to be read") from error
 
 
 def _filed(folder: Path, classes: Sequence[str]) -> Filed:
@@ -113,7 +116,9 @@ def _filed(folder: Path, classes: Sequence[str]) -> Filed:
         raise DataError(f"{folder}: has {len(classes)} folders of images; give one for each of at least 2 classes")
     paths, targets = [], []
     for number, name in enumerate(classes):
-        inside = sorted(path for path in (folder / name).rglob("*") if path.suffix.lower() in ENDINGS)
+        inside = sorted(
+            path for path in (folder / name).rglob("*") if path.suffix.lower() in ENDINGS and path.is_file()
+        )
         if not inside and folder.name != "test":
             raise DataError(f"{folder / name}: holds no image; fill it, or delete it")
         paths += inside

@@ -167,6 +167,15 @@ def test_folders_that_cannot_be_are_refused(make: Callable[[Path], Path], match:
         read(make(folder))
 
 
+def test_a_folder_that_may_not_be_listed_is_refused(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def forbidden(self: Path) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "iterdir", forbidden)
+    with pytest.raises(DataError, match=r"mine: cannot be listed: Permission denied; allow it to be read"):
+        read(folder)
+
+
 @pytest.mark.filterwarnings("ignore:.*left out")
 def test_what_is_left_must_hold_every_class(folder: Path) -> None:
     for path in (folder / "bee").iterdir():
