@@ -185,8 +185,7 @@ def test_options_are_read() -> None:
 
 
 def test_what_is_brought_is_checked_as_a_users_data_set_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A reader of ours that lets NaN through, of samples that stay in their file."""
-    monkeypatch.setattr("fbench.learning.data.files.stored.HELD_BYTES", 10)
+    """A reader of ours that lets NaN through."""
     monkeypatch.setattr("fbench.learning.data.files.matrices._check_finite", lambda *_: None)
     np.savez(tmp_path / "a.npz", features=np.full((9, 2), np.nan), targets=np.arange(9) % 2)
     with pytest.raises(DataError, match=r"a.npz: features hold NaN or infinity in 9 of 9, first in 0; drop or mend"):

@@ -92,7 +92,7 @@ def _listed(folder: Path) -> tuple[Filed, Filed | None, list[str]]:
             others = ", ".join(name for name in names if name not in ("train", "test"))
             raise DataError(f"{folder}: has {others} beside train; give a folder a class, or train and test alone")
         classes = _classes(folder / "train")
-        test = _filed(folder / "test", classes) if "test" in names else None
+        test = _filed(folder / "test", classes, every=False) if "test" in names else None
         return _filed(folder / "train", classes), test, classes
     return _filed(folder, names), None, names
 
@@ -105,7 +105,8 @@ def _classes(folder: Path) -> list[str]:
         raise DataError(f"{folder}: cannot be listed: {error.strerror or error}; allow it to be read") from error
 
 
-def _filed(folder: Path, classes: Sequence[str]) -> Filed:
+def _filed(folder: Path, classes: Sequence[str], *, every: bool = True) -> Filed:
+    """The images of a folder by class; ``every`` class must have some."""
     strange = [name for name in _classes(folder) if name not in classes]
     if strange:
         raise DataError(
@@ -119,7 +120,7 @@ def _filed(folder: Path, classes: Sequence[str]) -> Filed:
         inside = sorted(
             path for path in (folder / name).rglob("*") if path.suffix.lower() in ENDINGS and path.is_file()
         )
-        if not inside and folder.name != "test":
+        if every and not inside:
             raise DataError(f"{folder / name}: holds no image; fill it, or delete it")
         paths += inside
         targets += [number] * len(inside)
