@@ -12,10 +12,12 @@ import pytest
 import scipy.sparse
 import torch
 
-from fbench.errors import DataError, TooLargeError
+from fbench.errors import DataError, ForeignError, TooLargeError
+from fbench.harness.guard import refuser
 from fbench.learning.data import Images
 from fbench.learning.data.brought import Brought
 from fbench.learning.data.files import arrays, contents, stored
+from fbench.learning.data.files.coding import coded
 from fbench.learning.data.files.contents import contents_of
 from fbench.learning.data.files.reading import read_brought
 from fbench.learning.data.files.stored import StoredSamples
@@ -244,6 +246,18 @@ def test_targets_of_any_kind(targets: Any, codes: Any, names: tuple[str, ...], t
     assert images.targets.tolist() == codes.astype(int).tolist()
     assert images.class_names == names
     assert images.classes == (len(names) or codes.max() + 1)
+
+
+def test_numbers_in_a_table_are_classes(tmp_path: Path) -> None:
+    frame(target=CODES).drop(columns="site").to_csv(tmp_path / "a.csv", index=False)
+    images = read(tmp_path / "a.csv")
+    assert (images.targets.tolist(), images.class_names) == (CODES.tolist(), ())
+
+
+@pytest.mark.parametrize(("targets", "match"), [([], "targets are empty"), (3, r"targets have shape \[\]")])
+def test_targets_that_are_none_or_one_are_refused(targets: Any, match: str) -> None:
+    with pytest.raises(ForeignError, match=match):
+        coded(refuser(len, "mine"), np.array(targets))
 
 
 def test_a_thousand_classes(tmp_path: Path) -> None:
