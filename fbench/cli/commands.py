@@ -41,7 +41,7 @@ def list_names(kind: str, as_json: bool) -> int:
     rows = [
         {"kind": title, "name": value.name, "description": value.description}
         for title in kinds
-        for value in registry.REGISTRIES[title]
+        for value in (*registry.REGISTRIES[title], *registry.REGISTRIES[title].families())
     ]
     for title in kinds:
         for point, reason in registry.REGISTRIES[title].broken.items():

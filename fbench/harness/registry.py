@@ -53,7 +53,7 @@ CALLS: dict[str, Call] = {
     "propose": Call(("state", "batch_size")),
     "plan": Call(("sizes",)),
     "load": Call(("folder", "download")),
-    "build": Call(("replicas", "channels", "size", "classes")),
+    "build": Call(("replicas", "shape", "classes")),
     "prepare": Call(("embedding", "inverse", "fisher", "sign")),
     "run": Call(("prepared", "part", "with_inner")),
     "flops": Call(("n", "rows", "d", "with_inner", "features"), (int, float)),
@@ -76,11 +76,25 @@ _T = TypeVar("_T", bound=Named)
 _F = TypeVar("_F", bound=Callable[..., Any])
 
 
+@dataclass(frozen=True)
+class NameFamily:
+    """Another library's things, under one line of ``fbench list``: made when they are asked for, never enumerated.
+
+    ``name`` says how they are called, such as ``torchvision:NAME``; ``member(name)`` gives the one of that name, or
+    None where the library has none.
+    """
+
+    name: str
+    description: str
+    member: Callable[[str], Any]
+
+
 class Registry(Generic[_T]):
     """The values of one kind, by name; entry points of ``group`` are loaded at the first look."""
 
     def __init__(self, kind: str, group: str | None = None) -> None:
         self.kind, self.group = kind, group
+        self._families: dict[str, NameFamily] = {}
         self.broken: dict[str, str] = {}
         self._values: dict[str, _T] = {}
         self._discovered = group is None
@@ -116,16 +130,29 @@ class Registry(Generic[_T]):
         """Forget what a module has registered."""
         self._values = {name: value for name, value in self._values.items() if module not in modules_of(value)}
 
+    def add_family(self, family: NameFamily) -> None:
+        """Look for names that are not registered among those of a family, too."""
+        self._families[family.name] = family
+
+    def families(self) -> list[NameFamily]:
+        """Every family, sorted by name."""
+        self._discover()
+        return [self._families[name] for name in sorted(self._families)]
+
     def get(self, name: str) -> _T:
-        """The value called ``name``.
+        """The value called ``name``: a registered one, or a family's.
 
         Raises:
             UnknownNameError: with the nearest name.
         """
         self._discover()
-        if name not in self._values:
-            raise UnknownNameError(self.kind, name, self._values, self.broken)
-        return self._values[name]
+        if name in self._values:
+            return self._values[name]
+        for family in self.families():
+            member: _T | None = family.member(name)
+            if member is not None:
+                return member
+        raise UnknownNameError(self.kind, name, [*self._values, *self._families], self.broken)
 
     def __iter__(self) -> Iterator[_T]:
         self._discover()
@@ -271,7 +298,7 @@ class Dataset:
 
 @dataclass(frozen=True)
 class Model:
-    """A network: ``build(replicas, channels, size, classes)`` gives a module (see learning.networks).
+    """A network: ``build(replicas, shape, classes)`` gives a module for inputs of ``shape`` (see learning.networks).
 
     ``block`` networks are trained side by side; 1 for a network that knows no replicas.
     """
@@ -394,15 +421,17 @@ def dataset(name: str, description: str, *, in_folder: bool = True) -> Callable[
 
 
 def model(name: str, description: str, *, block: int = 1) -> Callable[[_F], _F]:
-    """Register ``build(replicas, channels, size, classes)`` as a model.
+    """Register ``build(replicas, shape, classes)`` as a model; ``shape`` is one input's, such as (c, h, w).
 
     Example:
         >>> @model("flat", "a linear layer")
-        ... def flat(replicas, channels, size, classes):
+        ... def flat(replicas, shape, classes):
+        ...     from math import prod
+        ...
         ...     from torch import nn
         ...
-        ...     return nn.Sequential(nn.Flatten(), nn.Linear(channels * size * size, classes))
-        >>> MODELS.get("flat").build(1, 3, 8, 10)[1].out_features
+        ...     return nn.Sequential(nn.Flatten(), nn.Linear(prod(shape), classes))
+        >>> MODELS.get("flat").build(1, (3, 8, 8), 10)[1].out_features
         10
     """
     return _registers(lambda function: MODELS.add(Model(name, description, function, block)))

@@ -29,14 +29,37 @@ SELECTIONS = (
     Column("metadata", "str", "", "what else the user's data say of the sample, as JSON; empty where they do not"),
 )
 """Columns of ``selections.csv``: the images that were bought, one a row."""
+CLASS_COUNTS = (
+    *ARM_KEY,
+    Column("class", "int", "", "class number; one without labels bought has no row"),
+    Column("bought", "int", "samples", "labels of it bought this round, the start set in round 0"),
+)
+"""Columns of ``classes.csv``: the labels bought of each class."""
+PREDICTION_ROWS = (
+    *ARM_KEY,
+    Column("samples", "int", "samples", "m, the test set"),
+    Column("classes", "int", "", "k"),
+    Column("logits", "str", "", "[m, k] float32, low byte first, by zlib in base64"),
+    Column("targets", "str", "", "[m] int32, likewise"),
+)
+"""Columns of ``predictions.csv``, which ``prediction_files.load_predictions`` reads."""
 OUTCOME = (
     Column("labels", "int", "samples", "labelled when the network was trained"),
     Column("accuracy", "float", "share", "on the test set, 0 to 1"),
+    Column("balanced_accuracy", "float", "share", "mean recall of the test set's classes"),
+    Column("macro_f1", "float", "share", "mean F1 of the classes in the test set or among the predictions"),
+    Column("worst_recall", "float", "share", "least recall of a class in the test set"),
     Column("nll", "float", "nats", "mean negative log likelihood on the test set"),
+    Column("calibration_error", "float", "share", "mean |confidence − accuracy|, 15 bins of equal width"),
+    Column("train_accuracy", "float", "share", "on the labelled set, as it is at the end of training"),
     Column("train_s", "float", "s", "training time of the block of seeds, over its seeds"),
     Column("select_s", "float", "s", "time to choose this round's labels; empty for the start set"),
 )
 """Columns of a round's outcome."""
+
+
+HEAD = "linear"
+"""The model that learns on a frozen backbone's features."""
 
 
 def parse_strategies(text: str) -> tuple[str, ...]:
@@ -127,7 +150,7 @@ def check_regularisation(text: str) -> str:
 
 def seed_blocks(groups: SeedGroups, options: ArmOptions) -> list[tuple[int, ...]]:
     """Cut every group of seeds into the blocks that the model trains side by side."""
-    block = MODELS.get(options.model).block
+    block = MODELS.get(HEAD if options.freeze else options.model).block
     return [group[first : first + block] for group in groups for first in range(0, len(group), block)]
 
 
@@ -240,6 +263,30 @@ class ArmOptions:
         float, Option("AdamW's, after a linear warm-up, falling along a cosine", above=0, maximum=1000)
     ] = 0.02
     weight_decay: Annotated[float, Option("AdamW's", minimum=0, maximum=1000)] = 0.01
+    stop: Annotated[
+        float,
+        Option(
+            "end a training at this training accuracy, with a constant rate and --epochs at most; 0: never",
+            minimum=0,
+            maximum=1,
+        ),
+    ] = 0.0
+    warm: Annotated[bool, Option("go on from the last round's network in place of fresh weights")] = False
+    augment: Annotated[bool, Option("train on flips and crops; nothing else sees them")] = False
+    hidden: Annotated[
+        int,
+        Option("width of a hidden layer, where the model has one to choose; 0 is its own", minimum=0, maximum=65_536),
+    ] = 0
+    weights: Annotated[
+        str | None,
+        Option(
+            "file of pretrained weights (a state_dict by torch.save), for all but the last layer", parse=parse_folder
+        ),
+    ] = typed("")
+    freeze: Annotated[
+        bool,
+        Option("a linear probe: the model's features, computed once a seed, and a linear head that learns on them"),
+    ] = False
     mask_fraction: Annotated[
         float,
         Option(

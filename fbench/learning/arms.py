@@ -21,7 +21,8 @@ from fbench.fisher.planning.fitting import check_devices
 from fbench.fisher.planning.plan import SelectionPlan
 from fbench.harness import guard
 from fbench.harness.registry import DATASETS, MODELS, STRATEGIES
-from fbench.learning.arm_options import ArmOptions, ArmPoint, FoldedOptions
+from fbench.learning import learners
+from fbench.learning.arm_options import HEAD, ArmOptions, ArmPoint, FoldedOptions
 from fbench.learning.data.brought import DEFAULT_DATASET, NOTHING, Brought
 from fbench.learning.data.modifiers import ModifiedName, parse_modified
 from fbench.units import format_bytes, format_count
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
     from fbench.learning.strategies import Sizes
 
 _FITTING_MODEL = {"digits": "small"}
-"""What ``--model auto`` takes for a data set of images; the published thin ResNet-18 for all others."""
+"""What ``--model auto`` takes for a data set; the published thin ResNet-18 for other images, ``linear`` for rows."""
 
 
 @functools.lru_cache(maxsize=1)
@@ -91,11 +92,10 @@ def _data_name(options: ArmOptions) -> ModifiedName:
     return ModifiedName(brought.name or name, modifiers)
 
 
-def _pool(options: ArmOptions, seed: int) -> Pool:
+def _pool(options: ArmOptions, seed: int, images: Images) -> Pool:
     """The pool and the test set of a seed."""
     from fbench.learning.data import split
 
-    images = images_of(options)
     try:
         folds = options.folds if isinstance(options, FoldedOptions) else 0
         return split(
@@ -123,24 +123,22 @@ def resolve_plan(options: OptionsT) -> OptionsT:
     folder = options.data_dir or os.environ.get("FBENCH_DATA_DIR") or None
     in_folder = DATASETS.get(named.name).in_folder
     located = replace(options, dataset=str(named), data_dir=folder if in_folder else None)
-    if options.model != "auto":
-        MODELS.get(options.model)
+    model = options.model if options.model == "auto" else MODELS.get(options.model).name
     images = images_of(located)
     resolved = replace(
         located,
-        model=_fitting_model(named.name, images) if options.model == "auto" else options.model,
+        model=_fitting_model(named.name, images) if model == "auto" else model,
         contents=images.contents,
         class_names=json.dumps(images.class_names, ensure_ascii=False) if images.class_names else "",
         fixed_test=images.test_targets is not None,
     )
+    if options.weights:
+        from fbench.learning.weights import pinned
+
+        resolved = replace(resolved, weights=pinned(options.weights))
     _check_arms(resolved)
     _check_labels(resolved, images)
     return replace(resolved, mask_fraction=_mask_fraction(resolved))
-
-
-def _fitting_model(name: str, images: Images) -> str:
-    """What ``--model auto`` is: by the data set's name, else by the shape of a sample."""
-    return "linear" if images.images.dim() == 2 else _FITTING_MODEL.get(name, "thin-resnet18")
 
 
 def _check_arms(options: ArmOptions) -> None:
@@ -148,21 +146,45 @@ def _check_arms(options: ArmOptions) -> None:
     from fbench.learning.data_checks import warn_of_empty_classes
     from fbench.learning.model_checks import try_model, warn_of_model
 
-    images, model = images_of(options), MODELS.get(options.model)
+    images, model = images_of(options), learners.backbone_of(options)
     warn_of_empty_classes(images)
-    channels, height, width = images.images.shape[1:]
-    try_model(model, (channels, height, width), images.classes)
-    warn_of_model(model, (channels, height, width), images.classes)
+    _check_training(options, images)
+    shape, dtype = tuple(images.images.shape[1:]), images.images.dtype
+    try_model(model, shape, images.classes, dtype)
+    warn_of_model(model, shape, images.classes, dtype)
+
+
+def _fitting_model(dataset: str, images: Images) -> str:
+    """The model that ``auto`` takes: by the name of the data set, or by what its inputs are."""
+    return _FITTING_MODEL.get(dataset, "thin-resnet18" if images.images.dim() == 4 else HEAD)
+
+
+def _check_training(options: ArmOptions, images: Images) -> None:
+    """Refuse ways of training that do not go together, and warn of those that say little.
+
+    Raises:
+        UsageError: views of images that are never trained on, or of inputs that are none.
+    """
+    if options.augment and options.freeze:
+        raise UsageError("--augment changes nothing with --freeze, whose features are computed once; leave one out")
+    if options.augment:
+        from fbench.learning.augmentation import check_images
+
+        check_images(images.images.shape[1:])
+    if options.freeze and not options.weights:
+        warnings.warn(
+            f"--freeze without --weights: the features are those of {options.model} with random weights", stacklevel=2
+        )
 
 
 def pool_length(options: ArmOptions) -> int:
     """n, the candidates of a seed's pool."""
-    return len(_pool(options, 0).ids)
+    return len(_pool(options, 0, images_of(options)).ids)
 
 
 def tested_images(options: ArmOptions) -> int:
     """How many images a seed's networks are tested on."""
-    return len(_pool(options, 0).test_targets)
+    return len(_pool(options, 0, images_of(options)).test_targets)
 
 
 def _check_labels(options: ArmOptions, images: Images) -> None:
@@ -187,7 +209,7 @@ def _check_start(options: ArmOptions) -> None:
     missing = _data_name(options).modifiers.missing
     if not missing:
         return
-    pool = _pool(options, 0)
+    pool = _pool(options, 0, images_of(options))
     counts = sorted(pool.targets.bincount(minlength=pool.classes).tolist())
     left = sum(counts[: pool.classes - missing])
     if options.start > left:
@@ -199,10 +221,14 @@ def _check_start(options: ArmOptions) -> None:
 
 def _network(options: ArmOptions) -> nn.Module:
     """One network with the initial weights of seed 0."""
+    import torch
+
     from fbench.learning.training import initial_network
 
     images = images_of(options)
-    return initial_network(MODELS.get(options.model), 0, images.images.shape[1:], images.classes)
+    shape = learners.learner_shape(options, images)
+    dtype = torch.float32 if options.freeze else images.images.dtype
+    return initial_network(learners.learning_model(options), 0, shape, images.classes, dtype)
 
 
 def weights_of(options: ArmOptions) -> tuple[int, int]:
@@ -230,6 +256,8 @@ def _mask_fraction(options: ArmOptions) -> float:
 def check_fraction(option: str, fraction: float, options: ArmOptions, *, classifier_kept: bool = True) -> None:
     """Refuse a mask that keeps nothing beside the classifier, or, without ``classifier_kept``, nothing at all.
 
+    One that keeps all weights may be: a network can be nothing but its classifier.
+
     Raises:
         UsageError: naming the least fraction that works.
     """
@@ -237,9 +265,9 @@ def check_fraction(option: str, fraction: float, options: ArmOptions, *, classif
 
     total, classifier = weights_of(options)
     forced = classifier if classifier_kept else 0
-    if kept(fraction, total) > forced:
+    if kept(fraction, total) > forced or kept(fraction, total) == total:
         return
-    least = math.ceil((forced + 1) / total * 1e6) / 1e6
+    least = min(1.0, math.ceil((forced + 1) / total * 1e6) / 1e6)
     why = f"no more than the classifier's {forced:,}, which the mask always holds" if forced else "none at all"
     raise UsageError(
         f"{option} {fraction:g} keeps {kept(fraction, total):,} of {total:,} weights, {why}; "
@@ -260,15 +288,24 @@ def design(arm: ArmPoint, devices: Sequence[str], options: ArmOptions, fisher_sa
     from fbench.learning.training import Recipe
 
     check_selection_fits(arm.strategy, devices, options)
+    inputs = functools.partial(learners.inputs_of, options, images_of(options), device=devices[0])
     return Design(
         strategy=STRATEGIES.get(arm.strategy),
-        model=MODELS.get(options.model),
+        model=learners.learning_model(options),
         seeds=arm.seeds,
-        pools=[_pool(options, seed).to(devices[0]) for seed in arm.seeds],
+        pools=[_pool(options, seed, inputs(seed)).to(devices[0]) for seed in arm.seeds],
         start=options.start,
         batch=options.batch,
         rounds=options.rounds,
-        recipe=Recipe(options.epochs, options.train_batch, options.learning_rate, options.weight_decay),
+        recipe=Recipe(
+            epochs=options.epochs,
+            train_batch=options.train_batch,
+            learning_rate=options.learning_rate,
+            weight_decay=options.weight_decay,
+            stop=options.stop,
+            augment=options.augment,
+        ),
+        warm=options.warm,
         acquisition=Acquisition(
             regularisation=options.regularisation,
             oversample=options.oversample,

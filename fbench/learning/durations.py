@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import functools
 import math
+from dataclasses import replace
+from typing import Any
 
 from fbench.fisher.planning.plan import SelectionPlan, StepCounts
 from fbench.harness.contract import Context
 from fbench.harness.registry import MODELS, Model
-from fbench.learning import arms
+from fbench.learning import arms, learners
 from fbench.learning.arm_options import ArmOptions, ArmPoint
 from fbench.measure.speed import product_rate, seconds_a_step, threads_of
 
@@ -33,22 +35,32 @@ def expect_rounds(arm: ArmPoint, options: ArmOptions, context: Context, fisher_s
     """
     image_s, seeds = image_seconds(options, context), len(arm.seeds)
     sizes = arms.sizes_of(options)
-    trained = MODELS.get(options.model).block * options.epochs * image_s  # a short block is padded to its full width
+    trained = (
+        learners.learning_model(options).block * options.epochs * image_s
+    )  # a short block is padded to its full width
     tested = seeds * arms.tested_images(options) * FORWARD * image_s
     chosen = seeds * _choice_s(arms.plan_of(arm.strategy, sizes), sizes.counts, fisher_samples, image_s, context)
     labels = [options.start + r * options.batch for r in range(options.rounds + 1)]
-    return [trained * count + tested + (chosen if r else 0.0) for r, count in enumerate(labels)]
+    features = seeds * frozen_image_seconds(options, context) * len(arms.images_of(options).targets)
+    return [trained * count + tested + (chosen if r else features) for r, count in enumerate(labels)]
 
 
 def image_seconds(options: ArmOptions, context: Context) -> float:
     """Seconds that training takes for one image of one network, about, beside the others of its block."""
     images = arms.images_of(options)
-    shape, where = tuple(images.images.shape[1:]), (context.devices[0], context.threads)
+    shape, where = learners.learner_shape(options, images), (context.devices[0], context.threads)
     batch = max(2, min(options.train_batch, options.start + options.rounds * options.batch, _MOST_TIMED))
-    return trained_image_s(options.model, shape, images.classes, batch, *where)
+    dtype = None if options.freeze else images.images.dtype
+    return trained_model_image_s(learners.learning_model(options), shape, images.classes, batch, *where, dtype)
 
 
-@functools.lru_cache(maxsize=8)
+def frozen_image_seconds(options: ArmOptions, context: Context) -> float:
+    """Seconds of one image's features by a frozen backbone, about; 0 without one."""
+    if not options.freeze:
+        return 0.0
+    return FORWARD * image_seconds(replace(options, freeze=False), context)
+
+
 def trained_image_s(name: str, shape: tuple[int, ...], classes: int, batch: int, device: str, threads: int) -> float:
     """Seconds of one image of a training step, of one network beside the others of its block.
 
@@ -57,10 +69,11 @@ def trained_image_s(name: str, shape: tuple[int, ...], classes: int, batch: int,
     return trained_model_image_s(MODELS.get(name), shape, classes, batch, device, threads)
 
 
+@functools.lru_cache(maxsize=8)
 def trained_model_image_s(
-    model: Model, shape: tuple[int, ...], classes: int, batch: int, device: str, threads: int
+    model: Model, shape: tuple[int, ...], classes: int, batch: int, device: str, threads: int, dtype: Any = None
 ) -> float:
-    """The same of a model that has no name.
+    """The same of a model that has no name; ``dtype`` is that of its inputs, where it is not torch's own.
 
     Of images larger than ``_LARGEST`` a part is timed and taken in proportion: a plan must not fill the memory.
     """
@@ -69,7 +82,10 @@ def trained_model_image_s(
     from fbench.learning.training import Recipe, train_block
 
     timed = shape if math.prod(shape) <= _LARGEST else tuple(min(side, _PART) for side in shape)
-    images, targets = torch.zeros(model.block, batch, *timed), torch.zeros(model.block, batch, dtype=torch.int64)
+    images, targets = (
+        torch.zeros(model.block, batch, *timed, dtype=dtype),
+        torch.zeros(model.block, batch, dtype=torch.int64),
+    )
 
     def train(steps: int) -> object:
         recipe = Recipe(epochs=steps, train_batch=batch)

@@ -1,17 +1,18 @@
-"""What a trained network says: logits, the features that enter its last layer, accuracy and likelihood.
+"""What a trained network says: logits, the features that enter its last layer, and how good its answers are.
 
-Layout: images [n, c, h, w], features [n, h], logits [n, k]. Images may lie elsewhere than the network and go
-to it batch by batch; results stay on its device. Batch norm is always frozen, gradients are not recorded.
+Layout: images [n, c, h, w] or other inputs [n, …], features [n, h], logits [n, k]. Images may lie
+elsewhere than the network and go to it batch by batch; results stay on its device. Batch norm is always frozen,
+gradients are not recorded.
 """
 
 from __future__ import annotations
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from fbench.errors import InputError
 from fbench.fisher.gradients.capture import evaluating
+from fbench.learning.metrics import NetworkScores, score_predictions
 
 __all__ = ["classifier_name", "evaluate", "logits_and_features", "predict"]
 
@@ -92,21 +93,16 @@ def logits_and_features(
     return logits, torch.cat(captured)
 
 
-def evaluate(network: nn.Module, images: Tensor, targets: Tensor) -> tuple[float, float]:
-    """Accuracy, and mean negative log likelihood in nats, on images [n, c, h, w] with targets [n].
+def evaluate(network: nn.Module, images: Tensor, targets: Tensor) -> NetworkScores:
+    """Accuracy and the other scores on images [n, c, h, w] with targets [n].
 
     Raises:
         InputError: no images.
 
     Example:
         >>> network = nn.Sequential(nn.Flatten(), nn.PReLU())  # zeros in, zeros out
-        >>> accuracy, nll = evaluate(network, torch.zeros(4, 1, 1, 2), torch.tensor([0, 0, 0, 1]))
-        >>> accuracy, round(nll, 3)
+        >>> scores = evaluate(network, torch.zeros(4, 1, 1, 2), torch.tensor([0, 0, 0, 1]))
+        >>> scores.accuracy, round(scores.nll, 3)
         (0.75, 0.693)
     """
-    if len(images) < 1:
-        raise InputError("there are no test images; accuracy needs at least 1")
-    logits = predict(network, images)
-    targets = targets.to(logits.device)
-    accuracy = (logits.argmax(1) == targets).double().mean()
-    return float(accuracy), float(F.cross_entropy(logits.double(), targets))
+    return score_predictions(predict(network, images), targets)

@@ -20,6 +20,7 @@ from fbench.harness.global_state import isolated
 from fbench.harness.guard import Refuse
 from fbench.harness.registry import Model
 from fbench.learning import seeds
+from fbench.learning.building import build_network
 from fbench.learning.data_checks import dtype_name
 from fbench.learning.inference import classifier_name, logits_and_features
 from fbench.learning.networks import stack
@@ -29,26 +30,41 @@ _ALONG = 4
 
 
 @functools.cache
-def try_model(model: Model, shape: tuple[int, int, int], classes: int) -> None:
-    """Try a user's model on a few images of ``shape`` (c, h, w), once a process.
+def try_model(model: Model, shape: tuple[int, ...], classes: int, dtype: torch.dtype = torch.float32) -> None:
+    """Try a user's model on a few inputs of ``shape``, such as (c, h, w), and ``dtype``, once a process.
 
     Raises:
         ForeignError: it gives no network, or one whose outputs are not a logit a class; not the same weights for the
             same seed, or the same weights to two networks; ``block`` networks at once that are not those networks.
     """
-    if not guard.is_foreign(model.build):
+    if not _is_others(model):
+        _check_numbers(model, dtype)
         return
     refuse = guard.refuser(model.build, f"model {model.name!r}")
     network, again = (_built(refuse, model, 1, shape, classes) for _ in range(2))
     _check_fresh(refuse, network, again)
-    logits = _checked_logits(refuse, model, network, _few(shape), classes)
+    few = _few(shape, dtype)
+    logits = _checked_logits(refuse, model, network, few, classes)
     if model.block > 1:
-        _check_block(refuse, model, network, logits, shape, classes)
+        _check_block(refuse, model, network, logits, few, classes)
 
 
-def _built(refuse: Refuse, model: Model, replicas: int, shape: tuple[int, int, int], classes: int) -> nn.Module:
+def _is_others(model: Model) -> bool:
+    """Whether a model is a user's, or another library's, such as ``torchvision:NAME``: neither says what it takes."""
+    return guard.is_foreign(model.build) or ":" in model.name
+
+
+def _check_numbers(model: Model, dtype: torch.dtype) -> None:
+    if not dtype.is_floating_point:
+        raise InputError(
+            f"--model {model.name} takes floating-point inputs, and the data set's are {dtype}: token ids need a model "
+            "that embeds them, of your own (--load)"
+        )
+
+
+def _built(refuse: Refuse, model: Model, replicas: int, shape: Sequence[int], classes: int) -> nn.Module:
     with isolated(seeds.derive("training", 0)):
-        network = model.build(replicas, shape[0], shape[1], classes)
+        network = build_network(model, replicas, shape, classes)
     if not isinstance(network, nn.Module):
         refuse(f"gave a {type(network).__name__}; it must give a torch.nn.Module")
     if isinstance(network, nn.DataParallel | nn.parallel.DistributedDataParallel):
@@ -73,8 +89,12 @@ def _check_fresh(refuse: Refuse, network: nn.Module, again: nn.Module) -> None:
         refuse("draws other weights for the same seed; draw them by torch's default generator")
 
 
-def _few(shape: Sequence[int]) -> Tensor:
-    return torch.rand(_ALONG, *shape, generator=torch.Generator().manual_seed(0))
+def _few(shape: Sequence[int], dtype: torch.dtype) -> Tensor:
+    """A few inputs: of whole numbers only 0 and 1 are known to be such as a network takes."""
+    generator = torch.Generator().manual_seed(0)
+    if not dtype.is_floating_point:
+        return torch.randint(2, (_ALONG, *shape), generator=generator).to(dtype)
+    return torch.rand(_ALONG, *shape, generator=generator)
 
 
 def _checked_logits(refuse: Refuse, model: Model, network: nn.Module, images: Tensor, width: int) -> Tensor:
@@ -84,7 +104,10 @@ def _checked_logits(refuse: Refuse, model: Model, network: nn.Module, images: Te
     if not torch.equal(x, images):
         refuse("writes into the images that it is given; clone them first")
     if not isinstance(logits, Tensor):
-        refuse(f"gives {_kind(logits)}; its forward must give the logits, a torch.Tensor [n, classes]")
+        refuse(
+            f"gives {_kind(logits)}; its forward must give the logits, a torch.Tensor [n, classes]: alone, first in a "
+            "tuple, or as .logits"
+        )
     if tuple(logits.shape) != (len(images), width):
         refuse(
             f"gives shape {list(logits.shape)} for {len(images)} images; {width} classes need {[len(images), width]}"
@@ -101,44 +124,45 @@ def _logits(model: Model, network: nn.Module, images: Tensor) -> Any:
         with torch.no_grad():
             return network(images)
     except Exception as error:  # of the user's layers, or of torch's on the user's sizes
+        if not guard.is_foreign(model.build):
+            first = (str(error).splitlines() or [""])[0]
+            raise InputError(
+                f"--model {model.name} does not run on inputs of shape {list(images.shape[1:])}: {first}; "
+                "give larger images, or take another model (fbench list models)"
+            ) from error
         raise guard.explained(error, f"model {model.name!r} on images {list(images.shape)}", model.build) from error
 
 
 def _kind(output: Any) -> str:
-    """What a forward pass gave in place of a tensor, and which part of it may be meant."""
-    if hasattr(output, "logits"):
-        return f"a {type(output).__name__}, whose .logits are meant"
+    """What a forward pass gave in place of a tensor."""
     if isinstance(output, Mapping):
         return f"a {type(output).__name__} of {', '.join(map(str, output))}"
-    if isinstance(output, tuple | list):
-        return f"a {type(output).__name__} of {len(output)}"
     return f"a {type(output).__name__}"
 
 
-def _check_block(
-    refuse: Refuse, model: Model, network: nn.Module, logits: Tensor, shape: tuple[int, int, int], classes: int
-) -> None:
+def _check_block(refuse: Refuse, model: Model, network: nn.Module, logits: Tensor, few: Tensor, classes: int) -> None:
     """Hold S networks in one module to one of them: every replica has its weights, its images and its logits."""
     S = model.block
-    block = _built(refuse, model, S, shape, classes)
+    block = _built(refuse, model, S, few.shape[1:], classes)
     try:
         block.load_state_dict(stack([network.state_dict()] * S))
     except RuntimeError:
         refuse(f"has block={S}, and its build({S}, …) has no weights of {S} networks side by side; leave block out")
-    together = _checked_logits(refuse, model, block, _few(shape).repeat(1, S, 1, 1), S * classes)
+    together = _checked_logits(refuse, model, block, torch.cat([few] * S, dim=1), S * classes)
     if not torch.allclose(together, logits.repeat(1, S), rtol=_close(logits), atol=_close(logits)):
         refuse(f"has block={S}, and build({S}, …) gives other logits than {S} networks alone; leave block out")
 
 
-def warn_of_model(model: Model, shape: tuple[int, int, int], classes: int) -> None:
+def warn_of_model(model: Model, shape: tuple[int, ...], classes: int, dtype: torch.dtype = torch.float32) -> None:
     """Warn of a user's network whose numbers mean something else than those of one image through its last layer.
 
     Raises:
         ForeignError: it takes several images, and not one alone.
     """
-    if not guard.is_foreign(model.build):
+    if not _is_others(model):
         return
-    network, few = _built(guard.refuser(model.build, f"model {model.name!r}"), model, 1, shape, classes), _few(shape)
+    network = _built(guard.refuser(model.build, f"model {model.name!r}"), model, 1, shape, classes)
+    few = _few(shape, dtype)
     together, again, alone = (_logits(model, network, images) for images in (few, few, few[:1]))
     mixed = _apart(together[:1], alone)
     doubts = [

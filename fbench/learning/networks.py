@@ -7,11 +7,13 @@ of ``nn.Conv2d``, ``nn.BatchNorm2d`` and an ``nn.Linear`` called ``classifier``.
 are never in place: that would overwrite the activations that hooks capture.
 
 Padding keeps every stride-2 convolution at one pixel or more and the features are averaged over pixels, so
-images of any size fit.
+images of any size fit. ``Perceptron`` takes inputs of any shape, flattened: [b, S·c, H, W] → [b, S·(c·H·W)].
 """
 
 from __future__ import annotations
 
+import itertools
+import math
 from collections.abc import Mapping, Sequence
 
 import torch
@@ -20,7 +22,7 @@ from torch import Tensor, nn
 
 from fbench.errors import InputError
 
-__all__ = ["GroupedLinear", "ResNet18", "ResidualBlock", "SmallNet", "replica", "stack"]
+__all__ = ["GroupedLinear", "Perceptron", "ResNet18", "ResidualBlock", "SmallNet", "replica", "stack"]
 
 StateDict = Mapping[str, Tensor]
 """A network's parameters and buffers by name, as ``state_dict`` gives them."""
@@ -51,18 +53,20 @@ def replica(state: StateDict, index: int, replicas: int) -> dict[str, Tensor]:
 
 
 class GroupedLinear(nn.Module):
-    """S linear maps without bias: [b, S·h] → [b, S·k], with ``weight`` [S·k, h]."""
+    """S linear maps: [b, S·h] → [b, S·k], with ``weight`` [S·k, h] and, if any, ``bias`` [S·k]."""
 
-    def __init__(self, replicas: int, features: int, classes: int) -> None:
+    def __init__(self, replicas: int, features: int, classes: int, *, bias: bool = False) -> None:
         super().__init__()
         self.replicas = replicas
         self.weight = nn.Parameter(torch.empty(replicas * classes, features))
+        self.bias = nn.Parameter(torch.zeros(replicas * classes)) if bias else None
 
     def forward(self, x: Tensor) -> Tensor:
         """Replica s's features through replica s's weights."""
         weight = self.weight.view(self.replicas, -1, self.weight.shape[1])
         features = x.view(len(x), self.replicas, -1)
-        return torch.einsum("bsh,skh->bsk", features, weight).flatten(1)
+        outputs = torch.einsum("bsh,skh->bsk", features, weight).flatten(1)
+        return outputs if self.bias is None else outputs + self.bias
 
 
 class SmallNet(nn.Module):
@@ -155,6 +159,38 @@ class ResNet18(nn.Module):
         return logits
 
 
+class Perceptron(nn.Module):
+    """Linear layers with ReLU between them, on flattened inputs; without hidden ones it is multinomial regression.
+
+    That starts from zero weights, the same for every seed: its loss is convex, and what random weights say about
+    directions that no labelled input has, nothing would unlearn.
+
+    Args:
+        replicas: S.
+        features: numbers of one input.
+        classes: k.
+        hidden: widths of the hidden layers.
+    """
+
+    def __init__(self, replicas: int, features: int, classes: int, hidden: Sequence[int] = ()) -> None:
+        super().__init__()
+        _check_counts(replicas=replicas, features=features, classes=classes, hidden=min(hidden, default=1))
+        widths = (features, *hidden)
+        self.hidden = nn.ModuleList(_linear(replicas, a, b) for a, b in itertools.pairwise(widths))
+        self.classifier = _linear(replicas, widths[-1], classes)
+        for layer in self.hidden:
+            _draw(layer, gain=2)  # He et al. 2015, eq. 10
+        _draw(self.classifier, gain=1 if hidden else 0)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """[b, S·c, …] → [b, S·k]."""
+        x = x.flatten(1)
+        for layer in self.hidden:
+            x = F.relu(layer(x))
+        logits: Tensor = self.classifier(x)
+        return logits
+
+
 def _convolution(replicas: int, inputs: int, width: int, kernel: int, stride: int) -> nn.Conv2d:
     return nn.Conv2d(replicas * inputs, replicas * width, kernel, stride, kernel // 2, groups=replicas, bias=False)
 
@@ -163,6 +199,19 @@ def _classifier(replicas: int, features: int, classes: int) -> nn.Module:
     if replicas == 1:
         return nn.Linear(features, classes, bias=False)
     return GroupedLinear(replicas, features, classes)
+
+
+def _linear(replicas: int, features: int, outputs: int) -> nn.Linear | GroupedLinear:
+    if replicas == 1:
+        return nn.Linear(features, outputs)
+    return GroupedLinear(replicas, features, outputs, bias=True)
+
+
+def _draw(layer: nn.Module, gain: float) -> None:
+    """Normal weights of variance gain/fan-in, and no bias, so that inputs of length √fan-in give about √gain."""
+    weight, bias = (parameter for parameter in layer.parameters())
+    nn.init.normal_(weight, std=math.sqrt(gain / weight.shape[1]))
+    nn.init.zeros_(bias)
 
 
 def _initialise(network: nn.Module) -> None:

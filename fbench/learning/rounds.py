@@ -1,12 +1,14 @@
 """Rounds of active learning for a block of seeds: train, evaluate, choose B more, again.
 
 Round r holds start + r·B labels. Nothing is carried from round to round but what was labelled: weights are fresh
-every time, so a run resumes from its selections alone (by training the last committed round once more).
+every time, so a run resumes from its selections alone (by training the last committed round once more). With warm
+starts a network goes on from the last round's, and a run resumes by training all its rounds once more.
 """
 
 from __future__ import annotations
 
 import functools
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -18,7 +20,10 @@ from fbench.harness.contract import Row
 from fbench.harness.registry import Model, Strategy
 from fbench.learning import seeds as streams
 from fbench.learning.data import Pool
-from fbench.learning.inference import evaluate
+from fbench.learning.inference import predict
+from fbench.learning.metrics import NetworkScores, score_predictions
+from fbench.learning.networks import StateDict
+from fbench.learning.prediction_files import Predictions, prediction_row
 from fbench.learning.proposals import accepted_proposal, private_state, proposal_of, seen_pool
 from fbench.learning.strategies import Acquisition, LearnerState, Proposal
 from fbench.learning.training import Recipe, train_block
@@ -30,7 +35,10 @@ Chosen = tuple[Proposal, float | None, float]
 
 @dataclass(frozen=True)
 class Design:
-    """One arm: everything that is fixed over its rounds. ``pools`` has one pool for every seed."""
+    """One arm: everything that is fixed over its rounds. ``pools`` has one pool for every seed.
+
+    ``warm``: networks go on from those of the last round. ``keep_predictions``: outcomes have them.
+    """
 
     strategy: Strategy
     model: Model
@@ -41,33 +49,38 @@ class Design:
     rounds: int
     recipe: Recipe
     acquisition: Acquisition
+    warm: bool = False
+    keep_predictions: bool = False
 
 
 @dataclass(frozen=True)
 class Outcome:
     """What was measured of one seed after one round.
 
-    ``bought`` are data-set indices in the order chosen, the start set in round 0, and ``records`` have the id and the
-    metadata of each. ``train_s`` is the block's training
-    time over its seeds, ``select_s`` the time to choose ``bought``, and ``lent_s`` the part of it that a Fisher pass
-    took which had been made before.
+    ``scores`` are those of the test set, ``train_accuracy`` is that of the labelled. ``bought`` are data-set indices in
+    the order chosen, the start set in round 0, ``records`` their ids and metadata, and ``bought_classes`` what they
+    turned out to be. ``train_s`` is the block's training time over its seeds, ``select_s`` the time to choose
+    ``bought``, and ``lent_s`` the part of it that a Fisher pass took which had been made before.
     """
 
     seed: int
     labels: int
-    accuracy: float
-    nll: float
+    scores: NetworkScores
+    train_accuracy: float
     train_s: float
     select_s: float | None
     bought: Sequence[int]
     records: Sequence[Mapping[str, str | None]]
+    bought_classes: Sequence[int]
     facts: Mapping[str, float]
     lent_s: float = 0.0
+    predictions: Predictions | None = None
 
     def row(self) -> dict[str, float | None]:
         """The columns of ``results`` that were measured."""
-        names = ("labels", "accuracy", "nll", "train_s", "select_s")
-        return {**{name: getattr(self, name) for name in names}, **self.facts}
+        names = ("train_accuracy", "train_s", "select_s")
+        measured = {name: getattr(self, name) for name in names}
+        return {"labels": self.labels, **self.scores._asdict(), **measured, **self.facts}
 
 
 def batches_of(rows: Sequence[Mapping[str, Any]], seeds: Sequence[int]) -> list[list[list[int]]]:
@@ -93,11 +106,13 @@ class PlayedRound:
         index: 0 is the start set's.
         states: of every seed, with its trained network, as the choice of the next round will see it.
         outcomes: of every seed; none where the round was committed before and is only trained once more.
+        begun: what the networks were trained from, of every seed; none where from weights of their own.
     """
 
     index: int
     states: Sequence[LearnerState]
     outcomes: Sequence[Outcome] = ()
+    begun: Sequence[StateDict] = ()
 
     def keys(self, strategy: str) -> list[Row]:
         """The columns that a row of each seed begins with: strategy, seed and round."""
@@ -112,6 +127,17 @@ class PlayedRound:
             for i, (at, record) in enumerate(zip(outcome.bought, outcome.records, strict=True))
         ]
 
+    def classes(self, strategy: str) -> list[Row]:
+        """A row for every class that labels were bought of, with how many."""
+        pairs = zip(self.keys(strategy), self.outcomes, strict=True)
+        counts = [(key, Counter(outcome.bought_classes)) for key, outcome in pairs]
+        return [{**key, "class": k, "bought": count[k]} for key, count in counts for k in sorted(count)]
+
+    def predictions(self, strategy: str) -> list[Row]:
+        """A row for every seed whose predictions are kept."""
+        pairs = zip(self.keys(strategy), self.outcomes, strict=True)
+        return [{**key, **prediction_row(outcome.predictions)} for key, outcome in pairs if outcome.predictions]
+
 
 def play_rounds(
     design: Design, bought: Sequence[Sequence[Sequence[int]]] = (), *, first: bool = False
@@ -124,32 +150,46 @@ def play_rounds(
         first: have round 0 trained once more, too, where it is done.
     """
     first_pool = design.pools[0]
-    _warm_up(design.model, tuple(first_pool.images.shape[1:]), first_pool.classes, design.acquisition.devices[0])
+    shape, dtype = tuple(first_pool.images.shape[1:]), first_pool.images.dtype
+    _warm_up(design.model, shape, dtype, first_pool.classes, design.acquisition.devices[0])
     done = len(bought)
     if done > design.rounds:
         return
     states: Sequence[LearnerState] = ()
-    for index in sorted({0, done - 1} if first else {done - 1}) if done else ():
-        states = _trained(design, _labelled(design, bought[: index + 1]), index)[0]
-        yield PlayedRound(index, states)
+    weights: Sequence[StateDict] = ()
+    shown = sorted({0, done - 1} if first else {done - 1}) if done else []
+    for index in range(done) if design.warm else shown:
+        begun = weights
+        states = _trained(design, _labelled(design, bought[: index + 1]), index, begun)[0]
+        weights = _weights(states) if design.warm else ()
+        if index in shown:
+            yield PlayedRound(index, states, begun=begun)
     for index in range(done, design.rounds + 1):
         chosen = _choose(design, states) if states else _start(design)
         before = [state.labelled for state in states] or _labelled(design, ())
         labelled = [torch.cat([old, new.positions.cpu()]) for old, (new, *_) in zip(before, chosen, strict=True)]
-        states, train_s = _trained(design, labelled, index)
+        begun = weights
+        states, train_s = _trained(design, labelled, index, begun)
+        weights = _weights(states) if design.warm else ()
         outcomes = [_outcome(design, i, states[i], train_s, chosen[i]) for i in range(len(states))]
-        yield PlayedRound(index, states, outcomes)
+        yield PlayedRound(index, states, outcomes, begun)
 
 
 def retrained(design: Design, played: PlayedRound) -> list[LearnerState]:
     """The states of a round with networks of another batch order: the same labels and initial weights."""
-    return _trained(design, [state.labelled for state in played.states], played.index, again=1)[0]
+    labelled = [state.labelled for state in played.states]
+    return _trained(design, labelled, played.index, played.begun, again=1)[0]
+
+
+def _weights(states: Sequence[LearnerState]) -> list[StateDict]:
+    """Copies of all networks' weights: a strategy may do with the networks themselves what it likes."""
+    return [{name: value.clone() for name, value in state.network.state_dict().items()} for state in states]
 
 
 @functools.cache
-def _warm_up(model: Model, shape: tuple[int, ...], classes: int, device: str) -> None:
+def _warm_up(model: Model, shape: tuple[int, ...], dtype: torch.dtype, classes: int, device: str) -> None:
     """One throw-away training: what torch does once in a process is not a training's time."""
-    images, targets = torch.zeros(1, 2, *shape), torch.zeros(1, 2, dtype=torch.int64)
+    images, targets = torch.zeros(1, 2, *shape, dtype=dtype), torch.zeros(1, 2, dtype=torch.int64)
     train_block(model, images, targets, [0], classes=classes, recipe=Recipe(epochs=1), device=device)
 
 
@@ -175,7 +215,7 @@ def _start(design: Design) -> list[Chosen]:
 
 
 def _trained(
-    design: Design, labelled: Sequence[Tensor], index: int, *, again: int = 0
+    design: Design, labelled: Sequence[Tensor], index: int, begun: Sequence[StateDict] = (), *, again: int = 0
 ) -> tuple[list[LearnerState], float]:
     """The states with a round's networks, and the seconds that one of them took."""
     device = design.acquisition.devices[0]
@@ -191,6 +231,7 @@ def _trained(
             device=device,
             round_index=index,
             again=again,
+            begun=begun,
         )
     seen = [seen_pool(pool, have) for pool, have in zip(design.pools, labelled, strict=True)]
     parts = zip(networks, seen, labelled, design.seeds, strict=True)
@@ -214,9 +255,22 @@ def _choose(design: Design, states: Sequence[LearnerState]) -> list[Chosen]:
 
 def _outcome(design: Design, i: int, state: LearnerState, train_s: float, chosen: Chosen) -> Outcome:
     pool, (proposal, select_s, lent_s) = design.pools[i], chosen
-    accuracy, nll = evaluate(state.network, pool.test_images, pool.test_targets)
-    bought = pool.ids.cpu()[proposal.positions.cpu()].tolist()
-    records = [pool.record_of(index) for index in bought]
+    logits = predict(state.network, pool.test_images)
+    labelled = state.labelled.to(pool.images.device)
+    fitted = predict(state.network, pool.images[labelled]).argmax(1) == pool.targets[labelled].to(logits.device)
+    positions = proposal.positions.cpu()
+    bought = pool.ids.cpu()[positions].tolist()
     return Outcome(
-        design.seeds[i], len(state.labelled), accuracy, nll, train_s, select_s, bought, records, proposal.facts, lent_s
+        seed=design.seeds[i],
+        labels=len(state.labelled),
+        scores=score_predictions(logits, pool.test_targets),
+        train_accuracy=float(fitted.double().mean()),
+        train_s=train_s,
+        select_s=select_s,
+        bought=bought,
+        records=[pool.record_of(index) for index in bought],
+        bought_classes=pool.targets.cpu()[positions].tolist(),
+        facts=proposal.facts,
+        lent_s=lent_s,
+        predictions=Predictions(logits, pool.test_targets) if design.keep_predictions else None,
     )

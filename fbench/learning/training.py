@@ -1,9 +1,9 @@
 """Train the networks of several seeds side by side, each exactly as if it were trained alone.
 
 Layout: S replicas (one a seed), n labelled images each, b of them in a batch. Images [S, n, c, h, w], targets
-[S, n], a batch [b, S·c, h, w], logits [b, S·k]. The loss is the sum over replicas of each one's mean, so no
-gradient crosses from one to another, and AdamW works weight by weight: S networks in one are S networks, up
-to rounding.
+[S, n], a batch [b, S·c, h, w], logits [b, S·k]; other inputs, such as features [S, n, h], likewise. The loss is the
+sum over replicas of each one's mean, so no gradient crosses from one to another, and AdamW works weight by weight:
+S networks in one are S networks, up to rounding.
 
 The stacked network always has ``model.block`` replicas, the missing ones filled up with the first seed: with
 another count, kernels of another shape would change the last bits, and results would depend on how many seeds
@@ -21,21 +21,26 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from fbench.errors import ForeignError, InputError
+from fbench.errors import InputError
 from fbench.harness.global_state import isolated
 from fbench.harness.registry import Model
 from fbench.learning import seeds as streams
+from fbench.learning.augmentation import Views, augmented, check_images, draw_views
+from fbench.learning.building import build_network
 from fbench.learning.model_checks import try_model
-from fbench.learning.networks import replica, stack
+from fbench.learning.networks import StateDict, replica, stack
 from fbench.learning.recipe import Recipe
 
-__all__ = ["Recipe", "blank_network", "initial_network", "train_block"]
+__all__ = ["Recipe", "initial_network", "train_block"]
 
 _STATISTICS_BATCH = 512
 """Images a batch when batch norm's statistics are recomputed; the batches' are averaged: larger is truer."""
 
 _LAYERS = 1
 """Marks the stream of layers that draw numbers of their own, such as dropout, off from the batch order's."""
+
+_VIEWS = 3
+"""Marks the stream of flips and crops off from the batch order's."""
 
 _AGAIN = 2
 """Marks the batch order of another training of the same round off from the first one's."""
@@ -52,15 +57,16 @@ def train_block(
     device: torch.device | str = "cpu",
     round_index: int = 0,
     again: int = 0,
+    begun: Sequence[StateDict] = (),
 ) -> list[nn.Module]:
     """Train one network for each seed on that seed's labelled images.
 
     Every call starts afresh from weights that depend on the seed alone, the same in every round and for every
-    strategy; the batch order depends on the seed and the round, and on ``again``.
+    strategy; the batch order depends on the seed and the round, and on ``again``. A warm start goes on from ``begun``.
 
     Args:
         model: what to train; at most ``model.block`` seeds go into one call.
-        images: labelled images, [S, n, c, h, w] or S tensors [n, c, h, w].
+        images: labelled images, [S, n, c, h, w] or S tensors [n, c, h, w]; or other inputs, [S, n, …].
         targets: their classes, [S, n] or S tensors [n].
         seeds: one for each of the S.
         classes: k; a labelled set need not hold every class.
@@ -68,13 +74,14 @@ def train_block(
         device: where to train; the networks stay there.
         round_index: of the batch order.
         again: another training of the same round, 1, 2, …, differs in its batch order and in nothing else.
+        begun: states to start from in place of the seeds' own weights, one a seed.
 
     Returns:
         S networks of one replica each, in eval mode; their batch norm statistics are the labelled images'.
 
     Raises:
         InputError: shapes that do not fit each other, too many seeds, a class out of range, a training that
-            diverged.
+            diverged, inputs that are no images where these are to be flipped and cropped.
     """
     x, y = _labelled_sets(model, images, targets, seeds, classes)
     x, y = x.to(device), y.to(device)
@@ -82,47 +89,40 @@ def train_block(
     position = [*range(len(seeds)), *[0] * (model.block - len(seeds))]
     x, y = x[position], y[position]
 
-    networks = [initial_network(model, seed, x.shape[2:], classes).to(x) for seed in padded]
-    block = _side_by_side(model, networks, x.shape[2:], classes).to(x)
+    networks = [_placed(initial_network(model, seed, x.shape[2:], classes, x.dtype), x) for seed in padded]
+    for network, state in zip(networks, [begun[i] for i in position] if begun else (), strict=False):
+        network.load_state_dict(state)
+    block = _placed(_side_by_side(model, networks, x.shape[2:], classes), x)
     key = (round_index, _AGAIN, again) if again else (round_index,)
     orders = torch.stack([_orders((seed, *key), recipe.epochs, x.shape[1]) for seed in padded], dim=2)
+    views = _views([(seed, *key, _VIEWS) for seed in padded], x, recipe)
     with _deterministic_convolutions(), _seeded(seeds[0], round_index, _LAYERS):
-        _fit(block, x, y, orders.to(device), recipe)
+        _fit(block, x, y, orders.to(device), recipe, views)
         _recompute_statistics(block, x)
     return _taken_apart(block, networks, seeds, recipe)
 
 
-def initial_network(model: Model, seed: int, shape: Sequence[int], classes: int) -> nn.Module:
-    """The untrained network of ``seed`` for images of ``shape`` (c, h, w), on the CPU.
+def initial_network(
+    model: Model, seed: int, shape: Sequence[int], classes: int, dtype: torch.dtype = torch.float32
+) -> nn.Module:
+    """The untrained network of ``seed`` for inputs of ``shape``, such as (c, h, w), and ``dtype``; on the CPU.
 
     Drawn as a network of one replica through torch's default generator, whose state is put back: a model that
     knows nothing of fbench is seeded too, and nobody else's random numbers move.
     """
-    channels, height, width = shape
-    try_model(model, (channels, height, width), classes)
+    try_model(model, tuple(shape), classes, dtype)
     with _seeded(seed):
-        network: nn.Module = model.build(1, channels, height, classes)
-    return network
+        return build_network(model, 1, shape, classes)
+
+
+def _placed(network: nn.Module, x: Tensor) -> nn.Module:
+    """The network where its inputs are, and of their type; whole numbers, such as token ids, have none to give."""
+    return network.to(x) if x.is_floating_point() else network.to(x.device)
 
 
 def _seeded(*key: int) -> AbstractContextManager[None]:
     """Seed the process's generators by ``key``; whatever a model changes in the process is put back after."""
     return isolated(streams.derive("training", *key))
-
-
-def blank_network(model: Model, channels: int, size: int, classes: int, replicas: int = 1) -> nn.Module:
-    """A network without its numbers, on the ``meta`` device, so that one of any size can be planned for.
-
-    A model that looks at its numbers while it is built is built with them.
-    """
-    sizes = (replicas, channels, size, classes)
-    try:
-        with torch.device("meta"):
-            network: nn.Module = model.build(*sizes)
-    except (ForeignError, NotImplementedError, RuntimeError, TypeError):
-        with torch.random.fork_rng(devices=[]):
-            network = model.build(*sizes)
-    return network
 
 
 @contextmanager
@@ -144,17 +144,17 @@ def _labelled_sets(
     seeds: Sequence[int],
     classes: int,
 ) -> tuple[Tensor, Tensor]:
-    """Images [S, n, c, h, w] and targets [S, n], checked."""
+    """Images [S, n, c, h, w], or other inputs [S, n, …], and targets [S, n], checked."""
     if not 1 <= len(seeds) <= model.block:
         raise InputError(f"{len(seeds)} seeds for model {model.name!r}; one call trains 1 to {model.block}")
     if len({tuple(labelled.shape) for labelled in images}) > 1:
         raise InputError("the labelled sets of a block differ in shape; give every seed equally many labels")
     x = images if isinstance(images, Tensor) else torch.stack(list(images))
     y = targets if isinstance(targets, Tensor) else torch.stack(list(targets))
-    if x.dim() != 5 or x.shape[:2] != y.shape or len(x) != len(seeds) or x.shape[1] < 1:
+    if x.dim() < 3 or x.shape[:2] != y.shape or len(x) != len(seeds) or x.shape[1] < 1:
         raise InputError(
             f"images {tuple(x.shape)}, targets {tuple(y.shape)} and {len(seeds)} seeds do not fit; "
-            "give [S, n, c, h, w], [S, n] with n of at least 1, and S seeds"
+            "give [S, n, c, h, w] or [S, n, features], [S, n] with n of at least 1, and S seeds"
         )
     if int(y.min()) < 0 or int(y.max()) >= classes:
         raise InputError(f"targets go from {int(y.min())} to {int(y.max())}; {classes} classes are 0 to {classes - 1}")
@@ -166,7 +166,7 @@ def _side_by_side(model: Model, networks: Sequence[nn.Module], shape: Sequence[i
     if len(networks) == 1:
         return networks[0]
     with _seeded(0):  # its own draws are written over
-        block: nn.Module = model.build(len(networks), shape[0], shape[1], classes)
+        block = build_network(model, len(networks), shape, classes)
     block.load_state_dict(stack([network.state_dict() for network in networks]))
     return block
 
@@ -177,7 +177,17 @@ def _orders(key: tuple[int, ...], epochs: int, samples: int) -> Tensor:
     return torch.stack([torch.randperm(samples, generator=generator) for _ in range(epochs)])
 
 
-def _fit(block: nn.Module, x: Tensor, y: Tensor, orders: Tensor, recipe: Recipe) -> None:
+def _views(keys: Sequence[tuple[int, ...]], x: Tensor, recipe: Recipe) -> Views | None:
+    """The flips and crops of every epoch, where the recipe has them."""
+    if not recipe.augment:
+        return None
+    check_images(x.shape[2:])
+    generators = [streams.generator("training", *key) for key in keys]
+    views = draw_views(generators, recipe.epochs, x.shape[1], min(x.shape[-2:]))
+    return Views(*(draws.to(x.device) for draws in views))
+
+
+def _fit(block: nn.Module, x: Tensor, y: Tensor, orders: Tensor, recipe: Recipe, views: Views | None) -> None:
     """Train ``block`` in place.
 
     Args:
@@ -186,6 +196,7 @@ def _fit(block: nn.Module, x: Tensor, y: Tensor, orders: Tensor, recipe: Recipe)
         y: targets [S, n].
         orders: sample indices [epochs, n, S].
         recipe: batches and rates.
+        views: flips and crops, if any.
     """
     batches = recipe.batches(x.shape[1])
     steps = recipe.epochs * batches
@@ -193,26 +204,74 @@ def _fit(block: nn.Module, x: Tensor, y: Tensor, orders: Tensor, recipe: Recipe)
         block.parameters(), lr=recipe.learning_rate, weight_decay=recipe.weight_decay, fused=True
     )
     block.train(x.shape[1] > 1)  # a lone image has no batch statistics: then batch norm stays the identity
-    batches_of_all_epochs = (samples for order in orders for samples in order.tensor_split(batches))
-    for step, samples in enumerate(batches_of_all_epochs):
-        optimiser.param_groups[0]["lr"] = recipe.rate(step, steps)
-        optimiser.zero_grad()
-        torch.autograd.backward(_loss(block, *_batch(x, y, samples)))
-        optimiser.step()
+    goal = _Goal(len(x), recipe.stop)
+    for epoch, order in enumerate(orders):
+        for step, samples in enumerate(order.tensor_split(batches), start=epoch * batches):
+            optimiser.param_groups[0]["lr"] = recipe.rate(step, steps)
+            optimiser.zero_grad()
+            images, targets = _batch(x, y, samples, views and Views(*(draws[epoch] for draws in views)))
+            logits = block(images).reshape(*targets.shape, -1)
+            torch.autograd.backward(_loss(logits, targets))
+            optimiser.step()
+            goal.count(logits, targets)
+        if goal.reached(block):
+            break
+    goal.go_back(block)
     optimiser.zero_grad()  # the networks are used from now on, and nobody asks for the last step's gradients
 
 
-def _batch(x: Tensor, y: Tensor, samples: Tensor) -> tuple[Tensor, Tensor]:
-    """Gather ``samples`` [b, S]: images [b, S·c, h, w] and targets [b, S]."""
+class _Goal:
+    """A training accuracy that ends a training: each replica keeps its weights of the epoch that reached it.
+
+    The others of the block train on, so that a seed's network is the same whoever is trained beside it. The accuracy is
+    counted as the batches are trained on, before their steps.
+    """
+
+    def __init__(self, replicas: int, accuracy: float) -> None:
+        self._accuracy = accuracy
+        self._kept: list[StateDict | None] = [None] * replicas
+        self._right = torch.zeros(replicas, dtype=torch.int64)
+        self._seen = 0
+
+    def count(self, logits: Tensor, targets: Tensor) -> None:
+        """Count what is right in a batch: logits [b, S, k], targets [b, S]."""
+        if self._accuracy:
+            self._right = self._right + (logits.argmax(2) == targets).sum(0).cpu()
+            self._seen += len(targets)
+
+    def reached(self, block: nn.Module) -> bool:
+        """Whether every replica is there, at an epoch's end; those that are there for the first time are kept."""
+        if not self._accuracy:
+            return False
+        for index, right in enumerate(self._right.tolist()):
+            if self._kept[index] is None and right >= self._accuracy * self._seen:
+                state = replica(block.state_dict(), index, len(self._kept))
+                self._kept[index] = {name: value.clone() for name, value in state.items()}
+        self._right, self._seen = torch.zeros_like(self._right), 0
+        return all(state is not None for state in self._kept)
+
+    def go_back(self, block: nn.Module) -> None:
+        """Give every replica that was there the weights that it had then."""
+        if any(state is not None for state in self._kept):
+            last = block.state_dict()
+            replicas = len(self._kept)
+            states = [state or replica(last, i, replicas) for i, state in enumerate(self._kept)]
+            block.load_state_dict(stack(states))
+
+
+def _batch(x: Tensor, y: Tensor, samples: Tensor, views: Views | None) -> tuple[Tensor, Tensor]:
+    """Gather ``samples`` [b, S]: images [b, S·c, h, w], by their views [n, S] if any, and targets [b, S]."""
     columns = torch.arange(x.shape[0], device=x.device)
-    return x[columns, samples].flatten(1, 2), y[columns, samples]
+    images = x[columns, samples]
+    if views is not None:
+        flips, shifts = views.flips[samples, columns], views.shifts[samples, columns]
+        images = augmented(images.flatten(0, 1), flips.flatten(), shifts.flatten(0, 1)).reshape(images.shape)
+    return images.flatten(1, 2), y[columns, samples]
 
 
-def _loss(block: nn.Module, images: Tensor, targets: Tensor) -> Tensor:
-    """Sum over replicas of the mean cross-entropy."""
-    logits = block(images)
-    flat = logits.reshape(targets.numel(), -1)
-    return F.cross_entropy(flat, targets.reshape(-1), reduction="sum") / len(targets)
+def _loss(logits: Tensor, targets: Tensor) -> Tensor:
+    """Sum over replicas of the mean cross-entropy, of logits [b, S, k]."""
+    return F.cross_entropy(logits.flatten(0, 1), targets.flatten(), reduction="sum") / len(targets)
 
 
 @torch.no_grad()

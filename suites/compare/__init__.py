@@ -81,6 +81,8 @@ def expect(case: Case[ArmPoint], options: Options, context: Context) -> list[flo
     columns=COLUMNS,
     tables={
         "selections": arm.SELECTIONS,
+        "classes": arm.CLASS_COUNTS,
+        "predictions": arm.PREDICTION_ROWS,
         "drift": drift_columns.OVERLAP_COLUMNS,
         "fisher": drift_columns.FISHER_COLUMNS,
         "masks": drift_columns.MASK_COLUMNS,
@@ -110,6 +112,7 @@ def measure(case: Case[ArmPoint], options: Options, context: Context) -> Iterato
         watcher = Watcher(design, grid, retrain=False)
     else:
         design = arms.design(case.point, context.devices, options, options.fisher_samples)
+    design = replace(design, keep_predictions=options.keep_predictions)
     bought = batches_of(context.committed.get("selections", ()), block)
     for played in play_rounds(design, bought, first=options.drift):
         seen = watcher.see(played, strategy) if watcher else {}
@@ -118,7 +121,8 @@ def measure(case: Case[ArmPoint], options: Options, context: Context) -> Iterato
             rows = [
                 {**key, **outcome.row()} for key, outcome in zip(played.keys(strategy), played.outcomes, strict=True)
             ]
-            yield Unit(played.index, rows, {"selections": played.selections(strategy), **seen})
+            side = {name: getattr(played, name)(strategy) for name in ("selections", "classes", "predictions")}
+            yield Unit(played.index, rows, {**side, **seen})
 
 
 for _preset in (

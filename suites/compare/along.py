@@ -53,9 +53,7 @@ def along(curves: Curves, judged: Sequence[JudgedQuestion]) -> list[Along]:
     names = list(dict.fromkeys((test.question.first, test.question.second) for test in judged))
     if curves.seeds < FEWEST or not names:
         return []
-    differences = np.stack(
-        [(curves.accuracy[a] - curves.accuracy[b])[:, 1:].T for a, b in names]
-    )  # [pairs, rounds, seeds]
+    differences = np.stack([(curves.values[a] - curves.values[b])[:, 1:].T for a, b in names])  # [pairs, rounds, seeds]
     p = max_t(differences.reshape(-1, curves.seeds)).reshape(differences.shape[:2])
     weights, areas = round_weights(curves.labels)[1:], curves.areas
     pairs = []
@@ -66,13 +64,13 @@ def along(curves: Curves, judged: Sequence[JudgedQuestion]) -> list[Along]:
     return pairs
 
 
-def along_evidence(pairs: Sequence[Along], seeds: int) -> list[Evidence]:
+def along_evidence(pairs: Sequence[Along], curves: Curves) -> list[Evidence]:
     """A claim and a table for every pair."""
     if not pairs:
         return []
     tests = sum(pair.p.size for pair in pairs)
-    claims = [_claim(pair, seeds) for pair in pairs]
-    return [Evidence("Where along the curve", claims, [_table(pair, tests) for pair in pairs])]
+    claims = [_claim(pair, curves.seeds) for pair in pairs]
+    return [Evidence("Where along the curve", claims, [_table(pair, tests, curves.metric) for pair in pairs])]
 
 
 def _claim(pair: Along, seeds: int) -> str:
@@ -91,7 +89,7 @@ def _claim(pair: Along, seeds: int) -> str:
     return f"{who}: {shown}; {made} of the AULC difference."
 
 
-def _table(pair: Along, tests: int) -> Table:
+def _table(pair: Along, tests: int, metric: str) -> Table:
     """A row a round, those that make most of the difference where there are many."""
     shown = np.sort(np.argsort(-np.abs(pair.part))[:_MOST_ROWS])
     rows = [
@@ -110,5 +108,5 @@ def _table(pair: Along, tests: int) -> Table:
     )
     if len(shown) < len(pair.labels):
         note += f" The {len(shown)} of {len(pair.labels)} rounds that add most."
-    columns = ["labels", "Δ accuracy", "p", "part", "share"]
+    columns = ["labels", f"Δ {metric}", "p", "part", "share"]
     return Table(f"{pair.first} − {pair.second}, round by round", columns, rows, note)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import pandas as pd
@@ -13,11 +13,14 @@ from fbench.measure.arrays import Floats
 from fbench.measure.curves import aulc
 from fbench.results.words import count_seeds
 
+from .options import METRICS
+from .wording import SCORES
+
 _MEANS = ["train_s", "select_s", "d_eff", "dim"]
 """Columns that are averaged over seeds and rounds; rows may lack them."""
 COLLAPSED_BELOW = 0.5
 """A training has collapsed where its accuracy is less than so much of the median of its round, over arms and seeds."""
-_COLUMNS = ["status", "strategy", "seed", "round", "labels", "accuracy", *_MEANS]
+_COLUMNS = ["status", "strategy", "seed", "round", "labels", *SCORES, *_MEANS]
 
 
 @dataclass(frozen=True)
@@ -26,55 +29,86 @@ class Curves:
 
     Attributes:
         labels: [rounds], the labels bought so far.
-        accuracy: [seeds, rounds] by strategy, a share of the test set; row s is the same seed in all.
+        values: [seeds, rounds] of the metric by strategy, 0 to 1; row s is the same seed in all.
         seconds: mean training and selection time of a seed and round, by strategy.
         dimensions: mean d_eff and d, by strategy; without those that have no embedding.
         seeds: how many there are.
         left_out: which strategies and seeds are missing, each with the reason.
+        metric: what it is called.
+        accuracy: [seeds, rounds] by strategy, by which a collapse is told; without it the metric tells.
+        elapsed: [seeds, rounds] by strategy, the seconds of training and selecting up to a round's network.
+        finals: means at the last round, by strategy and column.
     """
 
     labels: Floats
-    accuracy: dict[str, Floats]
+    values: dict[str, Floats]
     seconds: dict[str, tuple[float, float]]
     dimensions: dict[str, tuple[float, float]]
     seeds: int
     left_out: list[tuple[str, str]]
+    metric: str = "accuracy"
+    accuracy: dict[str, Floats] = field(default_factory=dict)
+    elapsed: dict[str, Floats] = field(default_factory=dict)
+    finals: dict[str, dict[str, float]] = field(default_factory=dict)
 
     @property
     def areas(self) -> dict[str, Floats]:
         """AULC [seeds] by strategy."""
-        return {name: aulc(self.labels, values) for name, values in self.accuracy.items()}
+        return {name: aulc(self.labels, values) for name, values in self.values.items()}
 
     @property
     def collapsed(self) -> dict[str, int]:
         """In how many seeds some training collapsed, by strategy; the start set's network is every arm's."""
-        median = np.median(np.concatenate(list(self.accuracy.values())), axis=0)
-        fallen = {name: values < COLLAPSED_BELOW * median for name, values in self.accuracy.items()}
+        accuracy = self.accuracy or self.values
+        median = np.median(np.concatenate(list(accuracy.values())), axis=0)
+        fallen = {name: values < COLLAPSED_BELOW * median for name, values in accuracy.items()}
         return {name: int(below[:, 1:].any(axis=1).sum()) for name, below in fallen.items()}
 
 
-def read_curves(rows: Sequence[Row], strategies: Sequence[str], rounds: int, seeds: int) -> Curves | None:
-    """Read the complete, paired part of a run's rows; None where its strategies have finished no seed in common."""
+def read_curves(
+    rows: Sequence[Row], strategies: Sequence[str], rounds: int, seeds: int, metric: str = "accuracy"
+) -> Curves | None:
+    """Read the complete, paired part of a run's rows; None where its strategies have finished no seed in common.
+
+    ``metric`` is one of ``options.METRICS``.
+    """
     frame = pd.DataFrame(rows, columns=_COLUMNS)
     frame = frame[(frame["status"] == "ok") & frame["strategy"].isin(strategies)]
-    curves = frame.pivot(index=["strategy", "seed"], columns="round", values="accuracy")
-    complete = curves.reindex(columns=range(rounds + 1)).dropna()
+    complete = _by_round(frame, metric.replace("-", "_"), rounds).dropna()
     arms = [name for name in strategies if name in complete.index.get_level_values("strategy")]
     finished = complete.groupby("seed").size()
     common = finished.index[finished == len(arms)]
     if common.empty:
         return None
-    paired = frame[frame["seed"].isin(common)].astype(dict.fromkeys(_MEANS, float))
+    paired = frame[frame["seed"].isin(common)].astype(dict.fromkeys([*_MEANS, *SCORES], float))
+    spent = paired.assign(spent=paired["train_s"] + paired["select_s"].fillna(0.0))
+    elapsed = _by_round(spent, "spent", rounds).cumsum(axis=1)
+    accuracy = _by_round(paired, "accuracy", rounds)
+    last = paired[paired["round"] == rounds].groupby("strategy")[[*SCORES]].mean()
+
+    def of_seeds(values: pd.DataFrame) -> dict[str, Floats]:
+        return {name: values.loc[name].loc[common].to_numpy(float) for name in arms}
+
     means = paired.groupby("strategy")[_MEANS].mean()
     embedded = [name for name in arms if not np.isnan(means.d_eff[name])]
     return Curves(
         labels=paired.groupby("round")["labels"].first().to_numpy(float),
-        accuracy={name: complete.loc[name].loc[common].to_numpy(float) for name in arms},
+        values=of_seeds(complete),
         seconds={name: (float(means.train_s[name]), float(means.select_s[name])) for name in arms},
         dimensions={name: (float(means.d_eff[name]), float(means.dim[name])) for name in embedded},
         seeds=len(common),
         left_out=_left_out(rows, strategies, arms, seeds - len(common)),
+        metric=METRICS[metric],
+        accuracy=of_seeds(accuracy),
+        elapsed=of_seeds(elapsed),
+        finals={name: {score: float(last[score][name]) for score in SCORES} for name in arms},
     )
+
+
+def _by_round(frame: pd.DataFrame, column: str, rounds: int) -> pd.DataFrame:
+    """A column of the rows as a table: strategies and seeds down, rounds across."""
+    table = frame.pivot(index=["strategy", "seed"], columns="round", values=column)
+    return table.reindex(columns=range(rounds + 1))
 
 
 def _left_out(

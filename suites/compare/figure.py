@@ -1,8 +1,10 @@
-"""The figure of ``fbench compare``: learning curves, and beside them the gain over random."""
+"""The figures of ``fbench compare``: learning curves with the gain over random, and curves along seconds."""
 
 from __future__ import annotations
 
 from dataclasses import replace
+
+import numpy as np
 
 from fbench.harness.contract import Figure, Panel, Series
 from fbench.measure.arrays import Floats
@@ -16,19 +18,34 @@ from .tables import BASELINE
 
 
 def learning_curves(curves: Curves, options: Options) -> Figure:
-    """Accuracy along labels, and beside it the gain over the baseline, where it is in the run."""
-    series = [_series(name, curves.labels, values) for name, values in curves.accuracy.items()]
+    """The metric along labels, and beside it the gain over the baseline, where it is in the run."""
+    series = [_series(name, curves.labels, values) for name, values in curves.values.items()]
     ticks = curves.labels.tolist()
-    panels = [Panel(series, "labels", "test accuracy", "test accuracy", x_ticks=ticks, y_most=1)]
-    if BASELINE in curves.accuracy and len(curves.accuracy) > 1:
-        base = curves.accuracy[BASELINE]
+    metric = f"test {curves.metric}"
+    panels = [Panel(series, "labels", metric, metric, x_ticks=ticks, y_most=1)]
+    if BASELINE in curves.values and len(curves.values) > 1:
+        base = curves.values[BASELINE]
         zero = Series(BASELINE, ticks, [0.0] * len(ticks))
-        rest = [_series(n, curves.labels, values - base) for n, values in curves.accuracy.items() if n != BASELINE]
+        rest = [_series(n, curves.labels, values - base) for n, values in curves.values.items() if n != BASELINE]
         label = f"difference to {BASELINE}, paired by seed"
         panels.append(Panel([zero, *rest], "labels", label, f"gain over {BASELINE}", x_ticks=ticks))
     title = f"Active learning on {options.dataset}, network {options.model}, {count_seeds(curves.seeds)}"
     interval = ", 95 % t interval over seeds" if curves.seeds >= FEWEST else ""
     return Figure("learning_curves", title, panels, f"mean{interval}, and every seed as a dot")
+
+
+def cost_curves(curves: Curves) -> list[Figure]:
+    """The metric along the seconds that a strategy has taken; none where they are not all known."""
+    spent = {name: values.mean(axis=0) for name, values in curves.elapsed.items()}
+    if len(spent) < 2 or not all(np.isfinite(values).all() for values in spent.values()):
+        return []
+    series = [
+        Series(name, seconds.tolist(), curves.values[name].mean(axis=0).tolist()) for name, seconds in spent.items()
+    ]
+    metric = f"test {curves.metric}"
+    panel = Panel(series, "seconds of training and selecting", metric, metric, x_log=True, y_most=1)
+    note = f"means over {count_seeds(curves.seeds)}; seconds of one seed on this machine, log axis"
+    return [Figure("cost_curves", "What a strategy costs in time", [panel], note)]
 
 
 def _series(name: str, labels: Floats, values: Floats) -> Series:

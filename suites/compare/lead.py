@@ -88,7 +88,7 @@ def _numbers(judged: Sequence[JudgedQuestion]) -> str:
 
 def _areas(background: Background) -> str:
     curves = background.curves
-    parts = [f"{name} {number(float(aulc(curves.labels, v).mean()), 3)}" for name, v in curves.accuracy.items()]
+    parts = [f"{name} {number(float(aulc(curves.labels, v).mean()), 3)}" for name, v in curves.values.items()]
     return as_many(f"{UNIT}, mean of {count_seeds(curves.seeds)}:", parts, LINE)
 
 

@@ -6,12 +6,21 @@ from dataclasses import dataclass
 from typing import Annotated
 
 from fbench.harness.contract import Option, typed
+from fbench.harness.parsing import one_of
 from fbench.learning import arm_options as arm
 
 from .questions import more_questions
 
 QUESTIONS = "bait+fish > random, bait+fish > bait+random-mask, bait+random-mask > bait, bait+fish >= bait"
 """Does labelling by BAIT on a FISH mask pay, does choosing the weights, do more weights, and is nothing lost?"""
+
+METRICS = {
+    "accuracy": "accuracy",
+    "balanced-accuracy": "balanced accuracy",
+    "macro-f1": "macro F1",
+    "worst-recall": "worst recall",
+}
+"""Metrics that questions can be about, as they are typed and as they are called: more of each is better."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,6 +29,13 @@ class Options(arm.FoldedOptions):
 
     strategies: arm.Strategies = typed("random,bait,bait+fish,bait+random-mask")
     fisher_samples: Annotated[int, Option("N, images behind the FISH diagonal, a random draw", minimum=1)] = 1024
+    metric: Annotated[
+        str,
+        Option(f"what areas and questions are about: {', '.join(METRICS)}", parse=one_of("--metric", *METRICS)),
+    ] = "accuracy"
+    keep_predictions: Annotated[
+        bool, Option("keep the logits of every network on its test set, in predictions.csv")
+    ] = False
     margin: Annotated[float, Option("non-inferiority margin in AULC, fixed before the run", above=0, maximum=1)] = 0.005
     drift: Annotated[
         bool,

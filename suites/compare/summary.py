@@ -13,7 +13,7 @@ from .along import along, along_evidence
 from .answers import Background, all_answers
 from .curves import Curves, read_curves
 from .family import FEWEST, JudgedQuestion, judge_family
-from .figure import learning_curves
+from .figure import cost_curves, learning_curves
 from .lead import three_lines
 from .options import Options
 from .questions import parse_questions
@@ -23,10 +23,11 @@ from .wording import whole_percent
 
 def summary(rows: Sequence[Row], options: Options) -> Summary:
     """Everything that ``fbench compare`` says of its learning curves."""
-    curves = read_curves(rows, options.strategies, options.rounds, len(every_seed(options.seeds)))
+    seeds = len(every_seed(options.seeds))
+    curves = read_curves(rows, options.strategies, options.rounds, seeds, options.metric)
     if curves is None:
         return _nothing(rows, options)
-    asked = [q for q in parse_questions(options.questions) if {q.first, q.second} <= set(curves.accuracy)]
+    asked = [q for q in parse_questions(options.questions) if {q.first, q.second} <= set(curves.values)]
     later, shared = parse_questions(options.later), overlap(options)
     judged = judge_family(asked, curves.areas, options.margin, later, curves.collapsed, shared)
     background = Background(curves, shared)
@@ -53,9 +54,11 @@ def _evidence(curves: Curves, judged: Sequence[JudgedQuestion], background: Back
     tested = [tables.family_table(judged)] if judged else []
     parts = [
         Evidence("The tests", _tested(curves, judged), [*tested, *tables.pairs(curves, background.overlap)]),
-        *along_evidence(along(curves, judged), curves.seeds),
+        *along_evidence(along(curves, judged), curves),
         Evidence("How many labels are saved", (), tables.savings(curves)),
         Evidence("Who wins at the checkpoints", (), tables.penalties(curves)),
+        Evidence("Beside the metric of the questions", (), tables.every_score(curves)),
+        Evidence("What it costs", (), tables.against_seconds(curves), cost_curves(curves)),
         Evidence("Left out", (), tables.not_compared(curves)),
     ]
     return [part for part in parts if part.claims or part.tables]

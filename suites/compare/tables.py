@@ -18,7 +18,7 @@ from fbench.results.words import count_seeds
 
 from .curves import Curves
 from .family import FEWEST, JudgedQuestion
-from .wording import ends, whole_percent, with_sign
+from .wording import SCORES, ends, whole_percent, with_sign
 
 BASELINE = "random"
 _PENALTY_SEEDS = 5
@@ -27,10 +27,11 @@ _PENALTY_SEEDS = 5
 
 def strategies(curves: Curves) -> Table:
     """A row a strategy: area, last accuracy, the area's difference to the baseline, what λ left, times."""
-    columns: dict[str, list[str]] = {"strategy": list(curves.accuracy)}
+    columns: dict[str, list[str]] = {"strategy": list(curves.values)}
     areas = curves.areas
     columns["AULC"] = [number(float(area.mean())) for area in areas.values()]
-    columns["final accuracy"] = [number(float(values[:, -1].mean())) for values in curves.accuracy.values()]
+    final = f"final {curves.metric}"
+    columns[final] = [number(float(values[:, -1].mean())) for values in curves.values.values()]
     if BASELINE in areas:
         gains = {name: paired(area, areas[BASELINE]) for name, area in areas.items() if name != BASELINE}
         columns[f"Δ AULC to {BASELINE}"] = [with_sign(gains[n].difference) if n in gains else "" for n in areas]
@@ -42,14 +43,14 @@ def strategies(curves: Curves) -> Table:
     columns["train s"] = [number(curves.seconds[name][0], 3) for name in areas]
     columns["select s"] = [number(curves.seconds[name][1], 3) for name in areas]
     note = (
-        f"{count_seeds(curves.seeds)}; {curves.labels[0]:.0f} to {curves.labels[-1]:.0f} labels. AULC: accuracy "
+        f"{count_seeds(curves.seeds)}; {curves.labels[0]:.0f} to {curves.labels[-1]:.0f} labels. AULC: {curves.metric} "
         "averaged over labels; sd over seeds. Δ: paired by seed, each row's t interval by itself. d_eff: effective "
         "dimension tr F(F + λI)⁻¹ at this λ, of the weights that the strategy considers. Seconds: mean of a round; "
         "arms train alike, so train s shows the machine's noise."
     )
     if columns["collapsed"]:
         note += " collapsed: seeds in which a training ended below half of its round's median accuracy."
-    order = ["train s", "sd of AULC", "d_eff", "final accuracy", "select s"]
+    order = ["train s", "sd of AULC", "d_eff", final, "select s"]
     return _table("Strategies", columns, note, order)
 
 
@@ -89,7 +90,7 @@ def _bound(judged: JudgedQuestion) -> str:
 
 def pairs(curves: Curves, overlap: float | None) -> list[Table]:
     """A row for every pair of strategies, p corrected by Holm over all of them; none for one strategy."""
-    names = list(itertools.combinations(curves.accuracy, 2))
+    names = list(itertools.combinations(curves.values, 2))
     if not names:
         return []
     areas = curves.areas
@@ -128,12 +129,12 @@ def savings(curves: Curves) -> list[Table]:
 
     Not at the end: there the mean of random may not be reached again by half of all samples of seeds.
     """
-    others = [name for name in curves.accuracy if name != BASELINE]
-    if BASELINE not in curves.accuracy or not others or len(curves.labels) < 3:
+    others = [name for name in curves.values if name != BASELINE]
+    if BASELINE not in curves.values or not others or len(curves.labels) < 3:
         return []
     half = len(curves.labels) // 2
-    base = curves.accuracy[BASELINE]
-    saved = {name: label_saving(curves.labels, curves.accuracy[name], base, half) for name in others}
+    base = curves.values[BASELINE]
+    saved = {name: label_saving(curves.labels, curves.values[name], base, half) for name in others}
     columns = {
         "strategy": others,
         "labels": ["not reached" if math.isnan(s.labels) else f"{s.labels:.0f}" for s in saved.values()],
@@ -158,9 +159,9 @@ def _saving_ends(saving: LabelSaving) -> str:
 
 def penalties(curves: Curves) -> list[Table]:
     """The pairwise penalty matrix (Ash et al. 2020), where there are seeds and checkpoints enough for one."""
-    if BASELINE not in curves.accuracy or len(curves.accuracy) < 2 or curves.seeds < _PENALTY_SEEDS:
+    if BASELINE not in curves.values or len(curves.values) < 2 or curves.seeds < _PENALTY_SEEDS:
         return []
-    matrix = penalty_matrix(curves.labels, curves.accuracy, BASELINE)
+    matrix = penalty_matrix(curves.labels, curves.values, BASELINE)
     if not matrix.checkpoints:
         return []
     rows = [
@@ -175,6 +176,51 @@ def penalties(curves: Curves) -> list[Table]:
         f"entry above {matrix.band_entry:.2f} and no column mean above {matrix.band_column:.2f}."
     )
     return [Table("Pairwise penalties", ["", *matrix.names], rows, note)]
+
+
+def every_score(curves: Curves) -> list[Table]:
+    """A row a strategy: every score at the end, where the run measured more than accuracy."""
+    measured = {
+        title: [curves.finals[name][column] for name in curves.finals]
+        for column, title in SCORES.items()
+        if curves.finals and not any(math.isnan(final[column]) for final in curves.finals.values())
+    }
+    if "balanced accuracy" not in measured:
+        return []
+    columns = {title: [number(value) for value in values] for title, values in measured.items()}
+    note = (
+        f"Means of {count_seeds(curves.seeds)} with {curves.labels[-1]:.0f} labels. Worst recall: of the class that is "
+        "found least. Calibration error: 15 bins of confidence, equally wide. Train accuracy: on the labelled."
+    )
+    return [_table("Every score at the end", {"strategy": list(curves.finals), **columns}, note)]
+
+
+def against_seconds(curves: Curves) -> list[Table]:
+    """A row a strategy: its seconds, and where it stood when the fastest had finished."""
+    totals = {name: float(spent[:, -1].mean()) for name, spent in curves.elapsed.items()}
+    if len(totals) < 2 or any(math.isnan(total) for total in totals.values()):
+        return []
+    fastest = min(totals, key=lambda name: totals[name])
+    then = [_reached(curves, name, totals[fastest]) for name in totals]
+    columns = {
+        "strategy": list(totals),
+        "seconds": [number(total, 3) for total in totals.values()],
+        f"final {curves.metric}": [number(float(curves.values[name][:, -1].mean())) for name in totals],
+        "when the fastest ends": ["none yet" if math.isnan(value) else number(value) for value in then],
+    }
+    note = (
+        f"Seconds of a seed's trainings and selections on this machine. The fastest, {fastest}, ends after "
+        f"{number(totals[fastest], 3)} s; last column: {curves.metric} of the last network that each had by then."
+    )
+    return [_table("Against seconds", columns, note)]
+
+
+def _reached(curves: Curves, name: str, seconds: float) -> float:
+    """The mean over seeds of the last network's metric after so many seconds; nan where a seed has none yet."""
+    finished = (curves.elapsed[name] <= seconds * (1 + 1e-9)).sum(axis=1)
+    if (finished == 0).any():
+        return math.nan
+    return float(curves.values[name][np.arange(len(finished)), finished - 1].mean())
 
 
 def not_compared(curves: Curves) -> list[Table]:

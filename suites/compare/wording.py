@@ -8,6 +8,17 @@ from collections.abc import Iterable
 from fbench.results.findings import number
 from fbench.results.words import count_words
 
+SCORES = {
+    "accuracy": "accuracy",
+    "balanced_accuracy": "balanced accuracy",
+    "macro_f1": "macro F1",
+    "worst_recall": "worst recall",
+    "nll": "nll",
+    "calibration_error": "calibration error",
+    "train_accuracy": "train accuracy",
+}
+"""Columns of scores, and what tables call them."""
+
 
 def as_many(first: str, parts: Iterable[str], most: int, between: str = ", ") -> str:
     """Begin a sentence and go on with as many of the parts as fit into ``most`` words; with a dot.

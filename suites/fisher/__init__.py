@@ -56,7 +56,7 @@ def resolve(options: Options, context: Context) -> Options:
     from fbench.learning.model_checks import try_model, warn_of_model
 
     _check_images_fit(options, context)
-    model, shape = MODELS.get(options.model), (options.channels, options.size, options.size)
+    model, shape = MODELS.get(options.model), options.input_shape
     try_model(model, shape, options.classes)
     warn_of_model(model, shape, options.classes)
     if "masked-embedding" in options.quantities:

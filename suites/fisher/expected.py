@@ -27,7 +27,7 @@ _DOUBLE = 2.0
 
 def expect_fisher_s(point: Point, options: Options, context: Context) -> list[float]:
     """Seconds of every block; the first also has agreement with the loop in float64, and a pass that is watched."""
-    shape = (options.channels, options.size, options.size)
+    shape = options.input_shape
     image_s = trained_image_s(options.model, shape, options.classes, 32, context.devices[0], context.threads)
     back, k = _BACK * image_s, options.classes
     loop = k * back * min(options.batch_size or LOOP_BATCH, point.samples)

@@ -56,6 +56,11 @@ class Options:
     passes: Annotated[int, PASSES] = 5
     seed: Annotated[int, Option("of the weights and the images", minimum=0, maximum=2**31 - 1)] = 0
 
+    @property
+    def input_shape(self) -> tuple[int, int, int]:
+        """An image's shape, channels first."""
+        return self.channels, self.size, self.size
+
 
 class Point(NamedTuple):
     """A case: one method for one of the two quantities, on so many images."""

@@ -18,7 +18,7 @@ from fbench.fisher.gradients.diagonal import fisher_diagonal
 from fbench.fisher.masks import Mask, top_mask
 from fbench.harness.contract import Row
 from fbench.harness.registry import MODELS
-from fbench.learning.training import blank_network
+from fbench.learning.building import blank_network, build_network
 from fbench.measure.memory.growth import peak_growth
 from fbench.measure.timing import elapsed
 
@@ -36,9 +36,9 @@ def make_task(options: Options, quantity: str, samples: int, device: str) -> Fis
     """Build the network, its images and, for the masked embedding, its mask, on the device."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(options.seed)
-        network = MODELS.get(options.model).build(1, options.channels, options.size, options.classes)
+        network = build_network(MODELS.get(options.model), 1, options.input_shape, options.classes)
     g = torch.Generator().manual_seed(options.seed)
-    images = torch.randn(samples, options.channels, options.size, options.size, generator=g)
+    images = torch.randn(samples, *options.input_shape, generator=g)
     masked = quantity == "masked-embedding"
     mask = _mask(copy.deepcopy(network), images[:_MASK_SAMPLES], options.weights) if masked else None
     dtype = getattr(torch, options.dtype)
@@ -57,7 +57,7 @@ def _mask(network: torch.nn.Module, images: Tensor, weights: int) -> Mask:
 
 def parameter_count(options: Options) -> int:
     """P, the network's weights; a mask cannot keep more."""
-    network = blank_network(MODELS.get(options.model), options.channels, options.size, options.classes)
+    network = blank_network(MODELS.get(options.model), options.input_shape, options.classes)
     return sum(p.numel() for p in network.parameters())
 
 

@@ -26,9 +26,9 @@ def expect_memory_s(point: Point, options: Options, context: Context) -> list[fl
     spec = spec_of(point, options)
     if any(limits(spec, device, options.memory_budget, context.devices).refusal for device in context.devices):
         return [0.0] * options.rounds
-    model, (channels, side) = model_of(spec.network), spec.image
+    model, shape = model_of(spec.network), spec.network.input_shape
     where = (context.devices[0], context.threads)
-    image_s = trained_model_image_s(model, (channels, side, side), spec.k, min(spec.train_batch, spec.labelled), *where)
+    image_s = trained_model_image_s(model, shape, spec.k, min(spec.train_batch, spec.labelled), *where)
     images = _EPOCHS * model.block * spec.labelled + FORWARD * spec.n
     if spec.method.masked:
         images += GRADIENT * (spec.fisher_samples * spec.k + spec.n * (spec.k - 1))

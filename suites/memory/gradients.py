@@ -114,8 +114,7 @@ def _alive(network: nn.Module, images: Tensor, positions: Mapping[str, Tensor] |
 @functools.lru_cache(maxsize=4)
 def _network(key: NetworkKey) -> nn.Module:
     """An untrained network whose batch norm is set to a few random images."""
-    channels, side = key.image
-    network = initial_network(model_of(key), 0, (channels, side, side), key.classes)
+    network = initial_network(model_of(key), 0, key.input_shape, key.classes)
     norms = [module for module in network.modules() if isinstance(module, _BatchNorm)]
     for norm in norms:
         norm.momentum = None  # a cumulative average: of these images alone
@@ -126,8 +125,7 @@ def _network(key: NetworkKey) -> nn.Module:
 
 
 def _images(key: NetworkKey, count: int) -> Tensor:
-    channels, side = key.image
-    return torch.randn(count, channels, side, side, generator=torch.Generator().manual_seed(0))
+    return torch.randn(count, *key.input_shape, generator=torch.Generator().manual_seed(0))
 
 
 @functools.lru_cache(maxsize=4)

@@ -14,9 +14,9 @@ import torch.nn.functional as F
 from torch import nn
 
 from fbench.harness.registry import MODELS, Model
+from fbench.learning.building import blank_network
 from fbench.learning.inference import classifier_name
 from fbench.learning.networks import ResNet18
-from fbench.learning.training import blank_network
 from fbench.measure.live import LiveBytes
 
 from .spec import NetworkKey
@@ -33,8 +33,8 @@ def model_of(key: NetworkKey) -> Model:
     h = key.features
     widths = [max(1, h // 8), max(1, h // 4), max(1, h // 2), h]
 
-    def build(replicas: int, channels: int, size: int, classes: int) -> nn.Module:
-        return ResNet18(replicas, channels, classes, widths=widths)
+    def build(replicas: int, shape: tuple[int, ...], classes: int) -> nn.Module:
+        return ResNet18(replicas, shape[0], classes, widths=widths)
 
     return Model("auto", f"ResNet-18, {h} wide", build)
 
@@ -63,7 +63,7 @@ def weight_count(key: NetworkKey) -> int:
 
 @functools.lru_cache(maxsize=32)
 def _blank(key: NetworkKey, replicas: int = 1) -> nn.Module:
-    return blank_network(model_of(key), *key.image, key.classes, replicas)
+    return blank_network(model_of(key), key.input_shape, key.classes, replicas)
 
 
 @functools.lru_cache(maxsize=64)
@@ -75,10 +75,10 @@ def forward_bytes(key: NetworkKey, batch: int, mode: Literal["step", "statistics
     network that does not run on the ``meta`` device gives None.
     """
     replicas = 1 if mode == "use" else model_of(key).block
-    channels, side = key.image
+    channels, height, width = key.input_shape
     try:
         network = copy.deepcopy(_blank(key, replicas)).to("meta").train(mode != "use")
-        x = torch.empty(batch, replicas * channels, side, side, device="meta")
+        x = torch.empty(batch, replicas * channels, height, width, device="meta")
         y = torch.empty(batch * replicas, dtype=torch.int64, device="meta")
         with LiveBytes() as live, torch.set_grad_enabled(mode == "step"):
             logits = network(x)

@@ -58,8 +58,7 @@ def play_round(spec: Spec, devices: tuple[str, ...], phase: PhaseWatch) -> None:
 
 
 def _data(spec: Spec, device: str, g: torch.Generator) -> tuple[Tensor, Tensor]:
-    channels, size = spec.image
-    images = torch.randn(spec.n, channels, size, size, generator=g, device=device)
+    images = torch.randn(spec.n, *spec.network.input_shape, generator=g, device=device)
     return images, torch.randint(spec.k, (spec.n,), generator=g, device=device)
 
 

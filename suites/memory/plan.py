@@ -109,10 +109,11 @@ def _try_model(options: Options) -> None:
         return
     from fbench.learning.model_checks import try_model, warn_of_model
 
-    channels, side = options.image
+    model = MODELS.get(options.model)
     for classes in options.classes:
-        try_model(MODELS.get(options.model), (channels, side, side), classes)
-        warn_of_model(MODELS.get(options.model), (channels, side, side), classes)
+        shape = NetworkKey(options.model, 0, options.image, classes).input_shape
+        try_model(model, shape, classes)
+        warn_of_model(model, shape, classes)
 
 
 def _resolved_features(options: Options) -> int:

@@ -8,6 +8,7 @@ phases left: the images, the network, then the diagonal and the mask, then the e
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -196,5 +197,4 @@ def _data(spec: Spec) -> int:
 
 def _images(spec: Spec, count: int) -> int:
     """Bytes of so many images in float32."""
-    channels, side = spec.image
-    return 4 * count * channels * side * side
+    return 4 * count * math.prod(spec.network.input_shape)

@@ -61,6 +61,12 @@ class NetworkKey(NamedTuple):
     image: tuple[int, int]
     classes: int
 
+    @property
+    def input_shape(self) -> tuple[int, int, int]:
+        """An image's shape, channels first."""
+        channels, side = self.image
+        return channels, side, side
+
 
 @dataclass(frozen=True)
 class Spec:

@@ -38,7 +38,7 @@ def test_select(benchmark, last_layer, method):
 
 def test_diagonal(benchmark):
     torch.manual_seed(0)
-    network = MODELS.get("small").build(1, 1, 8, 10)
+    network = MODELS.get("small").build(1, (1, 8, 8), 10)
     diagonal = benchmark(fbench.fisher_diagonal, network, torch.randn(64, 1, 8, 8))
     assert all(bool((values >= 0).all()) for values in diagonal.values())
 
@@ -46,6 +46,6 @@ def test_diagonal(benchmark):
 def test_overlap(benchmark):
     """Masks of a full ResNet-18, 11 million weights, a hundredth of them kept."""
     generator = torch.Generator().manual_seed(0)
-    like = {name: p.shape for name, p in MODELS.get("resnet18").build(1, 3, 32, 10).named_parameters()}
+    like = {name: p.shape for name, p in MODELS.get("resnet18").build(1, (3, 32, 32), 10).named_parameters()}
     first, second = (fbench.Mask({n: torch.rand(s, generator=generator) < 0.01 for n, s in like.items()}) for _ in "ab")
     assert benchmark(first.jaccard, second) == pytest.approx(0.01 / 1.99, rel=0.05)

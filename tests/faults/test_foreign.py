@@ -23,7 +23,7 @@ def words_of(text: str) -> list[str]:
 
 
 FILE = """
-import random, sys
+import math, random, sys
 import numpy as np
 import torch
 from torch import nn
@@ -50,8 +50,8 @@ def good(folder, download):
 
 
 @model("flat", "two linear layers")
-def flat(replicas, channels, size, classes):
-    return nn.Sequential(nn.Flatten(), nn.Linear(channels * size * size, 5), nn.ReLU(), nn.Linear(5, classes))
+def flat(replicas, shape, classes):
+    return nn.Sequential(nn.Flatten(), nn.Linear(math.prod(shape), 5), nn.ReLU(), nn.Linear(5, classes))
 
 
 @strategy("lowest", "the first positions", plan=lambda sizes: None)
@@ -96,14 +96,14 @@ def a_dataset(body: str) -> str:
 
 
 def a_model(body: str, block: int = 1) -> str:
-    return f"@model('mine', '', block={block})\ndef mine(replicas, channels, size, classes):\n    {body}\n"
+    return f"@model('mine', '', block={block})\ndef mine(replicas, shape, classes):\n    {body}\n"
 
 
 def a_network(forward: str, init: str = "") -> str:
     lines = ["class Mine(nn.Module):", "    def __init__(self, d, k):", "        super().__init__()"]
     lines += ["        self.layer = nn.Linear(d, k)", *([f"        {init}"] if init else [])]
     lines += ["    def forward(self, x):", f"        {forward}", ""]
-    return "\n".join(lines) + a_model("return Mine(channels * size * size, classes)")
+    return "\n".join(lines) + a_model("return Mine(math.prod(shape), classes)")
 
 
 class Mistake(NamedTuple):
@@ -186,7 +186,7 @@ def refused(ended: Ended, mistake: Mistake, tmp_path: Path) -> None:
     assert not (tmp_path / "run").exists()
 
 
-LAYER = "nn.Linear(channels * size * size, classes)"
+LAYER = "nn.Linear(math.prod(shape), classes)"
 NETWORKS = [
     Mistake("not a module", a_model("return print"), "model 'mine' gave a builtin_function_or_method; it must give"),
     Mistake("no weights", a_model("return nn.Flatten()"), "has no parameters; there is nothing to train"),
@@ -206,13 +206,8 @@ NETWORKS = [
         a_model("return nn.Sequential(nn.Flatten(), nn.Linear(99, classes))"),
         r"mine.py:37: model 'mine' on images \[4, 1, 4, 4\] raised RuntimeError: mat1 and mat2",
     ),
-    Mistake("a tuple", a_network("return self.layer(x.flatten(1)), x"), "gives a tuple of 2; its forward must give"),
+    Mistake("an empty tuple", a_network("return ()"), "gives a tuple; its forward must give the logits"),
     Mistake("a dict", a_network("return {'out': self.layer(x.flatten(1))}"), "gives a dict of out; its forward must"),
-    Mistake(
-        "an output with logits",
-        "from types import SimpleNamespace\n" + a_network("return SimpleNamespace(logits=self.layer(x.flatten(1)))"),
-        "gives a SimpleNamespace, whose .logits are meant; its forward must give the logits",
-    ),
     Mistake(
         "raises",
         a_network("return 1 / 0"),
@@ -248,7 +243,7 @@ NETWORKS = [
     Mistake(
         "takes two",
         "@model('mine', '')\ndef mine(channels, classes):\n    ...\n",
-        r"build of model 'mine' takes \(channels, classes\); it is called with \(replicas, channels, size, classes\)",
+        r"build of model 'mine' takes \(channels, classes\); it is called with \(replicas, shape, classes\)",
     ),
 ]
 

@@ -19,7 +19,7 @@ LABELLED = [3, 50, 149]
 def pool() -> tuple[torch.Tensor, torch.Tensor]:
     """Logits and features of 150 digits by an untrained network, its logits spread as a trained one's are."""
     torch.manual_seed(0)
-    network = MODELS.get("thin-resnet18").build(1, 1, 8, 10).eval()
+    network = MODELS.get("thin-resnet18").build(1, (1, 8, 8), 10).eval()
     logits, features = logits_and_features(network, digits(None, False).images[:150])
     logits, features = logits.double(), features.double()
     return 2 * (logits - logits.mean(0)) / logits.std(0), features

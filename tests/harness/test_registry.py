@@ -233,10 +233,10 @@ def stripes(folder, download):
 
 
 @model("mine", "the small one again", block=8)
-def mine(replicas, channels, size, classes):
+def mine(replicas, shape, classes):
     from fbench.learning.networks import SmallNet
 
-    return SmallNet(replicas, channels, classes)
+    return SmallNet(replicas, shape[0], classes)
 
 
 def say(rows, options):

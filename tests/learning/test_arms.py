@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import warnings
 from typing import Any
 
@@ -36,7 +37,7 @@ def design(point: ArmPoint, options: Any) -> Any:
 
 
 def network(name: str = "small") -> Any:
-    return MODELS.get(name).build(1, 1, 8, 10)
+    return MODELS.get(name).build(1, (1, 8, 8), 10)
 
 
 def test_what_the_figures_below_rest_on() -> None:
@@ -67,12 +68,16 @@ def test_an_automatic_mask_is_at_least_twice_the_classifier(model: str) -> None:
 
 
 def test_an_automatic_mask_is_at_most_the_network() -> None:
-    def build(replicas: int, channels: int, size: int, classes: int) -> torch.nn.Module:
-        return torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(channels * size * size, classes))
+    def build(replicas: int, shape: tuple[int, ...], classes: int) -> torch.nn.Module:
+        return torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(math.prod(shape), classes))
 
     MODELS.add(Model("one-layer", "", build))
     try:
-        assert resolve(model="one-layer").mask_fraction == 1.0
+        whole = resolve(model="one-layer")
+        assert whole.mask_fraction == 1.0
+        assert arms.resolve_plan(whole) == whole  # as a run that is taken up again has it
+        with pytest.raises(UsageError, match=r"the least that works is 1$"):
+            resolve(model="one-layer", mask_fraction=0.5)
     finally:
         del MODELS._values["one-layer"]
 
@@ -141,7 +146,10 @@ def test_a_mask_no_larger_than_the_classifier_names_the_least(fraction: float) -
     [
         ({"dataset": "digit"}, r"unknown data set 'digit'; did you mean 'digits'\? Known: .*cifar10"),
         ({"model": "thin-resnet"}, r"unknown model 'thin-resnet'; did you mean 'thin-resnet18'\?"),
-        ({"model": "zzz"}, r"unknown model 'zzz'\. Known: resnet18, small, thin-resnet18"),
+        (
+            {"model": "zzz"},
+            r"unknown model 'zzz'\. Known: linear, mlp, resnet18, small, thin-resnet18, torchvision:NAME",
+        ),
     ],
 )
 def test_unknown_names_offer_the_nearest(changed: dict[str, Any], match: str) -> None:

@@ -86,9 +86,9 @@ def test_accuracy_and_likelihood(network: nn.Module) -> None:
     logits = network(IMAGES).double()
     targets = logits.argmax(1)
     targets[:3] = (targets[:3] + 1) % 4
-    accuracy, nll = evaluate(network, IMAGES, targets)
-    assert accuracy == 8 / 11
-    assert nll == pytest.approx(-logits.softmax(1)[torch.arange(11), targets].log().mean().item(), rel=1e-6)
+    scores = evaluate(network, IMAGES, targets)
+    assert scores.accuracy == 8 / 11
+    assert scores.nll == pytest.approx(-logits.softmax(1)[torch.arange(11), targets].log().mean().item(), rel=1e-6)
 
 
 def test_no_test_images_are_refused(network: nn.Module) -> None:

@@ -40,6 +40,7 @@ def test_the_rate_rises_then_falls_to_nothing() -> None:
         ({"learning_rate": float("nan")}, r"learning rate is nan; it must be above 0"),
         ({"weight_decay": -1.0}, r"weight decay is -1.0; it must be 0 or more"),
         ({"warmup": 1.0}, r"warm-up is 1.0; it is a fraction of the steps"),
+        ({"stop": 1.5}, r"stop is 1.5; it is a training accuracy, above 0 to 1, or 0 for none"),
     ],
 )
 def test_a_recipe_out_of_range_is_refused(change: dict[str, float], message: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -14,6 +15,8 @@ from fbench.errors import ForeignError
 from fbench.harness.registry import MODELS, STRATEGIES, Strategy
 from fbench.learning import rounds as playing
 from fbench.learning.data import Images, split
+from fbench.learning.inference import evaluate
+from fbench.learning.metrics import NetworkScores, score_predictions
 from fbench.learning.recipe import Recipe
 from fbench.learning.rounds import Design, Outcome, batches_of, retrained
 from fbench.learning.strategies import Acquisition, LearnerState, Proposal, random
@@ -67,7 +70,8 @@ def bought(rounds: Sequence[Sequence[Outcome]]) -> list[list[list[int]]]:
 
 def deterministic(rounds: Sequence[Sequence[Outcome]]) -> list[Any]:
     return [
-        [(e.seed, e.labels, e.accuracy, e.nll, list(e.bought), dict(e.facts)) for e in outcomes] for outcomes in rounds
+        [(e.seed, e.labels, e.scores, e.train_accuracy, list(e.bought), dict(e.facts)) for e in outcomes]
+        for outcomes in rounds
     ]
 
 
@@ -127,7 +131,8 @@ def test_a_round_zero_has_no_selection_time(played: dict[str, list[list[Outcome]
 
 def test_a_row_has_the_facts_of_its_strategy(played: dict[str, list[list[Outcome]]]) -> None:
     row = played["bait"][1][0].row()
-    assert list(row) == ["labels", "accuracy", "nll", "train_s", "select_s", "dim", "regularisation", "d_eff"]
+    measured = [*NetworkScores._fields, "train_accuracy", "train_s", "select_s"]
+    assert list(row) == ["labels", *measured, "dim", "regularisation", "d_eff"]
     assert "dim" not in played["random"][1][0].row()
 
 
@@ -148,7 +153,7 @@ def test_what_was_bought_is_believed_and_not_drawn_again(
     other[0][0] = bought(played["random"][:2])[1][0] + other[0][0][BATCH:]
     rest = list(play(design(images, "random"), other))
     assert len(rest) == ROUNDS
-    assert rest[0][0].nll != played["random"][1][0].nll
+    assert rest[0][0].scores != played["random"][1][0].scores
 
 
 def test_a_seed_does_not_depend_on_those_beside_it(played: dict[str, list[list[Outcome]]], images: Images) -> None:
@@ -219,6 +224,66 @@ def test_a_round_trained_once_more_has_the_same_networks(images: Images) -> None
     for mine, theirs in zip(again, (whole[0], whole[2], whole[3]), strict=True):
         for a, b in zip(mine.states, theirs.states, strict=True):
             assert all(torch.equal(x, b.network.state_dict()[name]) for name, x in a.network.state_dict().items())
+
+
+@pytest.fixture(scope="module")
+def warm(images: Images) -> list[playing.PlayedRound]:
+    """An arm whose networks go on from round to round."""
+    return list(playing.play_rounds(warm_design(images)))
+
+
+def warm_design(images: Images) -> Design:
+    return dataclasses.replace(design(images, "random"), warm=True, keep_predictions=True)
+
+
+def test_a_warm_start_goes_on_from_the_last_rounds_network(warm: list[playing.PlayedRound], images: Images) -> None:
+    still = dataclasses.replace(warm_design(images), recipe=Recipe(epochs=1, learning_rate=1e-30))
+    for before, after in itertools.pairwise(warm):
+        labelled = [state.labelled for state in after.states]
+        begun, _ = playing._trained(still, labelled, after.index, after.begun)  # without a step: where they began
+        for old, new in zip(before.states, begun, strict=True):
+            assert torch.equal(old.network.classifier.weight, new.network.classifier.weight)
+    assert warm[0].begun == ()
+
+
+@pytest.mark.parametrize("done", [1, 2, ROUNDS + 1])
+def test_a_warm_run_goes_on_from_its_selections(warm: list[playing.PlayedRound], images: Images, done: int) -> None:
+    outcomes = [played_round.outcomes for played_round in warm]
+    rest = list(play(warm_design(images), bought(outcomes[:done])))
+    assert deterministic(rest) == deterministic(outcomes[done:])
+
+
+def test_a_warm_network_is_trained_again_from_where_it_began(warm: list[playing.PlayedRound], images: Images) -> None:
+    still = dataclasses.replace(warm_design(images), recipe=Recipe(epochs=1, learning_rate=1e-30))
+    for before, again in zip(warm[1].states, retrained(still, warm[2]), strict=True):
+        assert torch.equal(before.network.classifier.weight, again.network.classifier.weight)
+
+
+def test_the_classes_of_what_was_bought_are_counted(warm: list[playing.PlayedRound], images: Images) -> None:
+    for played_round in warm:
+        rows = played_round.classes("random")
+        for outcome in played_round.outcomes:
+            counts = torch.bincount(images.targets[list(outcome.bought)], minlength=3).tolist()
+            of_seed = {row["class"]: row["bought"] for row in rows if row["seed"] == outcome.seed}
+            assert of_seed == {label: count for label, count in enumerate(counts) if count}
+
+
+def test_kept_predictions_are_those_that_were_scored(warm: list[playing.PlayedRound]) -> None:
+    (row, _), outcome = warm[1].predictions("random"), warm[1].outcomes[0]
+    assert (row["strategy"], row["seed"], row["round"], row["samples"], row["classes"]) == ("random", 0, 1, 30, 3)
+    assert outcome.predictions is not None
+    assert score_predictions(*outcome.predictions) == outcome.scores
+
+
+def test_predictions_are_not_kept_unasked(images: Images) -> None:
+    (first, _) = playing.play_rounds(design(images, "random", rounds=1))
+    assert first.predictions("random") == []
+
+
+def test_the_training_accuracy_is_that_of_the_labelled(warm: list[playing.PlayedRound], images: Images) -> None:
+    for state, outcome in zip(warm[2].states, warm[2].outcomes, strict=True):
+        right = evaluate(state.network, state.pool.images[state.labelled], state.pool.targets[state.labelled])
+        assert outcome.train_accuracy == right.accuracy
 
 
 def test_another_training_differs_in_its_batch_order_alone(images: Images) -> None:

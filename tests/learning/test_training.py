@@ -21,7 +21,7 @@ from fbench.learning.training import initial_network, train_block
 
 SMALL = MODELS.get("small")
 QUICK = Recipe(epochs=3, train_batch=8, learning_rate=0.01)
-THIN = Model("thin", "", lambda s, c, _, k: ResNet18(s, c, k, widths=(16, 32, 64, 128)), block=2)
+THIN = Model("thin", "", lambda s, shape, k: ResNet18(s, shape[0], k, widths=(16, 32, 64, 128)), block=2)
 
 
 @pytest.fixture(autouse=True)
@@ -186,7 +186,7 @@ def test_a_model_that_knows_no_replicas() -> None:
         def forward(self, x: Tensor) -> Tensor:
             return self.head(self.body(x))  # type: ignore[no-any-return]
 
-    model = Model("plain", "", lambda replicas, channels, size, classes: Plain())
+    model = Model("plain", "", lambda replicas, shape, classes: Plain())
     first, again = train(model, [6]), train(model, [6])
     assert isinstance(first[0], Plain)
     assert_states(first, again)
@@ -238,6 +238,105 @@ def test_the_small_network_trained_alone_is_a_plain_loop() -> None:
         optimiser.step()
     expected = dict(network.named_parameters())
     torch.testing.assert_close(dict(state.named_parameters()), expected, rtol=0, atol=1e-9)
+
+
+# Other inputs, other models
+
+
+@pytest.mark.parametrize("name", ["linear", "mlp"])
+def test_perceptrons_of_many_seeds_are_trained_as_alone(name: str) -> None:
+    x, y = (values.flatten(2) if values.dim() > 2 else values for values in labelled(range(3), 19, torch.float64))
+    model = MODELS.get(name)
+    together = train_block(model, x, y, range(3), classes=4, recipe=QUICK)
+    apart = [train_block(alone(model), x[s : s + 1], y[s : s + 1], [s], classes=4, recipe=QUICK)[0] for s in range(3)]
+    assert_states(together, apart, atol=1e-9)
+    assert model.block == 8
+
+
+def test_token_ids_are_trained_on_as_they_are() -> None:
+    def build(replicas: int, shape: tuple[int, ...], classes: int) -> nn.Module:
+        return nn.Sequential(nn.EmbeddingBag(50, 6), nn.Linear(6, classes))
+
+    tokens, y = torch.randint(50, (1, 19, 7), generator=torch.Generator().manual_seed(0)), torch.arange(19)[None] % 4
+    (network,) = train_block(Model("bag", "", build), tokens, y, [0], classes=4, recipe=QUICK)
+    assert network(tokens[0]).dtype == torch.float32
+
+
+# Training to an accuracy
+
+
+def bands() -> tuple[Tensor, Tensor]:
+    """Three seeds' sets: two that are learned, the second later; the last one's targets are noise."""
+    x, y = labelled(range(3), 40)
+    x[0] += 2.0 * y[0, :, None, None, None]
+    x[1] += 0.5 * y[1, :, None, None, None]
+    return x, y
+
+
+def test_training_stops_once_the_labelled_are_learned() -> None:
+    """Each seed at its own epoch, as if it were alone; one that never gets there is trained to the end."""
+    x, y = bands()
+    recipe = Recipe(epochs=4, train_batch=8, stop=0.9)
+    together = train_block(SMALL, x, y, range(3), classes=4, recipe=recipe)
+    for seed, network in enumerate(together):
+        (by_itself,) = train_block(SMALL, x[seed : seed + 1], y[seed : seed + 1], [seed], classes=4, recipe=recipe)
+        assert_states([network], [by_itself])
+    longer = train_block(SMALL, x, y, range(3), classes=4, recipe=dataclasses.replace(recipe, epochs=5))
+    assert_states(together[:1], longer[:1])
+    assert not torch.equal(together[2].classifier.weight, longer[2].classifier.weight)
+
+
+def test_a_training_that_stops_is_the_plain_loop_to_its_epoch() -> None:
+    """The rate is constant, and the accuracy counted as the batches are trained on."""
+    x, y = bands()
+    recipe = Recipe(epochs=12, train_batch=64, stop=0.9, learning_rate=0.02)
+    (network,) = train_block(alone(SMALL), x[:1], y[:1], [0], classes=4, recipe=recipe)
+    plain = initial_network(SMALL, 0, (1, 8, 8), 4).train()
+    optimiser = torch.optim.AdamW(plain.parameters(), lr=0.02, weight_decay=0.01)
+    for _ in range(12):
+        optimiser.zero_grad()
+        logits = plain(x[0])
+        torch.autograd.backward(nn.functional.cross_entropy(logits, y[0]))
+        optimiser.step()
+        if (logits.argmax(1) == y[0]).float().mean() >= 0.9:
+            break
+    else:
+        pytest.fail("the loop never got there")
+    torch.testing.assert_close(dict(network.named_parameters()), dict(plain.named_parameters()), rtol=0, atol=1e-3)
+
+
+# Flips and crops
+
+
+def test_training_sees_views_and_nothing_else_does() -> None:
+    x, y = labelled([0, 1], 19)
+    before = x.clone()
+    recipe = dataclasses.replace(QUICK, augment=True)
+    augmented, plain = (train_block(SMALL, x, y, [0, 1], classes=4, recipe=how) for how in (recipe, QUICK))
+    assert torch.equal(x, before)
+    assert not torch.equal(augmented[0].classifier.weight, plain[0].classifier.weight)
+    norm, network = augmented[0].norms[0], augmented[0]
+    torch.testing.assert_close(norm.running_mean, network.convolutions[0](x[0]).transpose(0, 1).flatten(1).mean(1))
+    assert_states(augmented[1:], train_block(SMALL, x[1:], y[1:], [1], classes=4, recipe=recipe))
+
+
+def test_views_of_what_is_no_image_are_refused() -> None:
+    x, y = labelled([0], 19)
+    recipe = dataclasses.replace(QUICK, augment=True)
+    with pytest.raises(InputError, match="--augment flips and crops images"):
+        train_block(MODELS.get("linear"), x.flatten(2), y, [0], classes=4, recipe=recipe)
+
+
+# Warm starts
+
+
+def test_a_training_goes_on_from_what_it_is_given() -> None:
+    x, y = labelled([4, 5], 19)
+    begun = [network.state_dict() for network in train(SMALL, [4, 5])]
+    still = Recipe(epochs=1, learning_rate=1e-30)
+    networks = train_block(SMALL, x, y, [4, 5], classes=4, recipe=still, begun=begun)
+    for network, state in zip(networks, begun, strict=True):
+        assert torch.equal(network.classifier.weight, state["classifier.weight"])
 
 
 @pytest.mark.gpu

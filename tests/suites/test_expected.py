@@ -28,9 +28,9 @@ def a_machine(monkeypatch):
     monkeypatch.setattr(durations, "seconds_a_step", lambda train, device: 1e-2)
     for module in (durations, select_expected, memory_expected):
         monkeypatch.setattr(module, "product_rate", lambda device, threads: 1e10)
-    durations.trained_image_s.cache_clear()
+    durations.trained_model_image_s.cache_clear()
     yield
-    durations.trained_image_s.cache_clear()
+    durations.trained_model_image_s.cache_clear()
 
 
 def seconds(name, **changed):

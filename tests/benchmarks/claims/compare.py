@@ -78,7 +78,7 @@ def crashing(rng: np.random.Generator, seeds: int, sd: float) -> Curves:
     gains = {"bait": 0.0, "random": -MARGIN, "bait+random-mask": -MARGIN, "bait+fish": 0.0}
     curves = made(rng, seeds, gains=gains, sd=sd)
     crashed = rng.random((seeds, 1)) < CRASHES
-    curves.accuracy["bait+fish"][...] -= crashed * (mean_curve(cost) - mean_curve(0.0))
+    curves.values["bait+fish"][...] -= crashed * (mean_curve(cost) - mean_curve(0.0))
     return curves
 
 
@@ -92,14 +92,14 @@ def covered(curves: Curves, gains: Mapping[str, float], noise: Noise) -> Iterato
         if curves.seeds > 4 and (first, second) == ("bait", "bait+fish"):
             bound = min(compared.interval(0.9).low, flip_bound(areas[first] - areas[second], 0.95))
             yield "lower bound of a margin (one-sided)", bound <= truth
-        rounds = curves.accuracy[first] - curves.accuracy[second]
+        rounds = curves.values[first] - curves.values[second]
         for i in (1, half, len(LABELS) - 1):
             at = mean_interval(rounds[:, i])
             yield "difference in the figure", bool(at.low <= truth / 0.95 <= at.high)
     base = mean_curve(mean_noise(noise))
     for name in NAMES[1:]:
         mean = mean_curve(gains.get(name, 0.0) + mean_noise(noise))
-        saved = label_saving(LABELS, curves.accuracy[name], curves.accuracy["random"], half)
+        saved = label_saving(LABELS, curves.values[name], curves.values["random"], half)
         truth = label_saving(LABELS, [mean], [base], half).saving
         yield "labels saved", saved.low <= truth <= saved.high
 

@@ -126,7 +126,7 @@ def test_modules_in_place_are_left_in_place() -> None:
 def test_float32_is_near_float64_and_never_negative() -> None:
     """On the thin ResNet, whose layers have 1,024 to 1 positions; measured: 5e-6 of each layer's largest."""
     torch.manual_seed(0)
-    model = registry.MODELS.get("thin-resnet18").build(1, 3, 32, 10)
+    model = registry.MODELS.get("thin-resnet18").build(1, (3, 32, 32), 10)
     inputs = torch.randn(4, 3, 32, 32)
     single = fbench.fisher_diagonal(model, inputs)
     double = fbench.fisher_diagonal(model.double(), inputs.double())

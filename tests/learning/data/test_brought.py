@@ -166,7 +166,7 @@ def test_features_are_resolved_with_what_was_read(tmp_path: Path, monkeypatch: p
 def test_the_labels_that_are_bought_are_the_noisy_ones() -> None:
     options = SUITES.get("compare").typed(dataset="digits:noise=0.5")
     plain = SUITES.get("compare").typed()
-    noisy, right = (arms._pool(each, 0) for each in (options, plain))
+    noisy, right = (arms._pool(asked, 0, arms.images_of(asked)) for asked in (options, plain))
     assert torch.equal(noisy.ids, right.ids)
     assert int((noisy.targets != right.targets).sum()) == round(0.5 * len(right.ids))
     assert torch.equal(noisy.test_targets, right.test_targets)

@@ -382,6 +382,8 @@ def test_the_order_of_the_strategies_does_not_matter(whole: Path, tmp_path: Path
 
 
 OWN = """
+from math import prod
+
 import torch
 from torch import nn
 
@@ -406,8 +408,8 @@ def noted(state, batch_size):
 
 
 @model("two-layers", "no replicas, no convolution")
-def two_layers(replicas, channels, size, classes):
-    return nn.Sequential(nn.Flatten(), nn.Linear(channels * size * size, 6), nn.ReLU(), nn.Linear(6, classes))
+def two_layers(replicas, shape, classes):
+    return nn.Sequential(nn.Flatten(), nn.Linear(prod(shape), 6), nn.ReLU(), nn.Linear(6, classes))
 
 
 def bands(broken=None):

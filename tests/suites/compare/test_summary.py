@@ -93,8 +93,8 @@ def test_curves_are_the_rows() -> None:
     curves = read_curves(rows(), tuple(RISE), ROUNDS, SEEDS)
     assert curves is not None
     assert curves.labels.tolist() == LABELS
-    assert list(curves.accuracy) == list(RISE)
-    for name, values in curves.accuracy.items():
+    assert list(curves.values) == list(RISE)
+    for name, values in curves.values.items():
         assert values.tolist() == [[accuracy(name, s, r) for r in range(ROUNDS + 1)] for s in range(SEEDS)]
         assert curves.areas[name] == pytest.approx(by_hand(name), abs=1e-12)
     assert (curves.seeds, curves.left_out) == (SEEDS, [])
@@ -344,7 +344,7 @@ def test_of_many_rounds_those_that_add_most_are_shown() -> None:
     accuracy = {name: np.sort(rng.random((8, 30)), axis=1) for name in ("new", "old")}
     curves = curves_of(accuracy, labels)
     judged = judge_family([Question("new", ">", "old")], curves.areas, 0.005)
-    (shown,) = along_evidence(along(curves, judged), 8)
+    (shown,) = along_evidence(along(curves, judged), curves)
     assert len(shown.tables[0].rows) == 12
     assert "The 12 of 29 rounds that add most." in shown.tables[0].note
 
@@ -353,6 +353,6 @@ def test_equal_curves_add_nothing_and_have_no_share() -> None:
     same = np.tile([0.4, 0.6, 0.8], (8, 1))
     curves = curves_of({"new": same, "old": same}, np.array([20.0, 40.0, 60.0]))
     judged = judge_family([Question("new", ">", "old")], curves.areas, 0.005)
-    (shown,) = along_evidence(along(curves, judged), 8)
+    (shown,) = along_evidence(along(curves, judged), curves)
     assert shown.claims == ["new − old: no single round is shown to differ."]
     assert {row[4] for row in shown.tables[0].rows} == {""}

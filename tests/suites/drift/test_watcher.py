@@ -77,7 +77,7 @@ def timeless(rounds: Rounds) -> Any:
 
 
 def test_a_round_has_every_seed_variant_and_layer(whole: Rounds) -> None:
-    layers = len(list(MODELS.get("small").build(1, 1, 8, 3).parameters()))
+    layers = len(list(MODELS.get("small").build(1, (1, 8, 8), 3).parameters()))
     assert len(whole) == ROUNDS + 1
     for number, tables in enumerate(whole):
         assert {row["round"] for rows in tables.values() for row in rows} == {number}

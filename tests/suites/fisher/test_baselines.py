@@ -54,7 +54,7 @@ class TestValues:
 @pytest.mark.parametrize("batch_size", [None, 2])
 def test_backpack(batch_size: int | None) -> None:
     torch.manual_seed(0)
-    model = registry.MODELS.get("small").build(1, 3, 8, 4).double().eval()
+    model = registry.MODELS.get("small").build(1, (3, 8, 8), 4).double().eval()
     task = FisherTask(model, torch.randn(3, 3, 8, 8, dtype=torch.float64), batch_size=batch_size)
     values = BASELINES["backpack"].run(task, 3)
     expected = BASELINES["loop"].run(task, 3)

@@ -36,6 +36,7 @@ LAST_LAYER = [phase for phase in ROUND_PHASES if phase not in ("diagonal", "mask
 
 MODELS = """
 import os, signal
+from math import prod
 from pathlib import Path
 
 from torch import nn
@@ -44,8 +45,8 @@ from fbench.harness.registry import model
 
 
 @model("plain", "a linear layer", block=1)
-def plain(replicas, channels, size, classes):
-    return nn.Sequential(nn.Flatten(), nn.Linear(channels * size * size, classes, bias=False))
+def plain(replicas, shape, classes):
+    return nn.Sequential(nn.Flatten(), nn.Linear(prod(shape), classes, bias=False))
 
 
 class Trapped(nn.Sequential):
@@ -57,8 +58,8 @@ class Trapped(nn.Sequential):
 
 
 @model("trapped", "needs numbers to run; a trap kills it in a pass over the whole pool of three classes", block=1)
-def trapped(replicas, channels, size, classes):
-    return Trapped(nn.Flatten(), nn.Linear(channels * size * size, classes, bias=False))
+def trapped(replicas, shape, classes):
+    return Trapped(nn.Flatten(), nn.Linear(prod(shape), classes, bias=False))
 """
 
 

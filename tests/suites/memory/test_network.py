@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 import torch
 import torch.nn.functional as F
@@ -41,7 +43,11 @@ def register(registries, name, build, block=1):
 
 
 def test_the_automatic_network_is_as_wide_as_asked():
-    assert [len(model_of(key_of("auto", h)).build(1, 1, 8, 3).classifier.weight[0]) for h in (1, 3, 16)] == [1, 3, 16]
+    assert [len(model_of(key_of("auto", h)).build(1, (1, 8, 8), 3).classifier.weight[0]) for h in (1, 3, 16)] == [
+        1,
+        3,
+        16,
+    ]
     assert model_of(key_of("small", 5)).name == "small"
 
 
@@ -51,7 +57,7 @@ def test_features_of_a_registered_model(name, h):
 
 
 def test_a_model_without_a_linear_layer(registries):
-    register(registries, "flat", lambda replicas, channels, size, classes: nn.Sequential(nn.Flatten()))
+    register(registries, "flat", lambda replicas, shape, classes: nn.Sequential(nn.Flatten()))
     with pytest.raises(InputError, match=r"has no nn.Linear layer; last-layer methods need one"):
         last_layer_features(key_of("flat"))
 
@@ -74,7 +80,7 @@ def test_a_network_of_any_size_is_planned_for_and_nobodys_random_numbers_move():
 def measured(key, batch, mode):
     model = model_of(key)
     replicas = 1 if mode == "use" else model.block
-    network = model.build(replicas, 3, 8, 4).train(mode != "use")
+    network = model.build(replicas, (3, 8, 8), 4).train(mode != "use")
     x, y = torch.randn(batch, replicas * 3, 8, 8), torch.zeros(batch * replicas, dtype=torch.int64)
     with LiveBytes() as live, torch.set_grad_enabled(mode == "step"):
         logits = network(x)
@@ -112,14 +118,14 @@ class Looking(nn.Module):
 
 @pytest.mark.parametrize("error", [RuntimeError("no numbers"), NotImplementedError(), TypeError("meta"), ValueError()])
 def test_a_network_that_does_not_run_on_meta_has_no_bytes(registries, error):
-    register(registries, "looking", lambda replicas, channels, size, classes: Looking(classes, error))
+    register(registries, "looking", lambda replicas, shape, classes: Looking(classes, error))
     assert {forward_bytes(key_of("looking"), 8, mode) for mode in ("step", "statistics", "use")} == {None}
     assert (last_layer_features(key_of("looking")), weight_count(key_of("looking"))) == (192, 192 * 4 + 4)
 
 
 def test_a_network_that_looks_at_its_numbers_while_it_is_built(registries):
-    def build(replicas, channels, size, classes):
-        network = nn.Sequential(nn.Flatten(), nn.Linear(channels * size * size, classes))
+    def build(replicas, shape, classes):
+        network = nn.Sequential(nn.Flatten(), nn.Linear(math.prod(shape), classes))
         assert float(network[1].weight.sum().item()) < 1e9
         return network
 

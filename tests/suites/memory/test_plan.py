@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import subprocess
 import sys
 
@@ -305,8 +306,8 @@ def test_what_is_called_fit_has_sizes_that_are(n, k, d, batch, labelled, method)
 
 
 def test_a_model_that_no_round_could_train_is_refused_before_there_is_a_folder(registries):
-    def build(replicas, channels, size, classes):
-        return torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(channels * size * size, 3))
+    def build(replicas, shape, classes):
+        return torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(math.prod(shape), 3))
 
     registries["models"].add(Model("narrow", "of a test", build))
     with pytest.raises(ForeignError, match=r"test_plan\.py.*'narrow' gives shape \[4, 3\]"):
@@ -314,9 +315,9 @@ def test_a_model_that_no_round_could_train_is_refused_before_there_is_a_folder(r
 
 
 def test_a_model_whose_numbers_mean_something_else_is_warned_of(registries):
-    def build(replicas, channels, size, classes):
-        norm = torch.nn.BatchNorm2d(channels, track_running_stats=False)
-        return torch.nn.Sequential(norm, torch.nn.Flatten(), torch.nn.Linear(channels * size * size, classes))
+    def build(replicas, shape, classes):
+        norm = torch.nn.BatchNorm2d(shape[0], track_running_stats=False)
+        return torch.nn.Sequential(norm, torch.nn.Flatten(), torch.nn.Linear(math.prod(shape), classes))
 
     registries["models"].add(Model("mixing", "of a test", build))
     with pytest.warns(UserWarning, match="mixes the images of a batch"):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -176,8 +177,8 @@ class Stubborn(nn.Module):
 
 
 def test_a_model_that_does_not_run_on_meta_leaves_its_phases_out(registries: Any) -> None:
-    def build(replicas: int, channels: int, size: int, classes: int) -> nn.Module:
-        return Stubborn(channels * size * size, classes)
+    def build(replicas: int, shape: tuple[int, ...], classes: int) -> nn.Module:
+        return Stubborn(math.prod(shape), classes)
 
     registries["models"].add(Model("stubborn", "of a test", build))
     spec = sizes("incremental", model="stubborn", h=64, d=320)
