@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from command import Ended, table
@@ -98,6 +99,63 @@ def test_images_that_are_read_as_they_are_used_change_no_number(
     assert held == kept
 
 
+@pytest.mark.filterwarnings("ignore:.*carried along as metadata")
+def test_a_table_from_the_command_line_to_the_rows(tmp_path: Path, fbench: Callable[..., Ended]) -> None:
+    """Without a line of Python, and without naming a model."""
+    rng, n = np.random.default_rng(0), 90
+    codes = np.arange(n) % 3
+    columns = {"a": rng.normal(codes), "b": rng.normal(-codes), "kind": np.array(["x", "y", "z"])[codes]}
+    sites = np.array(["north", "south"])[codes % 2]
+    table_of_all = pd.DataFrame({**columns, "key": [f"p{i}" for i in range(n)], "site": sites})
+    table_of_all.to_csv(tmp_path / "people.csv", index=False)
+    words = ["--features", tmp_path / "people.csv", "--target-column", "kind", "--id-column", "key", "--model", "auto"]
+    ended = fbench(*words, "--strategies", "random,bait", "--out", tmp_path / "run")
+    assert ended.code == 0
+    assert "people.csv: column holds texts and no features: site; carried along as metadata" in ended.err
+    for row in table(tmp_path / "run", "selections"):
+        assert row["id"] == f"p{row['index']}"
+        assert json.loads(row["metadata"]) == {"site": sites[int(row["index"])]}
+    options = json.loads((tmp_path / "run" / "options.json").read_text())["options"]
+    assert (options["dataset"], options["model"], options["class_names"]) == ("features", "linear", '["x", "y", "z"]')
+    assert {row["status"] for row in table(tmp_path / "run")} == {"ok"}
+
+
+TOKENS = """
+import torch
+from fbench.learning.data import Images
+from fbench.registry import dataset, model
+
+
+@dataset("words", "the class is the first token", in_folder=False)
+def words(folder, download):
+    tokens = torch.randint(0, 9, (80, 6), generator=torch.Generator().manual_seed(0))
+    tokens[:, 0] = torch.arange(80) % 2
+    return Images("words", tokens, tokens[:, 0].clone(), 2)
+
+
+class Bag(torch.nn.Module):
+    def __init__(self, classes):
+        super().__init__()
+        self.embedding = torch.nn.EmbeddingBag(9, 5)
+        self.head = torch.nn.Linear(5, classes)
+
+    def forward(self, x):
+        return self.head(self.embedding(x))
+
+
+@model("bag", "a bag of words")
+def bag(replicas, shape, classes):
+    return Bag(classes)
+"""
+
+
+def test_token_ids_reach_a_users_model(tmp_path: Path, fbench: Callable[..., Ended], registries: Any) -> None:
+    (tmp_path / "mine.py").write_text(TOKENS)
+    words = ["--load", tmp_path / "mine.py", "--dataset", "words:noise=0.1", "--model", "bag", "--mask-fraction", 1]
+    assert fbench(*words, "--strategies", "random,bait", "--out", tmp_path / "run").code == 0
+    assert {row["status"] for row in table(tmp_path / "run")} == {"ok"}
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [
@@ -146,14 +204,12 @@ def test_a_corrupt_image_ends_a_run_before_it_begins(
     assert "bee/50.png" not in {row["id"] for row in table(tmp_path / "run", "selections")}
 
 
-def test_features_are_resolved_with_what_was_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_features_are_resolved_with_what_was_read(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     path = tmp_path / "a.npz"
     targets = np.array(["no", "yes"])[np.arange(60) % 2]
     np.savez(path, features=rng.normal(size=(60, 3)), targets=targets, test_features=rng.normal(size=(9, 3)),
              test_targets=targets[:9])  # fmt: skip
-    monkeypatch.setattr(arms, "_check_arms", lambda options: None)
-    monkeypatch.setattr(arms, "_mask_fraction", lambda options: 0.5)
     options = SUITES.get("compare").typed(features=str(path), dataset="digits:noise=0.5", start=4, batch=2)
     resolved = arms.resolve_plan(options)
     assert (resolved.dataset, resolved.model) == ("features:noise=0.5", "linear")
