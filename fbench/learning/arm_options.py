@@ -29,6 +29,15 @@ SELECTIONS = (
     Column("metadata", "str", "", "what else the user's data say of the sample, as JSON; empty where they do not"),
 )
 """Columns of ``selections.csv``: the images that were bought, one a row."""
+SCORE_ROWS = (
+    *ARM_KEY,
+    Column("balanced_accuracy", "float", "share", "mean recall of the test set's classes"),
+    Column("macro_f1", "float", "share", "mean F1 of the classes in the test set or among the predictions"),
+    Column("worst_recall", "float", "share", "least recall of a class in the test set"),
+    Column("calibration_error", "float", "share", "mean |confidence − accuracy|, 15 bins of equal width"),
+    Column("train_accuracy", "float", "share", "on the labelled set, as it is at the end of training"),
+)
+"""Columns of ``scores.csv``: what is measured of a network beside accuracy and likelihood, a row as in ``results``."""
 CLASS_COUNTS = (
     *ARM_KEY,
     Column("class", "int", "", "class number; one without labels bought has no row"),
@@ -46,12 +55,7 @@ PREDICTION_ROWS = (
 OUTCOME = (
     Column("labels", "int", "samples", "labelled when the network was trained"),
     Column("accuracy", "float", "share", "on the test set, 0 to 1"),
-    Column("balanced_accuracy", "float", "share", "mean recall of the test set's classes"),
-    Column("macro_f1", "float", "share", "mean F1 of the classes in the test set or among the predictions"),
-    Column("worst_recall", "float", "share", "least recall of a class in the test set"),
     Column("nll", "float", "nats", "mean negative log likelihood on the test set"),
-    Column("calibration_error", "float", "share", "mean |confidence − accuracy|, 15 bins of equal width"),
-    Column("train_accuracy", "float", "share", "on the labelled set, as it is at the end of training"),
     Column("train_s", "float", "s", "training time of the block of seeds, over its seeds"),
     Column("select_s", "float", "s", "time to choose this round's labels; empty for the start set"),
 )

@@ -19,17 +19,12 @@ from fbench.harness.guard import Refuse
 from fbench.harness.registry import Strategy
 from fbench.learning import seeds
 from fbench.learning.data import Pool
-from fbench.learning.metrics import NetworkScores
 from fbench.learning.strategies import LearnerState, Proposal
 
 UNBOUGHT = -1
 """The target of what has no label yet."""
 
-MEASURED = (
-    *("case", "status", "reason", "strategy", "seed", "round", "labels"),
-    *NetworkScores._fields,
-    *("train_accuracy", "train_s", "select_s"),
-)
+MEASURED = ("case", "status", "reason", "strategy", "seed", "round", "labels", "accuracy", "nll", "train_s", "select_s")
 """Columns that are measured or known, which no fact of a strategy may overwrite."""
 
 _GLOBAL = 4

@@ -78,9 +78,13 @@ class Outcome:
 
     def row(self) -> dict[str, float | None]:
         """The columns of ``results`` that were measured."""
-        names = ("train_accuracy", "train_s", "select_s")
-        measured = {name: getattr(self, name) for name in names}
-        return {"labels": self.labels, **self.scores._asdict(), **measured, **self.facts}
+        scores = {"accuracy": self.scores.accuracy, "nll": self.scores.nll}
+        return {"labels": self.labels, **scores, "train_s": self.train_s, "select_s": self.select_s, **self.facts}
+
+    def beside(self) -> dict[str, float]:
+        """The columns of ``scores``: what was measured of the network beside what ``results`` has."""
+        scores = {**self.scores._asdict(), "train_accuracy": self.train_accuracy}
+        return {name: value for name, value in scores.items() if name not in ("accuracy", "nll")}
 
 
 def batches_of(rows: Sequence[Mapping[str, Any]], seeds: Sequence[int]) -> list[list[list[int]]]:
@@ -126,6 +130,10 @@ class PlayedRound:
             for key, outcome in pairs
             for i, (at, record) in enumerate(zip(outcome.bought, outcome.records, strict=True))
         ]
+
+    def scores(self, strategy: str) -> list[Row]:
+        """A row for every seed with the scores that are not in its row of ``results``."""
+        return [{**key, **outcome.beside()} for key, outcome in zip(self.keys(strategy), self.outcomes, strict=True)]
 
     def classes(self, strategy: str) -> list[Row]:
         """A row for every class that labels were bought of, with how many."""

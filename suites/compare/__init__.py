@@ -34,7 +34,7 @@ def summarise(tables: Tables, options: Options) -> Summary:
     """Answer the questions from the learning curves; evidence of the masks follows where they were watched."""
     from .summary import summary
 
-    curves = summary(tables["results"], options)
+    curves = summary(tables["results"], options, tables.get("scores", ()))
     if not options.drift:
         return curves
     from ..drift.summary import compare_evidence
@@ -81,6 +81,7 @@ def expect(case: Case[ArmPoint], options: Options, context: Context) -> list[flo
     columns=COLUMNS,
     tables={
         "selections": arm.SELECTIONS,
+        "scores": arm.SCORE_ROWS,
         "classes": arm.CLASS_COUNTS,
         "predictions": arm.PREDICTION_ROWS,
         "drift": drift_columns.OVERLAP_COLUMNS,
@@ -121,7 +122,9 @@ def measure(case: Case[ArmPoint], options: Options, context: Context) -> Iterato
             rows = [
                 {**key, **outcome.row()} for key, outcome in zip(played.keys(strategy), played.outcomes, strict=True)
             ]
-            side = {name: getattr(played, name)(strategy) for name in ("selections", "classes", "predictions")}
+            side = {
+                name: getattr(played, name)(strategy) for name in ("selections", "scores", "classes", "predictions")
+            }
             yield Unit(played.index, rows, {**side, **seen})
 
 

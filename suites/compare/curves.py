@@ -20,6 +20,7 @@ _MEANS = ["train_s", "select_s", "d_eff", "dim"]
 """Columns that are averaged over seeds and rounds; rows may lack them."""
 COLLAPSED_BELOW = 0.5
 """A training has collapsed where its accuracy is less than so much of the median of its round, over arms and seeds."""
+_KEY = ("strategy", "seed", "round")
 _COLUMNS = ["status", "strategy", "seed", "round", "labels", *SCORES, *_MEANS]
 
 
@@ -63,6 +64,18 @@ class Curves:
         median = np.median(np.concatenate(list(accuracy.values())), axis=0)
         fallen = {name: values < COLLAPSED_BELOW * median for name, values in accuracy.items()}
         return {name: int(below[:, 1:].any(axis=1).sum()) for name, below in fallen.items()}
+
+
+def with_scores(rows: Sequence[Row], scores: Sequence[Row]) -> list[Row]:
+    """The rows of ``results``, each with its row of ``scores`` beside it.
+
+    Example:
+        >>> key = {"strategy": "bait", "seed": 0, "round": 1}
+        >>> with_scores([{**key, "accuracy": 0.9}], [{**key, "macro_f1": 0.8}])[0]["macro_f1"]
+        0.8
+    """
+    beside = {tuple(row[name] for name in _KEY): row for row in scores}
+    return [{**beside.get(tuple(row[name] for name in _KEY), {}), **row} for row in rows]
 
 
 def read_curves(

@@ -43,7 +43,7 @@ def cost_curves(curves: Curves) -> list[Figure]:
         Series(name, seconds.tolist(), curves.values[name].mean(axis=0).tolist()) for name, seconds in spent.items()
     ]
     metric = f"test {curves.metric}"
-    panel = Panel(series, "seconds of training and selecting", metric, metric, x_log=True, y_most=1)
+    panel = Panel(series, "seconds of training and selecting", metric, x_log=True, y_most=1)
     note = f"means over {count_seeds(curves.seeds)}; seconds of one seed on this machine, log axis"
     return [Figure("cost_curves", "What a strategy costs in time", [panel], note)]
 

@@ -11,7 +11,7 @@ from fbench.results.words import count_seeds
 from . import tables
 from .along import along, along_evidence
 from .answers import Background, all_answers
-from .curves import Curves, read_curves
+from .curves import Curves, read_curves, with_scores
 from .family import FEWEST, JudgedQuestion, judge_family
 from .figure import cost_curves, learning_curves
 from .lead import three_lines
@@ -21,10 +21,11 @@ from .splits import overlap
 from .wording import whole_percent
 
 
-def summary(rows: Sequence[Row], options: Options) -> Summary:
-    """Everything that ``fbench compare`` says of its learning curves."""
+def summary(rows: Sequence[Row], options: Options, scores: Sequence[Row] = ()) -> Summary:
+    """Everything that ``fbench compare`` says of its learning curves; old runs have no ``scores``."""
     seeds = len(every_seed(options.seeds))
-    curves = read_curves(rows, options.strategies, options.rounds, seeds, options.metric)
+    scored = with_scores(rows, scores)
+    curves = read_curves(scored, options.strategies, options.rounds, seeds, options.metric)
     if curves is None:
         return _nothing(rows, options)
     asked = [q for q in parse_questions(options.questions) if {q.first, q.second} <= set(curves.values)]

@@ -16,7 +16,7 @@ from fbench.harness.registry import MODELS, STRATEGIES, Strategy
 from fbench.learning import rounds as playing
 from fbench.learning.data import Images, split
 from fbench.learning.inference import evaluate
-from fbench.learning.metrics import NetworkScores, score_predictions
+from fbench.learning.metrics import score_predictions
 from fbench.learning.recipe import Recipe
 from fbench.learning.rounds import Design, Outcome, batches_of, retrained
 from fbench.learning.strategies import Acquisition, LearnerState, Proposal, random
@@ -131,8 +131,7 @@ def test_a_round_zero_has_no_selection_time(played: dict[str, list[list[Outcome]
 
 def test_a_row_has_the_facts_of_its_strategy(played: dict[str, list[list[Outcome]]]) -> None:
     row = played["bait"][1][0].row()
-    measured = [*NetworkScores._fields, "train_accuracy", "train_s", "select_s"]
-    assert list(row) == ["labels", *measured, "dim", "regularisation", "d_eff"]
+    assert list(row) == ["labels", "accuracy", "nll", "train_s", "select_s", "dim", "regularisation", "d_eff"]
     assert "dim" not in played["random"][1][0].row()
 
 
@@ -273,6 +272,15 @@ def test_kept_predictions_are_those_that_were_scored(warm: list[playing.PlayedRo
     assert (row["strategy"], row["seed"], row["round"], row["samples"], row["classes"]) == ("random", 0, 1, 30, 3)
     assert outcome.predictions is not None
     assert score_predictions(*outcome.predictions) == outcome.scores
+
+
+def test_scores_stand_in_a_table_of_their_own(warm: list[playing.PlayedRound]) -> None:
+    (first, _), outcome = warm[1].scores("random"), warm[1].outcomes[0]
+    beside = {**outcome.scores._asdict(), "train_accuracy": outcome.train_accuracy}
+    assert first == {
+        **{"strategy": "random", "seed": 0, "round": 1},
+        **{name: value for name, value in beside.items() if name not in outcome.row()},
+    }
 
 
 def test_predictions_are_not_kept_unasked(images: Images) -> None:

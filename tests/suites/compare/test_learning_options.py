@@ -62,7 +62,7 @@ def metric_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_areas_and_questions_are_about_the_metric(metric_run: Path) -> None:
-    rows = [row for row in table(metric_run) if row["strategy"] == "bait"]
+    rows = [row for row in table(metric_run, "scores") if row["strategy"] == "bait"]
     areas = {seed: [float(r["worst_recall"]) for r in rows if r["seed"] == seed] for seed in "0123"}
     mean = sum(sum(values) / 2 for values in areas.values()) / 4  # two rounds: the area is their mean
     text = (metric_run / "summary.md").read_text()
@@ -76,9 +76,9 @@ def test_areas_and_questions_are_about_the_metric(metric_run: Path) -> None:
 
 def test_kept_predictions_give_every_score(metric_run: Path) -> None:
     kept = load_predictions(metric_run)
-    rows = table(metric_run)
-    assert len(kept) == len(rows) == 2 * 4 * 2
-    for row in rows:
+    pairs = list(zip(table(metric_run), table(metric_run, "scores"), strict=True))
+    assert len(kept) == len(pairs) == 2 * 4 * 2
+    for row in ({**beside, **row} for row, beside in pairs):
         scores = score_predictions(*kept[row["strategy"], int(row["seed"]), int(row["round"])])  # type: ignore[index]
         assert {name: float(row[name]) for name in scores._fields} == pytest.approx(scores._asdict(), rel=1e-6)
         assert 0 <= float(row["train_accuracy"]) <= 1
