@@ -40,7 +40,7 @@ def test_an_unknown_name_offers_the_nearest():
     with pytest.raises(UnknownNameError, match="unknown strategy 'biat'; did you mean 'bait'") as caught:
         registry.STRATEGIES.get("biat")
     assert str(caught.value).endswith("Known: " + ", ".join(registry.STRATEGIES.names()))
-    with pytest.raises(UnknownNameError, match=r"unknown data set 'zzz'\. Known: cifar10, digits"):
+    with pytest.raises(UnknownNameError, match=r"unknown data set 'zzz'\. Known: .*cifar10, .*digits"):
         registry.DATASETS.get("zzz")
     with pytest.raises(UnknownNameError, match=r"unknown thing 'a'\. Known: none"):
         Registry("thing").get("a")
