@@ -378,6 +378,8 @@ def test_another_metric_takes_accuracys_place() -> None:
     assert {row["AULC"] for row in table.values()} == {level}
     assert {row["final macro F1"] for row in table.values()} == {f"{0.5 + ROUNDS / 100:.4f}"}
     assert "AULC: macro F1 averaged over labels" in table_of(compared, "Strategies").note
+    asked = scored(scores(), metric="macro-f1", questions="bait > random")
+    assert asked.lead[1].startswith("AULC of macro F1 (95 % interval, 4 seeds): bait − random ")
     assert {figure.panels[0].y_label for figure in compared.all_figures} == {"test macro F1"}
 
 
