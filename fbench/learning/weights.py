@@ -61,8 +61,10 @@ def with_weights(model: Model, text: str) -> Model:
 
 @functools.lru_cache(maxsize=8)
 def _loading(model: Model, text: str) -> Any:
-    """The same function for the same model: what is known of a model is known by its function."""
-    return functools.partial(_build_loaded, model, text)
+    """One function for one model: what is known of a model, such as whose it is, is known by its function."""
+    build = functools.partial(_build_loaded, model, text)
+    build.__wrapped__ = model.build  # type: ignore[attr-defined]  # a user's model stays a user's
+    return build
 
 
 def _build_loaded(model: Model, text: str, replicas: int, shape: tuple[int, ...], classes: int) -> nn.Module:

@@ -25,7 +25,7 @@ def three_lines(judged: Sequence[JudgedQuestion], background: Background, datase
         seeds = background.curves.seeds
         text = f"{count_seeds(seeds).capitalize()} on {dataset} {'is' if seeds == 1 else 'are'} too few"
         return f"{text} to say which strategy is better.", _areas(background), _MORE
-    return _found(planned, dataset), _numbers(planned), _advice(planned, background)
+    return _found(planned, dataset), _numbers(planned, background), _advice(planned, background)
 
 
 _ASK = "Ask before a run, as in --questions 'A > B'; --replicate asks the same of new seeds."
@@ -73,7 +73,13 @@ def _unreliable(judged: Sequence[JudgedQuestion]) -> list[str]:
     return [f"trainings of {listed(list(dict.fromkeys(names)))} collapse, so their means say little"] if names else []
 
 
-def _numbers(judged: Sequence[JudgedQuestion]) -> str:
+def _unit(background: Background) -> str:
+    """What is compared: the area, and of what where that is not accuracy."""
+    metric = background.curves.metric
+    return UNIT if metric == "accuracy" else f"{UNIT} of {metric}"
+
+
+def _numbers(judged: Sequence[JudgedQuestion], background: Background) -> str:
     """As many of the differences as fit, with their intervals."""
     seeds = count_seeds(judged[0].comparison.n)
     parts = []
@@ -83,13 +89,13 @@ def _numbers(judged: Sequence[JudgedQuestion]) -> str:
         parts.append(
             f"{first} − {second} {with_sign(test.comparison.difference, 3)}" + (f" ({interval})" if interval else "")
         )
-    return as_many(f"{UNIT} (95 % interval, {seeds}):", parts, LINE)
+    return as_many(f"{_unit(background)} (95 % interval, {seeds}):", parts, LINE)
 
 
 def _areas(background: Background) -> str:
     curves = background.curves
     parts = [f"{name} {number(float(aulc(curves.labels, v).mean()), 3)}" for name, v in curves.values.items()]
-    return as_many(f"{UNIT}, mean of {count_seeds(curves.seeds)}:", parts, LINE)
+    return as_many(f"{_unit(background)}, mean of {count_seeds(curves.seeds)}:", parts, LINE)
 
 
 def _advice(judged: Sequence[JudgedQuestion], background: Background) -> str:

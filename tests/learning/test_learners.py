@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from fbench.errors import UsageError
-from fbench.harness.registry import MODELS, SUITES
+from fbench.harness.registry import MODELS, SUITES, Model
 from fbench.learning import learners
 from fbench.learning.data import Images
 from fbench.learning.inference import logits_and_features
@@ -28,6 +28,14 @@ def test_a_hidden_width_is_the_models() -> None:
     assert model.build(8, (4,), 3).hidden[0].weight.shape == (8 * 12, 4)
     assert model is learners.learning_model(options(model="mlp", hidden=12))
     assert MODELS.get("mlp").build(1, (4,), 3).hidden[0].out_features == 128
+
+
+def test_a_users_model_may_take_a_hidden_width(registries: Any) -> None:
+    def build(replicas: int, shape: tuple[int, ...], classes: int, hidden: int = 3) -> torch.nn.Module:
+        return torch.nn.Sequential(torch.nn.Linear(*shape, hidden), torch.nn.Linear(hidden, classes))
+
+    MODELS.add(Model("mine", "", build))
+    assert learners.learning_model(options(model="mine", hidden=9)).build(1, (4,), 2)[0].out_features == 9
 
 
 @pytest.mark.parametrize("name", ["linear", "small", "torchvision:resnet18"])

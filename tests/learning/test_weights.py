@@ -11,7 +11,8 @@ import torch
 from torch import nn
 
 from fbench.errors import DataError
-from fbench.harness.registry import MODELS
+from fbench.harness import guard
+from fbench.harness.registry import MODELS, Model
 from fbench.learning.building import blank_network
 from fbench.learning.training import initial_network
 from fbench.learning.weights import fit_backbone, pinned, read_weights, with_weights
@@ -54,6 +55,12 @@ def test_a_blank_network_only_checks(saved: Callable[[Any], str]) -> None:
 def test_the_same_model_with_the_same_file_is_the_same(saved: Callable[[Any], str]) -> None:
     path = saved(small().state_dict())
     assert with_weights(MODELS.get("small"), path) == with_weights(MODELS.get("small"), path)
+
+
+def test_a_users_model_stays_a_users(saved: Callable[[Any], str]) -> None:
+    model = Model("mine", "", lambda replicas, shape, classes: nn.Sequential(nn.Linear(2, 2), nn.Linear(2, classes)))
+    assert guard.is_foreign(with_weights(model, saved(nn.Linear(2, 2).state_dict())).build)
+    assert not guard.is_foreign(with_weights(MODELS.get("small"), saved(small().state_dict())).build)
 
 
 def test_several_replicas_are_loaded_one_by_one(saved: Callable[[Any], str]) -> None:

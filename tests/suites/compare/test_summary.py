@@ -356,3 +356,63 @@ def test_equal_curves_add_nothing_and_have_no_share() -> None:
     (shown,) = along_evidence(along(curves, judged), curves)
     assert shown.claims == ["new − old: no single round is shown to differ."]
     assert {row[4] for row in shown.tables[0].rows} == {""}
+
+
+# Other scores, and cost
+
+
+def scores(**metrics: float) -> list[Row]:
+    """Rows of ``scores.csv`` beside ``rows()``, the same number in all but the metrics that are named."""
+    names = ("balanced_accuracy", "macro_f1", "worst_recall", "calibration_error", "train_accuracy")
+    keys = [{name: row[name] for name in ("strategy", "seed", "round")} for row in rows()]
+    return [{**key, **dict.fromkeys(names, 0.5 + key["round"] / 100), **metrics} for key in keys]
+
+
+def scored(beside: Sequence[Row], **changed: Any) -> Summary:
+    options = {"strategies": list(RISE), "rounds": ROUNDS, "seeds": SEEDS, "questions": "", "model": "small"}
+    return summary(rows(), SUITES.get("compare").restored({**options, **changed}), beside)
+
+
+def test_another_metric_takes_accuracys_place() -> None:
+    compared = scored(scores(), metric="macro-f1")
+    table = cells(compared)
+    level = f"{np.trapezoid([0.5 + r / 100 for r in range(ROUNDS + 1)], LABELS) / (LABELS[-1] - LABELS[0]):.4f}"
+    assert {row["AULC"] for row in table.values()} == {level}
+    assert {row["final macro F1"] for row in table.values()} == {f"{0.5 + ROUNDS / 100:.4f}"}
+    assert "AULC: macro F1 averaged over labels" in table_of(compared, "Strategies").note
+    asked = scored(scores(), metric="macro-f1", questions="bait > random")
+    assert asked.lead[1].startswith("AULC of macro F1 (95 % interval, 4 seeds): bait − random ")
+    assert {figure.panels[0].y_label for figure in compared.all_figures} == {"test macro F1"}
+
+
+def test_a_worst_class_that_is_never_found_is_no_collapse() -> None:
+    beside = [{**row, "worst_recall": 0.0 if row["seed"] == 1 else 0.9} for row in scores()]
+    assert "No training collapsed" in text_of(scored(beside, metric="worst-recall"))
+
+
+def test_every_score_stands_beside_the_metric() -> None:
+    table = cells(scored(scores(calibration_error=0.125)), "Every score at the end")
+    final = np.mean([accuracy("bait", seed, ROUNDS) for seed in range(SEEDS)])
+    assert table["bait"]["accuracy"] == f"{final:.4f}"
+    assert table["bait"]["balanced accuracy"] == f"{0.5 + ROUNDS / 100:.4f}"
+    assert table["bait"]["calibration error"] == "0.1250"
+    assert "Every score at the end" not in {table.title for table in scored([]).all_tables}
+
+
+def test_strategies_stand_where_they_were_when_the_fastest_ended() -> None:
+    slow = {"random": 0.25, "bait": 1.0, "bait+fish": 100.0}
+    table = [{**row, "train_s": slow.get(row["strategy"], 0.25), "select_s": None} for row in rows()]
+    then = cells(summarised(table), "Against seconds")
+    total = 0.25 * (ROUNDS + 1)
+    assert then["random"]["seconds"] == f"{total:.3f}"
+    assert then["random"]["when the fastest ends"] == then["random"]["final accuracy"]
+    reached = int(total) - 1
+    expected = np.mean([accuracy("bait", seed, reached) for seed in range(SEEDS)]) if reached >= 0 else None
+    assert then["bait"]["when the fastest ends"] == ("none yet" if expected is None else f"{expected:.4f}")
+    assert then["bait+fish"]["when the fastest ends"] == "none yet"
+
+
+def test_curves_without_all_times_have_no_cost() -> None:
+    table = [{**row, "train_s": None} for row in rows()]
+    assert "Against seconds" not in {table.title for table in summarised(table).all_tables}
+    assert [figure.name for figure in summarised(table).all_figures] == ["learning_curves"]

@@ -125,7 +125,7 @@ def test_watching_moves_nothing(strategy: str) -> None:
         together.append(played.outcomes)
     for before, after in zip(alone, together, strict=True):
         assert [outcome.bought for outcome in before] == [outcome.bought for outcome in after]
-        assert [outcome.nll for outcome in before] == [outcome.nll for outcome in after]
+        assert [outcome.scores for outcome in before] == [outcome.scores for outcome in after]
 
 
 @pytest.mark.parametrize("strategy", ["random", "bait+fish"])
