@@ -52,6 +52,8 @@ class Call(NamedTuple):
 CALLS: dict[str, Call] = {
     "propose": Call(("state", "batch_size")),
     "plan": Call(("sizes",)),
+    "effort": Call(("sizes",)),
+    "check": Call(("network",)),
     "load": Call(("folder", "download")),
     "build": Call(("replicas", "channels", "size", "classes")),
     "prepare": Call(("embedding", "inverse", "fisher", "sign")),
@@ -83,6 +85,7 @@ class Registry(Generic[_T]):
         self.kind, self.group = kind, group
         self.broken: dict[str, str] = {}
         self._values: dict[str, _T] = {}
+        self._families: dict[str, Callable[[str], _T]] = {}
         self._discovered = group is None
 
     def add(self, value: _T) -> _T:
@@ -112,17 +115,24 @@ class Registry(Generic[_T]):
         self._values[value.name] = value = _behind_guard(value, f"{self.kind} {value.name!r}")
         return value
 
+    def add_family(self, prefix: str, member: Callable[[str], _T]) -> None:
+        """Have every ``prefix:NAME`` found by ``member(NAME)``, which makes it when it is asked for."""
+        self._families[prefix] = member
+
     def forget(self, module: str) -> None:
         """Forget what a module has registered."""
         self._values = {name: value for name, value in self._values.items() if module not in modules_of(value)}
 
     def get(self, name: str) -> _T:
-        """The value called ``name``.
+        """The value called ``name``, or ``PREFIX:NAME`` of a family.
 
         Raises:
             UnknownNameError: with the nearest name.
         """
         self._discover()
+        prefix, colon, member = name.partition(":")
+        if colon and prefix in self._families:
+            return self._families[prefix](member)
         if name not in self._values:
             raise UnknownNameError(self.kind, name, self._values, self.broken)
         return self._values[name]
@@ -248,12 +258,18 @@ class Strategy:
 
     ``plan(sizes)`` says what its selection will hold, as a ``fisher.plan.SelectionPlan``, or None where that is next to
     nothing; it is asked before a run. A strategy without one is taken to select on a mask, the dearest.
+    ``effort(sizes)`` says what a batch costs one that has no such plan, as a ``learning.strategies.Effort``.
+    ``check(network)`` raises where it could not work with the model; it is asked before a run.
+    ``whole`` marks the one that is trained on every label of the pool, once, and buys none.
     """
 
     name: str
     description: str
     propose: Callable[..., Any]
     plan: Callable[..., Any] | None = None
+    effort: Callable[..., Any] | None = None
+    check: Callable[..., Any] | None = None
+    whole: bool = False
 
 
 @dataclass(frozen=True)
@@ -366,8 +382,8 @@ def suite(
     return declare
 
 
-def strategy(name: str, description: str, *, plan: Callable[..., Any] | None = None) -> Callable[[_F], _F]:
-    """Register ``propose(state, batch_size)`` as a strategy.
+def strategy(name: str, description: str, **more: Any) -> Callable[[_F], _F]:
+    """Register ``propose(state, batch_size)`` as a strategy; the remaining keywords are fields of ``Strategy``.
 
     Example:
         >>> @strategy("first", "the first B that are free")
@@ -378,7 +394,7 @@ def strategy(name: str, description: str, *, plan: Callable[..., Any] | None = N
         >>> STRATEGIES.get("first").description
         'the first B that are free'
     """
-    return _registers(lambda function: STRATEGIES.add(Strategy(name, description, function, plan)))
+    return _registers(lambda function: STRATEGIES.add(Strategy(name, description, function, **more)))
 
 
 def dataset(name: str, description: str, *, in_folder: bool = True) -> Callable[[_F], _F]:

@@ -108,7 +108,7 @@ class PlayedRound:
 
 
 def play_rounds(
-    design: Design, bought: Sequence[Sequence[Sequence[int]]] = (), *, first: bool = False
+    design: Design, bought: Sequence[Sequence[Sequence[int]]] = (), *, first: bool = False, done: int | None = None
 ) -> Iterator[PlayedRound]:
     """Every round that is still to come, after the last one that is done, which is trained once more.
 
@@ -116,11 +116,15 @@ def play_rounds(
         design: the arm.
         bought: data-set indices, by round and seed, of the rounds that are done already.
         first: have round 0 trained once more, too, where it is done.
+        done: how many rounds are; those that bought something by default, but ``all`` buys nothing.
     """
     first_pool = design.pools[0]
     _warm_up(design.model, tuple(first_pool.images.shape[1:]), first_pool.classes, design.acquisition.devices[0])
-    done = len(bought)
+    done = len(bought) if done is None else done
     if done > design.rounds:
+        return
+    if design.strategy.whole:
+        yield from _whole_rounds(design, done, again=sorted({0, done - 1}) if first and done else ())
         return
     states: Sequence[LearnerState] = ()
     for index in sorted({0, done - 1} if first else {done - 1}) if done else ():
@@ -132,6 +136,16 @@ def play_rounds(
         labelled = [torch.cat([old, new.positions.cpu()]) for old, (new, *_) in zip(before, chosen, strict=True)]
         states, train_s = _trained(design, labelled, index)
         outcomes = [_outcome(design, i, states[i], train_s, chosen[i]) for i in range(len(states))]
+        yield PlayedRound(index, states, outcomes)
+
+
+def _whole_rounds(design: Design, done: int, again: Sequence[int]) -> Iterator[PlayedRound]:
+    """Networks that saw every label of their pool, trained once: what they reach stands in every round's row."""
+    states, train_s = _trained(design, [torch.arange(len(pool.ids)) for pool in design.pools], 0)
+    nothing: Chosen = (Proposal(torch.arange(0)), None, 0.0)
+    outcomes = [_outcome(design, i, state, train_s, nothing) for i, state in enumerate(states)]
+    yield from (PlayedRound(index, states) for index in again)
+    for index in range(done, design.rounds + 1):
         yield PlayedRound(index, states, outcomes)
 
 

@@ -111,7 +111,7 @@ def measure(case: Case[ArmPoint], options: Options, context: Context) -> Iterato
     else:
         design = arms.design(case.point, context.devices, options, options.fisher_samples)
     bought = batches_of(context.committed.get("selections", ()), block)
-    for played in play_rounds(design, bought, first=options.drift):
+    for played in play_rounds(design, bought, first=options.drift, done=context.done):
         seen = watcher.see(played, strategy) if watcher else {}
         seen.pop("rounds", None)  # results.csv has them
         if played.outcomes:

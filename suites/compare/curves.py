@@ -31,6 +31,7 @@ class Curves:
         dimensions: mean d_eff and d, by strategy; without those that have no embedding.
         seeds: how many there are.
         left_out: which strategies and seeds are missing, each with the reason.
+        whole: the strategies that had all labels from the start, and bought none.
     """
 
     labels: Floats
@@ -39,6 +40,12 @@ class Curves:
     dimensions: dict[str, tuple[float, float]]
     seeds: int
     left_out: list[tuple[str, str]]
+    whole: frozenset[str] = frozenset()
+
+    @property
+    def buying(self) -> dict[str, Floats]:
+        """The accuracy of the strategies that buy labels."""
+        return {name: values for name, values in self.accuracy.items() if name not in self.whole}
 
     @property
     def areas(self) -> dict[str, Floats]:
@@ -66,14 +73,16 @@ def read_curves(rows: Sequence[Row], strategies: Sequence[str], rounds: int, see
         return None
     paired = frame[frame["seed"].isin(common)].astype(dict.fromkeys(_MEANS, float))
     means = paired.groupby("strategy")[_MEANS].mean()
+    bought = paired.groupby("strategy")["labels"].nunique()
     embedded = [name for name in arms if not np.isnan(means.d_eff[name])]
     return Curves(
-        labels=paired.groupby("round")["labels"].first().to_numpy(float),
+        labels=paired.groupby("round")["labels"].min().to_numpy(float),  # `all` has the pool's from the start
         accuracy={name: complete.loc[name].loc[common].to_numpy(float) for name in arms},
         seconds={name: (float(means.train_s[name]), float(means.select_s[name])) for name in arms},
         dimensions={name: (float(means.d_eff[name]), float(means.dim[name])) for name in embedded},
         seeds=len(common),
         left_out=_left_out(rows, strategies, arms, seeds - len(common)),
+        whole=frozenset(name for name in arms if bought[name] == 1),
     )
 
 

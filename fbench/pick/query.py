@@ -1,4 +1,4 @@
-"""BAIT with the calling convention of scikit-learn's active-learning libraries: ``query(X, y, clf)`` gives indices.
+"""BAIT, and what it is compared with, as scikit-learn's active-learning libraries are called: ``query(X, y, clf)``.
 
 As in scikit-activeml, y holds the labels of the whole pool with ``missing_label`` where there is none, candidates are
 all the unlabelled unless named, and utilities are [batch_size, n]. No such library is imported, nor needed.
@@ -12,15 +12,20 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
+from scipy import sparse
 from torch import Tensor
 
+from fbench.acquisition.pool_strategies import BAIT, PoolStrategy, pool_strategy_of
+from fbench.acquisition.views import PoolView
 from fbench.errors import InputError
-from fbench.fisher.selection.bait import Selection, bait_select
+from fbench.fisher.selection.bait import bait_select
 from fbench.fisher.selection.methods import parse_embedding_method
 
 LEAST_PROBABILITY = 1e-12
 """The probability that 0 is raised to: log 0 is no logit, and a class below this adds nothing to V_xᵀV_x that float64
 could tell from none."""
+_ROWS = 1024
+"""Of a sparse matrix that are made dense at a time."""
 
 
 def query(
@@ -28,6 +33,7 @@ def query(
     y: ArrayLike,
     clf: Any = None,
     *,
+    strategy: str = BAIT,
     candidates: ArrayLike | None = None,
     batch_size: int = 1,
     return_utilities: bool = False,
@@ -38,13 +44,17 @@ def query(
     method: str = "exact",
     regularisation: float | str = 1.0,
     oversample: float = 2.0,
+    random_state: int = 0,
 ) -> NDArray[np.int64] | tuple[NDArray[np.int64], NDArray[np.float64]]:
-    """Indices of the ``batch_size`` samples of X whose labels BAIT would buy.
+    """Indices of the ``batch_size`` samples of X whose labels BAIT, or another strategy, would buy.
 
     Args:
-        X: [n, …], the whole pool, labelled and unlabelled.
+        X: [n, …], the whole pool, labelled and unlabelled; a sparse matrix of scipy's is made dense where features are
+            needed.
         y: [n], ``missing_label`` where a sample has no label.
         clf: fitted, with ``predict_proba(X)``: the logits are log p, p = 0 raised to 1e-12. Not needed beside logits.
+        strategy: ``bait``, or one that needs no network: ``random``, ``least-confidence``, ``margin``, ``entropy``,
+            ``coreset``, ``badge``, ``typiclust``, ``probcover``.
         candidates: indices into X that may be chosen; every unlabelled one if not given. Candidates and labelled then
             are the whole pool: F is their mean, and all that is left out costs nothing.
         batch_size: B.
@@ -52,19 +62,22 @@ def query(
         logits: [n, k], of your own network, in place of clf's.
         features: [n, h], what enters its last layer; ``embed(X)``, or else X itself, if not given.
         embed: gives the features [n, h] from X.
-        missing_label: marks what is unlabelled: NaN, None, or any value of y's own.
+        missing_label: marks what is unlabelled: None, or any value of y's own. NaN stands for what is usual: NaN and
+            None, and −1 in a y of numbers that has neither.
         method: ``exact``, ``top2``, ``binary``, ``diagonal`` or ``pca:H``, as in ``fbench pick``.
         regularisation: λ, or ``rel:c``.
         oversample: forward picks over B; 1 leaves no backward removals.
+        random_state: seeds what a strategy draws; BAIT draws nothing.
 
     Returns:
         Indices [B]; with ``return_utilities`` also utilities [B, n]: row b holds, for the b-th sample chosen, its own
-        score (by how much it lowered tr(F M⁻¹) when it was picked), and NaN for all others. BAIT scores every
+        score (BAIT's: by how much it lowered tr(F M⁻¹) when it was picked), and NaN for all others. BAIT scores every
         candidate for every forward pick, twice as many as are kept, so no row of scores would belong to a kept pick.
 
     Raises:
-        InputError: lengths that differ, nothing left to choose, a candidate that has its label, and what
-            ``last_layer_embedding`` and ``bait_select`` refuse.
+        UnknownNameError: another strategy.
+        InputError: lengths that differ, nothing left to choose, a candidate that has its label, an option of BAIT's
+            beside another strategy, and what ``last_layer_embedding`` and ``bait_select`` refuse.
 
     Example:
         >>> import numpy, fbench
@@ -73,40 +86,66 @@ def query(
         >>> sorted(fbench.query(X, y, logits=numpy.zeros((5, 2)), batch_size=2).tolist())
         [2, 3]
     """
+    baseline = pool_strategy_of(strategy)
     known = ~_is_missing(y, missing_label)
-    n = len(known)
-    scored = _log_probabilities(clf, X) if logits is None else logits
-    entering = features if features is not None else X if embed is None else embed(X)
-    pool = _pool(candidates, known)
+    n, pool, arrays = len(known), _pool(candidates, known), {}
+    needs = ("logits", "features") if baseline is None else baseline.needs
+    if "logits" in needs:
+        arrays["logits"] = _tensor("logits", _log_probabilities(clf, X) if logits is None else logits, n)[pool]
+    if "features" in needs:
+        entering = features if features is not None else X if embed is None else embed(X)
+        arrays["features"] = _tensor("features", entering, n)[pool]
+    labelled = torch.from_numpy(known[pool].nonzero()[0])
+    if baseline is None:
+        how = {"regularisation": regularisation, "oversample": oversample}
+        chosen, scores = _bait(arrays, batch_size, labelled, method, how)
+    else:
+        _refuse_options_of_bait(baseline, method=method, regularisation=regularisation, oversample=oversample)
+        generator = torch.Generator().manual_seed(random_state)
+        picks = baseline.pick(PoolView(len(pool), labelled, generator, **arrays), batch_size)
+        chosen, scores = picks.positions, picks.scores
+    indices: NDArray[np.int64] = pool[chosen.numpy()]
+    return (indices, _utilities(scores, indices, n)) if return_utilities else indices
+
+
+def _bait(
+    arrays: dict[str, Tensor], batch_size: int, labelled: Tensor, method: str, how: dict[str, Any]
+) -> tuple[Tensor, Tensor]:
+    """Positions [B] in the pool, and each one's score when it was picked."""
     way, number = parse_embedding_method(method)
-    embedding = way.make(_tensor("logits", scored, n)[pool], _tensor("features", entering, n)[pool], number)
-    chosen = bait_select(
-        embedding,
-        batch_size,
-        labelled=torch.from_numpy(known[pool].nonzero()[0]),
-        regularisation=regularisation,
-        oversample=oversample,
-        method=way.engine,
-    )
-    indices = pool[chosen.indices.numpy()]
-    return (indices, _utilities(chosen, indices, n)) if return_utilities else indices
-
-
-def _utilities(chosen: Selection, indices: NDArray[np.int64], n: int) -> NDArray[np.float64]:
+    embedding = way.make(arrays["logits"], arrays["features"], number)
+    chosen = bait_select(embedding, batch_size, labelled=labelled, method=way.engine, **how)
     scores = dict(zip(chosen.forward.tolist(), chosen.scores.tolist(), strict=True))
+    return chosen.indices, torch.tensor([scores[index] for index in chosen.indices.tolist()], dtype=torch.float64)
+
+
+def _refuse_options_of_bait(baseline: PoolStrategy, **typed: Any) -> None:
+    usual = {"method": "exact", "regularisation": 1.0, "oversample": 2.0}
+    for name, value in typed.items():
+        if value != usual[name]:
+            raise InputError(f"{name} {value} is BAIT's; leave it out with strategy {baseline.name!r}")
+
+
+def _utilities(scores: Tensor, indices: NDArray[np.int64], n: int) -> NDArray[np.float64]:
     utilities = np.full((len(indices), n), np.nan)
-    utilities[np.arange(len(indices)), indices] = [scores[index] for index in chosen.indices.tolist()]
+    utilities[np.arange(len(indices)), indices] = scores.numpy()
     return utilities
 
 
 def _is_missing(y: ArrayLike, missing_label: Any) -> NDArray[np.bool_]:
-    """Where y holds ``missing_label``; NaN, which equals nothing, is told by that."""
+    """Where y holds ``missing_label``; NaN, which equals nothing, is told by that, and stands for what is usual."""
     labels = np.asarray(y)
     if labels.ndim != 1:
         raise InputError(f"y has shape {list(labels.shape)}; it must be [n], one label a sample")
-    if missing_label != missing_label:
-        return np.array([label != label for label in labels.tolist()], dtype=bool)
-    return np.array([label is missing_label or label == missing_label for label in labels.tolist()], dtype=bool)
+    values = labels.tolist()
+    if missing_label == missing_label:
+        return np.array([label is missing_label or label == missing_label for label in values], dtype=bool)
+    missing = np.array([label is None or label != label for label in values], dtype=bool)
+    return missing if missing.any() else np.array([_is_minus_one(label) for label in values], dtype=bool)
+
+
+def _is_minus_one(label: Any) -> bool:
+    return isinstance(label, int | float) and label == -1
 
 
 def _log_probabilities(clf: Any, X: ArrayLike) -> NDArray[Any]:
@@ -138,8 +177,10 @@ def _pool(candidates: ArrayLike | None, known: NDArray[np.bool_]) -> NDArray[np.
     return np.union1d(typed, known.nonzero()[0]).astype(np.int64)
 
 
-def _tensor(name: str, values: ArrayLike, n: int) -> Tensor:
+def _tensor(name: str, values: Any, n: int) -> Tensor:
     """``values`` as a floating-point tensor of n rows; whole numbers and float16 are widened."""
+    if sparse.issparse(values):
+        values = _dense(values)
     array = np.asarray(values.detach().cpu() if isinstance(values, Tensor) else values)
     if array.dtype.kind not in "fiub":
         raise InputError(f"{name} have dtype {array.dtype}; they must be numbers")
@@ -147,3 +188,13 @@ def _tensor(name: str, values: ArrayLike, n: int) -> Tensor:
         raise InputError(f"{name} have shape {list(array.shape)} beside {n} labels in y; they must be [{n}, …]")
     wide = np.float32 if array.dtype in (np.float16, np.float32) else np.float64
     return torch.from_numpy(np.array(array, dtype=wide))
+
+
+def _dense(matrix: Any) -> NDArray[Any]:
+    """A sparse matrix as an array of floating-point numbers, filled by blocks of rows: no second one is held."""
+    rows = matrix.tocsr()
+    wide = np.float32 if rows.dtype in (np.float16, np.float32) else np.float64
+    dense = np.empty(rows.shape, dtype=wide)
+    for first in range(0, len(dense), _ROWS):
+        dense[first : first + _ROWS] = rows[first : first + _ROWS].toarray()
+    return dense
