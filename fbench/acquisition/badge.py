@@ -5,15 +5,24 @@ Bounds" (2020), algorithm 1. A candidate's gradient is an outer product, g_x = (
 so that ⟨g_i, g_j⟩ = ⟨r_i, r_j⟩ ⟨h_i, h_j⟩: a distance costs k + h products and the n·k·h numbers are never built. As in
 the authors' code the first pick is the longest gradient; every other is drawn with probabilities proportional to the
 squared distance to the nearest pick.
+
+Distances are brought up to date for many picks at once, which is a product of matrices and not of a matrix and a vector
+a pick. In between a candidate is drawn by its old distance and accepted with the probability new/old: what is accepted
+is drawn by the new ones, exactly.
 """
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import torch
 from torch import Tensor
 
+from fbench.acquisition.distances import blocks
 from fbench.acquisition.views import Picks
 
+PICKS = 32
+"""Picks, or refusals, after which all distances are brought up to date."""
 _ROUNDING = 8.0
 """Squared distances below so many units of rounding of the norms are 0: copies of a pick are as far as itself."""
 
@@ -37,23 +46,76 @@ def badge(p: Tensor, features: Tensor, free: Tensor, count: int, generator: torc
         ([0, 2], [0.5, 1.0])
     """
     residuals = _residuals(p).to(features.dtype)
-    norms = (torch.linalg.vector_norm(residuals, dim=1) * torch.linalg.vector_norm(features, dim=1)).square()
-    left = torch.zeros(len(norms), dtype=torch.bool, device=norms.device)
+    gradients = _Gradients(residuals, features, _squares(residuals) * _squares(features))
+    left = torch.zeros(len(features), dtype=torch.bool, device=features.device)
     left[free] = True
-    nearest = torch.where(left, torch.inf, 0.0).to(norms.dtype)  # not the norms: the origin is no pick
-    at = int(free[norms[free].argmax()])
-    positions, scores = [at], [float(norms[at])]
-    while len(positions) < count:
-        inner = (residuals @ residuals[at]).mul_(features @ features[at])
-        ends = norms + norms[at]
-        apart = torch.sub(ends, inner, alpha=2)
-        apart[apart < _ROUNDING * torch.finfo(apart.dtype).eps * ends] = 0
-        nearest = torch.minimum(nearest, apart)
-        left[at], nearest[at] = False, 0
-        at = _drawn(nearest, left, generator)
-        positions.append(at)
-        scores.append(float(nearest[at]))
+    first = int(free[gradients.norms[free].argmax()])
+    left[first] = False
+    picked, scores = [first], [float(gradients.norms[first])]
+    nearest = torch.where(left, torch.inf, 0.0).to(features.dtype)  # not the norms: the origin is no pick
+    known = 0  # picks that ``nearest`` knows of
+    while len(picked) < count:
+        nearest = torch.minimum(nearest, gradients.to_nearest(picked[known:])).mul_(left)
+        known = len(picked)
+        if not bool(nearest.any()):
+            rest = left.nonzero()[:, 0].cpu()
+            rest = rest[torch.randperm(len(rest), generator=generator)[: count - known]]
+            return _picks(picked + rest.tolist(), scores + [0.0] * len(rest))
+        for at, score in _drawn(gradients, nearest, left, min(PICKS, count - known), generator):
+            picked.append(at)
+            scores.append(score)
+    return _picks(picked, scores)
+
+
+class _Gradients(NamedTuple):
+    """The factors of the gradients, residuals [n, k] and features [n, h], and the gradients' squared norms [n]."""
+
+    residuals: Tensor
+    features: Tensor
+    norms: Tensor
+
+    def apart(self, some: Tensor | slice, picked: list[int]) -> Tensor:
+        """Squared distances [m, c] of some candidates to picks."""
+        inner = (self.residuals[some] @ self.residuals[picked].mT).mul_(self.features[some] @ self.features[picked].mT)
+        ends = self.norms[some, None] + self.norms[picked]
+        rounding = _ROUNDING * torch.finfo(ends.dtype).eps * ends
+        apart = ends.sub_(inner, alpha=2)
+        return apart.masked_fill_(apart < rounding, 0)
+
+    def to_nearest(self, picked: list[int]) -> Tensor:
+        """Squared distances [n] to the nearest of some picks."""
+        parts = blocks(len(self.norms), len(picked))
+        return torch.cat([self.apart(part, picked).amin(1) for part in parts])
+
+
+def _drawn(
+    gradients: _Gradients, nearest: Tensor, left: Tensor, most: int, generator: torch.Generator
+) -> list[tuple[int, float]]:
+    """Up to ``most`` picks and their squared distances, from distances that know of none of them; one at least."""
+    summed = nearest.cumsum(0, dtype=torch.float64)
+    drawn: list[tuple[int, float]] = []
+    for _ in range(2 * PICKS):
+        mark, chance = torch.rand(2, generator=generator, dtype=torch.float64).tolist()
+        at = int(torch.searchsorted(summed, mark * summed[-1], right=True))
+        old = now = float(nearest[at])
+        if drawn:
+            now = min(old, float(gradients.apart(torch.tensor([at]), [pick for pick, _ in drawn]).min()))
+        if chance * old < now and bool(left[at]):
+            left[at] = False
+            drawn.append((at, now))
+        if len(drawn) == most:
+            break
+    return drawn
+
+
+def _picks(positions: list[int], scores: list[float]) -> Picks:
     return Picks(torch.tensor(positions), torch.tensor(scores, dtype=torch.float64))
+
+
+def _squares(rows: Tensor) -> Tensor:
+    """‖row‖² [n], without the rows' squares in memory."""
+    lengths: Tensor = torch.linalg.vector_norm(rows, dim=1)
+    return lengths.square_()
 
 
 def _residuals(p: Tensor) -> Tensor:
@@ -61,12 +123,3 @@ def _residuals(p: Tensor) -> Tensor:
     at = p.argmax(dim=1, keepdim=True)
     others = p.scatter(1, at, 0)
     return others.scatter(1, at, -others.sum(1, keepdim=True))
-
-
-def _drawn(weights: Tensor, left: Tensor, generator: torch.Generator) -> int:
-    """A position with probability proportional to its weight; where all are 0, uniformly one of those left."""
-    summed = weights.cumsum(0, dtype=torch.float64)
-    if not bool(summed[-1] > 0):
-        summed = left.cumsum(0, dtype=torch.float64)
-    mark = torch.rand(1, generator=generator, dtype=torch.float64).to(summed.device) * summed[-1]
-    return int(torch.searchsorted(summed, mark, right=True))

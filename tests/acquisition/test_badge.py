@@ -7,6 +7,8 @@ import torch
 from scipy import stats
 from torch import Tensor
 
+from fbench.acquisition import badge as badge_module
+from fbench.acquisition import distances
 from fbench.acquisition.badge import badge
 
 N, K, H = 60, 4, 5
@@ -31,37 +33,51 @@ def slow(p: Tensor, features: Tensor, free: Tensor, count: int, generator: torch
     while len(picked) < count:
         weights = torch.cdist(G[free], G[picked]).square().amin(1)
         weights[torch.isin(free, torch.tensor(picked))] = 0
-        mark = torch.rand(1, generator=generator, dtype=torch.float64) * weights.sum()
+        mark = torch.rand(2, generator=generator, dtype=torch.float64)[:1] * weights.sum()
         picked.append(int(free[torch.searchsorted(weights.cumsum(0), mark, right=True)]))
     return picked
 
 
 @pytest.mark.parametrize("seed", range(8))
-def test_the_picks_are_those_on_the_gradients_themselves(seed: int) -> None:
+@pytest.mark.parametrize("part", [1, 1 << 24])
+def test_brought_up_to_date_for_every_pick_it_is_that_on_the_gradients(
+    seed: int, part: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(badge_module, "PICKS", 1)
+    monkeypatch.setattr(distances, "PART", part)
     p, features = problem(seed)
     free = torch.arange(N)[torch.arange(N) % 4 != 0]
     picks = badge(p, features, free, 20, torch.Generator().manual_seed(seed))
-    expected = slow(p, features, free, 20, torch.Generator().manual_seed(seed))
-    assert picks.positions.tolist() == expected
-    G = gradients(p, features)
-    apart = [float(torch.cdist(G[x][None], G[expected[:i]]).min() ** 2) for i, x in enumerate(expected) if i]
-    assert picks.scores.tolist()[1:] == pytest.approx(apart)
-    assert picks.scores[0] == pytest.approx(float(G[expected[0]].square().sum()))
+    assert picks.positions.tolist() == slow(p, features, free, 20, torch.Generator().manual_seed(seed))
 
 
-def test_draws_follow_the_squared_distances() -> None:
-    """The second pick, over many seeds."""
-    p, features = problem(3, n=8)
-    G = gradients(p, features)
-    first = int(G.square().sum(1).argmax())
-    weights = (G - G[first]).square().sum(1)
-    counts = torch.zeros(8)
-    for seed in range(1500):
-        counts[badge(p, features, torch.arange(8), 2, torch.Generator().manual_seed(seed)).positions[1]] += 1
-    assert counts[first] == 0
-    others = torch.arange(8) != first
-    test = stats.chisquare(counts[others].numpy(), (1500 * weights / weights.sum())[others].numpy())
-    assert test.pvalue > 1e-3
+@pytest.mark.parametrize("size", [1, 5, 32])
+def test_scores_are_squared_distances_of_the_gradients(size: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(badge_module, "PICKS", size)
+    p, features = problem()
+    picks, G = badge(p, features, torch.arange(N), 50, torch.Generator().manual_seed(1)), gradients(p, features)
+    positions = picks.positions.tolist()
+    apart = [float(torch.cdist(G[x][None], G[positions[:i]]).min() ** 2) for i, x in enumerate(positions) if i]
+    assert picks.scores.tolist() == pytest.approx([float(G[positions[0]].square().sum()), *apart])
+    assert len(set(positions)) == 50
+
+
+def test_draws_by_old_distances_follow_the_new_ones() -> None:
+    """The second and third pick together, over many seeds, against the product of their probabilities."""
+    p, features = problem(3, n=6)
+    G, draws = gradients(p, features), 2000
+    first, apart = int(G.square().sum(1).argmax()), torch.cdist(G, G).square()
+    expected, counts = torch.zeros(6, 6, dtype=torch.float64), torch.zeros(6, 6)
+    for second in set(range(6)) - {first}:
+        weights = torch.minimum(apart[first], apart[second])
+        expected[second] = draws * apart[first, second] / apart[first].sum() * weights / weights.sum()
+    for seed in range(draws):
+        _, second, third = badge(p, features, torch.arange(6), 3, torch.Generator().manual_seed(seed)).positions
+        counts[second, third] += 1
+    possible = expected > 0
+    assert expected[possible].min() > 5
+    assert counts[~possible].sum() == 0
+    assert stats.chisquare(counts[possible].double(), expected[possible]).pvalue > 1e-3
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
