@@ -21,7 +21,7 @@ from torch import Tensor
 from fbench.acquisition.distances import blocks
 from fbench.acquisition.views import Picks
 
-PICKS = 32
+PICKS = 128
 """Picks, or refusals, after which all distances are brought up to date."""
 _ROUNDING = 8.0
 """Squared distances below so many units of rounding of the norms are 0: copies of a pick are as far as itself."""
@@ -42,7 +42,7 @@ def badge(p: Tensor, features: Tensor, free: Tensor, count: int, generator: torc
     Example:
         >>> p, features = torch.tensor([[0.5, 0.5], [0.9, 0.1], [0.5, 0.5]]), torch.eye(3)
         >>> picks = badge(p, features, torch.arange(3), 2, torch.Generator().manual_seed(0))
-        >>> picks.positions.tolist(), picks.scores.tolist()
+        >>> picks.positions.tolist(), [round(score, 3) for score in picks.scores.tolist()]
         ([0, 2], [0.5, 1.0])
     """
     residuals = _residuals(p).to(features.dtype)

@@ -44,7 +44,7 @@ def query(
     method: str = "exact",
     regularisation: float | str = 1.0,
     oversample: float = 2.0,
-    random_state: int = 0,
+    random_state: int | None = 0,
 ) -> NDArray[np.int64] | tuple[NDArray[np.int64], NDArray[np.float64]]:
     """Indices of the ``batch_size`` samples of X whose labels BAIT, or another strategy, would buy.
 
@@ -67,7 +67,7 @@ def query(
         method: ``exact``, ``top2``, ``binary``, ``diagonal`` or ``pca:H``, as in ``fbench pick``.
         regularisation: λ, or ``rel:c``.
         oversample: forward picks over B; 1 leaves no backward removals.
-        random_state: seeds what a strategy draws; BAIT draws nothing.
+        random_state: seeds what a strategy draws, None with another number each time; BAIT draws nothing.
 
     Returns:
         Indices [B]; with ``return_utilities`` also utilities [B, n]: row b holds, for the b-th sample chosen, its own
@@ -101,8 +101,7 @@ def query(
         chosen, scores = _bait(arrays, batch_size, labelled, method, how)
     else:
         _refuse_options_of_bait(baseline, method=method, regularisation=regularisation, oversample=oversample)
-        generator = torch.Generator().manual_seed(random_state)
-        picks = baseline.pick(PoolView(len(pool), labelled, generator, **arrays), batch_size)
+        picks = baseline.pick(PoolView(len(pool), labelled, _generator(random_state), **arrays), batch_size)
         chosen, scores = picks.positions, picks.scores
     indices: NDArray[np.int64] = pool[chosen.numpy()]
     return (indices, _utilities(scores, indices, n)) if return_utilities else indices
@@ -117,6 +116,16 @@ def _bait(
     chosen = bait_select(embedding, batch_size, labelled=labelled, method=way.engine, **how)
     scores = dict(zip(chosen.forward.tolist(), chosen.scores.tolist(), strict=True))
     return chosen.indices, torch.tensor([scores[index] for index in chosen.indices.tolist()], dtype=torch.float64)
+
+
+def _generator(random_state: int | None) -> torch.Generator:
+    generator = torch.Generator()
+    if random_state is None:
+        generator.seed()
+        return generator
+    if isinstance(random_state, bool) or not hasattr(random_state, "__index__"):
+        raise InputError(f"random_state {random_state!r}: must be a whole number, or None for another one each time")
+    return generator.manual_seed(int(random_state))
 
 
 def _refuse_options_of_bait(baseline: PoolStrategy, **typed: Any) -> None:
@@ -193,7 +202,7 @@ def _tensor(name: str, values: Any, n: int) -> Tensor:
 def _dense(matrix: Any) -> NDArray[Any]:
     """A sparse matrix as an array of floating-point numbers, filled by blocks of rows: no second one is held."""
     rows = matrix.tocsr()
-    wide = np.float32 if rows.dtype in (np.float16, np.float32) else np.float64
+    wide = np.float32 if rows.dtype == np.float32 else np.float64
     dense = np.empty(rows.shape, dtype=wide)
     for first in range(0, len(dense), _ROWS):
         dense[first : first + _ROWS] = rows[first : first + _ROWS].toarray()

@@ -51,7 +51,7 @@ def test_brought_up_to_date_for_every_pick_it_is_that_on_the_gradients(
     assert picks.positions.tolist() == slow(p, features, free, 20, torch.Generator().manual_seed(seed))
 
 
-@pytest.mark.parametrize("size", [1, 5, 32])
+@pytest.mark.parametrize("size", [1, 5, 128])
 def test_scores_are_squared_distances_of_the_gradients(size: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(badge_module, "PICKS", size)
     p, features = problem()

@@ -173,7 +173,7 @@ def summary(times: list[dict[str, Any]], memory: list[dict[str, Any]]) -> str:
         lines.append(f"| {' | '.join(cells)} |")
     gib = MOST_BYTES // (1 << 30)
     note = (
-        f"Medians over {max(r['round'] for r in times) + 1} rounds in turns; {torch.get_num_threads()} threads; "
+        f"Medians over {max(r['round'] for r in times) + 1} rounds in turns; CPU threads: {torch.get_num_threads()}; "
         f"scikit-activeml {version('scikit-activeml')}, which is left out where it would build more than {gib} GiB. "
         "MB: the most that resident memory grew during one batch, the inputs left out."
     )

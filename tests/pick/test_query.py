@@ -210,6 +210,13 @@ def test_what_needs_no_probabilities_needs_no_classifier() -> None:
         fbench.query(X, labels(), strategy="margin")
 
 
+def test_without_a_seed_it_draws_anew() -> None:
+    asked: dict[str, Any] = {"strategy": "random", "batch_size": 20}
+    draws = [fbench.query(X, labels(), random_state=seed, **asked).tolist() for seed in (None, None, np.int64(1), 1)]
+    assert draws[0] != draws[1]
+    assert draws[2] == draws[3]
+
+
 def test_candidates_and_the_labelled_are_the_pool_of_another_strategy_too(clf: Any) -> None:
     indices = fbench.query(X, labels(), clf, strategy="badge", candidates=[391, 5, 7, 9], batch_size=4)
     assert sorted(indices.tolist()) == [5, 7, 9, 391]
@@ -258,6 +265,7 @@ def test_a_classifier_sees_the_sparse_matrix_itself(clf: Any) -> None:
         ({"batch_size": 0}, InputError, "batch_size 0: must be from 1 to 369, what is left unlabelled in the pool"),
         ({"batch_size": 370}, InputError, "batch_size 370: must be from 1 to 369"),
         ({"batch_size": 2.0}, InputError, "batch_size 2.0: must be from 1"),
+        ({"random_state": 0.5}, InputError, "random_state 0.5: must be a whole number, or None for another one each"),
     ],
 )
 def test_mistakes_with_another_strategy(clf: Any, how: dict[str, Any], error: Any, message: str) -> None:
