@@ -90,8 +90,8 @@ def _bound(judged: JudgedQuestion) -> str:
 
 
 def pairs(curves: Curves, overlap: float | None) -> list[Table]:
-    """A row for every pair of strategies, p corrected by Holm over all of them; none for one strategy."""
-    names = list(itertools.combinations(curves.accuracy, 2))
+    """A row for every pair of strategies that buy, p corrected by Holm over all of them; none for one strategy."""
+    names = list(itertools.combinations(curves.buying, 2))
     if not names:
         return []
     areas = curves.areas

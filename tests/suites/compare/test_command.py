@@ -994,9 +994,32 @@ def test_all_has_every_label_and_one_result(baselines: Path) -> None:
     assert not [row for row in table(baselines, "selections") if row["strategy"] == "all"]
     summary = (baselines / "summary.md").read_text()
     assert "all: every label from the start, trained once; that stands in all rounds." in summary
+    assert "margin − random" in summary
+    assert "all −" not in summary
     saved = summary[summary.index("Labels saved") :].split("Interval: where")[0]
     assert "| margin" in saved
     assert "| all" not in saved
+
+
+DROPPING = """
+from torch import nn
+from fbench.registry import model
+
+
+@model("dropping", "one hidden layer, half of it dropped")
+def dropping(replicas, *sizes):
+    return nn.Sequential(nn.Flatten(), nn.Linear(64, 16), nn.ReLU(), nn.Dropout(), nn.Linear(16, sizes[-1]))
+"""
+
+
+def test_bald_on_a_network_that_has_dropout(fbench: Any, tmp_path: Path) -> None:
+    (tmp_path / "dropping.py").write_text(DROPPING)
+    words = ["--load", tmp_path / "dropping.py", "--model", "dropping", "--strategies", "random,bald", "--rounds", 1]
+    assert fbench(*words, "--questions", "bald > random", "--seeds", 1, "--out", tmp_path / "run").code == 0
+    bought = [row for row in table(tmp_path / "run", "selections") if row["round"] == "1"]
+    chosen = [{row["index"] for row in bought if row["strategy"] == arm} for arm in ("random", "bald")]
+    assert [len(indices) for indices in chosen] == [5, 5]
+    assert chosen[0] != chosen[1]
 
 
 @pytest.mark.parametrize(
