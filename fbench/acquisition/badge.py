@@ -21,8 +21,8 @@ from torch import Tensor
 from fbench.acquisition.distances import blocks
 from fbench.acquisition.views import Picks
 
-PICKS = 128
-"""Picks, or refusals, after which all distances are brought up to date."""
+PICKS, REFUSALS = 128, 16
+"""Picks, or refusals without a pick between, after which all distances are brought up to date."""
 _ROUNDING = 8.0
 """Squared distances below so many units of rounding of the norms are 0: copies of a pick are as far as itself."""
 
@@ -94,7 +94,8 @@ def _drawn(
     """Up to ``most`` picks and their squared distances, from distances that know of none of them; one at least."""
     summed = nearest.cumsum(0, dtype=torch.float64)
     drawn: list[tuple[int, float]] = []
-    for _ in range(2 * PICKS):
+    refused = 0
+    while len(drawn) < most and refused < REFUSALS:
         mark, chance = torch.rand(2, generator=generator, dtype=torch.float64).tolist()
         at = int(torch.searchsorted(summed, mark * summed[-1], right=True))
         old = now = float(nearest[at])
@@ -103,8 +104,9 @@ def _drawn(
         if chance * old < now and bool(left[at]):
             left[at] = False
             drawn.append((at, now))
-        if len(drawn) == most:
-            break
+            refused = 0
+        else:
+            refused += 1
     return drawn
 
 

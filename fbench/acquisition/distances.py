@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
-PART = 1 << 24
+PART = 1 << 22
 """Numbers of a block of distances."""
 
 
