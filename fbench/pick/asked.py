@@ -10,7 +10,7 @@ from typing import Any
 from fbench.errors import InputError, UnknownNameError, UsageError
 from fbench.harness.contract import Option, Row
 from fbench.harness.suite import Parameter
-from fbench.pick.pool_files import PoolArrays, positions_of, read_labelled
+from fbench.pick.pool_files import PoolArrays, check_out, positions_of, read_labelled
 
 OnStep = Callable[[str, int, int], None]
 """Called with the selection's phase, the steps of it that are done, and those in all."""
@@ -80,11 +80,24 @@ def labelled_of(source: Path, pool: PoolArrays, typed: str) -> Any:
     return [] if pool.labelled is None else positions_of(pool.labelled, pool.n, f"{source}: labelled")
 
 
-def check_left(source: Path, batch: int, left: int) -> None:
+def check_left(source: Path, batch: int, pool: PoolArrays, labelled: Any) -> None:
     """Refuse a batch that is larger than what has no label.
 
     Raises:
-        InputError: it is.
+        InputError: it is, or nothing has none.
     """
+    left = pool.n - len(labelled)
+    if not left:
+        raise InputError(f"{source}: all {pool.n:,} candidates are labelled; nothing is left to pick")
     if batch > left:
         raise InputError(f"{source}: --batch {batch}: must be from 1 to {left}, what is left unlabelled")
+
+
+def check_written(typed: Mapping[str, Any]) -> None:
+    """Refuse an output that could not be written; a plan writes none.
+
+    Raises:
+        FolderError: as ``check_out``.
+    """
+    if not typed["dry_run"]:
+        check_out(Path(typed["out"]), typed["overwrite"])

@@ -19,10 +19,11 @@ from fbench.pick.asked import (
     check_dtype,
     check_left,
     check_same_candidates,
+    check_written,
     labelled_of,
     read_batch,
 )
-from fbench.pick.pool_files import PoolArrays, check_out, read_pool, write_picks
+from fbench.pick.pool_files import PoolArrays, read_pool, write_picks
 from fbench.units import format_count
 
 _OF_BAIT = {"method": "exact", "regularisation": "1", "oversample": "2"}
@@ -99,7 +100,7 @@ class BaselinePick:
 def read_baseline_pick(
     features: Path, typed: Mapping[str, Any], devices: tuple[str, ...], baseline: PoolStrategy
 ) -> BaselinePick:
-    """Check what was typed, cheapest first, and read the arrays.
+    """Check what was typed, and read the arrays.
 
     Raises:
         UsageError: any of it that cannot be, an option of BAIT's among it.
@@ -109,12 +110,12 @@ def read_baseline_pick(
         if typed[name] != usual:
             raise UsageError(f"--{name} {typed[name]} is BAIT's; leave it out with --strategy {baseline.name}")
     check_dtype(typed)
-    check_out(Path(typed["out"]), typed["overwrite"])
     pool = read_pool(features, baseline.needs or ("logits",))
     check_same_candidates(features, pool)
     check_axes_filled(features, pool)
     labelled = labelled_of(features, pool, typed["labelled"])
-    check_left(features, batch, pool.n - len(labelled))
+    check_left(features, batch, pool, labelled)
+    check_written(typed)
     return BaselinePick(
         source=features,
         pool=pool,

@@ -28,11 +28,12 @@ from fbench.pick.asked import (
     check_dtype,
     check_left,
     check_same_candidates,
+    check_written,
     labelled_of,
     read_batch,
 )
 from fbench.pick.baseline_picking import BaselinePick, read_baseline_pick
-from fbench.pick.pool_files import PoolArrays, check_out, read_pool, write_picks
+from fbench.pick.pool_files import PoolArrays, read_pool, write_picks
 from fbench.units import format_bytes, format_count, format_percent
 
 if TYPE_CHECKING:
@@ -142,7 +143,7 @@ class Pick:
 
 
 def read_pick(features: Path, typed: Mapping[str, Any], devices: tuple[str, ...]) -> Pick | BaselinePick:
-    """Check what was typed, cheapest first, and read the arrays.
+    """Check what was typed, and read the arrays; a plan writes nothing, and so may name a file that is there.
 
     Raises:
         UsageError: any of it that cannot be.
@@ -158,12 +159,12 @@ def read_pick(features: Path, typed: Mapping[str, Any], devices: tuple[str, ...]
     except InputError as error:
         raise UsageError(f"--{error}") from None
     check_dtype(typed)
-    check_out(Path(typed["out"]), typed["overwrite"])
     pool = read_pool(features)
     _check_arrays(features, pool, method)
     labelled = labelled_of(features, pool, typed["labelled"])
     _check_number(features, pool, method, number)
-    check_left(features, batch, pool.n - len(labelled))
+    check_left(features, batch, pool, labelled)
+    check_written(typed)
     return Pick(
         source=features,
         pool=pool,
@@ -257,8 +258,13 @@ def pick_sentences(pick: Pick, chosen: Selection, embedding: Embedding) -> list[
     near = int((chosen.gaps < 10 * TIE[chosen.scores.dtype]).sum())
     tolerance = f"{10 * TIE[chosen.scores.dtype]:.0e}"
     lines.append(
-        f"Rounding: M⁻¹ drifted by {chosen.drift:.1e}, {chosen.refreshes} refreshes; {near:,} of the {forward:,} "
-        f"forward picks led the next by less than {tolerance} of their score: another machine may choose the other."
+        f"Rounding: M⁻¹ drifted by {chosen.drift:.1e}, refreshes: {chosen.refreshes}; "
+        + (
+            f"{near:,} of the {forward:,} forward picks led the next by less than {tolerance} of their score: another "
+            "machine may choose the other."
+            if near
+            else f"every forward pick led the next by {tolerance} of its score or more."
+        )
     )
     if chosen.jitter:
         lines.append(
