@@ -28,7 +28,7 @@ _HOMES = {
     "masked_embedding": "fbench.fisher.gradients.masked",
     "merge_runs": "fbench.runs.merging",
     "open_run": "fbench.runs.opening",
-    "query": "fbench.fisher.selection.query",
+    "query": "fbench.pick.query",
     "random_mask": "fbench.fisher.masks",
     "run": "fbench.runs.running",
     "top_mask": "fbench.fisher.masks",

@@ -103,10 +103,10 @@ def test_a_strategy_of_ones_own_runs(tmp_path):
     [code] = [code for code in PYTHON if "@strategy" in code]
     (tmp_path / "mine.py").write_text(code)
     few = ["--rounds", "1", "--seeds", "1", "--epochs", "1", "--jobs", "1", "--threads", "1"]
-    words = ["compare", "--load", str(tmp_path / "mine.py"), "--strategies", "random,margin", *few]
+    words = ["compare", "--load", str(tmp_path / "mine.py"), "--strategies", "random,ratio", *few]
     done = typed(*words, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
-    assert "margin" in done.stdout
+    assert "ratio" in done.stdout
 
 
 def test_a_kernel_of_ones_own_runs(tmp_path):

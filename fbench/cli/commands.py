@@ -132,12 +132,13 @@ PICK_EXAMPLES = (
     "fbench pick pool.npz --batch 10",
     "fbench pick pool.npz --batch 10 --labelled labelled.txt --out batch.csv",
     "fbench pick pool.npz --batch 10 --method top2 --dry-run",
+    "fbench pick pool.npz --batch 10 --strategy badge --seed 1",
 )
 """Of a pool.npz that holds logits [n, k] and features [n, h], or an embedding [n, k, d]."""
 
 
 def pick(features: str, **typed: Any) -> int:
-    """The batch that BAIT would buy from your own arrays: logits and features in, picks.csv out."""
+    """The batch that BAIT, or another strategy, would buy: your own logits and features in, picks.csv out."""
     from fbench.measure.devices import parse_devices
     from fbench.pick import picking
 
@@ -145,10 +146,10 @@ def pick(features: str, **typed: Any) -> int:
     asked = picking.read_pick(Path(features), typed, parse_devices(typed["device"], typed["gpus"] or None))
     for note in asked.pool.notes:
         show_warning(note)
-    for line in picking.pick_plan_lines(asked):
+    for line in asked.plan_lines():
         out.print(line, markup=False)
     if typed["dry_run"]:
-        for line in [*picking.pick_fitting_lines(asked), "Nothing was picked."]:
+        for line in [*asked.fitting_lines(), "Nothing was picked."]:
             out.print(line, markup=False)
         return 0
     if threads:
@@ -156,7 +157,7 @@ def pick(features: str, **typed: Any) -> int:
 
         torch.set_num_threads(threads)
     with PickProgress() as progress:
-        done = picking.run_pick(asked, progress.took)
+        done = asked.run(progress.took)
     for sentence in done.sentences:
         out.print(sentence, markup=False)
     return 0

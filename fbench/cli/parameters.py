@@ -18,6 +18,12 @@ PICK_OPTIONS: dict[str, tuple[Any, Any, str]] = {
     "labelled": (str, "", "positions, or a mask, that have their labels: .npy, .npz, .csv (its column index) or .txt"),
     "out": (str, "picks.csv", "the file to write: position, index, score, gap"),
     "overwrite": (bool, False, "replace what --out names"),
+    "strategy": (
+        str,
+        "bait",
+        "bait, random, least-confidence, margin, entropy, coreset, badge, typiclust or probcover",
+    ),
+    "seed": (str, "0", "of what a strategy draws; BAIT draws nothing"),
     "method": (str, "exact", "exact, top2 (or another number of classes), binary, diagonal, or pca:H"),
     "regularisation": (str, "1", "λ; rel:c means c · tr F/d"),
     "oversample": (str, "2", "forward picks over B, before the backward removals"),

@@ -52,6 +52,8 @@ class Call(NamedTuple):
 CALLS: dict[str, Call] = {
     "propose": Call(("state", "batch_size")),
     "plan": Call(("sizes",)),
+    "effort": Call(("sizes",)),
+    "check": Call(("network",)),
     "load": Call(("folder", "download")),
     "build": Call(("replicas", "shape", "classes")),
     "prepare": Call(("embedding", "inverse", "fisher", "sign")),
@@ -275,12 +277,18 @@ class Strategy:
 
     ``plan(sizes)`` says what its selection will hold, as a ``fisher.plan.SelectionPlan``, or None where that is next to
     nothing; it is asked before a run. A strategy without one is taken to select on a mask, the dearest.
+    ``effort(sizes)`` says what a batch costs one that has no such plan, as a ``learning.strategies.Effort``.
+    ``check(network)`` raises where it could not work with the model; it is asked before a run.
+    ``whole`` marks the one that is trained on every label of the pool, once, and buys none.
     """
 
     name: str
     description: str
     propose: Callable[..., Any]
     plan: Callable[..., Any] | None = None
+    effort: Callable[..., Any] | None = None
+    check: Callable[..., Any] | None = None
+    whole: bool = False
 
 
 @dataclass(frozen=True)
@@ -393,8 +401,8 @@ def suite(
     return declare
 
 
-def strategy(name: str, description: str, *, plan: Callable[..., Any] | None = None) -> Callable[[_F], _F]:
-    """Register ``propose(state, batch_size)`` as a strategy.
+def strategy(name: str, description: str, **more: Any) -> Callable[[_F], _F]:
+    """Register ``propose(state, batch_size)`` as a strategy; the remaining keywords are fields of ``Strategy``.
 
     Example:
         >>> @strategy("first", "the first B that are free")
@@ -405,7 +413,7 @@ def strategy(name: str, description: str, *, plan: Callable[..., Any] | None = N
         >>> STRATEGIES.get("first").description
         'the first B that are free'
     """
-    return _registers(lambda function: STRATEGIES.add(Strategy(name, description, function, plan)))
+    return _registers(lambda function: STRATEGIES.add(Strategy(name, description, function, **more)))
 
 
 def dataset(name: str, description: str, *, in_folder: bool = True) -> Callable[[_F], _F]:

@@ -160,7 +160,12 @@ def seed_blocks(groups: SeedGroups, options: ArmOptions) -> list[tuple[int, ...]
 
 Strategies = Annotated[
     tuple[str, ...],
-    Option("comma-separated: see `fbench list strategies`", parse=parse_strategies, axis="strategy", grows=union),
+    Option(
+        "comma-separated: see `fbench list strategies`; or skactiveml:NAME",
+        parse=parse_strategies,
+        axis="strategy",
+        grows=union,
+    ),
 ]
 Seeds = Annotated[
     SeedGroups,

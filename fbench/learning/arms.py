@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     from fbench.learning.data import Images, Pool
     from fbench.learning.rounds import Design
-    from fbench.learning.strategies import Sizes
+    from fbench.learning.strategies import Effort, Sizes
 
 _FITTING_MODEL = {"digits": "small"}
 """What ``--model auto`` takes for a data set; the published thin ResNet-18 for other images, ``linear`` for rows."""
@@ -152,6 +152,7 @@ def _check_arms(options: ArmOptions) -> None:
     shape, dtype = tuple(images.images.shape[1:]), images.images.dtype
     try_model(model, shape, images.classes, dtype)
     warn_of_model(model, shape, images.classes, dtype)
+    _check_strategies(options)
 
 
 def _fitting_model(dataset: str, images: Images) -> str:
@@ -175,6 +176,19 @@ def _check_training(options: ArmOptions, images: Images) -> None:
         warnings.warn(
             f"--freeze without --weights: the features are those of {options.model} with random weights", stacklevel=2
         )
+
+
+def _check_strategies(options: ArmOptions) -> None:
+    """Refuse arms that could not work with the model, and those that buy no label where no other does."""
+    strategies = [STRATEGIES.get(name) for name in options.strategies]
+    if all(strategy.whole for strategy in strategies):
+        names = ", ".join(options.strategies)
+        raise UsageError(f"--strategies {names}: trains on the whole pool and buys nothing; name an arm beside it")
+    checks = [strategy.check for strategy in strategies if strategy.check]
+    if checks:
+        network = _network(options)
+        for check in checks:
+            check(network)
 
 
 def pool_length(options: ArmOptions) -> int:
@@ -323,19 +337,26 @@ def predict_plan(arm: ArmPoint, options: ArmOptions, *, again: int = 0) -> dict[
 
     ``again`` is how many further trainings every network gets.
     """
-    labels = [options.start + r * options.batch for r in range(options.rounds + 1)]
     sizes = sizes_of(options)
+    labels = labels_trained_on(arm.strategy, options)
     plan, trained = plan_of(arm.strategy, sizes), len(arm.seeds) * (1 + again)
     return {
-        "trainings": str(len(labels) * trained),
+        "trainings": str(sum(map(bool, labels)) * trained),
         "images trained on": format_count(options.epochs * sum(labels) * trained),
-        "selections": str(options.rounds * len(arm.seeds)),
+        "selections": str(0 if STRATEGIES.get(arm.strategy).whole else options.rounds * len(arm.seeds)),
         "pool": format_count(sizes.n),
         "d": format_count(plan.shape.dim) if plan else "",
         "embedding": format_bytes(plan.inputs) if plan else "",
         "d×d matrices": format_bytes(sum(plan.matrices.values())) if plan and plan.matrices else "",
         "a selection": format_bytes(plan.total) if plan else "",
     }
+
+
+def labels_trained_on(strategy: str, options: ArmOptions) -> list[int]:
+    """How many labels each round's network is trained on; 0 where it trains none."""
+    if STRATEGIES.get(strategy).whole:
+        return [pool_length(options)] + options.rounds * [0]
+    return [options.start + r * options.batch for r in range(options.rounds + 1)]
 
 
 def held_bytes(arm: ArmPoint, options: ArmOptions) -> int:
@@ -345,11 +366,14 @@ def held_bytes(arm: ArmPoint, options: ArmOptions) -> int:
 
 
 def relative_cost(strategy: str, options: ArmOptions) -> float:
-    """An arm's cost in no particular unit: d for its selections, and 300 for its trainings.
+    """An arm's cost in no particular unit: d for its selections, and 300 for its trainings, or what ``all`` sees.
 
     A strategy that declares no plan is taken to select on the mask, which is the dearest.
     """
     sizes = sizes_of(options)
+    if STRATEGIES.get(strategy).whole:
+        rounds = options.rounds + 1
+        return 300.0 * sizes.n / (rounds * (options.start + options.rounds * options.batch / 2))
     plan = sizes.mask() if STRATEGIES.get(strategy).plan is None else plan_of(strategy, sizes)
     return 300.0 + (plan.shape.dim if plan else 0)
 
@@ -364,7 +388,8 @@ def check_selection_fits(strategy: str, devices: Sequence[str], options: ArmOpti
     try:
         _check_arm(strategy, devices, sizes)
     except TooLargeError as error:
-        fitting = [other.name for other in STRATEGIES if other.plan and _fits(other.name, devices, sizes)]
+        others = [other for other in STRATEGIES if other.plan and not other.whole and not other.check]
+        fitting = [other.name for other in others if _fits(other.name, devices, sizes)]
         raise TooLargeError(f"{strategy}: {error}. Of --strategies {', '.join(fitting)} fit") from None
 
 
@@ -390,6 +415,18 @@ def plan_of(strategy: str, sizes: Sizes) -> SelectionPlan | None:
         what = f"plan of strategy {strategy!r} gave a {type(plan).__name__}"
         raise guard.refuse(declared, f"{what}; it must give a SelectionPlan (Sizes.last_layer, Sizes.mask) or None")
     return plan
+
+
+def effort_of(strategy: str, sizes: Sizes) -> Effort | None:
+    """What the strategy says that a batch costs it; None where it says nothing, and its plan does."""
+    from fbench.learning.strategies import Effort
+
+    declared = STRATEGIES.get(strategy).effort
+    effort = declared(sizes) if declared else None
+    if declared and not isinstance(effort, Effort):
+        what = f"effort of strategy {strategy!r} gave a {type(effort).__name__}"
+        raise guard.refuse(declared, f"{what}; it must give an Effort (fbench.learning.strategies)")
+    return effort
 
 
 def sizes_of(options: ArmOptions) -> Sizes:

@@ -39,10 +39,17 @@ def expect_rounds(arm: ArmPoint, options: ArmOptions, context: Context, fisher_s
         learners.learning_model(options).block * options.epochs * image_s
     )  # a short block is padded to its full width
     tested = seeds * arms.tested_images(options) * FORWARD * image_s
-    chosen = seeds * _choice_s(arms.plan_of(arm.strategy, sizes), sizes.counts, fisher_samples, image_s, context)
-    labels = [options.start + r * options.batch for r in range(options.rounds + 1)]
+    effort = arms.effort_of(arm.strategy, sizes)
+    if effort:
+        chosen = effort.passes * sizes.n * FORWARD * image_s + effort.operations / _rate(context)
+    else:
+        chosen = _choice_s(arms.plan_of(arm.strategy, sizes), sizes.counts, fisher_samples, image_s, context)
+    labels = arms.labels_trained_on(arm.strategy, options)
     features = seeds * frozen_image_seconds(options, context) * len(arms.images_of(options).targets)
-    return [trained * count + tested + (chosen if r else features) for r, count in enumerate(labels)]
+    return [
+        trained * count + (tested if count else 0.0) + (seeds * chosen if r else features)
+        for r, count in enumerate(labels)
+    ]
 
 
 def image_seconds(options: ArmOptions, context: Context) -> float:
@@ -106,7 +113,11 @@ def _choice_s(
     passes = n * FORWARD
     if not plan.shape.classes:  # on a mask: gradients of every class, of the diagonal's images and of the pool
         passes += (n * plan.shape.rows + fisher_samples * classes) * GRADIENT
-    return passes * image_s + selection_operations(plan, counts) / product_rate(context.devices[0], context.threads)
+    return passes * image_s + selection_operations(plan, counts) / _rate(context)
+
+
+def _rate(context: Context) -> float:
+    return product_rate(context.devices[0], context.threads)
 
 
 def selection_operations(plan: SelectionPlan, counts: StepCounts) -> float:

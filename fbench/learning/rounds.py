@@ -148,7 +148,7 @@ class PlayedRound:
 
 
 def play_rounds(
-    design: Design, bought: Sequence[Sequence[Sequence[int]]] = (), *, first: bool = False
+    design: Design, bought: Sequence[Sequence[Sequence[int]]] = (), *, first: bool = False, done: int | None = None
 ) -> Iterator[PlayedRound]:
     """Every round that is still to come, after the last one that is done, which is trained once more.
 
@@ -156,12 +156,16 @@ def play_rounds(
         design: the arm.
         bought: data-set indices, by round and seed, of the rounds that are done already.
         first: have round 0 trained once more, too, where it is done.
+        done: how many rounds are; those that bought something by default, but ``all`` buys nothing.
     """
     first_pool = design.pools[0]
     shape, dtype = tuple(first_pool.images.shape[1:]), first_pool.images.dtype
     _warm_up(design.model, shape, dtype, first_pool.classes, design.acquisition.devices[0])
-    done = len(bought)
+    done = len(bought) if done is None else done
     if done > design.rounds:
+        return
+    if design.strategy.whole:
+        yield from _whole_rounds(design, done, again=sorted({0, done - 1}) if first and done else ())
         return
     states: Sequence[LearnerState] = ()
     weights: Sequence[StateDict] = ()
@@ -181,6 +185,16 @@ def play_rounds(
         weights = _weights(states) if design.warm else ()
         outcomes = [_outcome(design, i, states[i], train_s, chosen[i]) for i in range(len(states))]
         yield PlayedRound(index, states, outcomes, begun)
+
+
+def _whole_rounds(design: Design, done: int, again: Sequence[int]) -> Iterator[PlayedRound]:
+    """Networks that saw every label of their pool, trained once: what they reach stands in every round's row."""
+    states, train_s = _trained(design, [torch.arange(len(pool.ids)) for pool in design.pools], 0)
+    nothing: Chosen = (Proposal(torch.arange(0)), None, 0.0)
+    outcomes = [_outcome(design, i, state, train_s, nothing) for i, state in enumerate(states)]
+    yield from (PlayedRound(index, states) for index in again)
+    for index in range(done, design.rounds + 1):
+        yield PlayedRound(index, states, outcomes)
 
 
 def retrained(design: Design, played: PlayedRound) -> list[LearnerState]:

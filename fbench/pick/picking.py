@@ -1,37 +1,44 @@
 """``fbench pick``: the batch that BAIT would buy from arrays that somebody exported, and what is to be said of it.
 
-``read_pick`` turns what was typed into a ``Pick`` (the arrays, the method, the plan), and ``run_pick`` turns that into
-a ``PickResult`` (rows and sentences). Nothing is printed here.
+``read_pick`` turns what was typed into a ``Pick`` (the arrays, the method, the plan) or, for another strategy than
+BAIT, into a ``BaselinePick``; ``run`` turns that into a ``PickResult`` (rows and sentences). Nothing is printed here.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from fbench.errors import InputError, TooLargeError, UnknownNameError, UsageError
+from fbench.acquisition.pool_strategies import pool_strategy_of
+from fbench.errors import InputError, TooLargeError, UsageError
 from fbench.fisher.planning.fitting import Alternative, alternatives, check_fits, device_plans
 from fbench.fisher.planning.plan import MEMORY_MARGIN, SelectionPlan, Shape, StepCounts
 from fbench.fisher.selection.methods import EmbeddingMethod, parse_embedding_method
 from fbench.fisher.selection.regularisation import parse_regularisation
-from fbench.harness.contract import Option, Row
+from fbench.harness.contract import Row
 from fbench.harness.parsing import OVERSAMPLE
 from fbench.harness.suite import Parameter
 from fbench.machine import free_bytes
-from fbench.pick.pool_files import PoolArrays, check_out, positions_of, read_labelled, read_pool, write_picks
+from fbench.pick.asked import (
+    OnStep,
+    PickResult,
+    check_axes_filled,
+    check_dtype,
+    check_left,
+    check_same_candidates,
+    check_written,
+    labelled_of,
+    read_batch,
+)
+from fbench.pick.baseline_picking import BaselinePick, read_baseline_pick
+from fbench.pick.pool_files import PoolArrays, read_pool, write_picks
 from fbench.units import format_bytes, format_count, format_percent
 
 if TYPE_CHECKING:
     from fbench.fisher.embeddings import Embedding
     from fbench.fisher.selection.bait import Selection
-
-OnStep = Callable[[str, int, int], None]
-"""Called with the selection's phase, the steps of it that are done, and those in all."""
-
-
-_BATCH = Parameter("batch", int, "", Option("B, how many to pick", minimum=1))
 
 
 @dataclass(frozen=True)
@@ -79,35 +86,85 @@ class Pick:
         counts = StepCounts.of(self.batch, self.oversample, self.pool.n - len(self.labelled))
         return device_plans(self.shape, self.dtype, self.method.engine, self.devices, counts=counts)
 
+    def plan_lines(self) -> list[str]:
+        """The plan as lines of text: the problem, then what each device will hold and has free."""
+        shape, arrays = self.shape, self.pool.arrays
+        sizes = f"n = {shape.n:,} candidates ({len(self.labelled):,} labelled), r = {shape.rows:,}, d = {shape.dim:,}"
+        if "logits" in arrays:
+            sizes += f"; k = {arrays['logits'].shape[1]:,} classes, h = {arrays['features'].shape[1]:,} features"
+        lines = [f"{self.source}: {sizes}; {self.dtype}"]
+        for device, plan in self.plans.items():
+            free = free_bytes(device)
+            parts = {**plan.parts, f"in all, in {plan.phase}, its dearest phase": plan.growth}
+            parts[f"with {format_percent(MEMORY_MARGIN)} to spare"] = plan.needed
+            if free is not None:
+                parts[f"free on {device}"] = free
+            width = max(map(len, parts))
+            lines += [f"  {name:<{width}}  {format_bytes(size)}" for name, size in parts.items()]
+        return lines
 
-def read_pick(features: Path, typed: Mapping[str, Any], devices: tuple[str, ...]) -> Pick:
+    def fitting_lines(self) -> list[str]:
+        """Lines that tell whether the selection fits each device, and where it does not, what would."""
+        lines = []
+        for device, plan in self.plans.items():
+            free = free_bytes(device)
+            if free is None:
+                lines.append(f"How much {device} has free is not known here.")
+            elif plan.needed <= free:
+                lines.append(f"On {device} it fits.")
+            else:
+                lines.append(f"On {device} it does not fit. What does:")
+                lines += [_offer(other) for other in alternatives(plan, free)] or ["  nothing; take a smaller pool"]
+        return lines
+
+    def run(self, progress: OnStep) -> PickResult:
+        """Select and write; nothing is written unless all went well.
+
+        Raises:
+            TooLargeError: it would not fit, or did not.
+            InputError: what ``bait_select`` refuses.
+        """
+        for device, plan in self.plans.items():
+            check_fits(plan, free_bytes(device), device)
+        try:
+            chosen, embedding = _select(self, progress)
+        except InputError as error:
+            raise type(error)(f"{self.source}: {error}") from None
+        except (MemoryError, RuntimeError) as error:
+            if isinstance(error, MemoryError) or "memory" in str(error).lower():
+                reason = (str(error).splitlines() or ["no more to be had"])[0]
+                raise TooLargeError(
+                    f"{self.source}: ran out of memory: {reason}; --dry-run says what would take less"
+                ) from None
+            raise
+        rows = rows_of(chosen)
+        write_picks(self.out, rows, overwrite=self.overwrite)
+        return PickResult(rows, pick_sentences(self, chosen, embedding))
+
+
+def read_pick(features: Path, typed: Mapping[str, Any], devices: tuple[str, ...]) -> Pick | BaselinePick:
     """Check what was typed, and read the arrays; a plan writes nothing, and so may name a file that is there.
 
     Raises:
         UsageError: any of it that cannot be.
     """
-    if not typed["batch"]:
-        raise UsageError("fbench pick needs --batch N, how many to pick")
-    batch = _BATCH.read(typed["batch"])
+    baseline = pool_strategy_of(typed["strategy"], "--strategy")
+    if baseline is not None:
+        return read_baseline_pick(features, typed, devices, baseline)
+    batch = read_batch(typed)
     method, number = parse_embedding_method(typed["method"])
     oversample = Parameter("oversample", float, 2.0, OVERSAMPLE).read(typed["oversample"])
     try:
         parse_regularisation(typed["regularisation"])
     except InputError as error:
         raise UsageError(f"--{error}") from None
-    if typed["dtype"] not in ("", "float32", "float64"):
-        raise UnknownNameError("--dtype", typed["dtype"], ("float32", "float64"))
+    check_dtype(typed)
     pool = read_pool(features)
     _check_arrays(features, pool, method)
-    labelled = _labelled(features, pool, typed["labelled"])
+    labelled = labelled_of(features, pool, typed["labelled"])
     _check_number(features, pool, method, number)
-    left = pool.n - len(labelled)
-    if not left:
-        raise InputError(f"{features}: all {pool.n:,} candidates are labelled; nothing is left to pick")
-    if batch > left:
-        raise InputError(f"{features}: --batch {batch}: must be from 1 to {left}, what is left unlabelled")
-    if not typed["dry_run"]:
-        check_out(Path(typed["out"]), typed["overwrite"])
+    check_left(features, batch, pool, labelled)
+    check_written(typed)
     return Pick(
         source=features,
         pool=pool,
@@ -126,22 +183,15 @@ def read_pick(features: Path, typed: Mapping[str, Any], devices: tuple[str, ...]
 
 def _check_arrays(source: Path, pool: PoolArrays, method: EmbeddingMethod) -> None:
     arrays = pool.arrays
-    if "embedding" in arrays:
-        if not method.on_embedding:
-            raise UsageError(
-                f"--method {method.name} works on logits and features, and {source} holds an embedding; "
-                "take exact or diagonal"
-            )
-    elif len(arrays["logits"]) != len(arrays["features"]):
-        raise InputError(
-            f"{source}: logits are of {len(arrays['logits']):,} candidates and features of "
-            f"{len(arrays['features']):,}; they must be of the same, in the same order"
+    if "embedding" in arrays and not method.on_embedding:
+        raise UsageError(
+            f"--method {method.name} works on logits and features, and {source} holds an embedding; "
+            "take exact or diagonal"
         )
-    elif arrays["logits"].shape[1] < 2:
+    check_same_candidates(source, pool)
+    if "logits" in arrays and arrays["logits"].shape[1] < 2:
         raise InputError(f"{source}: logits have {arrays['logits'].shape[1]} classes; BAIT needs at least 2")
-    empty = [name for name, array in arrays.items() if 0 in array.shape]
-    if empty:
-        raise InputError(f"{source}: {empty[0]} has shape {list(arrays[empty[0]].shape)}; no axis may be empty")
+    check_axes_filled(source, pool)
 
 
 def _check_number(source: Path, pool: PoolArrays, method: EmbeddingMethod, number: int) -> None:
@@ -154,82 +204,9 @@ def _check_number(source: Path, pool: PoolArrays, method: EmbeddingMethod, numbe
             raise InputError(f"{source}: {typed}: must be a whole number from 1 to {most}, the {of} there are")
 
 
-def _labelled(source: Path, pool: PoolArrays, typed: str) -> Any:
-    """Positions of ``--labelled`` where given, else of the .npz's own ``labelled``, else none."""
-    if typed:
-        return positions_of(read_labelled(Path(typed)), pool.n, f"--labelled {typed}")
-    return [] if pool.labelled is None else positions_of(pool.labelled, pool.n, f"{source}: labelled")
-
-
-def pick_plan_lines(pick: Pick) -> list[str]:
-    """The plan as lines of text: the problem, then what each device will hold and has free."""
-    shape, arrays = pick.shape, pick.pool.arrays
-    sizes = f"n = {shape.n:,} candidates ({len(pick.labelled):,} labelled), r = {shape.rows:,}, d = {shape.dim:,}"
-    if "logits" in arrays:
-        sizes += f"; k = {arrays['logits'].shape[1]:,} classes, h = {arrays['features'].shape[1]:,} features"
-    lines = [f"{pick.source}: {sizes}; {pick.dtype}"]
-    for device, plan in pick.plans.items():
-        free = free_bytes(device)
-        parts = {**plan.parts, f"in all, in {plan.phase}, its dearest phase": plan.growth}
-        parts[f"with {format_percent(MEMORY_MARGIN)} to spare"] = plan.needed
-        if free is not None:
-            parts[f"free on {device}"] = free
-        width = max(map(len, parts))
-        lines += [f"  {name:<{width}}  {format_bytes(size)}" for name, size in parts.items()]
-    return lines
-
-
-def pick_fitting_lines(pick: Pick) -> list[str]:
-    """Lines that tell whether the selection fits each device, and where it does not, what would."""
-    lines = []
-    for device, plan in pick.plans.items():
-        free = free_bytes(device)
-        if free is None:
-            lines.append(f"How much {device} has free is not known here.")
-        elif plan.needed <= free:
-            lines.append(f"On {device} it fits.")
-        else:
-            lines.append(f"On {device} it does not fit. What does:")
-            lines += [_offer(other) for other in alternatives(plan, free)] or ["  nothing; take a smaller pool"]
-    return lines
-
-
 def _offer(other: Alternative) -> str:
     flag = f"--dtype {other.name}" if other.name.startswith("float") else f"--method {other.name}"
     return f"  {flag}: {other.meaning}, {format_bytes(other.plan.total)}"
-
-
-@dataclass(frozen=True)
-class PickResult:
-    """The rows of the picks' CSV, and sentences about them."""
-
-    rows: Sequence[Row]
-    sentences: Sequence[str]
-
-
-def run_pick(pick: Pick, progress: OnStep) -> PickResult:
-    """Select and write; nothing is written unless all went well.
-
-    Raises:
-        TooLargeError: it would not fit, or did not.
-        InputError: what ``bait_select`` refuses.
-    """
-    for device, plan in pick.plans.items():
-        check_fits(plan, free_bytes(device), device)
-    try:
-        chosen, embedding = _select(pick, progress)
-    except InputError as error:
-        raise type(error)(f"{pick.source}: {error}") from None
-    except (MemoryError, RuntimeError) as error:
-        if isinstance(error, MemoryError) or "memory" in str(error).lower():
-            reason = (str(error).splitlines() or ["no more to be had"])[0]
-            raise TooLargeError(
-                f"{pick.source}: ran out of memory: {reason}; --dry-run says what would take less"
-            ) from None
-        raise
-    rows = rows_of(chosen)
-    write_picks(pick.out, rows, overwrite=pick.overwrite)
-    return PickResult(rows, pick_sentences(pick, chosen, embedding))
 
 
 def _select(pick: Pick, progress: OnStep) -> tuple[Selection, Embedding]:

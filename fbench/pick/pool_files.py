@@ -46,8 +46,8 @@ class PoolArrays:
         return len(next(iter(self.arrays.values())))
 
 
-def read_pool(path: Path) -> PoolArrays:
-    """The arrays of a .npz.
+def read_pool(path: Path, needs: tuple[str, ...] = ()) -> PoolArrays:
+    """The arrays of a .npz: those named in ``needs``, or what BAIT takes.
 
     Raises:
         DataError: no such file, not a .npz, pickled, damaged, without the arrays, or of another dtype or shape.
@@ -56,7 +56,7 @@ def read_pool(path: Path) -> PoolArrays:
     headers = array_headers_of(path)
     if isinstance(headers, ArrayHeader):
         raise DataError(f"{path}: holds one bare array; save several by name, np.savez(path, logits=…, features=…)")
-    wide = {name: _checked(path, name, headers[name]) for name in _wanted(path, headers)}
+    wide = {name: _checked(path, name, headers[name]) for name in _wanted(path, headers, needs)}
     sizes = {name: headers[name].bytes_as(dtype) for name, dtype in wide.items()}
     has_labelled = "labelled" in headers
     check_free(path, headers, {**sizes, **({"labelled": headers["labelled"].bytes} if has_labelled else {})})
@@ -67,12 +67,14 @@ def read_pool(path: Path) -> PoolArrays:
     return PoolArrays(arrays, labelled, tuple(halves))
 
 
-def _wanted(path: Path, headers: Mapping[str, ArrayHeader]) -> tuple[str, ...]:
-    names = ("embedding",) if "embedding" in headers else ("logits", "features")
+def _wanted(path: Path, headers: Mapping[str, ArrayHeader], needs: tuple[str, ...]) -> tuple[str, ...]:
+    names = needs or (("embedding",) if "embedding" in headers else ("logits", "features"))
     if missing := [name for name in names if name not in headers]:
+        shapes = {"logits": "logits [n, k]", "features": "features [n, h]"}
+        remedy = " and ".join(shapes[name] for name in needs or shapes) + ("" if needs else ", or embedding [n, r, d]")
         raise DataError(
-            f"{path}: has no {' and no '.join(missing)} (it holds {', '.join(headers) or 'nothing'}); it must hold "
-            "logits [n, k] and features [n, h], or embedding [n, r, d]"
+            f"{path}: has no {' and no '.join(missing)} (it holds {', '.join(headers) or 'nothing'}); "
+            f"it must hold {remedy}"
         )
     return names
 

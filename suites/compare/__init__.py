@@ -11,7 +11,7 @@ from dataclasses import replace
 
 from fbench.errors import UsageError, shorten
 from fbench.harness.contract import Case, Column, Context, Summary, Tables, Unit
-from fbench.harness.registry import PRESETS, Preset, suite
+from fbench.harness.registry import PRESETS, STRATEGIES, Preset, suite
 from fbench.learning import arm_options as arm
 from fbench.learning import arms
 from fbench.learning.arm_options import ArmPoint
@@ -51,7 +51,8 @@ def resolve(options: Options, context: Context) -> Options:
     """
     resolved = arms.resolve_plan(options)
     if options.questions == QUESTIONS:
-        asked = default_questions(QUESTIONS, options.strategies)
+        buying = [name for name in options.strategies if not STRATEGIES.get(name).whole]
+        asked = default_questions(QUESTIONS, buying)
     else:
         asked = parse_questions(options.questions)
         _hold_to_arms(asked, options.strategies)
@@ -121,7 +122,7 @@ def measure(case: Case[ArmPoint], options: Options, context: Context) -> Iterato
         design = arms.design(case.point, context.devices, options, options.fisher_samples)
     design = replace(design, keep_predictions=options.keep_predictions)
     bought = batches_of(context.committed.get("selections", ()), block)
-    for played in play_rounds(design, bought, first=options.drift):
+    for played in play_rounds(design, bought, first=options.drift, done=context.done):
         seen = watcher.see(played, strategy) if watcher else {}
         seen.pop("rounds", None)  # results.csv has them
         if played.outcomes:

@@ -39,6 +39,7 @@ class Curves:
         accuracy: [seeds, rounds] by strategy, by which a collapse is told; without it the metric tells.
         elapsed: [seeds, rounds] by strategy, the seconds of training and selecting up to a round's network.
         finals: means at the last round, by strategy and column.
+        whole: the strategies that had all labels from the start, and bought none.
     """
 
     labels: Floats
@@ -51,6 +52,12 @@ class Curves:
     accuracy: dict[str, Floats] = field(default_factory=dict)
     elapsed: dict[str, Floats] = field(default_factory=dict)
     finals: dict[str, dict[str, float]] = field(default_factory=dict)
+    whole: frozenset[str] = frozenset()
+
+    @property
+    def buying(self) -> dict[str, Floats]:
+        """What the strategies that buy labels reach."""
+        return {name: values for name, values in self.values.items() if name not in self.whole}
 
     @property
     def areas(self) -> dict[str, Floats]:
@@ -103,9 +110,10 @@ def read_curves(
         return {name: values.loc[name].loc[common].to_numpy(float) for name in arms}
 
     means = paired.groupby("strategy")[_MEANS].mean()
+    bought = paired.groupby("strategy")["labels"].nunique()
     embedded = [name for name in arms if not np.isnan(means.d_eff[name])]
     return Curves(
-        labels=paired.groupby("round")["labels"].first().to_numpy(float),
+        labels=paired.groupby("round")["labels"].min().to_numpy(float),  # `all` has the pool's from the start
         values=of_seeds(complete),
         seconds={name: (float(means.train_s[name]), float(means.select_s[name])) for name in arms},
         dimensions={name: (float(means.d_eff[name]), float(means.dim[name])) for name in embedded},
@@ -115,6 +123,7 @@ def read_curves(
         accuracy=of_seeds(accuracy),
         elapsed=of_seeds(elapsed),
         finals={name: {score: float(last[score][name]) for score in SCORES} for name in arms},
+        whole=frozenset(name for name in arms if bought[name] == 1),
     )
 
 

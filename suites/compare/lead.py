@@ -104,7 +104,7 @@ def _advice(judged: Sequence[JudgedQuestion], background: Background) -> str:
         return "Lower --learning-rate or raise --epochs until no training collapses, then compare."
     best = _unbeaten(judged)
     if not best:
-        cheapest = min(background.curves.seconds, key=lambda name: background.curves.seconds[name][1])
+        cheapest = min(background.curves.buying, key=lambda name: background.curves.seconds[name][1])
         return f"Take {cheapest}, the fastest, or add seeds: no strategy is shown to be better."
     rivals = [test.first for test in judged if test.verdict == "not shown" and test.second in best]
     either = [*best, *(name for name in rivals if name not in best and name not in _beaten(judged))]

@@ -14,7 +14,7 @@ from fbench.measure.savings import LabelSaving, label_saving
 from fbench.measure.split_overlap import corrected_interval
 from fbench.measure.statistics import Paired, holm, paired
 from fbench.results.findings import number, p_value
-from fbench.results.words import count_seeds
+from fbench.results.words import count_seeds, listed
 
 from .curves import Curves
 from .family import FEWEST, JudgedQuestion
@@ -41,13 +41,15 @@ def strategies(curves: Curves) -> Table:
     columns["sd of AULC"] = [number(float(area.std(ddof=1))) if curves.seeds > 1 else "" for area in areas.values()]
     columns["d_eff"] = [_dimension(curves, name) for name in areas]
     columns["train s"] = [number(curves.seconds[name][0], 3) for name in areas]
-    columns["select s"] = [number(curves.seconds[name][1], 3) for name in areas]
+    columns["select s"] = ["" if name in curves.whole else number(curves.seconds[name][1], 3) for name in areas]
     note = (
         f"{count_seeds(curves.seeds)}; {curves.labels[0]:.0f} to {curves.labels[-1]:.0f} labels. AULC: {curves.metric} "
         "averaged over labels; sd over seeds. Δ: paired by seed, each row's t interval by itself. d_eff: effective "
         "dimension tr F(F + λI)⁻¹ at this λ, of the weights that the strategy considers. Seconds: mean of a round; "
         "arms train alike, so train s shows the machine's noise."
     )
+    if curves.whole:
+        note += f" {listed(sorted(curves.whole))}: every label from the start, trained once; that stands in all rounds."
     if columns["collapsed"]:
         note += " collapsed: seeds in which a training ended below half of its round's median accuracy."
     order = ["train s", "sd of AULC", "d_eff", final, "select s"]
@@ -89,8 +91,8 @@ def _bound(judged: JudgedQuestion) -> str:
 
 
 def pairs(curves: Curves, overlap: float | None) -> list[Table]:
-    """A row for every pair of strategies, p corrected by Holm over all of them; none for one strategy."""
-    names = list(itertools.combinations(curves.values, 2))
+    """A row for every pair of strategies that buy, p corrected by Holm over all of them; none for one strategy."""
+    names = list(itertools.combinations(curves.buying, 2))
     if not names:
         return []
     areas = curves.areas
@@ -129,7 +131,7 @@ def savings(curves: Curves) -> list[Table]:
 
     Not at the end: there the mean of random may not be reached again by half of all samples of seeds.
     """
-    others = [name for name in curves.values if name != BASELINE]
+    others = [name for name in curves.buying if name != BASELINE]
     if BASELINE not in curves.values or not others or len(curves.labels) < 3:
         return []
     half = len(curves.labels) // 2
@@ -159,9 +161,9 @@ def _saving_ends(saving: LabelSaving) -> str:
 
 def penalties(curves: Curves) -> list[Table]:
     """The pairwise penalty matrix (Ash et al. 2020), where there are seeds and checkpoints enough for one."""
-    if BASELINE not in curves.values or len(curves.values) < 2 or curves.seeds < _PENALTY_SEEDS:
+    if BASELINE not in curves.values or len(curves.buying) < 2 or curves.seeds < _PENALTY_SEEDS:
         return []
-    matrix = penalty_matrix(curves.labels, curves.values, BASELINE)
+    matrix = penalty_matrix(curves.labels, curves.buying, BASELINE)
     if not matrix.checkpoints:
         return []
     rows = [

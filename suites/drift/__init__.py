@@ -80,7 +80,7 @@ def measure(case: Case[ArmPoint], options: Options, context: Context) -> Iterato
     design, grid = plan.watched(case.point, context.devices, options)
     watcher = Watcher(design, grid, retrain=bool(options.retrain))
     bought = batches_of(context.committed.get("selections", ()), block)
-    for played in play_rounds(design, bought, first=True):
+    for played in play_rounds(design, bought, first=True, done=context.done):
         tables = watcher.see(played, strategy)
         if played.outcomes:
             rows = tables.pop("drift")

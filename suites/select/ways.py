@@ -18,7 +18,7 @@ from fbench.fisher.planning.fitting import CHUNKED, check_devices, device_plans,
 from fbench.fisher.planning.plan import CHUNK_SIZE, SelectionPlan, Shape, StepCounts, plan_selection
 from fbench.fisher.selection.methods import EMBEDDING_METHODS
 from fbench.harness.sweep import parse_names
-from fbench.learning.strategies import SUBSAMPLE, components_of
+from fbench.learning.strategies.bait import SUBSAMPLE, components_of
 from fbench.machine import free_bytes
 
 Purpose = Literal["selection", "random", "score"]

@@ -592,7 +592,7 @@ def test_names_that_clash_tell_both_files(fbench: Callable[..., Ended], tmp_path
     assert "strategy 'mine' is registered twice (other.py:2 and mine.py:37); rename one of them" in ended.err
     forget()
     ended = fbench(a_strategy("...").replace("'mine'", "'bait'"), *compared())
-    assert "strategy 'bait' is registered twice (fbench.learning.strategies and mine.py:37)" in ended.err
+    assert "strategy 'bait' is registered twice (fbench.learning.strategies.bait and mine.py:37)" in ended.err
 
 
 def test_a_command_that_a_broken_plug_in_may_have(

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import torch
 
-from fbench.errors import DataError, InputError, SweepError, TooLargeError, UnknownNameError, UsageError
+from fbench.errors import DataError, ForeignError, InputError, SweepError, TooLargeError, UnknownNameError, UsageError
 from fbench.fisher.planning.plan import with_margin
 from fbench.harness import parsing
 from fbench.harness.registry import DATASETS, MODELS, STRATEGIES, SUITES, Model, Strategy
@@ -292,7 +292,7 @@ def test_an_arm_that_does_not_fit_is_refused_before_its_first_training(monkeypat
     monkeypatch.setattr("fbench.fisher.planning.fitting.free_bytes", lambda device: room)
     match = (
         r"^bait\+fish: the selection needs .* beyond its inputs, .* to spare, and .* are free on cpu: d = 328; in .*"
-        r".*\. Of --strategies .*bait-binary, bait-diagonal, .*random fit$"
+        r".*\. Of --strategies badge, bait-binary, bait-diagonal, .*random, typiclust fit$"
     )
     with pytest.raises(TooLargeError, match=match) as refused:
         design(arm("bait+fish"), resolve())
@@ -332,3 +332,29 @@ def test_sweeps_and_budgets_may_be_left_open() -> None:
     for text in ("lots", "0", "-1"):
         with pytest.raises(UsageError, match=text):
             parsing.parse_budget(text)
+
+
+def test_all_is_planned_with_its_one_training() -> None:
+    options = resolve(strategies=("random", "all"), pool=200, rounds=3, batch=5, start=12, epochs=2)
+    planned = arms.predict_plan(arm("all", 0, 1), options)
+    assert (planned["trainings"], planned["selections"]) == ("2", "0")
+    assert planned["images trained on"] == str(2 * 200 * 2)
+    assert arms.relative_cost("all", options) == 300 * 200 / (4 * (12 + 3 * 5 / 2))
+
+
+def test_all_alone_is_refused() -> None:
+    with pytest.raises(UsageError, match="--strategies all: trains on the whole pool and buys nothing; name an arm"):
+        resolve(strategies=("all",))
+
+
+def test_an_arm_that_cannot_work_with_the_model_is_refused_before_the_run() -> None:
+    with pytest.raises(UsageError, match="bald samples networks by dropout, and SmallNet has none"):
+        resolve(strategies=("random", "bald"))
+
+
+def test_an_effort_that_is_none(registries: Any) -> None:
+    propose = STRATEGIES.get("random").propose
+    STRATEGIES.add(Strategy("stranger", "", propose, plan=lambda sizes: None, effort=lambda sizes: 3))
+    match = "effort of strategy 'stranger' gave a int; it must give an Effort"
+    with pytest.raises(ForeignError, match=match):
+        arms.effort_of("stranger", arms.sizes_of(resolve()))

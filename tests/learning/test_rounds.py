@@ -19,7 +19,7 @@ from fbench.learning.inference import evaluate
 from fbench.learning.metrics import score_predictions
 from fbench.learning.recipe import Recipe
 from fbench.learning.rounds import Design, Outcome, batches_of, retrained
-from fbench.learning.strategies import Acquisition, LearnerState, Proposal, random
+from fbench.learning.strategies import Acquisition, LearnerState, Proposal
 
 START, BATCH, ROUNDS = 6, 3, 3
 SEEDS = (0, 4)
@@ -170,7 +170,7 @@ def test_a_strategy_that_draws_as_it_likes_moves_nothing_else(
     def propose(state: LearnerState, batch_size: int) -> Proposal:
         torch.manual_seed(state.round)
         torch.rand(1000)
-        return random(state, batch_size)
+        return STRATEGIES.get("random").propose(state, batch_size)
 
     before = torch.get_rng_state()
     noisy = list(play(design(images, Strategy("noisy", "", propose))))
@@ -338,3 +338,29 @@ def test_batches_of_rows_in_any_order(played: dict[str, list[list[Outcome]]]) ->
     assert batches_of(rows, SEEDS) == expected
     assert batches_of(rows[::-1], SEEDS) == expected
     assert batches_of([], SEEDS) == []
+
+
+def test_all_trains_once_on_every_label_and_its_result_stands_in_every_round(images: Images) -> None:
+    arm = design(images, "all")
+    rounds = list(playing.play_rounds(arm))
+    assert [played_round.index for played_round in rounds] == list(range(ROUNDS + 1))
+    first = rounds[0].outcomes
+    assert all(played_round.outcomes is first for played_round in rounds)
+    assert [(outcome.seed, outcome.labels, list(outcome.bought)) for outcome in first] == [(0, 60, []), (4, 60, [])]
+    assert all(outcome.select_s is None and outcome.train_s > 0 for outcome in first)
+    directly = playing._trained(arm, [torch.arange(60)] * 2, 0)[0]
+    for mine, other in zip(rounds[0].states, directly, strict=True):
+        assert torch.equal(mine.network.classifier.weight, other.network.classifier.weight)
+        assert torch.equal(mine.pool.targets, other.pool.targets)
+        assert mine.pool.targets.min() >= 0
+    assert [played_round.selections("all") for played_round in rounds] == [[]] * (ROUNDS + 1)
+
+
+@pytest.mark.parametrize("done", range(ROUNDS + 2))
+def test_all_goes_on_from_the_rounds_that_are_done(images: Images, done: int) -> None:
+    arm = design(images, "all", seeds=(0,))
+    rounds = list(playing.play_rounds(arm, first=True, done=done))
+    to_come = list(range(done, ROUNDS + 1))
+    assert [played_round.index for played_round in rounds if played_round.outcomes] == to_come
+    again = sorted({0, done - 1}) if 0 < done <= ROUNDS else []
+    assert [played_round.index for played_round in rounds if not played_round.outcomes] == again

@@ -14,13 +14,17 @@ from torch import Tensor
 import fbench.fisher.gradients.diagonal
 import fbench.fisher.selection.bait
 import fbench.learning.models
-from fbench.errors import ForeignError
+from fbench.acquisition.pool_strategies import POOL_STRATEGIES
+from fbench.acquisition.uncertainty import mutual_information
+from fbench.acquisition.views import Picks, PoolView, drawn_seed
+from fbench.errors import ForeignError, UsageError
 from fbench.fisher.embeddings import Embedding, last_layer_embedding
 from fbench.fisher.gradients.masked import masked_embedding
 from fbench.fisher.masks import Mask, kept
 from fbench.fisher.planning.plan import shape_of
 from fbench.fisher.selection.approximations import binary, principal, subsample, top_classes
 from fbench.fisher.selection.bait import Selection, bait_select
+from fbench.harness.global_state import isolated
 from fbench.harness.registry import MODELS, STRATEGIES
 from fbench.learning import fisher_draws, seeds
 from fbench.learning.data import Pool
@@ -34,14 +38,17 @@ from fbench.learning.strategies import (
     Sizes,
     classifier_parameters,
     classifier_width,
-    components_of,
-    fish_mask,
 )
+from fbench.learning.strategies.bait import components_of
+from fbench.learning.strategies.baselines import baseline_proposal
+from fbench.learning.strategies.dropout import SAMPLED, dropouts_of, sampled_probabilities
+from fbench.learning.strategies.masked import fish_mask
 from fbench.learning.training import train_block
 
 APPROXIMATE = ("bait-top2", "bait-binary", "bait-diagonal", "bait-subsample", "bait-pca")
-BUILT_IN = ("random", "bait", "bait+fish", "bait+random-mask", *APPROXIMATE)
-BAIT = BUILT_IN[1:]
+BAIT = ("bait", "bait+fish", "bait+random-mask", *APPROXIMATE)
+BASELINE_ARMS = ("least-confidence", "margin", "entropy", "coreset", "badge", "typiclust", "probcover")
+BUILT_IN = ("random", *BAIT, *BASELINE_ARMS)
 N, LABELLED, CLASSES = 60, (7, 3, 41, 20, 58, 11, 30, 2), 4
 FRACTION = 0.03
 
@@ -129,8 +136,8 @@ def selections(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Embedding, dict[st
 
 
 def test_every_built_in_strategy_is_tested_here() -> None:
-    ours = {name.name for name in STRATEGIES if name.propose.__module__ == "fbench.learning.strategies"}
-    assert ours == set(BUILT_IN)
+    ours = {name.name for name in STRATEGIES if name.propose.__module__.startswith("fbench.learning.strategies.")}
+    assert ours == {*BUILT_IN, "bald", "all"}
 
 
 @pytest.mark.parametrize("name", BAIT)
@@ -161,10 +168,20 @@ def test_a_plan_says_what_the_selection_is_given(
     assert (plan.sizes.picks, plan.sizes.removals) == (len(chosen.forward), removed)
 
 
-def test_random_has_no_plan_since_it_holds_nothing() -> None:
-    plan = STRATEGIES.get("random").plan
+@pytest.mark.parametrize("name", ["random", *BASELINE_ARMS, "bald", "all"])
+def test_baselines_have_no_plan_since_they_hold_nothing(name: str) -> None:
+    plan = STRATEGIES.get(name).plan
     assert plan is not None
     assert plan(Sizes(10, 1, 1, 2, 2, 2)) is None
+
+
+@pytest.mark.parametrize("name", ["random", *BASELINE_ARMS, "bald"])
+def test_baselines_say_what_a_batch_costs_them(name: str) -> None:
+    declared = STRATEGIES.get(name).effort
+    assert declared is not None
+    small, large = (declared(Sizes(n, 10, 5, 4, 16, 0)) for n in (100, 1000))
+    assert small.passes == {"random": 0.0, "bald": SAMPLED}.get(name, 1.0)
+    assert 0 < 9 * small.operations < large.operations
 
 
 @pytest.mark.parametrize(
@@ -390,6 +407,87 @@ def test_nan_in_the_pool_is_named_and_not_ranked(trained: LearnerState) -> None:
     images = trained.pool.images.clone()
     images[50] = torch.nan
     broken = dataclasses.replace(trained, pool=dataclasses.replace(trained.pool, images=images))
-    for name in BAIT:
+    for name in (*BAIT, *BASELINE_ARMS):
         with pytest.raises(ValueError, match=r"(?i)nan|finite"):
             propose(name, with_acquisition(broken, fisher_samples=N))
+
+
+@pytest.mark.parametrize("name", BASELINE_ARMS)
+def test_a_baseline_arm_is_the_baseline_on_the_networks_tensors(trained: LearnerState, name: str) -> None:
+    logits, features = logits_and_features(trained.network, trained.pool.images)
+    view = PoolView(N, trained.labelled, trained.generator(), logits, features)
+    assert propose(name, trained) == POOL_STRATEGIES[name].pick(view, 6).positions.tolist()
+
+
+def test_a_baseline_computes_in_the_dtype_asked_for(trained: LearnerState) -> None:
+    seen: list[PoolView] = []
+
+    def choose(view: PoolView, count: int) -> Picks:
+        seen.append(view)
+        return POOL_STRATEGIES["badge"].choose(view, count)
+
+    spied = dataclasses.replace(POOL_STRATEGIES["badge"], choose=choose)
+    baseline_proposal(spied, with_acquisition(trained, dtype="float64"), 3)
+    assert {part.dtype for part in (seen[0].logits, seen[0].features) if part is not None} == {torch.float64}
+
+
+def test_all_names_every_candidate_that_is_left(trained: LearnerState) -> None:
+    whole = STRATEGIES.get("all")
+    assert whole.whole
+    assert whole.propose(trained, 3).positions.tolist() == trained.unlabelled().tolist()
+
+
+@pytest.fixture(scope="module")
+def dropping(trained: LearnerState) -> LearnerState:
+    """The same state with a network that drops half of what enters its classifier."""
+    g = torch.Generator().manual_seed(1)
+    first, last = torch.nn.Linear(64, 16), torch.nn.Linear(16, CLASSES)
+    network = torch.nn.Sequential(
+        torch.nn.Flatten(), first, torch.nn.BatchNorm1d(16), torch.nn.Dropout(0.5), last
+    ).eval()
+    for p in network.parameters():
+        torch.nn.init.normal_(p, std=0.3, generator=g)
+    return dataclasses.replace(trained, network=network)
+
+
+def test_bald_takes_the_most_mutual_information(dropping: LearnerState) -> None:
+    before = torch.get_rng_state()
+    first = propose("bald", dropping)
+    assert torch.equal(torch.get_rng_state(), before)
+    torch.rand(5)
+    assert propose("bald", dropping) == first
+    assert propose("bald", dataclasses.replace(dropping, round=2)) != first
+    with isolated(drawn_seed(dropping.generator())):
+        information = mutual_information(sampled_probabilities(dropping.network, dropping.pool.images, SAMPLED))
+    free = dropping.unlabelled()
+    assert first == free[information[free].argsort(descending=True)[:6]].tolist()
+
+
+def test_only_dropout_is_at_work_and_all_is_as_before(dropping: LearnerState) -> None:
+    network, images = dropping.network, dropping.pool.images
+    assert isinstance(network, torch.nn.Sequential)
+    state = {name: value.clone() for name, value in network.state_dict().items()}
+    with isolated(0):
+        p = sampled_probabilities(network, images, 1000)
+    assert p.shape == (1000, N, CLASSES)
+    [layer] = dropouts_of(network)
+    assert not layer.training
+    assert not network.training
+    assert not layer._forward_hooks
+    torch.testing.assert_close(dict(network.state_dict()), state)
+    with isolated(1), torch.no_grad():
+        entering = network[:3](images)
+        by_hand = torch.stack([network[4](torch.dropout(entering, 0.5, True)).softmax(1) for _ in range(1000)])
+    assert by_hand.std(0).max() > 0.1
+    torch.testing.assert_close(p.mean(0), by_hand.mean(0), atol=0.06, rtol=0)
+    torch.testing.assert_close(p.std(0), by_hand.std(0), atol=0.06, rtol=0)
+
+
+def test_bald_needs_dropout(trained: LearnerState) -> None:
+    match = "bald samples networks by dropout, and SmallNet has none; take a --model that has, or leave bald out"
+    with pytest.raises(UsageError, match=match):
+        propose("bald", trained)
+    check = STRATEGIES.get("bald").check
+    assert check is not None
+    with pytest.raises(UsageError, match=match):
+        check(trained.network)

@@ -19,6 +19,8 @@ import torch
 import fbench
 import fbench.fisher.selection.bait
 from fbench import cli
+from fbench.acquisition.pool_strategies import POOL_STRATEGIES
+from fbench.acquisition.views import PoolView
 from fbench.cli import console, parameters
 from fbench.cli import progress as cli_progress
 from fbench.errors import InputError
@@ -440,7 +442,7 @@ def test_what_rounding_did_is_said(call):
 def test_a_refusal_keeps_its_kind_and_names_the_file(call):
     asked = dataclasses.replace(asked_for(6), batch=79)
     with pytest.raises(InputError, match=r"^pool.npz: batch_size 79: must be from 1 to 76"):
-        picking.run_pick(asked, lambda *_: None)
+        asked.run(lambda *_: None)
 
 
 def test_of_two_at_once_one_has_the_name_and_neither_loses_its_picks(call, monkeypatch):
@@ -461,3 +463,84 @@ def test_of_two_at_once_one_has_the_name_and_neither_loses_its_picks(call, monke
     assert [len(Path(name).read_text().splitlines()) for name in ("picks.csv", "picks-2.csv")] == [4, 3]
     assert call("--batch", 2, "--overwrite")[0] == 0
     assert len(Path("picks.csv").read_text().splitlines()) == 3
+
+
+BASELINE_NAMES = sorted(POOL_STRATEGIES)
+
+
+@pytest.mark.parametrize("name", BASELINE_NAMES)
+def test_another_strategy_picks_as_it_does_on_tensors(call, name):
+    code, out, err = call("--batch", 6, "--strategy", name, "--seed", 3)
+    assert (code, err) == (0, "")
+    arrays = {"logits": TENSORS[0], "features": TENSORS[1]}
+    generator, labelled = torch.Generator().manual_seed(3), torch.tensor(LABELLED)
+    view = PoolView(N, labelled, generator, **{need: arrays[need] for need in POOL_STRATEGIES[name].needs})
+    chosen = POOL_STRATEGIES[name].pick(view, 6)
+    assert picks() == chosen.positions.tolist()
+    first = (*POOL_STRATEGIES[name].needs, "logits")[0]
+    assert f"pool.npz: n = 80 candidates (4 labelled); {first} [80, " in out
+    assert f"6 picks of {name} are in picks.csv" in out
+    with Path("picks.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert {row["gap"] for row in rows} == {""}
+    if name == "random":
+        assert {row["score"] for row in rows} == {""}
+    else:
+        assert [float(row["score"]) for row in rows] == pytest.approx(chosen.scores.tolist())
+        assert f"; their score is {POOL_STRATEGIES[name].score}." in out
+
+
+def test_a_strategy_needs_only_its_own_arrays(call):
+    np.savez("features.npz", features=FEATURES)
+    assert call("--batch", 3, "--strategy", "coreset", pool="features.npz")[0] == 0
+    code, _, err = call("--batch", 3, "--strategy", "badge", "--out", "b.csv", pool="features.npz")
+    assert code == 2
+    assert err == (
+        "fbench: features.npz: has no logits (it holds features); it must hold logits [n, k] and features [n, h]\n"
+    )
+
+
+def test_a_strategy_in_double_precision_and_from_another_seed(call):
+    for number, typed in enumerate([[], ["--dtype", "float64"], ["--seed", "1"]]):
+        code, out, _ = call("--batch", 20, "--strategy", "badge", "--out", f"{number}.csv", *typed)
+        assert code == 0
+        assert ("float64" if "--dtype" in typed else "float32") in out
+    assert picks("0.csv") != picks("2.csv")
+
+
+def test_a_dry_run_of_another_strategy(call, tmp_path):
+    before = sorted(tmp_path.iterdir())
+    code, out, _ = call("--batch", 6, "--strategy", "margin", "--dry-run")
+    assert (code, out.splitlines()[-2:]) == (
+        0,
+        ["margin holds no d×d matrix: little beside its arrays.", "Nothing was picked."],
+    )
+    assert sorted(tmp_path.iterdir()) == before
+
+
+@pytest.mark.parametrize(
+    ("arrays", "typed", "message"),
+    [
+        ({}, ["--strategy", "margn"], "unknown --strategy 'margn'; did you mean 'margin'? Known: badge, bait, "),
+        (
+            {},
+            ["--strategy", "margin", "--method", "top2"],
+            "--method top2 is BAIT's; leave it out with --strategy",
+        ),
+        ({}, ["--strategy", "margin", "--oversample", "3"], "--oversample 3 is BAIT's; leave it out with"),
+        ({}, ["--strategy", "badge", "--seed", "-1"], "--seed -1: must be at least 0"),
+        ({}, ["--strategy", "badge", "--dtype", "half"], "unknown --dtype 'half'"),
+        ({"logits": NAN}, ["--strategy", "entropy"], "pool.npz: logits[7, 2] is nan; every value must be finite"),
+        ({"logits": LOGITS[:79]}, ["--strategy", "badge"], "logits are of 79 candidates and features of 80"),
+        ({"features": FEATURES[:, :0]}, ["--strategy", "coreset"], "features has shape [80, 0]; no axis may be empty"),
+        ({}, ["--strategy", "margin", "--batch", "77"], "--batch 77: must be from 1 to 76, what is left unlabelled"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_a_mistake_with_another_strategy(call, arrays, typed, message):
+    np.savez("pool.npz", **{"logits": LOGITS, "features": FEATURES, "labelled": LABELLED, **arrays})
+    typed = typed if "--batch" in typed else [*typed, "--batch", "2"]
+    code, _, err = call(*typed)
+    assert (code, err.count("\n")) == (2, 1)
+    assert message in err
+    assert not Path("picks.csv").exists()

@@ -81,3 +81,19 @@ def test_a_round_that_would_not_fit_is_refused_and_takes_no_time():
     small = SMALLER["memory"][0]
     cases, _ = seconds("memory", **{**small, "memory_budget": 1 << 20})
     assert [sum(case) for case in cases] == [0]
+
+
+def test_all_trains_in_its_first_round_alone():
+    cases, _ = seconds("compare", strategies=("random", "all"), seeds=((0,),), rounds=3, batch=5)
+    taken = {sum(second > 0 for second in case): case for case in cases}
+    assert set(taken) == {1, 4}
+    assert taken[1][0] > max(taken[4])
+
+
+def test_a_baseline_takes_a_pass_over_the_pool_and_what_it_says_beside_it(monkeypatch):
+    asked = {"seeds": ((0,),), "rounds": 1, "batch": 5}
+    taken = {}
+    for name in ("random", "margin", "coreset", "probcover"):
+        cases, _ = seconds("compare", strategies=(name,), **asked)
+        taken[name] = cases[0][1]
+    assert taken["random"] < taken["margin"] < taken["coreset"] < taken["probcover"]

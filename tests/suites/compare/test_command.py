@@ -954,3 +954,87 @@ def test_real_cifar10(tmp_path: Path, fbench: Callable[..., Ended]) -> None:
     assert {row["status"] for row in rows} == {"ok"}
     assert {row["dim"] for row in rows if row["strategy"] == "bait"} == {"", "1280"}
     assert json.loads((tmp_path / "run/options.json").read_text())["options"]["model"] == "thin-resnet18"
+
+
+# What BAIT is compared with
+
+
+BASELINE_ARMS = "random,least-confidence,margin,entropy,coreset,badge,typiclust,probcover,skactiveml:CoreSet,all"
+
+
+@pytest.fixture(scope="module")
+def baselines(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Every arm without an embedding, and one of another library's; the last round was asked for later."""
+    path = tmp_path_factory.mktemp("baselines") / "run"
+    words = ["compare", *TINY, "--jobs", "1", "--strategies", BASELINE_ARMS, "--questions", "all > random"]
+    for rounds in ("1", "2"):
+        assert cli.run([*words, "--rounds", rounds, "--out", str(path)]) == 0
+    return path
+
+
+def test_baselines_are_arms_like_any_other(baselines: Path) -> None:
+    rows = table(baselines)
+    assert {(row["strategy"], row["status"]) for row in rows} == {(name, "ok") for name in BASELINE_ARMS.split(",")}
+    bought = table(baselines, "selections")
+    for name in BASELINE_ARMS.split(",")[:-1]:
+        indices = [(row["seed"], row["index"]) for row in bought if row["strategy"] == name]
+        assert len(indices) == len(set(indices)) == 2 * (12 + 2 * 5)
+    starts = [
+        [row["index"] for row in bought if (row["strategy"], row["round"]) == (name, "0")]
+        for name in ("random", "margin")
+    ]
+    assert starts[0] == starts[1]
+
+
+def test_all_has_every_label_and_one_result(baselines: Path) -> None:
+    rows = [row for row in table(baselines) if row["strategy"] == "all"]
+    assert [(row["round"], row["seed"]) for row in rows] == [(r, s) for r in "012" for s in "01"]
+    assert {row["labels"] for row in rows} == {"200"}
+    for seed in ("0", "1"):
+        assert len({(row["accuracy"], row["nll"]) for row in rows if row["seed"] == seed}) == 1
+    assert {row["select_s"] for row in rows} == {""}
+    assert not [row for row in table(baselines, "selections") if row["strategy"] == "all"]
+    summary = (baselines / "summary.md").read_text()
+    assert "all: every label from the start, trained once; that stands in all rounds." in summary
+    assert "margin − random" in summary
+    assert "all −" not in summary
+    saved = summary[summary.index("Labels saved") :].split("Interval: where")[0]
+    assert "| margin" in saved
+    assert "| all" not in saved
+
+
+DROPPING = """
+from torch import nn
+from fbench.registry import model
+
+
+@model("dropping", "one hidden layer, half of it dropped")
+def dropping(replicas, *sizes):
+    return nn.Sequential(nn.Flatten(), nn.Linear(64, 16), nn.ReLU(), nn.Dropout(), nn.Linear(16, sizes[-1]))
+"""
+
+
+def test_bald_on_a_network_that_has_dropout(fbench: Any, tmp_path: Path) -> None:
+    (tmp_path / "dropping.py").write_text(DROPPING)
+    words = ["--load", tmp_path / "dropping.py", "--model", "dropping", "--strategies", "random,bald", "--rounds", 1]
+    assert fbench(*words, "--questions", "bald > random", "--seeds", 1, "--out", tmp_path / "run").code == 0
+    bought = [row for row in table(tmp_path / "run", "selections") if row["round"] == "1"]
+    chosen = [{row["index"] for row in bought if row["strategy"] == arm} for arm in ("random", "bald")]
+    assert [len(indices) for indices in chosen] == [5, 5]
+    assert chosen[0] != chosen[1]
+
+
+@pytest.mark.parametrize(
+    ("strategies", "message"),
+    [
+        ("all", "--strategies all: trains on the whole pool and buys nothing; name an arm beside it"),
+        ("random,bald", "bald samples networks by dropout, and SmallNet has none; take a --model that has"),
+        ("random,skactiveml:Nothing", "unknown strategy 'skactiveml:Nothing'"),
+        ("random,skactiveml:GreedySamplingTarget", "skactiveml:GreedySamplingTarget asks for reg, which an arm cannot"),
+    ],
+)
+def test_arms_that_cannot_run_are_one_line(fbench: Any, tmp_path: Path, strategies: str, message: str) -> None:
+    ended = fbench("--strategies", strategies, "--questions", "", "--out", tmp_path / "run")
+    assert (ended.code, ended.err.count("\n")) == (2, 1)
+    assert message in ended.err
+    assert not (tmp_path / "run").exists()

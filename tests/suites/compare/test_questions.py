@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from fbench.errors import UsageError
+from fbench.harness.contract import Context
 from fbench.harness.registry import SUITES
 from fbench.suites.compare.options import QUESTIONS
 from fbench.suites.compare.questions import Question, default_questions, parse_questions
@@ -60,3 +61,9 @@ def test_a_question_reads_as_it_was_typed() -> None:
 )
 def test_default_questions_fit_the_arms(arms: str, asked: str) -> None:
     assert ", ".join(map(str, default_questions(QUESTIONS, arms.split(",")))) == asked
+
+
+def test_no_default_question_asks_whether_all_labels_are_better_than_some() -> None:
+    suite = SUITES.get("compare")
+    resolved = suite.resolve(suite.typed(strategies="random,margin,all"), Context())
+    assert resolved.questions == "margin > random"

@@ -8,11 +8,15 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from scipy import sparse
 from sklearn.datasets import load_digits
 from sklearn.linear_model import LogisticRegression
 
 import fbench
+from fbench.acquisition.pool_strategies import POOL_STRATEGIES
+from fbench.acquisition.views import PoolView
 from fbench.errors import InputError, UnknownNameError
+from fbench.pick import query as query_module
 
 NAN = float("nan")
 X, TARGETS = load_digits(return_X_y=True)
@@ -179,3 +183,91 @@ def test_nan_is_named(clf: Any) -> None:
     broken[3, 2] = np.nan
     with pytest.raises(InputError, match=r"features\[3, 2\] is nan"):
         fbench.query(broken, labels(), logits=np.zeros((400, 3)))
+
+
+@pytest.mark.parametrize("name", sorted(POOL_STRATEGIES))
+def test_another_strategy(clf: Any, name: str) -> None:
+    asked = {"strategy": name, "batch_size": 10, "random_state": 2}
+    indices, utilities = fbench.query(X, labels(), clf, return_utilities=True, **asked)
+    log_p = torch.from_numpy(np.log(clf.predict_proba(X)))
+    arrays = {"logits": log_p, "features": torch.from_numpy(X)}
+    view = PoolView(
+        400,
+        torch.from_numpy(KNOWN),
+        torch.Generator().manual_seed(2),
+        **{need: arrays[need] for need in POOL_STRATEGIES[name].needs},
+    )
+    picks = POOL_STRATEGIES[name].pick(view, 10)
+    assert indices.tolist() == picks.positions.tolist()
+    np.testing.assert_array_equal(utilities[np.arange(10), indices], picks.scores.numpy())
+    assert np.isnan(np.delete(utilities[0], indices[0])).all()
+
+
+def test_what_needs_no_probabilities_needs_no_classifier() -> None:
+    assert len(fbench.query(X, labels(), strategy="coreset", batch_size=3)) == 3
+    assert len(fbench.query(X, labels(), strategy="random", batch_size=3)) == 3
+    with pytest.raises(InputError, match="no clf: give a fitted classifier"):
+        fbench.query(X, labels(), strategy="margin")
+
+
+def test_without_a_seed_it_draws_anew() -> None:
+    asked: dict[str, Any] = {"strategy": "random", "batch_size": 20}
+    draws = [fbench.query(X, labels(), random_state=seed, **asked).tolist() for seed in (None, None, np.int64(1), 1)]
+    assert draws[0] != draws[1]
+    assert draws[2] == draws[3]
+
+
+def test_candidates_and_the_labelled_are_the_pool_of_another_strategy_too(clf: Any) -> None:
+    indices = fbench.query(X, labels(), clf, strategy="badge", candidates=[391, 5, 7, 9], batch_size=4)
+    assert sorted(indices.tolist()) == [5, 7, 9, 391]
+
+
+@pytest.mark.parametrize(
+    ("y", "missing"),
+    [
+        ([0, 1, -1, -1], [2, 3]),
+        ([0, 1, None, None], [2, 3]),
+        ([0.0, -1.0, NAN, NAN], [2, 3]),
+        ([0, -1, None, NAN], [2, 3]),
+        (["a", "b", None, None], [2, 3]),
+        ([False, True, None, None], [2, 3]),
+    ],
+    ids=["-1", "None", "-1 is a class beside NaN", "both", "words", "truth values"],
+)
+def test_what_is_missing_as_it_is_usually_written(y: Any, missing: list[int]) -> None:
+    indices = fbench.query(np.eye(4), y, logits=np.zeros((4, 2)), batch_size=2)
+    assert sorted(indices.tolist()) == missing
+
+
+@pytest.mark.parametrize("kind", [sparse.csr_matrix, sparse.coo_array, sparse.csc_matrix])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64, np.int64])
+def test_a_sparse_matrix_is_made_dense(kind: Any, dtype: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(query_module, "_ROWS", 7)
+    whole = np.round(X * 16).astype(dtype)
+    dense = query_module._dense(kind(whole))
+    assert dense.dtype == (np.float32 if dtype == np.float32 else np.float64)
+    np.testing.assert_array_equal(dense, whole)
+    asked: dict[str, Any] = {"strategy": "coreset", "batch_size": 5}
+    assert fbench.query(kind(whole), labels(), **asked).tolist() == fbench.query(whole, labels(), **asked).tolist()
+
+
+def test_a_classifier_sees_the_sparse_matrix_itself(clf: Any) -> None:
+    indices = fbench.query(sparse.csr_matrix(X), labels(), clf, strategy="margin", batch_size=5)
+    assert indices.tolist() == fbench.query(X, labels(), clf, strategy="margin", batch_size=5).tolist()
+
+
+@pytest.mark.parametrize(
+    ("how", "error", "message"),
+    [
+        ({"strategy": "margn"}, UnknownNameError, "unknown strategy 'margn'; did you mean 'margin'"),
+        ({"method": "top2"}, InputError, "method top2 is BAIT's; leave it out with strategy 'margin'"),
+        ({"regularisation": "rel:1"}, InputError, "regularisation rel:1 is BAIT's"),
+        ({"batch_size": 0}, InputError, "batch_size 0: must be from 1 to 369, what is left unlabelled in the pool"),
+        ({"batch_size": 370}, InputError, "batch_size 370: must be from 1 to 369"),
+        ({"batch_size": 2.0}, InputError, "batch_size 2.0: must be from 1"),
+        ({"random_state": 0.5}, InputError, "random_state 0.5: must be a whole number, or None for another one each"),
+    ],
+)
+def test_mistakes_with_another_strategy(clf: Any, how: dict[str, Any], error: Any, message: str) -> None:
+    with pytest.raises(error, match=message):
+        fbench.query(X, labels(), clf, **{"strategy": "margin", **how})

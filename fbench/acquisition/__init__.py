@@ -1,0 +1,1 @@
+"""What the field compares with: which candidates to label, from a pool's probabilities and features alone."""

@@ -1,0 +1,36 @@
+"""The last linear layer of a network: the names of its parameters, and the width of what enters it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, cast
+
+if TYPE_CHECKING:
+    from torch import nn
+
+
+def classifier_parameters(network: nn.Module) -> list[str]:
+    """Names of the last linear layer's parameters.
+
+    Example:
+        >>> from torch import nn
+        >>> classifier_parameters(nn.Sequential(nn.Linear(4, 3), nn.ReLU(), nn.Linear(3, 2)))
+        ['2.weight', '2.bias']
+    """
+    from fbench.learning.inference import classifier_name
+
+    layer = classifier_name(network)
+    return [name for name, _ in network.named_parameters() if name.rpartition(".")[0] == layer]
+
+
+def classifier_width(network: nn.Module) -> int:
+    """The number h of features that enter the last linear layer.
+
+    Example:
+        >>> from torch import nn
+        >>> classifier_width(nn.Sequential(nn.Linear(4, 3), nn.ReLU(), nn.Linear(3, 2)))
+        3
+    """
+    from fbench.learning.inference import classifier_name
+
+    layer = cast("nn.Linear", network.get_submodule(classifier_name(network)))
+    return layer.in_features
