@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import Any, NamedTuple
 
 from fbench.measure.proportions import clopper_pearson
 
@@ -14,35 +14,45 @@ REPETITIONS = (4, 8, 20)
 
 
 class Counted(NamedTuple):
-    """How many of so many draws had what ``measure`` says."""
+    """How many of so many draws had what ``quantity`` says: ``false_yes``, ``power``, or ``coverage`` of something."""
 
-    measure: Literal["false_yes", "power", "coverage"]
+    quantity: str
     condition: str
     repetitions: int
     draws: int
     count: int
+    noise: str = ""
+
+    def row(self) -> Mapping[str, Any]:
+        """The share of the draws with its interval (95 %, Clopper and Pearson)."""
+        low, high = clopper_pearson(self.count, self.draws)
+        shares = {"share": self.count / self.draws, "low": low, "high": high}
+        return {
+            "quantity": self.quantity,
+            "condition": self.condition,
+            "noise": self.noise,
+            "repetitions": self.repetitions,
+            "draws": self.draws,
+            **{name: f"{share:.4f}" for name, share in shares.items()},
+        }
+
+
+def counted(quantity: str, condition: str, repetitions: int, hits: Sequence[bool], noise: str = "") -> Counted:
+    """What the draws themselves give."""
+    return Counted(quantity, condition, repetitions, len(hits), sum(hits), noise)
 
 
 def write(name: str, counts: Iterable[Counted]) -> Path:
-    """Write ``NAME.csv``; one of ``false_yes``, ``power`` and ``coverage`` is filled, as a share of the draws."""
+    """Write ``NAME.csv``, a row as soon as it is counted."""
     CLAIMS.mkdir(parents=True, exist_ok=True)
     path = CLAIMS / f"{name}.csv"
     with path.open("w", newline="") as file:
-        columns = ("condition", "repetitions", "draws", "false_yes", "power", "coverage", "low", "high")
-        writer = csv.DictWriter(file, columns, lineterminator="\n")
+        writer = csv.DictWriter(file, list(Counted("", "", 0, 1, 0).row()), lineterminator="\n")
         writer.writeheader()
-        for counted in counts:
-            low, high = clopper_pearson(counted.count, counted.draws)
-            writer.writerow(
-                {
-                    "condition": counted.condition,
-                    "repetitions": counted.repetitions,
-                    "draws": counted.draws,
-                    counted.measure: f"{counted.count / counted.draws:.4f}",
-                    "low": f"{low:.4f}",
-                    "high": f"{high:.4f}",
-                }
-            )
+        for one in counts:
+            writer.writerow(one.row())
+            file.flush()
+            print(*one, flush=True)
     return path
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterator
 from typing import Any
@@ -35,7 +36,9 @@ def _console(**more: Any) -> Console:
 
 
 _TERMINAL = sys.stdout is not None and sys.stdout.isatty()
-out = _console(width=None if _TERMINAL else 120)  # in a pipe or a file there is no terminal to ask
+_ASKED = os.environ.get("COLUMNS", "").strip()
+_WIDTH = int(_ASKED) if _ASKED.isascii() and _ASKED.isdigit() and 20 <= int(_ASKED) <= 10_000 else 120
+out = _console(width=None if _TERMINAL else _WIDTH)  # in a pipe or a file there is no terminal to ask
 err = _console(stderr=True, soft_wrap=True)
 
 

@@ -55,7 +55,8 @@ class Option:
 
     ``grows(before, after)`` merges what a run has with what is asked of it now, so that it may grow in place; an option
     without it stays as it was. ``renew(before, asked)`` gives ``--replicate`` other values, of what is asked if
-    something is. A ``recorded`` option changes no number; a ``hidden`` one is not typed, but set by the suite.
+    something is. ``spell`` writes a value as it is typed, where that is not its text, or its items with commas between.
+    A ``recorded`` option changes no number; a ``hidden`` one is not typed, but set by the suite.
     """
 
     help: str
@@ -67,6 +68,7 @@ class Option:
     expand: Callable[[Any, Any], Sequence[Any]] | None = None
     grows: Callable[[Any, Any], Any] | None = None
     renew: Callable[[Any, Any | None], Any] | None = None
+    spell: Callable[[Any], str] | None = None
     recorded: bool = False
     hidden: bool = False
 

@@ -183,5 +183,6 @@ def writing(path: Path) -> Iterator[None]:
         what, name = error.strerror or str(error), str(path)
         name = shorten(name) if len(name) > _LONG_NAME else name
         raise FolderError(
-            f"cannot write in {name}: {what}. What was committed is kept: mend it and run the same command again"
+            f"cannot write in {name}: {what}. Nothing that was written before is lost: mend it and run the same "
+            "command again"
         ) from error

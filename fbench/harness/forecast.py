@@ -31,7 +31,8 @@ def setting_lines(suite: Suite, options: Any, where: Mapping[str, str]) -> list[
     for parameter in (p for p in suite.parameters if not p.option.hidden):
         value = getattr(options, parameter.name)
         same = parameter.default != "auto" and value == parameter.read(parameter.default)
-        (kept if same else changed)[flag_of(parameter.name)] = _worded(value)
+        spelled = parameter.option.spell
+        (kept if same else changed)[flag_of(parameter.name)] = spelled(value) if spelled else _worded(value)
     lines = [_sentence("Settings typed, or found for this machine and data", {**where, **changed})]
     return [*lines, _sentence("At their defaults", kept)] if kept else lines
 

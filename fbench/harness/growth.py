@@ -12,7 +12,7 @@ from typing import Any
 
 from fbench.errors import FolderError, UsageError
 from fbench.harness.contract import Context
-from fbench.harness.suite import Parameter, Suite, flag_of, spell_value
+from fbench.harness.suite import Parameter, Suite, flag_of
 
 
 def grow_options(
@@ -47,8 +47,8 @@ def _hold(parameter: Parameter, before: Any, after: Any) -> None:
     old, new = getattr(before, name), getattr(after, name)
     if old != new and not option.grows and not option.recorded and not option.hidden:
         raise FolderError(
-            f"{flag_of(name)} was {spell_value(old)} in that run, is {spell_value(new)}: rows don't mix; leave it "
-            "out to go on with that run, or choose another --out (or --overwrite it)"
+            f"{flag_of(name)} was {parameter.spelled(old)} in that run, is {parameter.spelled(new)}: rows don't mix; "
+            "leave it out to go on with that run, or choose another --out (or --overwrite it)"
         )
 
 

@@ -55,6 +55,10 @@ class Parameter:
                 check_bounds(flag, number, option)
         return value
 
+    def spelled(self, value: Any) -> str:
+        """A value as it would be typed."""
+        return (self.option.spell or spell_value)(value)
+
     def restored(self, stored: Any) -> Any:
         """The value that ``options.json`` holds; a count, where a run from before it was a list has one, is read."""
         if self.option.parse is not None and self.option.expand is not None and isinstance(stored, int):

@@ -189,7 +189,7 @@ class ArmOptions:
     fisher_on: Annotated[
         str,
         Option(
-            "where they are drawn: pool, unlabelled or labelled",
+            "images from which the N behind the FISH diagonal are drawn: pool, unlabelled or labelled",
             parse=one_of("--fisher-on", "pool", "unlabelled", "labelled"),
         ),
     ] = "pool"

@@ -18,7 +18,8 @@ import numpy as np
 
 from fbench.errors import InputError
 from fbench.measure.arrays import Floats
-from fbench.measure.statistics import mean_interval, two_sided_p
+from fbench.measure.statistics import mean_interval
+from fbench.measure.t_tests import p_of_mean
 
 __all__ = ["LEAST_BLOCKS", "Knee", "Shift", "Simultaneous", "friedman", "knee_between", "shift", "simultaneous"]
 
@@ -73,10 +74,7 @@ def shift(values: Sequence[float]) -> Shift:
     sample = mean_interval(values)
     if not sample.n > 1:
         return Shift(sample.mean, math.nan, math.nan, math.nan)
-    if sample.sd == 0:
-        return Shift(sample.mean, sample.low, sample.high, float(sample.mean == 0))
-    t = abs(sample.mean) / sample.sd * math.sqrt(sample.n)
-    return Shift(sample.mean, sample.low, sample.high, two_sided_p(t, sample.n))
+    return Shift(sample.mean, sample.low, sample.high, p_of_mean(values))
 
 
 def friedman(logs: Floats) -> float:

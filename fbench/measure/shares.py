@@ -23,7 +23,7 @@ from fbench.errors import InputError
 from fbench.measure.arrays import Floats
 from fbench.measure.statistics import Mean, check_share, mean_interval, t_quantile, two_sided_p
 
-__all__ = ["PartOfWhole", "part_of_whole", "share_interval", "share_p", "t_p"]
+__all__ = ["PartOfWhole", "part_of_whole", "share_interval", "share_p"]
 
 
 class PartOfWhole(NamedTuple):
@@ -74,19 +74,6 @@ def share_p(values: ArrayLike, bound: float) -> float:
         return math.nan
     t = float(special.logit(mean.mean) - special.logit(bound)) / _logit_error(mean)
     return two_sided_p(t, mean.n)
-
-
-def t_p(differences: ArrayLike) -> float:
-    """Two-sided p of Student's t test of a mean against 0; nan where there is no spread to measure it by.
-
-    Example:
-        >>> round(t_p([0.02, 0.03, 0.01]), 3)
-        0.074
-    """
-    mean = mean_interval(differences)
-    if mean.n < 2 or not mean.sd > 0:
-        return math.nan
-    return two_sided_p(mean.mean / mean.sd * math.sqrt(mean.n), mean.n)
 
 
 def part_of_whole(part: ArrayLike, whole: ArrayLike, level: float = 0.95) -> PartOfWhole:

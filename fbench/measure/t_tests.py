@@ -6,11 +6,11 @@ import math
 from collections.abc import Sequence
 from statistics import fmean
 
-from fbench.measure.arrays import ROUNDING
+from fbench.measure.arrays import ROUNDING, Floats
 from fbench.measure.statistics import two_sided_p
 
 
-def p_of_mean(values: Sequence[float]) -> float:
+def p_of_mean(values: Sequence[float] | Floats) -> float:
     """Two-sided p of Student's t test that the mean of the values is 0.
 
     Equal values measure no spread: they leave no doubt (0) where they are not 0, and are what no difference gives (1)

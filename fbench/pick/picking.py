@@ -81,7 +81,7 @@ class Pick:
 
 
 def read_pick(features: Path, typed: Mapping[str, Any], devices: tuple[str, ...]) -> Pick:
-    """Check what was typed, cheapest first, and read the arrays.
+    """Check what was typed, and read the arrays; a plan writes nothing, and so may name a file that is there.
 
     Raises:
         UsageError: any of it that cannot be.
@@ -97,15 +97,17 @@ def read_pick(features: Path, typed: Mapping[str, Any], devices: tuple[str, ...]
         raise UsageError(f"--{error}") from None
     if typed["dtype"] not in ("", "float32", "float64"):
         raise UnknownNameError("--dtype", typed["dtype"], ("float32", "float64"))
-    check_out(Path(typed["out"]), typed["overwrite"])
     pool = read_pool(features)
     _check_arrays(features, pool, method)
     labelled = _labelled(features, pool, typed["labelled"])
     _check_number(features, pool, method, number)
-    if batch > pool.n - len(labelled):
-        raise InputError(
-            f"{features}: --batch {batch}: must be from 1 to {pool.n - len(labelled)}, what is left unlabelled"
-        )
+    left = pool.n - len(labelled)
+    if not left:
+        raise InputError(f"{features}: all {pool.n:,} candidates are labelled; nothing is left to pick")
+    if batch > left:
+        raise InputError(f"{features}: --batch {batch}: must be from 1 to {left}, what is left unlabelled")
+    if not typed["dry_run"]:
+        check_out(Path(typed["out"]), typed["overwrite"])
     return Pick(
         source=features,
         pool=pool,
@@ -279,8 +281,13 @@ def pick_sentences(pick: Pick, chosen: Selection, embedding: Embedding) -> list[
     near = int((chosen.gaps < 10 * TIE[chosen.scores.dtype]).sum())
     tolerance = f"{10 * TIE[chosen.scores.dtype]:.0e}"
     lines.append(
-        f"Rounding: M⁻¹ drifted by {chosen.drift:.1e}, {chosen.refreshes} refreshes; {near:,} of the {forward:,} "
-        f"forward picks led the next by less than {tolerance} of their score: another machine may choose the other."
+        f"Rounding: M⁻¹ drifted by {chosen.drift:.1e}, refreshes: {chosen.refreshes}; "
+        + (
+            f"{near:,} of the {forward:,} forward picks led the next by less than {tolerance} of their score: another "
+            "machine may choose the other."
+            if near
+            else f"every forward pick led the next by {tolerance} of its score or more."
+        )
     )
     if chosen.jitter:
         lines.append(

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from fbench.harness.forecast import setting_lines
-from fbench.harness.suite import Suite, flag_of, spell_value
+from fbench.harness.suite import Parameter, Suite, flag_of
 from fbench.harness.sweep import spell_sweep
 from fbench.results.render import provenance
 from fbench.runs.machines import machines_of
@@ -47,12 +47,13 @@ def command_of(suite: Suite, options: Any, identity: Mapping[str, Any]) -> str:
 def _words(suite: Suite, options: Any) -> Iterator[str]:
     for parameter, value in suite.changed(options):
         if not (parameter.option.hidden or parameter.option.recorded or value is None):
-            yield from _typed(flag_of(parameter.name), value)
+            yield from _typed(parameter, value)
 
 
-def _typed(flag: str, value: Any) -> Sequence[str]:
+def _typed(parameter: Parameter, value: Any) -> Sequence[str]:
+    flag = flag_of(parameter.name)
     if isinstance(value, bool):
         return [flag if value else f"--no-{flag.removeprefix('--')}"]
-    if isinstance(value, tuple) and value and all(type(item) is int for item in value):
+    if not parameter.option.spell and isinstance(value, tuple) and value and all(type(item) is int for item in value):
         return [flag, spell_sweep(value)]
-    return [flag, spell_value(value)]
+    return [flag, parameter.spelled(value)]

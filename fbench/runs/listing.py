@@ -93,7 +93,7 @@ def _suite_name(path: Path) -> str:
 
 
 def started_at(path: Path, environment: dict[str, Any]) -> str:
-    """When a run began, in UTC: as it noted it, as its RUN-ID says, or when its first file was written.
+    """When a run began, in UTC: as it noted it, or as its RUN-ID says; empty where neither does. Files copied are new.
 
     Example:
         >>> started_at(Path("reports/compare/20260102-030405-abcdef"), {})
@@ -103,11 +103,7 @@ def started_at(path: Path, environment: dict[str, Any]) -> str:
         return str(environment["started"])
     with contextlib.suppress(ValueError):
         return datetime.strptime(path.name[:15], "%Y%m%d-%H%M%S").replace(tzinfo=UTC).isoformat()
-    try:
-        seconds = min((path / name).stat().st_mtime for name in ("environment.json", "options.json"))
-    except OSError:
-        return ""
-    return datetime.fromtimestamp(int(seconds), UTC).isoformat()
+    return ""
 
 
 def in_use(path: Path) -> bool:

@@ -102,7 +102,7 @@ def _matters(judgement: Judgement, options: Options) -> Answer:
     kernels = [one for one in judgement.kernels if len(one.sweep.points) > 1]
     known = [one for one in kernels if one.worth]
     if not kernels:
-        return Answer(MATTERS, "too few", _nothing(judgement), "Give --sizes two or more sizes.")
+        return Answer(MATTERS, "too few", _nothing(judgement), _more_sizes(judgement, options))
     if not known:
         blocks = counted((one.blocks for one in kernels), "block")
         sentence = f"The sizes of a kernel have {blocks} in common, and {LEAST_BLOCKS} are needed."
@@ -119,9 +119,13 @@ def _matters(judgement: Judgement, options: Options) -> Answer:
     return Answer(MATTERS, "not shown", sentence, longer(judgement.run, options))
 
 
+def _more_sizes(judgement: Judgement, options: Options) -> str:
+    return "Give --sizes two or more sizes." if len(options.sizes) < 2 else longer(judgement.run, options)
+
+
 def _nothing(judgement: Judgement) -> str:
     if judgement.kernels:
-        return "One size was timed, and a comparison needs two."
+        return "No kernel was timed at two sizes, and a comparison needs two."
     if not judgement.run.lost:
         return "Nothing was timed."
     return f"{counted([len(judgement.run.lost)], 'row')} ended without a time; results.csv has the reasons."
@@ -223,7 +227,8 @@ def _few_sizes(judgement: Judgement) -> tuple[str, str]:
     if not sweeps:
         return _nothing(judgement), ""
     even = max(len(sweep.even_sizes()) for sweep in sweeps)
-    sentence = f"There are {counted([even], 'evenly spaced size')}, and a period needs {LEAST_FOR_PERIOD}."
+    are = "is" if even == 1 else "are"
+    sentence = f"At most {even} of the sizes {are} evenly spaced, and a period needs {LEAST_FOR_PERIOD}."
     most = max(sweeps, key=lambda sweep: len(sweep.sizes))
     range_ = suggested(most, expected_period(most, judgement.run.multiprocessors))
     if range_ is None:

@@ -6,7 +6,7 @@ they choose to label. A case is one strategy on one block of seeds, a unit is on
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from fbench.errors import UsageError, shorten
@@ -19,7 +19,7 @@ from fbench.learning.arm_options import ArmPoint
 from ..drift import columns as drift_columns
 from ..drift import plan as drift_plan
 from .options import QUESTIONS, Options
-from .questions import parse_questions
+from .questions import Question, default_questions, parse_questions
 
 COLUMNS = (
     *arm.ARM_KEY,
@@ -43,22 +43,28 @@ def summarise(tables: Tables, options: Options) -> Summary:
 
 
 def resolve(options: Options, context: Context) -> Options:
-    """Fill in what is automatic, and keep those of the default questions whose arms are in the run.
+    """Fill in what is automatic, and fit the default questions to the arms of the run.
 
     Raises:
         UsageError: a question of an arm that is not in the run, too few images to watch masks, or as
             ``arms.resolve_plan``.
     """
     resolved = arms.resolve_plan(options)
-    asked = parse_questions(options.questions)
-    missing = [name for q in asked for name in (q.first, q.second) if name not in options.strategies]
-    if missing and options.questions != QUESTIONS:
-        strategies = ",".join(options.strategies)
-        raise UsageError(f"--questions names {shorten(missing[0])!r}, which is not among --strategies {strategies}")
+    if options.questions == QUESTIONS:
+        asked = default_questions(QUESTIONS, options.strategies)
+    else:
+        asked = parse_questions(options.questions)
+        _hold_to_arms(asked, options.strategies)
     if options.drift:
         drift_plan.halves(resolved, options.fisher_samples)
-    kept = [str(q) for q in asked if {q.first, q.second} <= set(options.strategies)]
-    return replace(resolved, questions=", ".join(kept))
+    return replace(resolved, questions=", ".join(map(str, asked)))
+
+
+def _hold_to_arms(asked: Sequence[Question], arms: Sequence[str]) -> None:
+    """Refuse a question of an arm that is not in the run."""
+    missing = [name for question in asked for name in (question.first, question.second) if name not in arms]
+    if missing:
+        raise UsageError(f"--questions names {shorten(missing[0])!r}, which is not among --strategies {','.join(arms)}")
 
 
 def grown(before: Options, after: Options) -> Options:

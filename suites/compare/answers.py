@@ -140,6 +140,5 @@ def _needed(judged: JudgedQuestion) -> str:
     seeds = seeds_needed(judged.comparison, "better by the margin" if better else "not inferior", judged.margin)
     if seeds is None:
         return ""
-    return (
-        f"; {seeds} seeds would show {'a gain of' if better else 'that equals differ by less than'} {judged.margin:g}"
-    )
+    what = "even a gain of" if better else "that equals differ by less than"
+    return f"; {seeds} seeds would show {what} {judged.margin:g}"

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from fbench.errors import UsageError, shorten
@@ -42,3 +43,16 @@ def more_questions(before: str, after: str) -> str:
     """The questions that were asked, then those that are new."""
     asked = parse_questions(before)
     return ", ".join(map(str, [*asked, *(question for question in parse_questions(after) if question not in asked)]))
+
+
+def default_questions(family: str, arms: Sequence[str]) -> tuple[Question, ...]:
+    """Those of a family whose arms are in the run; an arm that none of them asks about is held against random.
+
+    Example:
+        >>> [str(question) for question in default_questions("bait >= random", ["random", "mine"])]
+        ['mine > random']
+    """
+    kept = tuple(question for question in parse_questions(family) if {question.first, question.second} <= set(arms))
+    asked = {"random", *(name for question in kept for name in (question.first, question.second))}
+    others = [name for name in arms if name not in asked] if "random" in arms else []
+    return (*kept, *(Question(name, ">", "random") for name in others))

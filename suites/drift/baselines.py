@@ -20,8 +20,9 @@ import numpy as np
 
 from fbench.harness.contract import VerdictWord
 from fbench.measure.arrays import Floats
-from fbench.measure.shares import PartOfWhole, part_of_whole, t_p
+from fbench.measure.shares import PartOfWhole, part_of_whole
 from fbench.measure.statistics import holm, mean_interval
+from fbench.measure.t_tests import p_of_mean
 
 from .measured import Drift, FisherRounds, MaskRounds, Variant
 from .places import WHOLE
@@ -73,7 +74,7 @@ class Compared:
         """Two-sided, the larger of both baselines'; 1 where J is not the lower; nan where there is no test."""
         if not self.seeds or not self.retrained:
             return math.nan
-        tests = [(self.below(baseline), t_p(self.below(baseline))) for baseline in ("redraw", "retrain")]
+        tests = [(self.below(baseline), p_of_mean(self.below(baseline))) for baseline in ("redraw", "retrain")]
         return max(p if math.isnan(p) or gap.mean() > 0 else 1.0 for gap, p in tests)
 
     @cached_property

@@ -49,6 +49,17 @@ def parse_image(text: str) -> tuple[int, int]:
     return int(match["channels"]), int(match["size"])
 
 
+def spell_image(image: tuple[int, int]) -> str:
+    """An image's shape as it is typed.
+
+    Example:
+        >>> spell_image((3, 32))
+        '3x32x32'
+    """
+    channels, side = image
+    return f"{channels}x{side}x{side}"
+
+
 def check_model(name: str) -> str:
     """Give the name back if it is ``auto`` or a registered model.
 
@@ -122,9 +133,9 @@ class Options:
         int,
         Option("h of the automatic network under a mask, and where --dim is auto; 0 is 128", minimum=0, maximum=10**6),
     ] = 0
-    image: Annotated[tuple[int, int], Option("channels × side × side of a pool's image", parse=parse_image)] = typed(
-        "3x32x32"
-    )
+    image: Annotated[
+        tuple[int, int], Option("channels × side × side of a pool's image", parse=parse_image, spell=spell_image)
+    ] = typed("3x32x32")
     labelled: Annotated[int, Option("n_L, candidates that have their labels", minimum=2)] = 100
     train_batch: Annotated[int, Option("images in an optimiser's step", minimum=2)] = 32
     fisher_samples: Annotated[int, Option("N, images behind the FISH diagonal", minimum=1)] = 128

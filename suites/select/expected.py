@@ -22,14 +22,16 @@ _CALL_S = 5e-4
 """Of a pick or a removal, whatever its size."""
 _DOUBLE = 2.0
 """Times as long as in float32."""
-_COLD_S = 1.0
-"""What is compiled and loaded before a way's first block."""
+_COLD_S = 0.2
+"""What is loaded before a way's first block."""
+_COMPILED_S = 3.0
+"""What is compiled and loaded once, before the first block of all."""
 
 
 def expect_selection_s(
     way: Way, problem: SelectionProblem, dtype: str, options: Options, context: Context
 ) -> list[float]:
-    """Seconds of every block; the first also has a pass that is watched, and the first way's the reference."""
+    """Seconds of every block: the first has a watched pass too, and the first way's what is done once for all ways."""
     if way.purpose == "random" or unfit_reason(problem, way, context.devices):
         return [0.0] * options.passes
     rate = product_rate(context.devices[0], context.threads)
@@ -37,7 +39,7 @@ def expect_selection_s(
     block = slower * _operations(way, problem, dtype, options) / rate + _CALL_S * (problem.picks + problem.removals)
     first = 2 * block + _COLD_S
     if way.name == options.methods[0] and dtype == options.dtype[0]:
-        first += _DOUBLE * _reference_operations(problem, options) / rate
+        first += _COMPILED_S + _DOUBLE * _reference_operations(problem, options) / rate
     return [first, *[block] * (options.passes - 1)]
 
 

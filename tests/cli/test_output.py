@@ -138,3 +138,10 @@ def test_a_stream_is_left_as_it_is_where_it_can_be_written(tmp_path):
         assert stream.fault is None
         assert stream.encoding == "utf-8"
     assert (tmp_path / "file").read_text(encoding="utf-8") == "λ\n"
+
+
+@pytest.mark.parametrize(("columns", "width"), [("80", 80), ("", 120), ("wide", 120), ("0", 120), ("9" * 400, 120)])
+def test_where_no_terminal_tells_columns_does(tmp_path, columns, width):
+    code, out, _ = shell("compare --dry-run --seeds 2", tmp_path, COLUMNS=columns)
+    assert code == 0
+    assert width - 20 < max(map(len, out.splitlines())) <= width

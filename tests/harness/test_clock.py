@@ -141,4 +141,11 @@ def test_a_run_taken_up_is_foreseen_as_well(done):
 
 
 def test_courses_of_every_kind_are_replayed():
-    assert {path.stem.partition("-")[0] for path in COURSES} >= {"compare", "drift", "fisher", "select", "chunksize"}
+    assert {path.stem.partition("-")[0] for path in COURSES} >= {
+        "compare",
+        "drift",
+        "fisher",
+        "select",
+        "chunksize",
+        "memory",
+    }

@@ -385,7 +385,7 @@ def test_whenever_it_ends_it_goes_on(tmp_path, when, error):
             assert contents(path) == whole
             continue
         if isinstance(error, OSError):
-            assert "No space left on device. What was committed is kept: mend it and run" in str(caught)
+            assert "No space left on device. Nothing that was written before is lost: mend it and run" in str(caught)
         with contextlib.closing(enter(path)) as run:
             found = run.rows()
             assert found in [*STATES[len(told) :], FINAL], f"step {at}: committed rows were lost or torn"

@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fbench.errors import InputError
-from fbench.measure.shares import part_of_whole, share_interval, share_p, t_p
-from fbench.measure.statistics import mean_interval, paired
+from fbench.measure.shares import part_of_whole, share_interval, share_p
+from fbench.measure.statistics import mean_interval
 
 
 @settings(max_examples=200, deadline=None)
@@ -52,13 +52,6 @@ def test_the_test_rejects_what_the_interval_leaves_out(values, bound):
     share = share_interval(values)
     if share.sd > 1e-6 and min(abs(bound - share.low), abs(bound - share.high)) > 1e-9:
         assert (share_p(values, bound) < 0.05) == (not share.low <= bound <= share.high)
-
-
-def test_the_t_test_is_that_of_paired_seeds():
-    first, second = [0.85, 0.86, 0.84], [0.83, 0.83, 0.83]
-    assert t_p(np.subtract(first, second)) == pytest.approx(paired(first, second).p)
-    assert math.isnan(t_p([0.1]))
-    assert math.isnan(t_p([0.1, 0.1]))
 
 
 def fieller_by_search(part, whole):

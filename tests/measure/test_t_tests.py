@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 import pytest
 from scipy import stats
 
+from fbench.measure.statistics import paired
 from fbench.measure.t_tests import p_of_mean
 
 
@@ -19,3 +21,8 @@ def test_without_spread():
     assert p_of_mean([0.1, 0.1, 0.1]) == 0.0
     assert p_of_mean([0.0, 0.0]) == 1.0
     assert math.isnan(p_of_mean([1.0]))
+
+
+def test_of_differences_it_is_the_test_of_pairs():
+    first, second = [0.85, 0.86, 0.84], [0.83, 0.83, 0.83]
+    assert p_of_mean(np.subtract(first, second)) == pytest.approx(paired(first, second).p)

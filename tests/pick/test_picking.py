@@ -82,7 +82,8 @@ def test_picks_are_those_of_bait_select(call):
     assert re.search(r"free on cpu +[0-9.]+ [MGT]iB", out)
     assert f"6 picks are in picks.csv: tr(F M⁻¹) is {chosen.objective:.4g} with them, after 12 forward picks had" in out
     assert re.search(r"lowered it by [0-9.]+ \(λ = 1, d_eff = [0-9.]+ of d = 12\)\.", out)
-    assert re.search(r"M⁻¹ drifted by [0-9.e+-]+, [0-9]+ refreshes; [0-9]+ of the 12 forward picks led the next", out)
+    led = "([0-9]+ of the 12 forward picks led the next|every forward pick led)"
+    assert re.search(rf"M⁻¹ drifted by [0-9.e+-]+, refreshes: [0-9]+; {led}", out)
     assert all(re.match(r"[a-z ]+: \d+ of \d+", line) for line in err.splitlines())  # none where it is quick
 
 
@@ -176,6 +177,14 @@ def test_a_dry_run_says_what_would_be_held_and_writes_nothing(call, tmp_path):
     assert sorted(tmp_path.iterdir()) == before
 
 
+def test_a_dry_run_may_name_a_file_that_is_there(call):
+    assert call("--batch", 6)[0] == 0
+    code, out, _ = call("--batch", 3, "--dry-run")
+    assert (code, out.endswith("Nothing was picked.\n")) == (0, True)
+    assert "picks.csv: exists" in call("--batch", 3)[2]
+    assert "--batch 77: must be" in call("--batch", 77)[2]  # the arrays' faults come first
+
+
 @pytest.fixture
 def little(monkeypatch):
     """A machine with next to nothing free."""
@@ -262,6 +271,11 @@ NAN[7, 2], INF[3, 1] = np.nan, np.inf
         ({}, ["--batch", "0"], "--batch 0: must be at least 1"),
         ({}, ["--batch", "ten"], "--batch ten: must be a whole number"),
         ({}, ["--batch", "1.5"], "--batch 1.5: must be a whole number"),
+        (
+            {"labelled": np.arange(80)},
+            ["--batch", "1"],
+            "pool.npz: all 80 candidates are labelled; nothing is left to pick",
+        ),
         ({}, ["--batch", "77"], "pool.npz: --batch 77: must be from 1 to 76, what is left unlabelled"),
         ({}, ["--batch", "2", "--regularisation", "0"], "--regularisation 0: must be a positive number"),
         ({}, ["--batch", "2", "--regularisation", "-1"], "--regularisation -1: must be a positive number"),
@@ -411,8 +425,13 @@ def test_what_rounding_did_is_said(call):
     near = dataclasses.replace(chosen, gaps=close, jitter=1e-12, refreshes=3, drift=2.5e-7)
     sentences = picking.pick_sentences(asked, near, embedding)
     count = int((close < 1e-4).sum())
-    rounding = f"M⁻¹ drifted by 2.5e-07, 3 refreshes; {count} of the 12 forward picks led the next by less than"
+    rounding = f"M⁻¹ drifted by 2.5e-07, refreshes: 3; {count} of the 12 forward picks led the next by less than"
     assert rounding in sentences[1]
+    apart = dataclasses.replace(chosen, gaps=torch.ones(len(chosen.gaps)))
+    assert (
+        "; every forward pick led the next by 1e-04 of its score or more."
+        in picking.pick_sentences(asked, apart, embedding)[1]
+    )
     assert sentences[2].startswith(
         "M had lost its definiteness to rounding: 1.0e-12 was added to its diagonal; a larger"
     )

@@ -11,18 +11,21 @@ reads them.
 from __future__ import annotations
 
 import argparse
-import csv
+import itertools
 import math
+import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+
+from claim_rows import REPETITIONS, Counted, counted, write
+
 from fbench.harness import registry
 from fbench.measure.medians import median_interval, repeat_interval
-from fbench.measure.proportions import clopper_pearson
 from fbench.suites.chunksize.answers import FASTER, MATTERS, PERIOD, PREDICTED, answered
 from fbench.suites.chunksize.control import Control, UnitCondition
 from fbench.suites.chunksize.decomposition import needed, predicted_seconds
@@ -30,12 +33,11 @@ from fbench.suites.chunksize.judged import Judgement, judge_run
 from fbench.suites.chunksize.points import ChunkRun, TimedPoint
 from fbench.suites.chunksize.rows import PointKey, ResultRow
 
-ROOT = Path(__file__).resolve().parents[3]
 OPTIONS = registry.SUITES.get("chunksize").typed()
 POOL, UNIT_S, SLOWER, NOISE = 512, 0.22, 0.2, 0.02
 SIZES = tuple(16 * 2**i for i in range(6))
 DENSE = tuple(range(8, 513, 8))
-REPETITIONS, DWELLS = (4, 8, 20), (3.0, 15.0, 60.0, 300.0)
+DWELLS = (3.0, 15.0, 60.0, 300.0)
 Law = Callable[[int], float]
 """Seconds of one chunk by its candidates."""
 
@@ -145,32 +147,17 @@ def is_false(answers: Mapping[str, str]) -> bool:
     return "yes" in (answers[MATTERS], answers[PERIOD], answers.get(FASTER)) or answers[PREDICTED] == "no"
 
 
-def row(condition: str, n: int, hits: Sequence[bool], what: str) -> dict[str, Any]:
-    """A row of the table: a share of the draws with its Clopper–Pearson interval."""
-    count, draws = sum(hits), len(hits)
-    low, high = clopper_pearson(count, draws)
-    return {
-        "what": what,
-        "condition": condition,
-        "repetitions": n,
-        "draws": draws,
-        "share": round(count / draws, 4),
-        "low": round(low, 4),
-        "high": round(high, 4),
-    }
-
-
-def false_claims(draws: int, seed: int = 0) -> Iterator[dict[str, Any]]:
+def false_claims(draws: int, seed: int = 0) -> Iterator[Counted]:
     """Any false claim of the suite's whole set of answers."""
     for n in REPETITIONS:
         for dwell in DWELLS:
             rng = np.random.default_rng(seed)
             hits = [is_false(verdicts(judge_run(drawn_run(EQUAL, dwell, n, rng), OPTIONS))) for _ in range(draws)]
-            yield row(f"equal kernels and sizes, dwell {dwell:g} s", n, hits, "false_yes")
+            yield counted("false_yes", f"equal kernels and sizes, dwell {dwell:g} s", n, hits)
         rng = np.random.default_rng(seed)
         dwells = np.exp(rng.uniform(math.log(DWELLS[0]), math.log(DWELLS[-1]), size=draws))
         hits = [is_false(verdicts(judge_run(drawn_run(EQUAL_DENSE, dwell, n, rng), OPTIONS))) for dwell in dwells]
-        yield row("64 equal sizes of incremental, dwells 3 to 300 s", n, hits, "false_yes")
+        yield counted("false_yes", "64 equal sizes of incremental, dwells 3 to 300 s", n, hits)
 
 
 def slower_chunk(factor: float) -> Law:
@@ -183,22 +170,22 @@ def packed(gain: float) -> Law:
     return lambda m: (2e-3 + equal(m)) * (1 - gain * (m % 16 == 0))
 
 
-def power(draws: int, seed: int = 1) -> Iterator[dict[str, Any]]:
+def power(draws: int, seed: int = 1) -> Iterator[Counted]:
     """How often effects as large as the committed ones, and a tenth, are found."""
     for n in REPETITIONS:
         for factor in (1.1, 1.3, 1.45):
             design = Design(dict.fromkeys(("published", "fused", "factored"), slower_chunk(factor)), SIZES)
             rng = np.random.default_rng(seed)
             hits = [judge_run(drawn_run(design, 15.0, n, rng), OPTIONS).kernels[0].matters for _ in range(draws)]
-            yield row(f"chunk 16 takes {factor} times as long, dwell 15 s", n, hits, "power")
+            yield counted("power", f"chunk 16 takes {factor} times as long, dwell 15 s", n, hits)
         rng = np.random.default_rng(seed)
         design = Design({"incremental": packed(0.042)}, DENSE)
         hits = [judge_run(drawn_run(design, 15.0, n, rng), OPTIONS).kernels[0].packs for _ in range(draws)]
-        yield row("multiples of 16 take 4.2 % less, 64 sizes, dwell 15 s", n, hits, "power")
+        yield counted("power", "multiples of 16 take 4.2 % less, 64 sizes, dwell 15 s", n, hits)
         off = Design({"fused": equal}, SIZES)
         rng = np.random.default_rng(seed)
         hits = [_survives(drawn_run(off, 15.0, n, rng)) for _ in range(draws)]
-        yield row("predictions scaled by 1.1 still answered yes, dwell 15 s", n, hits, "power")
+        yield counted("power", "predictions scaled by 1.1 still answered yes, dwell 15 s", n, hits)
 
 
 def _survives(run: ChunkRun) -> bool:
@@ -216,7 +203,7 @@ def _survives(run: ChunkRun) -> bool:
     return verdicts(judge_run(run._replace(points=points), OPTIONS))[PREDICTED] == "yes"
 
 
-def coverage(draws: int, seed: int = 2) -> Iterator[dict[str, Any]]:
+def coverage(draws: int, seed: int = 2) -> Iterator[Counted]:
     """How often printed intervals hold what was planted; a repeat's is held to a second run of the same machine."""
     planted = Design({"published": slower_chunk(1.45), "fused": lambda m: slower_chunk(1.45)(m) / 2}, SIZES)
     for n in REPETITIONS:
@@ -228,7 +215,7 @@ def coverage(draws: int, seed: int = 2) -> Iterator[dict[str, Any]]:
                 for name, hit in _held(judge_run(first, OPTIONS), first, second).items():
                     held.setdefault(name, []).append(hit)
             for name, hits in held.items():
-                yield row(f"{name}, dwell {dwell:g} s", n, hits, "coverage")
+                yield counted("coverage", f"{name}, dwell {dwell:g} s", n, hits)
 
 
 def _held(judgement: Judgement, first: ChunkRun, second: ChunkRun) -> dict[str, bool]:
@@ -253,16 +240,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--draws", type=int, default=1000)
     draws = parser.parse_args().draws
-    path = ROOT / "reports" / "reference" / "claims" / "chunksize.csv"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("w", newline="") as file:
-        table = csv.DictWriter(file, list(row("", 1, [True], "")), lineterminator="\n")
-        table.writeheader()
-        for part, count in ((false_claims, draws), (power, draws // 4), (coverage, draws // 2)):
-            for line in part(count):
-                print(line, flush=True)
-                table.writerow(line)
-                file.flush()
+    write("chunksize", itertools.chain(false_claims(draws), power(draws // 4), coverage(draws // 2)))
 
 
 if __name__ == "__main__":

@@ -15,7 +15,6 @@ whatever the test; so the summary says how often a strategy may crash without sh
 
 from __future__ import annotations
 
-import csv
 import itertools
 import sys
 from collections.abc import Iterator, Mapping
@@ -26,10 +25,10 @@ import numpy as np
 ROOT = Path(__file__).resolve().parents[3]
 sys.path.insert(0, str(ROOT / "tests"))
 
+from claim_rows import Counted, counted, write  # noqa: E402
 from compare_curves import CRASHES, LABELS, NAMES, NOISES, Noise, made, mean_curve, mean_noise  # noqa: E402
 
 from fbench.learning.data import TEST_SHARE  # noqa: E402
-from fbench.measure.proportions import clopper_pearson  # noqa: E402
 from fbench.measure.savings import label_saving  # noqa: E402
 from fbench.measure.sign_flips import flip_bound  # noqa: E402
 from fbench.measure.statistics import mean_interval, paired  # noqa: E402
@@ -49,9 +48,6 @@ NOTHING = {
     "bait+fish worse than bait by the margin": (AT_THE_MARGIN, 0.007),
 }
 """Gains over random and the sd of a strategy's AULC; that of a difference is 1.5 times as large."""
-
-Counted = tuple[str, str, str, int, int, int]
-"""Quantity, condition, noise, seeds, draws, and how many of them."""
 
 
 def judged(curves: Curves, overlap: float | None = None) -> list[JudgedQuestion]:
@@ -111,13 +107,15 @@ def counts() -> Iterator[Counted]:
             for name, (gains, sd) in NOTHING.items():
                 rng = np.random.default_rng([seeds, len(name), NOISES.index(noise)])
                 wrong = sum(false_yes(made(rng, seeds, noise, gains, sd), gains) for _ in range(FALSE_DRAWS))
-                yield "false_yes", name, noise, seeds, FALSE_DRAWS, wrong
+                yield Counted("false_yes", name, seeds, FALSE_DRAWS, wrong, noise)
             yield from _committed(noise, seeds)
     for seeds in SEEDS:
         rng = np.random.default_rng(seeds)
         gains = {"bait": MARGIN}
         wrong = sum(false_yes(crashing(rng, seeds, 0.007), gains) for _ in range(FALSE_DRAWS))
-        yield "false_yes", "bait+fish alone crashes, and so loses the margin", "normal", seeds, FALSE_DRAWS, wrong
+        yield Counted(
+            "false_yes", "bait+fish alone crashes, and so loses the margin", seeds, FALSE_DRAWS, wrong, "normal"
+        )
 
 
 def _committed(noise: Noise, seeds: int) -> Iterator[Counted]:
@@ -133,23 +131,14 @@ def _committed(noise: Noise, seeds: int) -> Iterator[Counted]:
             despite_overlap[str(each.question)] += each.verdict == "yes"
         for of, inside in covered(curves, COMMITTED, noise):
             held.setdefault(of, []).append(inside)
-    for counted, splits in ((yes, ""), (despite_overlap, ", splits that overlap")):
-        for question, count in counted.items():
+    for shown, splits in ((yes, ""), (despite_overlap, ", splits that overlap")):
+        for question, count in shown.items():
             first, _, second = question.split()
             gain = COMMITTED[first] - COMMITTED.get(second, 0.0)
-            yield "power", f"{question}: {gain:+.4f}{splits}", noise, seeds, DRAWS, count
+            yield Counted("power", f"{question}: {gain:+.4f}{splits}", seeds, DRAWS, count, noise)
     for of, inside in held.items():
-        yield "coverage", of, noise, seeds, len(inside), sum(inside)
+        yield counted("coverage", of, seeds, inside, noise)
 
 
 if __name__ == "__main__":
-    path = ROOT / "reports" / "reference" / "claims" / "compare.csv"
-    path.parent.mkdir(exist_ok=True)
-    with path.open("w", newline="") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(["quantity", "condition", "noise", "repetitions", "draws", "share", "low", "high"])
-        for quantity, condition, noise, seeds, draws, count in counts():
-            low, high = clopper_pearson(count, draws)
-            shares = (f"{share:.4f}" for share in (count / draws, low, high))
-            writer.writerow([quantity, condition, noise, seeds, draws, *shares])
-            file.flush()
+    write("compare", counts())

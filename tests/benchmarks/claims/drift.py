@@ -12,7 +12,6 @@ normal, t₃ and crash-type noise at 4, 8 and 20 seeds. About ten minutes.
 
 from __future__ import annotations
 
-import csv
 import itertools
 import sys
 from collections.abc import Iterator
@@ -23,9 +22,9 @@ import numpy as np
 ROOT = Path(__file__).resolve().parents[3]
 sys.path.insert(0, str(ROOT / "tests"))
 
+from claim_rows import Counted, counted, write  # noqa: E402
 from drift_draws import NOISES, Noise, World, draw, true_falls, true_previous  # noqa: E402
 
-from fbench.measure.proportions import clopper_pearson  # noqa: E402
 from fbench.measure.shares import share_interval  # noqa: E402
 from fbench.suites.drift.falls import NEARLY_ZERO, STEEP, THIRD  # noqa: E402
 from fbench.suites.drift.measured import Drift  # noqa: E402
@@ -74,19 +73,19 @@ def covered(drift: Drift, verdicts: Verdicts, world: World, truth: np.ndarray, n
     return held
 
 
-def rows() -> Iterator[tuple[str, str, str, int, int, int]]:
-    """Give what was counted: quantity, condition, noise, seeds, draws and how many of them."""
+def rows() -> Iterator[Counted]:
+    """False claims and power."""
     for noise in NOISES:
         for seeds in SEEDS:
             for name, world in NOTHING.items():
                 yield from _nothing(name, world, noise, seeds)
             for name, world in COMMITTED.items():
                 rng = np.random.default_rng([seeds, len(name), NOISES.index(noise)])
-                found = sum(judge(draw(world, seeds, noise, rng), MARGIN).drift == "yes" for _ in range(DRAWS))
-                yield "power", name, noise, seeds, DRAWS, found
+                shown = sum(judge(draw(world, seeds, noise, rng), MARGIN).drift == "yes" for _ in range(DRAWS))
+                yield Counted("power", name, seeds, DRAWS, shown, noise)
 
 
-def skewed() -> Iterator[tuple[str, str, str, int, int, int]]:
+def skewed() -> Iterator[Counted]:
     """Give how often the interval of a share covers the mean of skewed ones, which are Beta's."""
     for mean, sd in ((0.05, 0.03), (0.02, 0.02), (0.9, 0.06)):
         both = mean * (1 - mean) / sd**2 - 1
@@ -94,10 +93,10 @@ def skewed() -> Iterator[tuple[str, str, str, int, int, int]]:
             values = np.random.default_rng(seeds).beta(mean * both, (1 - mean) * both, (20 * DRAWS, seeds))
             intervals = [share_interval(row) for row in values]
             held = sum(interval.low <= mean <= interval.high for interval in intervals)
-            yield "coverage: a share", f"mean {mean:g}, standard deviation {sd:g}", "beta", seeds, len(values), held
+            yield Counted("coverage: a share", f"mean {mean:g}, sd {sd:g}", seeds, len(values), held, "beta")
 
 
-def _nothing(name: str, world: World, noise: Noise, seeds: int) -> Iterator[tuple[str, str, str, int, int, int]]:
+def _nothing(name: str, world: World, noise: Noise, seeds: int) -> Iterator[Counted]:
     rng = np.random.default_rng([seeds, len(name), NOISES.index(noise)])
     truth, wrong = true_falls(world, noise, rng), 0
     held: dict[str, list[bool]] = {}
@@ -107,21 +106,11 @@ def _nothing(name: str, world: World, noise: Noise, seeds: int) -> Iterator[tupl
         wrong += false_yes(verdicts, truth)
         for of, inside in covered(drift, verdicts, world, truth, noise).items():
             held.setdefault(of, []).extend(inside)
-    yield "false_yes", name, noise, seeds, DRAWS, wrong
+    yield Counted("false_yes", name, seeds, DRAWS, wrong, noise)
     for of, inside in held.items():
         if inside:
-            yield f"coverage: {of}", name, noise, seeds, len(inside), sum(inside)
+            yield counted(f"coverage: {of}", name, seeds, inside, noise)
 
 
 if __name__ == "__main__":
-    path = ROOT / "reports" / "reference" / "claims" / "drift.csv"
-    path.parent.mkdir(exist_ok=True)
-    with path.open("w", newline="") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(["quantity", "condition", "noise", "repetitions", "draws", "share", "low", "high"])
-        for quantity, condition, noise, seeds, draws, count in itertools.chain(rows(), skewed()):
-            low, high = clopper_pearson(count, draws)
-            writer.writerow(
-                [quantity, condition, noise, seeds, draws, *(f"{x:.4f}" for x in (count / draws, low, high))]
-            )
-            file.flush()
+    write("drift", itertools.chain(rows(), skewed()))

@@ -103,9 +103,18 @@ def test_few_blocks_are_too_few(count, common):
     assert found.advice.startswith("Give more time: --max-time ")
 
 
+def test_sizes_that_got_no_time_need_time_not_sizes():
+    found = answer(MATTERS, passes("fused", 64, blocks(*[1.0] * 8)), options=replace(OPTIONS, sizes=(64, 128)))
+    assert (found.verdict, found.advice) == ("too few", "Give much more --max-time, or a quieter machine.")
+
+
 def test_one_size_is_too_few():
-    found = answer(MATTERS, passes("fused", 64, blocks(*[1.0] * 8)))
-    assert (found.verdict, found.sentence) == ("too few", "One size was timed, and a comparison needs two.")
+    found = answer(MATTERS, passes("fused", 64, blocks(*[1.0] * 8)), options=replace(OPTIONS, sizes=(64,)))
+    assert found.advice == "Give --sizes two or more sizes."
+    assert (found.verdict, found.sentence) == (
+        "too few",
+        "No kernel was timed at two sizes, and a comparison needs two.",
+    )
 
 
 def test_a_restless_machine_names_no_winner():

@@ -102,7 +102,7 @@ def test_few_sizes_are_not_explained_but_a_sweep_is_proposed():
     few = [timed for size in sizes[:3] for timed in passes("fused", size, blocks(1.0))]
     answer, claims = periods_of(waves(47, sizes, 4096, kernel="published"), few)
     assert (answer.verdict, claims) == ("too few", "")
-    assert answer.sentence == "There are 10 evenly spaced sizes, and a period needs 32."
+    assert answer.sentence == "At most 10 of the sizes are evenly spaced, and a period needs 32."
     assert answer.advice == "Give --sizes 64..190:+2."
 
 

@@ -6,7 +6,8 @@ import pytest
 
 from fbench.errors import UsageError
 from fbench.harness.registry import SUITES
-from fbench.suites.compare.questions import Question, parse_questions
+from fbench.suites.compare.options import QUESTIONS
+from fbench.suites.compare.questions import Question, default_questions, parse_questions
 
 
 def test_both_relations() -> None:
@@ -44,3 +45,18 @@ def test_a_question_reads_as_it_was_typed() -> None:
     text = next(p.default for p in SUITES.get("compare").parameters if p.name == "questions")
     assert ", ".join(map(str, parse_questions(text))) == text
     assert len(parse_questions(text)) == 4
+
+
+@pytest.mark.parametrize(
+    ("arms", "asked"),
+    [
+        ("random,bait,bait+fish,bait+random-mask", QUESTIONS),
+        ("random,bait", "bait > random"),
+        ("bait,bait+fish", "bait+fish >= bait"),
+        ("random,mine,bait+fish", "bait+fish > random, mine > random"),
+        ("mine,yours", ""),
+        ("random", ""),
+    ],
+)
+def test_default_questions_fit_the_arms(arms: str, asked: str) -> None:
+    assert ", ".join(map(str, default_questions(QUESTIONS, arms.split(",")))) == asked
