@@ -263,14 +263,13 @@ def _mask_fraction(options: ArmOptions) -> float:
     if not options.mask_fraction:
         total, classifier = weights_of(options)
         return min(1.0, math.ceil(2000 * classifier / total) / 1000)
-    check_fraction("--mask-fraction", options.mask_fraction, options)
+    if options.mask_fraction < 1:  # a network that is nothing but its classifier has no other mask
+        check_fraction("--mask-fraction", options.mask_fraction, options)
     return options.mask_fraction
 
 
 def check_fraction(option: str, fraction: float, options: ArmOptions, *, classifier_kept: bool = True) -> None:
     """Refuse a mask that keeps nothing beside the classifier, or, without ``classifier_kept``, nothing at all.
-
-    One that keeps all weights may be: a network can be nothing but its classifier.
 
     Raises:
         UsageError: naming the least fraction that works.
@@ -279,9 +278,14 @@ def check_fraction(option: str, fraction: float, options: ArmOptions, *, classif
 
     total, classifier = weights_of(options)
     forced = classifier if classifier_kept else 0
-    if kept(fraction, total) > forced or kept(fraction, total) == total:
+    if kept(fraction, total) > forced:
         return
-    least = min(1.0, math.ceil((forced + 1) / total * 1e6) / 1e6)
+    if forced == total:
+        raise UsageError(
+            f"{option} {fraction:g}: {learners.learning_model(options).name} is nothing but its classifier, which the "
+            "mask always holds; take a model with other layers (fbench list models)"
+        )
+    least = math.ceil((forced + 1) / total * 1e6) / 1e6
     why = f"no more than the classifier's {forced:,}, which the mask always holds" if forced else "none at all"
     raise UsageError(
         f"{option} {fraction:g} keeps {kept(fraction, total):,} of {total:,} weights, {why}; "

@@ -76,7 +76,9 @@ def test_an_automatic_mask_is_at_most_the_network() -> None:
         whole = resolve(model="one-layer")
         assert whole.mask_fraction == 1.0
         assert arms.resolve_plan(whole) == whole  # as a run that is taken up again has it
-        with pytest.raises(UsageError, match=r"the least that works is 1$"):
+        with pytest.raises(
+            UsageError, match=r"--mask-fraction 0.5: one-layer is nothing but its classifier, which the"
+        ):
             resolve(model="one-layer", mask_fraction=0.5)
     finally:
         del MODELS._values["one-layer"]
