@@ -61,7 +61,7 @@ def provenance(environment: Mapping[str, Any], spent_s: float) -> str:
     Example:
         >>> machine = {"gpus": [], "cpu": "a CPU", "cores_usable": 2, "jobs": 1, "threads": 2, "torch": "2.11"}
         >>> provenance(machine, spent_s=90)
-        'Measured in 1 min 30 s on a CPU (2 cores; 1 × 2 threads; torch 2.11).'
+        'Measured in 1 min 30 s on a CPU (2 cores; 1 process of 2 threads; torch 2.11).'
     """
     machines = dict.fromkeys(map(_machine, environment.get("machines") or [environment]))
     return f"Measured in {format_seconds(spent_s)} on {' and on '.join(machines)}."
@@ -70,8 +70,12 @@ def provenance(environment: Mapping[str, Any], spent_s: float) -> str:
 def _machine(environment: Mapping[str, Any]) -> str:
     return (
         f"{devices_of(environment)} ({environment['cores_usable']} cores; "
-        f"{environment['jobs']} × {environment['threads']} threads; torch {environment['torch']})"
+        f"{_processes(environment['jobs'], environment['threads'])}; torch {environment['torch']})"
     )
+
+
+def _processes(jobs: int, threads: int) -> str:
+    return f"{jobs} process{'' if jobs == 1 else 'es'} of {threads} thread{'' if threads == 1 else 's'}"
 
 
 def devices_of(environment: Mapping[str, Any]) -> str:

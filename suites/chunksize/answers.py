@@ -14,7 +14,7 @@ from fbench.results.words import counted, fitting, listed
 
 from .conduct import doubt, longer
 from .judged import Judged, Judgement, Searched
-from .null import null_answer
+from .null import NULL_LEAD, null_answer
 from .options import Options
 from .prediction import together
 from .sweeps import Sweep
@@ -50,8 +50,7 @@ def answered(judgement: Judgement, options: Options) -> Said:
     """What a run answers; scores that are wrong come before everything."""
     if options.null and judgement.kernels:
         null = null_answer(judgement.kernels, options.seed)
-        begin = "Every size did the same work, so that any effect of size claimed here is false."
-        return Said((begin, null.sentence, null.advice), [null])
+        return Said((f"{NULL_LEAD[null.verdict]}; every size did the same work.", null.sentence, null.advice), [null])
     reason = doubt(judgement)
     answers = [
         _matters(judgement, options),

@@ -22,6 +22,12 @@ from .wording import short_percent
 from .worth import MATERIAL, common_blocks, logarithms
 
 QUESTION = "Does the suite claim an effect of size where there is none?"
+NULL_LEAD = {
+    "no": "No effect of size is claimed where there is none",
+    "yes": "An effect of size is claimed where there is none",
+    "too few": "Too little was timed to tell false claims",
+}
+"""How a null run's first line begins, by the verdict."""
 _DRAWS = 400
 
 

@@ -76,9 +76,15 @@ def _main(judgement: Judgement, options: Options, points: int) -> Table:
         "× published": ratio_cell,
         "efficiency": lambda one: _efficiency(one),
     }
-    columns = {name: [cell(one) for one in kernels] for name, cell in cells.items()}
+    left_out = _OF_SIZES if options.null else ()
+    columns = {name: [cell(one) for one in kernels] for name, cell in cells.items() if name not in left_out}
     note = _note(columns, points, options)
-    table = _table("Chunk of every kernel", [one.sweep.problem for one in kernels], columns, note)
+    table = _table(
+        "Every size the same work" if options.null else "Chunk of every kernel",
+        [one.sweep.problem for one in kernels],
+        columns,
+        note,
+    )
     return replace(table, optional=[name for name in _OPTIONAL if name in table.columns])
 
 
@@ -103,6 +109,8 @@ def _efficiency(one: Judged) -> str:
     return format_percent(share.mean) if share is not None and share.n else ""
 
 
+_OF_SIZES = ("chunk", "plausible", "smallest ÷ chunk", "largest ÷ chunk", "memory", "× published")
+"""What says nothing where all sizes did the same work."""
 _NOTES = {
     "chunk": "Chunk: the smallest within 5 % of the fastest{under}; plausible: where it lies with at least "
     "95 % confidence.",
@@ -118,7 +126,7 @@ _NOTES = {
 def _note(columns: Mapping[str, Sequence[str]], points: int, options: Options) -> str:
     """What the columns with something in them are."""
     under = " that keep to the memory budget" if options.memory_budget else ""
-    sentences = [text.format(under=under) for name, text in _NOTES.items() if any(columns[name])]
+    sentences = [text.format(under=under) for name, text in _NOTES.items() if any(columns.get(name, ()))]
     sentences += [f"All {points} points are in points.csv."] if points > _MOST else []
     return " ".join(sentences)
 

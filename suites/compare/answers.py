@@ -124,14 +124,15 @@ def _advice(judged: JudgedQuestion, background: Background) -> str:
         return f"Prefer {second}."
     if judged.verdict == "yes":
         if background.unlike(judged):
-            return f"Compare at a smaller λ too: {_sizes(judged, background)} effective dimensions are unlike."
+            return f"Compare at a smaller λ too: this one leaves {_sizes(judged, background)}."
         return f"Choose {first} over {second}." if relation == ">" else f"{first} may replace {second}."
     return f"Take the faster, {background.cheaper(judged)}{_needed(judged)}."
 
 
 def _sizes(judged: JudgedQuestion, background: Background) -> str:
     sizes = background.curves.dimensions
-    return " and ".join(number(sizes[name][0], 1) for name in (judged.question.first, judged.question.second))
+    few, many = sorted((judged.question.first, judged.question.second), key=lambda name: sizes[name][0])
+    return f"{few} {number(sizes[few][0], 1)} effective dimensions and {many} {number(sizes[many][0], 1)}"
 
 
 def _needed(judged: JudgedQuestion) -> str:

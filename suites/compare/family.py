@@ -34,7 +34,7 @@ MOST_COLLAPSED = 0.25
 
 @dataclass(frozen=True)
 class Bound:
-    """The lower end of a difference that decided on a margin: by ``t`` or by ``sign flips``, at a one-sided level."""
+    """The lower end of a difference that decided on a margin, one-sided: ``by`` t or sign flips, the lower of both."""
 
     value: float
     level: float
@@ -84,7 +84,11 @@ class JudgedQuestion:
         """What decided on a margin; None of a question without one."""
         if self.question.relation != ">=":
             return None
-        return _bound(self.comparison, self.differences, self.level)
+        bound = _bound(self.comparison, self.differences, self.level)
+        if self.overlap is None:
+            return bound
+        low, _ = corrected_interval(self.comparison, self.overlap, 2 * self.level - 1)
+        return Bound(low, self.level, "t counting overlapping splits") if low < bound.value else bound
 
     @property
     def verdict(self) -> VerdictWord:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from fbench.measure.curves import aulc
+from fbench.measure.split_overlap import corrected_interval
 from fbench.results.findings import number
 from fbench.results.words import count_seeds, count_words, listed
 
@@ -80,16 +81,19 @@ def _unit(background: Background) -> str:
 
 
 def _numbers(judged: Sequence[JudgedQuestion], background: Background) -> str:
-    """As many of the differences as fit, with their intervals."""
-    seeds = count_seeds(judged[0].comparison.n)
+    """As many of the differences as fit, with the intervals that decide: where splits overlap, those that count it."""
+    seeds, overlap = count_seeds(judged[0].comparison.n), background.overlap
+    counting = "" if overlap is None else " counting overlapping splits"
     parts = []
     for test in judged:
-        interval = ends(test.comparison.low, test.comparison.high, 3)
+        compared = test.comparison
+        low, high = (compared.low, compared.high) if overlap is None else corrected_interval(compared, overlap)
+        interval = ends(low, high, 3)
         first, _, second = test.question
         parts.append(
             f"{first} − {second} {with_sign(test.comparison.difference, 3)}" + (f" ({interval})" if interval else "")
         )
-    return as_many(f"{_unit(background)} (95 % interval, {seeds}):", parts, LINE)
+    return as_many(f"{_unit(background)} (95 % interval{counting}, {seeds}):", parts, LINE)
 
 
 def _areas(background: Background) -> str:

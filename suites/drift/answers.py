@@ -164,8 +164,8 @@ def _by_row(verdicts: Verdicts) -> str:
     known = [part for part in parts if not math.isnan(part)]
     if len(known) < 2:
         return ""
-    rows = "fraction kept" if varying_fields(list(verdicts.compared)) == ["fraction"] else "row"
-    return f"; by {rows} {percent_range(min(known), max(known))}"
+    rows = "fraction" if varying_fields(list(verdicts.compared)) == ["fraction"] else "row"
+    return f"; estimates by {rows} {percent_range(min(known), max(known))}"
 
 
 def _yes_sentence(drift: Drift, variant: Variant, verdicts: Verdicts) -> str:

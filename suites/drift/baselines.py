@@ -85,10 +85,8 @@ class Compared:
         return part_of_whole(self.below("retrain"), self._room)
 
     def within(self, margin: float) -> bool:
-        """Say whether new labels are shown, at one-sided 5 %, to take less than the margin of a room that there is."""
-        if not self.seeds or not self.retrained or not mean_interval(self._room, 0.90).low > 0:
-            return False
-        return mean_interval(self.below("retrain") - margin * self._room, 0.90).high < 0
+        """Say whether the 95 % interval of what new labels take lies below the margin, of a room that there is."""
+        return self.roomy and mean_interval(self.below("retrain") - margin * self._room).high < 0
 
     @property
     def roomy(self) -> bool:

@@ -98,18 +98,16 @@ def _faster(way: MeasuredMethod, group: Group, judged: JudgedFamily) -> Iterator
     """Against every other way but the yardstick."""
     what = WHAT[way.quantity]
     question = f"Is {way.method} the fastest way to the {what}?"
-    taken = f"The {what} takes {format_seconds(way.typical)} a sample"
+    taken = f"The {what} takes {format_seconds(way.typical)} a sample with {way.method}"
     rivals = {method: judged[way.quantity, method] for method in group if _is_rival(way, method, judged)}
     if not rivals:
-        yield Answer(
-            question, "not shown", f"{taken} with {way.method}; no other way was timed.", "Add ways to --methods."
-        )
+        yield Answer(question, "not shown", f"{taken}; no other way was timed.", "Add ways to --methods.")
         return
     ordered = dict(sorted(rivals.items(), key=lambda item: item[1].times.mean))
     verdict = first_shown([result.verdict for result in rivals.values()])
     nearest = next(iter(ordered))
     choices = (list(ordered), list(dict.fromkeys(name for name in (nearest, LOOP) if name in ordered)), [nearest])
-    short = f"{_begin(what)}, {format_seconds(way.typical)}/sample"
+    short = f"{_begin(what)}, {way.method}, {format_seconds(way.typical)}/sample"
     sentences = [
         f"{head}: {_listed({name: ordered[name] for name in names})}." for names in choices for head in (taken, short)
     ]

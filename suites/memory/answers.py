@@ -162,7 +162,7 @@ def _predictions(cases: Sequence[CaseMemory]) -> Iterator[Answer]:
     if len(sentence.split()) > _MOST_WORDS:
         sentence = f"{covered}."
     more = f"Keep {format_bytes(worst.beyond)} free beyond a prediction."
-    advice = more if uncovered else f"Keep {margin} free beyond a prediction (chosen on the reference runs, no bound)."
+    advice = more if uncovered else f"Keep {margin} free beyond a prediction: it covered our reference runs."
     yield Answer("Did the margin cover every phase of this run?", verdict, sentence, advice)
 
 

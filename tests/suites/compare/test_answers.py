@@ -57,7 +57,7 @@ def test_not_shown_names_the_seeds_for_the_margin_and_not_for_what_was_seen() ->
     comparison = judge_family([Question("new", ">", "old")], background.curves.areas, 0.005)[0].comparison
     needed = seeds_needed(comparison, "better by the margin", 0.005)
     assert said.verdict == "not shown"
-    assert said.advice == f"Take the faster, new; {needed} seeds would show a gain of 0.005."
+    assert said.advice == f"Take the faster, new; {needed} seeds would show even a gain of 0.005."
 
 
 def test_a_margin_prints_the_bound_that_decided() -> None:
@@ -142,7 +142,7 @@ def test_what_holds_on_these_splits_alone_is_not_shown() -> None:
 
 def test_effective_dimensions_that_are_far_apart_are_named() -> None:
     said = answer(">", two(0.05, 0.01, d_eff=2.3))
-    assert said.advice == "Compare at a smaller λ too: 12.0 and 2.3 effective dimensions are unlike."
+    assert said.advice == "Compare at a smaller λ too: this one leaves old 2.3 effective dimensions and new 12.0."
 
 
 # The three lines

@@ -183,8 +183,8 @@ def test_what_remains_possible_and_the_range_of_all_rows():
     summary, verdicts = said(edit=scattered(-0.02), seeds=4, fractions=(0.05, 0.2))
     takes = [one.taken for one in verdicts.compared.values()]
     least, most = (round(100 * end(taken.value for taken in takes)) for end in (min, max))
-    assert f"; up to {100 * takes[0].high:.0f} % remains possible; by fraction kept " in summary.lead[1]
-    assert summary.lead[1].endswith(f"by fraction kept {least} to {most} %.".replace("-", "−"))
+    assert f"; up to {100 * takes[0].high:.0f} % remains possible; estimates by fraction " in summary.lead[1]
+    assert summary.lead[1].endswith(f"estimates by fraction {least} to {most} %.".replace("-", "−"))
 
 
 def test_too_few_seeds_are_said_so_with_what_is_known():

@@ -141,7 +141,7 @@ def test_what_new_labels_take():
 def test_the_margin_is_a_part_of_the_room():
     compared = compare(masks(PREVIOUS, None, [0.52, 0.531, 0.51, 0.514]), ROUNDS)
     gap, room = compared.below("retrain"), compared.values["retrain"] - 0.1
-    edge = next(margin for margin in np.linspace(0.01, 0.2, 400) if mean_interval(gap - margin * room, 0.9).high < 0)
+    edge = next(margin for margin in np.linspace(0.01, 0.2, 400) if mean_interval(gap - margin * room).high < 0)
     assert compared.within(edge + 1e-6)
     assert not compared.within(edge - 1e-3)
 

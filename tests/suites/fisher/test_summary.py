@@ -49,7 +49,7 @@ def fastest(rows: list[Row]) -> Answer:
 
 def test_the_lead() -> None:
     assert summary(LOOP + OURS + YARDSTICK, OPTIONS).lead == [
-        "The diagonal takes 22.2 ms a sample: 100 times faster than the published loop (100 to 100).",
+        "The diagonal takes 22.2 ms a sample with batched: 100 times faster than the published loop (100 to 100).",
         "Batched takes 2.0 (2.0 to 2.0) times k−1 plain backward passes, a yardstick. Batched float32 differs from a "
         "float64 loop by up to 2e−6 of the largest entry (tolerance 1e−4).",
         "Use batched.",
@@ -80,7 +80,7 @@ def test_all_rivals_stand_in_the_sentence_and_the_advice_has_the_memory() -> Non
     rivals = [*rows_of("vmap", times(0.04), peak_bytes=1 << 27), *rows_of("backpack", times(0.05)), *LOOP]
     answer = fastest([*rivals, *OURS])
     assert answer.sentence == (
-        "Diagonal, 22.2 ms/sample: 2.0 times faster than vmap (2.0 to 2.0), 2.5 times faster than BackPACK "
+        "Diagonal, batched, 22.2 ms/sample: 2.0 times faster than vmap (2.0 to 2.0), 2.5 times faster than BackPACK "
         "(2.5 to 2.5), 100 times faster than the published loop (100 to 100)."
     )
     assert answer.advice == "Use batched; its memory peaks at 256 MiB, that of vmap at 128 MiB."
@@ -153,7 +153,7 @@ def test_the_figure_goes_by_way_or_along_a_sweep() -> None:
 def test_a_sweep_answers_for_the_most_samples() -> None:
     rows = [*OURS, *rows_of("batched", times(0.03), samples=256), *rows_of("loop", times(2.0), samples=256)]
     shown = summary(rows, OPTIONS)
-    assert "takes 33.3 ms a sample: 67 times faster" in shown.lead[0]
+    assert "takes 33.3 ms a sample with batched: 67 times faster" in shown.lead[0]
     assert len(shown.tables[0].rows) == 3
 
 

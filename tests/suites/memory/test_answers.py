@@ -40,7 +40,7 @@ def test_the_lead_names_peaks_phases_and_the_miss():
         "published peaks at 200 MiB (forward) and incremental:mask at 480 MiB (diagonal).",
         "At the peaks predictions fall 5 to 17 % short; the worst miss of a round is 80 MiB, in diagonal of "
         "incremental:mask.",
-        "Keep 15 % and 64 MiB free beyond a prediction (chosen on the reference runs, no bound).",
+        "Keep 15 % and 64 MiB free beyond a prediction: it covered our reference runs.",
     ]
 
 
@@ -77,12 +77,12 @@ def test_one_method_outside_is_enough_for_no():
 @pytest.mark.parametrize(
     ("measured", "verdict", "advice"),
     [
-        ([470] * 4, "yes", "Keep 15 % and 64 MiB free beyond a prediction (chosen on the reference runs, no bound)."),
+        ([470] * 4, "yes", "Keep 15 % and 64 MiB free beyond a prediction: it covered our reference runs."),
         ([470, 470, 470, 600], "no", "Keep 200 MiB free beyond a prediction."),
         (
             [470] * 3,
             "too few",
-            "Keep 15 % and 64 MiB free beyond a prediction (chosen on the reference runs, no bound).",
+            "Keep 15 % and 64 MiB free beyond a prediction: it covered our reference runs.",
         ),
     ],
 )
