@@ -57,7 +57,7 @@ def test_not_shown_names_the_seeds_for_the_margin_and_not_for_what_was_seen() ->
     comparison = judge_family([Question("new", ">", "old")], background.curves.areas, 0.005)[0].comparison
     needed = seeds_needed(comparison, "better by the margin", 0.005)
     assert said.verdict == "not shown"
-    assert said.advice == f"Take the faster, new; {needed} seeds would show a gain of 0.005."
+    assert said.advice == f"Take the faster, new; {needed} seeds would show even a gain of 0.005."
 
 
 def test_a_margin_prints_the_bound_that_decided() -> None:
