@@ -37,7 +37,7 @@ class Curves:
         left_out: which strategies and seeds are missing, each with the reason.
         metric: what it is called.
         accuracy: [seeds, rounds] by strategy, by which a collapse is told; without it the metric tells.
-        elapsed: [seeds, rounds] by strategy, the seconds of training and selecting up to a round's network.
+        elapsed: [seeds, rounds] the seconds of training and selecting up to a round's network, of strategies that buy.
         finals: means at the last round, by strategy and column.
         whole: the strategies that had all labels from the start, and bought none.
     """
@@ -111,6 +111,7 @@ def read_curves(
 
     means = paired.groupby("strategy")[_MEANS].mean()
     bought = paired.groupby("strategy")["labels"].nunique()
+    whole = frozenset(name for name in arms if bought[name] == 1)
     embedded = [name for name in arms if not np.isnan(means.d_eff[name])]
     return Curves(
         labels=paired.groupby("round")["labels"].min().to_numpy(float),  # `all` has the pool's from the start
@@ -121,9 +122,9 @@ def read_curves(
         left_out=_left_out(rows, strategies, arms, seeds - len(common)),
         metric=METRICS[metric],
         accuracy=of_seeds(accuracy),
-        elapsed=of_seeds(elapsed),
+        elapsed={name: spent for name, spent in of_seeds(elapsed).items() if name not in whole},
         finals={name: {score: float(last[score][name]) for score in SCORES} for name in arms},
-        whole=frozenset(name for name in arms if bought[name] == 1),
+        whole=whole,
     )
 
 
