@@ -64,6 +64,10 @@ def _what_was_found(drift: Drift, variant: Variant, verdicts: Verdicts) -> str:
             )
         case "no":
             return f"{turnover}, but hardly more than training again on the same labels changes them ({again})."
+    small, rows = verdicts.small(), len(verdicts.drifts)
+    if small:
+        both = f"Masks change from round to round (overlap {now}; {again} after training again)"
+        return f"{both}: new labels do little of it in {small} of {rows} rows, others are open."
     again_too = f"but training again on the same labels changes them too ({again})"
     return f"{turnover}, {again_too}: drift is neither shown nor excluded."
 
@@ -74,7 +78,7 @@ def _numbers(drift: Drift, variant: Variant, verdicts: Verdicts) -> str:
     if not compared.seeds:
         return f"{where}: nothing is compared."
     if compared.retrained:
-        return f"{where}: {_takes(compared)}{_possible(compared, verdicts.drift)}{_by_row(verdicts)}."
+        return f"{where}: {_takes(compared)}{_possible(compared, verdicts.drifts[variant])}{_by_row(verdicts)}."
     if read := [fall for fall in verdicts.falls if fall.readable]:
         return f"{halved(read)}, over {seeds_text(drift)}."
     return f"{where}: J {number(compared.mean('previous'), 2)}, and chance gives {number(compared.mean('chance'), 2)}."
@@ -117,7 +121,8 @@ def _drift_answer(drift: Drift, verdicts: Verdicts) -> Answer:
         case "too few":
             advice = MORE_SEEDS
         case "not shown":
-            advice = _seeds_advice(compared, verdicts.margin)
+            small = verdicts.drifts[variant] == "no"
+            advice = "More seeds may settle the other rows." if small else _seeds_advice(compared, verdicts.margin)
         case "no":
             advice = f"All of it lies below the margin of {in_percent(verdicts.margin)} %: keep the mask for a while."
     return Answer(DRIFT, verdict, sentence, advice)
@@ -127,7 +132,8 @@ def _taken_sentence(drift: Drift, variant: Variant, verdicts: Verdicts) -> str:
     name, compared = _name(drift, variant), verdicts.compared[variant]
     if _no_room(compared):
         return f"With {name}, {_takes(compared)}."
-    return f"With {name}, {_takes(compared)}, over {seeds_text(drift)}{_possible(compared, verdicts.drift)}."
+    more = _possible(compared, verdicts.drifts[variant]) or _small_rows(verdicts)
+    return f"With {name}, {_takes(compared)}, over {seeds_text(drift)}{more}."
 
 
 def _name(drift: Drift, variant: Variant) -> str:
@@ -156,6 +162,14 @@ def _possible(compared: Compared, verdict: VerdictWord) -> str:
     if verdict != "not shown" or _no_room(compared) or not high > 0:
         return ""
     return f"; up to {in_percent(high)} % remains possible"
+
+
+def _small_rows(verdicts: Verdicts) -> str:
+    """Say how many rows are shown to lie below the margin, where others are open."""
+    small, rows = verdicts.small(), len(verdicts.drifts)
+    if verdicts.drift != "not shown" or not small:
+        return ""
+    return f"; {small} of {rows} rows are shown below {in_percent(verdicts.margin)} %"
 
 
 def _by_row(verdicts: Verdicts) -> str:

@@ -62,6 +62,10 @@ class Verdicts:
         """The variants whose masks drift."""
         return [variant for variant, word in self.drifts.items() if word == "yes"]
 
+    def small(self) -> int:
+        """How many variants are shown to drift by less than the margin."""
+        return list(self.drifts.values()).count("no")
+
 
 def judge(drift: Drift, margin: float) -> Verdicts:
     """Judge a run's questions."""

@@ -111,6 +111,20 @@ def test_the_first_line(more, words):
     assert words in said(**more)[0].lead[0]
 
 
+def test_rows_that_are_shown_to_be_small_are_counted_beside_those_that_are_open():
+    """One fraction's masks scatter, the other's hardly move."""
+    scatter = scattered(0.3)
+
+    def one_scatters(row):
+        return scatter(row) if row["fraction"] == 0.05 else row
+
+    summary, verdicts = said(edit=one_scatters, seeds=4, fractions=(0.05, 0.2), previous=0.6, noise=0.002)
+    assert sorted(verdicts.drifts.values()) == ["no", "not shown"]
+    assert summary.lead[0].endswith("new labels do little of it in 1 of 2 rows, others are open.")
+    assert summary.answers[0].verdict == "not shown"
+    assert "% remains possible" in summary.answers[0].sentence
+
+
 def test_drift_of_another_fraction_is_said_to_be_that():
     def alike(row):
         same = row["fraction"] == 0.05 and row["jaccard_previous"]
