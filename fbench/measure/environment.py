@@ -28,6 +28,7 @@ PACKAGES = (
     "torchvision",
     "numpy",
     "pandas",
+    "pillow",
     "typer",
     "rich",
     "nvidia-ml-py",

@@ -121,7 +121,8 @@ def test_names_for_scripts(call):
     code, out, err = call("list", "--json")
     assert (code, err) == (0, "")
     rows = json.loads(out)
-    assert [row["name"] for row in rows if row["kind"] == "strategies"] == registry.STRATEGIES.names()
+    known = [*registry.STRATEGIES.names(), *(family.name for family in registry.STRATEGIES.families())]
+    assert [row["name"] for row in rows if row["kind"] == "strategies"] == known
     assert {frozenset(row) for row in rows} == {frozenset(("kind", "name", "description"))}
     assert json.loads(call("list", "models", "--json")[1]) == [row for row in rows if row["kind"] == "models"]
     assert out.isascii()

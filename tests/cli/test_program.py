@@ -57,7 +57,7 @@ def start(*arguments, **more):
 def test_list_of_a_kind(call, kind):
     code, out, err = call("list", kind)
     assert (code, err) == (0, "")
-    names = registry.REGISTRIES[kind].names()
+    names = [*registry.REGISTRIES[kind].names(), *(family.name for family in registry.REGISTRIES[kind].families())]
     rows = [line.split() for line in out.splitlines()[1:]]
     assert [row[:2] for row in rows if row and row[0] == kind] == [[kind, name] for name in names]
 
@@ -342,7 +342,7 @@ def test_a_case_alone_is_shown_whole(call, toy_file):
 
 def test_a_plan_shows_every_setting_and_says_what_it_does_not_know(call, toy_file):
     _, out, _ = call("toy", "--load", toy_file, "--plan", "--sizes", "5,6", "--rate", 0.5, "--threads", 1, "--jobs", 2)
-    typed = "--device cpu, --threads 1, --jobs 2, --sizes 5,6, --rate 0.5."
+    out, typed = " ".join(out.split()), "--device cpu, --threads 1, --jobs 2, --sizes 5,6, --rate 0.5."
     assert f"Settings typed, or found for this machine and data: {typed}" in out
     assert "At their defaults: --steps 3, --trap none, --pause 0." in out
     assert "Time: not known before the first cases are measured" in out
