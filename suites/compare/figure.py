@@ -16,22 +16,26 @@ from .family import FEWEST
 from .options import Options
 from .tables import BASELINE
 
+_MOST_DOTTED = 6
+"""Of more arms the dots would hide the lines."""
+
 
 def learning_curves(curves: Curves, options: Options) -> Figure:
     """The metric along labels, and beside it the gain over the baseline, where it is in the run."""
-    series = [_series(name, curves.labels, values) for name, values in curves.values.items()]
+    dots = len(curves.values) <= _MOST_DOTTED
+    series = [_series(name, curves.labels, values, dots) for name, values in curves.values.items()]
     ticks = curves.labels.tolist()
     metric = f"test {curves.metric}"
     panels = [Panel(series, "labels", metric, metric, x_ticks=ticks, y_most=1)]
     if BASELINE in curves.values and len(curves.values) > 1:
         base = curves.values[BASELINE]
         zero = Series(BASELINE, ticks, [0.0] * len(ticks))
-        rest = [_series(n, curves.labels, values - base) for n, values in curves.values.items() if n != BASELINE]
+        rest = [_series(n, curves.labels, values - base, dots) for n, values in curves.values.items() if n != BASELINE]
         label = f"difference to {BASELINE}, paired by seed"
         panels.append(Panel([zero, *rest], "labels", label, f"gain over {BASELINE}", x_ticks=ticks))
     title = f"Active learning on {options.dataset}, network {options.model}, {count_seeds(curves.seeds)}"
     interval = ", 95 % t interval over seeds" if curves.seeds >= FEWEST else ""
-    return Figure("learning_curves", title, panels, f"mean{interval}, and every seed as a dot")
+    return Figure("learning_curves", title, panels, f"mean{interval}{', and every seed as a dot' if dots else ''}")
 
 
 def cost_curves(curves: Curves) -> list[Figure]:
@@ -48,10 +52,10 @@ def cost_curves(curves: Curves) -> list[Figure]:
     return [Figure("cost_curves", "What a strategy costs in time", [panel], note)]
 
 
-def _series(name: str, labels: Floats, values: Floats) -> Series:
-    """Mean and interval over the seeds of values [seeds, rounds], and every seed as points; few seeds, no interval."""
+def _series(name: str, labels: Floats, values: Floats, dots: bool) -> Series:
+    """Mean and interval over the seeds of values [seeds, rounds], with dots every seed; few seeds have no interval."""
     means = [mean_interval(column) for column in values.T]
-    points = [(float(x), float(y)) for row in values for x, y in zip(labels, row, strict=True)]
+    points = [(float(x), float(y)) for row in values if dots for x, y in zip(labels, row, strict=True)]
     line = Series(name, labels.tolist(), [mean.mean for mean in means], points=points)
     if len(values) < FEWEST:
         return line
