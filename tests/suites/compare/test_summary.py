@@ -417,3 +417,12 @@ def test_curves_without_all_times_have_no_cost() -> None:
     table = [{**row, "train_s": None} for row in rows()]
     assert "Against seconds" not in {table.title for table in summarised(table).all_tables}
     assert [figure.name for figure in summarised(table).all_figures] == ["learning_curves"]
+
+
+def test_dots_of_many_arms_are_left_out():
+    many = [{**row, "strategy": f"{row['strategy']}{copy}"} for copy in ("", "-again", "-anew") for row in rows()]
+    assert len({row["strategy"] for row in many}) > 6
+    figure = summarised(many).figures[0]
+    assert not any(series.points for panel in figure.panels for series in panel.series)
+    assert "dot" in summarised(rows()).figures[0].note
+    assert "dot" not in figure.note
