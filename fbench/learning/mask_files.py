@@ -10,7 +10,6 @@ bit each, eight to a byte with the first one highest and zeros at the end, compr
 from __future__ import annotations
 
 import base64
-import csv
 import math
 import zlib
 from collections.abc import Iterator, Mapping
@@ -24,9 +23,7 @@ from torch import Tensor
 from fbench.errors import DataError
 from fbench.fisher.masks import Mask
 from fbench.harness.contract import Row
-from fbench.harness.inputs import refusal_of
-
-csv.field_size_limit(2**31 - 1)  # a large layer's bits are more than Python's csv takes by itself
+from fbench.learning.run_tables import table_file, table_rows
 
 _LAYER_COLUMNS = ("layer", "shape", "kept", "always", "bits")
 
@@ -123,11 +120,10 @@ def load_masks(path: str | Path) -> dict[MaskKey, Mask]:
         >>> masks[key].size
         1
     """
-    path = Path(path)
-    path = path / "masks.csv" if path.is_dir() else path
     layers: dict[MaskKey, dict[str, Tensor]] = {}
     always: dict[MaskKey, list[str]] = {}
-    for line, row in _rows(path):
+    path = table_file(path, "masks.csv")
+    for line, row in table_rows(path, "masks.csv", (*_KEY_TYPES, *_LAYER_COLUMNS)):
         try:
             key = MaskKey(*(convert(row[name]) for name, convert in _KEY_TYPES.items()))
             layer = _layer(row)
@@ -152,24 +148,3 @@ def _layer(row: Mapping[str, str]) -> Tensor:
     if row["always"] not in ("true", "false"):
         raise ValueError(f"always is {row['always']!r}, neither true nor false")
     return layer
-
-
-def _rows(path: Path) -> Iterator[tuple[int, Mapping[str, str]]]:
-    if refusal := refusal_of(path):
-        raise DataError(f"{path}: {refusal}; give the masks.csv of a run, or its folder")
-    try:
-        with path.open(newline="", encoding="utf-8") as file:
-            reader = csv.DictReader(file)
-            missing = [name for name in (*_KEY_TYPES, *_LAYER_COLUMNS) if name not in (reader.fieldnames or ())]
-            if missing:
-                raise DataError(f"{path} has no column {missing[0]!r}: give the masks.csv of a run of fbench")
-            for row in reader:
-                if None in row.values():
-                    raise DataError(f"{path}, line {reader.line_num}: the row has too few cells: was the file cut?")
-                yield reader.line_num, row
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise DataError(f"{path} is no CSV of fbench: {error}; give the masks.csv of a run, or its folder") from error
-    except OSError as error:
-        raise DataError(
-            f"{path} cannot be read: {error.strerror}; give the masks.csv of a run, or its folder"
-        ) from error

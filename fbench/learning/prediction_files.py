@@ -9,7 +9,6 @@ compressed by zlib, in base64. Nothing is unpickled, and no library of ours is n
 from __future__ import annotations
 
 import base64
-import csv
 import zlib
 from collections.abc import Mapping
 from pathlib import Path
@@ -21,11 +20,9 @@ from torch import Tensor
 
 from fbench.errors import DataError
 from fbench.harness.contract import Row
-from fbench.harness.inputs import refusal_of
+from fbench.learning.run_tables import table_file, table_rows
 
 __all__ = ["PredictionKey", "Predictions", "load_predictions", "prediction_row"]
-
-csv.field_size_limit(2**31 - 1)  # ten thousand images' logits are more than Python's csv takes by itself
 
 _COLUMNS = ("strategy", "seed", "round", "samples", "classes", "logits", "targets")
 
@@ -87,21 +84,13 @@ def load_predictions(path: str | Path) -> dict[PredictionKey, Predictions]:
         >>> predictions["bait", 0, 2].logits.tolist()
         [[0.5, -1.0]]
     """
-    path = Path(path)
-    path = path / "predictions.csv" if path.is_dir() else path
-    if refusal := refusal_of(path):
-        raise DataError(f"{path}: {refusal}; give the predictions.csv of a run, or its folder")
     kept: dict[PredictionKey, Predictions] = {}
-    with path.open(newline="", encoding="utf-8") as file:
-        reader = csv.DictReader(file)
-        missing = [name for name in _COLUMNS if name not in (reader.fieldnames or ())]
-        if missing:
-            raise DataError(f"{path} has no column {missing[0]!r}: give the predictions.csv of a run of fbench")
-        for row in reader:
-            try:
-                kept[PredictionKey(row["strategy"], int(row["seed"]), int(row["round"]))] = _predictions(row)
-            except (TypeError, ValueError, zlib.error) as error:
-                raise DataError(f"{path}, line {reader.line_num}: the row is damaged: {error}; was it cut?") from error
+    path = table_file(path, "predictions.csv")
+    for line, row in table_rows(path, "predictions.csv", _COLUMNS):
+        try:
+            kept[PredictionKey(row["strategy"], int(row["seed"]), int(row["round"]))] = _predictions(row)
+        except (ValueError, zlib.error) as error:
+            raise DataError(f"{path}, line {line}: the row is damaged: {error}; was it cut?") from error
     return kept
 
 
