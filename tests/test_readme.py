@@ -100,34 +100,11 @@ def test_the_query_of_a_classifier_runs(capsys):
     assert [len(re.findall(r"\d+", line)) for line in lines] == [10, 10]
 
 
-def test_a_strategy_of_ones_own_runs(tmp_path):
-    [code] = [code for code in PYTHON if "@strategy" in code]
-    (tmp_path / "mine.py").write_text(code)
-    few = ["--rounds", "1", "--seeds", "1", "--epochs", "1", "--jobs", "1", "--threads", "1"]
-    words = ["compare", "--load", str(tmp_path / "mine.py"), "--strategies", "random,ratio", *few]
-    done = typed(*words, cwd=tmp_path)
-    assert done.returncode == 0, done.stderr
-    assert "ratio" in done.stdout
-
-
 def test_a_kernel_of_ones_own_runs(tmp_path):
     [code] = [code for code in PYTHON if "KERNELS.add" in code]
     (tmp_path / "mine.py").write_text(code)
-    few = [
-        "--candidates",
-        "40",
-        "--dim",
-        "20",
-        "--sizes",
-        "8,16",
-        "--max-time",
-        "12",
-        "--precision",
-        "1",
-        "--device",
-        "cpu",
-    ]
-    words = ["chunksize", "--load", str(tmp_path / "mine.py"), "--kernels", "fused,halves,halves:no-inner", *few]
+    few = "--candidates 40 --dim 20 --sizes 8,16 --max-time 4 --precision 1 --device cpu"
+    words = ["chunksize", "--load", tmp_path / "mine.py", "--kernels", "fused,halves,halves:no-inner", *few.split()]
     done = typed(*words, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert "halves" in done.stdout
@@ -148,14 +125,18 @@ def test_the_readme_is_short():
     assert len(re.sub(r"<!-- (answers|table) (\S+) -->.*?<!-- /\1 \2 -->", "", README, flags=re.DOTALL).split()) < 900
 
 
-def test_a_data_set_and_a_model_of_ones_own_run(tmp_path):
-    [code] = [code for code in PYTHON if "@dataset" in code]
-    (tmp_path / "mine.py").write_text(code)
+def test_a_strategy_a_data_set_and_a_model_of_ones_own_run(tmp_path):
+    loads = []
+    for word in ("@strategy", "@dataset"):
+        [code] = [code for code in PYTHON if word in code]
+        loads += ["--load", tmp_path / f"{word[1:]}.py"]
+        loads[-1].write_text(code)
     few = ["--rounds", "1", "--seeds", "1", "--epochs", "1", "--jobs", "1", "--threads", "1", "--batch", "5"]
-    words = ["compare", "--load", str(tmp_path / "mine.py"), "--dataset", "blobs", "--model", "tiny", *few]
-    done = typed(*words, cwd=tmp_path)
+    arms = ["--strategies", "random,bait+fish,ratio", "--dataset", "blobs", "--model", "tiny"]
+    done = typed("compare", *loads, *arms, *few, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert "bait+fish" in done.stdout
+    assert "ratio" in done.stdout
 
 
 def test_options_named_exist():
