@@ -130,6 +130,16 @@ def parse_image_size(text: str) -> tuple[int, int] | None:
     return height, width
 
 
+def spell_image_size(size: tuple[int, int] | None) -> str:
+    """A height and a width as they are typed.
+
+    Example:
+        >>> spell_image_size((48, 40)), spell_image_size(None)
+        ('48x40', 'none')
+    """
+    return "none" if size is None else f"{size[0]}x{size[1]}"
+
+
 def parse_columns(text: str) -> tuple[str, ...]:
     """Read a comma-separated list of a table's columns, which may hold blanks; none where nothing was typed.
 
@@ -216,7 +226,11 @@ class ArmOptions:
     ] = typed("")
     image_size: Annotated[
         tuple[int, int] | None,
-        Option("height x width that --images are resized to; needed where they differ", parse=parse_image_size),
+        Option(
+            "height x width that --images are resized to; needed where they differ",
+            parse=parse_image_size,
+            spell=spell_image_size,
+        ),
     ] = typed("")
     skip_corrupt: Annotated[bool, Option("leave out --images that cannot be read")] = False
     features: Annotated[
