@@ -153,8 +153,8 @@ def check_regularisation(text: str) -> str:
 
 
 def seed_blocks(groups: SeedGroups, options: ArmOptions) -> list[tuple[int, ...]]:
-    """Cut every group of seeds into the blocks that the model trains side by side."""
-    block = MODELS.get(HEAD if options.freeze else options.model).block
+    """Cut every group of seeds into the blocks that the model trains side by side: one by one where units drop out."""
+    block = 1 if options.dropout else MODELS.get(HEAD if options.freeze else options.model).block
     return [group[first : first + block] for group in groups for first in range(0, len(group), block)]
 
 
@@ -286,6 +286,14 @@ class ArmOptions:
         int,
         Option("width of a hidden layer, where the model has one to choose; 0 is its own", minimum=0, maximum=65_536),
     ] = 0
+    dropout: Annotated[
+        float,
+        Option(
+            "share of a hidden layer's units that training drops, where the model lets it be chosen; 0: none",
+            minimum=0,
+            maximum=0.95,
+        ),
+    ] = 0.0
     weights: Annotated[
         str | None,
         Option(

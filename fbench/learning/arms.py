@@ -168,6 +168,8 @@ def _check_training(options: ArmOptions, images: Images) -> None:
     """
     if options.augment and options.freeze:
         raise UsageError("--augment changes nothing with --freeze, whose features are computed once; leave one out")
+    if options.dropout and options.freeze:
+        raise UsageError("--dropout changes nothing with --freeze, whose backbone is never trained; leave one out")
     if options.augment:
         from fbench.learning.augmentation import check_images
 

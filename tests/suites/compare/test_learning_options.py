@@ -103,10 +103,11 @@ def test_predictions_are_kept_on_request_alone(fbench: Callable[..., Ended], tmp
     [
         "--model mlp --hidden 20",
         "--model torchvision:shufflenet_v2_x0_5 --seeds 1 --pool 40 --test 20 --strategies random --questions=",
+        "--model mlp --dropout 0.2 --strategies random,bald --questions bald>random",
         "--warm --stop 0.9 --augment",
         "--freeze",
     ],
-    ids=lambda words: words.split()[0 if "model" not in words else 1],
+    ids=["mlp", "torchvision", "bald", "warm", "freeze"],
 )
 def test_ways_of_learning(fbench: Callable[..., Ended], tmp_path: Path, words: str) -> None:
     ended = fbench(*words.split(), "--out", tmp_path / "run")
@@ -115,7 +116,7 @@ def test_ways_of_learning(fbench: Callable[..., Ended], tmp_path: Path, words: s
     if words == "--freeze":
         assert "--freeze without --weights: the features are those of small with random weights" in ended.err
         assert {row["dim"] for row in table(tmp_path / "run")} == {"", "160"}  # features of the small network
-    if "mlp" in words:
+    if "--hidden" in words:
         assert {row["dim"] for row in table(tmp_path / "run")} == {"", "200"}
 
 
@@ -139,6 +140,12 @@ def test_pretrained_weights_are_those_of_the_file(fbench: Callable[..., Ended], 
         ("--stop 1.1", "--stop 1.1: must be at most 1"),
         ("--hidden -1", "--hidden -1: must be at least 0"),
         ("--hidden 9", "--hidden 9: model small has no hidden width to choose; leave it out"),
+        ("--dropout 1", "--dropout 1: must be at most 0.95"),
+        ("--dropout 0.2", "--dropout 0.2: model small has no dropout to choose; take --model mlp, or leave it out"),
+        (
+            "--model mlp --dropout 0.2 --freeze",
+            "--dropout changes nothing with --freeze, whose backbone is never trained; leave one out",
+        ),
         ("--freeze --augment", "--augment changes nothing with --freeze, whose features are computed once"),
         ("--weights nowhere.pt", "--weights nowhere.pt: no such file; give a file that torch.save wrote"),
         ("--model torchvision:nothing", "unknown model 'torchvision:nothing'"),
