@@ -74,6 +74,19 @@ def test_areas_and_questions_are_about_the_metric(metric_run: Path) -> None:
     assert (metric_run / "figures/cost_curves.svg").exists()
 
 
+@pytest.mark.parametrize("metric", ["nll", "calibration-error"])
+def test_less_of_a_metric_may_be_better(metric_run: Path, tmp_path: Path, metric: str) -> None:
+    """The same rows, judged by another of their scores."""
+    other = tmp_path / "run"
+    words = ["--model", "linear", "--metric", metric, "--seeds", "4"]
+    assert cli.run(["compare", *TINY, *words, "--out", str(other)]) == 0
+    text = (other / "summary.md").read_text()
+    assert f"AULC: {metric.replace('-', ' ')} averaged over labels, lower is better;" in text
+    assert "Is bait better than random (lower is better)?" in text
+    kept = [[row["accuracy"] for row in table(folder)] for folder in (metric_run, other)]
+    assert kept[0] == kept[1]
+
+
 def test_kept_predictions_give_every_score(metric_run: Path) -> None:
     kept = load_predictions(metric_run)
     pairs = list(zip(table(metric_run), table(metric_run, "scores"), strict=True))
@@ -137,6 +150,7 @@ def test_pretrained_weights_are_those_of_the_file(fbench: Callable[..., Ended], 
     ("words", "text"),
     [
         ("--metric recall", "unknown --metric 'recall'"),
+        ("--metric train-accuracy", "unknown --metric 'train-accuracy'"),
         ("--stop 1.1", "--stop 1.1: must be at most 1"),
         ("--hidden -1", "--hidden -1: must be at least 0"),
         ("--hidden 9", "--hidden 9: model small has no hidden width to choose; leave it out"),
