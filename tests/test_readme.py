@@ -148,6 +148,16 @@ def test_the_readme_is_short():
     assert len(re.sub(r"<!-- (answers|table) (\S+) -->.*?<!-- /\1 \2 -->", "", README, flags=re.DOTALL).split()) < 900
 
 
+def test_kept_predictions_are_read(tmp_path, monkeypatch, capsys, showwarning):
+    [code] = [code for code in PYTHON if "load_predictions" in code]
+    few = ["--strategies", "random", "--model", "linear", "--rounds", "1", "--seeds", "1", "--epochs", "1"]
+    finished(tmp_path / "my-run", "compare", *few, "--jobs", "1", "--keep-predictions")
+    capsys.readouterr()
+    monkeypatch.chdir(tmp_path)
+    exec(compile(code, "README.md", "exec"), {})
+    assert [line[:11] for line in capsys.readouterr().out.splitlines()] == ["random 0 0 ", "random 0 1 "]
+
+
 def test_a_data_set_and_a_model_of_ones_own_run(tmp_path):
     [code] = [code for code in PYTHON if "@dataset" in code]
     (tmp_path / "mine.py").write_text(code)

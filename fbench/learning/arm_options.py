@@ -52,6 +52,13 @@ PREDICTION_ROWS = (
     Column("targets", "str", "", "[m] int32, likewise"),
 )
 """Columns of ``predictions.csv``, which ``prediction_files.load_predictions`` reads."""
+TEST_SAMPLES = (
+    *ARM_KEY,
+    Column("samples", "int", "samples", "m, the test set, the same in all rounds: it stands in round 0"),
+    Column("indices", "str", "", "[m] int64 of the data set, or of its own test set; low byte first, zlib, base64"),
+    Column("ids", "str", "", "[m] ids in the user's data, as JSON; empty where they have none"),
+)
+"""Columns of ``test_samples.csv``: whom the rows of ``predictions.csv`` are about."""
 OUTCOME = (
     Column("labels", "int", "samples", "labelled when the network was trained"),
     Column("accuracy", "float", "share", "on the test set, 0 to 1"),

@@ -30,6 +30,10 @@ COLUMNS = (
 )
 
 
+_SIDE_TABLES = ("selections", "scores", "classes", "predictions", "test_samples")
+"""Those that a round fills by itself."""
+
+
 def summarise(tables: Tables, options: Options) -> Summary:
     """Answer the questions from the learning curves; evidence of the masks follows where they were watched."""
     from .summary import summary
@@ -91,6 +95,7 @@ def expect(case: Case[ArmPoint], options: Options, context: Context) -> list[flo
         "scores": arm.SCORE_ROWS,
         "classes": arm.CLASS_COUNTS,
         "predictions": arm.PREDICTION_ROWS,
+        "test_samples": arm.TEST_SAMPLES,
         "drift": drift_columns.OVERLAP_COLUMNS,
         "fisher": drift_columns.FISHER_COLUMNS,
         "masks": drift_columns.MASK_COLUMNS,
@@ -129,9 +134,7 @@ def measure(case: Case[ArmPoint], options: Options, context: Context) -> Iterato
             rows = [
                 {**key, **outcome.row()} for key, outcome in zip(played.keys(strategy), played.outcomes, strict=True)
             ]
-            side = {
-                name: getattr(played, name)(strategy) for name in ("selections", "scores", "classes", "predictions")
-            }
+            side = {name: getattr(played, name)(strategy) for name in _SIDE_TABLES}
             yield Unit(played.index, rows, {**side, **seen})
 
 

@@ -20,6 +20,7 @@ from fbench.errors import DataError, UsageError
 from fbench.harness.registry import SUITES
 from fbench.learning import arm_options, arms
 from fbench.learning.data.brought import NOTHING, Brought
+from fbench.learning.prediction_files import load_predictions
 
 TINY = [
     *("--model", "small", "--strategies", "random", "--rounds", "2", "--seeds", "2", "--epochs", "1", "--batch", "3"),
@@ -66,8 +67,14 @@ def folder(tmp_path: Path) -> Path:
 
 def test_a_folder_from_the_command_line_to_the_rows(folder: Path, tmp_path: Path, fbench: Callable[..., Ended]) -> None:
     out = tmp_path / "run"
-    assert fbench("--images", folder, "--dataset", "images:duplicates=0.5", "--out", out).code == 0
+    words = ["--dataset", "images:duplicates=0.5", "--keep-predictions"]
+    assert fbench("--images", folder, *words, "--out", out).code == 0
     rows = table(out, "selections")
+    listed = sorted(folder.rglob("*.png"))
+    for (_, seed, _), kept in load_predictions(out).items():
+        assert [folder / name for name in kept.ids] == [listed[i] for i in kept.indices.tolist()]  # type: ignore[union-attr]
+        assert [["ant", "bee", "wasp"][k] for k in kept.targets] == [name.split("/")[0] for name in kept.ids]
+        assert not {row["id"] for row in rows if row["seed"] == str(seed)} & set(kept.ids)
     assert len(rows) == 2 * (6 + 3 + 3)
     for row in rows:
         name, _, file = row["id"].partition("/")
@@ -79,6 +86,7 @@ def test_a_folder_from_the_command_line_to_the_rows(folder: Path, tmp_path: Path
     moved = folder.rename(tmp_path / "elsewhere")  # where it lies changes no number
     arms.load_images.cache_clear()
     assert fbench("--images", moved, "--rounds", 3, "--out", out).code == 0
+    assert all(len(kept.ids) == len(kept.targets) == 12 for kept in load_predictions(out).values())
     (moved / "ant" / "00.png").unlink()
     arms.load_images.cache_clear()
     ended = fbench("--images", moved, "--rounds", 4, "--out", out)

@@ -96,6 +96,8 @@ def test_a_test_part_is_scaled_as_the_other(tmp_path: Path) -> None:
         targets=NAMES[~TEST],
         test_features=FEATURES[TEST],
         test_targets=NAMES[TEST],
+        ids=IDS[~TEST],
+        test_ids=IDS[TEST],
     )
     frame(split=np.where(TEST, "test", "train")).drop(columns="site").to_csv(tmp_path / "a.csv", index=False)
     for images in (read(tmp_path / "a.npz"), read(tmp_path / "a.csv")):
@@ -104,7 +106,8 @@ def test_a_test_part_is_scaled_as_the_other(tmp_path: Path) -> None:
         assert torch.allclose(images.test_images, standard(FEATURES[TEST], FEATURES[~TEST]), atol=1e-5)
         assert images.test_targets is not None
         assert images.test_targets.tolist() == CODES[TEST].tolist()
-    assert list(read(tmp_path / "a.csv").records.ids) == IDS[~TEST].tolist()
+        assert list(images.records.ids) == IDS[~TEST].tolist()
+        assert list(images.test_records.ids) == IDS[TEST].tolist()
 
 
 @pytest.mark.filterwarnings("ignore:.*carried along as metadata")

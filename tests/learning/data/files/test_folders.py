@@ -67,6 +67,7 @@ def test_train_and_test(folder: Path, tmp_path: Path) -> None:
     assert images.test_targets is not None
     assert (images.targets.tolist(), images.test_targets.tolist()) == ([0, 0, 1], [1])
     assert images.records.ids == ["train/a/0.png", "train/a/2.png", "train/b/1.png"]
+    assert images.test_records.ids == ["test/b/9.png"]
 
 
 @pytest.mark.parametrize(("modes", "channels"), [(("L", "L"), 1), (("L", "RGB"), 3), (("RGB", "RGBA"), 3)])
