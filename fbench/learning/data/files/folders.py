@@ -99,6 +99,8 @@ def _listed(folder: Path) -> tuple[Filed, Filed | None, list[str]]:
             raise DataError(f"{folder}: has {others} beside train; give a folder a class, or train and test alone")
         classes = _classes(folder / "train")
         test = _filed(folder / "test", classes, every=False) if "test" in names else None
+        if test and not test.paths:
+            raise DataError(f"{folder / 'test'}: holds no image; fill it, or delete it")
         return _filed(folder / "train", classes), test, classes
     return _filed(folder, names), None, names
 

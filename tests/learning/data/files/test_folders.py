@@ -146,6 +146,12 @@ def strange_test(folder: Path) -> Path:
     return folder / "parts"
 
 
+def empty_test(folder: Path) -> Path:
+    (strange_test(folder) / "test/zebra/1.png").unlink()
+    (folder / "parts/test/zebra").rmdir()
+    return folder / "parts"
+
+
 def sixteen_bits(folder: Path) -> Path:
     picture(folder / "bee" / "deep.png", 1, mode="I;16")
     return folder
@@ -160,6 +166,7 @@ def sixteen_bits(folder: Path) -> Path:
         (with_folder("cat"), r"mine/cat: holds no image; fill it, or delete it"),
         (with_folder("train"), r"mine: has ant, bee beside train; give a folder a class, or train and test alone"),
         (strange_test, r"test/zebra: is of a class that train has no folder of; move some of its images to train"),
+        (empty_test, r"parts/test: holds no image; fill it, or delete it"),
         (sixteen_bits, r"deep.png: is of Pillow's mode I;16; save it with 8 bits a channel"),
     ],
 )
