@@ -65,7 +65,8 @@ def images_of(options: ArmOptions) -> Images:
     if options.contents not in ("", images.contents):
         raise DataError(
             f"{brought.path}: is not what this run was begun with (its SHA-256 was {options.contents[:8]}…, is "
-            f"{images.contents[:8]}…): rows don't mix; put it back, or choose another --out"
+            f"{images.contents[:8]}…): rows don't mix; put it back, or begin a run of its own, by another --out and "
+            "without --replicate"
         )
     return images
 

@@ -88,11 +88,22 @@ def test_a_folder_from_the_command_line_to_the_rows(folder: Path, tmp_path: Path
     arms.load_images.cache_clear()
     assert fbench("--images", moved, "--rounds", 3, "--out", out).code == 0
     assert all(len(kept.ids) == len(kept.targets) == 12 for kept in load_predictions(out).values())
+    first = np.array(Image.open(moved / "ant" / "00.png"))
     (moved / "ant" / "00.png").unlink()
     arms.load_images.cache_clear()
     ended = fbench("--images", moved, "--rounds", 4, "--out", out)
     assert ended.code == 2
     assert "elsewhere: is not what this run was begun with (its SHA-256 was" in ended.err
+    again = tmp_path / "again"
+    ended = fbench("--images", moved, "--replicate", out, "--seeds", "2..3", "--out", again)
+    assert ended.code == 2
+    assert "elsewhere: is not what this run was begun with (its SHA-256 was" in ended.err
+    assert "put it back, or begin a run of its own, by another --out and without --replicate" in ended.err
+    assert not again.exists()
+    Image.fromarray(first).save(moved / "ant" / "00.png")
+    arms.load_images.cache_clear()
+    assert fbench("--images", moved, "--replicate", out, "--seeds", "2..3", "--out", again).code == 0
+    assert {row["seed"] for row in table(again)} == {"2", "3"}
 
 
 def test_images_that_are_read_as_they_are_used_change_no_number(
