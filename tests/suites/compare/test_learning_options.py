@@ -14,7 +14,7 @@ import torch
 from command import Ended, table
 
 from fbench import cli
-from fbench.harness.registry import MODELS
+from fbench.harness.registry import MODELS, PRESETS
 from fbench.learning.metrics import score_predictions
 from fbench.learning.prediction_files import load_predictions
 from fbench.learning.training import initial_network
@@ -144,6 +144,18 @@ def test_pretrained_weights_are_those_of_the_file(fbench: Callable[..., Ended], 
     ended = fbench("--freeze", "--weights", file, "--rounds", "2", "--out", tmp_path / "run")
     assert ended.code == 2
     assert "weights" in ended.err
+
+
+def test_bait_as_published_trains_to_an_accuracy(fbench: Callable[..., Ended], tmp_path: Path) -> None:
+    """On the digits, by the small network: at a constant rate until nearly all that is labelled is right."""
+    words = ["--preset", "bait-cifar10", "--dataset", "digits", "--model", "small", "--epochs", 90]
+    assert fbench(*words, "--learning-rate", 0.01, "--out", tmp_path / "run").code == 0
+    options = json.loads((tmp_path / "run/options.json").read_text())["options"]
+    names = ("stop", "train_batch", "weight_decay", "regularisation", "oversample")
+    assert [options[name] for name in names] == [0.99, 128, 0.0, "0.01", 2.0]
+    assert {row["train_accuracy"] for row in table(tmp_path / "run", "scores")} == {"1.0"}
+    published = PRESETS.get("bait-cifar10").options
+    assert (published["learning_rate"], published["epochs"], published["model"]) == (0.0001, 100, "resnet18")
 
 
 @pytest.mark.parametrize(
