@@ -108,14 +108,14 @@ def test_the_query_of_a_classifier_runs(capsys):
 FEW = {
     "compare": "--rounds 1 --seeds 1 --epochs 1 --batch 5 --jobs 1 --threads 1 --device cpu",
     "chunksize": "--candidates 40 --dim 20 --sizes 8,16 --max-time 12 --precision 1 --device cpu",
-    "halves": "",
 }
 """What makes the command of an example small."""
 OWN = {code.split("--load mine.py", 1)[1].splitlines()[0].strip(): code for code in PYTHON if "for: fbench" in code}
 
 
-@pytest.mark.parametrize("words", OWN)
+@pytest.mark.parametrize("words", [words for words, code in OWN.items() if "@suite" not in code])
 def test_what_is_ones_own_runs_as_its_first_line_says(words, tmp_path, registries, showwarning, capsys):
+    """The suite's is run by ``tests/harness/test_suite.py``."""
     code = OWN[words]
     (tmp_path / "mine.py").write_text(code)
     [command] = re.findall(r"^# mine.py, for: fbench (\w+) --load", code)
