@@ -107,7 +107,7 @@ def test_the_query_of_a_classifier_runs(capsys):
 
 FEW = {
     "compare": "--rounds 1 --seeds 1 --epochs 1 --batch 5 --jobs 1 --threads 1 --device cpu",
-    "chunksize": "--candidates 40 --dim 20 --sizes 8,16 --max-time 12 --precision 1 --device cpu",
+    "chunksize": "--candidates 40 --dim 20 --sizes 8,16 --max-time 4 --precision 1 --device cpu",
 }
 """What makes the command of an example small."""
 OWN = {code.split("--load mine.py", 1)[1].splitlines()[0].strip(): code for code in PYTHON if "for: fbench" in code}
@@ -124,7 +124,9 @@ def test_what_is_ones_own_runs_as_its_first_line_says(words, tmp_path, registrie
     assert {row["status"] for row in table(tmp_path / "run")} == {"ok"}
     [name] = re.findall(r'^(?:@\w+|PRESETS.add\(Preset|KERNELS.add\(Kernel)\("(\w+)"', code, re.MULTILINE)
     shown = {"quick": "bait"}.get(name, name)  # of a preset a run shows its arms
-    assert shown in capsys.readouterr().out + (tmp_path / "run/summary.md").read_text()
+    told = capsys.readouterr().out
+    assert shown in told + (tmp_path / "run/summary.md").read_text()
+    assert "another question" not in told
 
 
 def test_every_registry_has_an_example():

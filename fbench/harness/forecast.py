@@ -63,6 +63,7 @@ def expected_run_s(suite: Suite, options: Any, settings: Settings, cases: Sequen
         return None
     context = Context(devices=settings.devices, threads=settings.threads)
     whole = makespan([sum(suite.expected(case, options, context)) for case in cases], settings.jobs)
+    whole += suite.once_s(options, context)
     return _START_S + min(whole, suite.limit_s(options) if suite.limit_s else whole)
 
 

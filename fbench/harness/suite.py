@@ -82,9 +82,10 @@ class Suite:
     ``predict(case, options, context)`` says, for ``--plan``, what a case will cost; ``cost(case, options)`` is that as
     one number in any unit: dear cases start first, so that processes end together. ``expect_s(case, options, context)``
     says about how many seconds each unit will take on this machine (where units are not counted, one number for the
-    case): the plan shows it, and the time left starts from it. ``limit_s(options)`` bounds the wall time of
-    a command's measuring: a measure yields no unit more once ``context.over``. ``hold_bytes(case, options, context)``
-    is what a case holds at its peak beside torch and the data, so that the plan knows how many fit side by side.
+    case): the plan shows it, and the time left starts from it; ``once_s(options, context)`` is what the first unit of
+    all takes beside, whichever case begins. ``limit_s(options)`` bounds the wall time of a command's measuring: a
+    measure yields no unit more once ``context.over``. ``hold_bytes(case, options, context)`` is what a case holds at
+    its peak beside torch and the data, so that the plan knows how many fit side by side.
     ``schedule`` says how cases take turns: ``"cases"`` ends one before the next begins, ``"blocks"`` takes one unit of
     every case, in shuffled order, again and again, so that a drift of the machine meets all alike.
     ``finds_limit(options)`` says whether a run looks for the sizes at which memory ends, so that a case out of memory
@@ -112,6 +113,7 @@ class Suite:
     predict: Callable[..., Mapping[str, str]] | None = None
     cost: Callable[[Case[Any], Any], float] | None = None
     expect_s: Callable[[Case[Any], Any, Context], Sequence[float]] | None = None
+    once_s: Callable[[Any, Context], float] = lambda options, context: 0.0
     limit_s: Callable[[Any], float] | None = None
     hold_bytes: Callable[[Case[Any], Any, Context], int] | None = None
     finds_limit: Callable[[Any], bool] = lambda options: False

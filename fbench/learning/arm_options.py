@@ -314,7 +314,8 @@ class ArmOptions:
     mask_fraction: Annotated[
         float,
         Option(
-            "weights that a strategy's mask keeps, the classifier included; auto is twice the classifier",
+            "weights that a strategy's mask keeps, the classifier included; auto is twice the classifier, or a tenth "
+            "of a linear model",
             parse=parse_mask_fraction,
         ),
     ] = typed("auto")

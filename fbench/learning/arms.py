@@ -34,6 +34,8 @@ if TYPE_CHECKING:
     from fbench.learning.rounds import Design
     from fbench.learning.strategies import Effort, Sizes
 
+_SHARE_OF_A_HEAD = 0.1
+"""What a mask keeps of a network that is nothing but its classifier, if nothing is typed."""
 _FITTING_MODEL = {"digits": "small"}
 """What ``--model auto`` takes for a data set; the published thin ResNet-18 for other images, ``linear`` for rows."""
 
@@ -249,25 +251,26 @@ def _network(options: ArmOptions) -> nn.Module:
 
 
 def weights_of(options: ArmOptions) -> tuple[int, int]:
-    """Count the weights of the network, and of its classifier."""
-    from fbench.learning.strategies import classifier_parameters
+    """Count the weights of the network, and of its classifier if masks always hold it."""
+    from fbench.learning.strategies import kept_whole
 
     network = _network(options)
     sizes = {name: p.numel() for name, p in network.named_parameters()}
-    return sum(sizes.values()), sum(sizes[name] for name in classifier_parameters(network))
+    return sum(sizes.values()), sum(sizes[name] for name in kept_whole(network))
 
 
 def _mask_fraction(options: ArmOptions) -> float:
     """The fraction of the weights that a mask keeps; 0 is automatic: the least per mille with twice the classifier.
+
+    Of a network that is nothing else, a tenth.
 
     Raises:
         UsageError: as ``check_fraction``.
     """
     if not options.mask_fraction:
         total, classifier = weights_of(options)
-        return min(1.0, math.ceil(2000 * classifier / total) / 1000)
-    if options.mask_fraction < 1:  # a network that is nothing but its classifier has no other mask
-        check_fraction("--mask-fraction", options.mask_fraction, options)
+        return min(1.0, math.ceil(2000 * classifier / total) / 1000) if classifier else _SHARE_OF_A_HEAD
+    check_fraction("--mask-fraction", options.mask_fraction, options)
     return options.mask_fraction
 
 
@@ -283,11 +286,6 @@ def check_fraction(option: str, fraction: float, options: ArmOptions, *, classif
     forced = classifier if classifier_kept else 0
     if kept(fraction, total) > forced:
         return
-    if forced == total:
-        raise UsageError(
-            f"{option} {fraction:g}: {learners.learning_model(options).name} is nothing but its classifier, which the "
-            "mask always holds; take a model with other layers (fbench list models)"
-        )
     least = math.ceil((forced + 1) / total * 1e6) / 1e6
     why = f"no more than the classifier's {forced:,}, which the mask always holds" if forced else "none at all"
     raise UsageError(

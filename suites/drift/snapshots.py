@@ -17,7 +17,7 @@ from torch import Tensor
 from fbench.fisher.gradients.forward_order import ParameterLayer, forward_order
 from fbench.fisher.masks import Mask, top_mask
 from fbench.learning.fisher_draws import FisherDiagonal
-from fbench.learning.strategies import LearnerState, classifier_parameters
+from fbench.learning.strategies import LearnerState, kept_whole
 from fbench.measure.ranks import ranks
 
 from .places import WHOLE
@@ -103,7 +103,7 @@ def snapshot_of(state: LearnerState, grid: MaskGrid, diagonals: Mapping[int, Seq
     """Make the masks and ranks of a state's network from its diagonals."""
     layers = forward_order(state.network, state.pool.images[:1])
     weights = {name: p.detach().cpu() for name, p in state.network.named_parameters()}
-    return make_snapshot(layers, weights, diagonals, classifier_parameters(state.network), grid)
+    return make_snapshot(layers, weights, diagonals, kept_whole(state.network), grid)
 
 
 def make_snapshot(

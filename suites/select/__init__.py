@@ -71,8 +71,7 @@ def resolve(options: Options, context: Context) -> Options:
         if not options.methods:
             raise UsageError("--null needs a way that is timed; give --methods incremental")
     first = ""
-    for n, k, d, B in itertools.product(options.candidates, options.classes, options.dim, options.batch):
-        problem = _problem_of(Point("", n, k, d, B, ""), options)
+    for problem in _problems(options):
         for name in options.methods:
             reason = ways.unfit_reason(problem, ways.parse_way(name), ("cpu",))
             if not reason:
@@ -104,6 +103,19 @@ def expect(case: Case[Point], options: Options, context: Context) -> list[float]
     return expect_selection_s(way, problem, case.point.dtype, options, context)
 
 
+def expect_once(options: Options, context: Context) -> float:
+    """Tell about how many seconds are spent once, whichever way begins."""
+    from .expected import expect_once_s
+
+    return expect_once_s(_problems(options), options, context)
+
+
+def _problems(options: Options) -> Iterator[ways.SelectionProblem]:
+    """All that the sizes span."""
+    for n, k, d, B in itertools.product(options.candidates, options.classes, options.dim, options.batch):
+        yield _problem_of(Point("", n, k, d, B, ""), options)
+
+
 def _problem_of(point: Point, options: Options) -> ways.SelectionProblem:
     return ways.SelectionProblem(
         n=point.candidates,
@@ -126,6 +138,7 @@ def _problem_of(point: Point, options: Options) -> ways.SelectionProblem:
     resolve=resolve,
     predict=predict,
     expect_s=expect,
+    once_s=expect_once,
     summarise=summarise,
     finds_limit=lambda options: max(map(len, (options.candidates, options.classes, options.dim, options.batch))) > 1,
     schedule="blocks",

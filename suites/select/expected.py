@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from fbench.fisher.planning.plan import CHUNK_SIZE, StepCounts
 from fbench.harness.contract import Context
 from fbench.learning.durations import selection_operations
@@ -25,22 +27,25 @@ _DOUBLE = 2.0
 _COLD_S = 0.2
 """What is loaded before a way's first block."""
 _COMPILED_S = 3.0
-"""What is compiled and loaded once, before the first block of all."""
+"""What is compiled and loaded in the first block of all."""
 
 
 def expect_selection_s(
     way: Way, problem: SelectionProblem, dtype: str, options: Options, context: Context
 ) -> list[float]:
-    """Seconds of every block: the first has a watched pass too, and the first way's what is done once for all ways."""
+    """Seconds of every block of a way: the first has a watched pass too."""
     if way.purpose == "random" or unfit_reason(problem, way, context.devices):
         return [0.0] * options.passes
     rate = product_rate(context.devices[0], context.threads)
     slower = _DOUBLE if dtype == "float64" else 1.0
     block = slower * _operations(way, problem, dtype, options) / rate + _CALL_S * (problem.picks + problem.removals)
-    first = 2 * block + _COLD_S
-    if way.name == options.methods[0] and dtype == options.dtype[0]:
-        first += _COMPILED_S + _DOUBLE * _reference_operations(problem, options) / rate
-    return [first, *[block] * (options.passes - 1)]
+    return [2 * block + _COLD_S, *[block] * (options.passes - 1)]
+
+
+def expect_once_s(problems: Iterable[SelectionProblem], options: Options, context: Context) -> float:
+    """Seconds of what the first block of all has beside: compiling, and of every problem its selection in float64."""
+    operations = sum(_reference_operations(problem, options) for problem in problems)
+    return _COMPILED_S + _DOUBLE * operations / product_rate(context.devices[0], context.threads)
 
 
 def _operations(way: Way, problem: SelectionProblem, dtype: str, options: Options) -> float:

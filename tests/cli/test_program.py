@@ -352,16 +352,17 @@ def test_a_plan_shows_every_setting_and_says_what_it_does_not_know(call, toy_fil
 def test_a_plan_says_how_long_it_takes_and_what_processes_hold_together(call, toy_file, monkeypatch):
     registry.load_file(toy_file)
     costs = {"expect_s": lambda case, options, context: [case.point.size] * 3, "hold_bytes": lambda *_: 10**9}
+    costs["once_s"] = lambda options, context: 60.0
     registry.SUITES.add(replace(registry.SUITES.get("toy"), name="toyforeseen", **costs))
     monkeypatch.setattr(forecast, "free_bytes", lambda device: 2 * 10**9)
     words = ["toyforeseen", "--plan", "--sizes", "19,20,21", "--threads", 1]
     _, out, err = call(*words, "--jobs", 2)
-    assert "Time: roughly 50 s to 3 min 10 s on this machine as it is now." in out  # 90 s beside each other, and 3
+    assert "Time: roughly 1 min 20 s to 5 min 10 s on this machine as it is now." in out  # 90 s, and 63
     assert "Memory: 2 processes side by side of up to " in out
     assert "fbench: warning: --jobs 2: 2 processes of up to " in err
     assert "--jobs 1 fits" in err
     _, out, err = call(*words, "--jobs", 1)
-    assert "Time: roughly 1 min 30 s to 6 min 10 s" in out
+    assert "Time: roughly 2 min 00 s to 8 min 10 s" in out
     assert ("Memory" in out, err) == (False, "")
     _, out, _ = call("toyforeseen", "--plan", "--sizes", "90000000,90000001", "--threads", 1)
     assert "Time: more than a year." in out

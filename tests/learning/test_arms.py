@@ -67,19 +67,18 @@ def test_an_automatic_mask_is_at_least_twice_the_classifier(model: str) -> None:
     assert (fraction - 0.001) * total < 2 * classifier  # and no larger than it has to be
 
 
-def test_an_automatic_mask_is_at_most_the_network() -> None:
+def test_of_a_network_that_is_nothing_but_its_classifier_a_mask_chooses_among_its_weights() -> None:
     def build(replicas: int, shape: tuple[int, ...], classes: int) -> torch.nn.Module:
         return torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(math.prod(shape), classes))
 
     MODELS.add(Model("one-layer", "", build))
     try:
         whole = resolve(model="one-layer")
-        assert whole.mask_fraction == 1.0
+        assert whole.mask_fraction == 0.1
         assert arms.resolve_plan(whole) == whole  # as a run that is taken up again has it
-        with pytest.raises(
-            UsageError, match=r"--mask-fraction 0.5: one-layer is nothing but its classifier, which the"
-        ):
-            resolve(model="one-layer", mask_fraction=0.5)
+        assert arms.sizes_of(whole).masked == 65  # of 64 · 10 + 10
+        with pytest.raises(UsageError, match=r"--mask-fraction 0.001 keeps 0 of 650 weights, none at all"):
+            resolve(model="one-layer", mask_fraction=0.001)
     finally:
         del MODELS._values["one-layer"]
 

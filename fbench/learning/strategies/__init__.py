@@ -5,7 +5,7 @@ A strategy is a function of a ``LearnerState`` and B that gives a ``Proposal``; 
 arms of one kind.
 """
 
-from fbench.learning.strategies.classifier import classifier_parameters, classifier_width
+from fbench.learning.strategies.classifier import classifier_parameters, classifier_width, kept_whole
 from fbench.learning.strategies.protocol import Acquisition, Effort, LearnerState, Proposal, Sizes
 
 __all__ = [
@@ -16,4 +16,5 @@ __all__ = [
     "Sizes",
     "classifier_parameters",
     "classifier_width",
+    "kept_whole",
 ]

@@ -1,4 +1,4 @@
-"""The last linear layer of a network: the names of its parameters, and the width of what enters it."""
+"""The last linear layer of a network: its parameters, whether masks hold them, and the width of what enters it."""
 
 from __future__ import annotations
 
@@ -20,6 +20,20 @@ def classifier_parameters(network: nn.Module) -> list[str]:
 
     layer = classifier_name(network)
     return [name for name, _ in network.named_parameters() if name.rpartition(".")[0] == layer]
+
+
+def kept_whole(network: nn.Module) -> list[str]:
+    """Names of the parameters that every mask of the network holds: the classifier's, if it has others.
+
+    Of a network that is nothing but its classifier, as a linear head on features, a mask chooses among those weights.
+
+    Example:
+        >>> from torch import nn
+        >>> kept_whole(nn.Sequential(nn.Linear(4, 3), nn.ReLU(), nn.Linear(3, 2))), kept_whole(nn.Linear(4, 3))
+        (['2.weight', '2.bias'], [])
+    """
+    classifier = classifier_parameters(network)
+    return classifier if len(classifier) < sum(1 for _ in network.parameters()) else []
 
 
 def classifier_width(network: nn.Module) -> int:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from fbench.harness.registry import strategy
 from fbench.learning.strategies.bait import bait_proposal
-from fbench.learning.strategies.classifier import classifier_parameters
+from fbench.learning.strategies.classifier import kept_whole
 from fbench.learning.strategies.protocol import LearnerState, Proposal, Sizes
 
 if TYPE_CHECKING:
@@ -38,11 +38,10 @@ def bait_random_mask(state: LearnerState, batch_size: int) -> Proposal:
 
 
 def fish_mask(state: LearnerState) -> Mask:
-    """The FISH mask of the state's network: N random images of the pool, the classifier kept whole."""
+    """The FISH mask of the state's network: N random images of the pool, the classifier kept whole if it has others."""
     from fbench.fisher.masks import top_mask
 
-    always = classifier_parameters(state.network)
-    return top_mask(state.fisher.whole(), state.acquisition.mask_fraction, always=always)
+    return top_mask(state.fisher.whole(), state.acquisition.mask_fraction, always=kept_whole(state.network))
 
 
 def _select_masked(state: LearnerState, batch_size: int, mask: Mask) -> Proposal:

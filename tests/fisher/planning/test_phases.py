@@ -18,8 +18,8 @@ from fbench.fisher.selection.bait import Search
 from fbench.fisher.selection.candidates import choice
 from fbench.measure.live import LiveBytes
 
-LABELLED, B = 20, {"incremental": 8, "published": 4, "fused": 4, "factored": 4, "diagonal": 8}
-"""Half as many where every pick scores anew, and holds what the one before it held."""
+LABELLED, B = 20, {"incremental": 8, "published": 2, "fused": 2, "factored": 2, "diagonal": 8}
+"""A quarter where every pick scores anew, and holds what the one before it held."""
 SIZES = {"matrices": (600, 10, 60), "candidates": (4000, 10, 12), "few classes": (6000, 3, 40)}
 WAYS = [
     ("incremental", False),
