@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 import torch
-from command import finished, typed
+from command import finished, table
 
 import fbench
+import fbench.contract
+import fbench.registry
 from fbench import cli
 from fbench.cli import parameters
 from fbench.harness import registry
+from fbench.learning import data, strategies
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = {
@@ -100,15 +105,54 @@ def test_the_query_of_a_classifier_runs(capsys):
     assert [len(re.findall(r"\d+", line)) for line in lines] == [10, 10]
 
 
-def test_a_kernel_of_ones_own_runs(tmp_path):
-    [code] = [code for code in PYTHON if "KERNELS.add" in code]
+FEW = {
+    "compare": "--rounds 1 --seeds 1 --epochs 1 --batch 5 --jobs 1 --threads 1 --device cpu",
+    "chunksize": "--candidates 40 --dim 20 --sizes 8,16 --max-time 4 --precision 1 --device cpu",
+}
+"""What makes the command of an example small."""
+OWN = {code.split("--load mine.py", 1)[1].splitlines()[0].strip(): code for code in PYTHON if "for: fbench" in code}
+
+
+@pytest.mark.parametrize("words", [words for words, code in OWN.items() if "@suite" not in code])
+def test_what_is_ones_own_runs_as_its_first_line_says(words, tmp_path, registries, showwarning, capsys):
+    """The suite's is run by ``tests/harness/test_suite.py``."""
+    code = OWN[words]
     (tmp_path / "mine.py").write_text(code)
-    few = "--candidates 40 --dim 20 --sizes 8,16 --max-time 4 --precision 1 --device cpu"
-    words = ["chunksize", "--load", tmp_path / "mine.py", "--kernels", "fused,halves,halves:no-inner", *few.split()]
-    done = typed(*words, cwd=tmp_path)
-    assert done.returncode == 0, done.stderr
-    assert "halves" in done.stdout
-    assert "another question" not in done.stdout
+    [command] = re.findall(r"^# mine.py, for: fbench (\w+) --load", code)
+    asked = [command, "--load", str(tmp_path / "mine.py"), *shlex.split(words), *FEW[command].split()]
+    finished(tmp_path / "run", *asked)
+    assert {row["status"] for row in table(tmp_path / "run")} == {"ok"}
+    [name] = re.findall(r'^(?:@\w+|PRESETS.add\(Preset|KERNELS.add\(Kernel)\("(\w+)"', code, re.MULTILINE)
+    shown = {"quick": "bait"}.get(name, name)  # of a preset a run shows its arms
+    told = capsys.readouterr().out
+    assert shown in told + (tmp_path / "run/summary.md").read_text()
+    assert "another question" not in told
+
+
+def test_every_registry_has_an_example():
+    kinds = {word for code in OWN.values() for word in re.findall(r"^@(\w+)\(|^([A-Z]+)\.add", code, re.MULTILINE)}
+    assert {decorator or values for decorator, values in kinds if decorator != "dataclass"} == {
+        *("dataset", "model", "strategy", "suite", "KERNELS", "PRESETS"),
+    }
+    assert len(registry.REGISTRIES) == 6
+
+
+FIELDS = re.findall(r"^### `(\w+)`\n\n((?:\|.*\n)+)", PAGES["fbench/harness/README.md"], re.MULTILINE)
+
+
+def test_the_contracts_have_every_value():
+    values = {"Dataset", "Images", "Records", "Model", "LearnerState", "Pool", "Acquisition", "Proposal", "Strategy"}
+    values |= {"Sizes", "Effort", "Kernel", "Suite", "Case", "Context", "Unit", "Column", "Option", "Summary", "Preset"}
+    assert {name for name, _ in FIELDS} == values
+
+
+@pytest.mark.parametrize(("name", "rows"), FIELDS, ids=[name for name, _ in FIELDS])
+def test_a_contract_has_every_field(name, rows):
+    """In order."""
+    homes = (fbench.contract, fbench.registry, data, strategies)
+    value = next(getattr(home, name) for home in homes if hasattr(home, name))
+    told = re.findall(r"^\| `(\w+)` \|", rows, re.MULTILINE)
+    assert told == [field.name for field in dataclasses.fields(value)]
 
 
 @pytest.mark.parametrize("page", PAGES)
@@ -125,18 +169,14 @@ def test_the_readme_is_short():
     assert len(re.sub(r"<!-- (answers|table) (\S+) -->.*?<!-- /\1 \2 -->", "", README, flags=re.DOTALL).split()) < 900
 
 
-def test_a_strategy_a_data_set_and_a_model_of_ones_own_run(tmp_path):
-    loads = []
-    for word in ("@strategy", "@dataset"):
-        [code] = [code for code in PYTHON if word in code]
-        loads += ["--load", tmp_path / f"{word[1:]}.py"]
-        loads[-1].write_text(code)
-    few = ["--rounds", "1", "--seeds", "1", "--epochs", "1", "--jobs", "1", "--threads", "1", "--batch", "5"]
-    arms = ["--strategies", "random,bait+fish,ratio", "--dataset", "blobs", "--model", "tiny"]
-    done = typed("compare", *loads, *arms, *few, cwd=tmp_path)
-    assert done.returncode == 0, done.stderr
-    assert "bait+fish" in done.stdout
-    assert "ratio" in done.stdout
+def test_kept_predictions_are_read(tmp_path, monkeypatch, capsys, showwarning):
+    [code] = [code for code in PYTHON if "load_predictions" in code]
+    few = ["--strategies", "random", "--model", "linear", "--rounds", "1", "--seeds", "1", "--epochs", "1"]
+    finished(tmp_path / "my-run", "compare", *few, "--jobs", "1", "--keep-predictions")
+    capsys.readouterr()
+    monkeypatch.chdir(tmp_path)
+    exec(compile(code, "README.md", "exec"), {})
+    assert [line[:11] for line in capsys.readouterr().out.splitlines()] == ["random 0 0 ", "random 0 1 "]
 
 
 def test_options_named_exist():

@@ -143,13 +143,13 @@ def pick(features: str, **typed: Any) -> int:
     from fbench.pick import picking
 
     threads = read_number("--threads", typed["threads"], int, THREADS)
-    asked = picking.read_pick(Path(features), typed, parse_devices(typed["device"], typed["gpus"] or None))
-    for note in asked.pool.notes:
+    picked = picking.read_pick(Path(features), typed, parse_devices(typed["device"], typed["gpus"] or None))
+    for note in picked.asked.pool.notes:
         show_warning(note)
-    for line in asked.plan_lines():
+    for line in picked.plan_lines():
         out.print(line, markup=False)
     if typed["dry_run"]:
-        for line in [*asked.fitting_lines(), "Nothing was picked."]:
+        for line in [*picked.fitting_lines(), "Nothing was picked."]:
             out.print(line, markup=False)
         return 0
     if threads:
@@ -157,7 +157,7 @@ def pick(features: str, **typed: Any) -> int:
 
         torch.set_num_threads(threads)
     with PickProgress() as progress:
-        done = asked.run(progress.took)
+        done = picked.run(progress.took)
     for sentence in done.sentences:
         out.print(sentence, markup=False)
     return 0

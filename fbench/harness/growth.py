@@ -67,8 +67,11 @@ def replicate_options(
 ) -> Any:
     """The options of a run with new seeds: as many as it has, or those asked, and none of its own.
 
+    What a suite has set by itself is set anew where it grew with the run, such as which questions came later; what does
+    not grow, such as what the data hold, is what the replication is held to.
+
     Raises:
-        UsageError: the suite has no seeds; seeds that the run has already.
+        UsageError: the suite has no seeds; seeds that the run has already; as its ``resolve``.
     """
     before = suite.restored(there)
     values = {p.name: p.read(typed[p.name]) for p in suite.parameters if p.name in asked}
@@ -77,5 +80,5 @@ def replicate_options(
         raise UsageError(f"--replicate: `fbench {suite.name}` has no seeds to renew; run it again in another --out")
     for name, renew in renewed.items():
         values[name] = renew(getattr(before, name), values.get(name))
-    fresh = replace(before, **values, **{p.name: p.read(p.default) for p in suite.parameters if p.option.hidden})
-    return suite.resolve(fresh, context)
+    grown = {p.name: p.read(p.default) for p in suite.parameters if p.option.hidden and p.option.grows}
+    return suite.resolve(replace(before, **values, **grown), context)

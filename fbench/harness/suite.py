@@ -68,7 +68,7 @@ class Parameter:
 
 @dataclass(frozen=True)
 class Suite:
-    """A declared suite. Made by ``@suite``; see CONTRIBUTING.md for how to write one.
+    """A declared suite. Made by ``@suite``; fbench/harness/README.md has one, and every field.
 
     ``measure(case, options, context)`` yields one ``Unit`` after another (or returns a list of them),
     numbered from 0, starting after those in ``context.committed``. ``options`` and ``point`` are the types of the

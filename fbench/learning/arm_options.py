@@ -52,6 +52,13 @@ PREDICTION_ROWS = (
     Column("targets", "str", "", "[m] int32, likewise"),
 )
 """Columns of ``predictions.csv``, which ``prediction_files.load_predictions`` reads."""
+TEST_SAMPLES = (
+    *ARM_KEY,
+    Column("samples", "int", "samples", "m, the test set, the same in all rounds: it stands in round 0"),
+    Column("indices", "str", "", "[m] int64 of the data set, or of its own test set; low byte first, zlib, base64"),
+    Column("ids", "str", "", "[m] ids in the user's data, as JSON; empty where they have none"),
+)
+"""Columns of ``test_samples.csv``: whom the rows of ``predictions.csv`` are about."""
 OUTCOME = (
     Column("labels", "int", "samples", "labelled when the network was trained"),
     Column("accuracy", "float", "share", "on the test set, 0 to 1"),
@@ -163,8 +170,8 @@ def check_regularisation(text: str) -> str:
 
 
 def seed_blocks(groups: SeedGroups, options: ArmOptions) -> list[tuple[int, ...]]:
-    """Cut every group of seeds into the blocks that the model trains side by side."""
-    block = MODELS.get(HEAD if options.freeze else options.model).block
+    """Cut every group of seeds into the blocks that the model trains side by side: one by one where units drop out."""
+    block = 1 if options.dropout else MODELS.get(HEAD if options.freeze else options.model).block
     return [group[first : first + block] for group in groups for first in range(0, len(group), block)]
 
 
@@ -300,6 +307,14 @@ class ArmOptions:
         int,
         Option("width of a hidden layer, where the model has one to choose; 0 is its own", minimum=0, maximum=65_536),
     ] = 0
+    dropout: Annotated[
+        float,
+        Option(
+            "share of a hidden layer's units that training drops, where the model lets it be chosen; 0: none",
+            minimum=0,
+            maximum=0.95,
+        ),
+    ] = 0.0
     weights: Annotated[
         str | None,
         Option(

@@ -67,7 +67,8 @@ def images_of(options: ArmOptions) -> Images:
     if options.contents not in ("", images.contents):
         raise DataError(
             f"{brought.path}: is not what this run was begun with (its SHA-256 was {options.contents[:8]}…, is "
-            f"{images.contents[:8]}…): rows don't mix; put it back, or choose another --out"
+            f"{images.contents[:8]}…): rows don't mix; put it back, or begin a run of its own, by another --out and "
+            "without --replicate"
         )
     return images
 
@@ -170,6 +171,8 @@ def _check_training(options: ArmOptions, images: Images) -> None:
     """
     if options.augment and options.freeze:
         raise UsageError("--augment changes nothing with --freeze, whose features are computed once; leave one out")
+    if options.dropout and options.freeze:
+        raise UsageError("--dropout changes nothing with --freeze, whose backbone is never trained; leave one out")
     if options.augment:
         from fbench.learning.augmentation import check_images
 

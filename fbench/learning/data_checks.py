@@ -77,7 +77,7 @@ def _checked(refuse: Refuse, images: Images, noun: str) -> Images:
     if "test_images" in clean and clean["test_images"].shape[1:] != clean["images"].shape[1:]:
         shapes = [list(clean[name].shape[1:]) for name in ("test_images", "images")]
         refuse(f"test_{noun} are {shapes[0]}, {noun} {shapes[1]}; give both in one shape")
-    _check_records(refuse, images, len(clean["targets"]))
+    _check_records(refuse, images, len(clean["targets"]), len(clean.get("test_targets", ())))
     return replace(images, **clean)
 
 
@@ -107,12 +107,13 @@ def _tokens(refuse: Refuse, name: str, x: Tensor) -> Tensor:
     return x.to(torch.int64)
 
 
-def _check_records(refuse: Refuse, images: Images, n: int) -> None:
-    """Refuse ids, metadata and names of classes of another length than what they are of."""
-    columns = {"ids": images.records.ids, **images.records.metadata}
-    for name, values in columns.items():
-        if len(values) not in (n, 0 if name == "ids" else n):
-            refuse(f"{name} has {len(values):,} entries, and there are {n:,} samples; give one a sample")
+def _check_records(refuse: Refuse, images: Images, n: int, m: int) -> None:
+    """Refuse ids, metadata and names of classes of another length than what they are of: n samples, m for the test."""
+    for prefix, records, count in (("", images.records, n), ("test_", images.test_records, m)):
+        for name, values in {"ids": records.ids, **records.metadata}.items():
+            if len(values) != count and (len(values) or name != "ids"):
+                what = f"{count:,} {'test samples' if prefix else 'samples'}"
+                refuse(f"{prefix}{name} has {len(values):,} entries, and there are {what}; give one a sample")
     if images.class_names and len(images.class_names) != images.classes:
         refuse(f"class_names has {len(images.class_names)} entries, classes is {images.classes}; give a name a class")
 

@@ -36,10 +36,10 @@ def learning_model(options: ArmOptions) -> Model:
 
 
 def backbone_of(options: ArmOptions) -> Model:
-    """The model that the options name, with its hidden width and the weights that it begins with.
+    """The model that the options name, with its hidden width, its dropout and the weights that it begins with.
 
     Raises:
-        UsageError: an unknown name, or a hidden width for a model that has none.
+        UsageError: an unknown name, or a hidden width or dropout for a model that has none to choose.
 
     Example:
         >>> from fbench.harness.registry import SUITES
@@ -50,6 +50,8 @@ def backbone_of(options: ArmOptions) -> Model:
     model = MODELS.get(options.model)
     if options.hidden:
         model = _of_width(model, options.hidden)
+    if options.dropout:
+        model = _with_dropout(model, options.dropout)
     if options.weights:
         from fbench.learning.weights import with_weights
 
@@ -63,6 +65,16 @@ def _of_width(model: Model, hidden: int) -> Model:
     if "hidden" not in inspect.signature(model.build).parameters:
         raise UsageError(f"--hidden {hidden}: model {model.name} has no hidden width to choose; leave it out")
     return dataclasses.replace(model, build=functools.partial(model.build, hidden=hidden))
+
+
+@functools.lru_cache(maxsize=8)
+def _with_dropout(model: Model, dropout: float) -> Model:
+    """The model with dropout, a network at a time: what drops out of one would depend on those beside it."""
+    if "dropout" not in inspect.signature(model.build).parameters:
+        raise UsageError(
+            f"--dropout {dropout:g}: model {model.name} has no dropout to choose; take --model mlp, or leave it out"
+        )
+    return dataclasses.replace(model, build=functools.partial(model.build, dropout=dropout), block=1)
 
 
 def learner_shape(options: ArmOptions, images: Images) -> tuple[int, ...]:

@@ -9,9 +9,7 @@ bit each, eight to a byte with the first one highest and zeros at the end, compr
 
 from __future__ import annotations
 
-import base64
 import math
-import zlib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple, get_type_hints
@@ -23,7 +21,7 @@ from torch import Tensor
 from fbench.errors import DataError
 from fbench.fisher.masks import Mask
 from fbench.harness.contract import Row
-from fbench.learning.run_tables import table_file, table_rows
+from fbench.learning.run_tables import packed_cell, table_file, table_rows, unpacked_cell
 
 _LAYER_COLUMNS = ("layer", "shape", "kept", "always", "bits")
 
@@ -55,7 +53,7 @@ def pack_bits(layer: Tensor) -> str:
         [True, False, True]
     """
     bits = np.packbits(layer.flatten().cpu().numpy())
-    return base64.b64encode(zlib.compress(bits.tobytes())).decode("ascii")
+    return packed_cell(bits.tobytes())
 
 
 def unpack_bits(text: str, shape: tuple[int, ...]) -> Tensor:
@@ -72,10 +70,7 @@ def unpack_bits(text: str, shape: tuple[int, ...]) -> Tensor:
     size = math.prod(shape)
     if min(shape, default=0) < 0 or size >= 2**63:
         raise ValueError(f"{shape} is no shape")
-    unpacker = zlib.decompressobj()  # one byte more than the shape has is enough to tell, whatever it would unpack to
-    data = np.frombuffer(unpacker.decompress(base64.b64decode(text, validate=True), -(-size // 8) + 1), np.uint8)
-    if len(data) != -(-size // 8) or not unpacker.eof:
-        raise ValueError(f"{len(data)} bytes or more for {size:,} weights")
+    data = np.frombuffer(unpacked_cell(text, -(-size // 8)), np.uint8)
     return torch.from_numpy(np.unpackbits(data, count=size).astype(bool)).view(shape)
 
 
@@ -127,7 +122,7 @@ def load_masks(path: str | Path) -> dict[MaskKey, Mask]:
         try:
             key = MaskKey(*(convert(row[name]) for name, convert in _KEY_TYPES.items()))
             layer = _layer(row)
-        except (ValueError, zlib.error) as error:
+        except ValueError as error:
             raise DataError(f"{path}, line {line}: the mask of {row['layer']!r} is damaged: {error}") from error
         layers.setdefault(key, {})[row["layer"]] = layer
         always.setdefault(key, []).extend([row["layer"]] if row["always"] == "true" else [])

@@ -3,7 +3,8 @@
 ``build(replicas, shape, classes)`` gives one module that holds ``replicas`` networks (see ``fbench.learning.networks``)
 for inputs of ``shape``: (c, h, w) of an image, (features,) of a row. ``block`` networks are trained side by side: that
 pays where one network alone leaves the cores idle, which the small ones do and the residual ones do not. A ``build``
-that takes ``hidden`` too is given ``--hidden``. torchvision's classifiers are a family: made when one is asked for.
+that takes ``hidden`` or ``dropout`` too is given ``--hidden`` or ``--dropout``. torchvision's classifiers are a family:
+made when one is asked for.
 """
 
 from __future__ import annotations
@@ -76,8 +77,8 @@ def linear_head(replicas: int, shape: tuple[int, ...], classes: int) -> nn.Modul
 
 
 @model("mlp", f"one hidden layer with ReLU, {HIDDEN} wide or --hidden, on the inputs flattened", block=8)
-def mlp(replicas: int, shape: tuple[int, ...], classes: int, hidden: int = HIDDEN) -> nn.Module:
-    """A perceptron: d = hidden·classes in its last layer.
+def mlp(replicas: int, shape: tuple[int, ...], classes: int, hidden: int = HIDDEN, dropout: float = 0.0) -> nn.Module:
+    """A perceptron: d = hidden·classes in its last layer; with ``dropout`` training drops that share of hidden units.
 
     Example:
         >>> mlp(1, (512,), 10, hidden=64).classifier
@@ -85,7 +86,7 @@ def mlp(replicas: int, shape: tuple[int, ...], classes: int, hidden: int = HIDDE
     """
     from fbench.learning.networks import Perceptron
 
-    return Perceptron(replicas, math.prod(shape), classes, hidden=(hidden,))
+    return Perceptron(replicas, math.prod(shape), classes, hidden=(hidden,), dropout=dropout)
 
 
 def _channels(name: str, shape: tuple[int, ...]) -> int:

@@ -170,13 +170,17 @@ class Perceptron(nn.Module):
         features: numbers of one input.
         classes: k.
         hidden: widths of the hidden layers.
+        dropout: share of every hidden layer's units that training drops (Srivastava et al. 2014).
     """
 
-    def __init__(self, replicas: int, features: int, classes: int, hidden: Sequence[int] = ()) -> None:
+    def __init__(
+        self, replicas: int, features: int, classes: int, hidden: Sequence[int] = (), dropout: float = 0.0
+    ) -> None:
         super().__init__()
         _check_counts(replicas=replicas, features=features, classes=classes, hidden=min(hidden, default=1))
         widths = (features, *hidden)
         self.hidden = nn.ModuleList(_linear(replicas, a, b) for a, b in itertools.pairwise(widths))
+        self.dropping: nn.Module = nn.Dropout(dropout) if dropout else nn.Identity()
         self.classifier = _linear(replicas, widths[-1], classes)
         for layer in self.hidden:
             _draw(layer, gain=2)  # He et al. 2015, eq. 10
@@ -186,7 +190,7 @@ class Perceptron(nn.Module):
         """[b, S·c, …] → [b, S·k]."""
         x = x.flatten(1)
         for layer in self.hidden:
-            x = F.relu(layer(x))
+            x = self.dropping(F.relu(layer(x)))
         logits: Tensor = self.classifier(x)
         return logits
 

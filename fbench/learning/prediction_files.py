@@ -1,18 +1,22 @@
 """Predictions on the test set as rows of a CSV, and back: every metric can be had from them later.
 
-A row is a network: ``logits`` [m, k] in float32 and ``targets`` [m] in int32, both row by row with the low byte first,
-compressed by zlib, in base64. Nothing is unpickled, and no library of ours is needed to read them:
+A row of ``predictions.csv`` is a network: ``logits`` [m, k] in float32 and ``targets`` [m] in int32, both row by row
+with the low byte first, compressed by zlib, in base64. Nothing is unpickled, and no library of ours is needed to read
+them:
 
     numpy.frombuffer(zlib.decompress(base64.b64decode(logits)), "<f4").reshape(samples, classes)
+
+A row of ``test_samples.csv`` is a seed's test set, the same in all rounds of an arm: ``indices`` [m] likewise, in
+int64, and ``ids``, the samples' own, as JSON.
 """
 
 from __future__ import annotations
 
-import base64
-import zlib
-from collections.abc import Mapping
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -20,11 +24,13 @@ from torch import Tensor
 
 from fbench.errors import DataError
 from fbench.harness.contract import Row
-from fbench.learning.run_tables import table_file, table_rows
+from fbench.learning.run_tables import packed_cell, table_file, table_rows, unpacked_cell
 
-__all__ = ["PredictionKey", "Predictions", "load_predictions", "prediction_row"]
+__all__ = ["PredictionKey", "Predictions", "load_predictions", "prediction_row", "samples_row"]
 
-_COLUMNS = ("strategy", "seed", "round", "samples", "classes", "logits", "targets")
+_KEY = ("strategy", "seed", "round")
+_COLUMNS = (*_KEY, "samples", "classes", "logits", "targets")
+_TESTED = (*_KEY, "samples", "indices", "ids")
 
 
 class PredictionKey(NamedTuple):
@@ -35,16 +41,30 @@ class PredictionKey(NamedTuple):
     round: int
 
 
-class Predictions(NamedTuple):
-    """What a network said of its test set.
+@dataclass(frozen=True, eq=False)
+class Predictions:
+    """What a network said of its test set; it unpacks into logits and targets.
 
     Attributes:
         logits: [m, k] float32.
         targets: [m] int64.
+        ids: of the m samples, in the user's data; empty where these have none.
+        indices: [m] int64, where each sample stands in the data set, or in its test set where it has one of its own;
+            None in a run from before they were kept.
+
+    Example:
+        >>> logits, targets = Predictions(torch.zeros(2, 3), torch.tensor([0, 2]), ids=("a.png", "b.png"))
+        >>> targets.tolist()
+        [0, 2]
     """
 
     logits: Tensor
     targets: Tensor
+    ids: Sequence[str] = ()
+    indices: Tensor | None = None
+
+    def __iter__(self) -> Iterator[Tensor]:
+        return iter((self.logits, self.targets))
 
 
 def prediction_row(predictions: Predictions) -> Row:
@@ -64,11 +84,36 @@ def prediction_row(predictions: Predictions) -> Row:
     }
 
 
+def samples_row(predictions: Predictions) -> Row:
+    """The columns ``samples``, ``indices`` and ``ids`` of a row; None where there are none.
+
+    Example:
+        >>> samples_row(Predictions(torch.zeros(2, 3), torch.tensor([0, 2]), ("a.png", "b.png")))["ids"]
+        '["a.png", "b.png"]'
+    """
+    indices, ids = predictions.indices, list(predictions.ids)
+    return {
+        "samples": len(predictions.targets),
+        "indices": None if indices is None else _packed(indices, "<i8"),
+        "ids": json.dumps(ids, ensure_ascii=False) if ids else None,
+    }
+
+
+class _Tested(NamedTuple):
+    """A seed's test set."""
+
+    ids: Sequence[str] = ()
+    indices: Tensor | None = None
+
+
+_UNTOLD = _Tested()
+
+
 def load_predictions(path: str | Path) -> dict[PredictionKey, Predictions]:
     """The predictions that ``fbench compare --keep-predictions`` wrote, in the file's order.
 
     Args:
-        path: a ``predictions.csv``, or the run's folder.
+        path: a ``predictions.csv``, or the run's folder. Ids and indices are those of ``test_samples.csv`` beside it.
 
     Raises:
         DataError: no such file, other columns, or a damaged row; naming the line.
@@ -86,27 +131,58 @@ def load_predictions(path: str | Path) -> dict[PredictionKey, Predictions]:
     """
     kept: dict[PredictionKey, Predictions] = {}
     path = table_file(path, "predictions.csv")
+    tested = _test_sets(path.with_name("test_samples.csv"))
     for line, row in table_rows(path, "predictions.csv", _COLUMNS):
         try:
-            kept[PredictionKey(row["strategy"], int(row["seed"]), int(row["round"]))] = _predictions(row)
-        except (ValueError, zlib.error) as error:
-            raise DataError(f"{path}, line {line}: the row is damaged: {error}; was it cut?") from error
+            key = PredictionKey(row["strategy"], int(row["seed"]), int(row["round"]))
+            kept[key] = _predictions(row, tested.get(key[:2], _UNTOLD))
+        except ValueError as error:
+            raise _damaged(path, line, error) from error
     return kept
 
 
-def _predictions(row: Mapping[str, str]) -> Predictions:
+def _damaged(path: Path, line: int, error: ValueError) -> DataError:
+    return DataError(f"{path}, line {line}: the row is damaged: {error}; was it cut?")
+
+
+def _predictions(row: Mapping[str, str], tested: _Tested) -> Predictions:
     samples, classes = int(row["samples"]), int(row["classes"])
-    logits, targets = _unpacked(row["logits"], "<f4"), _unpacked(row["targets"], "<i4")
-    if (logits.numel(), len(targets)) != (samples * classes, samples):
-        raise ValueError(f"{logits.numel()} logits and {len(targets)} targets for {samples} samples")
-    return Predictions(logits.reshape(samples, classes), targets.to(torch.int64))
+    if tested.indices is not None and len(tested.indices) != samples:
+        raise ValueError(f"{samples} samples, and test_samples.csv has {len(tested.indices)}")
+    logits, targets = _unpacked(row, "logits", "<f4", samples * classes), _unpacked(row, "targets", "<i4", samples)
+    return Predictions(logits.reshape(samples, classes), targets.to(torch.int64), tested.ids, tested.indices)
+
+
+def _test_sets(path: Path) -> dict[tuple[str, int], _Tested]:
+    """The test set of every arm and seed; none in a run from before they were kept."""
+    if not path.exists():
+        return {}
+    test_sets = {}
+    for line, row in table_rows(path, "test_samples.csv", _TESTED):
+        try:
+            test_sets[row["strategy"], int(row["seed"])] = _test_set(row)
+        except ValueError as error:
+            raise _damaged(path, line, error) from error
+    return test_sets
+
+
+def _test_set(row: Mapping[str, str]) -> _Tested:
+    samples = int(row["samples"])
+    indices = _unpacked(row, "indices", "<i8", samples) if row["indices"] else None
+    ids: Any = json.loads(row["ids"]) if row["ids"] else []
+    if not isinstance(ids, list) or len(ids) not in (0, samples):
+        raise ValueError(f"ids are no list of {samples}")
+    return _Tested(tuple(map(str, ids)), indices)
 
 
 def _packed(values: Tensor, dtype: str) -> str:
-    data = values.cpu().numpy().astype(dtype).tobytes()
-    return base64.b64encode(zlib.compress(data)).decode("ascii")
+    return packed_cell(values.cpu().numpy().astype(dtype).tobytes())
 
 
-def _unpacked(text: str, dtype: str) -> Tensor:
-    data = np.frombuffer(zlib.decompress(base64.b64decode(text, validate=True)), dtype)
-    return torch.from_numpy(data.copy())
+def _unpacked(row: Mapping[str, str], column: str, dtype: str, count: int) -> Tensor:
+    """The numbers of a cell, exactly so many."""
+    try:
+        data = unpacked_cell(row[column], count * np.dtype(dtype).itemsize)
+    except ValueError as error:
+        raise ValueError(f"{column}: {error}") from error
+    return torch.from_numpy(np.frombuffer(data, dtype).copy())

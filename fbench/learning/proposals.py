@@ -18,7 +18,7 @@ from fbench.harness.global_state import isolated
 from fbench.harness.guard import Refuse
 from fbench.harness.registry import Strategy
 from fbench.learning import seeds
-from fbench.learning.data import Pool
+from fbench.learning.data import NO_RECORDS, Pool
 from fbench.learning.strategies import LearnerState, Proposal
 
 UNBOUGHT = -1
@@ -32,19 +32,26 @@ _GLOBAL = 4
 
 
 def seen_pool(pool: Pool, labelled: Tensor) -> Pool:
-    """The pool as a strategy sees it: targets of ``labelled`` alone, no test images.
+    """The pool as a strategy sees it: targets of ``labelled`` alone, nothing of the test set.
 
     Example:
         >>> pool = Pool(torch.zeros(3, 1, 2, 2), torch.tensor([1, 0, 1]), torch.arange(3), *[torch.zeros(2)] * 2, 2)
-        >>> seen = seen_pool(pool, torch.tensor([2]))
-        >>> seen.targets.tolist(), len(seen.test_targets)
-        ([-1, -1, 1], 0)
+        >>> seen = seen_pool(replace(pool, test_index=torch.arange(2)), torch.tensor([2]))
+        >>> seen.targets.tolist(), len(seen.test_targets), seen.test_index
+        ([-1, -1, 1], 0, None)
     """
     at = labelled.to(pool.targets.device)
     targets = torch.full_like(pool.targets, UNBOUGHT)
     targets[at] = pool.targets[at]
-    no_images, no_targets = pool.test_images[:0].clone(), pool.test_targets[:0].clone()
-    return replace(pool, targets=targets, ids=pool.ids.clone(), test_images=no_images, test_targets=no_targets)
+    return replace(
+        pool,
+        targets=targets,
+        ids=pool.ids.clone(),
+        test_images=pool.test_images[:0].clone(),
+        test_targets=pool.test_targets[:0].clone(),
+        test_index=None,
+        test_records=NO_RECORDS,
+    )
 
 
 def proposal_of(strategy: Strategy, state: LearnerState, batch_size: int) -> Proposal:

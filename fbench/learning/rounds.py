@@ -23,7 +23,7 @@ from fbench.learning.data import Pool
 from fbench.learning.inference import predict
 from fbench.learning.metrics import NetworkScores, score_predictions
 from fbench.learning.networks import StateDict
-from fbench.learning.prediction_files import Predictions, prediction_row
+from fbench.learning.prediction_files import Predictions, prediction_row, samples_row
 from fbench.learning.proposals import accepted_proposal, private_state, proposal_of, seen_pool
 from fbench.learning.strategies import Acquisition, LearnerState, Proposal
 from fbench.learning.training import Recipe, train_block
@@ -145,6 +145,11 @@ class PlayedRound:
         """A row for every seed whose predictions are kept."""
         pairs = zip(self.keys(strategy), self.outcomes, strict=True)
         return [{**key, **prediction_row(outcome.predictions)} for key, outcome in pairs if outcome.predictions]
+
+    def test_samples(self, strategy: str) -> list[Row]:
+        """A row for every seed whose predictions are kept, in round 0: the test set is that of all rounds."""
+        pairs = zip(self.keys(strategy), self.outcomes, strict=True) if self.index == 0 else ()
+        return [{**key, **samples_row(outcome.predictions)} for key, outcome in pairs if outcome.predictions]
 
 
 def play_rounds(
@@ -294,5 +299,9 @@ def _outcome(design: Design, i: int, state: LearnerState, train_s: float, chosen
         bought_classes=pool.targets.cpu()[positions].tolist(),
         facts=proposal.facts,
         lent_s=lent_s,
-        predictions=Predictions(logits, pool.test_targets) if design.keep_predictions else None,
+        predictions=_predictions(logits, pool) if design.keep_predictions else None,
     )
+
+
+def _predictions(logits: Tensor, pool: Pool) -> Predictions:
+    return Predictions(logits, pool.test_targets, pool.tested_ids(), pool.test_index)

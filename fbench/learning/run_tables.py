@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import base64
 import csv
+import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from fbench.errors import DataError
 from fbench.harness.inputs import refusal_of
 
-__all__ = ["table_file", "table_rows"]
+__all__ = ["packed_cell", "table_file", "table_rows", "unpacked_cell"]
 
 csv.field_size_limit(2**31 - 1)  # the bits of a large layer, or ten thousand images' logits
 
@@ -60,3 +62,36 @@ def table_rows(path: Path, name: str, columns: Sequence[str]) -> Iterator[tuple[
         raise DataError(f"{path} is no CSV of fbench: {error}; {wanted}") from error
     except OSError as error:
         raise DataError(f"{path} cannot be read: {error.strerror}; {wanted}") from error
+
+
+def packed_cell(data: bytes) -> str:
+    """Bytes as a cell: compressed by zlib, in base64.
+
+    Example:
+        >>> unpacked_cell(packed_cell(b"abc"), 3)
+        b'abc'
+    """
+    return base64.b64encode(zlib.compress(data)).decode("ascii")
+
+
+def unpacked_cell(cell: str, size: int) -> bytes:
+    """The bytes that ``packed_cell`` wrote, exactly ``size`` of them.
+
+    Raises:
+        ValueError: the cell is not base64 of zlib's, or holds another number of bytes.
+
+    Example:
+        >>> unpacked_cell(packed_cell(bytes(10**6)), 3)
+        Traceback (most recent call last):
+        ValueError: 4 bytes or more, not 3
+    """
+    if not 0 <= size < 2**63 - 1:
+        raise ValueError(f"{size} is no number of bytes")
+    unpacker = zlib.decompressobj()  # one byte more than there should be is enough to tell, whatever it would unpack to
+    try:
+        data = unpacker.decompress(base64.b64decode(cell, validate=True), size + 1)
+    except zlib.error as error:
+        raise ValueError(str(error)) from error
+    if len(data) != size or not unpacker.eof:
+        raise ValueError(f"{len(data):,} bytes{'' if unpacker.eof else ' or more'}, not {size:,}")
+    return data

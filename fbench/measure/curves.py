@@ -89,7 +89,8 @@ def round_weights(labels: ArrayLike) -> Floats:
 def checkpoints(labels: ArrayLike, reference: ArrayLike) -> tuple[int, ...]:
     """Rounds at which the penalty matrix compares: L = L_0 + 2^(t−1)·B for t = 1, 2, …, B the first batch.
 
-    They end before the reference's mean first exceeds 0.99 of its last value: from there on all arms agree.
+    They end before the reference's mean first exceeds 0.99 of its last value (1.01 of one below 0, such as −nll): from
+    there on all arms agree.
 
     Args:
         labels: [rounds].
@@ -116,7 +117,7 @@ def checkpoints(labels: ArrayLike, reference: ArrayLike) -> tuple[int, ...]:
                 f"no round has the {at[0] + step:g} labels of a checkpoint (start + 2^(t−1) batches): "
                 "compare runs whose rounds all add the same number of labels"
             )
-        if mean[index] > 0.99 * mean[-1]:
+        if mean[index] > (0.99 if mean[-1] > 0 else 1.01) * mean[-1]:
             break
         rounds.append(index)
         step *= 2

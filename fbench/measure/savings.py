@@ -1,6 +1,7 @@
 """Labels saved: how many fewer an arm needs to stand where the reference stands after a given round.
 
-Layout as in ``curves``: labels [rounds] rise, an accuracy is [seeds, rounds], row s of both arms is the same seed.
+Layout as in ``curves``: labels [rounds] rise, an accuracy is [seeds, rounds], row s of both arms is the same seed. In
+the place of an accuracy stands any score of which more is better, such as −nll.
 """
 
 from __future__ import annotations
@@ -67,7 +68,8 @@ def label_saving(
     places, lines = _between(at, arm)
     gains = lines - other[:, index, None]
     gain = gains.mean(axis=0)
-    reached = _rises(places, np.where(np.abs(gain) > ROUNDING * target, gain, 0.0))  # equals may round to just below 0
+    equal = np.abs(gain) <= ROUNDING * abs(target)  # equals may round to just below 0
+    reached = _rises(places, np.where(equal, 0.0, gain))
     low, high = _ends(places, gains, level)
     return LabelSaving(
         target=target,

@@ -10,7 +10,7 @@ from typing import Any
 from fbench.errors import InputError, UnknownNameError, UsageError
 from fbench.harness.contract import Option, Row
 from fbench.harness.suite import Parameter
-from fbench.pick.pool_files import PoolArrays, check_out, positions_of, read_labelled
+from fbench.pick.pool_files import PoolArrays, check_out, positions_of, read_labelled, write_picks
 
 OnStep = Callable[[str, int, int], None]
 """Called with the selection's phase, the steps of it that are done, and those in all."""
@@ -24,6 +24,51 @@ class PickResult:
 
     rows: Sequence[Row]
     sentences: Sequence[str]
+
+
+@dataclass(frozen=True)
+class AskedBatch:
+    """A batch that was asked for, read and checked, and nothing of it computed yet; whatever strategy chooses it.
+
+    Attributes:
+        source: the .npz.
+        pool: its arrays, those that the strategy needs.
+        labelled: positions in the pool.
+        batch: B.
+        out: the CSV to write.
+        overwrite: whether it replaces what stands there.
+        dtype: of what is computed.
+        devices: where: all that share the candidates.
+    """
+
+    source: Path
+    pool: PoolArrays
+    labelled: Any
+    batch: int
+    out: Path
+    overwrite: bool
+    dtype: str
+    devices: tuple[str, ...]
+
+    def write(self, rows: Sequence[Row]) -> None:
+        """The picks, whole or not at all."""
+        write_picks(self.out, rows, overwrite=self.overwrite)
+
+
+def asked_batch(
+    source: Path, pool: PoolArrays, batch: int, typed: Mapping[str, Any], devices: tuple[str, ...], dtype: str
+) -> AskedBatch:
+    """What was typed of a batch; ``dtype`` is that of the arrays, taken where none was typed.
+
+    Raises:
+        UsageError: labelled ones, a batch or an output that cannot be.
+    """
+    labelled = labelled_of(source, pool, typed["labelled"])
+    check_left(source, batch, pool, labelled)
+    check_written(typed)
+    return AskedBatch(
+        source, pool, labelled, batch, Path(typed["out"]), typed["overwrite"], typed["dtype"] or dtype, devices
+    )
 
 
 def read_batch(typed: Mapping[str, Any]) -> int:

@@ -13,17 +13,16 @@ from fbench.errors import InputError, UsageError
 from fbench.harness.contract import Option
 from fbench.harness.suite import Parameter
 from fbench.pick.asked import (
+    AskedBatch,
     OnStep,
     PickResult,
+    asked_batch,
     check_axes_filled,
     check_dtype,
-    check_left,
     check_same_candidates,
-    check_written,
-    labelled_of,
     read_batch,
 )
-from fbench.pick.pool_files import PoolArrays, read_pool, write_picks
+from fbench.pick.pool_files import read_pool
 from fbench.units import format_count
 
 _OF_BAIT = {"method": "exact", "regularisation": "1", "oversample": "2"}
@@ -33,37 +32,18 @@ _SEED = Parameter("seed", int, "0", Option("of what a strategy draws", minimum=0
 
 @dataclass(frozen=True)
 class BaselinePick:
-    """A baseline's batch that has been read and checked, and nothing of it computed yet.
+    """A baseline's batch: what was asked for, what chooses, and the seed of what it draws."""
 
-    Attributes:
-        source: the .npz.
-        pool: its arrays, those that the baseline needs.
-        labelled: positions in the pool.
-        batch: B.
-        out: the CSV to write.
-        overwrite: whether it replaces what stands there.
-        baseline: what chooses.
-        dtype: of what is computed.
-        device: where.
-        seed: of what is drawn.
-    """
-
-    source: Path
-    pool: PoolArrays
-    labelled: Any
-    batch: int
-    out: Path
-    overwrite: bool
+    asked: AskedBatch
     baseline: PoolStrategy
-    dtype: str
-    device: str
     seed: int
 
     def plan_lines(self) -> list[str]:
         """The problem as a line of text."""
-        shapes = ", ".join(f"{name} {list(array.shape)}" for name, array in self.pool.arrays.items())
-        labelled = f"{self.pool.n:,} candidates ({len(self.labelled):,} labelled)"
-        return [f"{self.source}: n = {labelled}; {shapes}; {self.dtype}; {self.baseline.name}"]
+        asked = self.asked
+        shapes = ", ".join(f"{name} {list(array.shape)}" for name, array in asked.pool.arrays.items())
+        labelled = f"{asked.pool.n:,} candidates ({len(asked.labelled):,} labelled)"
+        return [f"{asked.source}: n = {labelled}; {shapes}; {asked.dtype}; {self.baseline.name}"]
 
     def fitting_lines(self) -> list[str]:
         """A line that tells what it will hold."""
@@ -79,22 +59,23 @@ class BaselinePick:
 
         from fbench.acquisition.views import PoolView
 
-        dtype = getattr(torch, self.dtype)
-        arrays = {name: torch.from_numpy(array).to(self.device, dtype) for name, array in self.pool.arrays.items()}
-        labelled = torch.as_tensor(self.labelled, dtype=torch.int64)
+        asked = self.asked
+        where = (asked.devices[0], getattr(torch, asked.dtype))
+        arrays = {name: torch.from_numpy(array).to(*where) for name, array in asked.pool.arrays.items()}
+        labelled = torch.as_tensor(asked.labelled, dtype=torch.int64)
         try:
-            view = PoolView(self.pool.n, labelled, torch.Generator().manual_seed(self.seed), **arrays)
-            picks = self.baseline.pick(view, self.batch)
+            view = PoolView(asked.pool.n, labelled, torch.Generator().manual_seed(self.seed), **arrays)
+            picks = self.baseline.pick(view, asked.batch)
         except InputError as error:
-            raise type(error)(f"{self.source}: {error}") from None
+            raise type(error)(f"{asked.source}: {error}") from None
         pairs = zip(picks.positions.tolist(), picks.scores.tolist(), strict=True)
         rows = [
             {"position": at, "index": index, "score": None if math.isnan(score) else score}
             for at, (index, score) in enumerate(pairs)
         ]
-        write_picks(self.out, rows, overwrite=self.overwrite)
+        asked.write(rows)
         drawn = f"; their score is {self.baseline.score}" if self.baseline.score else ""
-        return PickResult(rows, [f"{format_count(len(rows))} picks of {self.baseline.name} are in {self.out}{drawn}."])
+        return PickResult(rows, [f"{format_count(len(rows))} picks of {self.baseline.name} are in {asked.out}{drawn}."])
 
 
 def read_baseline_pick(
@@ -113,18 +94,5 @@ def read_baseline_pick(
     pool = read_pool(features, baseline.needs or ("logits",))
     check_same_candidates(features, pool)
     check_axes_filled(features, pool)
-    labelled = labelled_of(features, pool, typed["labelled"])
-    check_left(features, batch, pool, labelled)
-    check_written(typed)
-    return BaselinePick(
-        source=features,
-        pool=pool,
-        labelled=labelled,
-        batch=batch,
-        out=Path(typed["out"]),
-        overwrite=typed["overwrite"],
-        baseline=baseline,
-        dtype=typed["dtype"] or str(next(iter(pool.arrays.values())).dtype),
-        device=devices[0],
-        seed=seed,
-    )
+    dtype = str(next(iter(pool.arrays.values())).dtype)
+    return BaselinePick(asked_batch(features, pool, batch, typed, devices, dtype), baseline, seed)

@@ -22,18 +22,17 @@ from fbench.harness.parsing import OVERSAMPLE
 from fbench.harness.suite import Parameter
 from fbench.machine import free_bytes
 from fbench.pick.asked import (
+    AskedBatch,
     OnStep,
     PickResult,
+    asked_batch,
     check_axes_filled,
     check_dtype,
-    check_left,
     check_same_candidates,
-    check_written,
-    labelled_of,
     read_batch,
 )
 from fbench.pick.baseline_picking import BaselinePick, read_baseline_pick
-from fbench.pick.pool_files import PoolArrays, read_pool, write_picks
+from fbench.pick.pool_files import PoolArrays, read_pool
 from fbench.units import format_bytes, format_count, format_percent
 
 if TYPE_CHECKING:
@@ -43,38 +42,24 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Pick:
-    """A selection that has been read and checked, and nothing of it computed yet.
+    """BAIT's batch.
 
     Attributes:
-        source: the .npz.
-        pool: its arrays.
-        labelled: positions in the pool.
-        batch: B.
-        out: the CSV to write.
-        overwrite: whether it replaces what stands there.
+        asked: what was asked for.
         method, number: as ``parse_embedding_method`` gave them.
-        dtype: of the selection.
-        devices: that share the candidates.
         regularisation, oversample: as ``bait_select`` takes them.
     """
 
-    source: Path
-    pool: PoolArrays
-    labelled: Any
-    batch: int
-    out: Path
-    overwrite: bool
+    asked: AskedBatch
     method: EmbeddingMethod
     number: int
-    dtype: str
-    devices: tuple[str, ...]
     regularisation: str
     oversample: float
 
     @property
     def shape(self) -> Shape:
         """The shape of the embedding that the selection will be made on."""
-        arrays = self.pool.arrays
+        arrays = self.asked.pool.arrays
         if "embedding" in arrays:
             return Shape(*arrays["embedding"].shape)
         (n, k), h = arrays["logits"].shape, arrays["features"].shape[1]
@@ -83,16 +68,17 @@ class Pick:
     @property
     def plans(self) -> dict[str, SelectionPlan]:
         """What each device will hold, by its name."""
-        counts = StepCounts.of(self.batch, self.oversample, self.pool.n - len(self.labelled))
-        return device_plans(self.shape, self.dtype, self.method.engine, self.devices, counts=counts)
+        asked = self.asked
+        counts = StepCounts.of(asked.batch, self.oversample, asked.pool.n - len(asked.labelled))
+        return device_plans(self.shape, asked.dtype, self.method.engine, asked.devices, counts=counts)
 
     def plan_lines(self) -> list[str]:
         """The plan as lines of text: the problem, then what each device will hold and has free."""
-        shape, arrays = self.shape, self.pool.arrays
-        sizes = f"n = {shape.n:,} candidates ({len(self.labelled):,} labelled), r = {shape.rows:,}, d = {shape.dim:,}"
+        asked, shape, arrays = self.asked, self.shape, self.asked.pool.arrays
+        sizes = f"n = {shape.n:,} candidates ({len(asked.labelled):,} labelled), r = {shape.rows:,}, d = {shape.dim:,}"
         if "logits" in arrays:
             sizes += f"; k = {arrays['logits'].shape[1]:,} classes, h = {arrays['features'].shape[1]:,} features"
-        lines = [f"{self.source}: {sizes}; {self.dtype}"]
+        lines = [f"{asked.source}: {sizes}; {asked.dtype}"]
         for device, plan in self.plans.items():
             free = free_bytes(device)
             parts = {**plan.parts, f"in all, in {plan.phase}, its dearest phase": plan.growth}
@@ -129,16 +115,16 @@ class Pick:
         try:
             chosen, embedding = _select(self, progress)
         except InputError as error:
-            raise type(error)(f"{self.source}: {error}") from None
+            raise type(error)(f"{self.asked.source}: {error}") from None
         except (MemoryError, RuntimeError) as error:
             if isinstance(error, MemoryError) or "memory" in str(error).lower():
                 reason = (str(error).splitlines() or ["no more to be had"])[0]
                 raise TooLargeError(
-                    f"{self.source}: ran out of memory: {reason}; --dry-run says what would take less"
+                    f"{self.asked.source}: ran out of memory: {reason}; --dry-run says what would take less"
                 ) from None
             raise
         rows = rows_of(chosen)
-        write_picks(self.out, rows, overwrite=self.overwrite)
+        self.asked.write(rows)
         return PickResult(rows, pick_sentences(self, chosen, embedding))
 
 
@@ -161,24 +147,10 @@ def read_pick(features: Path, typed: Mapping[str, Any], devices: tuple[str, ...]
     check_dtype(typed)
     pool = read_pool(features)
     _check_arrays(features, pool, method)
-    labelled = labelled_of(features, pool, typed["labelled"])
     _check_number(features, pool, method, number)
-    check_left(features, batch, pool, labelled)
-    check_written(typed)
-    return Pick(
-        source=features,
-        pool=pool,
-        labelled=labelled,
-        batch=batch,
-        out=Path(typed["out"]),
-        overwrite=typed["overwrite"],
-        method=method,
-        number=number,
-        dtype=typed["dtype"] or str(pool.arrays["embedding" if "embedding" in pool.arrays else "features"].dtype),
-        devices=devices,
-        regularisation=typed["regularisation"],
-        oversample=oversample,
-    )
+    dtype = str(pool.arrays["embedding" if "embedding" in pool.arrays else "features"].dtype)
+    asked = asked_batch(features, pool, batch, typed, devices, dtype)
+    return Pick(asked, method, number, typed["regularisation"], oversample)
 
 
 def _check_arrays(source: Path, pool: PoolArrays, method: EmbeddingMethod) -> None:
@@ -215,20 +187,21 @@ def _select(pick: Pick, progress: OnStep) -> tuple[Selection, Embedding]:
     from fbench.fisher.embeddings import dense_embedding
     from fbench.fisher.selection.bait import bait_select
 
-    arrays = {name: torch.from_numpy(array).to(pick.devices[0]) for name, array in pick.pool.arrays.items()}
+    asked = pick.asked
+    arrays = {name: torch.from_numpy(array).to(asked.devices[0]) for name, array in asked.pool.arrays.items()}
     if "embedding" in arrays:
         embedding: Embedding = dense_embedding(arrays["embedding"])
     else:
         embedding = pick.method.make(arrays["logits"], arrays["features"], pick.number)
     chosen = bait_select(
         embedding,
-        pick.batch,
-        labelled=pick.labelled,
+        asked.batch,
+        labelled=asked.labelled,
         regularisation=pick.regularisation,
         oversample=pick.oversample,
         method=pick.method.engine,
-        dtype=getattr(torch, pick.dtype),
-        devices=pick.devices,
+        dtype=getattr(torch, asked.dtype),
+        devices=asked.devices,
         progress=progress,
     )
     return chosen, embedding
@@ -251,8 +224,9 @@ def pick_sentences(pick: Pick, chosen: Selection, embedding: Embedding) -> list[
     whose = "of the diagonals " if pick.method.engine == "diagonal" else ""
     forward = len(chosen.forward)
     lines = [
-        f"{format_count(len(chosen.indices))} picks are in {pick.out}: tr(F M⁻¹) {whose}is {chosen.objective:.4g} with "
-        f"them, after {format_count(forward)} forward picks had lowered it by {float(chosen.scores.sum()):.4g} "
+        f"{format_count(len(chosen.indices))} picks are in {pick.asked.out}: tr(F M⁻¹) {whose}is "
+        f"{chosen.objective:.4g} with them, after {format_count(forward)} forward picks had lowered it by "
+        f"{float(chosen.scores.sum()):.4g} "
         f"(λ = {chosen.regularisation:.4g}, d_eff = {chosen.effective_dimension:.4g} of d = {embedding.dim:,})."
     ]
     near = int((chosen.gaps < 10 * TIE[chosen.scores.dtype]).sum())

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 
 from fbench.harness.contract import Answer
 from fbench.measure.power import seeds_needed
-from fbench.measure.split_overlap import corrected_interval
 from fbench.results.findings import number, p_value
 from fbench.results.words import count_seeds
 
@@ -52,9 +51,10 @@ def all_answers(judged: Sequence[JudgedQuestion], background: Background) -> lis
 
 def _question(judged: JudgedQuestion) -> str:
     first, relation, second = judged.question
+    lower = " (lower is better)" if judged.lower else ""
     if relation == ">":
-        return f"Is {first} better than {second}?"
-    return f"Is {first} no worse than {second}, by a margin of {judged.margin:g} {UNIT}?"
+        return f"Is {first} better than {second}{lower}?"
+    return f"Is {first} no worse than {second}, by a margin of {judged.margin:g} {UNIT}{lower}?"
 
 
 def _sentence(judged: JudgedQuestion, background: Background) -> str:
@@ -66,21 +66,21 @@ def _sentence(judged: JudgedQuestion, background: Background) -> str:
         case "unreliable":
             fallen = f"{judged.collapsed[0]} of {n} seeds of {first} and in {judged.collapsed[1]} of {second}"
             return f"A training collapsed in {fallen}, so the means say little."
-    interval = ends(judged.comparison.low, judged.comparison.high)
+    interval = ends(*judged.interval)
     if not interval:
         return f"{gap(judged)} in every one of {count_seeds(n)}: differences without spread have no interval."
     if judged.later:
         return f"{gap(judged)} (95 % interval {interval}); asked when rows were there, so it cannot count as shown."
     if judged.bound:
         return f"{gap(judged)} (95 % interval {interval}; {count_seeds(n)}); {_bound(judged)}."
-    overlap = _with_overlap(judged, background)
+    overlap = _with_overlap(judged)
     return f"{gap(judged)} (95 % interval {interval}{overlap}; {count_seeds(n)}, {_p(judged)})."
 
 
 def gap(judged: JudgedQuestion) -> str:
     """How far the first arm lies above or below the second, as the beginning of a sentence."""
     first, _, second = judged.question
-    difference = judged.comparison.difference
+    difference = judged.apart
     if abs(difference) < 5e-5:
         return f"{first} and {second} have the same {UNIT}"
     return f"{first} lies {number(abs(difference))} {UNIT} {'above' if difference > 0 else 'below'} {second}"
@@ -94,7 +94,11 @@ def _bound(judged: JudgedQuestion) -> str:
     level = f"{100 * bound.level:.1f} %".replace(".0 %", " %")
     if not math.isfinite(bound.value):
         return f"so few seeds have no sign-flip bound at {level}"
-    side = "above" if bound.value > -judged.margin else "not above"
+    shown = bound.value > -judged.margin
+    if judged.lower:
+        side = "below" if shown else "not below"
+        return f"its upper bound, {with_sign(-bound.value)} ({level}, by {bound.by}), lies {side} +{judged.margin:g}"
+    side = "above" if shown else "not above"
     return f"its lower bound, {with_sign(bound.value)} ({level}, by {bound.by}), lies {side} −{judged.margin:g}"
 
 
@@ -102,11 +106,11 @@ def _p(judged: JudgedQuestion) -> str:
     return f"{p_value(judged.corrected)} after Holm" if judged.family > 1 else p_value(judged.corrected)
 
 
-def _with_overlap(judged: JudgedQuestion, background: Background) -> str:
+def _with_overlap(judged: JudgedQuestion) -> str:
     """The interval that counts the overlap of the splits, as the rest of a parenthesis."""
-    if background.overlap is None:
+    if judged.overlap is None:
         return ""
-    return f", {ends(*corrected_interval(judged.comparison, background.overlap))} counting overlapping splits"
+    return f", {ends(*judged.overlapping)} counting overlapping splits"
 
 
 def _advice(judged: JudgedQuestion, background: Background) -> str:

@@ -13,8 +13,7 @@ from fbench.measure.arrays import Floats
 from fbench.measure.curves import aulc
 from fbench.results.words import count_seeds
 
-from .options import METRICS
-from .wording import SCORES
+from .metrics import METRICS, SCORES, Metric
 
 _MEANS = ["train_s", "select_s", "d_eff", "dim"]
 """Columns that are averaged over seeds and rounds; rows may lack them."""
@@ -30,12 +29,12 @@ class Curves:
 
     Attributes:
         labels: [rounds], the labels bought so far.
-        values: [seeds, rounds] of the metric by strategy, 0 to 1; row s is the same seed in all.
+        values: [seeds, rounds] of the metric by strategy; row s is the same seed in all.
         seconds: mean training and selection time of a seed and round, by strategy.
         dimensions: mean d_eff and d, by strategy; without those that have no embedding.
         seeds: how many there are.
         left_out: which strategies and seeds are missing, each with the reason.
-        metric: what it is called.
+        measured: the metric: what it is called, and which way is better.
         accuracy: [seeds, rounds] by strategy, by which a collapse is told; without it the metric tells.
         elapsed: [seeds, rounds] the seconds of training and selecting up to a round's network, of strategies that buy.
         finals: means at the last round, by strategy and column.
@@ -48,11 +47,21 @@ class Curves:
     dimensions: dict[str, tuple[float, float]]
     seeds: int
     left_out: list[tuple[str, str]]
-    metric: str = "accuracy"
+    measured: Metric = SCORES["accuracy"]
     accuracy: dict[str, Floats] = field(default_factory=dict)
     elapsed: dict[str, Floats] = field(default_factory=dict)
     finals: dict[str, dict[str, float]] = field(default_factory=dict)
     whole: frozenset[str] = frozenset()
+
+    @property
+    def metric(self) -> str:
+        """What the metric is called."""
+        return self.measured.title
+
+    @property
+    def lower(self) -> bool:
+        """Whether less of the metric is better."""
+        return self.measured.lower
 
     @property
     def buying(self) -> dict[str, Floats]:
@@ -90,7 +99,7 @@ def read_curves(
 ) -> Curves | None:
     """Read the complete, paired part of a run's rows; None where its strategies have finished no seed in common.
 
-    ``metric`` is one of ``options.METRICS``.
+    ``metric`` is one of ``metrics.METRICS``.
     """
     frame = pd.DataFrame(rows, columns=_COLUMNS)
     frame = frame[(frame["status"] == "ok") & frame["strategy"].isin(strategies)]
@@ -120,7 +129,7 @@ def read_curves(
         dimensions={name: (float(means.d_eff[name]), float(means.dim[name])) for name in embedded},
         seeds=len(common),
         left_out=_left_out(rows, strategies, arms, seeds - len(common)),
-        metric=METRICS[metric],
+        measured=METRICS[metric],
         accuracy=of_seeds(accuracy),
         elapsed={name: spent for name, spent in of_seeds(elapsed).items() if name not in whole},
         finals={name: {score: float(last[score][name]) for score in SCORES} for name in arms},

@@ -23,6 +23,7 @@ from fbench.measure.split_overlap import corrected_interval
 from fbench.measure.statistics import Paired, holm, paired
 
 from .questions import Question
+from .wording import mirrored
 
 ALPHA = 0.05
 """How often the family says anything wrong where arms are equal, at most."""
@@ -49,6 +50,9 @@ class JudgedQuestion:
     was asked ``later``), and ``level`` is 1 less the share of errors at which Holm decided. ``differences`` are those
     of the seeds; ``overlap`` is test images over the others where the seeds' splits share images, None where they do
     not. ``collapsed`` are the seeds of the first and the second arm in which a training collapsed.
+
+    All this is of gains: where ``lower`` areas are better, of the second's area less the first's. ``apart``,
+    ``interval`` and ``overlapping`` are of the first's less the second's, as tables and sentences have them.
     """
 
     question: Question
@@ -62,6 +66,27 @@ class JudgedQuestion:
     later: bool
     collapsed: tuple[int, int]
     overlap: float | None = None
+    lower: bool = False
+
+    @property
+    def apart(self) -> float:
+        """How far the first's area lies above the second's."""
+        return -self.comparison.difference if self.lower else self.comparison.difference
+
+    @property
+    def interval(self) -> tuple[float, float]:
+        """The 95 % t interval of ``apart``."""
+        return self._facing(self.comparison.low, self.comparison.high)
+
+    @property
+    def overlapping(self) -> tuple[float, float]:
+        """The 95 % interval that counts the overlap of the splits; without any it is ``interval``."""
+        if self.overlap is None:
+            return self.interval
+        return self._facing(*corrected_interval(self.comparison, self.overlap))
+
+    def _facing(self, low: float, high: float) -> tuple[float, float]:
+        return mirrored(low, high) if self.lower else (low, high)
 
     @property
     def first(self) -> str:
@@ -126,6 +151,8 @@ def judge_family(
     later: Collection[Question] = (),
     collapsed: Mapping[str, int] | None = None,
     overlap: float | None = None,
+    *,
+    lower: bool = False,
 ) -> list[JudgedQuestion]:
     """Every question judged, those of the family first.
 
@@ -136,7 +163,10 @@ def judge_family(
         later: those that were asked when rows were there.
         collapsed: seeds with a collapsed training, by arm.
         overlap: test images over the others, where the test sets of the seeds share images.
+        lower: whether the smaller area is better.
     """
+    if lower:
+        areas = {name: -area for name, area in areas.items()}
     planned = [question for question in questions if question not in later]
     asked = [*planned, *(question for question in questions if question in later)]
     differences = [areas[q.first] - areas[q.second] for q in asked]
@@ -158,6 +188,7 @@ def judge_family(
             later=i >= len(planned),
             collapsed=(counts.get(asked[i].first, 0), counts.get(asked[i].second, 0)),
             overlap=overlap,
+            lower=lower,
         )
         for i in range(len(asked))
     ]

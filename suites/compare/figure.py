@@ -25,14 +25,15 @@ def learning_curves(curves: Curves, options: Options) -> Figure:
     dots = len(curves.values) <= _MOST_DOTTED
     series = [_series(name, curves.labels, values, dots) for name, values in curves.values.items()]
     ticks = curves.labels.tolist()
-    metric = f"test {curves.metric}"
-    panels = [Panel(series, "labels", metric, metric, x_ticks=ticks, y_most=1)]
+    metric, most = _called(curves), curves.measured.most
+    panels = [Panel(series, "labels", metric, metric, x_ticks=ticks, y_most=most)]
     if BASELINE in curves.values and len(curves.values) > 1:
         base = curves.values[BASELINE]
         zero = Series(BASELINE, ticks, [0.0] * len(ticks))
         rest = [_series(n, curves.labels, values - base, dots) for n, values in curves.values.items() if n != BASELINE]
         label = f"difference to {BASELINE}, paired by seed"
-        panels.append(Panel([zero, *rest], "labels", label, f"gain over {BASELINE}", x_ticks=ticks))
+        gain = f"below {BASELINE} is better" if curves.lower else f"gain over {BASELINE}"
+        panels.append(Panel([zero, *rest], "labels", label, gain, x_ticks=ticks))
     title = f"Active learning on {options.dataset}, network {options.model}, {count_seeds(curves.seeds)}"
     interval = ", 95 % t interval over seeds" if curves.seeds >= FEWEST else ""
     return Figure("learning_curves", title, panels, f"mean{interval}{', and every seed as a dot' if dots else ''}")
@@ -46,10 +47,15 @@ def cost_curves(curves: Curves) -> list[Figure]:
     series = [
         Series(name, seconds.tolist(), curves.values[name].mean(axis=0).tolist()) for name, seconds in spent.items()
     ]
-    metric = f"test {curves.metric}"
-    panel = Panel(series, "seconds of training and selecting", metric, x_log=True, y_most=1)
+    most = curves.measured.most
+    panel = Panel(series, "seconds of training and selecting", _called(curves), x_log=True, y_most=most)
     note = f"means over {count_seeds(curves.seeds)}; seconds of one seed on this machine, log axis"
     return [Figure("cost_curves", "What a strategy costs in time", [panel], note)]
+
+
+def _called(curves: Curves) -> str:
+    """The metric as an axis names it."""
+    return f"test {curves.metric}, lower is better" if curves.lower else f"test {curves.metric}"
 
 
 def _series(name: str, labels: Floats, values: Floats, dots: bool) -> Series:

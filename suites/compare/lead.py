@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from fbench.measure.curves import aulc
-from fbench.measure.split_overlap import corrected_interval
 from fbench.results.findings import number
 from fbench.results.words import count_seeds, count_words, listed
 
@@ -76,23 +75,20 @@ def _unreliable(judged: Sequence[JudgedQuestion]) -> list[str]:
 
 def _unit(background: Background) -> str:
     """What is compared: the area, and of what where that is not accuracy."""
-    metric = background.curves.metric
-    return UNIT if metric == "accuracy" else f"{UNIT} of {metric}"
+    curves = background.curves
+    unit = UNIT if curves.metric == "accuracy" else f"{UNIT} of {curves.metric}"
+    return f"{unit}, lower is better" if curves.lower else unit
 
 
 def _numbers(judged: Sequence[JudgedQuestion], background: Background) -> str:
     """As many of the differences as fit, with the intervals that decide: where splits overlap, those that count it."""
-    seeds, overlap = count_seeds(judged[0].comparison.n), background.overlap
-    counting = "" if overlap is None else " counting overlapping splits"
+    seeds = count_seeds(judged[0].comparison.n)
+    counting = "" if background.overlap is None else " counting overlapping splits"
     parts = []
     for test in judged:
-        compared = test.comparison
-        low, high = (compared.low, compared.high) if overlap is None else corrected_interval(compared, overlap)
-        interval = ends(low, high, 3)
-        first, _, second = test.question
-        parts.append(
-            f"{first} − {second} {with_sign(test.comparison.difference, 3)}" + (f" ({interval})" if interval else "")
-        )
+        interval = ends(*test.overlapping, 3)
+        difference = f"{test.first} − {test.second} {with_sign(test.apart, 3)}"
+        parts.append(f"{difference} ({interval})" if interval else difference)
     return as_many(f"{_unit(background)} (95 % interval{counting}, {seeds}):", parts, LINE)
 
 

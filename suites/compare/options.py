@@ -9,18 +9,11 @@ from fbench.harness.contract import Option, typed
 from fbench.harness.parsing import one_of
 from fbench.learning import arm_options as arm
 
+from .metrics import METRICS
 from .questions import more_questions
 
 QUESTIONS = "bait+fish > random, bait+fish > bait+random-mask, bait+random-mask > bait, bait+fish >= bait"
 """Does labelling by BAIT on a FISH mask pay, does choosing the weights, do more weights, and is nothing lost?"""
-
-METRICS = {
-    "accuracy": "accuracy",
-    "balanced-accuracy": "balanced accuracy",
-    "macro-f1": "macro F1",
-    "worst-recall": "worst recall",
-}
-"""Metrics that questions can be about, as they are typed and as they are called: more of each is better."""
 
 
 @dataclass(frozen=True, kw_only=True)

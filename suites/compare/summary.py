@@ -30,7 +30,7 @@ def summary(rows: Sequence[Row], options: Options, scores: Sequence[Row] = ()) -
         return _nothing(rows, options)
     asked = [q for q in parse_questions(options.questions) if {q.first, q.second} <= set(curves.values)]
     later, shared = parse_questions(options.later), overlap(options)
-    judged = judge_family(asked, curves.areas, options.margin, later, curves.collapsed, shared)
+    judged = judge_family(asked, curves.areas, options.margin, later, curves.collapsed, shared, lower=curves.lower)
     background = Background(curves, shared)
     return Summary(
         tables=[tables.strategies(curves)],

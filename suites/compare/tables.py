@@ -18,7 +18,8 @@ from fbench.results.words import count_seeds, listed
 
 from .curves import Curves
 from .family import FEWEST, JudgedQuestion
-from .wording import SCORES, ends, whole_percent, with_sign
+from .metrics import SCORES
+from .wording import ends, whole_percent, with_sign
 
 BASELINE = "random"
 _PENALTY_SEEDS = 5
@@ -44,9 +45,9 @@ def strategies(curves: Curves) -> Table:
     columns["select s"] = ["" if name in curves.whole else number(curves.seconds[name][1], 3) for name in areas]
     note = (
         f"{count_seeds(curves.seeds)}; {curves.labels[0]:.0f} to {curves.labels[-1]:.0f} labels. AULC: {curves.metric} "
-        "averaged over labels; sd over seeds. Δ: paired by seed, each row's t interval by itself. d_eff: effective "
-        "dimension tr F(F + λI)⁻¹ at this λ, of the weights that the strategy considers. Seconds: mean of a round; "
-        "arms train alike, so train s shows the machine's noise."
+        f"averaged over labels{_lower(curves)}; sd over seeds. Δ: paired by seed, each row's t interval by itself. "
+        "d_eff: effective dimension tr F(F + λI)⁻¹ at this λ, of the weights that the strategy considers. "
+        "Seconds: mean of a round; arms train alike, so train s shows the machine's noise."
     )
     if curves.whole:
         note += f" {listed(sorted(curves.whole))}: every label from the start, trained once; that stands in all rounds."
@@ -54,6 +55,11 @@ def strategies(curves: Curves) -> Table:
         note += " collapsed: seeds in which a training ended below half of its round's median accuracy."
     order = ["train s", "sd of AULC", "d_eff", final, "select s"]
     return _table("Strategies", columns, note, order)
+
+
+def _lower(curves: Curves) -> str:
+    """Which way is better, where that is not up."""
+    return ", lower is better" if curves.lower else ""
 
 
 def _dimension(curves: Curves, name: str) -> str:
@@ -65,19 +71,21 @@ def _dimension(curves: Curves, name: str) -> str:
 
 def family_table(judged: Sequence[JudgedQuestion]) -> Table:
     """A row a question: its test, before and after the correction."""
+    side, sign = ("upper", -1) if any(test.lower for test in judged) else ("lower", 1)
     columns: dict[str, list[str]] = {
         "question": [str(test.question) for test in judged],
         "answer": [str(test.verdict) for test in judged],
-        "Δ AULC": [with_sign(test.comparison.difference) for test in judged],
+        "Δ AULC": [with_sign(test.apart) for test in judged],
         "p": [_p(test.p) for test in judged],
         "p, Holm": ["asked later" if test.later else _p(test.corrected) for test in judged],
-        "lower bound": [_bound(test) for test in judged],
-        "d_z": [_finite(test.comparison.d_z) for test in judged],
-        "g": [_finite(test.comparison.hedges_g) for test in judged],
+        f"{side} bound": [_bound(test) for test in judged],
+        "d_z": [_finite(sign * test.comparison.d_z) for test in judged],
+        "g": [_finite(sign * test.comparison.hedges_g) for test in judged],
     }
     note = (
-        "A > B: paired t, two-sided. A >= B: the larger p of t and sign flips against the margin, one-sided; the lower "
-        "bound at the level at which Holm decided. d_z: mean over sd of the paired differences; g: without its bias."
+        "A > B: paired t, two-sided. A >= B: the larger p of t and sign flips against the margin, one-sided; the "
+        f"{side} bound at the level at which Holm decided. d_z: mean over sd of the paired differences; g: without its "
+        "bias."
     )
     return _table("The family of questions", columns, note, ["g", "d_z", "p"])
 
@@ -87,7 +95,8 @@ def _bound(judged: JudgedQuestion) -> str:
         return ""
     if not math.isfinite(judged.bound.value):
         return "none"
-    return f"{with_sign(judged.bound.value)} ({judged.bound.by})"
+    value = -judged.bound.value if judged.lower else judged.bound.value
+    return f"{with_sign(value)} ({judged.bound.by})"
 
 
 def pairs(curves: Curves, overlap: float | None) -> list[Table]:
@@ -135,8 +144,8 @@ def savings(curves: Curves) -> list[Table]:
     if BASELINE not in curves.values or not others or len(curves.labels) < 3:
         return []
     half = len(curves.labels) // 2
-    base = curves.values[BASELINE]
-    saved = {name: label_saving(curves.labels, curves.values[name], base, half) for name in others}
+    base, sign = curves.values[BASELINE], -1 if curves.lower else 1
+    saved = {name: label_saving(curves.labels, sign * curves.values[name], sign * base, half) for name in others}
     columns = {
         "strategy": others,
         "labels": ["not reached" if math.isnan(s.labels) else f"{s.labels:.0f}" for s in saved.values()],
@@ -163,7 +172,8 @@ def penalties(curves: Curves) -> list[Table]:
     """The pairwise penalty matrix (Ash et al. 2020), where there are seeds and checkpoints enough for one."""
     if BASELINE not in curves.values or len(curves.buying) < 2 or curves.seeds < _PENALTY_SEEDS:
         return []
-    matrix = penalty_matrix(curves.labels, curves.buying, BASELINE)
+    sign = -1 if curves.lower else 1
+    matrix = penalty_matrix(curves.labels, {name: sign * v for name, v in curves.buying.items()}, BASELINE)
     if not matrix.checkpoints:
         return []
     rows = [
@@ -183,8 +193,8 @@ def penalties(curves: Curves) -> list[Table]:
 def every_score(curves: Curves) -> list[Table]:
     """A row a strategy: every score at the end, where the run measured more than accuracy."""
     measured = {
-        title: [curves.finals[name][column] for name in curves.finals]
-        for column, title in SCORES.items()
+        score.title: [curves.finals[name][column] for name in curves.finals]
+        for column, score in SCORES.items()
         if curves.finals and not any(math.isnan(final[column]) for final in curves.finals.values())
     }
     if "balanced accuracy" not in measured:

@@ -8,17 +8,6 @@ from collections.abc import Iterable
 from fbench.results.findings import number
 from fbench.results.words import count_words
 
-SCORES = {
-    "accuracy": "accuracy",
-    "balanced_accuracy": "balanced accuracy",
-    "macro_f1": "macro F1",
-    "worst_recall": "worst recall",
-    "nll": "nll",
-    "calibration_error": "calibration error",
-    "train_accuracy": "train accuracy",
-}
-"""Columns of scores, and what tables call them."""
-
 
 def as_many(first: str, parts: Iterable[str], most: int, between: str = ", ") -> str:
     """Begin a sentence and go on with as many of the parts as fit into ``most`` words; with a dot.
@@ -51,6 +40,16 @@ def ends(low: float, high: float, digits: int = 4) -> str:
     if math.isnan(low) or math.isnan(high):
         return ""
     return f"{with_sign(low, digits)} to {with_sign(high, digits)}"
+
+
+def mirrored(low: float, high: float) -> tuple[float, float]:
+    """The ends of an interval of −x.
+
+    Example:
+        >>> mirrored(-1.0, 2.0)
+        (-2.0, 1.0)
+    """
+    return -high, -low
 
 
 def whole_percent(share: float) -> str:

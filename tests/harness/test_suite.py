@@ -286,9 +286,9 @@ def test_points_that_no_axes_span(declare: Callable[..., Suite], function: Calla
         declare(function)
 
 
-def test_the_suite_of_the_guide_runs(tmp_path: Path) -> None:
-    guide = (Path(__file__).resolve().parents[2] / "CONTRIBUTING.md").read_text(encoding="utf-8")
-    [code] = re.findall(r"```python\n(.*?)```", guide, re.DOTALL)
+def test_the_suite_of_the_page_of_contracts_runs(tmp_path: Path) -> None:
+    page = (Path(__file__).resolve().parents[2] / "fbench/harness/README.md").read_text(encoding="utf-8")
+    [code] = [code for code in re.findall(r"```python\n(.*?)```", page, re.DOTALL) if "@suite(" in code]
     (tmp_path / "halves.py").write_text(code)
     done = command_line("halves", "--load", "halves.py", "--sizes", "4,10", "--out", "run", cwd=tmp_path)
     assert done.returncode == 0, done.stderr

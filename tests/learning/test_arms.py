@@ -349,7 +349,7 @@ def test_all_alone_is_refused() -> None:
 
 
 def test_an_arm_that_cannot_work_with_the_model_is_refused_before_the_run() -> None:
-    with pytest.raises(UsageError, match="bald samples networks by dropout, and SmallNet has none"):
+    with pytest.raises(UsageError, match=r"SmallNet has none; take --model mlp --dropout 0\.2, or another"):
         resolve(strategies=("random", "bald"))
 
 

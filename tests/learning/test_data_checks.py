@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 
+from fbench.errors import ForeignError
 from fbench.harness.registry import Dataset
 from fbench.learning.data import Images, Records
 from fbench.learning.data.files.stored import StoredSamples
@@ -46,3 +47,12 @@ def test_names_and_records_go_through() -> None:
     images = accepted(np.zeros((4, 3)), class_names=("a", "b"), records=Records("wxyz", {"site": "1122"}))
     assert images.class_names == ("a", "b")
     assert images.records.of(3) == {"id": "z", "metadata": '{"site": "2"}'}
+
+
+def test_ids_of_a_test_set_are_held_to_it() -> None:
+    both = {"test_images": np.zeros((2, 3)), "test_targets": np.array([0, 1])}
+    assert accepted(np.zeros((4, 3)), **both, test_records=Records("ab")).test_records.ids == "ab"
+    with pytest.raises(ForeignError, match="test_ids has 3 entries, and there are 2 test samples; give one a sample"):
+        accepted(np.zeros((4, 3)), **both, test_records=Records("abc"))
+    with pytest.raises(ForeignError, match="test_ids has 3 entries, and there are 0 test samples"):
+        accepted(np.zeros((4, 3)), test_records=Records("abc"))

@@ -12,9 +12,11 @@ import torch
 from fbench.errors import UsageError
 from fbench.harness.registry import MODELS, SUITES, Model
 from fbench.learning import learners
+from fbench.learning.arm_options import seed_blocks
 from fbench.learning.data import Images
-from fbench.learning.inference import logits_and_features
-from fbench.learning.training import initial_network
+from fbench.learning.inference import logits_and_features, predict
+from fbench.learning.strategies.dropout import dropouts_of
+from fbench.learning.training import Recipe, initial_network, train_block
 
 IMAGES = Images("noise", torch.rand(9, 1, 8, 8), torch.arange(9) % 3, 3, torch.rand(5, 1, 8, 8), torch.arange(5) % 3)
 
@@ -36,6 +38,29 @@ def test_a_users_model_may_take_a_hidden_width(registries: Any) -> None:
 
     MODELS.add(Model("mine", "", build))
     assert learners.learning_model(options(model="mine", hidden=9)).build(1, (4,), 2)[0].out_features == 9
+
+
+def test_networks_with_dropout_are_trained_one_at_a_time() -> None:
+    """What drops out of a seed's network is then the same whoever else is in the run."""
+    how = options(model="mlp", hidden=12, dropout=0.25, seeds="3")
+    model = learners.learning_model(how)
+    assert (model.block, seed_blocks(how.seeds, how)) == (1, [(0,), (1,), (2,)])
+    assert [layer.p for layer in dropouts_of(model.build(1, (4,), 3))] == [0.25]
+    plain = learners.learning_model(options(model="mlp"))
+    assert (plain.block, dropouts_of(plain.build(1, (4,), 3))) == (8, [])
+
+
+def test_dropout_is_at_work_in_training_alone() -> None:
+    x, y = torch.randn(1, 30, 4, generator=torch.Generator().manual_seed(0)), torch.arange(30)[None] % 3
+    dropping = learners.learning_model(options(model="mlp", hidden=12, dropout=0.5))
+    plain = dataclasses.replace(learners.learning_model(options(model="mlp", hidden=12)), block=1)
+    first, again, other = (
+        train_block(model, x, y, [5], classes=3, recipe=Recipe(epochs=3))[0] for model in (dropping, dropping, plain)
+    )
+    logits = [predict(network, x[0]) for network in (first, first, again, other)]
+    assert torch.equal(logits[0], logits[1])
+    assert torch.equal(logits[0], logits[2])
+    assert not torch.allclose(logits[0], logits[3])
 
 
 @pytest.mark.parametrize("name", ["linear", "small", "torchvision:resnet18"])

@@ -484,7 +484,7 @@ def test_only_dropout_is_at_work_and_all_is_as_before(dropping: LearnerState) ->
 
 
 def test_bald_needs_dropout(trained: LearnerState) -> None:
-    match = "bald samples networks by dropout, and SmallNet has none; take a --model that has, or leave bald out"
+    match = "bald samples networks by dropout, and SmallNet has none; take --model mlp --dropout 0.2, or another"
     with pytest.raises(UsageError, match=match):
         propose("bald", trained)
     check = STRATEGIES.get("bald").check

@@ -66,6 +66,8 @@ def test_checkpoints_use_the_mean_over_seeds_and_stop_for_good():
     assert checkpoints(labels, [0.1, 0.95, 0.2, 0.3, 0.9]) == ()  # it dips again: no second start
     assert checkpoints(labels, [0.1, 0.99, 0.99, 0.3, 1.0]) == (1, 2)  # 0.99 of the last is still in
     assert checkpoints(labels, [0.1, 0.5, 0.992, 0.3, 1.0]) == (1,)
+    assert checkpoints(labels, [-2.0, -1.5, -1.02, -1.3, -1.0]) == (1, 2)  # of −nll, 1.01 of the last is still in
+    assert checkpoints(labels, [-2.0, -1.5, -1.005, -1.3, -1.0]) == (1,)
 
 
 def test_a_short_last_round_is_no_fault():

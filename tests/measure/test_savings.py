@@ -30,6 +30,15 @@ def test_an_arm_saves_nothing_against_itself():
     assert saving.low <= 0 <= saving.high
 
 
+def test_a_score_below_0_saves_as_one_above_it():
+    rng = np.random.default_rng(1)
+    reference = np.array(RISE) + rng.normal(0, 0.01, size=(5, 4))
+    arm = reference + 0.05 + rng.normal(0, 0.01, size=(5, 4))
+    above, below = (label_saving(LABELS, arm - shift, reference - shift, index=2) for shift in (0.0, 3.0))
+    assert (below.labels, below.low, below.high) == pytest.approx((above.labels, above.low, above.high))
+    assert label_saving(LABELS, reference - 3, reference - 3, index=2).saving == pytest.approx(0)
+
+
 def test_the_ends_are_where_the_paired_interval_reaches_zero():
     rng = np.random.default_rng(0)
     reference = np.array(RISE) + rng.normal(0, 0.005, size=(6, 4))

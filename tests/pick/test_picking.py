@@ -440,9 +440,10 @@ def test_what_rounding_did_is_said(call):
 
 
 def test_a_refusal_keeps_its_kind_and_names_the_file(call):
-    asked = dataclasses.replace(asked_for(6), batch=79)
+    pick = asked_for(6)
+    pick = dataclasses.replace(pick, asked=dataclasses.replace(pick.asked, batch=79))
     with pytest.raises(InputError, match=r"^pool.npz: batch_size 79: must be from 1 to 76"):
-        asked.run(lambda *_: None)
+        pick.run(lambda *_: None)
 
 
 def test_of_two_at_once_one_has_the_name_and_neither_loses_its_picks(call, monkeypatch):

@@ -157,6 +157,7 @@ def test_a_probability_of_zero_is_raised() -> None:
         ({"y": [1.0, NAN]}, r"logits have shape \[400, 8\] beside 2 labels in y; they must be \[2, …\]"),
         ({"features": X[:5]}, r"features have shape \[5, 64\] beside 400 labels in y"),
         ({"features": np.array(["a"] * 400)}, "features have dtype <U1; they must be numbers"),
+        ({"features": X.astype(object)}, "features have dtype object; they must be numbers"),
         ({"features": X[:, 0]}, r"features have shape \[400\] beside logits"),
         ({"candidates": X[:3]}, r"candidates have shape \[3, 64\] and dtype float64; give indices into X"),
         ({"candidates": [5, 400]}, "candidate 400 is outside X: must be from 0 to 399"),

@@ -62,6 +62,7 @@ class Images:
         test_targets: its targets.
         class_names: of the k classes where they have names, in order.
         records: ids and metadata of the N samples.
+        test_records: those of the fixed test set.
         contents: a SHA-256 of the files that were read, by which a run knows that they are still the same.
     """
 
@@ -73,6 +74,7 @@ class Images:
     test_targets: Tensor | None = None
     class_names: tuple[str, ...] = ()
     records: Records = NO_RECORDS
+    test_records: Records = NO_RECORDS
     contents: str = ""
 
 
@@ -90,6 +92,9 @@ class Pool:
         may_start: [n] bool, which of them the start set is drawn from; all where it is None.
         records: ids and metadata of the data set's N samples.
         total: N, above which ids are those of copies; 0 where there is none.
+        test_index: [m] int64, where each test sample stands in the fixed test set, or, without one, in
+            ``Images.images``; on the CPU.
+        test_records: ids and metadata of what ``test_index`` counts.
     """
 
     images: Tensor
@@ -101,6 +106,8 @@ class Pool:
     may_start: Tensor | None = None
     records: Records = NO_RECORDS
     total: int = 0
+    test_index: Tensor | None = None
+    test_records: Records = NO_RECORDS
 
     def to(self, device: torch.device | str) -> Pool:
         """The same pool on ``device``; tensors already there are shared."""
@@ -119,6 +126,18 @@ class Pool:
         import torch
 
         return torch.arange(len(self.ids)) if self.may_start is None else self.may_start.nonzero().flatten()
+
+    def tested_ids(self) -> tuple[str, ...]:
+        """Ids of the test samples; none where they have none.
+
+        Example:
+            >>> import torch
+            >>> few = torch.tensor([2, 0])
+            >>> Pool(*[few] * 5, classes=3, test_index=few, test_records=Records(["a", "b", "c"])).tested_ids()
+            ('c', 'a')
+        """
+        ids = self.test_records.ids
+        return tuple(ids[i] for i in self.test_index.tolist()) if ids and self.test_index is not None else ()
 
     def record_of(self, index: int) -> dict[str, str | None]:
         """What is known of the sample that a data-set index means; of a copy, what is of its original.

@@ -79,9 +79,9 @@ def split(
     if modifiers.missing:
         may_start = outside_missing(true, bought, modifiers.missing, classes, _stream(seed, _MISSING))
     test_ids = _subset(test_ids, test_size, "test", _stream(seed, _TEST))
-    test_images, test_targets = images.test_images, images.test_targets
+    test_images, test_targets, test_records = images.test_images, images.test_targets, images.test_records
     if test_images is None or test_targets is None:
-        test_images, test_targets = images.images, images.targets
+        test_images, test_targets, test_records = images.images, images.targets, images.records
     return Pool(
         images=_rows(images.images, rows),
         targets=bought,
@@ -92,6 +92,8 @@ def split(
         may_start=may_start,
         records=images.records,
         total=total,
+        test_index=test_ids,
+        test_records=test_records,
     )
 
 

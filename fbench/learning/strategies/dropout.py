@@ -39,8 +39,8 @@ def needs_dropout(network: nn.Module) -> None:
     """
     if not dropouts_of(network):
         raise UsageError(
-            f"bald samples networks by dropout, and {type(network).__name__} has none; take a --model that has, "
-            "or leave bald out of --strategies"
+            f"bald samples networks by dropout, and {type(network).__name__} has none; take --model mlp "
+            "--dropout 0.2, or another --model that has it, or leave bald out of --strategies"
         )
 
 

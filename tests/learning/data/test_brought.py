@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+import scipy.sparse
 import torch
 from command import Ended, table
 from PIL import Image
@@ -20,6 +21,7 @@ from fbench.errors import DataError, UsageError
 from fbench.harness.registry import SUITES
 from fbench.learning import arm_options, arms
 from fbench.learning.data.brought import NOTHING, Brought
+from fbench.learning.prediction_files import load_predictions
 
 TINY = [
     *("--model", "small", "--strategies", "random", "--rounds", "2", "--seeds", "2", "--epochs", "1", "--batch", "3"),
@@ -66,8 +68,14 @@ def folder(tmp_path: Path) -> Path:
 
 def test_a_folder_from_the_command_line_to_the_rows(folder: Path, tmp_path: Path, fbench: Callable[..., Ended]) -> None:
     out = tmp_path / "run"
-    assert fbench("--images", folder, "--dataset", "images:duplicates=0.5", "--out", out).code == 0
+    words = ["--dataset", "images:duplicates=0.5", "--keep-predictions"]
+    assert fbench("--images", folder, *words, "--out", out).code == 0
     rows = table(out, "selections")
+    listed = sorted(folder.rglob("*.png"))
+    for (_, seed, _), kept in load_predictions(out).items():
+        assert [folder / name for name in kept.ids] == [listed[i] for i in kept.indices.tolist()]  # type: ignore[union-attr]
+        assert [["ant", "bee", "wasp"][k] for k in kept.targets] == [name.split("/")[0] for name in kept.ids]
+        assert not {row["id"] for row in rows if row["seed"] == str(seed)} & set(kept.ids)
     assert len(rows) == 2 * (6 + 3 + 3)
     for row in rows:
         name, _, file = row["id"].partition("/")
@@ -79,11 +87,23 @@ def test_a_folder_from_the_command_line_to_the_rows(folder: Path, tmp_path: Path
     moved = folder.rename(tmp_path / "elsewhere")  # where it lies changes no number
     arms.load_images.cache_clear()
     assert fbench("--images", moved, "--rounds", 3, "--out", out).code == 0
+    assert all(len(kept.ids) == len(kept.targets) == 12 for kept in load_predictions(out).values())
+    first = np.array(Image.open(moved / "ant" / "00.png"))
     (moved / "ant" / "00.png").unlink()
     arms.load_images.cache_clear()
     ended = fbench("--images", moved, "--rounds", 4, "--out", out)
     assert ended.code == 2
     assert "elsewhere: is not what this run was begun with (its SHA-256 was" in ended.err
+    again = tmp_path / "again"
+    ended = fbench("--images", moved, "--replicate", out, "--seeds", "2..3", "--out", again)
+    assert ended.code == 2
+    assert "elsewhere: is not what this run was begun with (its SHA-256 was" in ended.err
+    assert "put it back, or begin a run of its own, by another --out and without --replicate" in ended.err
+    assert not again.exists()
+    Image.fromarray(first).save(moved / "ant" / "00.png")
+    arms.load_images.cache_clear()
+    assert fbench("--images", moved, "--replicate", out, "--seeds", "2..3", "--out", again).code == 0
+    assert {row["seed"] for row in table(again)} == {"2", "3"}
 
 
 def test_images_that_are_read_as_they_are_used_change_no_number(
@@ -188,6 +208,74 @@ def test_what_cannot_be_is_refused_before_a_run(
     assert message in ended.err
     assert "Traceback" not in ended.err
     assert not (tmp_path / "run").exists()
+
+
+NUMBERS = {"features": np.random.default_rng(0).normal(size=(60, 3)), "targets": np.arange(60) % 3}
+
+
+@pytest.mark.parametrize(
+    ("arrays", "more", "message"),
+    [
+        (
+            {"targets": None},
+            [],
+            "a.npz: has no targets; save them with the features, np.savez(path, features=…, targets",
+        ),
+        (
+            {"targets": NUMBERS["targets"].astype(object)},
+            [],
+            "a.npz: targets holds Python objects, which are never unp",
+        ),
+        (
+            {"test_features": np.zeros((4, 3)), "test_targets": np.arange(4)},
+            [],
+            "a.npz: test_targets have class '3', which no training sample is of; move some of it to the",
+        ),
+        (
+            {},
+            ["--target-column", "kind"],
+            "a.npz: has no array 'kind' (it holds features, targets); name one by --targ",
+        ),
+    ],
+    ids=["no targets", "objects", "another class in the test part", "no such array"],
+)
+def test_arrays_that_cannot_be_are_refused_before_a_run(
+    arrays: dict[str, Any], more: list[str], message: str, tmp_path: Path, fbench: Callable[..., Ended]
+) -> None:
+    kept = {name: values for name, values in {**NUMBERS, **arrays}.items() if values is not None}
+    np.savez(tmp_path / "a.npz", **kept)
+    ended = fbench("--features", tmp_path / "a.npz", *more, "--model", "linear", "--out", tmp_path / "run")
+    assert (ended.code, ended.out) == (2, "")
+    assert message in ended.err
+    assert not (tmp_path / "run").exists()
+
+
+def test_an_empty_class_and_a_column_that_is_not_there_are_refused_before_a_run(
+    folder: Path, tmp_path: Path, fbench: Callable[..., Ended]
+) -> None:
+    (folder / "cat").mkdir()
+    people = tmp_path / "people.parquet"
+    pd.DataFrame({"a": [0.5, 1.5], "kind": ["x", "y"]}).to_parquet(people)
+    for words, message in (
+        (["--images", folder], "photos/cat: holds no image; fill it, or delete it"),
+        (["--features", people], "people.parquet: has no column 'target'. It has a, kind; name one by --target-column"),
+        (["--features", people, "--target-column", "knd"], "has no column 'knd'; did you mean 'kind'? It has a, kind"),
+    ):
+        ended = fbench(*words, "--out", tmp_path / "run")
+        assert (ended.code, ended.out) == (2, "")
+        assert message in ended.err
+        assert not (tmp_path / "run").exists()
+
+
+def test_a_sparse_matrix_from_the_command_line_to_the_rows(tmp_path: Path, fbench: Callable[..., Ended]) -> None:
+    """With names of classes, whose numbers are written down."""
+    scipy.sparse.save_npz(tmp_path / "x.npz", scipy.sparse.csc_array(NUMBERS["features"]))
+    np.save(tmp_path / "y.npy", np.array(["wasp", "ant", "bee"])[NUMBERS["targets"]])
+    words = ["--features", tmp_path / "x.npz", "--targets", tmp_path / "y.npy", "--model", "linear", "--rounds", 1]
+    assert fbench(*words, "--out", tmp_path / "run").code == 0
+    assert {row["status"] for row in table(tmp_path / "run")} == {"ok"}
+    options = json.loads((tmp_path / "run" / "options.json").read_text())["options"]
+    assert json.loads(options["class_names"]) == ["ant", "bee", "wasp"]
 
 
 def test_a_corrupt_image_ends_a_run_before_it_begins(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -15,6 +16,7 @@ from fbench.measure.power import seeds_needed
 from fbench.suites.compare.answers import Background, all_answers
 from fbench.suites.compare.family import judge_family
 from fbench.suites.compare.lead import three_lines
+from fbench.suites.compare.metrics import SCORES
 from fbench.suites.compare.options import QUESTIONS
 from fbench.suites.compare.questions import Question, parse_questions
 
@@ -66,6 +68,28 @@ def test_a_margin_prints_the_bound_that_decided() -> None:
     assert said.verdict == "yes"
     assert "; its lower bound, −0.0005 (95 %, by sign flips), lies above −0.005." in said.sentence
     assert said.advice == "new may replace old."
+
+
+def test_where_less_is_better_the_upper_bound_decides() -> None:
+    background = two(-0.002, 0.005)
+    background = replace(background, curves=replace(background.curves, measured=SCORES["nll"]))
+    said = answer(">=", background, lower=True)
+    assert (said.question, said.verdict) == (
+        "Is new no worse than old, by a margin of 0.005 AULC (lower is better)?",
+        "yes",
+    )
+    assert said.sentence.startswith("new lies 0.0020 AULC below old (95 % interval −0.0051 to +0.0011;")
+    assert "; its upper bound, +0.0005 (95 %, by sign flips), lies below +0.005." in said.sentence
+    missed = answer(">=", two(0.0, 0.02), lower=True)
+    assert "its upper bound, +" in missed.sentence
+    assert "lies not below +0.005" in missed.sentence
+    overlapping = two(-0.05, 0.01, overlap=0.25)
+    said = answer(">", overlapping, lower=True)
+    assert said.verdict == "yes"
+    plain = answer(">", two(0.05, 0.01, overlap=0.25))
+    digits = [re.findall(r"[−+]0\.\d+", text) for text in (said.sentence, plain.sentence)]
+    ends = [[-float(end.replace("−", "-")) for end in digits[0]], [float(end.replace("−", "-")) for end in digits[1]]]
+    assert [*sorted(ends[0][:2]), *sorted(ends[0][2:])] == ends[1]
 
 
 def test_a_margin_that_is_missed_prints_its_bound_too() -> None:

@@ -1028,7 +1028,7 @@ def test_bald_on_a_network_that_has_dropout(fbench: Any, tmp_path: Path) -> None
     ("strategies", "message"),
     [
         ("all", "--strategies all: trains on the whole pool and buys nothing; name an arm beside it"),
-        ("random,bald", "bald samples networks by dropout, and SmallNet has none; take a --model that has"),
+        ("random,bald", "bald samples networks by dropout, and SmallNet has none; take --model mlp --dropout"),
         ("random,skactiveml:Nothing", "unknown strategy 'skactiveml:Nothing'"),
         ("random,skactiveml:GreedySamplingTarget", "skactiveml:GreedySamplingTarget asks for reg, which an arm cannot"),
     ],

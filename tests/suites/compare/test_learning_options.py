@@ -14,7 +14,7 @@ import torch
 from command import Ended, table
 
 from fbench import cli
-from fbench.harness.registry import MODELS
+from fbench.harness.registry import MODELS, PRESETS
 from fbench.learning.metrics import score_predictions
 from fbench.learning.prediction_files import load_predictions
 from fbench.learning.training import initial_network
@@ -74,6 +74,19 @@ def test_areas_and_questions_are_about_the_metric(metric_run: Path) -> None:
     assert (metric_run / "figures/cost_curves.svg").exists()
 
 
+@pytest.mark.parametrize("metric", ["nll", "calibration-error"])
+def test_less_of_a_metric_may_be_better(metric_run: Path, tmp_path: Path, metric: str) -> None:
+    """The same rows, judged by another of their scores."""
+    other = tmp_path / "run"
+    words = ["--model", "linear", "--metric", metric, "--seeds", "4"]
+    assert cli.run(["compare", *TINY, *words, "--out", str(other)]) == 0
+    text = (other / "summary.md").read_text()
+    assert f"AULC: {metric.replace('-', ' ')} averaged over labels, lower is better;" in text
+    assert "Is bait better than random (lower is better)?" in text
+    kept = [[row["accuracy"] for row in table(folder)] for folder in (metric_run, other)]
+    assert kept[0] == kept[1]
+
+
 def test_kept_predictions_give_every_score(metric_run: Path) -> None:
     kept = load_predictions(metric_run)
     pairs = list(zip(table(metric_run), table(metric_run, "scores"), strict=True))
@@ -103,10 +116,11 @@ def test_predictions_are_kept_on_request_alone(fbench: Callable[..., Ended], tmp
     [
         "--model mlp --hidden 20",
         "--model torchvision:shufflenet_v2_x0_5 --seeds 1 --pool 40 --test 20 --strategies random --questions=",
+        "--model mlp --dropout 0.2 --strategies random,bald --questions bald>random",
         "--warm --stop 0.9 --augment",
         "--freeze",
     ],
-    ids=lambda words: words.split()[0 if "model" not in words else 1],
+    ids=["mlp", "torchvision", "bald", "warm", "freeze"],
 )
 def test_ways_of_learning(fbench: Callable[..., Ended], tmp_path: Path, words: str) -> None:
     ended = fbench(*words.split(), "--out", tmp_path / "run")
@@ -115,7 +129,7 @@ def test_ways_of_learning(fbench: Callable[..., Ended], tmp_path: Path, words: s
     if words == "--freeze":
         assert "--freeze without --weights: the features are those of small with random weights" in ended.err
         assert {row["dim"] for row in table(tmp_path / "run")} == {"", "160"}  # features of the small network
-    if "mlp" in words:
+    if "--hidden" in words:
         assert {row["dim"] for row in table(tmp_path / "run")} == {"", "200"}
 
 
@@ -132,13 +146,32 @@ def test_pretrained_weights_are_those_of_the_file(fbench: Callable[..., Ended], 
     assert "weights" in ended.err
 
 
+def test_bait_as_published_trains_to_an_accuracy(fbench: Callable[..., Ended], tmp_path: Path) -> None:
+    """On the digits, by the small network: at a constant rate until nearly all that is labelled is right."""
+    words = ["--preset", "bait-cifar10", "--dataset", "digits", "--model", "small", "--epochs", 90]
+    assert fbench(*words, "--learning-rate", 0.01, "--out", tmp_path / "run").code == 0
+    options = json.loads((tmp_path / "run/options.json").read_text())["options"]
+    names = ("stop", "train_batch", "weight_decay", "regularisation", "oversample")
+    assert [options[name] for name in names] == [0.99, 128, 0.0, "0.01", 2.0]
+    assert {row["train_accuracy"] for row in table(tmp_path / "run", "scores")} == {"1.0"}
+    published = PRESETS.get("bait-cifar10").options
+    assert (published["learning_rate"], published["epochs"], published["model"]) == (0.0001, 100, "resnet18")
+
+
 @pytest.mark.parametrize(
     ("words", "text"),
     [
         ("--metric recall", "unknown --metric 'recall'"),
+        ("--metric train-accuracy", "unknown --metric 'train-accuracy'"),
         ("--stop 1.1", "--stop 1.1: must be at most 1"),
         ("--hidden -1", "--hidden -1: must be at least 0"),
         ("--hidden 9", "--hidden 9: model small has no hidden width to choose; leave it out"),
+        ("--dropout 1", "--dropout 1: must be at most 0.95"),
+        ("--dropout 0.2", "--dropout 0.2: model small has no dropout to choose; take --model mlp, or leave it out"),
+        (
+            "--model mlp --dropout 0.2 --freeze",
+            "--dropout changes nothing with --freeze, whose backbone is never trained; leave one out",
+        ),
         ("--freeze --augment", "--augment changes nothing with --freeze, whose features are computed once"),
         ("--weights nowhere.pt", "--weights nowhere.pt: no such file; give a file that torch.save wrote"),
         ("--model torchvision:nothing", "unknown model 'torchvision:nothing'"),

@@ -20,6 +20,7 @@ from fbench.suites.compare import splits
 from fbench.suites.compare.along import along, along_evidence
 from fbench.suites.compare.curves import read_curves
 from fbench.suites.compare.family import judge_family
+from fbench.suites.compare.metrics import SCORES
 from fbench.suites.compare.questions import Question
 from fbench.suites.compare.summary import summary
 
@@ -384,6 +385,58 @@ def test_another_metric_takes_accuracys_place() -> None:
     asked = scored(scores(), metric="macro-f1", questions="bait > random")
     assert asked.lead[1].startswith("AULC of macro F1 (95 % interval counting overlapping splits, 4 seeds): bait − ra")
     assert {figure.panels[0].y_label for figure in compared.all_figures} == {"test macro F1"}
+
+
+FALLING = {"random": 0.0, "bait": -0.12, "bait+fish": 0.06}
+"""What an arm's curve of a score of which less is better has on random's."""
+
+
+def falling(strategy: str, seed: int, number: int, scale: float) -> float:
+    noise = np.random.default_rng([seed, number, len(strategy)]).normal(0, 0.01)
+    return scale * (0.8 - 0.1 * number + 0.01 * seed + (FALLING[strategy] + noise if number else 0.0))
+
+
+@pytest.mark.parametrize(("metric", "scale", "top"), [("nll", 4.0, None), ("calibration-error", 0.5, 1.0)])
+def test_less_of_some_scores_is_better(metric: str, scale: float, top: float | None) -> None:
+    """The lower curve wins; numbers keep their signs, and bounds are the upper ones."""
+    column = metric.replace("-", "_")
+
+    def with_column(table: Sequence[Row]) -> list[Row]:
+        return [{**row, column: falling(row["strategy"], row["seed"], row["round"], scale)} for row in table]
+
+    asked = {"metric": metric, "questions": "bait > random, bait+fish > random"}
+    options = {"strategies": list(RISE), "rounds": ROUNDS, "seeds": SEEDS, "model": "small", "folds": 5, **asked}
+    compared = summary(with_column(rows()), SUITES.get("compare").restored(options), with_column(scores()))
+    curves = {n: [[falling(n, s, r, scale) for r in range(ROUNDS + 1)] for s in range(SEEDS)] for n in RISE}
+    lost = paired(aulc(LABELS, curves["bait"]), aulc(LABELS, curves["random"]))
+    name = SCORES[column].title
+
+    assert faults(compared) == []
+    verdicts = {answer.question: answer.verdict for answer in compared.answers}
+    assert verdicts == {
+        "Is bait better than random (lower is better)?": "yes",
+        "Is bait+fish better than random (lower is better)?": "no",
+    }
+    sentence = compared.answers[0].sentence
+    assert lost.difference < 0
+    interval = f"95 % interval {signed(lost.low)} to {signed(lost.high)}"
+    assert sentence.startswith(f"bait lies {-lost.difference:.4f} AULC below random ({interval};")
+    assert compared.lead[0].startswith("On digits, bait beats random; bait+fish is worse than random.")
+    assert compared.lead[1].startswith(f"AULC of {name}, lower is better (95 % interval, 4 seeds): bait − random −")
+    assert compared.lead[2].startswith("Take bait")
+
+    strategies = table_of(compared, "Strategies")
+    assert f"AULC: {name} averaged over labels, lower is better;" in strategies.note
+    assert cells(compared)["bait"]["Δ AULC to random"] == signed(lost.difference)
+    family = cells(compared, "The family of questions")
+    assert family["bait > random"]["Δ AULC"] == signed(lost.difference)
+    assert family["bait > random"]["d_z"].startswith("−")
+    assert cells(compared, "Labels saved")["bait"]["saving"].rstrip(" %").isdecimal()
+    assert cells(compared, "Labels saved")["bait+fish"]["saving"].startswith("−")
+    for figure in compared.all_figures:
+        assert figure.panels[0].y_label == f"test {name}, lower is better"
+        assert figure.panels[0].y_most == top
+    assert compared.figures[0].panels[1].title == "below random is better"
 
 
 def test_a_worst_class_that_is_never_found_is_no_collapse() -> None:

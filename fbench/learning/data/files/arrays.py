@@ -36,10 +36,10 @@ def read_arrays(path: Path) -> dict[str, Any]:
             return {"features": np.load(path, mmap_mode="r", allow_pickle=False)}
         with loaded_arrays(path) as array:
             return {"features": array}
-    if headers.keys() >= _SPARSE:
-        return {"features": _sparse(path)}
     for name, header in headers.items():
         _check_plain(path, name, header)
+    if headers.keys() >= _SPARSE:
+        return {"features": _sparse(path)}
     mapped = {name: array for name in headers if (array := _mapped(path, name, headers[name])) is not None}
     rest = [name for name in headers if name not in mapped]
     check_free(path, headers, {name: headers[name].bytes for name in rest})
@@ -49,9 +49,10 @@ def read_arrays(path: Path) -> dict[str, Any]:
 
 def _check_plain(path: Path, name: str, header: ArrayHeader) -> None:
     if header.dtype.hasobject:
+        kind = "float" if name in ("features", "test_features") else "str"
         raise DataError(
             f"{path}: {name} holds Python objects, which are never unpickled; save arrays of numbers or texts, such as "
-            f"{name.replace('the ', '')}.astype(str)"
+            f"{name.replace('the ', '')}.astype({kind})"
         )
 
 
@@ -59,7 +60,15 @@ def _sparse(path: Path) -> Any:
     from scipy.sparse import csr_array, load_npz
 
     with reading_file(path):
-        return csr_array(load_npz(path))
+        try:
+            matrix = load_npz(path)
+            if hasattr(matrix, "check_format"):  # COO's and DIA's are checked when they are made
+                matrix.check_format(full_check=True)  # scipy itself would read and write beyond the arrays
+        except (ValueError, NotImplementedError) as error:
+            raise DataError(
+                f"{path}: is a damaged sparse matrix: {error}; save it again by scipy.sparse.save_npz"
+            ) from error
+        return csr_array(matrix)
 
 
 def _mapped(path: Path, name: str, header: ArrayHeader) -> Any | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -53,6 +53,7 @@ def read_features(brought: Brought) -> Images:
         test_targets=classes.test_targets,
         class_names=classes.names,
         records=Records(parts.ids, parts.metadata),
+        test_records=Records(parts.test_ids),
         contents=_contents(brought),
     )
 
@@ -76,16 +77,22 @@ def _array_parts(path: Path, brought: Brought) -> FeatureParts:
             raise DataError(f"{path}: has no array {name!r} (it holds {', '.join(arrays)}); name one by {option}")
     if ("test_features" in arrays) != (f"test_{target}" in arrays):
         raise DataError(f"{path}: has test_features or test_{target} without the other; give both, or neither")
-    roles = {"features", target, ids, "test_features", f"test_{target}"}
+    roles = {"features", target, ids, *(f"test_{name}" for name in ("features", target, ids))}
     rest = {name: array for name, array in arrays.items() if name not in roles}
     return FeatureParts(
         features=arrays["features"],
         targets=arrays.get(target),
         test_features=arrays.get("test_features"),
         test_targets=arrays.get(f"test_{target}"),
-        ids=[str(value) for value in arrays[ids].tolist()] if ids in arrays else (),
+        ids=_ids(arrays, ids),
         metadata=_metadata(path, rest, len_of(arrays["features"])),
+        test_ids=_ids(arrays, f"test_{ids}"),
     )
+
+
+def _ids(arrays: Mapping[str, Any], name: str) -> Sequence[str]:
+    """An array as texts; none where there is none."""
+    return [str(value) for value in arrays[name].tolist()] if name in arrays else ()
 
 
 def len_of(matrix: Matrix) -> int:

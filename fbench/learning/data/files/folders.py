@@ -21,7 +21,7 @@ from fbench.learning.data.brought import Brought
 from fbench.learning.data.files import stored
 from fbench.learning.data.files.contents import names_and_sizes
 from fbench.learning.data.files.stored import StoredSamples
-from fbench.learning.data.images import Images, Records
+from fbench.learning.data.images import NO_RECORDS, Images, Records
 from fbench.learning.data.published import channel_moments
 
 ENDINGS = {".png", ".jpg", ".jpeg", ".bmp", ".gif", ".ppm", ".pgm", ".tif", ".tiff", ".webp"}
@@ -79,9 +79,15 @@ def read_image_folder(brought: Brought) -> Images:
         test_images=samples(test.paths) if test else None,
         test_targets=torch.tensor(test.targets) if test else None,
         class_names=tuple(names),
-        records=Records([path.relative_to(folder).as_posix() for path in train.paths]),
+        records=_records(folder, train),
+        test_records=_records(folder, test) if test else NO_RECORDS,
         contents=names_and_sizes(folder, everything),
     )
+
+
+def _records(folder: Path, filed: Filed) -> Records:
+    """An image's path in the folder is its id."""
+    return Records([path.relative_to(folder).as_posix() for path in filed.paths])
 
 
 def _listed(folder: Path) -> tuple[Filed, Filed | None, list[str]]:
@@ -93,6 +99,8 @@ def _listed(folder: Path) -> tuple[Filed, Filed | None, list[str]]:
             raise DataError(f"{folder}: has {others} beside train; give a folder a class, or train and test alone")
         classes = _classes(folder / "train")
         test = _filed(folder / "test", classes, every=False) if "test" in names else None
+        if test and not test.paths:
+            raise DataError(f"{folder / 'test'}: holds no image; fill it, or delete it")
         return _filed(folder / "train", classes), test, classes
     return _filed(folder, names), None, names
 

@@ -18,6 +18,7 @@ class FeatureParts:
         test_targets: [M].
         ids: of the N samples.
         metadata: of the N samples, by column.
+        test_ids: of the M samples.
     """
 
     features: Any
@@ -26,3 +27,4 @@ class FeatureParts:
     test_targets: Any | None = None
     ids: Sequence[str] = ()
     metadata: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    test_ids: Sequence[str] = ()

@@ -129,7 +129,7 @@ def _divided(parts: FeatureParts, test: np.ndarray[Any, Any] | None) -> FeatureP
     """The parts of a table with the rows of the test part set apart."""
     if test is None:
         return parts
-    train = (~test).nonzero()[0].tolist()
+    train, tested = (rows.nonzero()[0].tolist() for rows in (~test, test))
     targets = parts.targets
     return FeatureParts(
         features=parts.features[~test],
@@ -138,4 +138,5 @@ def _divided(parts: FeatureParts, test: np.ndarray[Any, Any] | None) -> FeatureP
         test_targets=None if targets is None else targets[test],
         ids=[parts.ids[row] for row in train] if parts.ids else (),
         metadata={name: [values[row] for row in train] for name, values in parts.metadata.items()},
+        test_ids=[parts.ids[row] for row in tested] if parts.ids else (),
     )

@@ -16,7 +16,7 @@ from fbench.errors import DataError, ForeignError, TooLargeError
 from fbench.harness.guard import refuser
 from fbench.learning.data import Images
 from fbench.learning.data.brought import Brought
-from fbench.learning.data.files import arrays, contents, stored
+from fbench.learning.data.files import arrays, contents, matrices, stored
 from fbench.learning.data.files.coding import coded
 from fbench.learning.data.files.contents import contents_of
 from fbench.learning.data.files.reading import read_brought
@@ -89,6 +89,45 @@ def test_a_sparse_matrix_becomes_dense(tmp_path: Path) -> None:
     assert torch.equal(images.images, torch.from_numpy(sparse.toarray()).float())
 
 
+@pytest.mark.parametrize(
+    ("part", "values", "match"),
+    [
+        ("indices", np.array([0, 4_000_000]), "is a damaged sparse matrix: indices must be < 6; save it again by"),
+        ("data", np.ones(1), "is a damaged sparse matrix: indices and data should have the same size"),
+        ("format", np.array(b"zzz"), "is a damaged sparse matrix: Unknown format"),
+        ("data", np.array([1, "a"], dtype=object), "data holds Python objects, which are never unpickled"),
+        ("data", np.array([1.0, np.nan]), "features hold nan in row 1, column 3; drop or mend such rows"),
+    ],
+)
+def test_a_sparse_matrix_that_is_damaged_is_refused(part: str, values: Any, match: str, tmp_path: Path) -> None:
+    """Before scipy reads beyond its arrays."""
+    parts = {"format": np.array(b"csr"), "shape": np.array([2, 6]), "data": np.ones(2), "indptr": np.arange(3)}
+    np.savez(tmp_path / "x.npz", **{**parts, "indices": np.array([1, 3]), part: values})
+    np.save(tmp_path / "y.npy", np.arange(2))
+    with pytest.raises(DataError, match=rf"x.npz: {match}"):
+        read(tmp_path / "x.npz", targets=str(tmp_path / "y.npy"))
+
+
+def test_a_sparse_matrix_is_read_by_chunks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Any of scipy's formats; at no time are more rows dense than are read together."""
+    dense = np.random.default_rng(1).poisson(0.5, (50, 6))
+    np.save(tmp_path / "y.npy", np.arange(50) % 2)
+    monkeypatch.setattr(matrices, "_CHUNK", 8)
+    largest: list[int] = []
+    plain = matrices.dense_rows
+
+    def watched(matrix: Any, rows: Any) -> Any:
+        largest.append(len(part := plain(matrix, rows)))
+        return part
+
+    monkeypatch.setattr(matrices, "dense_rows", watched)
+    for kind in ("csr", "csc", "coo", "bsr", "dia"):
+        scipy.sparse.save_npz(tmp_path / "x.npz", scipy.sparse.coo_array(dense).asformat(kind))
+        images = read(tmp_path / "x.npz", targets=str(tmp_path / "y.npy"), scale="none")
+        assert torch.equal(images.images, torch.from_numpy(dense).float())
+    assert max(largest) == 8
+
+
 def test_a_test_part_is_scaled_as_the_other(tmp_path: Path) -> None:
     np.savez(
         tmp_path / "a.npz",
@@ -96,6 +135,8 @@ def test_a_test_part_is_scaled_as_the_other(tmp_path: Path) -> None:
         targets=NAMES[~TEST],
         test_features=FEATURES[TEST],
         test_targets=NAMES[TEST],
+        ids=IDS[~TEST],
+        test_ids=IDS[TEST],
     )
     frame(split=np.where(TEST, "test", "train")).drop(columns="site").to_csv(tmp_path / "a.csv", index=False)
     for images in (read(tmp_path / "a.npz"), read(tmp_path / "a.csv")):
@@ -104,7 +145,8 @@ def test_a_test_part_is_scaled_as_the_other(tmp_path: Path) -> None:
         assert torch.allclose(images.test_images, standard(FEATURES[TEST], FEATURES[~TEST]), atol=1e-5)
         assert images.test_targets is not None
         assert images.test_targets.tolist() == CODES[TEST].tolist()
-    assert list(read(tmp_path / "a.csv").records.ids) == IDS[~TEST].tolist()
+        assert list(images.records.ids) == IDS[~TEST].tolist()
+        assert list(images.test_records.ids) == IDS[TEST].tolist()
 
 
 @pytest.mark.filterwarnings("ignore:.*carried along as metadata")
@@ -209,6 +251,7 @@ MISTAKES: list[tuple[dict[str, Any], str]] = [
     ({**WHOLE, "targets": np.zeros(40, int)}, "targets hold one class, '0'; there must be at least 2"),
     ({**WHOLE, "targets": np.eye(3)[CODES]}, r"targets have shape \[40, 3\]; give one class a sample, .*argmax\(1\)"),
     ({**WHOLE, "targets": np.zeros((1, 2, 3))}, r"targets has 1 entries, features 40"),
+    ({**WHOLE, "features": FEATURES.astype(object)}, r"features holds Python objects, .*features.astype\(float\)"),
     ({**WHOLE, "targets": CODES.astype(object)}, r"targets holds Python objects, which are never unpickled; .*astype"),
 ]
 

@@ -67,6 +67,7 @@ def test_train_and_test(folder: Path, tmp_path: Path) -> None:
     assert images.test_targets is not None
     assert (images.targets.tolist(), images.test_targets.tolist()) == ([0, 0, 1], [1])
     assert images.records.ids == ["train/a/0.png", "train/a/2.png", "train/b/1.png"]
+    assert images.test_records.ids == ["test/b/9.png"]
 
 
 @pytest.mark.parametrize(("modes", "channels"), [(("L", "L"), 1), (("L", "RGB"), 3), (("RGB", "RGBA"), 3)])
@@ -145,6 +146,12 @@ def strange_test(folder: Path) -> Path:
     return folder / "parts"
 
 
+def empty_test(folder: Path) -> Path:
+    (strange_test(folder) / "test/zebra/1.png").unlink()
+    (folder / "parts/test/zebra").rmdir()
+    return folder / "parts"
+
+
 def sixteen_bits(folder: Path) -> Path:
     picture(folder / "bee" / "deep.png", 1, mode="I;16")
     return folder
@@ -159,6 +166,7 @@ def sixteen_bits(folder: Path) -> Path:
         (with_folder("cat"), r"mine/cat: holds no image; fill it, or delete it"),
         (with_folder("train"), r"mine: has ant, bee beside train; give a folder a class, or train and test alone"),
         (strange_test, r"test/zebra: is of a class that train has no folder of; move some of its images to train"),
+        (empty_test, r"parts/test: holds no image; fill it, or delete it"),
         (sixteen_bits, r"deep.png: is of Pillow's mode I;16; save it with 8 bits a channel"),
     ],
 )
