@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from fbench.harness.contract import Answer, VerdictWord
-from fbench.measure.power import seeds_needed
+from fbench.measure.power import about_seeds, seeds_needed
 from fbench.measure.statistics import paired
 from fbench.results.findings import number
 from fbench.results.words import count_seeds, fitting
@@ -91,18 +91,31 @@ def _to_do(compared: Compared, verdicts: Verdicts) -> str:
     if not compared.retrained:
         return "Take the run with `fbench drift --retrain 1` before speaking of drift."
     if verdicts.drift == "too few":
-        return _provisional(compared)
+        return _provisional(compared, verdicts.margin)
     if verdicts.drift == "yes":
         return "Make the mask again after every round, and average over trainings before interpreting it."
     return "Treat a mask as one draw: average over trainings before interpreting which weights it keeps."
 
 
-def _provisional(compared: Compared) -> str:
-    again = compared.mean("retrain")
+def _provisional(compared: Compared, margin: float) -> str:
+    """What few seeds say of one mask, and how many seeds the spread of two or three suggests for the margin."""
+    enough, again = _enough_seeds(compared, margin), compared.mean("retrain")
     if again >= _ONE_DRAW:
-        return f"Take {LEAST_SEEDS} seeds or more for a verdict."
-    shared = f"a retrained mask shares only J {number(again, 2)}"
-    return f"Provisional: {shared}, so average over trainings. Take {LEAST_SEEDS} seeds or more for a verdict."
+        return f"Take {LEAST_SEEDS} seeds or more for a verdict{enough and f'; {enough}'}."
+    if not enough:
+        shared = f"a retrained mask shares only J {number(again, 2)}"
+        return f"Provisional: {shared}, so average over trainings. Take {LEAST_SEEDS} seeds or more for a verdict."
+    return f"Average over trainings (retrained masks share J {number(again, 2)}); {enough}."
+
+
+def _enough_seeds(compared: Compared, margin: float) -> str:
+    """``about 20 would settle …``; empty where few seeds have no spread, or training again leaves no room."""
+    room = compared.mean("retrain") - compared.mean("chance")
+    if not 1 < compared.seeds < LEAST_SEEDS or not room > 0:
+        return ""
+    gap = paired(compared.values["previous"], compared.values["retrain"])
+    seeds = about_seeds(gap, "not inferior", margin * room, least=LEAST_SEEDS)
+    return "" if seeds is None else f"at this spread, {seeds} would settle the margin of {in_percent(margin)} %"
 
 
 def _drift_answer(drift: Drift, verdicts: Verdicts) -> Answer:
@@ -120,7 +133,8 @@ def _drift_answer(drift: Drift, verdicts: Verdicts) -> Answer:
         case "yes":
             advice = "Make the mask again after every round."
         case "too few":
-            advice = MORE_SEEDS
+            enough = _enough_seeds(compared, verdicts.margin)
+            advice = f"Verdicts need {LEAST_SEEDS} seeds or more; {enough}." if enough else MORE_SEEDS
         case "not shown":
             small = verdicts.drifts[variant] == "no"
             advice = "More seeds may settle the others." if small else _seeds_advice(compared, verdicts.margin)

@@ -120,6 +120,14 @@ def signed(value: float) -> str:
     return f"{value:+.4f}".replace("-", "−")
 
 
+def test_lambda_stands_in_the_caption_where_an_arm_uses_it() -> None:
+    for typed, words in (("0.01", "at λ = 0.01, of the weights"), ("rel:1", "at λ = 1 · tr F/d, of the weights")):
+        assert words in table_of(summarised(rows(), regularisation=typed), "Strategies").note
+    alone = table_of(summarised(rows(("random",)), questions=""), "Strategies").note
+    assert "λ" not in alone
+    assert "d_eff" not in alone
+
+
 def test_differences_to_random_are_paired() -> None:
     in_table = cells(summarised(rows()))
     for name in ("bait", "bait+fish"):

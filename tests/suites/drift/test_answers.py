@@ -13,6 +13,8 @@ from hypothesis import strategies as st
 from plain import faults
 
 from fbench.harness.contract import Summary, Table
+from fbench.measure.power import about_seeds
+from fbench.measure.statistics import paired
 from fbench.suites.drift.answers import both_answers, lead
 from fbench.suites.drift.claim_answer import claim_answer, other_parts
 from fbench.suites.drift.falls import ClaimParts
@@ -78,7 +80,12 @@ def test_drift_is_said_with_what_new_labels_take():
             "so none is shown",
             "",
         ),
-        ({"seeds": 3}, "too few", "over 3 seeds.", "verdicts need 4 seeds or more."),
+        (
+            {"seeds": 3},
+            "too few",
+            "over 3 seeds.",
+            "Verdicts need 4 seeds or more; at this spread, about 4 would settle the margin of 20 %.",
+        ),
         ({"seeds": 1}, "too few", "over 1 seed.", "verdicts need 4 seeds or more."),
         ({"retrain": None}, "not shown", "none was trained again.", "fbench drift --retrain 1"),
         ({"rounds": 0}, "too few", "No round has an overlap with the one before", ""),
@@ -208,10 +215,26 @@ def test_what_remains_possible_and_the_range_of_all_rows():
 
 
 def test_too_few_seeds_are_said_so_with_what_is_known():
-    first, _, to_do = said(seeds=3, edit=lambda row: {**row, "jaccard_retrain": row["jaccard_retrain"] and 0.2})[0].lead
+    def low(row):
+        return {**row, "jaccard_retrain": row["jaccard_retrain"] and 0.2}
+
+    first, _, to_do = said(seeds=3, edit=low)[0].lead
     assert first.endswith("masks trained again on the same labels by 0.20.")
-    assert to_do.startswith("Provisional: a retrained mask shares only J 0.20")
-    assert said(seeds=3)[0].lead[2] == "Take 4 seeds or more for a verdict."
+    assert to_do.startswith("Average over trainings (retrained masks share J 0.20); at this spread, about ")
+    assert said(seeds=1, edit=low)[0].lead[2].startswith("Provisional: a retrained mask shares only J 0.20")
+    assert said(seeds=1)[0].lead[2] == "Take 4 seeds or more for a verdict."
+
+
+def test_the_spread_of_two_or_three_seeds_suggests_how_many_settle_the_margin():
+    summary, verdicts = said(seeds=3, noise=0.1)
+    (compared,) = verdicts.compared.values()
+    gap = paired(compared.values["previous"], compared.values["retrain"])
+    room = compared.mean("retrain") - compared.mean("chance")
+    expected = about_seeds(gap, "not inferior", 0.2 * room, least=4)
+    assert expected.count > 4
+    assert summary.lead[2] == (
+        f"Take 4 seeds or more for a verdict; at this spread, {expected} would settle the margin of 20 %."
+    )
 
 
 @pytest.mark.parametrize(
