@@ -30,11 +30,10 @@ def strategies(curves: Curves, regularisation: str) -> Table:
     columns: dict[str, list[str]] = {"strategy": list(curves.values)}
     areas = curves.areas
     columns["AULC"] = [number(float(area.mean())) for area in areas.values()]
-    final = f"final {curves.metric}"
-    columns[final] = [number(float(values[:, -1].mean())) for values in curves.values.values()]
+    columns["final"] = [number(float(values[:, -1].mean())) for values in curves.values.values()]
     if BASELINE in areas:
         gains = {name: paired(area, areas[BASELINE]) for name, area in areas.items() if name != BASELINE}
-        columns[f"Δ AULC to {BASELINE}"] = [with_sign(gains[n].difference) if n in gains else "" for n in areas]
+        columns[f"Δ to {BASELINE}"] = [with_sign(gains[n].difference) if n in gains else "" for n in areas]
         columns["95 % interval"] = [_interval(gains[n]) if n in gains else "" for n in areas]
     collapsed = curves.collapsed
     columns["collapsed"] = [str(collapsed[name]) for name in areas] if any(collapsed.values()) else []
@@ -44,7 +43,8 @@ def strategies(curves: Curves, regularisation: str) -> Table:
     columns["select s"] = ["" if name in curves.whole else number(curves.seconds[name][1], 3) for name in areas]
     note = (
         f"{count_seeds(curves.seeds)}; {curves.labels[0]:.0f} to {curves.labels[-1]:.0f} labels. AULC: {curves.metric} "
-        "averaged over labels; sd over seeds. Δ: paired by seed, each row's t interval by itself. "
+        f"averaged over labels; sd over seeds; Δ: of AULC, paired by seed, each row's t interval by itself. Final: "
+        f"{curves.metric} with the most labels. "
         f"{_dimension_note(curves, regularisation)}Seconds: mean of a round; arms train alike, so train s shows the "
         "machine's noise."
     )
@@ -52,7 +52,7 @@ def strategies(curves: Curves, regularisation: str) -> Table:
         note += f" {listed(sorted(curves.whole))}: every label from the start, trained once; that stands in all rounds."
     if columns["collapsed"]:
         note += " collapsed: seeds in which a training ended below half of its round's median accuracy."
-    order = ["train s", "sd of AULC", "d_eff", final, "select s"]
+    order = ["train s", "sd of AULC", "d_eff", "final", "select s"]
     return _table("Strategies", columns, note, order)
 
 

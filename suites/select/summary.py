@@ -109,11 +109,12 @@ def _scores(cases: Sequence[MeasuredCase]) -> list[Table]:
         "a pass": lambda case: format_seconds(geometric(case.score)),
         "× faster": _against(inverse.get),
         "a candidate": lambda case: format_seconds(geometric(case.score) / case.sizes.candidates),
-        "largest error": lambda case: "" if case.max_rel_error is None else small_share(case.max_rel_error),
+        "error": lambda case: "" if case.max_rel_error is None else small_share(case.max_rel_error),
         "peak": lambda case: format_bytes(case.peak_bytes),
     }
     note = (
-        "All scores tr((I+G)⁻¹H) once, without computing G and H. Largest error: to float64 scores, over the largest."
+        "All scores tr((I+G)⁻¹H) once, without computing G and H. Error: the largest to float64 scores, over the "
+        "largest score."
     )
     if inverse:
         note += " × faster: than inverting the k×k stacks, as published."
