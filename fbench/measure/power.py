@@ -38,11 +38,11 @@ class SeedRange:
 class AboutSeeds(NamedTuple):
     """A round number of seeds in all; None stands for more than ``cap``."""
 
-    count: int | None
+    number: int | None
     cap: int
 
     def __str__(self) -> str:
-        return f"more than {self.cap:,}" if self.count is None else f"about {self.count:,}"
+        return f"more than {self.cap:,}" if self.number is None else f"about {self.number:,}"
 
 
 def seeds_needed(

@@ -39,7 +39,7 @@ def _more(judged: Sequence[JudgedQuestion]) -> str:
     suggested = [seeds for test in judged if (seeds := suggested_seeds(test))]
     if not suggested:
         return _MORE
-    most = max(suggested, key=lambda seeds: seeds.count or math.inf)
+    most = max(suggested, key=lambda seeds: seeds.number or math.inf)
     return f"Add seeds to the same run: at this spread, {most} would settle a margin of {judged[0].margin:g}."
 
 

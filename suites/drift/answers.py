@@ -66,7 +66,7 @@ def _what_was_found(drift: Drift, variant: Variant, verdicts: Verdicts) -> str:
             return f"{turnover}, but hardly more than training again on the same labels changes them ({again})."
     if verdicts.small():
         both = f"Masks change from round to round (overlap {now}; {again} after training again)"
-        return f"{both}: new labels do little of it at {_of_all(verdicts.small(), verdicts)}, the others are open."
+        return f"{both}: new labels do little of it at {_of_all(verdicts.small(), verdicts)}, {_rest(verdicts)} open."
     again_too = f"but training again on the same labels changes them too ({again})"
     return f"{turnover}, {again_too}: drift is neither shown nor excluded."
 
@@ -137,7 +137,7 @@ def _drift_answer(drift: Drift, verdicts: Verdicts) -> Answer:
             advice = f"Verdicts need {LEAST_SEEDS} seeds or more; {enough}." if enough else MORE_SEEDS
         case "not shown":
             small = verdicts.drifts[variant] == "no"
-            advice = "More seeds may settle the others." if small else _seeds_advice(compared, verdicts.margin)
+            advice = "More seeds may settle what is open." if small else _seeds_advice(compared, verdicts.margin)
         case "no":
             advice = f"All of it lies below the margin of {in_percent(verdicts.margin)} %: keep the mask for a while."
     return Answer(DRIFT, verdict, sentence, advice)
@@ -198,6 +198,11 @@ def _small_rows(verdicts: Verdicts) -> str:
 def _of_all(count: int, verdicts: Verdicts) -> str:
     """Count rows by what they are: ``4 of 5 fractions``, or ``rows`` where they differ in more."""
     return f"{count} of {len(verdicts.drifts)} {_row_noun(verdicts)}s"
+
+
+def _rest(verdicts: Verdicts) -> str:
+    """The rows that are not shown to be small, as a subject with its verb."""
+    return "the other is" if len(verdicts.drifts) - verdicts.small() == 1 else "the others are"
 
 
 def _row_noun(verdicts: Verdicts) -> str:

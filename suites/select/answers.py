@@ -92,7 +92,8 @@ def select_lead(replies: Sequence[Reply]) -> list[str]:
     spoken = traded or others
     numbers = " ".join(filter(None, [reply.told for reply in spoken[:2]]))
     short = numbers if count_words(numbers) <= _MOST_WORDS or not others else spoken[0].told
-    advice = next(filter(None, [*wrong, *(reply.answer.advice for reply in [*traded, *replies])]), "")
+    order = [*traded, *replies] if first.answer.verdict == "yes" else replies
+    advice = next(filter(None, [*wrong, *(reply.answer.advice for reply in order)]), "")
     return [first.told, short or "Nothing else was compared.", advice or "Compare other ways with --methods."]
 
 

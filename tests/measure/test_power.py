@@ -100,9 +100,9 @@ def test_a_first_look_is_a_round_number_at_the_spread_itself(sd, words):
     """Its slow twin is the noncentral t at the spread that was seen."""
     found = about_seeds(differences(0.0, sd, 3), "better by the margin", DELTA, least=4)
     assert str(found) == words
-    if found.count:
+    if found.number:
         exact = nct_seeds(0.95, DELTA / sd)
-        assert exact <= found.count <= max(4, 1.35 * exact)
+        assert exact <= found.number <= max(4, 1.35 * exact)
 
 
 def test_a_first_look_needs_a_spread():

@@ -126,7 +126,7 @@ def test_rows_that_are_shown_to_be_small_are_counted_beside_those_that_are_open(
 
     summary, verdicts = said(edit=one_scatters, seeds=4, fractions=(0.05, 0.2), previous=0.6, noise=0.002)
     assert sorted(verdicts.drifts.values()) == ["no", "not shown"]
-    assert summary.lead[0].endswith("new labels do little of it at 1 of 2 fractions, the others are open.")
+    assert summary.lead[0].endswith("new labels do little of it at 1 of 2 fractions, the other is open.")
     assert summary.answers[0].verdict == "not shown"
     assert "% remains possible" in summary.answers[0].sentence
 
@@ -231,7 +231,7 @@ def test_the_spread_of_two_or_three_seeds_suggests_how_many_settle_the_margin():
     gap = paired(compared.values["previous"], compared.values["retrain"])
     room = compared.mean("retrain") - compared.mean("chance")
     expected = about_seeds(gap, "not inferior", 0.2 * room, least=4)
-    assert expected.count > 4
+    assert expected.number > 4
     assert summary.lead[2] == (
         f"Take 4 seeds or more for a verdict; at this spread, {expected} would settle the margin of 20 %."
     )

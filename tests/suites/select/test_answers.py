@@ -156,6 +156,14 @@ def test_a_faster_approximation_that_is_worse_is_said_beside():
     assert answer.advice == shown.lead[2] == "Keep incremental for exact picks; take pca only where time is short."
 
 
+def test_what_to_do_is_of_the_exact_ways_where_incremental_is_not_the_faster():
+    rows = [*selection("incremental", [1.0] * 4), *selection("published", [0.01, 0.02, 0.01, 0.02])]
+    rows += [*selection("pca", [0.001] * 4), row("pca", "agreement", **{**EQUAL, "objective": 2.0})]
+    shown = summary(rows, OPTIONS)
+    assert shown.lead[1].startswith("pca: ")
+    assert shown.lead[2] == "Use published."
+
+
 def test_dtypes():
     rows = [*selection("incremental", [1.0] * 4), *selection("incremental", [2.0] * 4, dtype="float64")]
     answer = answered(rows)["Is float32 faster than float64?"]
