@@ -13,7 +13,12 @@ from scipy import special
 from fbench.errors import InputError, UnknownNameError
 from fbench.measure.statistics import Paired, check_margin, check_share, sd_interval, t_quantile
 
-__all__ = ["AboutSeeds", "Goal", "SeedRange", "about_seeds", "seeds_needed"]
+__all__ = ["NULL_BLOCKS", "POWER", "AboutSeeds", "Goal", "SeedRange", "about_seeds", "seeds_needed"]
+
+POWER = 0.8
+"""The chance with which an effect that is there should be shown."""
+NULL_BLOCKS = (4, 5, 8, 10, 20)
+"""Blocks that null runs draw at a time: the fewest that are judged, 5 and 10 as real runs have, and more."""
 
 Goal = Literal["not inferior", "equivalent", "better by the margin"]
 """What a comparison is to show: that its difference lies above −δ, within ±δ, or clear of 0."""
@@ -46,7 +51,7 @@ class AboutSeeds(NamedTuple):
 
 
 def seeds_needed(
-    comparison: Paired, goal: Goal, delta: float, *, power: float = 0.8, cap: int = 1000
+    comparison: Paired, goal: Goal, delta: float, *, power: float = POWER, cap: int = 1000
 ) -> SeedRange | None:
     """Seeds at which a claim would be made with the chance ``power``, over the 80 % interval of sd.
 
@@ -83,7 +88,7 @@ def seeds_needed(
 
 
 def about_seeds(
-    comparison: Paired, goal: Goal, delta: float, *, least: int = 2, power: float = 0.8, cap: int = 1000
+    comparison: Paired, goal: Goal, delta: float, *, least: int = 2, power: float = POWER, cap: int = 1000
 ) -> AboutSeeds | None:
     """The seeds that the spread seen suggests, in a round number: ``about 30``; for a first look at two or three seeds.
 

@@ -21,6 +21,7 @@ import numpy as np
 from fbench.harness.contract import Answer, Table
 from fbench.measure.arrays import Floats
 from fbench.measure.interleaved import friedman, knee_between, simultaneous
+from fbench.measure.power import NULL_BLOCKS, POWER
 from fbench.measure.statistics import holm
 from fbench.units import format_percent
 
@@ -35,9 +36,6 @@ NULL_LEAD = {
     "too few": "Too little was timed to tell false claims",
 }
 """How a null run's first line begins, by the verdict."""
-REPETITIONS = (4, 5, 8, 10, 20)
-POWER = 0.8
-"""The share of draws in which a fall would be found."""
 _DRAWS, _POWER_DRAWS = 400, 100
 _SLOWER = (*np.arange(1.05, 1.5, 0.01), *np.arange(1.5, 3.05, 0.1))
 """How many times the largest size's time the smallest is made to take, the least first."""
@@ -46,20 +44,20 @@ _SLOWER = (*np.arange(1.05, 1.5, 0.01), *np.arange(1.5, 3.05, 0.1))
 class FalseRates(NamedTuple):
     """Shares of shuffled runs: with any false claim of size, and of their kernels those whose knee is put too high.
 
-    ``found`` is, by kernel, how many times the largest size's time the smallest must take for the fall between them to
-    be found in 80 % of them; infinity where that is more than 3.
+    ``detectable`` is, by kernel, how many times the largest size's time the smallest must take for the fall between
+    them to be found in 80 % of them; infinity where that is more than 3.
     """
 
     blocks: int
     draws: int
     claims: float
     knees: float
-    found: dict[str, float]
+    detectable: dict[str, float]
 
 
 def all_rates(kernels: Sequence[Judged], seed: int) -> list[FalseRates]:
-    """The rates of a null run by the number of blocks, as many of ``REPETITIONS`` as some kernel has."""
-    return [rates for blocks in REPETITIONS if (rates := false_rates(kernels, seed, blocks)) is not None]
+    """The rates of a null run by the number of blocks, as many of ``NULL_BLOCKS`` as some kernel has."""
+    return [rates for blocks in NULL_BLOCKS if (rates := false_rates(kernels, seed, blocks)) is not None]
 
 
 def false_rates(kernels: Sequence[Judged], seed: int, blocks: int) -> FalseRates | None:
@@ -76,8 +74,8 @@ def false_rates(kernels: Sequence[Judged], seed: int, blocks: int) -> FalseRates
         late += sum(_is_late(one, readings) for one, readings in zip(known, shuffled, strict=True))
         if number < _POWER_DRAWS:
             least.append([_least_found(readings, len(kernels)) for readings in shuffled])
-    found = np.quantile(least, POWER, axis=0, method="higher")
-    of_kernels = dict(zip((one.label for one in known), found.tolist(), strict=True))
+    detectable = np.quantile(least, POWER, axis=0, method="higher")
+    of_kernels = dict(zip((one.label for one in known), detectable.tolist(), strict=True))
     return FalseRates(blocks, _DRAWS, claimed / _DRAWS, late / _DRAWS / len(known), of_kernels)
 
 
@@ -96,7 +94,7 @@ def _least_found(logs: Floats, family: int) -> float:
 def rates_table(rates: Sequence[FalseRates]) -> Table:
     """False claims and power, by the number of blocks."""
     rows = [
-        [f"{one.blocks}", f"{one.draws:,}", short_percent(one.claims), short_percent(one.knees), _range(one.found)]
+        [f"{one.blocks}", f"{one.draws:,}", short_percent(one.claims), short_percent(one.knees), _range(one.detectable)]
         for one in rates
     ]
     note = (
@@ -117,21 +115,21 @@ def null_lead(answer: Answer, rates: Sequence[FalseRates]) -> tuple[str, str, st
     most = rates[-1]
     power = (
         f"With {most.blocks} blocks, {format_percent(POWER)} of draws find a fall from the smallest size to the "
-        f"largest of {_range(most.found)}."
+        f"largest of {_range(most.detectable)}."
     )
     return first, power, answer.advice
 
 
-def _range(found: Mapping[str, float]) -> str:
+def _range(detectable: Mapping[str, float]) -> str:
     """``1.10 times (published) to 2.00 (incremental)``: the steadiest kernel and the least steady one."""
-    least, most = min(found, key=found.__getitem__), max(found, key=found.__getitem__)
+    least, most = min(detectable, key=detectable.__getitem__), max(detectable, key=detectable.__getitem__)
     if least == most:
-        return f"{_times(found[least])} times"
-    return f"{_times(found[least])} times ({least}) to {_times(found[most])} ({most})"
+        return f"{_times(detectable[least])} times"
+    return f"{_times(detectable[least])} times ({least}) to {_times(detectable[most])} ({most})"
 
 
-def _times(found: float) -> str:
-    return f"{found:.2f}" if math.isfinite(found) else f"over {_SLOWER[-1]:.0f}"
+def _times(ratio: float) -> str:
+    return f"{ratio:.2f}" if math.isfinite(ratio) else f"over {_SLOWER[-1]:.0f}"
 
 
 def null_answer(kernels: Sequence[Judged], rates: Sequence[FalseRates]) -> Answer:

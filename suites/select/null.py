@@ -17,6 +17,7 @@ from typing import NamedTuple
 import numpy as np
 
 from fbench.harness.contract import Answer, Evidence, Figure, Panel, Series, Summary, Table, VerdictWord
+from fbench.measure.power import NULL_BLOCKS, POWER
 from fbench.measure.proportions import clopper_pearson
 from fbench.measure.statistics import Interval, t_quantile
 from fbench.results.faster import FAMILY_LEVEL, Pair, compare_times, with_ends
@@ -28,9 +29,6 @@ from .cases import MeasuredCase, NotMeasured
 from .comparisons import seconds
 from .ways import AGAIN
 
-REPETITIONS = (4, 5, 8, 10, 20)
-POWER = 0.8
-"""The share of draws in which a true difference of the size that is named would be found."""
 ALLOWED = 0.05
 _DRAWS = 1000
 
@@ -44,7 +42,7 @@ class Rate(NamedTuple):
     blocks: int
     claims: int
     draws: int
-    found: float
+    detectable: float
 
     @property
     def interval(self) -> Interval:
@@ -55,7 +53,7 @@ class Rate(NamedTuple):
 def null_summary(cases: Sequence[MeasuredCase], left_out: Sequence[NotMeasured]) -> Summary:
     """How often the suite would have claimed a difference on this machine."""
     twins = twins_of(cases)
-    rates = [rate for blocks in REPETITIONS if (rate := false_claims(twins, blocks)) is not None]
+    rates = [rate for blocks in NULL_BLOCKS if (rate := false_claims(twins, blocks)) is not None]
     answer = _answer(rates)
     lines = [_first_line(rates) or answer.sentence, _power_line(rates), answer.advice]
     reasons = [f"{group.cases[0]} ({group.status}): {' '.join(group.reason.split()[:25])}." for group in left_out]
@@ -121,8 +119,8 @@ def _share(rate: Rate) -> float:
 def _answer(rates: Sequence[Rate]) -> Answer:
     question = "Does the suite find a difference where there is none?"
     if not rates:
-        sentence = f"Both cases of a way were timed in fewer than {REPETITIONS[0]} common blocks."
-        return Answer(question, "too few", sentence, f"Give --passes {REPETITIONS[-1]} or more.")
+        sentence = f"Both cases of a way were timed in fewer than {NULL_BLOCKS[0]} common blocks."
+        return Answer(question, "too few", sentence, f"Give --passes {NULL_BLOCKS[-1]} or more.")
     worst = max(rates, key=_share)
     verdict: VerdictWord = "yes" if worst.interval.low > ALLOWED else "no"
     sentence = (
@@ -152,7 +150,7 @@ def _power_line(rates: Sequence[Rate]) -> str:
     if not rates:
         return "Nothing can be said of this machine yet."
     told = [rate for rate in rates if rate.blocks in (rates[0].blocks, 10, rates[-1].blocks)]
-    first, *others = [f"{rate.found:.2f} times with {rate.blocks}" for rate in told]
+    first, *others = [f"{rate.detectable:.2f} times with {rate.blocks}" for rate in told]
     differences = listed([f"{first} blocks", *others])
     return f"Found in {format_percent(POWER)} of draws would be a true difference of {differences}."
 
@@ -170,7 +168,7 @@ def _table(twins: Twins, rates: Sequence[Rate]) -> Table:
             f"{rate.draws:,}",
             format_percent(_share(rate)),
             " to ".join(map(format_percent, rate.interval)),
-            f"{rate.found:.2f} times",
+            f"{rate.detectable:.2f} times",
         ]
         for rate in rates
     ]

@@ -68,7 +68,7 @@ def test_the_power_is_that_of_the_suite_itself():
     (one,) = judge_run(
         read_run(complete(tables(swept("fused", lambda size: 1.0, SIZES, noise=0.1)), OPTIONS)), OPTIONS
     ).kernels
-    found = false_rates([one], 0, 8).found["fused"]
+    found = false_rates([one], 0, 8).detectable["fused"]
     assert 1.05 < found < 1.4
     told = 0
     for draw in range(20):

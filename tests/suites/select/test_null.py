@@ -63,7 +63,7 @@ def test_the_power_is_that_of_the_suite_itself():
     for _ in range(400):
         start = int(generator.integers(33))
         logs = np.log([pair.slow[block] / pair.fast[block] for block in range(start, start + 8)])
-        logs = logs * generator.choice([-1, 1], 8) + np.log(rate.found)
+        logs = logs * generator.choice([-1, 1], 8) + np.log(rate.detectable)
         slower = Pair(dict(enumerate(np.exp(logs))), dict.fromkeys(range(8), 1.0))
         found += compare_times({"way": slower})["way"].verdict == "yes"
     assert found / 400 == pytest.approx(0.8, abs=0.1)  # five standard deviations
