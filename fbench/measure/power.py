@@ -13,7 +13,12 @@ from scipy import special
 from fbench.errors import InputError, UnknownNameError
 from fbench.measure.statistics import Paired, check_margin, check_share, sd_interval, t_quantile
 
-__all__ = ["Goal", "SeedRange", "seeds_needed"]
+__all__ = ["NULL_BLOCKS", "POWER", "AboutSeeds", "Goal", "SeedRange", "about_seeds", "seeds_needed"]
+
+POWER = 0.8
+"""The chance with which an effect that is there should be shown."""
+NULL_BLOCKS = (4, 5, 8, 10, 20)
+"""Blocks that null runs draw at a time: the fewest that are judged, 5 and 10 as real runs have, and more."""
 
 Goal = Literal["not inferior", "equivalent", "better by the margin"]
 """What a comparison is to show: that its difference lies above −δ, within ±δ, or clear of 0."""
@@ -35,8 +40,18 @@ class SeedRange:
         return " to ".join(dict.fromkeys(ends))
 
 
+class AboutSeeds(NamedTuple):
+    """A round number of seeds in all; None stands for more than ``cap``."""
+
+    number: int | None
+    cap: int
+
+    def __str__(self) -> str:
+        return f"more than {self.cap:,}" if self.number is None else f"about {self.number:,}"
+
+
 def seeds_needed(
-    comparison: Paired, goal: Goal, delta: float, *, power: float = 0.8, cap: int = 1000
+    comparison: Paired, goal: Goal, delta: float, *, power: float = POWER, cap: int = 1000
 ) -> SeedRange | None:
     """Seeds at which a claim would be made with the chance ``power``, over the 80 % interval of sd.
 
@@ -65,6 +80,62 @@ def seeds_needed(
         >>> str(seeds_needed(comparison, "equivalent", delta=0.01))
         '6 to 83'
     """
+    claim = _claim_of(goal, delta, power, cap)
+    if not comparison.sd > 0:
+        return None
+    low, high = (_fewest_seeds(claim, sd, power, cap) for sd in sd_interval(comparison.sd, comparison.n))
+    return SeedRange(low, high, cap)
+
+
+def about_seeds(
+    comparison: Paired, goal: Goal, delta: float, *, least: int = 2, power: float = POWER, cap: int = 1000
+) -> AboutSeeds | None:
+    """The seeds that the spread seen suggests, in a round number: ``about 30``; for a first look at two or three seeds.
+
+    The spread of so few is itself unknown within a factor of several, so that a range would say nothing. The number is
+    rounded up: from 10 on to 5, from 50 on to 10, from 100 on to 50.
+
+    Args:
+        comparison: what was measured so far.
+        goal: the label to be reached, as of ``seeds_needed``.
+        delta: the margin.
+        least: fewer seeds are never suggested.
+        power: chance of the label, between 0 and 1.
+        cap: beyond so many seeds there is no number.
+
+    Returns:
+        A number with its words; None where no spread was measured.
+
+    Raises:
+        InputError: as ``seeds_needed``.
+        UnknownNameError: for another goal.
+
+    Example:
+        >>> from fbench.measure.statistics import paired
+        >>> str(about_seeds(paired([0.85, 0.86, 0.84], [0.84, 0.86, 0.85]), "equivalent", delta=0.01))
+        'about 15'
+    """
+    claim = _claim_of(goal, delta, power, cap)
+    if not comparison.sd > 0:
+        return None
+    seeds = _fewest_seeds(claim, comparison.sd, power, cap)
+    if seeds is None:
+        return AboutSeeds(None, cap)
+    step = next(step for limit, step in ((10, 1), (50, 5), (100, 10), (math.inf, 50)) if seeds <= limit)
+    return AboutSeeds(max(least, -(-seeds // step) * step), cap)
+
+
+class _Claim(NamedTuple):
+    """That the t interval of this level lies within (low, high), were ``true`` the mean difference."""
+
+    level: float
+    low: float
+    high: float
+    true: float
+
+
+def _claim_of(goal: Goal, delta: float, power: float, cap: int) -> _Claim:
+    """The claim that reaches a label; refuses what cannot be asked."""
     check_margin(delta)
     check_share("power", power)
     if cap < 2:
@@ -76,19 +147,7 @@ def seeds_needed(
     }
     if goal not in claims:
         raise UnknownNameError("goal", goal, claims)
-    if not comparison.sd > 0:
-        return None
-    low, high = (_fewest_seeds(claims[goal], sd, power, cap) for sd in sd_interval(comparison.sd, comparison.n))
-    return SeedRange(low, high, cap)
-
-
-class _Claim(NamedTuple):
-    """That the t interval of this level lies within (low, high), were ``true`` the mean difference."""
-
-    level: float
-    low: float
-    high: float
-    true: float
+    return claims[goal]
 
 
 def _fewest_seeds(claim: _Claim, sd: float, power: float, cap: int) -> int | None:

@@ -7,14 +7,14 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from fbench.harness.contract import Answer, VerdictWord
+from fbench.harness.contract import Answer, Evidence, VerdictWord
 from fbench.measure.interleaved import LEAST_BLOCKS
 from fbench.measure.spectrum import LEAST_FOR_PERIOD
 from fbench.results.words import counted, fitting, listed
 
 from .conduct import doubt, longer
-from .judged import Judged, Judgement, Searched
-from .null import NULL_LEAD, null_answer
+from .judged import Judged, Judgement, Searched, at_the_edge
+from .null import all_rates, null_answer, null_lead, rates_table
 from .options import Options
 from .prediction import together
 from .sweeps import Sweep
@@ -40,17 +40,20 @@ _STEPWISE = "incremental"
 
 
 class Said(NamedTuple):
-    """The three first lines and the answers."""
+    """The three first lines and the answers, and what lies behind those of a null run."""
 
     lead: tuple[str, str, str]
     answers: list[Answer]
+    behind: Sequence[Evidence] = ()
 
 
 def answered(judgement: Judgement, options: Options) -> Said:
     """What a run answers; scores that are wrong come before everything."""
     if options.null and judgement.kernels:
-        null = null_answer(judgement.kernels, options.seed)
-        return Said((f"{NULL_LEAD[null.verdict]}; every size did the same work.", null.sentence, null.advice), [null])
+        rates = all_rates(judgement.kernels, options.seed)
+        null = null_answer(judgement.kernels, rates)
+        behind = [Evidence("False claims and power", (), [rates_table(rates)])] if rates else []
+        return Said(null_lead(null, rates), [null], behind)
     reason = doubt(judgement)
     answers = [
         _matters(judgement, options),
@@ -68,18 +71,30 @@ def answered(judgement: Judgement, options: Options) -> Said:
 
 
 def _first_line(judgement: Judgement, answers: Sequence[Answer]) -> str:
-    """What was search, in one sentence: the effect, and the period where there is one."""
+    """What was found, in one sentence: the fastest kernel, whether size matters, and the period where there is one."""
     if not judgement.kernels:
         return "No pass was timed, so nothing is said of chunk sizes."
+    faster = next(
+        (_fastest(judgement) for answer in answers if (answer.question, answer.verdict) == (FASTER, "yes")), ""
+    )
     if answers[0].verdict != "yes":
-        return _FIRST[answers[0].verdict]
+        size = _FIRST[answers[0].verdict]
+        return f"{faster}; {size[0].lower()}{size[1:]}" if faster else size
     kernels = [one for one in judgement.kernels if len(one.sweep.points) > 1]
-    clause = f"The chunk size matters with {of_all([one.label for one in kernels if one.matters], len(kernels))}"
+    clause = f"he chunk size matters with {of_all([one.label for one in kernels if one.matters], len(kernels))}"
+    clause = f"{faster}; t{clause}" if faster else f"T{clause}"
     packed = [one for one in judgement.kernels if one.packs]
     if not packed or packed[0].lanes is None:
         return f"{clause}."
     names = some([one.label for one in packed])
-    return f"{clause}; multiples of {packed[0].lanes.lanes} are faster with {names}."
+    return fitting(SENTENCE, f"{clause}; multiples of {packed[0].lanes.lanes} are faster with {names}.", f"{clause}.")
+
+
+def _fastest(judgement: Judgement) -> str:
+    """The kernel that beats the published one by most, and by how much."""
+    best = max((one for one in judgement.kernels if one.beats_published), key=lambda one: one.less.mean)
+    per_pick = " for one more pick" if best.sweep.kernel.startswith(_STEPWISE) else ""
+    return f"{best.label} is {times(*best.less[1:])} times faster than published{per_pick}"
 
 
 def _wrong_lead(wrong: Sequence[Sweep]) -> tuple[str, str, str]:
@@ -157,17 +172,19 @@ def knees(known: Sequence[Judged], options: Options) -> str:
         if knee.size != usual:
             others.setdefault(knee.size, []).append(name)
 
-    def spelled(size: int, words: str = "") -> str:
+    def spelled(size: int, word: str = "") -> str:
         """The size, and the range in which every kernel that it is for may have its knee, where that is wider."""
         mine = [knee for knee in knees_of.values() if knee.size == size]
         low, high = max(knee.low for knee in mine), min(knee.high for knee in mine)
-        return f"{size:,} ({low:,} to {high:,}{words})" if low < high else f"{size:,}"
+        return f"{size:,} ({word}{low:,} to {high:,})" if low < high else f"{size:,}"
 
     rest = "".join(f"; {spelled(size)} for {listed(names)}" for size, names in sorted(others.items()))
     plain = "".join(f"; {size:,} for {listed(names)}" for size, names in sorted(others.items()))
+    edge = "".join(f"; {words}" for words in list(at_the_edge(known).values())[:1])
     return fitting(
         ADVICE,
-        f"Use chunk {spelled(usual, ' may be as good')}{rest}.",
+        f"Use chunk {spelled(usual, 'plausible ')}{rest}{edge}.",
+        f"Use chunk {usual:,}{plain}{edge}.",
         f"Use chunk {usual:,}{plain}.",
         f"Use chunk {usual:,}; the table has the other kernels' chunks.",
     )

@@ -102,6 +102,18 @@ class Judgement:
         return [judged.sweep for judged in self.kernels]
 
 
+def at_the_edge(kernels: Sequence[Judged]) -> dict[str, str]:
+    """By kernel, what to try where its chunk is the whole pool or the largest tried: its knee may lie beyond."""
+    known = [(one.label, one.sweep, one.worth.knee.size) for one in kernels if one.worth and one.worth.knee]
+    return {
+        name: f"{size:,} is the whole pool: try more --candidates"
+        if size >= sweep.shard
+        else f"{size:,} is the largest tried: try larger --sizes"
+        for name, sweep, size in known
+        if size == sweep.sizes[-1]
+    }
+
+
 def judge_run(run: ChunkRun, options: Options) -> Judgement:
     """Ask every kernel everything, then correct all p values as one family (Holm)."""
     swept = group_sweeps(run.points)

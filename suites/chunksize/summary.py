@@ -12,12 +12,12 @@ from fbench.units import format_bytes, format_percent, format_seconds, format_si
 from .answers import answered
 from .evidence import evidence_of, ratio_cell
 from .figures import figures
-from .judged import Judged, Judgement, judge_run
+from .judged import Judged, Judgement, at_the_edge, judge_run
 from .options import Options
 from .points import TimedPoint, complete, read_run
 from .rows import ProblemKey
-from .sweeps import PROBLEM_LETTERS, gemm_share, scaling
-from .wording import times
+from .sweeps import PROBLEM_LETTERS, gemm_share, scaling, sizes_tried
+from .wording import some, times
 
 _MOST = 60
 """Points that a table is still read with."""
@@ -32,13 +32,13 @@ def summary(tables: Tables, options: Options) -> Summary:
     shown = [point for sweep in sweeps for point in (*sweep.points.values(), *sweep.alone.values())]
     drawn = figures(kernels, judgement.run.multiprocessors)
     everything = [_all(shown, options)] if 0 < len(shown) <= _MOST else []
-    lead, answers = answered(judgement, options)
+    lead, answers, behind = answered(judgement, options)
     return Summary(
         tables=[_main(judgement, options, len(shown))] if kernels else [],
         figures=drawn[:1],
         lead=lead,
         answers=answers,
-        evidence=evidence_of(judgement, options, everything, drawn[1:]),
+        evidence=[*behind, *evidence_of(judgement, options, everything, drawn[1:])],
     )
 
 
@@ -78,7 +78,7 @@ def _main(judgement: Judgement, options: Options, points: int) -> Table:
     }
     left_out = _OF_SIZES if options.null else ()
     columns = {name: [cell(one) for one in kernels] for name, cell in cells.items() if name not in left_out}
-    note = _note(columns, points, options)
+    note = _note(columns, points, options, "" if options.null else _tried(kernels))
     table = _table(
         "Every size the same work" if options.null else "Chunk of every kernel",
         [one.sweep.problem for one in kernels],
@@ -86,6 +86,17 @@ def _main(judgement: Judgement, options: Options, points: int) -> Table:
         note,
     )
     return replace(table, optional=[name for name in _OPTIONAL if name in table.columns])
+
+
+def _tried(kernels: Sequence[Judged]) -> str:
+    """The sizes tried, and what to try where a kernel's chunk lies at their edge."""
+    edges: dict[str, list[str]] = {}
+    for name, words in at_the_edge(kernels).items():
+        edges.setdefault(words, []).append(name)
+    return " ".join([
+        f"Sizes tried: {sizes_tried([one.sweep for one in kernels])}.",
+        *(f"With {some(names)} {words}." for words, names in edges.items()),
+    ])  # fmt: skip
 
 
 def _possible(one: Judged) -> str:
@@ -112,8 +123,8 @@ def _efficiency(one: Judged) -> str:
 _OF_SIZES = ("chunk", "plausible", "smallest ÷ chunk", "largest ÷ chunk", "memory", "× published")
 """What says nothing where all sizes did the same work."""
 _NOTES = {
-    "chunk": "Chunk: the smallest within 5 % of the fastest{under}; plausible: where it lies with at least "
-    "95 % confidence.",
+    "chunk": "Chunk: the smallest within 5 % of the fastest{under}; plausible: sizes that may be that one, with "
+    "at least 95 % confidence.",
     "95 % of time": "Time: of a pass over all candidates, median over the blocks of this run.",
     "smallest ÷ chunk": "Smallest, largest: time at that size asked for over the time at the chunk.",
     "of GEMM": "Of GEMM: of the rate of the matrix products timed in the same blocks.",
@@ -123,10 +134,11 @@ _NOTES = {
 }
 
 
-def _note(columns: Mapping[str, Sequence[str]], points: int, options: Options) -> str:
-    """What the columns with something in them are."""
+def _note(columns: Mapping[str, Sequence[str]], points: int, options: Options, tried: str) -> str:
+    """What the columns with something in them are, and which sizes were tried."""
     under = " that keep to the memory budget" if options.memory_budget else ""
     sentences = [text.format(under=under) for name, text in _NOTES.items() if any(columns.get(name, ()))]
+    sentences += [tried] if tried else []
     sentences += [f"All {points} points are in points.csv."] if points > _MOST else []
     return " ".join(sentences)
 

@@ -5,6 +5,7 @@ Numbers only: ``answers`` and ``evidence`` put them into words and tables, and `
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -17,6 +18,8 @@ from .rows import ProblemKey
 
 PROBLEM_LETTERS = {"candidates": "n", "classes": "k", "dim": "d", "dtype": "dtype"}
 """What the sizes of a ``ProblemKey`` are called in tables and sentences."""
+_LISTED = 10
+"""More sizes are not listed one by one."""
 BASE = "published"
 """The kernel that all others are compared with."""
 
@@ -122,6 +125,19 @@ def gemm_share(point: TimedPoint, control: Control) -> Ratio:
         return ratio({}, point.seconds)
     ceiling = {block: flops * s / devices for block, s in control.operation_seconds(point.key.dtype).items()}
     return ratio(ceiling, point.seconds)
+
+
+def sizes_tried(sweeps: Sequence[Sweep]) -> str:
+    """All sizes of some sweeps: one by one, of many evenly spaced ones the ends and the step, else the ends.
+
+    Each of many has its number beside it: ``8 to 512 by 8 (64)``.
+    """
+    sizes = sorted({size for sweep in sweeps for size in sweep.sizes})
+    if len(sizes) <= _LISTED:
+        return ", ".join(f"{size:,}" for size in sizes)
+    steps = {later - size for size, later in itertools.pairwise(sizes)}
+    by = f" by {steps.pop():,}" if len(steps) == 1 else ""
+    return f"{sizes[0]:,} to {sizes[-1]:,}{by} ({len(sizes)})"
 
 
 def published_of(sweep: Sweep, others: Sequence[Sweep]) -> Sweep | None:

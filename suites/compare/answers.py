@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from fbench.harness.contract import Answer
-from fbench.measure.power import seeds_needed
+from fbench.measure.power import AboutSeeds, Goal, about_seeds, seeds_needed
 from fbench.results.findings import number, p_value
 from fbench.results.words import count_seeds
 
@@ -117,7 +117,7 @@ def _advice(judged: JudgedQuestion, background: Background) -> str:
     first, relation, second = judged.question
     match judged.verdict:
         case "too few":
-            return "Add seeds to the same run (--seeds 8), and read this again."
+            return _more_seeds(judged)
         case "unreliable":
             return "Lower --learning-rate or raise --epochs until no training collapses."
     if judged.later:
@@ -137,6 +137,23 @@ def _sizes(judged: JudgedQuestion, background: Background) -> str:
     sizes = background.curves.dimensions
     few, many = sorted((judged.question.first, judged.question.second), key=lambda name: sizes[name][0])
     return f"{few} {number(sizes[few][0], 1)} effective dimensions and {many} {number(sizes[many][0], 1)}"
+
+
+def _more_seeds(judged: JudgedQuestion) -> str:
+    """How many seeds the spread of two or three suggests for the margin, else that there should be more."""
+    seeds = suggested_seeds(judged)
+    if seeds is None:
+        return "Add seeds to the same run (--seeds 8), and read this again."
+    what = "even a gain of" if judged.question.relation == ">" else "that equals differ by less than"
+    return f"Add seeds: at this spread, {seeds} would show {what} {judged.margin:g}."
+
+
+def suggested_seeds(judged: JudgedQuestion) -> AboutSeeds | None:
+    """For the margin, at the spread of seeds that are too few for a verdict; None where there is none."""
+    if judged.comparison.n >= FEWEST:
+        return None
+    goal: Goal = "better by the margin" if judged.question.relation == ">" else "not inferior"
+    return about_seeds(judged.comparison, goal, judged.margin, least=FEWEST)
 
 
 def _needed(judged: JudgedQuestion) -> str:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 from fbench.measure.curves import aulc
 from fbench.results.findings import number
 from fbench.results.words import count_seeds, count_words, listed
 
-from .answers import UNIT, Background
+from .answers import UNIT, Background, suggested_seeds
 from .family import FEWEST, JudgedQuestion
 from .wording import as_many, ends, with_sign
 
@@ -24,12 +25,21 @@ def three_lines(judged: Sequence[JudgedQuestion], background: Background, datase
     if all(test.verdict == "too few" for test in planned):
         seeds = background.curves.seeds
         text = f"{count_seeds(seeds).capitalize()} on {dataset} {'is' if seeds == 1 else 'are'} too few"
-        return f"{text} to say which strategy is better.", _areas(background), _MORE
+        return f"{text} to say which strategy is better.", _areas(background), _more(planned)
     return _found(planned, dataset), _numbers(planned, background), _advice(planned, background)
 
 
 _ASK = "Ask before a run, as in --questions 'A > B'; --replicate asks the same of new seeds."
 _MORE = f"Add seeds to the same run (--seeds 8): fewer than {FEWEST} give no verdict; small differences need many more."
+
+
+def _more(judged: Sequence[JudgedQuestion]) -> str:
+    """How many seeds would settle every question's margin at the spread seen, where two or three seeds have one."""
+    suggested = [seeds for test in judged if (seeds := suggested_seeds(test))]
+    if not suggested:
+        return _MORE
+    most = max(suggested, key=lambda seeds: seeds.number or math.inf)
+    return f"Add seeds to the same run: at this spread, {most} would settle a margin of {judged[0].margin:g}."
 
 
 def _found(judged: Sequence[JudgedQuestion], dataset: str) -> str:

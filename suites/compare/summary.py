@@ -33,7 +33,7 @@ def summary(rows: Sequence[Row], options: Options, scores: Sequence[Row] = ()) -
     judged = judge_family(asked, curves.areas, options.margin, later, curves.collapsed, shared, lower=curves.lower)
     background = Background(curves, shared)
     return Summary(
-        tables=[tables.strategies(curves)],
+        tables=[tables.strategies(curves, options.regularisation)],
         figures=[learning_curves(curves, options)],
         lead=three_lines(judged, background, options.dataset),
         answers=all_answers(judged, background),

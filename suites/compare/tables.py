@@ -26,16 +26,15 @@ _PENALTY_SEEDS = 5
 """With fewer seeds, a paired t test of accuracies hardly ever wins, and the matrix is a table of zeros."""
 
 
-def strategies(curves: Curves) -> Table:
+def strategies(curves: Curves, regularisation: str) -> Table:
     """A row a strategy: area, last accuracy, the area's difference to the baseline, what λ left, times."""
     columns: dict[str, list[str]] = {"strategy": list(curves.values)}
     areas = curves.areas
     columns["AULC"] = [number(float(area.mean())) for area in areas.values()]
-    final = f"final {curves.metric}"
-    columns[final] = [number(float(values[:, -1].mean())) for values in curves.values.values()]
+    columns["final"] = [number(float(values[:, -1].mean())) for values in curves.values.values()]
     if BASELINE in areas:
         gains = {name: paired(area, areas[BASELINE]) for name, area in areas.items() if name != BASELINE}
-        columns[f"Δ AULC to {BASELINE}"] = [with_sign(gains[n].difference) if n in gains else "" for n in areas]
+        columns[f"Δ to {BASELINE}"] = [with_sign(gains[n].difference) if n in gains else "" for n in areas]
         columns["95 % interval"] = [_interval(gains[n]) if n in gains else "" for n in areas]
     collapsed = curves.collapsed
     columns["collapsed"] = [str(collapsed[name]) for name in areas] if any(collapsed.values()) else []
@@ -45,21 +44,31 @@ def strategies(curves: Curves) -> Table:
     columns["select s"] = ["" if name in curves.whole else number(curves.seconds[name][1], 3) for name in areas]
     note = (
         f"{count_seeds(curves.seeds)}; {curves.labels[0]:.0f} to {curves.labels[-1]:.0f} labels. AULC: {curves.metric} "
-        f"averaged over labels{_lower(curves)}; sd over seeds. Δ: paired by seed, each row's t interval by itself. "
-        "d_eff: effective dimension tr F(F + λI)⁻¹ at this λ, of the weights that the strategy considers. "
-        "Seconds: mean of a round; arms train alike, so train s shows the machine's noise."
+        f"averaged over labels{_lower(curves)}; sd over seeds; Δ: of AULC, paired by seed, each row's t interval by "
+        f"itself. Final: {curves.metric} with the most labels. "
+        f"{_dimension_note(curves, regularisation)}Seconds: mean of a round; arms train alike, so train s shows the "
+        "machine's noise."
     )
     if curves.whole:
         note += f" {listed(sorted(curves.whole))}: every label from the start, trained once; that stands in all rounds."
     if columns["collapsed"]:
         note += " collapsed: seeds in which a training ended below half of its round's median accuracy."
-    order = ["train s", "sd of AULC", "d_eff", final, "select s"]
+    order = ["train s", "sd of AULC", "d_eff", "final", "select s"]
     return _table("Strategies", columns, note, order)
 
 
 def _lower(curves: Curves) -> str:
     """Which way is better, where that is not up."""
     return ", lower is better" if curves.lower else ""
+
+
+def _dimension_note(curves: Curves, regularisation: str) -> str:
+    """λ, and what it left; nothing where no arm has it."""
+    if not curves.dimensions:
+        return ""
+    relative = regularisation.partition(":")[2]
+    lambda_ = f"λ = {relative} · tr F/d" if relative else f"λ = {regularisation}"
+    return f"d_eff: effective dimension tr F(F + λI)⁻¹ at {lambda_}, of the weights that the strategy considers. "
 
 
 def _dimension(curves: Curves, name: str) -> str:

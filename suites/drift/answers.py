@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 
 from fbench.harness.contract import Answer, VerdictWord
-from fbench.measure.power import seeds_needed
+from fbench.measure.power import about_seeds, seeds_needed
 from fbench.measure.statistics import paired
 from fbench.results.findings import number
-from fbench.results.words import count_seeds
+from fbench.results.words import count_seeds, fitting
 from fbench.units import format_percent
 
 from .baselines import LEAST_SEEDS, Compared
@@ -64,10 +64,9 @@ def _what_was_found(drift: Drift, variant: Variant, verdicts: Verdicts) -> str:
             )
         case "no":
             return f"{turnover}, but hardly more than training again on the same labels changes them ({again})."
-    small, rows = verdicts.small(), len(verdicts.drifts)
-    if small:
+    if verdicts.small():
         both = f"Masks change from round to round (overlap {now}; {again} after training again)"
-        return f"{both}: new labels do little of it in {small} of {rows} rows, others are open."
+        return f"{both}: new labels do little of it at {_of_all(verdicts.small(), verdicts)}, {_rest(verdicts)} open."
     again_too = f"but training again on the same labels changes them too ({again})"
     return f"{turnover}, {again_too}: drift is neither shown nor excluded."
 
@@ -78,7 +77,9 @@ def _numbers(drift: Drift, variant: Variant, verdicts: Verdicts) -> str:
     if not compared.seeds:
         return f"{where}: nothing is compared."
     if compared.retrained:
-        return f"{where}: {_takes(compared)}{_possible(compared, verdicts.drifts[variant])}{_by_row(verdicts)}."
+        takes, range_of_all = f"{where}: {_takes(compared)}", _by_row(verdicts)
+        possible = _possible(compared, verdicts.drifts[variant])
+        return fitting(30, f"{takes}{possible}{range_of_all}.", f"{takes}{possible}.", f"{takes}{range_of_all}.")
     if read := [fall for fall in verdicts.falls if fall.readable]:
         return f"{halved(read)}, over {seeds_text(drift)}."
     return f"{where}: J {number(compared.mean('previous'), 2)}, and chance gives {number(compared.mean('chance'), 2)}."
@@ -90,18 +91,31 @@ def _to_do(compared: Compared, verdicts: Verdicts) -> str:
     if not compared.retrained:
         return "Take the run with `fbench drift --retrain 1` before speaking of drift."
     if verdicts.drift == "too few":
-        return _provisional(compared)
+        return _provisional(compared, verdicts.margin)
     if verdicts.drift == "yes":
         return "Make the mask again after every round, and average over trainings before interpreting it."
     return "Treat a mask as one draw: average over trainings before interpreting which weights it keeps."
 
 
-def _provisional(compared: Compared) -> str:
-    again = compared.mean("retrain")
+def _provisional(compared: Compared, margin: float) -> str:
+    """What few seeds say of one mask, and how many seeds the spread of two or three suggests for the margin."""
+    enough, again = _enough_seeds(compared, margin), compared.mean("retrain")
     if again >= _ONE_DRAW:
-        return f"Take {LEAST_SEEDS} seeds or more for a verdict."
-    shared = f"a retrained mask shares only J {number(again, 2)}"
-    return f"Provisional: {shared}, so average over trainings. Take {LEAST_SEEDS} seeds or more for a verdict."
+        return f"Take {LEAST_SEEDS} seeds or more for a verdict{enough and f'; {enough}'}."
+    if not enough:
+        shared = f"a retrained mask shares only J {number(again, 2)}"
+        return f"Provisional: {shared}, so average over trainings. Take {LEAST_SEEDS} seeds or more for a verdict."
+    return f"Average over trainings (retrained masks share J {number(again, 2)}); {enough}."
+
+
+def _enough_seeds(compared: Compared, margin: float) -> str:
+    """``about 20 would settle …``; empty where few seeds have no spread, or training again leaves no room."""
+    room = compared.mean("retrain") - compared.mean("chance")
+    if not 1 < compared.seeds < LEAST_SEEDS or not room > 0:
+        return ""
+    gap = paired(compared.values["previous"], compared.values["retrain"])
+    seeds = about_seeds(gap, "not inferior", margin * room, least=LEAST_SEEDS)
+    return "" if seeds is None else f"at this spread, {seeds} would settle the margin of {in_percent(margin)} %"
 
 
 def _drift_answer(drift: Drift, verdicts: Verdicts) -> Answer:
@@ -117,23 +131,29 @@ def _drift_answer(drift: Drift, verdicts: Verdicts) -> Answer:
         return Answer(DRIFT, verdict, sentence, "Take it with `fbench drift --retrain 1`.")
     match verdict:
         case "yes":
-            sentence, advice = _yes_sentence(drift, variant, verdicts), "Make the mask again after every round."
+            advice = "Make the mask again after every round."
         case "too few":
-            advice = MORE_SEEDS
+            enough = _enough_seeds(compared, verdicts.margin)
+            advice = f"Verdicts need {LEAST_SEEDS} seeds or more; {enough}." if enough else MORE_SEEDS
         case "not shown":
             small = verdicts.drifts[variant] == "no"
-            advice = "More seeds may settle the other rows." if small else _seeds_advice(compared, verdicts.margin)
+            advice = "More seeds may settle what is open." if small else _seeds_advice(compared, verdicts.margin)
         case "no":
             advice = f"All of it lies below the margin of {in_percent(verdicts.margin)} %: keep the mask for a while."
     return Answer(DRIFT, verdict, sentence, advice)
 
 
 def _taken_sentence(drift: Drift, variant: Variant, verdicts: Verdicts) -> str:
+    """Give the part that new labels take in fewer words than the lead, by the name that its column has."""
     name, compared = _name(drift, variant), verdicts.compared[variant]
-    if _no_room(compared):
+    taken = part_with_interval(compared.taken, compared.seeds)
+    if not taken or _no_room(compared):
         return f"With {name}, {_takes(compared)}."
+    none = ", so none is shown" if taken.startswith("−") else ""
     more = _possible(compared, verdicts.drifts[variant]) or _small_rows(verdicts)
-    return f"With {name}, {_takes(compared)}, over {seeds_text(drift)}{more}."
+    several = len(verdicts.drifts) > 1 and verdicts.drift == "yes"
+    shown = f"; drift is shown at {_of_all(len(verdicts.drifting()), verdicts)}" if several else ""
+    return f"The part new labels take is {taken} with {name}, over {seeds_text(drift)}{none}{more}{shown}."
 
 
 def _name(drift: Drift, variant: Variant) -> str:
@@ -146,6 +166,8 @@ def _takes(compared: Compared) -> str:
     """Say what new labels take, as a clause."""
     taken = part_with_interval(compared.taken, compared.seeds)
     if taken and not _no_room(compared):
+        if taken.startswith("−"):
+            return f"new labels' share {_ROOM} is {taken}, so none is shown"
         return f"new labels take {taken} {_ROOM}"
     again, chance = number(compared.mean("retrain"), 2), number(compared.mean("chance"), 2)
     return f"training again leaves J {again}, not shown to be more than chance gives ({chance})"
@@ -166,10 +188,25 @@ def _possible(compared: Compared, verdict: VerdictWord) -> str:
 
 def _small_rows(verdicts: Verdicts) -> str:
     """Say how many rows are shown to lie below the margin, where others are open."""
-    small, rows = verdicts.small(), len(verdicts.drifts)
+    small = verdicts.small()
     if verdicts.drift != "not shown" or not small:
         return ""
-    return f"; {small} of {rows} rows are shown below {in_percent(verdicts.margin)} %"
+    are = "is" if small == 1 else "are"
+    return f"; {_of_all(small, verdicts)} {are} shown below {in_percent(verdicts.margin)} %"
+
+
+def _of_all(count: int, verdicts: Verdicts) -> str:
+    """Count rows by what they are: ``4 of 5 fractions``, or ``rows`` where they differ in more."""
+    return f"{count} of {len(verdicts.drifts)} {_row_noun(verdicts)}s"
+
+
+def _rest(verdicts: Verdicts) -> str:
+    """The rows that are not shown to be small, as a subject with its verb."""
+    return "the other is" if len(verdicts.drifts) - verdicts.small() == 1 else "the others are"
+
+
+def _row_noun(verdicts: Verdicts) -> str:
+    return "fraction" if varying_fields(list(verdicts.compared)) == ["fraction"] else "row"
 
 
 def _by_row(verdicts: Verdicts) -> str:
@@ -178,14 +215,7 @@ def _by_row(verdicts: Verdicts) -> str:
     known = [part for part in parts if not math.isnan(part)]
     if len(known) < 2:
         return ""
-    rows = "fraction" if varying_fields(list(verdicts.compared)) == ["fraction"] else "row"
-    return f"; estimates by {rows} {percent_range(min(known), max(known))}"
-
-
-def _yes_sentence(drift: Drift, variant: Variant, verdicts: Verdicts) -> str:
-    name, shown = _name(drift, variant), len(verdicts.drifting())
-    several = f" (shown in {shown} of {len(verdicts.drifts)} rows)" if len(verdicts.drifts) > 1 else ""
-    return f"With {name}{several}, {_takes(verdicts.compared[variant])}."
+    return f"; estimates by {_row_noun(verdicts)} {percent_range(min(known), max(known))}"
 
 
 def _seeds_advice(compared: Compared, margin: float) -> str:

@@ -1,20 +1,25 @@
-"""The answer to the poster's claim: which fractions kept meet which of its three parts."""
+"""The answer to the poster's claim: at which depth the share kept has halved, and whether that is a third.
+
+That depth is the one criterion of the answer. What else the poster says of the fall, that it is steep and goes nearly
+to zero, stands in the table and in a sentence of the evidence.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
-from fbench.harness.contract import Answer
+from fbench.harness.contract import Answer, VerdictWord
+from fbench.results.findings import number
 from fbench.results.words import listed
 from fbench.units import format_percent
 
 from .baselines import LEAST_SEEDS
-from .falls import ClaimParts, VariantFall
+from .falls import NEARLY_ZERO, STEEP, THIRD, VariantFall
 from .measured import Variant
 from .verdicts import Verdicts
 from .wording import mean_with_interval
 
-CLAIM = "Does the share of weights kept fall steeply, to nearly zero, a third of the way into the network?"
+CLAIM = "Does the share of weights kept halve a third of the way into the network?"
 MORE_SEEDS = f"Intervals are for orientation: verdicts need {LEAST_SEEDS} seeds or more."
 _NAMED = 2
 """More fractions are counted, not named."""
@@ -26,71 +31,49 @@ def claim_answer(verdicts: Verdicts) -> Answer:
     if not read:
         reason = next((fall.reason for fall in verdicts.falls if fall.reason), "no share falls to its half")
         return Answer(CLAIM, verdicts.claim, f"No fall is read: {reason}.")
-    return Answer(CLAIM, verdicts.claim, _sentence(verdicts, read), _advice(verdicts, read))
-
-
-def _sentence(verdicts: Verdicts, read: Sequence[VariantFall]) -> str:
-    """Say which fractions meet which part of the claim; where none is judged, or all are met, the depths."""
-    if verdicts.claim == "too few":
-        return f"{halved(read)}."
-    if len(verdicts.parts) == 1:
-        return f"{halved(read)}; {_criteria(*verdicts.parts.values())}."
-    if verdicts.claim == "yes":
-        return f"Every fraction meets all three: {halved(read).replace('At', 'at', 1)}."
-    return f"{_all_three(verdicts)} near zero at the end: {_shown(verdicts, 2)}; steep: {_shown(verdicts, 1)}; " + (
-        f"at a third: {_shown(verdicts, 0)}{_alone_at_a_third(verdicts)}."
-    )
+    third = "" if verdicts.claim == "too few" else f"; a third ({_zone()}) is shown at {_shown(verdicts, 0)}"
+    return Answer(CLAIM, verdicts.claim, f"{halved(read)}{third}.", _advice(verdicts, read))
 
 
 def halved(read: Sequence[VariantFall]) -> str:
     """Say where the share has fallen to its half: at one fraction, or at the smallest and the largest."""
-    first, *_, last = [read[0], *read]
-    text = f"At {format_percent(first.variant.fraction)} kept, a layer's kept share has halved by depth "
-    text += mean_with_interval(first.place, 3)
-    if first is last:
-        return text
-    return f"{text}, at {format_percent(last.variant.fraction)} by {mean_with_interval(last.place, 3)}"
+    first, last = read[0], read[-1]
+    text = f"The share halves by depth {_place(first)} kept"
+    return text if first is last else f"{text}, by {_place(last)}"
 
 
-def _criteria(parts: ClaimParts) -> str:
-    third, steep, zero = parts
-    return f"at a third: {third}; steep: {steep}; near zero at the end: {zero}"
+def other_parts(verdicts: Verdicts) -> Iterator[str]:
+    """Say at which fractions the fall is steep, and at which it goes nearly to zero; nothing where none is judged."""
+    if not verdicts.parts or verdicts.claim == "too few":
+        return
+    yield (
+        f"The fall is shown to be steep (over less than {STEEP:g} of the depth) at {_shown(verdicts, 1)}, and to leave "
+        f"nearly nothing (below {format_percent(NEARLY_ZERO)} of the highest share) at {_shown(verdicts, 2)}."
+    )
 
 
-def _all_three(verdicts: Verdicts) -> str:
-    """Open the sentence with who meets all three parts."""
-    parts = verdicts.parts
-    whole = [variant for variant, words in parts.items() if set(words) == {"yes"}]
-    if whole:
-        return f"All three are shown at {_fractions(whole, len(parts))};"
-    if all("no" in words for words in parts.values()):
-        return "No fraction kept meets all three; shown"
-    return "At no fraction are all three shown;"
+def _place(fall: VariantFall) -> str:
+    return f"{mean_with_interval(fall.place, 3)} at {format_percent(fall.variant.fraction)}"
+
+
+def _zone() -> str:
+    return f"{number(THIRD[0], 2)} to {number(THIRD[1], 2)}"
 
 
 def _shown(verdicts: Verdicts, part: int) -> str:
     """Name the fractions at which a part of the claim is shown, by its place in ``ClaimParts``."""
-    shown = [variant for variant, words in verdicts.parts.items() if words[part] == "yes"]
-    return _fractions(shown, len(verdicts.parts))
+    words = {variant: parts[part] for variant, parts in verdicts.parts.items()}
+    return _fractions([variant for variant, word in words.items() if word == "yes"], words)
 
 
-def _fractions(variants: Sequence[Variant], of: int) -> str:
-    if len(variants) in (0, of):
-        return "all" if variants else "none"
-    if len(variants) > _NAMED:
-        return f"{len(variants)} of {of}"
-    return listed([format_percent(variant.fraction) for variant in variants])
-
-
-def _alone_at_a_third(verdicts: Verdicts) -> str:
-    """Give the depth of the only fraction at a third, and say if its fall is not steep."""
-    alone = [variant for variant, words in verdicts.parts.items() if words.at_a_third == "yes"]
-    if len(alone) != 1:
-        return ""
-    (place,) = [fall.place for fall in verdicts.falls if fall.variant == alone[0]]
-    depth = mean_with_interval(place, 3).replace(" (", ", ").removesuffix(")")
-    steep = ", not steep" if verdicts.parts[alone[0]].steep == "no" else ""
-    return f" (depth {depth}){steep}"
+def _fractions(shown: Sequence[Variant], words: dict[Variant, VerdictWord]) -> str:
+    if len(words) > 1 and len(shown) == len(words):
+        return "all"
+    if not shown:
+        return "none"
+    if len(shown) > _NAMED:
+        return f"{len(shown)} of {len(words)}"
+    return listed([format_percent(variant.fraction) for variant in shown])
 
 
 def _advice(verdicts: Verdicts, read: Sequence[VariantFall]) -> str:

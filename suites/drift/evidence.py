@@ -15,6 +15,7 @@ from fbench.results.findings import number
 from fbench.units import format_percent
 
 from .baselines import LEAST_SEEDS, Compared, compare, settled_from
+from .claim_answer import other_parts
 from .falls import fall_variants, share_profile
 from .layers import layer_table, layer_verdicts, layers_compared
 from .measured import Drift, Variant
@@ -57,7 +58,7 @@ def all_evidence(
         ),
         Evidence(
             "The fall of the share kept",
-            [*_reasons(verdicts), *_criteria(drift)],
+            [*other_parts(verdicts), *_reasons(verdicts), *_criteria(drift)],
             _some(tables.get("claim"), _captured(drift)),
             _named(figures, "fall_by_fraction"),
         ),

@@ -11,7 +11,7 @@ from fbench.units import format_percent, format_seconds
 from .measured import Drift
 from .names import rounds_text, seeds_text
 
-PARTS = ("train", "retrain", "select", "diagonals", "masks and overlaps")
+PARTS = ("train", "retrain", "select", "diagonals", "masks")
 """What the parts of a round are called, in the order of the fields of ``RoundSeconds``."""
 
 
@@ -43,7 +43,8 @@ def time_table(drift: Drift) -> list[Table]:
     ]
     note = (
         f"Mean over {_over(drift)}, for one seed of a block that is trained as one. Diagonals: all of a round, of both "
-        "draws and of the network trained again; their share is of the round's total as this run measures it."
+        "draws and of the network trained again; their share is of the round's total as this run measures it. Masks: "
+        "with their overlaps."
     )
     return [Table("Time of a round", ["strategy", *parts, "total", "diagonals' share"], lines, note, parts)]
 

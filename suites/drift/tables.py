@@ -140,7 +140,7 @@ def claim_table(verdicts: Verdicts) -> Table | None:
         "at a third?": [str(part.at_a_third) for part in parts],
         "width": [mean_with_interval(fall.width, 3) or "not all seeds" for fall in read],
         "steep?": [str(part.steep) for part in parts],
-        "left at the end": [percent_with_interval(fall.remnant) for fall in read],
+        "left": [percent_with_interval(fall.remnant) for fall in read],
         "nearly zero?": [str(part.nearly_to_zero) for part in parts],
     }
     seeds = len(read[0].places)
@@ -148,7 +148,7 @@ def claim_table(verdicts: Verdicts) -> Table | None:
     note = (
         f"{how_kept([read[0].variant], redraws=False)} Share: part of a layer's weights that is kept. Depth 0: first "
         "layer, 1: last. A non-increasing fit to each seed's shares is read. Halved by depth: where half of its "
-        "highest share is left; width: the depth from 90 to 10 % of that share; left at the end: of that share. Mean "
+        "highest share is left; width: the depth from 90 to 10 % of that share; left: of that share at the end. Mean "
         f"over {count_seeds(seeds)} with 95 % interval; without: {bare}. At a third: depth {number(THIRD[0], 2)} to "
         f"{number(THIRD[1], 2)}; steep: width below {STEEP:g}; nearly zero: below {format_percent(NEARLY_ZERO)}. "
         "Intervals are uncorrected; yes needs Holm's correction over the table, so that an interval inside the limit "
@@ -156,7 +156,7 @@ def claim_table(verdicts: Verdicts) -> Table | None:
     )
     variant = read[0].variant
     title = in_words(variant, set(Variant._fields) - {"fraction", "redraws"})
-    return table(f"The fall of the share kept: {title}", columns, note, optional=("width", "left at the end"))
+    return table(f"The fall of the share kept: {title}", columns, note, optional=("width", "left"))
 
 
 def table(title: str, columns: Mapping[str, Sequence[str]], note: str, optional: Sequence[str] = ()) -> Table:

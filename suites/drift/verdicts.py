@@ -2,7 +2,8 @@
 
 There are two questions, and each has half of the 5 %: a yes is a claim of one direction, whose two-sided p lies below
 5 % after Holm's correction over all that is asked of the question. The first asks of every variant whether its masks
-drift, the second of every fraction whether each part of the poster's claim holds.
+drift, the second of every fraction whether its share halves at a third of the depth. The table of the poster's claim
+asks two things more of each; they are of the second question's family.
 """
 
 from __future__ import annotations
@@ -47,8 +48,8 @@ class Verdicts:
 
     @property
     def claim(self) -> VerdictWord:
-        """Whether every fraction shows all parts of the poster's claim; ``no`` where one part of one fails."""
-        words = [word for parts in self.parts.values() for word in parts]
+        """Whether the share halves at a third at every fraction; ``no`` where one fraction's lies elsewhere."""
+        words = [parts.at_a_third for parts in self.parts.values()]
         if not words:
             return "not shown"
         return min(words, key=("too few", "no", "not shown", "yes").index)

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from fbench.harness.contract import Answer, VerdictWord
 from fbench.measure.t_tests import p_of_mean
-from fbench.results.words import counted, listed
+from fbench.results.words import counted, fitting, listed
 from fbench.units import format_bytes
 
 from .leaks import JudgedSeries, leak_answer
@@ -55,15 +55,15 @@ def memory_answers(
     return [*_peaks(cases), *_predictions(cases), *_fits(limits), *leak_answer(series)]
 
 
-def memory_lead(cases: Sequence[CaseMemory], replies: Sequence[Answer]) -> list[str]:
-    """Three lines: every method's peak, how far predictions fell short there, what to keep free."""
+def memory_lead(cases: Sequence[CaseMemory], limits: Sequence[LimitRow], replies: Sequence[Answer]) -> list[str]:
+    """Three lines: every method's peak, the largest pool and how far predictions fell short, what to keep free."""
     shown = [(case.method, case.main) for case in largest_cases(cases) if case.main and case.main.top]
     if not shown:
         return list(_UNMEASURED)
     advice = [answer.advice for answer in replies if answer.advice]
     return [
         f"{_named_peaks(shown)}.",
-        _short(shown, misses(cases)),
+        _numbers(shown, misses(cases), limits),
         advice[0] if advice else "Take the method that holds the least.",
     ]
 
@@ -78,23 +78,42 @@ def _named_peaks(shown: Sequence[tuple[str, GaugeProfile]]) -> str:
     return listed([parts[0].replace(" at ", " peaks at ", 1), *parts[1:]])
 
 
-def _short(shown: Sequence[tuple[str, GaugeProfile]], known: Sequence[Miss]) -> str:
-    """By how much predictions differ from the peaks, and the worst miss of any phase."""
+def _numbers(shown: Sequence[tuple[str, GaugeProfile]], known: Sequence[Miss], limits: Sequence[LimitRow]) -> str:
+    """The largest pool that fits, where that is known, and how far predictions fell short."""
+    short, worst = _short(shown), _worst_miss(known)
+    fits = _largest_pools(limits)
+    if not fits:
+        return f"{short[0].upper()}{short[1:]}{worst}."
+    return fitting(_MOST_WORDS, f"{fits}{short}{worst}.", f"{fits}{short}.")
+
+
+def _short(shown: Sequence[tuple[str, GaugeProfile]]) -> str:
+    """By how much predictions differ from the measured peaks."""
     shares = sorted(top.ratio - 1 for _, main in shown if (top := main.top) is not None and top.ratio is not None)
     if not shares:
-        return "No peak has a prediction to compare with."
+        return "no peak has a prediction to compare with"
     ends = [float(f"{100 * share:.2g}") for share in (shares[-1], shares[0])]
     if shares[-1] <= 0:
-        what = f"fall {' to '.join(dict.fromkeys(f'{abs(end):g}' for end in ends))} % short"
-    else:
-        span = " to ".join(dict.fromkeys(f"{end:+g}".replace("-", "−") for end in reversed(ends)))
-        what = f"differ from what was measured by {span} %"
-    worst = (
-        f"; the worst miss of a round is {format_bytes(known[0].beyond)}, in {known[0].name}"
-        if known[0].beyond > 0
-        else ""
-    )
-    return f"At the peaks predictions {what}{worst}."
+        below = " to ".join(dict.fromkeys(f"{abs(end):g}" for end in ends))
+        return f"predictions fall {below} % short of measured peaks"
+    span = " to ".join(dict.fromkeys(f"{end:+g}".replace("-", "−") for end in reversed(ends)))
+    return f"predictions differ from measured peaks by {span} %"
+
+
+def _worst_miss(known: Sequence[Miss]) -> str:
+    if not known or not known[0].beyond > 0:
+        return ""
+    return f", in the worst round by {format_bytes(known[0].beyond)} ({known[0].name})"
+
+
+def _largest_pools(limits: Sequence[LimitRow]) -> str:
+    """``Within 21 GiB about 300,000 (published) to 1.4 million candidates (incremental) fit, as predicted; ``."""
+    rows = _largest_problems(limits)
+    if not rows:
+        return ""
+    best, worst = (pick(rows, key=lambda row: row.largest_pool or 0) for pick in (max, min))
+    pools = [f"{about_count(row.largest_pool or 0)} ({row.method})" for row in dict.fromkeys((worst, best))]
+    return f"Within {_budget(rows)} pools of about {' to '.join(pools)} candidates are predicted to fit; "
 
 
 def _peaks(cases: Sequence[CaseMemory]) -> Iterator[Answer]:
@@ -172,20 +191,29 @@ def _predicted(miss: Miss) -> str:
 
 def _fits(limits: Sequence[LimitRow]) -> Iterator[Answer]:
     """Do all methods fit, at their largest problem?"""
-    rows = [row for row in limits if row.budget_bytes is not None and row.largest_pool is not None]
-    if not rows:
+    largest = _largest_problems(limits)
+    if not largest:
         return
-    largest = [max(group, key=lambda row: row.sizes.rank) for group in grouped(rows, lambda row: row.method).values()]
-    fitting = [row for row in largest if row.largest_pool and row.largest_pool >= row.sizes.candidates]
+    kept = [row for row in largest if row.largest_pool and row.largest_pool >= row.sizes.candidates]
     best, worst = (pick(largest, key=lambda row: row.largest_pool or 0) for pick in (max, min))
-    budgets = sorted({row.budget_bytes or 0 for row in largest})
-    budget = bytes_range(budgets[0], budgets[-1]) if budgets[1:] else format_bytes(budgets[0])
     pools = [f"{about_count(row.largest_pool or 0)} ({row.method})" for row in dict.fromkeys((worst, best))]
     pools[0] = pools[0].replace(" (", " candidates (", 1)
-    sentence = f"Predicted limit within {budget}: about {', '.join(pools)}, not measured."
-    verdict: VerdictWord = "yes" if len(fitting) == len(largest) else "no"
-    lost = [row.method for row in largest if row not in fitting]
+    sentence = f"Predicted limit within {_budget(largest)}: about {', '.join(pools)}, not measured."
+    verdict: VerdictWord = "yes" if len(kept) == len(largest) else "no"
+    lost = [row.method for row in largest if row not in kept]
     advice = (
         f"Take {best.method} for larger pools." if verdict == "yes" else f"Take {best.method}: {lost[0]} is too large."
     )
     yield Answer("Is every method predicted to fit into memory?", verdict, sentence, advice)
+
+
+def _largest_problems(limits: Sequence[LimitRow]) -> list[LimitRow]:
+    """Of every method the limits of its largest problem, where a budget or what is free was known."""
+    rows = [row for row in limits if row.budget_bytes is not None and row.largest_pool is not None]
+    return [max(group, key=lambda row: row.sizes.rank) for group in grouped(rows, lambda row: row.method).values()]
+
+
+def _budget(rows: Sequence[LimitRow]) -> str:
+    """``8 GiB``; what was free may differ from method to method: ``20.8 to 21.5 GiB``."""
+    budgets = sorted({row.budget_bytes or 0 for row in rows})
+    return bytes_range(budgets[0], budgets[-1]) if budgets[1:] else format_bytes(budgets[0])

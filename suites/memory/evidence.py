@@ -11,6 +11,7 @@ from fbench.units import format_bytes
 
 from .answers import Miss, misses
 from .conduct import conduct_findings
+from .formulas import formula_tables
 from .leaks import JudgedSeries, leak_tables
 from .margin import margin_in_words
 from .names import bytes_range, case_names, gauge_in_words
@@ -38,7 +39,11 @@ def memory_evidence(
             [*before_tables(largest), *every_case(cases), *source_tables(largest)],
             timelines,
         ),
-        Evidence("Predictions", [*_predictions(cases), *_kept(cases, options.malloc)], list(ratio_tables(largest))),
+        Evidence(
+            "Predictions",
+            [*_predictions(cases), *_kept(cases, options.malloc)],
+            [*ratio_tables(largest), *formula_tables(largest)],
+        ),
         Evidence("What fits", _nothing_fits(rows), list(limit_tables(rows.limits))),
         Evidence("What is held at a round's end", [], leak_tables(series)),
         Evidence("How memory was read", conduct_findings(cases, rows, names)),

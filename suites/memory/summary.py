@@ -24,7 +24,7 @@ def summary(tables: Tables, options: Options) -> Summary:
     return Summary(
         list(phase_tables(largest_cases(cases))),
         figures=peak_figures(cases),
-        lead=memory_lead(cases, replies),
+        lead=memory_lead(cases, rows.limits, replies),
         answers=replies,
         evidence=memory_evidence(cases, rows, options, series, timelines(cases, rows)),
     )

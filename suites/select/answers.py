@@ -3,28 +3,43 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from typing import NamedTuple
 
 from fbench.harness.contract import Answer, VerdictWord
 from fbench.results.faster import TimeComparison, faster_in_words, first_shown, judged_words, no_interval, ratio_number
 from fbench.results.findings import small_share
 from fbench.results.ratios import geometric, ratio
-from fbench.results.words import counted
+from fbench.results.words import count_words, counted, fitting
 from fbench.units import format_bytes, format_percent, format_seconds
 
 from .cases import MeasuredCase
 from .comparisons import ComparedCases, exact_ways, find, inverse_of, largest_problem, seconds
 
+APPROXIMATION = "Is any approximation faster and as good on this pool?"
+ONE_POOL = "on this one pool"
 _NEAR = 10
 """A gap below so many tolerances is a near-tie: rounding may turn it."""
 _MOST_WORDS = 28
-_EQUAL_WORTH = 1e-3
-"""Objectives that differ by a smaller share are called equal."""
+_EQUAL_WORTH = 5e-4
+"""Objectives that differ by a smaller share, which one decimal of a percent does not show, are called equal."""
 _SAME_WORTH = 1.01
 """A batch whose objective is within 1 % of the reference's is as good; random batches are tens of percent worse."""
 _LESS_MEMORY = 1.25
 """Peaks of equal work differ by less (``fbench memory`` measures every round anew)."""
 _RIGHT_SCORES = {"float32": 1e-4, "float64": 1e-10}
 """The largest error of a score that still gives the same picks, gaps aside."""
+
+
+class Reply(NamedTuple):
+    """An answer, and the line that says the same among the first three, in other words where both would repeat it."""
+
+    answer: Answer
+    line: str = ""
+
+    @property
+    def told(self) -> str:
+        """The line, or the answer's sentence."""
+        return self.line or self.answer.sentence
 
 
 def main_group(cases: Sequence[MeasuredCase]) -> list[MeasuredCase]:
@@ -44,22 +59,27 @@ def chosen_way(cases: Sequence[MeasuredCase], compared: Sequence[ComparedCases])
 
 def select_answers(cases: Sequence[MeasuredCase], compared: Sequence[ComparedCases]) -> list[Answer]:
     """Every question that the rows of the largest problem speak to."""
+    return [reply.answer for reply in select_replies(cases, compared)]
+
+
+def select_replies(cases: Sequence[MeasuredCase], compared: Sequence[ComparedCases]) -> list[Reply]:
+    """The answers, each with its line for the first three."""
     group = main_group(cases)
     way = chosen_way(group, compared)
     scored = [case for case in group if case.score]
     timed = way is not None and way.timed
     speed = list(_speed(way, group, compared)) if way is not None and timed else []
     dtypes = list(_dtypes(way, compared))
-    first, last = (dtypes, speed) if dtypes and speed and speed[0].verdict == "not shown" else (speed, dtypes)
-    parts: list[Iterable[Answer]] = [first]
+    first, last = (dtypes, speed) if dtypes and speed and speed[0].answer.verdict == "not shown" else (speed, dtypes)
+    parts: list[Iterable[Reply]] = [first]
     if way is not None and timed:
-        parts += [_picks(way), _memory(way, group)]
+        parts += [map(Reply, _picks(way)), map(Reply, _memory(way, group))]
     parts += [_approximations(group, compared), _scores(scored, compared), last]
-    return [answer for part in parts for answer in part]
+    return [reply for part in parts for reply in part]
 
 
-def select_lead(replies: Sequence[Answer]) -> list[str]:
-    """Three lines: the first answer's sentence, the numbers of the next two, what to do."""
+def select_lead(replies: Sequence[Reply]) -> list[str]:
+    """Three lines: what a batch takes, what approximations are worth or else the next two answers, what to do."""
     if not replies:
         return [
             "Nothing was timed, so no way is called faster.",
@@ -67,11 +87,14 @@ def select_lead(replies: Sequence[Answer]) -> list[str]:
             "Lower the sizes, or run on a machine with more memory.",
         ]
     first, *others = replies
-    numbers = " ".join(answer.sentence for answer in others[:2] if answer.sentence)
-    short = numbers if len(numbers.split()) <= _MOST_WORDS else others[0].sentence
-    wrong = [answer.advice for answer in replies if "same batch" in answer.question and answer.verdict == "no"]
-    advice = next(filter(None, [*wrong, *(answer.advice for answer in replies)]), "")
-    return [first.sentence, short or "Nothing else was compared.", advice or "Compare other ways with --methods."]
+    wrong = [r.answer.advice for r in replies if "same batch" in r.answer.question and r.answer.verdict == "no"]
+    traded = [reply for reply in others if reply.answer.question == APPROXIMATION]
+    spoken = traded or others
+    numbers = " ".join(filter(None, [reply.told for reply in spoken[:2]]))
+    short = numbers if count_words(numbers) <= _MOST_WORDS or not others else spoken[0].told
+    order = [*traded, *replies] if first.answer.verdict == "yes" else replies
+    advice = next(filter(None, [*wrong, *(reply.answer.advice for reply in order)]), "")
+    return [first.told, short or "Nothing else was compared.", advice or "Compare other ways with --methods."]
 
 
 def _of(compared: Sequence[ComparedCases], kind: str, cases: Sequence[MeasuredCase]) -> list[ComparedCases]:
@@ -79,32 +102,42 @@ def _of(compared: Sequence[ComparedCases], kind: str, cases: Sequence[MeasuredCa
     return [c for c in compared if c.kind == kind and c.case in cases]
 
 
-def _speed(way: MeasuredCase, cases: Sequence[MeasuredCase], compared: Sequence[ComparedCases]) -> Iterator[Answer]:
+def _speed(way: MeasuredCase, cases: Sequence[MeasuredCase], compared: Sequence[ComparedCases]) -> Iterator[Reply]:
     """A whole selection against the published order's, or against the other exact ways."""
     batch, taken = f"A batch of {way.sizes.batch:,}", format_seconds(geometric(way.whole()))
     against = [c for c in _of(compared, "exact", cases) if c.case is way]
     if not against:
-        blocks = len(way.whole())
-        sentence = f"{batch} takes {taken} with {way.method} ({counted([blocks], 'block')}); published was not timed."
-        yield Answer(
-            f"Is {way.method} faster than the published order?",
-            "not shown",
-            sentence,
-            "Add published to --methods to compare.",
+        blocks = counted([len(way.whole())], "block")
+        yield Reply(
+            Answer(
+                f"Is {way.method} faster than the published order?",
+                "not shown",
+                f"published was not timed; {way.method} alone takes {taken} ({blocks}).",
+                "Add published to --methods to compare.",
+            ),
+            f"{batch} takes {taken} with {way.method} ({blocks}); published was not timed.",
         )
         return
     other = min(against, key=lambda c: geometric(c.base.whole()))
     base, result = other.base, other.result
     about, why = ("about ", " (extrapolated)") if base.cut_short else ("", "")
-    sentence = (
+    whom = "the published order" if base.method == "published" else base.method
+    verdict = first_shown([c.result.verdict for c in against])
+    line = (
         f"{batch} takes {taken} with {way.method}, {about}{format_seconds(geometric(base.whole()))}{why} with "
         f"{base.method}: {judged_words(result)}{no_interval([result])}."
     )
-    whom = "the published order" if base.method == "published" else base.method
-    verdict = first_shown([c.result.verdict for c in against])
-    yield Answer(
-        f"Is {way.method} faster than {whom}?", verdict, sentence, _what_to_use(way.method, base.method, result)
+    advice = _what_to_use(way.method, base.method, result)
+    yield Reply(
+        Answer(f"Is {way.method} faster than {whom}?", verdict, _in_short(way.method, result, base.method), advice),
+        line,
     )
+
+
+def _in_short(way: str, result: TimeComparison, than: str) -> str:
+    """The comparison as a sentence, with the blocks that it rests on; the first three lines have the seconds."""
+    blocks = no_interval([result]) or f", over {counted([result.times.n], 'block')}"
+    return f"{way} is {judged_words(result, than)}{blocks}."
 
 
 def _what_to_use(way: str, base: str, result: TimeComparison) -> str:
@@ -150,8 +183,13 @@ def _worth(ratio: float) -> str:
     """An objective over the reference's: less is better."""
     share = ratio - 1
     if abs(share) < _EQUAL_WORTH:
-        return f"equal to within {format_percent(_EQUAL_WORTH)}"
-    return f"{format_percent(float(f'{abs(share):.2g}'))} {'worse' if share > 0 else 'better'}"
+        return f"equal to within {format_percent(2 * _EQUAL_WORTH)}"
+    return f"{_short_percent(abs(share))} {'higher' if share > 0 else 'lower'}"
+
+
+def _short_percent(share: float) -> str:
+    """Two digits at most, one of them a decimal: ``0.1 %``, ``8.5 %``, ``12 %``."""
+    return format_percent(float(f"{round(share, 3):.2g}"))
 
 
 def _memory(way: MeasuredCase, cases: Sequence[MeasuredCase]) -> Iterator[Answer]:
@@ -169,7 +207,7 @@ def _memory(way: MeasuredCase, cases: Sequence[MeasuredCase]) -> Iterator[Answer
     yield Answer(f"Does {way.method} need less memory than {whom}?", verdict, sentence)
 
 
-def _approximations(cases: Sequence[MeasuredCase], compared: Sequence[ComparedCases]) -> Iterator[Answer]:
+def _approximations(cases: Sequence[MeasuredCase], compared: Sequence[ComparedCases]) -> Iterator[Reply]:
     """The fastest approximation whose batch is as good; without one, the best trade there is."""
     judged = [c for c in _of(compared, "approximation", cases) if c.case.objective_ratio() is not None]
     if not judged:
@@ -178,14 +216,23 @@ def _approximations(cases: Sequence[MeasuredCase], compared: Sequence[ComparedCa
     worthy = [c for c in faster if _loss(c) <= _SAME_WORTH]
     named = min(worthy or faster or judged, key=_loss) if not worthy else max(worthy, key=lambda c: c.result.times.mean)
     verdict: VerdictWord = "yes" if worthy else "no" if faster else _open(judged)
-    sentence = (
-        f"On this pool {named.case.method} is {judged_words(named.result, named.base.method)}"
-        f"{no_interval([named.result])}, "
-        f"its objective {_worth(_loss(named))}{_beside(faster, named)}."
+    exact, name = f"Keep {named.base.method} for exact picks", named.case.method
+    speed = f"{judged_words(named.result, named.base.method)}{no_interval([named.result])}"
+    worth, best = f"its objective {_worth(_loss(named))} {ONE_POOL}", _beside(faster, named)
+    line = fitting(30, f"{name}: {speed}, {worth}{best}.", f"{name}: {speed}, {worth}.")
+    advice = f"{exact}; take {name} only where time is short." if worthy else f"{exact}."
+    yield Reply(Answer(APPROXIMATION, verdict, _as_good(named, judged), advice), line)
+
+
+def _as_good(named: ComparedCases, judged: Sequence[ComparedCases]) -> str:
+    """Say how many are faster and as good, and that one pool has no interval."""
+    faster = [c for c in judged if c.result.verdict == "yes"]
+    good = [c for c in faster if _loss(c) <= _SAME_WORTH]
+    kept = f", {len(good)} of these with an objective within 1 %" if faster else ""
+    return (
+        f"{len(faster)} of {len(judged)} {'is' if len(faster) == 1 else 'are'} shown to be faster{kept}; "
+        f"{named.case.method}'s objective is {_worth(_loss(named))} {ONE_POOL}, without an interval over pools."
     )
-    exact = f"Keep {named.base.method} for exact picks"
-    advice = f"{exact}; take {named.case.method} only where time is short." if worthy else f"{exact}."
-    yield Answer("Is any approximation faster and as good on this pool?", verdict, sentence, advice)
 
 
 def _open(judged: Sequence[ComparedCases]) -> VerdictWord:
@@ -205,40 +252,41 @@ def _beside(faster: Sequence[ComparedCases], named: ComparedCases) -> str:
     best = max(faster, key=lambda c: c.result.times.mean, default=named)
     if best is named:
         return ""
-    traded = _worth(_loss(best)).removesuffix(" worse")
-    return f"; {best.case.method} trades {traded} for {ratio_number(best.result.times.mean)} times the speed"
+    return f"; {best.case.method}: {ratio_number(best.result.times.mean)} times faster, {_worth(_loss(best))}"
 
 
-def _dtypes(way: MeasuredCase | None, compared: Sequence[ComparedCases]) -> Iterator[Answer]:
+def _dtypes(way: MeasuredCase | None, compared: Sequence[ComparedCases]) -> Iterator[Reply]:
     """float32 against float64, of the way that answers name."""
     for c in compared:
         if c.kind == "dtype" and way is not None and c.case.method == way.method:
             taken, base = (format_seconds(geometric(seconds(case))) for case in (c.case, c.base))
-            sentence = (
+            line = (
                 f"A batch of {way.sizes.batch:,} takes {taken} in float32, {base} in float64: "
                 f"{judged_words(c.result)}{no_interval([c.result])}."
             )
             advice = _what_to_use("float32", "float64", c.result)
-            yield Answer("Is float32 faster than float64?", c.result.verdict, sentence, advice)
+            sentence = _in_short("float32", c.result, "float64")
+            yield Reply(Answer("Is float32 faster than float64?", c.result.verdict, sentence, advice), line)
 
 
-def _scores(scored: Sequence[MeasuredCase], compared: Sequence[ComparedCases]) -> Iterator[Answer]:
+def _scores(scored: Sequence[MeasuredCase], compared: Sequence[ComparedCases]) -> Iterator[Reply]:
     """The fastest score against inverting whole k×k matrices."""
     against, base = _of(compared, "score", scored), inverse_of(scored)
     if not against or base is None:
         return
     best = max(against, key=lambda c: c.result.times.mean)
     n, taken = best.case.sizes.candidates, format_seconds(geometric(best.case.score))
-    sentence = (
+    line = (
         f"{best.case.method} scores {n:,} candidates in {taken}: {judged_words(best.result, base.method)}"
         f"{_like_for_like(best, scored)}{no_interval([best.result])}."
     )
     advice = _what_to_use(best.case.method, base.method, best.result)
-    yield Answer("Is a batched score faster than inverting?", best.result.verdict, sentence, advice)
+    sentence = _in_short(best.case.method, best.result, base.method)
+    yield Reply(Answer("Is a batched score faster than inverting?", best.result.verdict, sentence, advice), line)
     if best.case.max_rel_error is not None:
         error, allowed = best.case.max_rel_error, _RIGHT_SCORES[best.case.sizes.dtype]
         sentence = f"The largest error of a score is {small_share(error)} of the largest score."
-        yield Answer("Are its scores right?", "yes" if error <= allowed else "no", sentence)
+        yield Reply(Answer("Are its scores right?", "yes" if error <= allowed else "no", sentence))
 
 
 def _like_for_like(best: ComparedCases, scored: Sequence[MeasuredCase]) -> str:

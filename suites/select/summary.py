@@ -10,7 +10,7 @@ from fbench.results.findings import small_share
 from fbench.results.ratios import geometric, ratio
 from fbench.units import format_bytes, format_seconds
 
-from .answers import select_answers, select_lead
+from .answers import select_lead, select_replies
 from .cases import MeasuredCase, measured_selections, not_measured
 from .comparisons import comparisons, exact_ways, find, inverse_of, seconds
 from .evidence import Cells, cases_table, objective, same_picks, select_evidence
@@ -26,11 +26,12 @@ def summary(rows: Sequence[Row], options: Options) -> Summary:
     if options.null:
         return null_summary(cases, left_out)
     compared = comparisons(cases)
-    replies = select_answers(cases, compared)
+    replies = select_replies(cases, compared)
     tables = [*_selections(cases), *_scores(cases)]
     more = [Evidence("The batched score alone", tables=tables[1:])] if tables[1:] else []
     behind = [*more, *select_evidence(cases, compared, left_out, options)]
-    return Summary(tables[:1], figures=figures(cases), lead=select_lead(replies), answers=replies, evidence=behind)
+    answers = [reply.answer for reply in replies]
+    return Summary(tables[:1], figures=figures(cases), lead=select_lead(replies), answers=answers, evidence=behind)
 
 
 def _base(cases: Sequence[MeasuredCase], sizes: ProblemSizes) -> MeasuredCase | None:
@@ -108,11 +109,12 @@ def _scores(cases: Sequence[MeasuredCase]) -> list[Table]:
         "a pass": lambda case: format_seconds(geometric(case.score)),
         "× faster": _against(inverse.get),
         "a candidate": lambda case: format_seconds(geometric(case.score) / case.sizes.candidates),
-        "largest error": lambda case: "" if case.max_rel_error is None else small_share(case.max_rel_error),
+        "error": lambda case: "" if case.max_rel_error is None else small_share(case.max_rel_error),
         "peak": lambda case: format_bytes(case.peak_bytes),
     }
     note = (
-        "All scores tr((I+G)⁻¹H) once, without computing G and H. Largest error: to float64 scores, over the largest."
+        "All scores tr((I+G)⁻¹H) once, without computing G and H. Error: the largest to float64 scores, over the "
+        "largest score."
     )
     if inverse:
         note += " × faster: than inverting the k×k stacks, as published."

@@ -182,7 +182,7 @@ def test_merge_makes_one_run(call, made, tmp_path):
     code, out, _ = call("merge", *paths, "--out", "c")
     assert code == 0
     assert "4 rows up to step 1." in out
-    assert "Rows, summary.md and figures are in c" in out.replace("\n", " ")
+    assert "Rows, summary.md and figures are in c" in " ".join(out.split())
     assert call("show", "c")[0] == 0
     code, _, err = call("merge", *paths, "--out", "c")
     assert (code, err) == (2, "fbench: --out c exists; merge makes a new folder, so choose another\n")

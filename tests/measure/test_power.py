@@ -8,7 +8,7 @@ from comparisons import DELTA, differences, four_errors
 from scipy import stats
 
 from fbench.errors import InputError, UnknownNameError
-from fbench.measure.power import SeedRange, seeds_needed
+from fbench.measure.power import AboutSeeds, SeedRange, about_seeds, seeds_needed
 from fbench.measure.statistics import paired, sd_interval
 
 
@@ -90,3 +90,21 @@ def test_input_errors(call, message):
 def test_unknown_goal():
     with pytest.raises(UnknownNameError, match=r"unknown goal 'equivalence'; did you mean 'equivalent'\?"):
         seeds_needed(paired([1, 2], [1, 1]), "equivalence", DELTA)
+
+
+@pytest.mark.parametrize(
+    ("sd", "words"),
+    [(0.001, "about 4"), (0.004, "about 8"), (0.008, "about 25"), (0.02, "about 150"), (0.3, "more than 1,000")],
+)
+def test_a_first_look_is_a_round_number_at_the_spread_itself(sd, words):
+    """Its slow twin is the noncentral t at the spread that was seen."""
+    found = about_seeds(differences(0.0, sd, 3), "better by the margin", DELTA, least=4)
+    assert str(found) == words
+    if found.number:
+        exact = nct_seeds(0.95, DELTA / sd)
+        assert exact <= found.number <= max(4, 1.35 * exact)
+
+
+def test_a_first_look_needs_a_spread():
+    assert about_seeds(differences(0.01, 0.0, 3), "not inferior", DELTA) is None
+    assert str(AboutSeeds(None, 200)) == "more than 200"

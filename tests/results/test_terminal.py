@@ -36,8 +36,21 @@ def text_of(*parts, width=80):
 
 def test_the_first_three_lines_are_the_answer():
     lines = text_of(*printed(SUMMARY, 80)).splitlines()
-    assert lines[:5] == [*SUMMARY.lead, "", "Does the size matter? Yes. It does, by 1.5 (1.4 to 1.6). Use 256."]
+    assert lines[:5] == [*SUMMARY.lead, "", "Does the size matter? Yes. It does, by 1.5 (1.4 to 1.6)."]
     assert "Arms" in "\n".join(lines)
+
+
+@pytest.mark.parametrize(
+    ("lead", "text"),
+    [
+        (("It is 5.", "", "Take it."), "Is it so? Yes, as said above."),
+        (("It is 5.", "", ""), "Is it so? Yes. Take it."),
+        ((), "Is it so? Yes. It is 5. Take it."),
+    ],
+)
+def test_nothing_is_said_twice(lead, text):
+    answers = [Answer("Is it so?", "yes", "It is 5.", "Take it.")]
+    assert list(printed(Summary(lead=lead, answers=answers), 80))[-1].plain == text
 
 
 def test_the_evidence_is_printed_on_request():

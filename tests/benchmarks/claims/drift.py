@@ -54,7 +54,7 @@ def false_yes(verdicts: Verdicts, truth: np.ndarray) -> bool:
     zones = (THIRD, (0.0, STEEP), (0.0, NEARLY_ZERO))
     holds = np.array([[low <= value <= high for value, (low, high) in zip(row, zones, strict=True)] for row in truth])
     said = np.array([[word == "yes" for word in parts] for parts in verdicts.parts.values()])
-    return bool((said & ~holds).any()) or (verdicts.claim == "yes" and not holds.all())
+    return bool((said & ~holds).any()) or (verdicts.claim == "yes" and not holds[:, 0].all())
 
 
 def covered(drift: Drift, verdicts: Verdicts, world: World, truth: np.ndarray, noise: Noise) -> dict[str, list[bool]]:

@@ -75,8 +75,45 @@ def test_the_kernels_that_suffer_least_and_most_are_named():
 def test_knees_that_differ_are_named_apart():
     groups = [at(name, {64: 1.0, 128: 1.0, 256: 1.0}, noise=0.001) for name in ("published", "fused")]
     said = summary_of(*groups, at("mine", {64: 2.0, 128: 1.5, 256: 1.0}))
-    assert said.answers[0].advice == "Use chunk 64; 256 for mine."
+    assert said.answers[0].advice == "Use chunk 64; 256 for mine; 256 is the largest tried: try larger --sizes."
+    assert said.tables[0].note.endswith(
+        "Sizes tried: 64, 128, 256. With mine 256 is the largest tried: try larger --sizes."
+    )
     assert said.lead[0] == "The chunk size matters with 1 of 3 kernels."
+
+
+def test_a_chunk_of_the_whole_pool_may_lie_short_of_the_knee():
+    found = answer(MATTERS, at("fused", {64: 2.0, 128: 1.5, 256: 1.0}, candidates=256))
+    assert found.advice == "Use chunk 256; 256 is the whole pool: try more --candidates."
+
+
+def test_knees_that_may_be_others_are_called_plausible():
+    said = summary_of(
+        at("fused", {64: 1.07, 128: 1.0, 256: 1.0}, noise=0.05), at("mine", {64: 3.0, 128: 1.0, 256: 1.0})
+    )
+    assert said.lead[2].startswith("Use chunk 128")
+    assert "plausible" in said.tables[0].columns
+    assert "as good" not in str(said)
+
+
+def test_the_fastest_kernel_comes_before_the_chunk():
+    rows = at("published", {64: 8.0, 128: 4.0}), at("incremental", {64: 0.08, 128: 0.04}, noise=0.001)
+    said = summary_of(*rows)
+    assert said.lead[0].startswith("incremental is 100 (")
+    assert said.lead[0].endswith(
+        ") times faster than published for one more pick; the chunk size matters with both kernels."
+    )
+    equal = summary_of(at("published", {64: 4.0, 128: 4.0}, noise=0.001), at("fused", {64: 1.0, 128: 1.0}, noise=0.001))
+    assert equal.lead[0].startswith("fused is 4 (")
+    assert equal.lead[0].endswith(
+        " times faster than published; the chunk size does not matter here: all sizes are within 5 % of one another."
+    )
+
+
+def test_sizes_tried_are_listed_or_told_by_their_step():
+    assert summary_of(at("fused", {64: 1.0, 128: 1.0})).tables[0].note.endswith("Sizes tried: 64, 128.")
+    many = dict.fromkeys(range(16, 16 * 12, 16), 1.0)
+    assert "Sizes tried: 16 to 176 by 16 (11)." in summary_of(at("fused", many)).tables[0].note
 
 
 def test_equal_sizes_do_not_matter():
@@ -143,7 +180,7 @@ def test_a_kernel_faster_than_the_product_beside_it_is_unreliable():
 
 def test_the_memory_budget_limits_the_knee():
     rows = [*at("fused", {64: 2.0, 128: 1.5, 256: 1.0}), *(memory("fused", size, size * 2**20) for size in SIZES)]
-    assert answer(MATTERS, rows).advice == "Use chunk 256."
+    assert answer(MATTERS, rows).advice == "Use chunk 256; 256 is the largest tried: try larger --sizes."
     assert answer(MATTERS, rows, options=replace(OPTIONS, memory_budget=200 * 2**20)).advice == "Use chunk 128."
     none = answer(MATTERS, rows, options=replace(OPTIONS, memory_budget=1024)).advice
     assert none == "Raise --memory-budget: no chunk is known to keep under it."

@@ -112,7 +112,11 @@ def test_too_few_seeds_have_no_interval() -> None:
     said = answer(">", two(0.05, 0.01, n=3))
     assert said.verdict == "too few"
     assert said.sentence == "new lies 0.0517 AULC above old on 3 seeds; we give no verdict on fewer than 4."
-    assert said.advice == "Add seeds to the same run (--seeds 8), and read this again."
+    assert said.advice == "Add seeds: at this spread, about 40 would show even a gain of 0.005."
+    margin = answer(">=", two(0.05, 0.01, n=2)).advice
+    assert margin == "Add seeds: at this spread, about 30 would show that equals differ by less than 0.005."
+    for alone in (two(0.05, 0.01, n=1), two(0.05, 0.0, n=3)):
+        assert answer(">", alone).advice == "Add seeds to the same run (--seeds 8), and read this again."
     assert answer(">", two(0.05, 0.01, n=1)).sentence.startswith("new lies 0.0400 AULC above old on 1 seed;")
 
 
@@ -206,7 +210,8 @@ def test_too_few_seeds_name_no_winner() -> None:
     assert first == "3 seeds on digits are too few to say which strategy is better."
     assert numbers.startswith("AULC, mean of 3 seeds: random 0.8")
     assert "to" not in numbers.split()
-    assert "--seeds 8" in advice
+    assert advice == "Add seeds to the same run: at this spread, about 15 would settle a margin of 0.005."
+    assert "--seeds 8" in lines(COMMITTED, seeds=1)[2]
     assert lines(COMMITTED, seeds=1)[0].startswith("1 seed on digits is too few")
 
 

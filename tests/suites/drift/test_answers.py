@@ -13,7 +13,10 @@ from hypothesis import strategies as st
 from plain import faults
 
 from fbench.harness.contract import Summary, Table
+from fbench.measure.power import about_seeds
+from fbench.measure.statistics import paired
 from fbench.suites.drift.answers import both_answers, lead
+from fbench.suites.drift.claim_answer import claim_answer, other_parts
 from fbench.suites.drift.falls import ClaimParts
 from fbench.suites.drift.rows import read_drift
 from fbench.suites.drift.verdicts import judge
@@ -58,15 +61,13 @@ def test_drift_is_said_with_what_new_labels_take():
     assert numbers == (f"With 5 % kept, 6 seeds: new labels take {taken} of retraining's overlap above chance.")
     assert to_do.startswith("Make the mask again after every round")
     assert summary.answers[0].verdict == "yes"
-    assert summary.answers[0].sentence == (
-        f"With 5 % kept, new labels take {taken} of retraining's overlap above chance."
-    )
+    assert summary.answers[0].sentence == (f"The part new labels take is {taken} with 5 % kept, over 6 seeds.")
 
 
 @pytest.mark.parametrize(
     ("more", "verdict", "sentence", "advice"),
     [
-        ({"previous": 0.6, "noise": 0.002}, "no", "new labels take", "the margin of 20 %: keep the mask for a while."),
+        ({"previous": 0.6, "noise": 0.002}, "no", "The part new labels take is ", "20 %: keep the mask for a while."),
         (
             {"edit": scattered(0.08), "seeds": 4},
             "not shown",
@@ -76,10 +77,15 @@ def test_drift_is_said_with_what_new_labels_take():
         (
             {"edit": scattered(-0.02), "seeds": 4, "margin": 0.01},
             "not shown",
-            "new labels take −",
+            "so none is shown",
             "",
         ),
-        ({"seeds": 3}, "too few", "over 3 seeds.", "verdicts need 4 seeds or more."),
+        (
+            {"seeds": 3},
+            "too few",
+            "over 3 seeds.",
+            "Verdicts need 4 seeds or more; at this spread, about 4 would settle the margin of 20 %.",
+        ),
         ({"seeds": 1}, "too few", "over 1 seed.", "verdicts need 4 seeds or more."),
         ({"retrain": None}, "not shown", "none was trained again.", "fbench drift --retrain 1"),
         ({"rounds": 0}, "too few", "No round has an overlap with the one before", ""),
@@ -120,7 +126,7 @@ def test_rows_that_are_shown_to_be_small_are_counted_beside_those_that_are_open(
 
     summary, verdicts = said(edit=one_scatters, seeds=4, fractions=(0.05, 0.2), previous=0.6, noise=0.002)
     assert sorted(verdicts.drifts.values()) == ["no", "not shown"]
-    assert summary.lead[0].endswith("new labels do little of it in 1 of 2 rows, others are open.")
+    assert summary.lead[0].endswith("new labels do little of it at 1 of 2 fractions, the other is open.")
     assert summary.answers[0].verdict == "not shown"
     assert "% remains possible" in summary.answers[0].sentence
 
@@ -133,7 +139,7 @@ def test_drift_of_another_fraction_is_said_to_be_that():
     summary, _ = said(edit=alike, fractions=(0.05, 0.2))
     assert summary.lead[0].startswith("New labels change the mask with 20 % kept: neighbouring rounds overlap by J 0.4")
     assert summary.lead[1].startswith("With 20 % kept, 6 seeds: new labels take 30 % (")
-    assert "With 20 % kept (shown in 1 of 2 rows)" in summary.answers[0].sentence
+    assert "with 20 % kept, over 6 seeds; drift is shown at 1 of 2 fractions." in summary.answers[0].sentence
 
 
 def test_few_seeds_have_no_interval_to_laugh_at():
@@ -145,15 +151,16 @@ def test_where_the_share_falls():
     summary, verdicts = said(fractions=(0.05, 0.2), layers=62, fall=(0.3, 0.05))
     answer, place = summary.answers[1], verdicts.falls[0].place
     assert answer.verdict == verdicts.claim
+    large = verdicts.falls[1].place
     assert answer.sentence == (
-        "All three are shown at 5 %; near zero at the end: all; steep: all; "
-        f"at a third: 5 % (depth {place.mean:.3f}, {place.low:.3f} to {place.high:.3f})."
+        f"The share halves by depth {place.mean:.3f} ({place.low:.3f} to {place.high:.3f}) at 5 % kept, by "
+        f"{large.mean:.3f} ({large.low:.3f} to {large.high:.3f}) at 20 %; a third (0.29 to 0.42) is shown at 5 %."
     )
     assert answer.advice == "Name the fraction kept wherever the depth of a fall is told."
 
 
 def claimed(*words):
-    """Both answers where every fraction's parts of the claim are these."""
+    """The verdicts where every fraction's parts of the claim are these."""
     fractions = (0.01, 0.02, 0.05, 0.2)[: len(words)]
     _, verdicts = said(fractions=fractions, layers=32, seeds=4)
     parts = [ClaimParts(*one) for one in words]
@@ -161,51 +168,73 @@ def claimed(*words):
     drift = read_drift(make_tables(fractions=fractions, layers=32, seeds=4, rounds=3))
     summary = Summary([Table("t", [], [])], lead=lead(drift, verdicts), answers=both_answers(drift, verdicts))
     assert faults(summary) == []
-    return summary.answers[1]
+    return verdicts
 
 
 ALL, NONE, FLAT = ("yes", "yes", "yes"), ("no", "no", "not shown"), ("yes", "no", "yes")
+OPEN = ("not shown", "yes", "not shown")
 
 
 @pytest.mark.parametrize(
-    ("words", "verdict", "start", "part"),
+    ("words", "verdict", "third", "other"),
     [
-        ((ALL, ALL), "yes", "Every fraction meets all three: at 1 % kept, a layer's kept share has", ", at 2 % by 0."),
-        ((NONE, FLAT), "no", "No fraction kept meets all three; shown near zero at the end: 2 %; steep: none;", ""),
-        ((NONE, FLAT), "no", "No fraction", "at a third: 2 % (depth 0."),
-        ((NONE, FLAT), "no", "No fraction", "), not steep."),
-        ((FLAT, FLAT, FLAT, NONE), "no", "No fraction", "at a third: 3 of 4."),
-        ((ALL, NONE), "no", "All three are shown at 1 %; near zero at the end: 1 %; steep: 1 %; at a third: 1 %", ""),
-        ((NONE, ("not shown",) * 3), "no", "At no fraction are all three shown; near zero at the end: none;", ""),
-        ((("yes", "no", "not shown"), ("not shown", "yes", "not shown")), "no", "At no fraction", ", not steep."),
-        (
-            (FLAT,),
-            "no",
-            "At 1 % kept, a layer's kept share",
-            "; at a third: yes; steep: no; near zero at the end: ",
-        ),
+        ((ALL, FLAT), "yes", "all", "depth) at 1 %, and to leave nearly nothing (below 10 % of the"),
+        ((NONE, FLAT), "no", "2 %", "of the depth) at none, and to leave nearly nothing"),
+        ((FLAT, FLAT, FLAT, NONE), "no", "3 of 4", "highest share) at 3 of 4."),
+        ((ALL, OPEN), "not shown", "1 %", "of the depth) at all, and"),
+        ((NONE, OPEN), "no", "none", "highest share) at none."),
+        ((FLAT,), "yes", "1 %", "highest share) at 1 %."),
     ],
 )
-def test_who_meets_which_part_of_the_claim(words, verdict, start, part):
-    answer = claimed(*words)
+def test_one_depth_decides_and_the_rest_is_evidence(words, verdict, third, other):
+    verdicts = claimed(*words)
+    answer = claim_answer(verdicts)
     assert answer.verdict == verdict
-    assert answer.sentence.startswith(start)
-    assert part in answer.sentence
+    assert answer.sentence.startswith("The share halves by depth 0.")
+    assert answer.sentence.endswith(f"; a third (0.29 to 0.42) is shown at {third}.")
+    (sentence,) = other_parts(verdicts)
+    assert other in sentence
+    assert len(sentence.split()) <= 40
+
+
+def test_too_few_seeds_have_a_depth_and_nothing_shown():
+    verdicts = claimed(*[("too few",) * 3] * 2)
+    assert "shown" not in claim_answer(verdicts).sentence
+    assert list(other_parts(verdicts)) == []
 
 
 def test_what_remains_possible_and_the_range_of_all_rows():
     summary, verdicts = said(edit=scattered(-0.02), seeds=4, fractions=(0.05, 0.2))
     takes = [one.taken for one in verdicts.compared.values()]
+    assert summary.lead[1].endswith(f"so none is shown; up to {100 * takes[0].high:.0f} % remains possible.")
+    summary, verdicts = said(edit=scattered(0.08), seeds=4, fractions=(0.05, 0.2))
+    takes = [one.taken for one in verdicts.compared.values()]
     least, most = (round(100 * end(taken.value for taken in takes)) for end in (min, max))
     assert f"; up to {100 * takes[0].high:.0f} % remains possible; estimates by fraction " in summary.lead[1]
-    assert summary.lead[1].endswith(f"estimates by fraction {least} to {most} %.".replace("-", "−"))
+    assert summary.lead[1].endswith(f"estimates by fraction {least} to {most} %.")
 
 
 def test_too_few_seeds_are_said_so_with_what_is_known():
-    first, _, to_do = said(seeds=3, edit=lambda row: {**row, "jaccard_retrain": row["jaccard_retrain"] and 0.2})[0].lead
+    def low(row):
+        return {**row, "jaccard_retrain": row["jaccard_retrain"] and 0.2}
+
+    first, _, to_do = said(seeds=3, edit=low)[0].lead
     assert first.endswith("masks trained again on the same labels by 0.20.")
-    assert to_do.startswith("Provisional: a retrained mask shares only J 0.20")
-    assert said(seeds=3)[0].lead[2] == "Take 4 seeds or more for a verdict."
+    assert to_do.startswith("Average over trainings (retrained masks share J 0.20); at this spread, about ")
+    assert said(seeds=1, edit=low)[0].lead[2].startswith("Provisional: a retrained mask shares only J 0.20")
+    assert said(seeds=1)[0].lead[2] == "Take 4 seeds or more for a verdict."
+
+
+def test_the_spread_of_two_or_three_seeds_suggests_how_many_settle_the_margin():
+    summary, verdicts = said(seeds=3, noise=0.1)
+    (compared,) = verdicts.compared.values()
+    gap = paired(compared.values["previous"], compared.values["retrain"])
+    room = compared.mean("retrain") - compared.mean("chance")
+    expected = about_seeds(gap, "not inferior", 0.2 * room, least=4)
+    assert expected.number > 4
+    assert summary.lead[2] == (
+        f"Take 4 seeds or more for a verdict; at this spread, {expected} would settle the margin of 20 %."
+    )
 
 
 @pytest.mark.parametrize(
@@ -214,7 +243,7 @@ def test_too_few_seeds_are_said_so_with_what_is_known():
         ({"fall": None}, "no", "No fall is read: no share falls to its half."),
         ({"rules": ("layer",)}, "not shown", "every layer keeps the same share by rule."),
         ({"layers": 14}, "not shown", "too few layers, 4 of the 8 that a third can be told in."),
-        ({"seeds": 3}, "too few", "At 5 % kept, a layer's kept share has halved by depth 0.3"),
+        ({"seeds": 3}, "too few", "The share halves by depth 0.3"),
     ],
 )
 def test_the_posters_claim_in_words(more, verdict, words):

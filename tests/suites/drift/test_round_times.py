@@ -17,7 +17,7 @@ def made(**more):
 def test_means_leave_round_0_out():
     drift, rows = made()
     seconds = mean_seconds(drift, "random")
-    assert list(seconds) == ["train", "retrain", "select", "diagonals", "masks and overlaps"]
+    assert list(seconds) == ["train", "retrain", "select", "diagonals", "masks"]
     expected = [sum(r["train_s"] for r in rows if r["seed"] == seed and r["round"] > 0) / 2 for seed in range(3)]
     assert seconds["train"] == pytest.approx(expected)
 

@@ -56,7 +56,8 @@ def test_the_claims_behind():
     assert overlap.claims[1].startswith("Neighbouring rounds overlap less than redrawn images leave by 0.4")
     fall = part(found, "The fall of the share kept")
     assert [table.title.split(":")[0] for table in fall.tables] == ["The fall of the share kept", "What masks capture"]
-    assert fall.claims[0].startswith("Mean F_j in the first third of the layers is ")
+    assert fall.claims[0].startswith("The fall is shown to be steep (over less than 0.25 of the depth) at ")
+    assert fall.claims[1].startswith("Mean F_j in the first third of the layers is ")
     rounds = part(found, "Round by round")
     assert [claim[:20] for claim in rounds.claims] == [
         "The last round's mas", "In no round up to th", "The ranks of all F_j",

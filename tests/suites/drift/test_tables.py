@@ -99,7 +99,7 @@ def test_the_posters_claim_has_a_row_a_fraction():
     _, verdicts, _ = judged(layers=32, fractions=(0.05, 0.2))
     table = drift_tables.claim_table(verdicts)
     assert list(table.columns) == [
-        "kept", "halved by depth", "at a third?", "width", "steep?", "left at the end", "nearly zero?",
+        "kept", "halved by depth", "at a third?", "width", "steep?", "left", "nearly zero?",
     ]  # fmt: skip
     fall = verdicts.falls[0]
     assert table.rows[0][:2] == ["5 %", mean_with_interval(fall.place, 3)]

@@ -38,15 +38,26 @@ def test_the_lead_names_peaks_phases_and_the_miss():
     ]
     assert said(rows).lead == [
         "published peaks at 200 MiB (forward) and incremental:mask at 480 MiB (diagonal).",
-        "At the peaks predictions fall 5 to 17 % short; the worst miss of a round is 80 MiB, in diagonal of "
-        "incremental:mask.",
+        "Predictions fall 5 to 17 % short of measured peaks, in the worst round by 80 MiB (diagonal of "
+        "incremental:mask).",
         "Keep 15 % and 64 MiB free beyond a prediction: it covered our reference runs.",
     ]
 
 
+def test_the_lead_gives_the_largest_pool_where_it_is_known():
+    rows = rounds_of("bait", {"forward": [200] * 4}, {"forward": 190})
+    limits = [limit("bait", largest_pool=50_000), limit("published", largest_pool=9_000)]
+    assert said(rows, limits=limits).lead[1] == (
+        "Within 8 GiB pools of about 9,000 (published) to 50,000 (bait) candidates are predicted to fit; predictions "
+        "fall 5 % short of measured peaks."
+    )
+    unknown = [limit("bait", budget_bytes=None, largest_pool=None)]
+    assert said(rows, limits=unknown).lead[1].startswith("Predictions fall 5 % short of measured peaks")
+
+
 def test_predictions_that_exceed_are_said_with_their_sign():
     rows = rounds_of("bait", {"forward": [100]}, {"forward": 120})
-    assert said(rows).lead[1] == "At the peaks predictions differ from what was measured by +20 %."
+    assert said(rows).lead[1] == "Predictions differ from measured peaks by +20 %."
 
 
 def test_many_methods_are_named_by_the_ends():

@@ -9,6 +9,7 @@ from plain import faults
 from selection_rows import EQUAL, exact, row, selection
 
 from fbench.harness import registry
+from fbench.suites.select.answers import APPROXIMATION
 from fbench.suites.select.summary import summary
 
 OPTIONS = registry.SUITES.get("select").typed()
@@ -50,20 +51,24 @@ def test_verdicts_of_speed(incremental, published, verdict, advice):
 
 
 def test_few_blocks_give_the_number_without_an_interval():
-    assert speed([0.25] * 3, [99.0] * 3).sentence.endswith(": 297 times faster (3 blocks, no interval).")
+    sentence = speed([0.25] * 3, [99.0] * 3).sentence
+    assert sentence == "incremental is 297 times faster than published (3 blocks, no interval)."
     assert "(1 block, no interval)" in speed([0.1], [9.0]).sentence
 
 
 def test_a_slower_way_is_said_to_be_slower():
-    assert "times slower (" in speed([2.0] * 4, [1.0] * 4).sentence
+    assert "times slower than published (" in speed([2.0] * 4, [1.0] * 4).sentence
 
 
 def test_without_a_rival_the_time_stands_alone():
-    answer = answered(selection("incremental", [1.0]))["Is incremental faster than the published order?"]
+    shown = summary(selection("incremental", [1.0]), OPTIONS)
+    answer = shown.answers[0]
+    assert answer.question == "Is incremental faster than the published order?"
     assert (answer.verdict, answer.sentence) == (
         "not shown",
-        "A batch of 4 takes 13 s with incremental (1 block); published was not timed.",
+        "published was not timed; incremental alone takes 13 s (1 block).",
     )
+    assert shown.lead[0] == "A batch of 4 takes 13 s with incremental (1 block); published was not timed."
 
 
 @pytest.mark.parametrize(
@@ -76,7 +81,7 @@ def test_without_a_rival_the_time_stands_alone():
             "no",
             "On this pool incremental has 2 of the 4 picks",
         ),
-        ({"same_picks": 0.5, "objective": 2.2}, "no", "its objective is 10 % worse."),
+        ({"same_picks": 0.5, "objective": 2.2}, "no", "its objective is 10 % higher."),
     ],
 )
 def test_verdicts_of_agreement(more, verdict, text):
@@ -114,9 +119,9 @@ def test_memory_without_published_is_against_all_gradients():
 @pytest.mark.parametrize(
     ("steps", "objective", "verdict", "text"),
     [
-        ([0.005] * 4, 2.01, "yes", "its objective 0.5 % worse"),
-        ([0.005] * 4, 1.99, "yes", "its objective 0.5 % better"),
-        ([0.005] * 4, 2.2, "no", "its objective 10 % worse"),
+        ([0.005] * 4, 2.01, "yes", "its objective 0.5 % higher on this one pool"),
+        ([0.005] * 4, 1.998, "yes", "its objective 0.1 % lower on this one pool"),
+        ([0.005] * 4, 2.2, "no", "its objective 10 % higher"),
         ([9.0, 9.1, 9.0, 9.2], 2.0, "no", "times slower"),
         ([0.01, 0.02, 0.021, 0.041], 2.0, "not shown", "its objective equal to within 0.1 %"),
         ([0.005] * 3, 2.0, "too few", "(3 blocks, no interval)"),
@@ -128,29 +133,43 @@ def test_verdicts_of_approximations(steps, objective, verdict, text):
         {**line, "time_s": 0.5 if line["phase"] == "setup" else line["time_s"]} for line in selection("top2", steps)
     ]
     rows = [*exact(), *(faster if max(steps) < 0.01 else selection("top2", steps)), row("top2", "agreement", **agreed)]
-    answer = answered(rows)["Is any approximation faster and as good on this pool?"]
+    shown = summary(rows, OPTIONS)
+    (answer,) = (answer for answer in shown.answers if answer.question == APPROXIMATION)
     assert answer.verdict == verdict
-    assert text in answer.sentence
+    assert shown.lead[1].startswith("top2: ")
+    assert text in shown.lead[1]
+    assert answer.sentence.endswith(" on this one pool, without an interval over pools.")
 
 
-def test_a_faster_approximation_that_is_worse_is_said_to_trade():
+def test_a_faster_approximation_that_is_worse_is_said_beside():
     rows = exact()
-    for method, seconds, objective in (("pca", 0.01, 2.001), ("binary", 0.001, 2.2)):
+    for method, seconds, objective in (("pca", 0.01, 2.002), ("binary", 0.001, 2.2)):
         steps = selection(method, [seconds] * 4)
         rows += [{**line, "time_s": seconds if line["phase"] == "setup" else line["time_s"]} for line in steps]
         rows.append(row(method, "agreement", **{**EQUAL, "objective": objective}))
-    answer = answered(rows)["Is any approximation faster and as good on this pool?"]
-    assert answer.sentence.startswith("On this pool pca is ")
-    assert "its objective equal to within 0.1 %; binary trades 10 % for " in answer.sentence
-    assert answer.sentence.endswith(" times the speed.")
-    assert answer.advice == "Keep incremental for exact picks; take pca only where time is short."
+    shown = summary(rows, OPTIONS)
+    (answer,) = (answer for answer in shown.answers if answer.question == APPROXIMATION)
+    assert shown.lead[1].startswith("pca: ")
+    assert "its objective 0.1 % higher on this one pool; binary: " in shown.lead[1]
+    assert shown.lead[1].endswith(" times faster, 10 % higher.")
+    assert answer.sentence.startswith("2 of 2 are shown to be faster, 1 of these with an objective within 1 %; pca's")
+    assert answer.advice == shown.lead[2] == "Keep incremental for exact picks; take pca only where time is short."
+
+
+def test_what_to_do_is_of_the_exact_ways_where_incremental_is_not_the_faster():
+    rows = [*selection("incremental", [1.0] * 4), *selection("published", [0.01, 0.02, 0.01, 0.02])]
+    rows += [*selection("pca", [0.001] * 4), row("pca", "agreement", **{**EQUAL, "objective": 2.0})]
+    shown = summary(rows, OPTIONS)
+    assert shown.lead[1].startswith("pca: ")
+    assert shown.lead[2] == "Use published."
 
 
 def test_dtypes():
     rows = [*selection("incremental", [1.0] * 4), *selection("incremental", [2.0] * 4, dtype="float64")]
     answer = answered(rows)["Is float32 faster than float64?"]
-    assert answer.sentence == "A batch of 4 takes 13 s in float32, 25 s in float64: 1.92 times faster (1.92 to 1.92)."
-    assert summary(rows, OPTIONS).lead[0] == answer.sentence
+    assert answer.sentence == "float32 is 1.92 times faster than float64 (1.92 to 1.92), over 4 blocks."
+    first = "A batch of 4 takes 13 s in float32, 25 s in float64: 1.92 times faster (1.92 to 1.92)."
+    assert summary(rows, OPTIONS).lead[0] == first
 
 
 def test_ways_without_published_are_compared_with_each_other():

@@ -106,7 +106,7 @@ def test_scores():
     )
     assert [answer.verdict for answer in shown.answers] == ["yes", "yes"]
     (table,) = shown.tables
-    assert list(table.columns) == ["way", "a pass", "× faster", "a candidate", "largest error"]
+    assert list(table.columns) == ["way", "a pass", "× faster", "a candidate", "error"]
     assert [line[2] for line in table.rows] == ["90 (90 to 90)", "", "1.50 (1.50 to 1.50)"]
     assert shown.figures[0].panels[0].x_names == ["score-packed 2×2", "score-inverse 3×3", "score-inverse 2×2"]
     both = summary([*exact(), *rows], OPTIONS)
