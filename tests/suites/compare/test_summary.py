@@ -435,7 +435,7 @@ def test_less_of_some_scores_is_better(metric: str, scale: float, top: float | N
 
     strategies = table_of(compared, "Strategies")
     assert f"AULC: {name} averaged over labels, lower is better;" in strategies.note
-    assert cells(compared)["bait"]["Δ AULC to random"] == signed(lost.difference)
+    assert cells(compared)["bait"]["Δ to random"] == signed(lost.difference)
     family = cells(compared, "The family of questions")
     assert family["bait > random"]["Δ AULC"] == signed(lost.difference)
     assert family["bait > random"]["d_z"].startswith("−")
