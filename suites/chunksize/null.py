@@ -145,7 +145,11 @@ def null_answer(kernels: Sequence[Judged], rates: Sequence[FalseRates]) -> Answe
         f"readings, {short_percent(most)} claim it at most, and {short_percent(knees)} of knees are too high."
     )
     trusted = not claiming and most < 2 * LEVEL
-    advice = "Believe a yes on this machine." if trusted else "Do not believe a yes on this machine."
+    advice = (
+        "Believe a yes on this machine; a no rules out only falls larger than those it finds."
+        if trusted
+        else "Do not believe a yes on this machine."
+    )
     return Answer(QUESTION, "yes" if claiming else "no", sentence, advice)
 
 

@@ -35,7 +35,7 @@ def test_equal_work_claims_nothing():
     assert said.lead[1].startswith(
         "With 8 blocks, 80 % of draws find a fall from the smallest size to the largest of 1."
     )
-    assert said.lead[2] == "Believe a yes on this machine."
+    assert said.lead[2] == "Believe a yes on this machine; a no rules out only falls larger than those it finds."
     behind = said.evidence[0].tables[0]
     assert [line[0] for line in behind.rows] == ["4", "5", "8"]
     assert all(" times" in line[-1] for line in behind.rows)
