@@ -107,7 +107,7 @@ def test_the_query_of_a_classifier_runs(capsys):
 
 FEW = {
     "compare": "--rounds 1 --seeds 1 --epochs 1 --batch 5 --jobs 1 --threads 1 --device cpu",
-    "chunksize": "--candidates 40 --dim 20 --sizes 8,16 --single none --max-time 60 --precision 1 --device cpu",
+    "chunksize": "--candidates 40 --dim 20 --sizes 8,16 --max-time 60 --precision 1 --device cpu",
 }
 """What makes the command of an example small."""
 OWN = {code.split("--load mine.py", 1)[1].splitlines()[0].strip(): code for code in PYTHON if "for: fbench" in code}
