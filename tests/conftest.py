@@ -16,6 +16,7 @@ settings.load_profile("fbench")
 
 if "PYTEST_XDIST_WORKER" in os.environ:  # before torch is imported, and for every process that a test starts
     os.environ["OMP_NUM_THREADS"] = "1"  # two threads that wait for each other beside other work take many times longer
+    os.environ["OMP_WAIT_POLICY"] = "PASSIVE"  # and where a run takes two, none spins while it waits
 
 
 def pytest_addoption(parser):
