@@ -84,25 +84,30 @@ def network_gram(
 
 
 def weight_groups(model: nn.Module, most: int) -> Iterator[Mask]:
-    """Masks of ``most`` weights or fewer, nearly equal in size, that part a network's weights in their order.
+    """Masks of ``most`` weights or fewer that part a network's weights in their order, parameters whole where they fit.
 
     Raises:
         InputError: a model without parameters.
 
     Example:
-        >>> [group.counts() for group in weight_groups(nn.Linear(2, 2), most=4)]
-        [{'weight': 3, 'bias': 0}, {'weight': 1, 'bias': 2}]
+        >>> [group.counts() for group in weight_groups(nn.Linear(2, 2), most=3)]
+        [{'weight': 2, 'bias': 0}, {'weight': 2, 'bias': 0}, {'weight': 0, 'bias': 2}]
     """
     parameters = dict(model.named_parameters())
-    d = sum(p.numel() for p in parameters.values())
-    if d == 0:
+    if not parameters:
         raise InputError(f"the model {type(model).__name__} has no parameters to take gradients of")
-    count = -(-d // max(1, most))
-    for i in range(count):
-        kept = torch.zeros(d, dtype=torch.bool)
-        kept[i * d // count : (i + 1) * d // count] = True
-        parts = kept.split([p.numel() for p in parameters.values()])
-        yield Mask({name: part.view(p.shape) for (name, p), part in zip(parameters.items(), parts, strict=True)})
+    group = {name: torch.zeros(p.shape, dtype=torch.bool) for name, p in parameters.items()}
+    free = most = max(1, most)
+    for name, p in parameters.items():
+        pieces = -(-p.numel() // most)
+        for i in range(pieces):
+            piece = slice(i * p.numel() // pieces, (i + 1) * p.numel() // pieces)
+            if piece.stop - piece.start > free:
+                yield Mask(group)
+                group, free = {other: torch.zeros_like(layer) for other, layer in group.items()}, most
+            group[name].view(-1)[piece] = True
+            free -= piece.stop - piece.start
+    yield Mask(group)
 
 
 def _rows_of_one(model: nn.Module, inputs: Tensor) -> Tensor:

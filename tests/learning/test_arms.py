@@ -314,9 +314,9 @@ def test_an_arm_is_planned_with_its_own_picks() -> None:
 
 
 def test_masked_arms_cost_more_than_bait_and_bait_more_than_random() -> None:
-    costs = [arms.relative_cost(name, resolve()) for name in ("random", "bait", "bait+fish")]
+    costs = [arms.relative_cost(name, resolve()) for name in ("random", "bait", "bait+fish", "bait-full")]
     assert costs == sorted(costs)
-    assert len(set(costs)) == 3
+    assert len(set(costs)) == 4
 
 
 def test_every_built_in_data_set_has_a_description() -> None:

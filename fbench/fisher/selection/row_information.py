@@ -12,7 +12,9 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
-from fbench.fisher.selection.information import cholesky_in_place, inverse_in_place, resolve_regularisation, symmetric
+from fbench.errors import InputError
+from fbench.fisher.selection.information import cholesky_in_place, resolve_regularisation, symmetric
+from fbench.fisher.selection.inverse_trace import inverse_trace
 from fbench.fisher.selection.unit_rows import row_numbers
 from fbench.fisher.work import did
 
@@ -26,6 +28,7 @@ class RowInformation:
     Attributes:
         K: [N, N], V Vᵀ.
         n: candidates.
+        labelled: [n_L] positions of those that have their labels.
         lam: λ as a number.
         alpha: B/(n_L+B), the weight of a pick.
         jitter: the largest number that had to be added to λ where rounding left M indefinite.
@@ -41,7 +44,7 @@ class RowInformation:
     def __init__(
         self, K: Tensor, rows: int, labelled: Tensor, batch_size: int, regularisation: float | str, dim: int
     ) -> None:
-        self.K, self.n, self._rows, self._labelled = K, len(K) // rows, rows, labelled
+        self.K, self.n, self._rows, self.labelled = K, len(K) // rows, rows, labelled
         self.alpha = batch_size / (len(labelled) + batch_size)
         self._per_label = 1.0 / (len(labelled) + batch_size)
         self._trace = float(K.diagonal().sum(dtype=torch.float64))
@@ -58,7 +61,7 @@ class RowInformation:
 
     def factor(self, picks: Tensor, room: int = 0) -> Tensor:
         """E [e + room, N] in K's dtype with V M⁻¹Vᵀ = (K − EᵀE)/λ; ``room`` rows more are left for the caller's."""
-        E = self.K.new_empty(self._rows * (len(self._labelled) + len(picks)) + room, len(self.K))
+        E = self.K.new_empty(self._rows * (len(self.labelled) + len(picks)) + room, len(self.K))
         for columns, some in self._factor(picks):
             E[: len(some), columns] = some
         return E
@@ -85,20 +88,23 @@ class RowInformation:
         return symmetric(P), symmetric(Q).to(dtype)
 
     def effective_dimension(self) -> float:
-        """d_eff = tr K(K + nλI)⁻¹ = N − nλ·tr (K + nλI)⁻¹, in K's dtype."""
+        """d_eff = tr K(K + nλI)⁻¹ = N − nλ·tr (K + nλI)⁻¹, in K's dtype, or in float64 where that has too few digits.
+
+        Raises:
+            InputError: K + nλI is not positive definite.
+        """
         shift = self.n * self.lam
-
-        def shifted() -> Tensor:
-            matrix = self.K.clone()
-            matrix.diagonal().add_(shift)
-            return matrix
-
-        inverse, _ = inverse_in_place(shifted)
-        return len(self.K) - shift * float(inverse.diagonal().sum(dtype=torch.float64))
+        for dtype in (self.K.dtype, torch.float64):
+            shifted = self.K.to(dtype, copy=True)
+            shifted.diagonal().add_(shift)
+            trace = inverse_trace(shifted)
+            if trace is not None:
+                return len(self.K) - shift * trace
+        raise InputError("K + nλI is not positive definite in float64: give inner products of rows, or raise λ")
 
     def _bought(self, picks: Tensor) -> tuple[Tensor, Tensor]:
         """The numbers [e] of the rows in M, and their weights."""
-        labels, bought = row_numbers(self._labelled, self._rows), row_numbers(picks, self._rows)
+        labels, bought = row_numbers(self.labelled, self._rows), row_numbers(picks, self._rows)
         weights = torch.full((len(labels) + len(bought),), self._per_label, dtype=torch.float64, device=self.K.device)
         weights[len(labels) :] = self.alpha
         return torch.cat([labels, bought]), weights

@@ -14,6 +14,7 @@ from torch import Tensor
 from fbench.errors import InputError, TooLargeError
 from fbench.fisher.likelihood import check_finite
 from fbench.fisher.planning.plan import StepCounts, with_margin
+from fbench.fisher.planning.row_space import ROW_BLOCK, growth_in_rows
 from fbench.fisher.selection.bait import Selection
 from fbench.fisher.selection.candidates.choice import candidates
 from fbench.fisher.selection.checks import check_batch, labelled_positions, selection_dtype
@@ -25,9 +26,6 @@ from fbench.fisher.selection.unit_rows import UnitRows, diagonal_blocks, row_num
 from fbench.fisher.work import StepListener, did, phase_of
 from fbench.machine import free_bytes
 from fbench.units import format_bytes
-
-_BLOCK = 1024
-"""Rows of V M⁻¹Vᵀ at a time, where G and H are made afresh."""
 
 
 @torch.no_grad()
@@ -89,7 +87,7 @@ def bait_select_rows(
     drift, refreshes = forward.drift, forward.refreshes
     del forward  # its E is as large as the objective's
     kept = _kept(information, picked, counts.removals, rows, tell)
-    with phase_of("objective", float(len(K)) ** 3, tell):
+    with phase_of("objective", 2 / 3 * float(len(K)) ** 3, tell):
         objective, effective = information.objective(kept), information.effective_dimension()
     return Selection(
         indices=picked[torch.isin(picked, kept)].cpu(),
@@ -128,7 +126,7 @@ class RowEngine:
         self._V, self._information, self._sign, self.refreshes = V, information, sign, -1
         self._left, self._bought = picks, V.at[:0]
         self._candidates = candidates(V, information.alpha, sign)
-        self.load_operations = 2.0 * V.dim**2 * V.rows
+        self.load_operations = float(V.dim) ** 2 * V.rows * (len(information.labelled) + 2)
 
     def load(self, picks: Tensor) -> None:
         """Make E from K, then G and H."""
@@ -137,20 +135,27 @@ class RowEngine:
         self._bought = picks
         self._E = self._information.factor(picks, room=V.rows * (self._left - len(picks)))
         self._used = len(self._E) - V.rows * (self._left - len(picks))
-        G, H = (self._E.new_empty(V.n, V.rows, V.rows) for _ in range(2))
-        step = max(1, _BLOCK // V.rows)
+        G, H = (self._E.new_zeros(V.n, V.rows, V.rows) for _ in range(2))
+        step = max(1, ROW_BLOCK // V.rows)
         for start in range(0, V.n, step):
-            part = slice(start, min(start + step, V.n))
-            of_part = slice(part.start * V.rows, part.stop * V.rows)
-            between = self._between(of_part)
-            G[part] = diagonal_blocks(between[:, of_part], V.rows)
-            some = between.view(-1, V.rows, V.dim)
-            torch.bmm(some, some.mT, out=H[part])
-            did(2 * len(between) * V.dim * (self._used + V.rows))
+            self._add_blocks(slice(start, min(start + step, V.n)), G, H)
         alpha = self._information.alpha
         self._candidates.fill(G.mul_(alpha), H.mul_(alpha / self._information.n))
         self._at_load = self._candidates.traces().median()
         self.refreshes += 1
+
+    def _add_blocks(self, part: slice, G: Tensor, H: Tensor) -> None:
+        """Add to the blocks of V M⁻¹Vᵀ and of its square what the rows of ``part`` make on and above the diagonal."""
+        r, E = self._V.rows, self._E[: self._used]
+        at, end = part.start * r, part.stop * r
+        above = torch.addmm(self._information.K[at:end, at:], E[:, at:end].T, E[:, at:], alpha=-1)
+        above.div_(self._information.lam)
+        G[part] = diagonal_blocks(above[:, : end - at], r)
+        rows = above.view(-1, r, above.shape[1])
+        H[part].baddbmm_(rows, rows.mT)
+        columns = above[:, end - at :].unflatten(1, (-1, r)).permute(1, 2, 0)  # of the candidates beyond, transposed
+        H[part.stop :].baddbmm_(columns, columns.mT)
+        did(2 * above.numel() * (self._used + 2 * r))
 
     def scores(self) -> Tensor:
         return self._candidates.scores()
@@ -194,19 +199,6 @@ def _candidates_of(K: Tensor, rows: int, dim: int) -> int:
         at = int((K.diagonal() < 0).nonzero()[0])
         raise InputError(f"K[{at}, {at}] is {float(K[at, at]):g}: no row has a negative square, so K is no Gram matrix")
     return len(K) // rows
-
-
-def growth_in_rows(N: int, bought: int, itemsize: int) -> int:
-    """Bytes that a selection holds beside K [N, N] at its peak, with ``bought`` rows in M.
-
-    Of the larger of two moments: E and a block of V M⁻¹Vᵀ while picks are made; a second K, for d_eff.
-
-    Example:
-        >>> growth_in_rows(10_000, 100, 4)
-        400000000
-    """
-    picking = itemsize * N * (bought + 2 * min(_BLOCK, N)) + 3 * 8 * bought**2
-    return max(picking, itemsize * N**2)
 
 
 def _check_room(K: Tensor, rows: int, bought: int) -> None:

@@ -16,7 +16,7 @@ from torch import Tensor
 import fbench
 from fbench.errors import InputError, TooLargeError
 from fbench.fisher.row_gram import gram_of_rows, network_gram
-from fbench.fisher.selection import row_space
+from fbench.fisher.selection import inverse_trace, row_space
 from fbench.fisher.selection.row_information import RowInformation
 from fbench.fisher.selection.row_space import bait_select_rows
 from fbench.fisher.selection.unit_rows import UnitRows, row_numbers
@@ -169,6 +169,26 @@ def test_the_state_of_removals_is_made_again_for_what_is_left() -> None:
     torch.testing.assert_close(Q, (between @ between / 20)[at][:, at])
     E = information.factor(among[2:5])
     torch.testing.assert_close((K - E.T @ E) / 0.1, between)
+
+
+@pytest.mark.parametrize("size", [1, 6, 7, 20])
+def test_the_trace_of_an_inverse_by_blocks(size: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(inverse_trace, "_TILE", 6)
+    A = torch.randn(size, 30, generator=torch.Generator().manual_seed(size), dtype=torch.float64)
+    expected = float(torch.linalg.inv(A @ A.T).trace())
+    assert inverse_trace.inverse_trace(A @ A.T) == pytest.approx(expected, rel=1e-9)
+    assert inverse_trace.inverse_trace(-A @ A.T) is None
+
+
+def test_d_eff_where_float32_has_too_few_digits() -> None:
+    """K has rank 5, and λ lies below its rounding: float64 is asked, and what is none even there refused."""
+    V = torch.randn(40, 5, generator=torch.Generator().manual_seed(0))
+    information = RowInformation(V @ V.T, 1, torch.tensor([0]), 1, 1e-9, dim=5)
+    assert inverse_trace.inverse_trace(information.K + 40 * 1e-9 * torch.eye(40)) is None
+    with pytest.raises(InputError, match="K \\+ nλI is not positive definite in float64: give inner products of rows"):
+        information.effective_dimension()
+    exact = RowInformation(V.double() @ V.double().T, 1, torch.tensor([0]), 1, 1e-9, dim=5)
+    assert exact.effective_dimension() == pytest.approx(5, abs=1e-6)
 
 
 def test_unit_rows_are_an_identity() -> None:
