@@ -22,8 +22,8 @@ from fbench.fisher.likelihood import logit_rows
 from fbench.fisher.masks import Mask
 from fbench.fisher.work import did
 
-_BLOCK = 1024
-"""Rows of K at a time. The blocks on the diagonal are made whole: at N = 12,933 that is a twelfth more than half."""
+_BLOCK = 512
+"""Rows of K at a time. The blocks on the diagonal are made whole: at N = 12,942 that is a 26th more than half."""
 
 
 @torch.no_grad()

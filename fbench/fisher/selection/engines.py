@@ -23,7 +23,7 @@ from fbench.fisher.selection.information import DiagonalInformation, Information
 from fbench.fisher.selection.trace import trace
 from fbench.harness.registry import KERNELS
 
-REFRESH_FALL = 10.0
+_REFRESH_FALL = 10.0
 """Refresh P, Q, G and H when the median tr H has fallen by this factor: float32 at λ = 0.01 needs it."""
 
 
@@ -135,7 +135,7 @@ class IncrementalEngine:
         self._candidates.absorb(rows)
 
     def stale(self) -> Tensor:
-        return self._candidates.traces().median() * REFRESH_FALL <= self._at_load
+        return self._candidates.traces().median() * _REFRESH_FALL <= self._at_load
 
     def drift(self, M: Tensor) -> float:
         v = torch.cos(torch.arange(len(M), dtype=torch.float64, device=M.device))

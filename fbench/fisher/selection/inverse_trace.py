@@ -22,8 +22,8 @@ def inverse_trace(A: Tensor) -> float | None:
     About 2N³/3 operations in A's own place and dtype, the squares summed in float64.
 
     Example:
-        >>> inverse_trace(torch.diag(torch.tensor([2.0, 4.0]))), inverse_trace(-torch.eye(3))
-        (0.75, None)
+        >>> inverse_trace(torch.diag(torch.tensor([4.0, 16.0]))), inverse_trace(-torch.eye(3))
+        (0.3125, None)
     """
     inverses = _factorise(A)
     return None if inverses is None else _squares(A, inverses)

@@ -60,7 +60,7 @@ class UnitRows(Embedding):
         return torch.eye(self.dim, dtype=self.dtype, device=self.device)[self.row_numbers()].view(self.n, self.rows, -1)
 
     def project(self, A: Tensor) -> Tensor:
-        return A.unflatten(0, (-1, self.rows))[self.at]
+        return A.view(-1, self.rows, A.shape[1])[self.at]
 
     def quadratic(self, A: Tensor) -> Tensor:
         return diagonal_blocks(A, self.rows)[self.at]
@@ -97,5 +97,5 @@ def diagonal_blocks(A: Tensor, rows: int) -> Tensor:
         >>> diagonal_blocks(torch.arange(4.0).view(2, 2), rows=1).flatten().tolist()
         [0.0, 3.0]
     """
-    blocks = A.unflatten(1, (-1, rows)).unflatten(0, (-1, rows))  # [m, r, m, r]
-    return blocks.diagonal(dim1=0, dim2=2).permute(2, 0, 1)
+    m = len(A) // rows
+    return A.view(m, rows, m, rows).diagonal(dim1=0, dim2=2).permute(2, 0, 1)

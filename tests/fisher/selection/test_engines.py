@@ -67,7 +67,7 @@ def test_refreshed_float32_picks_as_float64_at_a_small_lambda(seed: int, monkeyp
     assert single.forward.tolist()[: close[0]] == exact.forward.tolist()[: close[0]]
     assert close[0] > 20
     assert single.objective == pytest.approx(exact.objective, rel=1e-4)
-    monkeypatch.setattr(engines, "REFRESH_FALL", 1e30)
+    monkeypatch.setattr(engines, "_REFRESH_FALL", 1e30)
     alone = fbench.bait_select(V, 60, **how)
     first = next(i for i in range(120) if alone.forward[i] != exact.forward[i])
     assert exact.gaps[first] > 1e-5

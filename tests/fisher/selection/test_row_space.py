@@ -112,9 +112,9 @@ def test_all_the_weights_of_a_network(name: str) -> None:
 @pytest.mark.parametrize("labelled", [0, 20])
 def test_state_made_afresh_after_every_pick_changes_no_pick(labelled: int, monkeypatch: pytest.MonkeyPatch) -> None:
     pool = cases.problem(16, n=60, k=4, h=5, labelled=labelled, batch_size=8, regularisation=0.1)
-    monkeypatch.setattr(row_space, "REFRESH_FALL", 1e30)
+    monkeypatch.setattr(row_space, "_REFRESH_FALL", 1e30)
     never, primal = both(pool)
-    monkeypatch.setattr(row_space, "REFRESH_FALL", 0.0)
+    monkeypatch.setattr(row_space, "_REFRESH_FALL", 0.0)
     always, _ = both(pool)
     assert (never.refreshes, always.refreshes) == (0, 16)
     assert always.forward.tolist() == never.forward.tolist() == primal.forward.tolist()
