@@ -75,7 +75,10 @@ def main(folder: Path, rounds: int) -> None:
     sizes = {"n": n, "rows": rows, "N": n * rows, "d": d, "labelled": LABELLED, "picks": 2 * BATCH}
     V = torch.randn(n * rows, d, generator=torch.Generator().manual_seed(0))
     network_gram(network, pool.images[:100])  # warm-up
-    table = []
+    folder.mkdir(parents=True, exist_ok=True)
+    about = environment(("cpu",), torch.get_num_threads())
+    (folder / "environment.json").write_text(json.dumps(about, indent=2) + "\n", encoding="utf-8")
+    table: list[dict[str, Any]] = []
     for block in range(rounds):
         gram_s, K = timed(lambda: network_gram(network, pool.images))
         spent = phases(K, rows, d)
@@ -83,21 +86,21 @@ def main(folder: Path, rounds: int) -> None:
         product_s = timed(lambda: V @ V.T)[0]
         parts = {"gram": gram_s, **spent, "in all": gram_s + sum(spent.values()), "product": product_s}
         print({part: round(seconds, 2) for part, seconds in parts.items()}, f"{gram_s / (product_s / 2):.2f} of half")
-        table += [
-            {**sizes, "threads": torch.get_num_threads(), "round": block, "part": part, "time_s": f"{seconds:.4f}"}
-            for part, seconds in parts.items()
-        ]
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / "times.csv").open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, table[0])
-        writer.writeheader()
-        writer.writerows(table)
-    about = environment(("cpu",), torch.get_num_threads())
-    (folder / "environment.json").write_text(json.dumps(about, indent=2) + "\n", encoding="utf-8")
+        where = {**sizes, "threads": torch.get_num_threads(), "round": block}
+        table += [{**where, "part": part, "time_s": f"{seconds:.4f}"} for part, seconds in parts.items()]
+        write(folder / "times.csv", table)
     gram_s, product_s, all_s = (
         median(float(row["time_s"]) for row in table if row["part"] == part) for part in ("gram", "product", "in all")
     )
     print(f"medians: in all {all_s:.1f} s; gram {gram_s:.1f} s, {2 * gram_s / product_s:.2f} of half a product")
+
+
+def write(path: Path, table: list[dict[str, Any]]) -> None:
+    """All rows so far."""
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, table[0], lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(table)
 
 
 if __name__ == "__main__":

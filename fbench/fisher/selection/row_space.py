@@ -31,7 +31,8 @@ from fbench.units import format_bytes
 _REFRESH_FALL = 100.0
 """Make E, G and H afresh when the median tr H has fallen by this factor. With 300 digits, the small network, 0 or 60
 labels, λ from 1 to 0.001 and 40 picks, float32 then took those of float64 in order, as it did with 10, where a refresh
-came twice as often; without any it left them in one case of eight. A refresh costs as much as dozens of picks."""
+came two or three times as often; without any it left them in one case of eight. A refresh costs as much as dozens of
+picks."""
 
 
 @torch.no_grad()
