@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from fbench.errors import DataError, InputError, TooLargeError, UsageError
-from fbench.fisher.planning.fitting import check_devices
+from fbench.fisher.planning.fitting import check_bytes, check_devices
 from fbench.fisher.planning.plan import SelectionPlan
 from fbench.harness import guard
 from fbench.harness.registry import DATASETS, MODELS, STRATEGIES
@@ -36,6 +36,8 @@ if TYPE_CHECKING:
 
 _SHARE_OF_A_HEAD = 0.1
 """What a mask keeps of a network that is nothing but its classifier, if nothing is typed."""
+_OPERATIONS_A_WEIGHT = 5e7
+"""Of a selection, over d: bait+fish on the digits makes 1.5e10 operations on d = 328."""
 _FITTING_MODEL = {"digits": "small"}
 """What ``--model auto`` takes for a data set; the published thin ResNet-18 for other images, ``linear`` for rows."""
 
@@ -345,6 +347,7 @@ def predict_plan(arm: ArmPoint, options: ArmOptions, *, again: int = 0) -> dict[
     sizes = sizes_of(options)
     labels = labels_trained_on(arm.strategy, options)
     plan, trained = plan_of(arm.strategy, sizes), len(arm.seeds) * (1 + again)
+    held = _held(arm.strategy, sizes)
     return {
         "trainings": str(sum(map(bool, labels)) * trained),
         "images trained on": format_count(options.epochs * sum(labels) * trained),
@@ -353,7 +356,7 @@ def predict_plan(arm: ArmPoint, options: ArmOptions, *, again: int = 0) -> dict[
         "d": format_count(plan.shape.dim) if plan else "",
         "embedding": format_bytes(plan.inputs) if plan else "",
         "d×d matrices": format_bytes(sum(plan.matrices.values())) if plan and plan.matrices else "",
-        "a selection": format_bytes(plan.total) if plan else "",
+        "a selection": format_bytes(held) if held else "",
     }
 
 
@@ -366,21 +369,27 @@ def labels_trained_on(strategy: str, options: ArmOptions) -> list[int]:
 
 def held_bytes(arm: ArmPoint, options: ArmOptions) -> int:
     """Bytes that an arm's selection holds at its peak."""
-    plan = plan_of(arm.strategy, sizes_of(options))
-    return plan.total if plan else 0
+    return _held(arm.strategy, sizes_of(options))
+
+
+def _held(strategy: str, sizes: Sizes) -> int:
+    plan, effort = plan_of(strategy, sizes), effort_of(strategy, sizes)
+    return plan.total if plan else effort.held if effort else 0
 
 
 def relative_cost(strategy: str, options: ArmOptions) -> float:
     """An arm's cost in no particular unit: d for its selections, and 300 for its trainings, or what ``all`` sees.
 
-    A strategy that declares no plan is taken to select on the mask, which is the dearest.
+    Of a strategy that declares its effort, as many d as its operations make. One that declares neither is taken to
+    select on the mask, which is the dearest of the others.
     """
     sizes = sizes_of(options)
     if STRATEGIES.get(strategy).whole:
         rounds = options.rounds + 1
         return 300.0 * sizes.n / (rounds * (options.start + options.rounds * options.batch / 2))
     plan = sizes.mask() if STRATEGIES.get(strategy).plan is None else plan_of(strategy, sizes)
-    return 300.0 + (plan.shape.dim if plan else 0)
+    effort = effort_of(strategy, sizes)
+    return 300.0 + (plan.shape.dim if plan else effort.operations / _OPERATIONS_A_WEIGHT if effort else 0)
 
 
 def check_selection_fits(strategy: str, devices: Sequence[str], options: ArmOptions) -> None:
@@ -399,6 +408,9 @@ def check_selection_fits(strategy: str, devices: Sequence[str], options: ArmOpti
 
 
 def _check_arm(strategy: str, devices: Sequence[str], sizes: Sizes) -> None:
+    effort = effort_of(strategy, sizes)
+    if effort is not None and effort.held:
+        check_bytes(effort.held, devices[0])
     plan = plan_of(strategy, sizes)
     if plan is not None:
         check_devices(plan.shape, plan.dtype, plan.method, devices, counts=sizes.counts)
@@ -440,15 +452,17 @@ def sizes_of(options: ArmOptions) -> Sizes:
     from fbench.learning.strategies import Sizes, classifier_width
 
     network = _network(options)
+    weights = sum(p.numel() for p in network.parameters())
     return Sizes(
         n=pool_length(options),
         labels=options.start + (options.rounds - 1) * options.batch,
         batch=options.batch,
         classes=images_of(options).classes,
         features=classifier_width(network),
-        masked=kept(options.mask_fraction, sum(p.numel() for p in network.parameters())),
+        masked=kept(options.mask_fraction, weights),
         dtype=options.dtype,
         oversample=options.oversample,
+        weights=weights,
     )
 
 

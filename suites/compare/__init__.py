@@ -27,6 +27,7 @@ COLUMNS = (
     Column("dim", "int", "weights", "d of the embedding; empty where a strategy has none"),
     Column("regularisation", "float", "", "λ as a number"),
     Column("d_eff", "float", "weights", "effective dimension tr F(F + λI)⁻¹"),
+    Column("considered", "int", "candidates", "of the pool, where a strategy says how many it chose among"),
 )
 
 

@@ -18,6 +18,7 @@ from fbench.learning import arm_options, arms
 from fbench.learning.arm_options import ArmPoint
 from fbench.learning.seed_groups import parse_seeds
 from fbench.learning.strategies import classifier_parameters
+from fbench.units import format_bytes
 
 SMALL = 9648  # weights of the small network on digits: 9·16 + 16 + 16 + 9·16·32 + …; held to by a test below
 CLASSIFIER = 160
@@ -305,6 +306,22 @@ def test_an_arm_that_does_not_fit_is_refused_before_its_first_training(monkeypat
         design(arm("bait-diagonal"), resolve())
 
 
+def test_an_arm_that_says_what_it_holds_is_planned_and_refused_by_that(monkeypatch: pytest.MonkeyPatch) -> None:
+    """K of 1,438 · 9 rows in float32, and another of its size for d_eff."""
+    held = 2 * 4 * (1438 * 9) ** 2
+    assert arms.held_bytes(arm("bait-full"), resolve()) == held
+    predicted = arms.predict_plan(arm("bait-full"), resolve())
+    assert predicted["a selection"] == format_bytes(held)
+    assert predicted["d×d matrices"] == ""
+    monkeypatch.setattr("fbench.fisher.planning.fitting.free_bytes", lambda device: with_margin(held) - 1)
+    match = r"^bait-full: the selection holds .*, .* with 15 % to spare, and .* are free on cpu\. Of --strategies .*"
+    with pytest.raises(TooLargeError, match=match) as refused:
+        design(arm("bait-full"), resolve())
+    assert "bait-full," not in str(refused.value)
+    monkeypatch.setattr("fbench.fisher.planning.fitting.free_bytes", lambda device: with_margin(held))
+    design(arm("bait-full"), resolve())
+
+
 def test_an_arm_is_planned_with_its_own_picks() -> None:
     few, many = (arms.plan_of("bait", arms.sizes_of(resolve(oversample=times, batch=20))) for times in (1.0, 3.0))
     assert few is not None
@@ -314,9 +331,9 @@ def test_an_arm_is_planned_with_its_own_picks() -> None:
 
 
 def test_masked_arms_cost_more_than_bait_and_bait_more_than_random() -> None:
-    costs = [arms.relative_cost(name, resolve()) for name in ("random", "bait", "bait+fish")]
+    costs = [arms.relative_cost(name, resolve()) for name in ("random", "bait", "bait+fish", "bait-full")]
     assert costs == sorted(costs)
-    assert len(set(costs)) == 3
+    assert len(set(costs)) == 4
 
 
 def test_every_built_in_data_set_has_a_description() -> None:

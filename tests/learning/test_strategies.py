@@ -17,10 +17,11 @@ import fbench.learning.models
 from fbench.acquisition.pool_strategies import POOL_STRATEGIES
 from fbench.acquisition.uncertainty import mutual_information
 from fbench.acquisition.views import Picks, PoolView, drawn_seed
-from fbench.errors import ForeignError, UsageError
+from fbench.errors import ForeignError, TooLargeError, UsageError
 from fbench.fisher.embeddings import Embedding, last_layer_embedding
 from fbench.fisher.gradients.masked import masked_embedding
 from fbench.fisher.masks import Mask, kept
+from fbench.fisher.planning import row_space
 from fbench.fisher.planning.plan import shape_of
 from fbench.fisher.selection.approximations import binary, principal, subsample, top_classes
 from fbench.fisher.selection.bait import Selection, bait_select
@@ -48,7 +49,7 @@ from fbench.learning.training import train_block
 APPROXIMATE = ("bait-top2", "bait-binary", "bait-diagonal", "bait-subsample", "bait-pca")
 BAIT = ("bait", "bait+fish", "bait+random-mask", *APPROXIMATE)
 BASELINE_ARMS = ("least-confidence", "margin", "entropy", "coreset", "badge", "typiclust", "probcover")
-BUILT_IN = ("random", *BAIT, *BASELINE_ARMS)
+BUILT_IN = ("random", *BAIT, "bait-full", *BASELINE_ARMS)
 N, LABELLED, CLASSES = 60, (7, 3, 41, 20, 58, 11, 30, 2), 4
 FRACTION = 0.03
 
@@ -168,7 +169,7 @@ def test_a_plan_says_what_the_selection_is_given(
     assert (plan.sizes.picks, plan.sizes.removals) == (len(chosen.forward), removed)
 
 
-@pytest.mark.parametrize("name", ["random", *BASELINE_ARMS, "bald", "all"])
+@pytest.mark.parametrize("name", ["random", *BASELINE_ARMS, "bald", "all", "bait-full"])
 def test_baselines_have_no_plan_since_they_hold_nothing(name: str) -> None:
     plan = STRATEGIES.get(name).plan
     assert plan is not None
@@ -265,6 +266,60 @@ def test_bait_is_bait_select_on_the_last_layer(trained: LearnerState, regularisa
         "regularisation": expected.regularisation,
         "d_eff": expected.effective_dimension,
     }
+
+
+def everything(network: torch.nn.Module) -> Mask:
+    return Mask({name: torch.ones_like(p, dtype=torch.bool) for name, p in network.named_parameters()})
+
+
+@pytest.mark.parametrize(("dtype", "regularisation"), [("float64", "0.1"), ("float32", "rel:10")])
+def test_bait_full_is_bait_select_on_all_the_weights(trained: LearnerState, dtype: str, regularisation: str) -> None:
+    state = with_acquisition(trained, dtype=dtype, regularisation=regularisation)
+    with isolated(0):
+        network = torch.nn.Sequential(
+            torch.nn.Flatten(), torch.nn.Linear(64, 2), torch.nn.Tanh(), torch.nn.Linear(2, CLASSES)
+        )
+    state = dataclasses.replace(state, network=network)
+    embedding = masked_embedding(network, state.pool.images, everything(network))
+    how = {"regularisation": regularisation, "dtype": getattr(torch, dtype)}
+    expected = bait_select(embedding, 6, labelled=state.labelled, **how)
+    proposal = STRATEGIES.get("bait-full").propose(state, 6)
+    assert proposal.positions.tolist() == expected.indices.tolist()
+    assert proposal.facts["dim"] == parameters(state)
+    assert proposal.facts["considered"] == N
+    assert proposal.facts["d_eff"] == pytest.approx(expected.effective_dimension, rel=1e-3)
+
+
+def test_bait_full_considers_what_fits(trained: LearnerState, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The labelled and random others, drawn anew every round; fewer than the labelled and the batch are refused."""
+    monkeypatch.setattr(row_space, "GRAM_BYTES", 4 * (30 * (CLASSES - 1)) ** 2)
+    kept_positions = subsample(N, torch.tensor(LABELLED), 30 - len(LABELLED), trained.generator(3))
+    proposal = STRATEGIES.get("bait-full").propose(trained, 6)
+    assert proposal.facts["considered"] == 30
+    assert set(proposal.positions.tolist()) <= set(kept_positions.tolist()) - set(LABELLED)
+    images = trained.pool.images[kept_positions]
+    part = dataclasses.replace(
+        trained,
+        pool=dataclasses.replace(trained.pool, images=images, ids=kept_positions),
+        labelled=torch.searchsorted(kept_positions, trained.labelled),
+    )
+    alone = STRATEGIES.get("bait-full").propose(part, 6)
+    assert kept_positions[alone.positions].tolist() == proposal.positions.tolist()
+    monkeypatch.setattr(row_space, "GRAM_BYTES", 4 * (13 * (CLASSES - 1)) ** 2)
+    message = "^8 labelled and 6 to buy are more than the 13 candidates that BAIT on all weights can consider: K of 3 "
+    with pytest.raises(TooLargeError, match=message):
+        propose("bait-full", trained)
+
+
+def test_bait_full_says_what_it_costs_and_holds() -> None:
+    effort_of = STRATEGIES.get("bait-full").effort
+    assert effort_of is not None
+    sizes = Sizes(n=1438, labels=100, batch=20, classes=10, features=16, masked=0, weights=9648)
+    effort, larger = effort_of(sizes), effort_of(dataclasses.replace(sizes, n=50_000))
+    assert effort.operations > 9648 * (1438 * 9) ** 2
+    assert effort.held == 2 * 4 * (1438 * 9) ** 2
+    assert larger.held == 2 * 4 * (1820 * 9) ** 2
+    assert larger.passes * 50_000 == pytest.approx(effort.passes * 1438 * 1820 / 1438)
 
 
 def test_bait_on_fish_is_bait_select_on_the_masked_embedding(trained: LearnerState) -> None:

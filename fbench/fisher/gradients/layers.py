@@ -73,6 +73,8 @@ class Factors:
         if self.groups == 0:
             return Pairs(self.some(positions), positions)
         width = self.inputs // self.groups
+        if len(positions) == self.outputs * width:
+            return Whole(self.whole(), self.groups)
         out = positions // width
         into = out // (self.outputs // self.groups) * width + positions % width
         outs, at_out = torch.unique(out, return_inverse=True)
@@ -133,6 +135,22 @@ class Block:
 
     def gradient(self, D: Tensor) -> Tensor:
         return (D[:, self.outs] @ self.A.mT)[:, self.at_out, self.at_in]
+
+
+@dataclass(frozen=True)
+class Whole:
+    """All positions of a weight, in their order: A [n, I, L], and the groups of outputs."""
+
+    A: Tensor
+    groups: int
+
+    @property
+    def nbytes(self) -> int:
+        return self.A.nbytes
+
+    def gradient(self, D: Tensor) -> Tensor:
+        n, L = len(D), self.A.shape[2]
+        return (D.reshape(n, self.groups, -1, L) @ self.A.view(n, self.groups, -1, L).mT).flatten(1)
 
 
 def unsupported_reason(layer: nn.Module) -> str:

@@ -196,6 +196,23 @@ def check_devices(
         check_fits(plan, free_bytes(device), device)
 
 
+def check_bytes(held: int, device: str) -> None:
+    """Refuse what holds so many bytes, and has no more of a plan than that.
+
+    Raises:
+        TooLargeError: the device has too little.
+
+    Example:
+        >>> check_bytes(1 << 20, "cpu")
+    """
+    free = free_bytes(device)
+    if free is not None and with_margin(held) > free:
+        raise TooLargeError(
+            f"the selection holds {format_bytes(held)}, {format_bytes(with_margin(held))} with "
+            f"{format_percent(MEMORY_MARGIN)} to spare, and {format_bytes(free)} are free on {device}"
+        )
+
+
 def device_plans(
     shape: Shape,
     dtype: Any,

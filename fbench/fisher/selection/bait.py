@@ -7,7 +7,6 @@ each the pick whose loss costs least.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -15,10 +14,11 @@ from functools import partial
 import torch
 from torch import Tensor
 
-from fbench.errors import DeviceError, InputError, UnknownNameError
+from fbench.errors import InputError, UnknownNameError
 from fbench.fisher.embeddings import Embedding
 from fbench.fisher.planning.fitting import check_plan
 from fbench.fisher.planning.plan import CHUNK_SIZE, StepCounts
+from fbench.fisher.selection.checks import check_batch, labelled_positions, selection_dtype, usable_devices
 from fbench.fisher.selection.engines import SELECTION_METHODS
 from fbench.fisher.selection.greedy import Greedy
 from fbench.fisher.selection.trace import check_takes
@@ -168,13 +168,13 @@ class Search:
         engine, self._information_type, chunked = SELECTION_METHODS[method]
         if chunked:  # F comes before the first score, which would be refused as well
             check_takes(method, embedding)
-        positions = _check_labelled(labelled, embedding.n)
+        positions = labelled_positions(labelled, embedding.n)
         left = embedding.n - len(positions)
-        _check_sizes(batch_size, oversample, left)
+        check_batch(batch_size, oversample, left)
         if chunk_size < 1:
             raise InputError(f"chunk_size {chunk_size}: must be at least 1")
-        self._devices = _check_devices(devices or [embedding.device])
-        dtype = _check_dtype(dtype or embedding.dtype)
+        self._devices = usable_devices(devices or [embedding.device])
+        dtype = selection_dtype(dtype or embedding.dtype)
         counts = StepCounts.of(batch_size, oversample, left, chunk_size)
         self.picks = counts.picks
         """How many forward picks there will be."""
@@ -274,51 +274,3 @@ class Search:
             refreshes=self._refreshes,
             jitter=self._information.jitter,
         )
-
-
-def _check_labelled(labelled: Tensor | Sequence[int], n: int) -> Tensor:
-    """The labelled positions as an index tensor: each in [0, n), none twice."""
-    try:
-        typed = torch.as_tensor(sorted(labelled) if isinstance(labelled, set) else labelled).cpu()
-    except (RuntimeError, TypeError, ValueError):
-        raise InputError(f"labelled is a {type(labelled).__name__}: give positions in the pool, as [0, 5, 7]") from None
-    if typed.ndim != 1:
-        raise InputError(f"labelled has shape {list(typed.shape)}: give a list of positions in the pool, as [0, 5, 7]")
-    if len(typed) and (typed.is_floating_point() or typed.dtype == torch.bool):
-        raise InputError(
-            f"labelled has dtype {typed.dtype}: give positions as integers (of a mask: mask.nonzero()[:, 0])"
-        )
-    index = typed.to(torch.int64)
-    outside = index[(index < 0) | (index >= n)]
-    if len(outside):
-        raise InputError(f"labelled index {int(outside[0])} is outside the pool: must be from 0 to {n - 1}")
-    values, counts = torch.unique(index, return_counts=True)
-    if bool((counts > 1).any()):
-        raise InputError(f"labelled index {int(values[counts > 1][0])} is given twice; each sample is labelled once")
-    return index
-
-
-def _check_sizes(batch_size: int, oversample: float, left: int) -> None:
-    if isinstance(batch_size, bool) or not hasattr(batch_size, "__index__"):
-        raise InputError(f"batch_size {batch_size}: must be a whole number")
-    if not 1 <= batch_size <= left:
-        raise InputError(f"batch_size {batch_size}: must be from 1 to {left}, what is left unlabelled in the pool")
-    if not (math.isfinite(oversample) and oversample >= 1):
-        raise InputError(f"oversample {oversample}: must be at least 1 (1 means no backward removals)")
-
-
-def _check_devices(devices: Sequence[str | torch.device]) -> list[torch.device]:
-    usable = []
-    for name in [devices] if isinstance(devices, str) else devices:
-        try:
-            torch.empty(0, device=name)
-            usable.append(torch.device(name))
-        except (RuntimeError, AssertionError) as error:
-            raise DeviceError(f"device {str(name)!r} cannot be used: {str(error).splitlines()[0]}") from error
-    return usable
-
-
-def _check_dtype(dtype: torch.dtype) -> torch.dtype:
-    if dtype not in (torch.float64, torch.float32):
-        raise InputError(f"dtype {dtype}: must be torch.float64 or torch.float32")
-    return dtype

@@ -24,8 +24,19 @@ def pick_rows(WZ: Tensor, V_s: Tensor, sign: int) -> Tensor:
         >>> torch.allclose(P - torch.outer(W, W), torch.linalg.inv(P + V_s.T @ V_s))
         True
     """
-    d, eye = V_s.shape[1], torch.eye(len(V_s), dtype=V_s.dtype, device=V_s.device)
-    G_s, H_s = WZ[:, :d] @ V_s.T, WZ[:, d:] @ V_s.T
+    d = V_s.shape[1]
+    return rows_of_update(WZ, WZ[:, :d] @ V_s.T, WZ[:, d:] @ V_s.T, sign)
+
+
+def rows_of_update(WZ: Tensor, G_s: Tensor, H_s: Tensor, sign: int) -> Tensor:
+    """The same from G_s and H_s [r, r], for W and Z in any m coordinates: from ``WZ`` [r, 2m] it makes [2r, m].
+
+    Example:
+        >>> one = torch.ones(1, 1)
+        >>> rows_of_update(torch.tensor([[2.0, 2.0]]), 3 * one, one, sign=1).tolist()  # L = 2
+        [[1.0], [0.875]]
+    """
+    d, eye = WZ.shape[1] // 2, torch.eye(len(WZ), dtype=WZ.dtype, device=WZ.device)
     L, _ = torch.linalg.cholesky_ex(eye + sign * (G_s + G_s.T) / 2)
     solved = torch.linalg.solve_triangular(L, torch.cat([WZ, (H_s + H_s.T) / 2], dim=1), upper=False)
     W, Z, half = solved[:, :d], solved[:, d : 2 * d], solved[:, 2 * d :]

@@ -19,7 +19,7 @@ from fbench.fisher.embeddings import DenseEmbedding, Embedding
 from fbench.fisher.planning.plan import CHUNK_SIZE
 from fbench.fisher.selection.candidates.choice import candidates
 from fbench.fisher.selection.curvature import Curvature, pick_rows
-from fbench.fisher.selection.information import DiagonalInformation, Information, inverse_in_place, sandwich
+from fbench.fisher.selection.information import DiagonalInformation, Information, inverse_in_place
 from fbench.fisher.selection.trace import trace
 from fbench.harness.registry import KERNELS
 
@@ -54,6 +54,15 @@ class Engine(Protocol):
 
     def drift(self, M: Tensor) -> float:
         """‖P M v − v‖ / ‖v‖ on a probe v; 0 where P is never updated."""
+
+
+class CurvatureSource(Protocol):
+    """Whoever makes P and Q afresh: ``Information``, or the rows of what was picked (``row_information``)."""
+
+    alpha: float
+
+    def curvature(self, picks: Tensor, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
+        """P in float64 and Q in ``dtype``, [d, d] each, with ``picks`` in M."""
 
 
 class RecomputedEngine:
@@ -98,7 +107,7 @@ class IncrementalEngine:
 
     updates = True
 
-    def __init__(self, V: Embedding, information: Information, sign: int) -> None:
+    def __init__(self, V: Embedding, information: CurvatureSource, sign: int) -> None:
         self._V, self._information, self._sign, self.refreshes = V, information, sign, -1
         self._candidates = candidates(V, information.alpha, sign)
         self.load_operations = 5 * float(V.dim) ** 3 + 2 * V.gram_operations
@@ -106,8 +115,7 @@ class IncrementalEngine:
     def load(self, picks: Tensor) -> None:
         """Make P, Q, G and H from M, factorised in float64."""
         self.__dict__.pop("_curvature", None)  # the old matrices make room for the new
-        P = self._information.inverse(picks)
-        Q = sandwich(P, self._information.F, self._V.dtype)
+        P, Q = self._information.curvature(picks, self._V.dtype)
         device, dtype = self._V.device, self._V.dtype
         self._curvature = Curvature(P.to(device, dtype), Q.to(device), self._sign)
         del P

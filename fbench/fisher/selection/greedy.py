@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Sequence
+from typing import Protocol
 
 import torch
 from torch import Tensor
@@ -15,7 +16,6 @@ from torch import Tensor
 from fbench.errors import InputError
 from fbench.fisher.embeddings import Embedding
 from fbench.fisher.selection.engines import Engine
-from fbench.fisher.selection.information import Information
 from fbench.fisher.work import StepListener, phase_of
 
 TIE = {torch.float64: 1e-10, torch.float32: 1e-5}
@@ -44,6 +44,13 @@ def shard_edges(n: int, count: int) -> list[int]:
     return [i * n // count for i in range(count + 1)]
 
 
+class Bought(Protocol):
+    """What the labels and the picks tell, as the engines read it."""
+
+    def matrix(self, picks: Tensor) -> Tensor:
+        """What ``Engine.drift`` compares the updates with, made afresh with ``picks`` in M."""
+
+
 class Greedy:
     """Forward picks (``sign`` +1) or backward removals (−1) among the candidates V, sharded over ``devices``.
 
@@ -55,7 +62,7 @@ class Greedy:
         self,
         engine: Callable[..., Engine],
         V: Embedding,
-        information: Information,
+        information: Bought,
         positions: Tensor,
         *,
         sign: int = 1,

@@ -69,6 +69,11 @@ class Information:
         self.jitter = max(self.jitter, jitter)
         return inverse
 
+    def curvature(self, picks: Tensor, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
+        """P = M⁻¹ [d, d] in float64, and Q = P F P in ``dtype``."""
+        P = self.inverse(picks)
+        return P, sandwich(P, self.F, dtype)
+
     def objective(self, picks: Tensor) -> float:
         """tr(F M⁻¹) with ``picks`` in M."""
         inverse = self.inverse(picks)
@@ -203,17 +208,32 @@ def inverse_in_place(make: Callable[[], Tensor]) -> tuple[Tensor, float]:
         >>> inverse.diagonal().tolist(), jitter
         ([0.25, 0.25], 0.0)
     """
+    factor, jitter = cholesky_in_place(make)
+    inverse = torch.cholesky_inverse(factor, out=factor)
+    did(2 * len(factor) ** 3 / 3)
+    return inverse, jitter
+
+
+def cholesky_in_place(make: Callable[[], Tensor]) -> tuple[Tensor, float]:
+    """The lower Cholesky factor of the symmetric matrix that ``make`` builds, in its place, and its jitter.
+
+    Raises:
+        InputError: not even the largest jitter makes it positive definite.
+
+    Example:
+        >>> factor, jitter = cholesky_in_place(lambda: 4 * torch.eye(2, dtype=torch.float64))
+        >>> factor.diagonal().tolist(), jitter
+        ([2.0, 2.0], 0.0)
+    """
     for share in (0.0, *_JITTERS):
         factor = make().T  # LAPACK's order of columns; the matrix is symmetric
-        jitter = share * float(factor.diagonal().abs().mean())
+        jitter = share * float(factor.diagonal().abs().mean()) if len(factor) else 0.0
         factor.diagonal().add_(jitter)
         fault = torch.empty(0, dtype=torch.int32, device=factor.device)
         torch.linalg.cholesky_ex(factor, out=(factor, fault))
         did(len(factor) ** 3 / 3)
         if not int(fault):
-            inverse = torch.cholesky_inverse(factor, out=factor)
-            did(2 * len(factor) ** 3 / 3)
-            return inverse, jitter
+            return factor, jitter
     raise InputError("the information matrix M is not positive definite in float64; raise the regularisation")
 
 

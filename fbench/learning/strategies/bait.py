@@ -97,7 +97,7 @@ def bait_subsample(state: LearnerState, batch_size: int) -> Proposal:
     kept = subsample(len(state.pool.ids), labelled, SUBSAMPLE * batch_size, state.generator(2))
     few = dataclasses.replace(state, labelled=torch.searchsorted(kept, labelled))
     chosen = _select_last(few, batch_size, images=state.pool.images[kept.to(state.pool.images.device)])
-    return Proposal(kept[chosen.positions], chosen.facts)
+    return Proposal(kept[chosen.positions], chosen.facts | {"considered": len(kept)})
 
 
 def _select_last(

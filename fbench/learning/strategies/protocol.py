@@ -120,6 +120,7 @@ class Sizes:
         masked: weights that a mask keeps.
         dtype: of the selection.
         oversample: forward picks over B.
+        weights: all of the network's.
     """
 
     n: int
@@ -130,6 +131,7 @@ class Sizes:
     masked: int
     dtype: str = "float32"
     oversample: float = 2.0
+    weights: int = 0
 
     @property
     def counts(self) -> StepCounts:
@@ -149,7 +151,14 @@ class Sizes:
 
 @dataclass(frozen=True)
 class Effort:
-    """What a batch costs a strategy that says so: passes of its network over the pool, and operations beside them."""
+    """What a batch costs a strategy that says so.
+
+    Attributes:
+        passes: of its network over the pool.
+        operations: beside them.
+        held: bytes at its peak, where they are worth telling.
+    """
 
     passes: float
     operations: float
+    held: int = 0

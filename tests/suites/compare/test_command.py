@@ -1038,3 +1038,26 @@ def test_arms_that_cannot_run_are_one_line(fbench: Any, tmp_path: Path, strategi
     assert (ended.code, ended.err.count("\n")) == (2, 1)
     assert message in ended.err
     assert not (tmp_path / "run").exists()
+
+
+def test_bait_on_all_the_weights_is_an_arm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of a pool with too many rows it takes a part, and the row says how many."""
+    words = ["compare", *TINY, "--jobs", "1", "--pool", "60", "--rounds", "1", "--seeds", "1", "--questions", ""]
+    arms = ["--strategies", "random,bait,bait-full"]
+    for room, considered in ((60, "60"), (40, "40")):
+        monkeypatch.setattr("fbench.fisher.planning.row_space.GRAM_BYTES", 4 * (room * 9) ** 2)
+        assert cli.run([*words, *arms, "--out", str(tmp_path / considered)]) == 0
+        rows = {row["strategy"]: row for row in table(tmp_path / considered) if row["round"] == "1"}
+        assert {row["status"] for row in rows.values()} == {"ok"}
+        assert (rows["bait-full"]["considered"], rows["bait-full"]["dim"]) == (considered, "9648")
+        assert rows["bait"]["considered"] == ""
+        assert 0 < float(rows["bait-full"]["d_eff"]) < 9648
+
+
+def test_labels_beyond_what_bait_full_considers_are_refused(
+    fbench: Callable[..., Ended], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("fbench.fisher.planning.row_space.GRAM_BYTES", 4 * (16 * 9) ** 2)
+    ended = fbench("--strategies", "random,bait-full", "--rounds", "1", "--questions", "")
+    assert ended.code == 2
+    assert "12 labelled and 5 to buy are more than the 16 candidates that BAIT on all weights can consider" in ended.err

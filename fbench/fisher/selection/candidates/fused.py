@@ -27,6 +27,10 @@ class Fused(Plain):
         super().load(P, Q)
         self._launch(self.G, self.G, -1)
 
+    def fill(self, G: Tensor, H: Tensor) -> None:
+        super().fill(G, H)
+        self._launch(self.G, self.G, -1)
+
     def absorb(self, rows: Tensor) -> None:
         rows, V = self.alpha**0.5 * rows, self.V
         if isinstance(V, FactoredEmbedding):

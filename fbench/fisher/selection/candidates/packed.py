@@ -39,6 +39,14 @@ class Packed(Candidates):
     def load(self, P: Tensor, Q: Tensor) -> None:
         self._quadratic(P, self.G)
         self._quadratic(Q, self.H)
+        self._score()
+
+    def fill(self, G: Tensor, H: Tensor) -> None:
+        self.G.copy_(pack_lower_lanes(G))
+        self.H.copy_(pack_lower_lanes(H))
+        self._score()
+
+    def _score(self) -> None:
         state = [t.view(-1).numpy() for t in (self.G, self.H, self._scores, self._traces)]
         share(self._blocks, lane_kernels.score, *state, self.sign, self.V.rows)
 

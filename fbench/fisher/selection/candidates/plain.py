@@ -26,6 +26,10 @@ class Candidates(ABC):
         """Make G and H from P and Q [d, d]."""
 
     @abstractmethod
+    def fill(self, G: Tensor, H: Tensor) -> None:
+        """Take G and H [n, r, r], α included, as they are."""
+
+    @abstractmethod
     def absorb(self, rows: Tensor) -> None:
         """Take in a pick's ``rows`` [2r, d], W̃ᵀ above Z̃ᵀ.
 
@@ -61,6 +65,10 @@ class Plain(Candidates):
     def load(self, P: Tensor, Q: Tensor) -> None:
         for part in self._parts():
             self.G[part], self.H[part] = (self.alpha * self.V[part].quadratic(A) for A in (P, Q))
+
+    def fill(self, G: Tensor, H: Tensor) -> None:
+        self.G.copy_(G)
+        self.H.copy_(H)
 
     def absorb(self, rows: Tensor) -> None:
         for part in self._parts():
