@@ -765,6 +765,12 @@ def refusal(ended: Ended, *parts: str) -> str:
 
 BAD = [
     ("--strategies bait+fisch,random", "unknown strategy 'bait+fisch'; did you mean 'bait+fish'?"),
+    ("--strategies bait+fisch@328,random", "unknown strategy 'bait+fisch@328'; did you mean 'bait+fish@D'?"),
+    ("--strategies bait+fish@1e3", "strategy bait+fish@1e3: behind the @ stands how many weights it keeps in all"),
+    (
+        "--strategies random,bait+fish@160",
+        "strategy bait+fish@160: 160 weights; of the 9,648 of SmallNet it keeps 161",
+    ),
     ("--dataset digit", "unknown data set 'digit'; did you mean 'digits'?"),
     ("--model smal", "unknown model 'smal'; did you mean 'small'?"),
     ("--strategies bait,random,bait", "strategy 'bait' stands twice; name each once"),
