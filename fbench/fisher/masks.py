@@ -198,6 +198,41 @@ def largest_mask(
     return _keep(values, size, always, _top)
 
 
+def even_counts(
+    like: Mapping[str, Tensor], size: int, *, always: Sequence[str] = (), never: Sequence[str] = ()
+) -> dict[str, int]:
+    """How many weights of each layer make ``size`` in all, every layer giving nearly the same share of its own.
+
+    Shares are rounded by largest remainders, the first layers first among equals, so that the sum is exact.
+
+    Args:
+        like: tensors whose names and shapes are the network's.
+        size: weights in all, those of ``always`` included.
+        always: parameters kept whole.
+        never: parameters left out.
+
+    Raises:
+        InputError: a size that does not fit.
+        UnknownNameError: no such parameter.
+
+    Example:
+        >>> import torch
+        >>> like = {"body": torch.zeros(3, 4), "more": torch.zeros(2), "head": torch.zeros(5)}
+        >>> even_counts(like, 9, always=["head"]), even_counts(like, 9, never=["head"])
+        ({'body': 3, 'more': 1, 'head': 5}, {'body': 8, 'more': 1, 'head': 0})
+    """
+    _check_names(like, (*always, *never))
+    sizes = {name: tensor.numel() for name, tensor in like.items() if name not in {*always, *never}}
+    left, total = size - sum(like[name].numel() for name in set(always)), sum(sizes.values())
+    if not 0 <= left <= total:
+        raise InputError(f"mask size {left:,} in the layers that may choose: must be from 0 to their {total:,} weights")
+    counts = {name: left * m // max(total, 1) for name, m in sizes.items()}
+    rounded_off = sorted(sizes, key=lambda name: -(left * sizes[name] % max(total, 1)))  # stable: the first stay first
+    for name in rounded_off[: left - sum(counts.values())]:
+        counts[name] += 1
+    return {name: like[name].numel() if name in always else counts.get(name, 0) for name in like}
+
+
 def random_mask(
     like: Mapping[str, Tensor],
     size: int | Mapping[str, int],

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from fractions import Fraction
 from functools import partial
 
 import cases
@@ -16,7 +17,7 @@ from torch import Tensor
 
 import fbench
 from fbench.errors import InputError, UnknownNameError
-from fbench.fisher.masks import largest_mask
+from fbench.fisher.masks import even_counts, largest_mask
 
 
 def diagonal(sizes: list[int], seed: int, levels: int = 0) -> dict[str, Tensor]:
@@ -144,6 +145,35 @@ def test_the_largest_values_of_every_layer_by_counts() -> None:
     with pytest.raises(InputError, match=r"values of 'a' hold NaN; weights, outputs or gradients of the network were"):
         largest_mask(values, 30)
     assert largest_mask(values, 40, always=["a"]).size == 40
+
+
+@given(
+    sizes=st.lists(st.integers(1, 40), min_size=1, max_size=5),
+    part=st.fractions(0, 1),
+    ends=st.sampled_from([((), ()), (("a",), ()), ((), ("a",))]),
+)
+@cases.randomised(60)
+def test_even_counts_are_an_equal_share_of_every_layer(
+    sizes: list[int], part: Fraction, ends: tuple[tuple[str, ...], tuple[str, ...]]
+) -> None:
+    (always, never), like = ends, diagonal(sizes, 0)
+    free = sum(m for name, m in zip(like, sizes, strict=True) if name not in (*always, *never))
+    chosen = math.floor(part * free)
+    counts = even_counts(like, chosen + sum(sizes[:1] if always else []), always=always, never=never)
+    assert sum(counts.values()) == chosen + sum(sizes[:1] if always else [])
+    for name, m in zip(like, sizes, strict=True):
+        fixed = m if name in always else 0 if name in never else None
+        assert counts[name] == fixed if fixed is not None else abs(counts[name] - chosen * m / free) < 1
+        assert 0 <= counts[name] <= m
+
+
+def test_even_counts_that_do_not_fit() -> None:
+    with pytest.raises(InputError, match=r"mask size 6 in the layers that may choose: must be from 0 to their 5 we"):
+        even_counts(diagonal([5, 5], 0), 11, always=["b"])
+    with pytest.raises(InputError, match="mask size -1 in the layers"):
+        even_counts(diagonal([5, 5], 0), 4, always=["b"])
+    with pytest.raises(UnknownNameError, match=r"'fc\.weight'"):
+        even_counts(diagonal([5, 5], 0), 4, never=["fc.weight"])
 
 
 def test_share_is_the_part_of_every_layer() -> None:

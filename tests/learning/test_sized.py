@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 from typing import Any
 
 import pytest
@@ -68,6 +69,51 @@ def test_an_arm_keeps_exactly_so_many_weights(state: LearnerState, masks: list[M
     assert same.positions.tolist() == without.positions.tolist()
 
 
+def flat(values: Mapping[str, torch.Tensor]) -> torch.Tensor:
+    return torch.cat([layer.flatten() for layer in values.values()])
+
+
+def test_which_weights_the_controls_keep(state: LearnerState, masks: list[Mask]) -> None:
+    """Each against the plain meaning of its name, on the same diagonal and network."""
+    names = [
+        f"bait+{rule}" for rule in ("fish", "fish-layer", "fish-body", "magnitude", "random-global", "random-mask")
+    ]
+    assert sorted(names) == sorted(MASKED)
+    for name in names:
+        STRATEGIES.get(f"{name}@90").propose(state, 4)
+    fish, by_layer, body, magnitude, anywhere, like_fish = masks
+    F, parameters = state.fisher.whole(), dict(state.network.named_parameters())
+    head = [name.startswith("5.") for name, p in parameters.items() for _ in range(p.numel())]
+    below = ~torch.tensor(head)
+
+    def largest(values: Mapping[str, torch.Tensor], count: int) -> set[int]:
+        return set(flat(values).where(below, -torch.inf).topk(count).indices.tolist())
+
+    def free(mask: Mask) -> set[int]:
+        return set((flat(mask) & below).nonzero()[:, 0].tolist())
+
+    assert free(fish) == largest(F, 90 - HEAD)
+    assert free(body) == largest(F, 90)
+    assert free(magnitude) == largest({name: p.abs() for name, p in parameters.items()}, 90 - HEAD)
+    shares = [by_layer.counts()[name] / p.numel() for name, p in parameters.items() if name not in by_layer.always]
+    assert max(shares) - min(shares) <= 1 / 8  # a bias has 8 weights
+    for name in ("1.weight", "3.weight"):
+        assert F[name][by_layer[name]].min() >= F[name][~by_layer[name]].max()
+    assert like_fish.counts() == fish.counts()
+    assert len({frozenset(free(mask)) for mask in masks}) == len(names)
+    for mask in (fish, by_layer, magnitude, anywhere, like_fish):
+        assert bool(flat(mask)[~below].all())
+    assert not flat(body)[~below].any()
+
+
+def test_random_weights_of_the_network_are_drawn_anew_every_round(state: LearnerState, masks: list[Mask]) -> None:
+    for index in (1, 1, 2):
+        STRATEGIES.get("bait+random-global@90").propose(dataclasses.replace(state, round=index), 4)
+    first, again, later = masks
+    assert first.jaccard(again) == 1
+    assert first.jaccard(later) != 1
+
+
 def test_the_size_is_planned_with() -> None:
     sizes = Sizes(n=100, labels=10, batch=5, classes=4, features=16, masked=50)
     for name, d in (("bait+fish", 50), ("bait+fish@77", 77), ("bait+random-mask@5000", 5000)):
@@ -113,6 +159,21 @@ def test_a_fraction_is_held_to_the_same_limits(state: LearnerState) -> None:
     little = dataclasses.replace(state, acquisition=dataclasses.replace(state.acquisition, mask_fraction=0.01))
     with pytest.raises(InputError, match=rf"^strategy bait\+fish: 2 weights; .* keeps {HEAD + 1} to {TOTAL}, "):
         STRATEGIES.get("bait+fish").propose(little, 4)
+
+
+def test_what_leaves_the_classifier_out_needs_other_weights(state: LearnerState) -> None:
+    most = TOTAL - HEAD
+    check = STRATEGIES.get(f"bait+fish-body@{most + 1}").check
+    assert check is not None
+    with pytest.raises(InputError, match=rf"keeps 1 to {most}, the classifier's {HEAD} never among them; .*-body@2$"):
+        check(state.network)
+    for name in ("bait+fish-body", "bait+fish-body@5"):
+        check = STRATEGIES.get(name).check
+        assert check is not None
+        with pytest.raises(
+            InputError, match=r"^strategy bait\+fish-body: Linear has no weights that it could keep, the"
+        ):
+            check(nn.Linear(16, 3))
 
 
 def test_of_a_network_that_is_its_classifier_a_mask_takes_any_part(state: LearnerState, masks: list[Mask]) -> None:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from fbench.learning.strategies.bait import bait_proposal
-from fbench.learning.strategies.classifier import kept_whole
+from fbench.learning.strategies.classifier import classifier_parameters, kept_whole
 from fbench.learning.strategies.protocol import LearnerState, Proposal
 from fbench.learning.strategies.sized import SizedArm, SizeLimits, add_sized, all_weights, size_of
 
@@ -30,6 +30,35 @@ def fish_mask(state: LearnerState, size: int = 0) -> Mask:
     return largest_mask(state.fisher.whole(), size or size_of(state), always=kept_whole(state.network))
 
 
+def _fish_by_layer(state: LearnerState, size: int) -> Mask:
+    from fbench.fisher.masks import even_counts, largest_mask
+
+    diagonal, always = state.fisher.whole(), kept_whole(state.network)
+    return largest_mask(diagonal, even_counts(diagonal, size, always=always), always=always)
+
+
+def _fish_without_classifier(state: LearnerState, size: int) -> Mask:
+    from fbench.fisher.masks import Mask, largest_mask
+
+    diagonal, left_out = state.fisher.whole(), classifier_parameters(state.network)
+    below = largest_mask({name: F for name, F in diagonal.items() if name not in left_out}, size)
+    return Mask({name: below[name] if name in below else F.new_zeros(F.shape).bool() for name, F in diagonal.items()})
+
+
+def _largest_weights(state: LearnerState, size: int) -> Mask:
+    from fbench.fisher.masks import largest_mask
+
+    magnitudes = {name: p.detach().abs() for name, p in state.network.named_parameters()}
+    return largest_mask(magnitudes, size, always=kept_whole(state.network))
+
+
+def _random_anywhere(state: LearnerState, size: int) -> Mask:
+    from fbench.fisher.masks import random_mask
+
+    parameters, always = dict(state.network.named_parameters()), kept_whole(state.network)
+    return random_mask(parameters, size, generator=state.generator(3), always=always)
+
+
 def _random_like_fish(state: LearnerState, size: int) -> Mask:
     from fbench.fisher.masks import random_mask
 
@@ -38,16 +67,15 @@ def _random_like_fish(state: LearnerState, size: int) -> Mask:
 
 
 def beside_classifier(network: nn.Module) -> SizeLimits:
-    """More weights than the classifier's, which are kept: all of them at most."""
-    return _limits(network, "always", lambda total, head: (head + 1, total))
+    """More weights than the classifier's, which are kept if there are others; all of them at most."""
+    head = sum(network.get_parameter(name).numel() for name in kept_whole(network))
+    return SizeLimits(head + 1, all_weights(network), f", the classifier's {head:,} always among them" if head else "")
 
 
-def _limits(network: nn.Module, when: str, between: Callable[[int, int], tuple[int, int]]) -> SizeLimits:
-    """From and to how many weights, given all of them and those of a classifier that has others below it."""
-    parameters = dict(network.named_parameters())
-    head = sum(parameters[name].numel() for name in kept_whole(network))
-    least, most = between(all_weights(network), head)
-    return SizeLimits(least, most, f", the classifier's {head:,} {when} among them" if head else "")
+def below_classifier(network: nn.Module) -> SizeLimits:
+    """Any of the weights that are not the classifier's."""
+    head = sum(network.get_parameter(name).numel() for name in classifier_parameters(network))
+    return SizeLimits(1, all_weights(network) - head, f", the classifier's {head:,} never among them")
 
 
 @dataclass(frozen=True)
@@ -72,6 +100,27 @@ RULES = (
         "bait+fish",
         "BAIT on the weights with the largest Fisher information (FISH mask), the classifier kept",
         fish_mask,
+    ),
+    MaskRule(
+        "bait+fish-layer",
+        "BAIT on the same share of every layer, its weights with the largest Fisher information, the classifier kept",
+        _fish_by_layer,
+    ),
+    MaskRule(
+        "bait+fish-body",
+        "BAIT on the weights with the largest Fisher information, the classifier left out",
+        _fish_without_classifier,
+        below_classifier,
+    ),
+    MaskRule(
+        "bait+magnitude",
+        "BAIT on the weights with the largest absolute values, the classifier kept",
+        _largest_weights,
+    ),
+    MaskRule(
+        "bait+random-global",
+        "BAIT on weights drawn at random from the whole network, the classifier kept",
+        _random_anywhere,
     ),
     MaskRule(
         "bait+random-mask",
