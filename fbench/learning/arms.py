@@ -440,15 +440,17 @@ def sizes_of(options: ArmOptions) -> Sizes:
     from fbench.learning.strategies import Sizes, classifier_width
 
     network = _network(options)
+    weights = sum(p.numel() for p in network.parameters())
     return Sizes(
         n=pool_length(options),
         labels=options.start + (options.rounds - 1) * options.batch,
         batch=options.batch,
         classes=images_of(options).classes,
         features=classifier_width(network),
-        masked=kept(options.mask_fraction, sum(p.numel() for p in network.parameters())),
+        masked=kept(options.mask_fraction, weights),
         dtype=options.dtype,
         oversample=options.oversample,
+        weights=weights,
     )
 
 

@@ -11,13 +11,17 @@ import torch
 from torch import nn
 
 import fbench.fisher.gradients.masked
+import fbench.fisher.gradients.sketched
 from fbench.errors import InputError, UnknownNameError, UsageError
+from fbench.fisher.embeddings import DenseEmbedding
 from fbench.fisher.masks import Mask
+from fbench.fisher.planning.operations import selection_operations
 from fbench.harness.registry import STRATEGIES
 from fbench.learning.arm_options import parse_strategies
 from fbench.learning.data import Pool
 from fbench.learning.strategies import Acquisition, LearnerState, Sizes
 from fbench.learning.strategies.masked import RULES, fish_mask
+from fbench.learning.strategies.sketched import sketch_of
 
 N, CLASSES = 24, 3
 LABELLED = (5, 0, 17)
@@ -114,9 +118,43 @@ def test_random_weights_of_the_network_are_drawn_anew_every_round(state: Learner
     assert first.jaccard(later) != 1
 
 
+def test_a_sketch_hashes_all_weights_alike_in_all_rounds(state: LearnerState, monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[DenseEmbedding] = []
+    real = fbench.fisher.gradients.sketched.sketched_embedding
+    monkeypatch.setattr(
+        fbench.fisher.gradients.sketched, "sketched_embedding", lambda *words: made.append(real(*words)) or made[-1]
+    )
+    for size in (1, 90, TOTAL):
+        for changed in ({}, {"round": 2}, {"seed": 1}):
+            proposal = STRATEGIES.get(f"bait+sketch@{size}").propose(dataclasses.replace(state, **changed), 4)
+            assert proposal.facts["dim"] == size
+        first, later, another = (V.dense() for V in made[-3:])
+        torch.testing.assert_close(first, real(state.network, state.pool.images, sketch_of(state, size)).dense())
+        assert torch.equal(first, later)
+        assert not torch.equal(first, another)
+    check = STRATEGIES.get(f"bait+sketch@{TOTAL + 1}").check
+    assert check is not None
+    with pytest.raises(InputError, match=rf"it keeps 1 to {TOTAL}; take a number from there, as bait\+sketch@2$"):
+        check(state.network)
+
+
+def test_a_sketch_says_what_it_costs() -> None:
+    """The passes of every row, and additions for every weight, beside the selection that a mask of its size takes."""
+    sizes = Sizes(n=100, labels=10, batch=5, classes=4, features=16, masked=50, weights=1000)
+    plain, sized = (STRATEGIES.get(name).effort for name in ("bait+sketch", "bait+sketch@80"))
+    assert plain is not None
+    assert sized is not None
+    assert plain(sizes).passes == sized(sizes).passes == 1 + 2 * 3
+    more = selection_operations(sizes.mask(80), sizes.counts) - selection_operations(sizes.mask(), sizes.counts)
+    assert sized(sizes).operations - plain(sizes).operations == pytest.approx(more)
+    twice = plain(dataclasses.replace(sizes, weights=2000)).operations - plain(sizes).operations
+    assert twice == 110 * 100 * 3 * 1000
+    assert STRATEGIES.get("bait+fish@80").effort is None
+
+
 def test_the_size_is_planned_with() -> None:
     sizes = Sizes(n=100, labels=10, batch=5, classes=4, features=16, masked=50)
-    for name, d in (("bait+fish", 50), ("bait+fish@77", 77), ("bait+random-mask@5000", 5000)):
+    for name, d in (("bait+fish", 50), ("bait+fish@77", 77), ("bait+random-mask@5000", 5000), ("bait+sketch@60", 60)):
         declared = STRATEGIES.get(name).plan
         assert declared is not None
         assert declared(sizes).shape.dim == d

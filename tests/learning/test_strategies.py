@@ -47,7 +47,7 @@ from fbench.learning.training import train_block
 
 APPROXIMATE = ("bait-top2", "bait-binary", "bait-diagonal", "bait-subsample", "bait-pca")
 CONTROLS = ("bait+fish-layer", "bait+fish-body", "bait+magnitude", "bait+random-global", "bait+random-mask")
-BAIT = ("bait", "bait+fish", *CONTROLS, *APPROXIMATE)
+BAIT = ("bait", "bait+fish", "bait+sketch", *CONTROLS, *APPROXIMATE)
 BASELINE_ARMS = ("least-confidence", "margin", "entropy", "coreset", "badge", "typiclust", "probcover")
 BUILT_IN = ("random", *BAIT, *BASELINE_ARMS)
 N, LABELLED, CLASSES = 60, (7, 3, 41, 20, 58, 11, 30, 2), 4

@@ -120,6 +120,7 @@ class Sizes:
         masked: weights that a mask keeps.
         dtype: of the selection.
         oversample: forward picks over B.
+        weights: all of the network's.
     """
 
     n: int
@@ -130,6 +131,7 @@ class Sizes:
     masked: int
     dtype: str = "float32"
     oversample: float = 2.0
+    weights: int = 0
 
     @property
     def counts(self) -> StepCounts:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from fbench.errors import InputError, UnknownNameError, UsageError, shorten
 from fbench.harness.parsing import read_whole
 from fbench.harness.registry import STRATEGIES, NameFamily, Strategy
-from fbench.learning.strategies.protocol import LearnerState, Proposal, Sizes
+from fbench.learning.strategies.protocol import Effort, LearnerState, Proposal, Sizes
 
 if TYPE_CHECKING:
     from torch import nn
@@ -40,12 +40,14 @@ class SizedArm:
         description: one line for ``fbench list``.
         propose: ``propose(state, batch_size, size)``, the proposal on ``size`` weights.
         limits: which sizes a network allows.
+        effort: a function from (sizes, size) to what a batch costs, where that is not what its plan tells.
     """
 
     name: str
     description: str
     propose: Callable[[LearnerState, int, int], Proposal]
     limits: Callable[[nn.Module], SizeLimits]
+    effort: Callable[[Sizes, int], Effort] | None = None
 
 
 _ARMS: dict[str, SizedArm] = {}
@@ -61,8 +63,21 @@ def add_sized(arm: SizedArm) -> None:
 
     _ARMS[arm.name] = arm
     STRATEGIES.add(
-        Strategy(arm.name, arm.description, propose, plan=Sizes.mask, check=lambda network: _check_any(arm, network))
+        Strategy(
+            arm.name,
+            arm.description,
+            propose,
+            plan=Sizes.mask,
+            effort=_effort(arm),
+            check=lambda network: _check_any(arm, network),
+        )
     )
+
+
+def _effort(arm: SizedArm, size: int = 0) -> Callable[[Sizes], Effort] | None:
+    """What a batch costs the arm on ``size`` weights, or on as many as the fraction gives."""
+    counted = arm.effort
+    return (lambda sizes: counted(sizes, size or sizes.masked)) if counted else None
 
 
 def size_of(state: LearnerState) -> int:
@@ -97,6 +112,7 @@ def sized_strategy(name: str, size: int) -> Strategy:
         f"{arm.description}; {size:,} in all",
         lambda state, batch_size: arm.propose(state, batch_size, size),
         plan=lambda sizes: sizes.mask(size),
+        effort=_effort(arm, size),
         check=lambda network: _check(spelled, arm, network, size),
     )
 
