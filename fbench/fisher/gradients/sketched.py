@@ -57,7 +57,7 @@ def draw_sketch(like: Mapping[str, Tensor], dim: int, *, generator: torch.Genera
     total, sizes = sum(tensor.numel() for tensor in like.values()), [tensor.numel() for tensor in like.values()]
     buckets = torch.randint(dim, (total,), generator=generator)
     signs = torch.randint(2, (total,), generator=generator, dtype=torch.int8) * 2 - 1
-    parts = zip(like.items(), buckets.split(sizes), signs.split(sizes), strict=True)
+    parts = zip(like.items(), torch.split(buckets, sizes), torch.split(signs, sizes), strict=True)
     shaped = [(name, h.view(tensor.shape), s.view(tensor.shape)) for (name, tensor), h, s in parts]
     return CountSketch(dim, {name: h for name, h, _ in shaped}, {name: s for name, _, s in shaped})
 

@@ -103,7 +103,7 @@ RULES = (
     ),
     MaskRule(
         "bait+fish-layer",
-        "BAIT on the same share of every layer, its weights with the largest Fisher information, the classifier kept",
+        "BAIT on the largest Fisher information of every layer, the same share of each, the classifier kept",
         _fish_by_layer,
     ),
     MaskRule(

@@ -962,6 +962,24 @@ def test_real_cifar10(tmp_path: Path, fbench: Callable[..., Ended]) -> None:
     assert json.loads((tmp_path / "run/options.json").read_text())["options"]["model"] == "thin-resnet18"
 
 
+# Masks at equal d
+
+
+def test_controls_at_equal_d(fbench: Any, tmp_path: Path) -> None:
+    names = ["bait+fish", "bait+fish-layer", "bait+fish-body", "bait+magnitude", "bait+random-mask", "bait+sketch"]
+    words = ["--rounds", 1, "--seeds", 1, "--fisher-samples", 16, "--out", tmp_path / "run"]
+    ended = fbench("--strategies", ",".join(["bait", *(f"{name}@170" for name in names)]), *words)
+    assert ended.code == 0, ended.err
+    bought = [row for row in table(tmp_path / "run") if row["round"] == "1"]
+    dims = {row["strategy"]: row["dim"] for row in bought}
+    assert dims == {"bait": "160", **{f"{name}@170": "170" for name in names}}
+    assert json.loads((tmp_path / "run/options.json").read_text())["options"]["questions"] == (
+        "bait+fish@170 > bait+random-mask@170, bait+random-mask@170 > bait, bait+fish@170 >= bait"
+    )
+    summary = (tmp_path / "run/summary.md").read_text()
+    assert "(of bait+sketch: of the numbers that all weights are hashed to)" in summary
+
+
 # What BAIT is compared with
 
 
