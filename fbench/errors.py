@@ -69,7 +69,7 @@ class SweepError(UsageError):
 
 
 _LIKE = 0.6  # of the letters of two words in common, for one to be a slip of the other
-_MOST_KNOWN = 20
+_MOST_KNOWN = 40
 
 
 def nearest(name: str, known: Iterable[str]) -> str:

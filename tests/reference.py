@@ -14,6 +14,8 @@ from itertools import combinations
 import torch
 from torch import Tensor, nn
 
+from fbench.fisher.gradients.sketched import CountSketch
+
 TIE = 1e-10
 
 
@@ -226,3 +228,12 @@ def expected_jaccard(m: int, a: int, b: int) -> float:
             total += len(set(left) & set(right)) / len(set(left) | set(right))
             pairs += 1
     return total / pairs
+
+
+def sketch_matrix(sketch: CountSketch) -> Tensor:
+    """Return the sketch as a matrix [weights, D]: σ_j in row j and column h(j), 0 elsewhere."""
+    h = torch.cat([part.flatten() for part in sketch.buckets.values()])
+    signs = torch.cat([part.flatten() for part in sketch.signs.values()])
+    S = torch.zeros(len(h), sketch.dim, dtype=torch.float64)
+    S[torch.arange(len(h)), h] = signs.double()
+    return S

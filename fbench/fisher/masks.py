@@ -8,7 +8,7 @@ Positions are never looked up by value: ties in the Fisher values would duplicat
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from fractions import Fraction
 from typing import NamedTuple
 
@@ -159,17 +159,78 @@ def top_mask(
     total = _check_fraction(diagonal, fraction, always)
     if scope not in ("global", "layer"):
         raise UnknownNameError("mask scope", scope, ("global", "layer"))
-    free = {name: values for name, values in diagonal.items() if name not in always}
-    for name, values in free.items():
-        if bool(values.isnan().any()):
-            raise InputError(f"diagonal of {name!r} holds NaN; the network's outputs or gradients were not finite")
-    forced = sum(diagonal[name].numel() for name in always)
     if scope == "layer":
-        chosen = {name: _top(v.flatten(), kept(fraction, v.numel())).view(v.shape) for name, v in free.items()}
-    else:
-        flat = torch.cat([v.flatten() for v in free.values()]) if free else torch.empty(0)
-        chosen = _split(_top(flat, kept(fraction, total) - forced), free)
-    return _assemble(diagonal, chosen, always)
+        return largest_mask(diagonal, {name: kept(fraction, v.numel()) for name, v in diagonal.items()}, always=always)
+    return largest_mask(diagonal, kept(fraction, total), always=always)
+
+
+def largest_mask(
+    values: Mapping[str, Tensor],
+    size: int | Mapping[str, int],
+    *,
+    always: Sequence[str] = (),
+) -> Mask:
+    """Keep so many of the largest values; among equals the lowest positions.
+
+    Args:
+        values: by parameter name, such as a Fisher diagonal or |w|.
+        size: weights to keep over the network, those of ``always`` included; or a count for every layer, which those of
+            ``always`` need not be in.
+        always: parameters kept whole.
+
+    Raises:
+        InputError: a size that does not fit, NaN.
+        UnknownNameError: no such parameter.
+
+    Example:
+        >>> import torch
+        >>> values = {"body": torch.tensor([[4.0, 1.0], [3.0, 2.0]]), "head": torch.tensor([0.5, 0.1])}
+        >>> largest_mask(values, 3)["body"].tolist(), largest_mask(values, 3, always=["head"])["body"].tolist()
+        ([[True, False], [True, True]], [[True, False], [False, False]])
+        >>> largest_mask(values, {"body": 1, "head": 1}).counts()
+        {'body': 1, 'head': 1}
+    """
+    for name, layer in values.items():
+        if name not in always and bool(layer.isnan().any()):
+            raise InputError(
+                f"values of {name!r} hold NaN; weights, outputs or gradients of the network were not finite"
+            )
+    return _keep(values, size, always, _top)
+
+
+def even_counts(
+    like: Mapping[str, Tensor], size: int, *, always: Sequence[str] = (), never: Sequence[str] = ()
+) -> dict[str, int]:
+    """How many weights of each layer make ``size`` in all, every layer giving nearly the same share of its own.
+
+    Shares are rounded by largest remainders, the first layers first among equals, so that the sum is exact.
+
+    Args:
+        like: tensors whose names and shapes are the network's.
+        size: weights in all, those of ``always`` included.
+        always: parameters kept whole.
+        never: parameters left out.
+
+    Raises:
+        InputError: a size that does not fit.
+        UnknownNameError: no such parameter.
+
+    Example:
+        >>> import torch
+        >>> like = {"body": torch.zeros(3, 4), "more": torch.zeros(2), "head": torch.zeros(5)}
+        >>> even_counts(like, 9, always=["head"]), even_counts(like, 9, never=["head"])
+        ({'body': 3, 'more': 1, 'head': 5}, {'body': 8, 'more': 1, 'head': 0})
+    """
+    _check_names(like, (*always, *never))
+    sizes = {name: tensor.numel() for name, tensor in like.items() if name not in {*always, *never}}
+    left, total = size - sum(like[name].numel() for name in set(always)), sum(sizes.values())
+    if not 0 <= left <= total:
+        raise InputError(f"mask size {left:,} in the layers that may choose: must be from 0 to their {total:,} weights")
+    counts = {name: left * m // max(total, 1) for name, m in sizes.items()}
+    rounded_off = sorted(sizes, key=lambda name: -(left * sizes[name] % max(total, 1)))  # stable: the first stay first
+    for name in rounded_off[: left - sum(counts.values())]:
+        counts[name] += 1
+    return {name: like[name].numel() if name in always else counts.get(name, 0) for name in like}
 
 
 def random_mask(
@@ -201,19 +262,36 @@ def random_mask(
         >>> fbench.random_mask(like, {"body": 7, "head": 1}, generator=generator).counts()
         {'body': 7, 'head': 1}
     """
+    return _keep(like, size, always, lambda flat, count: _draw(len(flat), count, generator))
+
+
+def _keep(
+    like: Mapping[str, Tensor],
+    size: int | Mapping[str, int],
+    always: Sequence[str],
+    choose: Callable[[Tensor, int], Tensor],
+) -> Mask:
+    """A mask of ``size`` weights, ``choose(flat, count)`` saying as bool [m] which of m weights are kept."""
     always = tuple(dict.fromkeys(always))
     _check_names(like, always)
-    free = {name: tensor for name, tensor in like.items() if name not in always}
+    free = {name: tensor.detach() for name, tensor in like.items() if name not in always}
     if isinstance(size, Mapping):
         _check_names(like, size)
-        chosen = {name: _draw(t.numel(), size.get(name, 0), generator, name).view(t.shape) for name, t in free.items()}
+        counts = {name: size.get(name, 0) for name in free}
+        chosen = {name: _chosen(t.flatten(), counts[name], name, choose).view(t.shape) for name, t in free.items()}
     else:
         forced = sum(like[name].numel() for name in always)
         if size < forced:
             raise InputError(f"mask size {size:,} is less than the {forced:,} weights of {', '.join(always)}; raise it")
-        flat = _draw(sum(t.numel() for t in free.values()), size - forced, generator, "the network")
-        chosen = _split(flat, free)
+        flat = torch.cat([tensor.flatten() for tensor in free.values()]) if free else torch.empty(0)
+        chosen = _split(_chosen(flat, size - forced, "the network", choose), free)
     return _assemble(like, chosen, always)
+
+
+def _chosen(flat: Tensor, count: int, where: str, choose: Callable[[Tensor, int], Tensor]) -> Tensor:
+    if not 0 <= count <= len(flat):
+        raise InputError(f"mask size {count:,} in {where}: must be from 0 to its {len(flat):,} weights")
+    return choose(flat, count)
 
 
 def _check_names(like: Mapping[str, Tensor], names: Iterable[str]) -> None:
@@ -261,9 +339,7 @@ def _top(values: Tensor, count: int) -> Tensor:
     return keep
 
 
-def _draw(m: int, count: int, generator: torch.Generator, where: str) -> Tensor:
-    if not 0 <= count <= m:
-        raise InputError(f"mask size {count:,} in {where}: must be from 0 to its {m:,} weights")
+def _draw(m: int, count: int, generator: torch.Generator) -> Tensor:
     keep = torch.zeros(m, dtype=torch.bool)
     keep[torch.randperm(m, generator=generator)[:count]] = True
     return keep

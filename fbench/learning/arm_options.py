@@ -178,7 +178,7 @@ def seed_blocks(groups: SeedGroups, options: ArmOptions) -> list[tuple[int, ...]
 Strategies = Annotated[
     tuple[str, ...],
     Option(
-        "comma-separated: see `fbench list strategies`; or skactiveml:NAME",
+        "comma-separated: see `fbench list strategies`; bait+fish@328 keeps 328 weights; or skactiveml:NAME",
         parse=parse_strategies,
         axis="strategy",
         grows=union,

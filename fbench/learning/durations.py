@@ -11,6 +11,7 @@ import math
 from dataclasses import replace
 from typing import Any
 
+from fbench.fisher.planning.operations import selection_operations
 from fbench.fisher.planning.plan import SelectionPlan, StepCounts
 from fbench.harness.contract import Context
 from fbench.harness.registry import MODELS, Model
@@ -24,8 +25,6 @@ _MOST_TIMED = 256
 """Images of a step that is timed: of larger ones an image takes no less."""
 _LARGEST, _PART = 3 * 256 * 256, 64
 """Numbers of an image that is timed whole, and the side, and channels, of the part of a larger one."""
-_MATRIX_PRODUCTS = 16
-"""Products of two d×d float32 matrices that take as long as a selection's factorisations, which are in float64."""
 
 
 def expect_rounds(arm: ArmPoint, options: ArmOptions, context: Context, fisher_samples: int) -> list[float]:
@@ -118,21 +117,3 @@ def _choice_s(
 
 def _rate(context: Context) -> float:
     return product_rate(context.devices[0], context.threads)
-
-
-def selection_operations(plan: SelectionPlan, counts: StepCounts) -> float:
-    """Floating-point operations of a selection: F and the quadratic forms, the d×d matrices, then the picks.
-
-    Example:
-        >>> from fbench.fisher.planning.plan import Shape, plan_selection
-        >>> counts = StepCounts.of(10, 2.0, 900)
-        >>> plan = plan_selection(Shape(n=1000, rows=9, dim=640), dtype="float32", counts=counts)
-        >>> f"{selection_operations(plan, counts):.1e}"
-        '3.5e+10'
-    """
-    n, r, d = plan.shape.n, plan.shape.rows, plan.shape.dim
-    wide = 1 if plan.shape.classes else r  # a factored V goes through its features once, a dense one row by row
-    pick = 4 * wide * r * d * n
-    if not plan.matrices:
-        return float(counts.picks * pick)
-    return float(3 * 2 * wide * n * d**2 + _MATRIX_PRODUCTS * 2 * d**3 + counts.picks * pick)

@@ -48,11 +48,24 @@ def more_questions(before: str, after: str) -> str:
 def default_questions(family: str, arms: Sequence[str]) -> tuple[Question, ...]:
     """Those of a family whose arms are in the run; an arm that none of them asks about is held against random.
 
+    Arms of one size (``NAME@D``) take the places of their names in the family: equal d is compared with equal d.
+
     Example:
         >>> [str(question) for question in default_questions("bait >= random", ["random", "mine"])]
         ['mine > random']
+        >>> [str(question) for question in default_questions("a > b, a > c", ["a@9", "b@9", "c", "a@5", "b"])]
+        ['a@9 > b@9', 'a@9 > c', 'a@5 > c']
     """
-    kept = tuple(question for question in parse_questions(family) if {question.first, question.second} <= set(arms))
+    sizes = dict.fromkeys(name[len(name.partition("@")[0]) :] for name in arms)
+    kept = tuple(filter(None, (_of_size(q, size, arms) for size in ("", *sizes) for q in parse_questions(family))))
+    kept = tuple(dict.fromkeys(kept))
     asked = {"random", *(name for question in kept for name in (question.first, question.second))}
     others = [name for name in arms if name not in asked] if "random" in arms else []
     return (*kept, *(Question(name, ">", "random") for name in others))
+
+
+def _of_size(question: Question, size: str, arms: Sequence[str]) -> Question | None:
+    """A question of arms of a size, such as ``@328``, where they are in the run in place of those that take none."""
+    sized = {name.partition("@")[0] for name in arms if "@" in name}
+    first, second = (name + size if name in sized else name for name in (question.first, question.second))
+    return Question(first, question.relation, second) if {first, second} <= set(arms) else None

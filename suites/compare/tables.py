@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from fbench.harness.contract import Table
+from fbench.learning.strategies.sketched import SKETCH
 from fbench.measure.curves import penalty_matrix
 from fbench.measure.savings import LabelSaving, label_saving
 from fbench.measure.split_overlap import corrected_interval
@@ -67,8 +68,12 @@ def _dimension_note(curves: Curves, regularisation: str) -> str:
     if not curves.dimensions:
         return ""
     relative = regularisation.partition(":")[2]
+    sketched = any(name.partition("@")[0] == SKETCH for name in curves.dimensions)
+    hashed = f" (of {SKETCH}: of the numbers that all weights are hashed to)" if sketched else ""
     lambda_ = f"λ = {relative} · tr F/d" if relative else f"λ = {regularisation}"
-    return f"d_eff: effective dimension tr F(F + λI)⁻¹ at {lambda_}, of the weights that the strategy considers. "
+    return (
+        f"d_eff: effective dimension tr F(F + λI)⁻¹ at {lambda_}, of the weights that the strategy considers{hashed}. "
+    )
 
 
 def _dimension(curves: Curves, name: str) -> str:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from fbench.fisher.planning.operations import selection_operations
 from fbench.harness.contract import Context
-from fbench.learning.durations import FORWARD, GRADIENT, selection_operations, trained_model_image_s
+from fbench.learning.durations import FORWARD, GRADIENT, trained_model_image_s
 from fbench.measure.speed import product_rate
 
 from .network import model_of

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from fbench.fisher.planning.operations import selection_operations
 from fbench.fisher.planning.plan import CHUNK_SIZE, StepCounts
 from fbench.harness.contract import Context
-from fbench.learning.durations import selection_operations
 from fbench.measure.speed import product_rate
 
 from .options import Options

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 import re
+from fractions import Fraction
+from functools import partial
 
 import cases
 import pytest
@@ -15,6 +17,7 @@ from torch import Tensor
 
 import fbench
 from fbench.errors import InputError, UnknownNameError
+from fbench.fisher.masks import even_counts, largest_mask
 
 
 def diagonal(sizes: list[int], seed: int, levels: int = 0) -> dict[str, Tensor]:
@@ -133,6 +136,46 @@ def test_a_name_given_twice_is_kept_once() -> None:
     assert fbench.random_mask(values, 15, generator=generator(), always=["b", "b"]).size == 15
 
 
+def test_the_largest_values_of_every_layer_by_counts() -> None:
+    values = diagonal([30, 20, 10], 1)
+    mask = largest_mask(values, {"a": 7, "b": 0, "c": 3}, always=["c"])
+    assert mask.counts() == {"a": 7, "b": 0, "c": 10}
+    assert values["a"][mask["a"]].min() >= values["a"][~mask["a"]].max()
+    values["a"][0] = float("nan")
+    with pytest.raises(InputError, match=r"values of 'a' hold NaN; weights, outputs or gradients of the network were"):
+        largest_mask(values, 30)
+    assert largest_mask(values, 40, always=["a"]).size == 40
+
+
+@given(
+    sizes=st.lists(st.integers(1, 40), min_size=1, max_size=5),
+    part=st.fractions(0, 1),
+    ends=st.sampled_from([((), ()), (("a",), ()), ((), ("a",))]),
+)
+@cases.randomised(60)
+def test_even_counts_are_an_equal_share_of_every_layer(
+    sizes: list[int], part: Fraction, ends: tuple[tuple[str, ...], tuple[str, ...]]
+) -> None:
+    (always, never), like = ends, diagonal(sizes, 0)
+    free = sum(m for name, m in zip(like, sizes, strict=True) if name not in (*always, *never))
+    chosen = math.floor(part * free)
+    counts = even_counts(like, chosen + sum(sizes[:1] if always else []), always=always, never=never)
+    assert sum(counts.values()) == chosen + sum(sizes[:1] if always else [])
+    for name, m in zip(like, sizes, strict=True):
+        fixed = m if name in always else 0 if name in never else None
+        assert counts[name] == fixed if fixed is not None else abs(counts[name] - chosen * m / free) < 1
+        assert 0 <= counts[name] <= m
+
+
+def test_even_counts_that_do_not_fit() -> None:
+    with pytest.raises(InputError, match=r"mask size 6 in the layers that may choose: must be from 0 to their 5 we"):
+        even_counts(diagonal([5, 5], 0), 11, always=["b"])
+    with pytest.raises(InputError, match="mask size -1 in the layers"):
+        even_counts(diagonal([5, 5], 0), 4, always=["b"])
+    with pytest.raises(UnknownNameError, match=r"'fc\.weight'"):
+        even_counts(diagonal([5, 5], 0), 4, never=["fc.weight"])
+
+
 def test_share_is_the_part_of_every_layer() -> None:
     mask = fbench.Mask({"a": torch.tensor([True, False, True, False]), "b": torch.zeros(3, dtype=torch.bool)})
     assert mask.share() == {"a": 0.5, "b": 0.0}
@@ -213,8 +256,9 @@ def test_random_masks_are_uniform() -> None:
 
 @pytest.mark.parametrize("size", [0, -1, 11, {"a": 6}, {"a": -1, "b": 3}, {"a": 0, "b": 0}])
 def test_random_sizes_fit(size: int | dict[str, int]) -> None:
-    with pytest.raises(InputError, match=r"mask (size|is empty)"):
-        fbench.random_mask(diagonal([5, 5], 0), size, generator=generator())
+    for make in (largest_mask, partial(fbench.random_mask, generator=generator())):
+        with pytest.raises(InputError, match=r"mask (size|is empty)"):
+            make(diagonal([5, 5], 0), size)
 
 
 def test_a_random_mask_smaller_than_what_is_always_kept() -> None:

@@ -39,7 +39,7 @@ def test_a_name_taken_twice_is_refused(registries, kind):
 def test_an_unknown_name_offers_the_nearest():
     with pytest.raises(UnknownNameError, match="unknown strategy 'biat'; did you mean 'bait'") as caught:
         registry.STRATEGIES.get("biat")
-    known = {*registry.STRATEGIES.names(), "skactiveml:NAME"}
+    known = {*registry.STRATEGIES.names(), "skactiveml:NAME", "bait+NAME@D"}
     assert str(caught.value).endswith("Known: " + ", ".join(sorted(known)))
     with pytest.raises(UnknownNameError, match=r"unknown data set 'zzz'\. Known: .*cifar10, .*digits"):
         registry.DATASETS.get("zzz")

@@ -257,6 +257,7 @@ def test_a_prediction_counts_trainings_selections_and_the_dimension() -> None:
         ("bait-diagonal", 160, 9),
         ("bait+fish", 328, 9),
         ("bait+random-mask", 328, 9),
+        ("bait+magnitude@200", 200, 9),
     ],
 )
 def test_every_arm_knows_its_dimension(name: str, d: int, rows: int) -> None:

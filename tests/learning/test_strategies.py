@@ -47,7 +47,8 @@ from fbench.learning.strategies.masked import fish_mask
 from fbench.learning.training import train_block
 
 APPROXIMATE = ("bait-top2", "bait-binary", "bait-diagonal", "bait-subsample", "bait-pca")
-BAIT = ("bait", "bait+fish", "bait+random-mask", *APPROXIMATE)
+CONTROLS = ("bait+fish-layer", "bait+fish-body", "bait+magnitude", "bait+random-global", "bait+random-mask")
+BAIT = ("bait", "bait+fish", "bait+sketch", *CONTROLS, *APPROXIMATE)
 BASELINE_ARMS = ("least-confidence", "margin", "entropy", "coreset", "badge", "typiclust", "probcover")
 BUILT_IN = ("random", *BAIT, "bait-full", *BASELINE_ARMS)
 N, LABELLED, CLASSES = 60, (7, 3, 41, 20, 58, 11, 30, 2), 4

@@ -11,7 +11,7 @@ import functools
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -25,6 +25,14 @@ RowMaker = Callable[[Tensor], Tensor]
 
 class UnsupportedError(Exception):
     """This network cannot be captured; the message says which part. Callers fall back to torch.func."""
+
+
+class Piece(NamedTuple):
+    """G [c, m] of the samples ``part`` of a batch by all m weights of the parameter ``name``."""
+
+    name: str
+    part: slice
+    gradients: Tensor
 
 
 @dataclass(frozen=True)

@@ -14,12 +14,15 @@ import torch
 from torch import Tensor, nn
 
 from fbench.fisher.gradients import capture
-from fbench.fisher.gradients.capture import Record, RowMaker, UnsupportedError
+from fbench.fisher.gradients.capture import Piece, Record, RowMaker, UnsupportedError
 from fbench.fisher.gradients.contractions import SquareSum, square_sum, tile
 from fbench.fisher.gradients.footprint import Footprint, watching
 from fbench.fisher.gradients.functional import combination
 from fbench.fisher.gradients.layers import Factors, MaskedFactors, factors, output_factor
 from fbench.fisher.likelihood import logit_rows
+
+_PIECE = 1 << 20
+"""Bytes of a parameter's G beyond which its samples are parted: what a core's cache holds; one sample at least."""
 
 
 @dataclass(frozen=True)
@@ -65,6 +68,13 @@ class CapturedPath:
         masked = self._gather(self._parts(records))
         for D in _passes(logits, records, R):
             yield R.shape[1], torch.cat([A.gradient(D[record]) for A, record in masked], dim=1)
+
+    def by_parameter(self, inputs: Tensor, rows: RowMaker) -> Iterator[tuple[int, Iterator[Piece]]]:
+        """Give, for one row after another, the number of rows and G in pieces that are soon done with."""
+        logits, records, R = self._forward(inputs, rows)
+        parts = self._parts(records)
+        for D in _passes(logits, records, R):
+            yield R.shape[1], (piece for part in parts for piece in _pieces(part, D[part.record]))
 
     def _forward(self, inputs: Tensor, rows: RowMaker) -> tuple[Tensor, list[Record], Tensor]:
         logits, records = capture.forward(self._model, inputs)
@@ -127,6 +137,15 @@ class CapturedPath:
         )
 
 
+def _pieces(part: _Part, D: Tensor) -> Iterator[Piece]:
+    """G of one parameter from a row's D [n, O, L], a few samples at a time."""
+    width = part.A.inputs // part.A.groups if part.A.groups and part.name == "weight" else 1
+    step = max(1, _PIECE // (D.shape[1] * width * D.element_size()))
+    for x in range(0, len(D), step):
+        samples = slice(x, min(x + step, len(D)))
+        yield Piece(part.full, samples, part.A.gradients(D, part.name, samples))
+
+
 def _passes(logits: Tensor, records: list[Record], R: Tensor) -> Iterator[list[Tensor]]:
     """D [n, O, L] of every record, for one row after another: one backward pass a row."""
     for r in range(R.shape[1]):
@@ -139,7 +158,7 @@ def _agrees(
 ) -> bool:
     """Whether sample x's gradients of its logits weighted by ``rows[x]`` [k] are those of autograd."""
     try:
-        mine = {part.full: part.A.gradient(D[part.record], part.name, x) for part in parts}
+        mine = {part.full: part.A.gradients(D[part.record], part.name, slice(x, x + 1))[0] for part in parts}
     except (IndexError, RuntimeError):  # factors whose shapes do not even fit each other
         return False
     parameters = {name: p.detach() for name, p in model.named_parameters()}

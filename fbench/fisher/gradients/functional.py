@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 import torch
 from torch import Tensor, nn
 
-from fbench.fisher.gradients.capture import RowMaker
+from fbench.fisher.gradients.capture import Piece, RowMaker
 from fbench.fisher.gradients.footprint import Footprint, watching
 
 
@@ -55,6 +55,12 @@ class FunctionalPath:
         """Give, for one row after another, the number of rows and G [n, d] at the positions side by side."""
         for count, gradients in self._rows(inputs, rows):
             yield count, torch.cat([gradients[name].flatten(1)[:, at] for name, at in self._positions.items()], dim=1)
+
+    def by_parameter(self, inputs: Tensor, rows: RowMaker) -> Iterator[tuple[int, Iterator[Piece]]]:
+        """Give, for one row after another, the number of rows and G in pieces: all samples of a parameter."""
+        whole = slice(0, len(inputs))
+        for count, gradients in self._rows(inputs, rows):
+            yield count, (Piece(name, whole, gradient.flatten(1)) for name, gradient in gradients.items())
 
     def _rows(self, inputs: Tensor, rows: RowMaker) -> Iterator[tuple[int, dict[str, Tensor]]]:
         with torch.no_grad():

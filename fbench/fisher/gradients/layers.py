@@ -83,14 +83,16 @@ class Factors:
             return Block(self.some(ins), outs, at_out, at_in)
         return Pairs(self.some(into), out)
 
-    def gradient(self, D: Tensor, parameter: str, sample: int) -> Tensor:
-        """One sample's gradient [m], flat, from every sample's D."""
-        D, A, L = D[sample], self.whole(slice(sample, sample + 1))[0], self.positions
+    def gradients(self, D: Tensor, parameter: str, samples: slice) -> Tensor:
+        """Some samples' gradients G [c, m] by all weights of a parameter, from every sample's D [n, O, L]."""
+        D = D[samples]
         if parameter == "bias":
             return D.sum(-1)
+        A = self.whole(samples)
         if self.groups == 0:
             return (D * A).sum(-1)
-        return (D.view(self.groups, -1, L) @ A.view(self.groups, -1, L).mT).flatten()
+        D, A = (values.view(len(values), self.groups, -1, self.positions) for values in (D, A))
+        return (D @ A.mT).flatten(1)
 
 
 class MaskedFactors(Protocol):

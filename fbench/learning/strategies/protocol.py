@@ -144,9 +144,10 @@ class Sizes:
         shape = way.shape(n or self.n, self.classes, self.features, number)
         return plan_selection(shape, dtype=self.dtype, method=way.engine, counts=self.counts)
 
-    def mask(self) -> SelectionPlan:
-        """The plan of BAIT on a mask's dense embedding."""
-        return plan_selection(Shape(self.n, self.classes - 1, self.masked), dtype=self.dtype, counts=self.counts)
+    def mask(self, dim: int = 0) -> SelectionPlan:
+        """The plan of BAIT on a mask's dense embedding, of ``dim`` weights if not of as many as the fraction gives."""
+        shape = Shape(self.n, self.classes - 1, dim or self.masked)
+        return plan_selection(shape, dtype=self.dtype, counts=self.counts)
 
 
 @dataclass(frozen=True)

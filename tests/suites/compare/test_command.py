@@ -765,6 +765,12 @@ def refusal(ended: Ended, *parts: str) -> str:
 
 BAD = [
     ("--strategies bait+fisch,random", "unknown strategy 'bait+fisch'; did you mean 'bait+fish'?"),
+    ("--strategies bait+fisch@328,random", "unknown strategy 'bait+fisch@328'; did you mean 'bait+fish@D'?"),
+    ("--strategies bait+fish@1e3", "strategy bait+fish@1e3: behind the @ stands how many weights it keeps in all"),
+    (
+        "--strategies random,bait+fish@160",
+        "strategy bait+fish@160: 160 weights; of the 9,648 of SmallNet it keeps 161",
+    ),
     ("--dataset digit", "unknown data set 'digit'; did you mean 'digits'?"),
     ("--model smal", "unknown model 'smal'; did you mean 'small'?"),
     ("--strategies bait,random,bait", "strategy 'bait' stands twice; name each once"),
@@ -954,6 +960,24 @@ def test_real_cifar10(tmp_path: Path, fbench: Callable[..., Ended]) -> None:
     assert {row["status"] for row in rows} == {"ok"}
     assert {row["dim"] for row in rows if row["strategy"] == "bait"} == {"", "1280"}
     assert json.loads((tmp_path / "run/options.json").read_text())["options"]["model"] == "thin-resnet18"
+
+
+# Masks at equal d
+
+
+def test_controls_at_equal_d(fbench: Any, tmp_path: Path) -> None:
+    names = ["bait+fish", "bait+fish-layer", "bait+fish-body", "bait+magnitude", "bait+random-mask", "bait+sketch"]
+    words = ["--rounds", 1, "--seeds", 1, "--fisher-samples", 16, "--out", tmp_path / "run"]
+    ended = fbench("--strategies", ",".join(["bait", *(f"{name}@170" for name in names)]), *words)
+    assert ended.code == 0, ended.err
+    bought = [row for row in table(tmp_path / "run") if row["round"] == "1"]
+    dims = {row["strategy"]: row["dim"] for row in bought}
+    assert dims == {"bait": "160", **{f"{name}@170": "170" for name in names}}
+    assert json.loads((tmp_path / "run/options.json").read_text())["options"]["questions"] == (
+        "bait+fish@170 > bait+random-mask@170, bait+random-mask@170 > bait, bait+fish@170 >= bait"
+    )
+    summary = (tmp_path / "run/summary.md").read_text()
+    assert "(of bait+sketch: of the numbers that all weights are hashed to)" in summary
 
 
 # What BAIT is compared with

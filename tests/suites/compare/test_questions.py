@@ -55,6 +55,15 @@ def test_a_question_reads_as_it_was_typed() -> None:
         ("random,bait", "bait > random"),
         ("bait,bait+fish", "bait+fish >= bait"),
         ("random,mine,bait+fish", "bait+fish > random, mine > random"),
+        (
+            "random,bait,bait+fish@328,bait+random-mask@328,bait+sketch@328",
+            "bait+fish@328 > random, bait+fish@328 > bait+random-mask@328, bait+random-mask@328 > bait, "
+            "bait+fish@328 >= bait, bait+sketch@328 > random",
+        ),
+        (
+            "random,bait+fish@200,bait+random-mask@300,bait+fish",
+            "bait+fish > random, bait+fish@200 > random, bait+random-mask@300 > random",
+        ),
         ("mine,yours", ""),
         ("random", ""),
     ],
