@@ -50,7 +50,7 @@ def draw_sketch(like: Mapping[str, Tensor], dim: int, *, generator: torch.Genera
     Example:
         >>> sketch = draw_sketch({"w": torch.zeros(2, 3)}, 4, generator=torch.Generator().manual_seed(0))
         >>> sketch.buckets["w"].tolist(), sketch.signs["w"].tolist()
-        ([[0, 3, 1], [0, 3, 3]], [[1, -1, 1], [1, 1, 1]])
+        ([[0, 3, 1], [0, 3, 3]], [[1, 1, 1], [1, 1, -1]])
     """
     if dim < 1:
         raise InputError(f"sketch of {dim} dimensions: must be at least 1")

@@ -84,14 +84,14 @@ def test_a_sample_whose_relu_is_rounded_across_zero_does_not_end_the_fast_path(
 ) -> None:
     """In float32 another batch size can flip a ReLU at 1e-8; the other sample still shows that the form is right."""
     network, inputs = cases.model("batch norm")
-    exact = Factors.gradient
+    exact = Factors.gradients
 
-    def flipped(self: Factors, D: torch.Tensor, parameter: str, sample: int) -> torch.Tensor:
-        gradient = exact(self, D, parameter, sample)
-        return 1.1 * gradient if sample == 1 else gradient
+    def flipped(self: Factors, D: torch.Tensor, parameter: str, samples: slice) -> torch.Tensor:
+        gradients = exact(self, D, parameter, samples)
+        return 1.1 * gradients if samples.start == 1 else gradients
 
-    monkeypatch.setattr(Factors, "gradient", flipped)
+    monkeypatch.setattr(Factors, "gradients", flipped)
     fbench.fisher_diagonal(network, inputs)  # a warning of the slow path would be an error
-    monkeypatch.setattr(Factors, "gradient", lambda *how: 1.1 * exact(*how))
+    monkeypatch.setattr(Factors, "gradients", lambda *how: 1.1 * exact(*how))
     with pytest.warns(UserWarning, match="does not take one sample a row"):
         fbench.fisher_diagonal(network, inputs)
