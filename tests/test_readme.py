@@ -82,7 +82,7 @@ def test_a_study_from_python_runs(tmp_path, monkeypatch):
 def test_the_commands_of_a_growing_study_run(tmp_path, monkeypatch, showwarning):
     """As they stand in the table, on a study as small as can be."""
     tiny = ["--strategies", "random,bait", "--rounds", "1", "--seeds", "1", "--epochs", "1", "--pool", "100"]
-    tiny += ["--test", "40", "--batch", "5", "--jobs", "1"]
+    tiny += ["--test", "40", "--batch", "5", "--jobs", "1", "--figure-format", "svg"]
     commands = re.findall(
         r"`(fbench (?:compare --out study|compare --replicate|merge|show|runs)[^`]*)`", PAGES["fbench/runs/README.md"]
     )

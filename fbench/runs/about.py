@@ -46,7 +46,7 @@ def command_of(suite: Suite, options: Any, identity: Mapping[str, Any]) -> str:
 
 def _words(suite: Suite, options: Any) -> Iterator[str]:
     for parameter, value in suite.changed(options):
-        if not (parameter.option.hidden or parameter.option.recorded or value is None):
+        if not (parameter.option.hidden or value is None):
             yield from _typed(parameter, value)
 
 

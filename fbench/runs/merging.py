@@ -81,7 +81,8 @@ def merge_runs(paths: Sequence[str | Path], out: str | Path, *, accept_version: 
     with _made(out, suite) as folder:
         environment = {"machines": [m for reading in readings for m in machines_of(reading.environment)]}
         started = min(started_at(reading.path, dict(reading.environment)) for reading in readings)
-        spent_s = sum(reading.state.spent_s for reading in readings)
+        used = {part.source for part in parts.values()}  # what a run has that others have too took no time here
+        spent_s = sum(readings[source].state.spent_s for source in used)
         folder.create(identity, {**environment, "started": started}, spent_s)
         folder.rewrite(rows, finished=finished)
         folder.publish({MACHINES_FILE: _machines(readings, suite, parts, rows)})

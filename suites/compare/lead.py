@@ -11,6 +11,7 @@ from fbench.results.words import count_seeds, count_words, listed
 
 from .answers import UNIT, Background, suggested_seeds
 from .family import FEWEST, JudgedQuestion
+from .unasked import unasked_gain
 from .wording import as_many, ends, with_sign
 
 LINE, ADVICE = 30, 20
@@ -114,6 +115,10 @@ def _advice(judged: Sequence[JudgedQuestion], background: Background) -> str:
         return "Lower --learning-rate or raise --epochs until no training collapses, then compare."
     best = _unbeaten(judged)
     if not best:
+        if unasked := unasked_gain(judged, background):
+            better, worse = unasked
+            reason = f"no question was about it, and {better} lies {'below' if background.curves.lower else 'above'}"
+            return f"Ask {better} > {worse} of new seeds (--replicate): {reason}."
         cheapest = min(background.curves.buying, key=lambda name: background.curves.seconds[name][1])
         return f"Take {cheapest}, the fastest, or add seeds: no strategy is shown to be better."
     rivals = [test.first for test in judged if test.verdict == "not shown" and test.second in best]

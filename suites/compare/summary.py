@@ -46,7 +46,9 @@ def _nothing(rows: Sequence[Row], options: Options) -> Summary:
     reasons = sorted({str(row["reason"]) for row in rows if row["status"] != "ok"})
     sentence = "No seed was finished by every strategy."
     few = [Answer(f"Is it so that {q}?", "too few", sentence) for q in parse_questions(options.questions)]
-    lines = ("Nothing can be compared.", sentence, "See why in the rows' reasons, then run it again with --retry.")
+    repair = "See why in the rows' reasons, then run it again with --retry."
+    advice = repair if reasons else "Run the same command again: it goes on where it stopped."
+    lines = ("Nothing can be compared.", sentence, advice)
     return Summary(lead=lines, answers=few, evidence=[Evidence("Reasons", reasons)] if reasons else [])
 
 

@@ -32,6 +32,8 @@ def test_other_sizes_are_one_run(grow, tmp_path):
     assert merged.settings["sizes"] == (1, 2, 3)
     assert merged.spent_s == pytest.approx(first.spent_s + second.spent_s, abs=0.5)
     assert merged.spent_s >= first.spent_s + second.spent_s
+    once_more = merge_runs([merged.path, second.path], tmp_path / "d")  # which has nothing that is not there
+    assert once_more.spent_s == pytest.approx(merged.spent_s, abs=0.5)
     assert (merged.path / "summary.md").read_text() == merged.report.markdown
     assert (merged.path / "figures" / "values.svg").exists()
     assert [path for path in tmp_path.iterdir() if path.name.startswith(".")] == []

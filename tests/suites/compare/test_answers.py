@@ -227,6 +227,14 @@ def test_equal_arms_have_no_winner() -> None:
     assert advice == "Take random, the fastest, or add seeds: no strategy is shown to be better."
 
 
+def test_a_gain_that_no_question_was_about_is_to_be_asked_of_new_seeds() -> None:
+    gains = {"bait": 0.026, "bait+random-mask": 0.016, "bait+fish": 0.012}
+    first, _, advice = lines(gains, overlap=2.0)
+    assert "beats" not in first
+    assert advice == "Ask bait > random of new seeds (--replicate): no question was about it, and bait lies above."
+    assert "add seeds" in lines({"bait": 0.005}, overlap=2.0)[2]
+
+
 def test_questions_asked_afterwards_alone_show_nothing() -> None:
     first, _, advice = lines(COMMITTED, later=FAMILY)
     assert first == "No question was fixed before this run, so it shows nothing."

@@ -216,7 +216,10 @@ def test_nothing_in_common_is_said() -> None:
     compared = summarised(table)
     assert compared.tables == ()
     assert compared.lead[:2] == ("Nothing can be compared.", "No seed was finished by every strategy.")
+    assert compared.lead[2] == "Run the same command again: it goes on where it stopped."
     assert {answer.verdict for answer in compared.answers} == {"too few"}
+    failed = summarised([{**row, "status": "failed", "reason": "diverged"} for row in table])
+    assert "--retry" in failed.lead[2]
     assert read_curves([], ("random",), ROUNDS, SEEDS) is None
 
 
