@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from fbench.harness.contract import Answer, Evidence, Row, Summary
 from fbench.learning.seed_groups import every_seed
-from fbench.results.words import count_seeds
+from fbench.results.words import count_seeds, listed
 
 from . import tables
 from .along import along, along_evidence
@@ -36,9 +36,21 @@ def summary(rows: Sequence[Row], options: Options, scores: Sequence[Row] = ()) -
         tables=[tables.strategies(curves, options.regularisation)],
         figures=[learning_curves(curves, options)],
         lead=three_lines(judged, background, options.dataset),
-        answers=all_answers(judged, background),
+        answers=[*all_answers(judged, background), *_unanswered(curves, options)],
         evidence=_evidence(curves, judged, background),
     )
+
+
+def _unanswered(curves: Curves, options: Options) -> list[Answer]:
+    """What was asked of strategies of which not a seed was finished."""
+    answers = []
+    for question in parse_questions(options.questions):
+        gone = [name for name in (question.first, question.second) if name not in curves.values]
+        if gone and set(gone) <= set(options.strategies):
+            sentence = f"{listed(gone)} finished no seed."
+            advice = "See why under Left out in summary.md; run the same command again with --retry."
+            answers.append(Answer(f"Is it so that {question}?", "too few", sentence, advice))
+    return answers
 
 
 def _nothing(rows: Sequence[Row], options: Options) -> Summary:

@@ -318,7 +318,10 @@ def test_an_arm_that_finished_no_seed_is_named_and_the_others_compared() -> None
     compared = summarised(table)
     assert set(cells(compared)) == {"random", "bait+fish"}
     assert cells(compared, "Left out")["bait"]["why"] == "finished no seed: it broke"
-    assert [answer.question for answer in compared.answers] == ["Is bait+fish better than random?"]
+    assert compared.answers[0].question == "Is bait+fish better than random?"
+    assert {answer.verdict for answer in compared.answers[1:]} == {"too few"}
+    assert {answer.sentence for answer in compared.answers[1:]} == {"bait finished no seed."}
+    assert "--retry" in compared.answers[1].advice
 
 
 # Along the curve
