@@ -450,9 +450,10 @@ def sizes_of(options: ArmOptions) -> Sizes:
     """The sizes that selections will meet, in the last round."""
     from fbench.fisher.masks import kept
     from fbench.learning.strategies import Sizes, classifier_width
+    from fbench.learning.strategies.sized import all_weights
 
     network = _network(options)
-    weights = sum(p.numel() for p in network.parameters())
+    weights = all_weights(network)
     return Sizes(
         n=pool_length(options),
         labels=options.start + (options.rounds - 1) * options.batch,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 
@@ -11,6 +12,7 @@ import pandas as pd
 from fbench.harness.contract import Row
 from fbench.measure.arrays import Floats
 from fbench.measure.curves import aulc
+from fbench.measure.statistics import Paired, paired
 from fbench.results.words import count_seeds
 
 from .metrics import METRICS, SCORES, Metric
@@ -72,6 +74,12 @@ class Curves:
     def areas(self) -> dict[str, Floats]:
         """AULC [seeds] by strategy."""
         return {name: aulc(self.labels, values) for name, values in self.values.items()}
+
+    @property
+    def pairs(self) -> dict[tuple[str, str], Paired]:
+        """Every two strategies that buy, in their order, and the second's area less the first's."""
+        areas = self.areas
+        return {(one, other): paired(areas[other], areas[one]) for one, other in itertools.combinations(self.buying, 2)}
 
     @property
     def collapsed(self) -> dict[str, int]:

@@ -16,7 +16,7 @@ from .family import FEWEST, JudgedQuestion, judge_family
 from .figure import cost_curves, learning_curves
 from .lead import three_lines
 from .options import Options
-from .questions import parse_questions
+from .questions import Question, parse_questions
 from .splits import overlap
 from .wording import whole_percent
 
@@ -49,15 +49,20 @@ def _unanswered(curves: Curves, options: Options) -> list[Answer]:
         if gone and set(gone) <= set(options.strategies):
             sentence = f"{listed(gone)} finished no seed."
             advice = "See why under Left out in summary.md; run the same command again with --retry."
-            answers.append(Answer(f"Is it so that {question}?", "too few", sentence, advice))
+            answers.append(_open(question, sentence, advice))
     return answers
+
+
+def _open(question: Question, sentence: str, advice: str = "") -> Answer:
+    """A question that no rows are there for."""
+    return Answer(f"Is it so that {question}?", "too few", sentence, advice)
 
 
 def _nothing(rows: Sequence[Row], options: Options) -> Summary:
     """The summary of a run without a seed that every strategy finished."""
     reasons = sorted({str(row["reason"]) for row in rows if row["status"] != "ok"})
     sentence = "No seed was finished by every strategy."
-    few = [Answer(f"Is it so that {q}?", "too few", sentence) for q in parse_questions(options.questions)]
+    few = [_open(question, sentence) for question in parse_questions(options.questions)]
     repair = "See why in the rows' reasons, then run it again with --retry."
     advice = repair if reasons else "Run the same command again: it goes on where it stopped."
     lines = ("Nothing can be compared.", sentence, advice)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import math
 from collections.abc import Mapping, Sequence
 
@@ -115,11 +114,9 @@ def _bound(judged: JudgedQuestion) -> str:
 
 def pairs(curves: Curves, overlap: float | None) -> list[Table]:
     """A row for every pair of strategies that buy, p corrected by Holm over all of them; none for one strategy."""
-    names = list(itertools.combinations(curves.buying, 2))
+    names, compared = list(curves.pairs), list(curves.pairs.values())
     if not names:
         return []
-    areas = curves.areas
-    compared = [paired(areas[second], areas[first]) for first, second in names]
     columns = {
         "pair": [f"{second} − {first}" for first, second in names],
         "Δ AULC": [with_sign(c.difference) for c in compared],

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Sequence
 
 from fbench.measure.split_overlap import corrected_p
-from fbench.measure.statistics import holm, paired
+from fbench.measure.statistics import holm
 
 from .answers import Background
 from .family import FEWEST, JudgedQuestion
@@ -19,20 +18,13 @@ def unasked_gain(judged: Sequence[JudgedQuestion], background: Background) -> tu
 
     Apart: p at most 5 % after Holm's correction over every pair, splits that overlap counted.
     """
-    curves = background.curves
-    names = list(itertools.combinations(curves.buying, 2))
-    if curves.seeds < FEWEST or not names:
+    curves, pairs = background.curves, background.curves.pairs
+    if curves.seeds < FEWEST or not pairs:
         return None
-    areas = curves.areas
-    apart = [paired(areas[first], areas[second]) for first, second in names]
-    ps = [pair.p if background.overlap is None else corrected_p(pair, background.overlap) for pair in apart]
+    ps = [pair.p if background.overlap is None else corrected_p(pair, background.overlap) for pair in pairs.values()]
     asked = [{test.first, test.second} for test in judged]
-    clear = [
-        (p, pair, names_of)
-        for p, pair, names_of in zip(holm(ps), apart, names, strict=True)
-        if p <= _LEVEL and set(names_of) not in asked
-    ]
+    clear = {names: p for names, p in zip(pairs, holm(ps), strict=True) if p <= _LEVEL and set(names) not in asked}
     if not clear:
         return None
-    _, pair, (first, second) = min(clear, key=lambda entry: entry[0])
-    return (first, second) if (pair.difference > 0) != curves.lower else (second, first)
+    first, second = min(clear, key=clear.__getitem__)
+    return (second, first) if (pairs[first, second].difference > 0) != curves.lower else (first, second)

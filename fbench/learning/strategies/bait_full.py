@@ -9,6 +9,7 @@ from fbench.fisher.planning.row_space import considered, growth_in_rows, most_ro
 from fbench.harness.registry import strategy
 from fbench.learning.strategies.baselines import holds_nothing
 from fbench.learning.strategies.protocol import Effort, LearnerState, Proposal, Sizes
+from fbench.learning.strategies.sized import all_weights
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -60,7 +61,7 @@ def bait_full(state: LearnerState, batch_size: int) -> Proposal:
     kept = _kept(state, considered(n, rows, len(labelled), batch_size, how.dtype))
     if len(kept) < n:
         images = images[kept.to(images.device)]
-    dim = sum(p.numel() for p in state.network.parameters())
+    dim = all_weights(state.network)
     chosen = bait_select_rows(
         network_gram(state.network, images, dtype=getattr(torch, how.dtype)),
         rows,
