@@ -280,6 +280,7 @@ class Strategy:
     ``effort(sizes)`` says what a batch costs one that has no such plan, as a ``learning.strategies.Effort``.
     ``check(network)`` raises where it could not work with the model; it is asked before a run.
     ``whole`` marks the one that is trained on every label of the pool, once, and buys none.
+    ``regularised`` says whether λ changes what it proposes; one that it does not runs once for all λ of a comparison.
     """
 
     name: str
@@ -289,6 +290,7 @@ class Strategy:
     effort: Callable[..., Any] | None = None
     check: Callable[..., Any] | None = None
     whole: bool = False
+    regularised: bool = True
 
 
 @dataclass(frozen=True)
