@@ -38,15 +38,29 @@ def apply_preset(suite: Suite, typed: Mapping[str, Any], by_hand: Set[str]) -> d
     """The typed options, the preset's values in place of defaults; the options typed ``by_hand`` win.
 
     Raises:
-        UsageError: the preset is another suite's.
+        UsageError: the preset is another suite's, or has no short form.
+        UnknownNameError: there is no such preset.
+    """
+    return {**typed, **{name: value for name, value in preset_options(suite, typed).items() if name not in by_hand}}
+
+
+def preset_options(suite: Suite, typed: Mapping[str, Any]) -> dict[str, Any]:
+    """What the preset that was typed gives, in its short form if that was asked for; nothing without one.
+
+    Raises:
+        UsageError: as ``apply_preset``.
         UnknownNameError: there is no such preset.
     """
     if not typed["preset"]:
-        return dict(typed)
+        if typed["quick"]:
+            raise UsageError("--quick is the short form of a preset; give --preset NAME beside it, or fewer --seeds")
+        return {}
     preset = PRESETS.get(typed["preset"])
     if preset.suite != suite.name:
         raise UsageError(f"--preset {preset.name} is for `fbench {preset.suite}`, not `fbench {suite.name}`")
-    return {**typed, **{name: value for name, value in preset.options.items() if name not in by_hand}}
+    if typed["quick"] and not preset.quick:
+        raise UsageError(f"--quick: preset {preset.name} has no short form; give it fewer --seeds or --rounds")
+    return {**preset.options, **(preset.quick if typed["quick"] else {})}
 
 
 def read_numbers(suite: Suite, typed: Mapping[str, Any]) -> dict[str, Any]:

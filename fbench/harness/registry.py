@@ -17,7 +17,7 @@ import pkgutil
 import sys
 import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, is_dataclass, replace
+from dataclasses import dataclass, field, is_dataclass, replace
 from pathlib import Path
 from typing import Any, Generic, Literal, NamedTuple, Protocol, TypeVar
 
@@ -321,12 +321,18 @@ class Model:
 
 @dataclass(frozen=True)
 class Preset:
-    """Published settings of a suite: ``options`` by parameter name."""
+    """Published settings of a suite: ``options`` by parameter name, as they are typed.
+
+    ``quick`` are the options that ``--quick`` has in their place, for a run of minutes. ``chosen`` says why an option
+    is as it is, where the source leaves it open.
+    """
 
     name: str
     description: str
     suite: str
     options: Mapping[str, Any]
+    quick: Mapping[str, Any] = field(default_factory=dict)
+    chosen: Mapping[str, str] = field(default_factory=dict)
 
 
 SUITES: Registry[Suite] = Registry("suite", "fbench.suites")

@@ -11,12 +11,13 @@ from dataclasses import replace
 
 from fbench.errors import UsageError, shorten
 from fbench.harness.contract import Case, Column, Context, Row, Summary, Tables, Unit
-from fbench.harness.registry import PRESETS, STRATEGIES, Preset, suite
+from fbench.harness.registry import STRATEGIES, suite
 from fbench.learning import arm_options as arm
 from fbench.learning import arms
 
 from ..drift import columns as drift_columns
 from ..drift import plan as drift_plan
+from . import presets as presets  # registers them
 from .options import QUESTIONS, Options
 from .questions import Question, default_questions, parse_questions
 from .settings import SETTING, ComparePoint, of_case, points, resolve_settings, setting_key, settings_of
@@ -163,52 +164,3 @@ def measure(case: Case[ComparePoint], options: Options, context: Context) -> Ite
             side = {**{name: getattr(played, name)(strategy) for name in _OF_A_ROUND}, **seen}
             keyed = {name: [{**key, **row} for row in side_rows] for name, side_rows in side.items()}
             yield Unit(played.index, [{**key, **row} for row in rows], keyed)
-
-
-for _preset in (
-    Preset(
-        "fish-cifar10",
-        "BAIT on FISH masks as published: thin ResNet-18, 0.2 % of the weights, no backward removals",
-        "compare",
-        {
-            "dataset": "cifar10",
-            "model": "thin-resnet18",
-            "mask_fraction": "0.002",
-            "oversample": 1.0,
-            "start": 250,
-            "batch": 250,
-        },
-    ),
-    Preset(
-        "fish-cifar10-large",
-        "the same with 1 % of the weights and larger batches",
-        "compare",
-        {
-            "dataset": "cifar10",
-            "model": "thin-resnet18",
-            "mask_fraction": "0.01",
-            "oversample": 1.0,
-            "start": 1000,
-            "batch": 1200,
-        },
-    ),
-    Preset(
-        "bait-cifar10",
-        "BAIT as published on CIFAR-10: λ = 0.01, twofold oversampling, batches of 128 to 99 % training accuracy",
-        "compare",
-        {
-            "dataset": "cifar10",
-            "model": "resnet18",
-            "strategies": "random,bait",
-            "regularisation": "0.01",
-            "start": 100,
-            "batch": 100,
-            "train_batch": 128,
-            "stop": 0.99,
-            "epochs": 100,  # 5 or 6 are enough for 100 and for 400 labels; the published code has no limit
-            "learning_rate": 0.0001,
-            "weight_decay": 0.0,
-        },
-    ),
-):
-    PRESETS.add(_preset)

@@ -10,6 +10,8 @@ from fbench.harness.contract import Answer, Evidence, Row, Summary
 from fbench.harness.registry import STRATEGIES
 from fbench.learning.seed_groups import every_seed
 from fbench.measure.friedman import FEWEST_DATASETS, RankTest, rank_test
+from fbench.measure.power import least_shown
+from fbench.results.findings import number
 from fbench.results.words import count_seeds, listed
 
 from . import everywhere_figures as figures
@@ -17,6 +19,7 @@ from . import everywhere_tables as tables
 from .curves import Curves, read_curves, with_scores
 from .everywhere import AtSetting, Claim, claims_over, judge_settings
 from .everywhere_words import Grid, claim_answers, three_lines_of
+from .family import FEWEST
 from .options import Options
 from .questions import parse_questions
 from .settings import CompareSetting, at, rows_at, settings_of
@@ -99,6 +102,8 @@ def _how_tested(claims: Sequence[Claim], places: Sequence[AtSetting]) -> list[st
         "runs claim otherwise.",
         f"The answers of single settings are a family of {tests} tests, corrected by Holm over all of them.",
     ]
+    if blind := _cannot_show(claims):
+        claims_made.append(blind)
     fallen = [
         f"{name} in {count} of {count_seeds(at.curves.seeds)} at {at.setting.dataset}, λ = {at.setting.regularisation}"
         for at in places
@@ -108,6 +113,20 @@ def _how_tested(claims: Sequence[Claim], places: Sequence[AtSetting]) -> list[st
     if fallen:
         claims_made.append(f"Trainings collapsed (accuracy below half of the round's median): {listed(fallen[:4])}.")
     return claims_made
+
+
+def _cannot_show(claims: Sequence[Claim]) -> str:
+    """How small a difference the run would overlook at a setting; nothing where no spread was measured."""
+    tests = [test for claim in claims for test in claim.tests if test.comparison.n >= FEWEST and test.comparison.sd > 0]
+    if not tests:
+        return ""
+    least = sorted(least_shown(test.comparison.sd, test.comparison.n, ratio=test.overlap or 0.0) for test in tests)
+    ends = number(least[0], 3) if least[0] == least[-1] else f"{number(least[0], 3)} to {number(least[-1], 3)}"
+    seeds = count_seeds(min(test.comparison.n for test in tests))
+    return (
+        f"What it cannot show: with {seeds}, 80 % of runs see a difference of {ends} AULC (by question and setting) at "
+        "one setting, before any correction; smaller ones are overlooked more often."
+    )
 
 
 def _by_dataset(claims: Sequence[Claim], grid: Grid) -> list[str]:
