@@ -321,6 +321,16 @@ def test_a_run_of_settings_is_the_runs_of_each(fbench: Callable[..., Ended], tmp
     assert (tmp_path / "both" / "figures" / "areas_along_lambda.png").exists()
 
 
+def test_a_plan_of_many_cases_tells_equal_ones_together(fbench: Callable[..., Ended]) -> None:
+    grid = ("--dataset", "digits,digits:noise=0.2", "--regularisation", "1,0.1,0.01", "--seeds", 20)
+    lines = fbench(*grid, "--strategies", "random,bait", "--dry-run").out.splitlines()
+    assert "dataset=digits,digits:noise=0.2 strategy=random seeds=0-7,8-15 (4 cases of this cost each)" in lines
+    last = "dataset=digits,digits:noise=0.2 strategy=bait regularisation=1,0.1,0.01 seeds=16-19"
+    assert f"{last} (6 cases of this cost each)" in lines
+    few = fbench(*grid[:2], "--strategies", "random,bait", "--dry-run").out
+    assert "of this cost each" not in few
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [
