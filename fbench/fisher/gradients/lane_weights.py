@@ -31,6 +31,7 @@ class LaneWeights:
         groups: of outputs that meet every input of their group.
 
     Example:
+        >>> import torch
         >>> weights = LaneWeights(torch.tensor([[[1.0, 2.0]]]), axes=1, outputs=1, groups=1)  # one input, two positions
         >>> weights.gathered(torch.tensor([[[3.0, 4.0]]]), *weights.places(torch.tensor([0]))).tolist()
         [[11.0]]
