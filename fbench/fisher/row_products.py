@@ -67,7 +67,7 @@ def network_products(
     batch_size: int | None = None,
     memory_budget: int = MEMORY_BUDGET,
 ) -> RowProducts:
-    """The products of ``few`` samples' rows with those of the pool ``inputs`` on all weights of a network, frozen or not.
+    """The products of ``few`` samples' rows with a pool's, ``inputs``, on all weights of a network, frozen or not.
 
     Args:
         model: gives logits [n, k]; evaluated in evaluation mode, left as found.

@@ -55,7 +55,7 @@ def batch_objective(products: RowProducts, weights: Tensor, regularisation: floa
 def sample_weights(labelled: int, batch: int) -> Tensor:
     """Weights [n_L + B] in M: 1/(n_L + B) of every labelled sample, then B/(n_L + B) of every one of the batch.
 
-    The first is n_L/(n_L + B) times the mean over the labelled, as MATH.md has it.
+    The first is n_L/(n_L + B) times the mean over the labelled, as ../MATH.md has it.
 
     Example:
         >>> sample_weights(2, 2).tolist()
