@@ -18,6 +18,7 @@ from fbench.learning.arm_options import ArmPoint
 
 from ..drift import columns as drift_columns
 from ..drift import plan as drift_plan
+from . import state_plan
 from .options import QUESTIONS, Options
 from .questions import Question, default_questions, parse_questions
 
@@ -51,8 +52,8 @@ def resolve(options: Options, context: Context) -> Options:
     """Fill in what is automatic, and fit the default questions to the arms of the run.
 
     Raises:
-        UsageError: a question of an arm that is not in the run, too few images to watch masks, or as
-            ``arms.resolve_plan``.
+        UsageError: a question of an arm that is not in the run, too few images to watch masks, too many labels to score
+            batches, or as ``arms.resolve_plan``.
     """
     resolved = arms.resolve_plan(options)
     if options.questions == QUESTIONS:
@@ -63,6 +64,8 @@ def resolve(options: Options, context: Context) -> Options:
         _hold_to_arms(asked, options.strategies)
     if options.drift:
         drift_plan.halves(resolved, options.fisher_samples)
+    if options.same_state:
+        state_plan.check_states(resolved)
     return replace(resolved, questions=", ".join(map(str, asked)))
 
 
@@ -84,7 +87,16 @@ def expect(case: Case[ArmPoint], options: Options, context: Context) -> list[flo
     """Tell about how many seconds each round will take."""
     from fbench.learning.durations import expect_rounds
 
-    return expect_rounds(case.point, options, context, options.fisher_samples)
+    rounds = expect_rounds(case.point, options, context, options.fisher_samples)
+    if options.same_state:
+        rounds[1] += state_plan.state_seconds(case.point, options, context)
+    return rounds
+
+
+def hold_bytes(case: Case[ArmPoint], options: Options, context: Context) -> int:
+    """Tell how much a case holds at its peak."""
+    scoring = state_plan.state_bytes(case.point, options) if options.same_state else 0
+    return max(arms.held_bytes(case.point, options), scoring)
 
 
 @suite(
@@ -100,17 +112,19 @@ def expect(case: Case[ArmPoint], options: Options, context: Context) -> list[flo
         "drift": drift_columns.OVERLAP_COLUMNS,
         "fisher": drift_columns.FISHER_COLUMNS,
         "masks": drift_columns.MASK_COLUMNS,
+        "states": state_plan.STATES,
     },
     resolve=resolve,
     grown=grown,
     summarise=summarise,
-    **arms.PLAYED,
+    **{**arms.PLAYED, "hold_bytes": hold_bytes},
     predict=lambda case, options, context: arms.predict_plan(case.point, options),
     expect_s=expect,
     examples=(
         "fbench compare",
         "fbench compare --strategies random,bait,bait+fish --questions 'bait+fish > bait' --seeds 4 --rounds 5",
         "fbench compare --rounds 3 --drift --out my-run",
+        "fbench compare --same-state --rounds 1 --strategies random,bait,bait+fish,bait-full",
     ),
 )
 def measure(case: Case[ArmPoint], options: Options, context: Context) -> Iterator[Unit]:
@@ -118,6 +132,7 @@ def measure(case: Case[ArmPoint], options: Options, context: Context) -> Iterato
     from fbench.learning.rounds import batches_of, play_rounds
 
     from ..drift.watcher import Watcher
+    from .state_scores import StateScores
 
     strategy, block = case.point
     watcher = None
@@ -128,15 +143,17 @@ def measure(case: Case[ArmPoint], options: Options, context: Context) -> Iterato
         design = arms.design(case.point, context.devices, options, options.fisher_samples)
     design = replace(design, keep_predictions=options.keep_predictions)
     bought = batches_of(context.committed.get("selections", ()), block)
+    scores = StateScores() if options.same_state else None
     for played in play_rounds(design, bought, first=options.drift, done=context.done):
         seen = watcher.see(played, strategy) if watcher else {}
         seen.pop("rounds", None)  # results.csv has them
+        states = scores.see(played, strategy) if scores else []
         if played.outcomes:
             rows = [
                 {**key, **outcome.row()} for key, outcome in zip(played.keys(strategy), played.outcomes, strict=True)
             ]
             side = {name: getattr(played, name)(strategy) for name in _SIDE_TABLES}
-            yield Unit(played.index, rows, {**side, **seen})
+            yield Unit(played.index, rows, {**side, **seen, "states": states})
 
 
 for _preset in (
