@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from fbench.errors import UsageError, shorten
-from fbench.harness.contract import Case, Column, Context, Summary, Tables, Unit
+from fbench.harness.contract import Case, Column, Context, Evidence, Summary, Tables, Unit
 from fbench.harness.registry import PRESETS, STRATEGIES, Preset, suite
 from fbench.learning import arm_options as arm
 from fbench.learning import arms
@@ -41,11 +41,20 @@ def summarise(tables: Tables, options: Options) -> Summary:
     from .summary import summary
 
     curves = summary(tables["results"], options, tables.get("scores", ()))
+    if options.same_state:
+        curves = replace(curves, evidence=(*_of_states(tables, options.strategies), *curves.evidence))
     if not options.drift:
         return curves
     from ..drift.summary import compare_evidence
 
     return replace(curves, evidence=(*curves.evidence, *compare_evidence(tables, options)))
+
+
+def _of_states(tables: Tables, names: Sequence[str]) -> list[Evidence]:
+    """What the batches for one network show."""
+    from .states_told import state_evidence
+
+    return state_evidence(tables["states"], tables["selections"], tables["classes"], names)
 
 
 def resolve(options: Options, context: Context) -> Options:
