@@ -118,7 +118,8 @@ class _Sums:
         T, rows = (embedding.dense().reshape(-1, embedding.dim) for embedding in (few, V))
         self._across.addmm_(T, rows.T)
         self._among.addmm_(T.double(), T.double().T)
-        self._trace += sum(part.square().sum(dtype=torch.float64) for part in rows.split(_AT_A_TIME))
+        for start in range(0, len(rows), _AT_A_TIME):
+            self._trace += rows[start : start + _AT_A_TIME].square().sum(dtype=torch.float64)
         did(2 * len(T) * (len(T) + len(rows)) * V.dim)
 
     def products(self) -> RowProducts:

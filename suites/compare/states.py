@@ -94,7 +94,9 @@ class States:
         assert self.end is not None
         base = self.objective[BASELINE]
         way = base - self.objective[self.end]
-        return np.divide(base - self.objective[arm], way, out=np.full(self.seeds, np.nan), where=way > 0)
+        share = np.full(self.seeds, np.nan)
+        np.divide(base - self.objective[arm], way, out=share, where=way > 0)
+        return share
 
     def shared(self, one: str, other: str) -> Floats:
         """How many samples two arms' batches have in common [seeds]."""

@@ -101,7 +101,8 @@ def _sizes(states: States, family: str, arms: Sequence[str]) -> str:
     """A family along its sizes: the smallest, the largest and some between."""
     arms = [name for name in arms if name != states.end]
     places = np.linspace(0, len(arms) - 1, min(_SIZES, len(arms))).round().astype(int)
-    parts, words = [], "95 % interval "
+    parts: list[str] = []
+    words = "95 % interval "
     for name in (arms[i] for i in places):
         share = states.share(name)
         assert share is not None
