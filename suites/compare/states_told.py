@@ -17,8 +17,12 @@ from .states import BASELINE, States, read_states
 from .states_drawn import state_figures
 
 HEADING = "One network, every batch"
+NEAR = 0.95
+"""Of the way: nearly all of it."""
 _CLAIM = 40
 """Words that a claim has at most."""
+_NAMED = 8
+"""Names that a sentence lists; of more it says their number."""
 _SIZES = 4
 """Of a family's sizes, so many stand in a sentence; the table has all."""
 
@@ -87,7 +91,25 @@ def _ways(states: States) -> list[str]:
     sized = states.families
     told = {BASELINE, states.end, *(name for arms in sized.values() for name in arms)}
     single = [name for name in states.objective if name not in told]
-    return [*(_sizes(states, name, arms) for name, arms in sized.items()), *(_single(states, name) for name in single)]
+    sizes = [_sizes(states, name, arms) for name, arms in sized.items()]
+    return [*_near(states), *sizes, *(_single(states, name) for name in single)]
+
+
+def _near(states: States) -> list[str]:
+    """Which arms are shown to go nearly all of the way, and which not to."""
+    shares = {name: share for name in states.objective if (share := states.share(name))}
+    above = [name for name, share in shares.items() if share.low > NEAR]
+    below = [name for name, share in shares.items() if share.high < NEAR]
+    way = f"{percent(NEAR, 0)} of the way from {BASELINE} to {states.end}"
+    parts = [f"{_who(above)} at least {way}"] if above else []
+    parts += [f"{_who(below)} less{'' if above else f' than {way}'}"] if below else []
+    return [f"{', '.join(parts)} (whole intervals, each by itself)."] if parts else []
+
+
+def _who(names: Sequence[str]) -> str:
+    """Who goes: ``bait goes``, ``bait and badge go``, or how many do."""
+    named = listed(names) if len(names) <= _NAMED else f"{len(names)} strategies"
+    return f"{named} {'goes' if len(names) == 1 else 'go'}"
 
 
 def _single(states: States, name: str) -> str:

@@ -110,6 +110,18 @@ def test_sizes_of_an_arm_are_one_sentence_and_a_figure() -> None:
     assert [figure.name for figure in told(("random", "bait", "bait-full")).figures] == ["same_state"]
 
 
+def test_who_goes_nearly_all_of_the_way(monkeypatch: pytest.MonkeyPatch) -> None:
+    """36 to 20 is the way: badge goes 6/16 of it and bait 12/16."""
+    arms = ("random", "bait", "badge", "bait-full")
+    way = "95 % of the way from random to bait-full"
+    assert told(arms).claims[1] == f"bait and badge go less than {way} (whole intervals, each by itself)."
+    monkeypatch.setitem(LEFT, "bait", 16.0)
+    assert told(arms).claims[1] == (f"bait goes at least {way}, badge goes less (whole intervals, each by itself).")
+    monkeypatch.setitem(LEFT, "bait", 24.0)
+    monkeypatch.setattr("fbench.suites.compare.states_told._NAMED", 1)
+    assert told(arms).claims[1].startswith("2 strategies go less than 95 % of the way")
+
+
 def test_samples_in_common_stand_beside_chance() -> None:
     evidence = told(("random", "bait", "bait-full"))
     assert column(evidence, "shared with bait-full") == {"random": "3.0", "bait": "4.0", "bait-full": ""}
