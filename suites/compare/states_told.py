@@ -49,11 +49,11 @@ def objective_number(value: float) -> str:
     return f"{value:,.{digits}f}".replace("-", "−")
 
 
-def percent(share: float, digits: int = 1) -> str:
+def share_in_percent(share: float, digits: int = 1) -> str:
     """A share in per cent with a real minus sign.
 
     Example:
-        >>> percent(0.9876), percent(-0.01)
+        >>> share_in_percent(0.9876), share_in_percent(-0.01)
         ('98.8 %', '−1.0 %')
     """
     return f"{number(100 * share, digits)} %"
@@ -100,7 +100,7 @@ def _near(states: States) -> list[str]:
     shares = {name: share for name in states.objective if (share := states.share(name))}
     above = [name for name, share in shares.items() if share.low > NEAR]
     below = [name for name, share in shares.items() if share.high < NEAR]
-    way = f"{percent(NEAR, 0)} of the way from {BASELINE} to {states.end}"
+    way = f"{share_in_percent(NEAR, 0)} of the way from {BASELINE} to {states.end}"
     parts = [f"{_who(above)} at least {way}"] if above else []
     parts += [f"{_who(below)} less{'' if above else f' than {way}'}"] if below else []
     return [f"{', '.join(parts)} (whole intervals, each by itself)."] if parts else []
@@ -116,7 +116,7 @@ def _single(states: States, name: str) -> str:
     share = states.share(name)
     assert share is not None
     interval = f" (95 % interval {_interval(share)})" if _interval(share) else ""
-    return f"{name} goes {percent(share.value)} of the way from {BASELINE} to {states.end}{interval}."
+    return f"{name} goes {share_in_percent(share.value)} of the way from {BASELINE} to {states.end}{interval}."
 
 
 def _sizes(states: States, family: str, arms: Sequence[str]) -> str:
@@ -130,7 +130,7 @@ def _sizes(states: States, family: str, arms: Sequence[str]) -> str:
         assert share is not None
         weights = "" if parts else f" of the way from {BASELINE} to {states.end}"
         interval = f" ({words}{_interval(share)})" if _interval(share) else ""
-        parts.append(f"{percent(share.value)}{weights} at d = {states.dims[name]:,.0f}{interval}")
+        parts.append(f"{share_in_percent(share.value)}{weights} at d = {states.dims[name]:,.0f}{interval}")
         words = ""
     return f"{family} goes {listed(parts)}."
 
@@ -138,7 +138,7 @@ def _sizes(states: States, family: str, arms: Sequence[str]) -> str:
 def _interval(share: PartOfWhole) -> str:
     if math.isnan(share.low):
         return ""
-    return f"{percent(share.low).removesuffix(' %')} to {percent(share.high)}"
+    return f"{share_in_percent(share.low).removesuffix(' %')} to {share_in_percent(share.high)}"
 
 
 def _in_common(states: States) -> list[str]:
@@ -181,7 +181,7 @@ def _table(states: States) -> Table:
         columns[f"over {end}"] = ["" if n == end else _signed(o) for n, o in zip(arms, over, strict=True)]
         if states.way:
             shares = [states.share(name) for name in arms]
-            columns["of the way"] = [percent(share.value) if share else "" for share in shares]
+            columns["of the way"] = [share_in_percent(share.value) if share else "" for share in shares]
             if states.seeds >= FEWEST:
                 columns["95 % interval"] = [_interval(share) if share else "" for share in shares]
         columns[f"shared with {end}"] = [

@@ -11,7 +11,7 @@ from plain import faults
 from fbench.harness.contract import Answer, Evidence, Row, Summary
 from fbench.measure.shares import part_of_whole
 from fbench.suites.compare.states import States, read_states
-from fbench.suites.compare.states_told import objective_number, percent, state_evidence
+from fbench.suites.compare.states_told import objective_number, share_in_percent, state_evidence
 
 SIZES = {f"bait+fish@{size}": size for size in (100, 300, 1000, 3000, 9000)}
 DIMS = {"bait": 160, **SIZES, "bait-full": 9648}
@@ -75,11 +75,12 @@ def test_a_share_of_the_way_is_a_ratio_of_means_paired_by_seed() -> None:
     shares = (values["random"] - values["bait"]) / (values["random"] - values["bait-full"])
     assert states.shares("bait") == pytest.approx(shares)
     evidence = told()
-    interval = f"{percent(ratio.low).removesuffix(' %')} to {percent(ratio.high)}"
-    assert f"bait goes {percent(ratio.value)} of the way from random to bait-full (95 % interval {interval})." in (
-        evidence.claims
+    interval = f"{share_in_percent(ratio.low).removesuffix(' %')} to {share_in_percent(ratio.high)}"
+    assert (
+        f"bait goes {share_in_percent(ratio.value)} of the way from random to bait-full (95 % interval {interval})."
+        in (evidence.claims)
     )
-    assert column(evidence, "of the way")["bait"] == percent(ratio.value)
+    assert column(evidence, "of the way")["bait"] == share_in_percent(ratio.value)
     assert column(evidence, "95 % interval")["bait"] == interval
     assert column(evidence, "objective")["bait"] == objective_number(float(values["bait"].mean()))
     over = values["bait"].mean() / values["bait-full"].mean() - 1
