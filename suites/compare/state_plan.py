@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from fbench.errors import UsageError
-from fbench.fisher.gradients.footprint import MEMORY_BUDGET
 from fbench.fisher.planning.plan import ITEMSIZE
 from fbench.fisher.planning.row_space import most_rows
 from fbench.harness.contract import Column, Context
@@ -77,6 +76,8 @@ def state_seconds(point: ArmPoint, options: Options, context: Context) -> float:
 
 def state_bytes(point: ArmPoint, options: Options) -> int:
     """Bytes that scoring a batch holds at its peak."""
+    from fbench.fisher.gradients.footprint import MEMORY_BUDGET
+
     if STRATEGIES.get(point.strategy).whole:
         return 0
     sizes = arms.sizes_of(options)
