@@ -44,7 +44,7 @@ def block(marker: str) -> str:
 
 def quoted() -> list[tuple[str, str, str]]:
     """Every page, what kind of part of which run it quotes, and how."""
-    pattern = r"<!-- (answers|table) ([a-z0-9-]+) -->\n(.*?)<!-- /\1 \2 -->"
+    pattern = r"<!-- (answers|table|evidence) ([a-z0-9-]+) -->\n(.*?)<!-- /\1 \2 -->"
     return [(page, *parts) for page, text in PAGES.items() for parts in re.findall(pattern, text, re.DOTALL)]
 
 
@@ -219,7 +219,7 @@ def test_a_reference_run_is_whole(path):
 
 @pytest.mark.parametrize(("page", "kind", "name", "text"), quoted(), ids=lambda value: value.split("\n")[0][:30])
 def test_a_page_says_what_the_reference_run_says(page, kind, name, text):
-    """All that it answers, or its main table with where it was measured; never a choice of them."""
+    """All that it answers, a table with where it was measured, all claims under a heading; never a choice of them."""
     assert text.strip("\n") == update_reference.quotes(fbench.open_run(REFERENCE / name).report)[kind]
 
 

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from fbench.errors import UsageError, shorten
-from fbench.harness.contract import Case, Column, Context, Row, Summary, Tables, Unit
+from fbench.harness.contract import Case, Column, Context, Evidence, Row, Summary, Tables, Unit
 from fbench.harness.registry import STRATEGIES, suite
 from fbench.learning import arm_options as arm
 from fbench.learning import arms
@@ -18,9 +18,21 @@ from fbench.learning import arms
 from ..drift import columns as drift_columns
 from ..drift import plan as drift_plan
 from . import presets as presets  # registers them
+from . import state_plan
 from .options import QUESTIONS, Options
 from .questions import Question, default_questions, parse_questions
-from .settings import SETTING, ComparePoint, of_case, points, resolve_settings, setting_key, settings_of
+from .settings import (
+    SETTING,
+    ComparePoint,
+    at,
+    judged_at,
+    of_case,
+    points,
+    resolve_settings,
+    rows_at,
+    setting_key,
+    settings_of,
+)
 
 COLUMNS = (
     *SETTING,
@@ -46,6 +58,7 @@ _SIDE_TABLES = {
     "drift": drift_columns.OVERLAP_COLUMNS,
     "fisher": drift_columns.FISHER_COLUMNS,
     "masks": drift_columns.MASK_COLUMNS,
+    "states": state_plan.STATES,
 }
 
 
@@ -56,6 +69,8 @@ def summarise(tables: Tables, options: Options) -> Summary:
 
     say = summary if len(settings_of(options)) == 1 else summary_of_settings
     curves = say(tables["results"], options, tables.get("scores", ()))
+    if options.same_state:
+        curves = replace(curves, evidence=(*_of_states(tables, options), *curves.evidence))
     if not options.drift:
         return curves
     from ..drift.summary import compare_evidence
@@ -63,12 +78,25 @@ def summarise(tables: Tables, options: Options) -> Summary:
     return replace(curves, evidence=(*curves.evidence, *compare_evidence(tables, options)))
 
 
+def _of_states(tables: Tables, options: Options) -> list[Evidence]:
+    """What the batches for one network show, at every setting."""
+    from .states_told import at_setting, state_evidence
+
+    settings, evidence = settings_of(options), []
+    for setting in settings:
+        states, selections, classes = (rows_at(tables[name], setting) for name in ("states", "selections", "classes"))
+        parts = state_evidence(states, selections, classes, options.strategies)
+        where = f" ({setting.dataset}, λ = {setting.regularisation})" if len(settings) > 1 else ""
+        evidence += [at_setting(part, where) for part in parts]
+    return evidence
+
+
 def resolve(options: Options, context: Context) -> Options:
     """Fill in what is automatic, and fit the default questions to the arms of the run.
 
     Raises:
-        UsageError: a question of an arm that is not in the run, too few images to watch masks, or as
-            ``arms.resolve_plan``.
+        UsageError: a question of an arm that is not in the run, too few images to watch masks, too many labels to score
+            batches, or as ``arms.resolve_plan``.
     """
     resolved = resolve_settings(options)
     if options.questions == QUESTIONS:
@@ -79,6 +107,9 @@ def resolve(options: Options, context: Context) -> Options:
         _hold_to_arms(asked, options.strategies)
     if options.drift:
         _check_drift(resolved)
+    if options.same_state:
+        for setting in settings_of(resolved):
+            state_plan.check_states(at(resolved, setting))
     return replace(resolved, questions=", ".join(map(str, asked)))
 
 
@@ -110,7 +141,17 @@ def expect(case: Case[ComparePoint], options: Options, context: Context) -> list
     """Tell about how many seconds each round will take."""
     from fbench.learning.durations import expect_rounds
 
-    return expect_rounds(case.point, of_case(case.point, options), context, options.fisher_samples)
+    alone = of_case(case.point, options)
+    rounds = expect_rounds(case.point, alone, context, options.fisher_samples)
+    if options.same_state:
+        rounds[1] += state_plan.state_seconds(case.point, alone, context)
+    return rounds
+
+
+def _hold_bytes(case: Case[ComparePoint], options: Options, context: Context) -> int:
+    alone = of_case(case.point, options)
+    scoring = state_plan.state_bytes(case.point, alone) if options.same_state else 0
+    return max(arms.held_bytes(case.point, alone), scoring)
 
 
 def _identify(case: Case[ComparePoint]) -> list[Row]:
@@ -131,13 +172,14 @@ def _identify(case: Case[ComparePoint]) -> list[Row]:
     units=lambda options: options.rounds + 1,
     identify=_identify,
     cost=lambda case, options: arms.relative_cost(case.point.strategy, of_case(case.point, options)),
-    hold_bytes=lambda case, options, context: arms.held_bytes(case.point, of_case(case.point, options)),
+    hold_bytes=_hold_bytes,
     predict=lambda case, options, context: arms.predict_plan(case.point, of_case(case.point, options)),
     expect_s=expect,
     examples=(
         "fbench compare",
         "fbench compare --strategies random,bait,bait+fish --questions 'bait+fish > bait' --seeds 4 --rounds 5",
         "fbench compare --rounds 3 --drift --out my-run",
+        "fbench compare --same-state --rounds 1 --strategies random,bait,bait+fish,bait-full",
     ),
 )
 def measure(case: Case[ComparePoint], options: Options, context: Context) -> Iterator[Unit]:
@@ -145,6 +187,7 @@ def measure(case: Case[ComparePoint], options: Options, context: Context) -> Ite
     from fbench.learning.rounds import batches_of, play_rounds
 
     from ..drift.watcher import Watcher
+    from .state_scores import StateScores
 
     alone, (_, strategy, _, block) = of_case(case.point, options), case.point
     watcher = None
@@ -155,12 +198,14 @@ def measure(case: Case[ComparePoint], options: Options, context: Context) -> Ite
         design = arms.design(case.point, context.devices, alone, alone.fisher_samples)
     design = replace(design, keep_predictions=alone.keep_predictions)
     bought, key = batches_of(context.committed.get("selections", ()), block), setting_key(case.point, options)
+    scores = StateScores(judged_at(case.point, options)) if alone.same_state else None
     for played in play_rounds(design, bought, first=alone.drift, done=context.done):
         seen = watcher.see(played, strategy) if watcher else {}
         seen.pop("rounds", None)  # results.csv has them
+        states = scores.see(played, strategy) if scores else []
         if played.outcomes:
             outcomes = zip(played.keys(strategy), played.outcomes, strict=True)
             rows = [{**arm_key, **outcome.row()} for arm_key, outcome in outcomes]
-            side = {**{name: getattr(played, name)(strategy) for name in _OF_A_ROUND}, **seen}
+            side = {**{name: getattr(played, name)(strategy) for name in _OF_A_ROUND}, **seen, "states": states}
             keyed = {name: [{**key, **row} for row in side_rows] for name, side_rows in side.items()}
             yield Unit(played.index, [{**key, **row} for row in rows], keyed)

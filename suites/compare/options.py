@@ -72,6 +72,10 @@ class Options(arm.FoldedOptions):
         bool,
         Option("watch every arm's FISH mask, as `fbench drift` does: by the halves of its draw, without retraining"),
     ] = False
+    same_state: Annotated[
+        bool,
+        Option("score all batches of round 1, chosen for one and the same network, by the objective under all weights"),
+    ] = False
     questions: Annotated[
         str,
         Option("family of tests, corrected by Holm: 'A >= B' is not inferior, 'A > B' is better", grows=more_questions),

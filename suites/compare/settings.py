@@ -98,6 +98,13 @@ def setting_key(point: ComparePoint, options: Options) -> Row:
     return {"dataset": alone.dataset, "lambda": alone.regularisation if regularised else None}
 
 
+def judged_at(point: ComparePoint, options: Options) -> list[str]:
+    """The λ at which a case's batches are judged beside others: its own, or all where its strategy knows none."""
+    if STRATEGIES.get(point.strategy).regularised:
+        return [of_case(point, options).regularisation]
+    return options.regularisation.split(",")
+
+
 def resolve_settings(options: Options) -> Options:
     """The options with nothing automatic left, at every data set by itself where there are several.
 

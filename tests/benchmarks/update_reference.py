@@ -4,7 +4,8 @@
 
 Without arguments the runs that are there already are drawn again: do that after a change of wording or figures. No
 number on a page is typed by hand. In README.md and suites/*/README.md, `<!-- answers NAME -->` to
-`<!-- /answers NAME -->` holds all that a run answers, `<!-- table NAME -->` to `<!-- /table NAME -->` its main table.
+`<!-- /answers NAME -->` holds all that a run answers, `<!-- table NAME -->` to `<!-- /table NAME -->` its main table,
+`<!-- evidence NAME -->` to `<!-- /evidence NAME -->` the first part of its evidence: all claims, and the first table.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import fbench
+from fbench.harness.contract import Evidence
 from fbench.harness.folder import RunFolder
 from fbench.harness.state import read_state
 from fbench.results import render
@@ -64,18 +66,25 @@ def draw(folder: Path) -> None:
 def filled(page: str, name: str, report: Report) -> str:
     """The page with what stands between its markers for a run."""
     texts = quotes(report)
-    pattern = re.compile(rf"(<!-- (answers|table) {name} -->\n).*?(<!-- /\2 {name} -->)", re.DOTALL)
+    pattern = re.compile(rf"(<!-- (answers|table|evidence) {name} -->\n).*?(<!-- /\2 {name} -->)", re.DOTALL)
     return pattern.sub(lambda match: f"{match[1]}{texts[match[2]]}\n{match[3]}", page)
 
 
 def quotes(report: Report) -> dict[str, str]:
-    """What a page may show of a run: all of its lead and answers, or its main table and where that was measured."""
-    summary = report.summary
+    """What a page may show of a run: all of its lead and answers, or a table and where that was measured."""
+    summary, first = report.summary, next(iter(report.summary.evidence), Evidence(""))
     return {
         "answers": "\n\n".join(
             filter(None, [*map(render.markdown_text, summary.lead), render.answer_list(summary.answers)])
         ),
         "table": "\n\n".join([*map(render.markdown_table, summary.tables[:1]), report.where]),
+        "evidence": "\n\n".join(
+            [
+                "\n".join(f"- {render.markdown_text(claim)}" for claim in first.claims),
+                *map(render.markdown_table, first.tables[:1]),
+                report.where,
+            ]
+        ),
     }
 
 

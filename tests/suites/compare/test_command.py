@@ -203,6 +203,48 @@ def test_seeds_that_cannot_be(fbench: Callable[..., Ended], seeds: str, text: st
     assert (ended.code, text in ended.err) == (2, True)
 
 
+# Batches for one network
+
+
+def test_batches_of_round_1_are_scored_for_the_network_of_round_0(
+    fbench: Callable[..., Ended], short: Path, tmp_path: Path
+) -> None:
+    """What is bought and learned is what it is without."""
+    ended = fbench(*SHORT, "--same-state", "--out", tmp_path / "run")
+    assert ended.code == 0, ended.err
+    rows = table(tmp_path / "run", "states")
+    assert [(row["strategy"], row["seed"], row["round"]) for row in rows] == [
+        (name, seed, "1") for name in ("random", "bait") for seed in "01"
+    ]
+    networks = {seed: {row["network"] for row in rows if row["seed"] == seed} for seed in "01"}
+    assert [len(names) for names in networks.values()] == [1, 1]
+    assert networks["0"] != networks["1"]
+    for row in rows:
+        assert 0 < float(row["objective"]) < float(row["objective_before"])
+        assert (row["samples"], row["candidates"], row["weights"]) == ("200", "188", "9648")
+    assert "One network, every batch" in (tmp_path / "run" / "summary.md").read_text()
+    assert (tmp_path / "run" / "figures" / "same_state.svg").exists()
+    assert_equal_runs(tmp_path / "run", short)
+    assert table(short, "states") == []
+    assert "One network" not in (short / "summary.md").read_text()
+
+
+def test_the_columns_of_states_are_told(capfd: pytest.CaptureFixture[str]) -> None:
+    assert cli.run(["columns", "compare"]) == 0
+    told = " ".join(capfd.readouterr().out.split())
+    for name in ("objective_before", "redundancy", "SHA-256 of its weights"):
+        assert name in told
+
+
+def test_a_start_set_that_is_too_large_to_be_scored(
+    fbench: Callable[..., Ended], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("fbench.suites.compare.state_plan.most_rows", lambda dtype: 90)
+    ended = fbench(*SHORT, "--same-state", "--dry-run")
+    assert ended.code == 2
+    assert "--start 12 + --batch 5 may be at most 10 together; lower one of them" in " ".join(ended.err.split())
+
+
 # What a run writes
 
 

@@ -331,9 +331,25 @@ def test_a_plan_of_many_cases_tells_equal_ones_together(fbench: Callable[..., En
     assert "of this cost each" not in few
 
 
+def test_every_batch_for_one_network_at_every_lambda(fbench: Callable[..., Ended], tmp_path: Path) -> None:
+    arms = ("--strategies", "random,bait", "--questions", "bait > random", "--same-state")
+    ended = fbench("--regularisation", "1,0.01", *arms, "--out", tmp_path / "run")
+    assert ended.code == 0, ended.err
+    rows = table(tmp_path / "run", "states")
+    assert {(row["strategy"], row["lambda"]) for row in rows} == {
+        (name, lambda_) for name in ("random", "bait") for lambda_ in ("1", "0.01")
+    }
+    assert len({row["network"] for row in rows if row["seed"] == "0"}) == 1
+    objectives = [float(row["objective"]) for row in rows if row["strategy"] == "random" and row["seed"] == "0"]
+    assert objectives[0] < objectives[1]  # λ = 1, then 0.01
+    summary = (tmp_path / "run/summary.md").read_text()
+    assert "One network, every batch (digits, λ = 0.01)" in summary
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [
+        (["--same-state", "--regularisation", "1,deff:5"], "give --regularisation as a number, or as rel:c"),
         (["--dataset", "digits,digits"], "data set 'digits' stands twice; name each once"),
         (["--dataset", "digits:noise=0.1,digits:noise=0.10"], "stands twice; name each once"),
         (["--dataset", "digits,"], "--dataset"),
