@@ -11,7 +11,7 @@ from dataclasses import replace
 
 from fbench.errors import UsageError, shorten
 from fbench.harness.contract import Case, Column, Context, Summary, Tables, Unit
-from fbench.harness.registry import PRESETS, STRATEGIES, Preset, suite
+from fbench.harness.registry import PRESETS, Preset, suite
 from fbench.learning import arm_options as arm
 from fbench.learning import arms
 from fbench.learning.arm_options import ArmPoint
@@ -56,11 +56,11 @@ def resolve(options: Options, context: Context) -> Options:
     """
     resolved = arms.resolve_plan(options)
     if options.questions == QUESTIONS:
-        buying = [name for name in options.strategies if not STRATEGIES.get(name).whole]
+        buying = [name for name in resolved.strategies if not arms.strategy_of(name, resolved).whole]
         asked = default_questions(QUESTIONS, buying)
     else:
         asked = parse_questions(options.questions)
-        _hold_to_arms(asked, options.strategies)
+        _hold_to_arms(asked, resolved.strategies)
     if options.drift:
         drift_plan.halves(resolved, options.fisher_samples)
     return replace(resolved, questions=", ".join(map(str, asked)))

@@ -17,7 +17,7 @@ QUESTIONS = "bait+fish > random, bait+fish > bait+random-mask, bait+random-mask 
 
 
 @dataclass(frozen=True, kw_only=True)
-class Options(arm.FoldedOptions):
+class Options(arm.ReplayOptions):
     """Options of ``fbench compare``; ``margin`` is an area under the learning curve."""
 
     strategies: arm.Strategies = typed("random,bait,bait+fish,bait+random-mask")

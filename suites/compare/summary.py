@@ -17,6 +17,7 @@ from .figure import cost_curves, learning_curves
 from .lead import three_lines
 from .options import Options
 from .questions import Question, parse_questions
+from .replayed import beginning, replay_evidence
 from .splits import overlap
 from .wording import whole_percent
 
@@ -35,9 +36,9 @@ def summary(rows: Sequence[Row], options: Options, scores: Sequence[Row] = ()) -
     return Summary(
         tables=[tables.strategies(curves, options.regularisation)],
         figures=[learning_curves(curves, options)],
-        lead=three_lines(judged, background, options.dataset),
+        lead=three_lines(judged, background, beginning(options)),
         answers=[*all_answers(judged, background), *_unanswered(curves, options)],
-        evidence=_evidence(curves, judged, background),
+        evidence=[*_evidence(curves, judged, background), *replay_evidence(options)],
     )
 
 
