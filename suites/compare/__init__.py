@@ -18,6 +18,7 @@ from fbench.learning.arm_options import ArmPoint
 
 from ..drift import columns as drift_columns
 from ..drift import plan as drift_plan
+from .curve_files import CURVE_ROWS, carried_rows, resolve_curves
 from .options import QUESTIONS, Options
 from .questions import Question, default_questions, parse_questions
 
@@ -39,7 +40,7 @@ def summarise(tables: Tables, options: Options) -> Summary:
     """Answer the questions from the learning curves; evidence of the masks follows where they were watched."""
     from .summary import summary
 
-    curves = summary(tables["results"], options, tables.get("scores", ()))
+    curves = summary(tables["results"], options, tables.get("scores", ()), tables.get("curves", ()))
     if not options.drift:
         return curves
     from ..drift.summary import compare_evidence
@@ -54,13 +55,14 @@ def resolve(options: Options, context: Context) -> Options:
         UsageError: a question of an arm that is not in the run, too few images to watch masks, or as
             ``arms.resolve_plan``.
     """
-    resolved = arms.resolve_plan(options)
+    resolved = resolve_curves(arms.resolve_plan(options))
+    imported = tuple(filter(None, resolved.imported.split(", ")))
     if options.questions == QUESTIONS:
         buying = [name for name in resolved.strategies if not arms.strategy_of(name, resolved).whole]
-        asked = default_questions(QUESTIONS, buying)
+        asked = default_questions(QUESTIONS, [*buying, *imported])
     else:
         asked = parse_questions(options.questions)
-        _hold_to_arms(asked, resolved.strategies)
+        _hold_to_arms(asked, (*resolved.strategies, *imported))
     if options.drift:
         drift_plan.halves(resolved, options.fisher_samples)
     return replace(resolved, questions=", ".join(map(str, asked)))
@@ -97,6 +99,7 @@ def expect(case: Case[ArmPoint], options: Options, context: Context) -> list[flo
         "classes": arm.CLASS_COUNTS,
         "predictions": arm.PREDICTION_ROWS,
         "test_samples": arm.TEST_SAMPLES,
+        "curves": CURVE_ROWS,
         "drift": drift_columns.OVERLAP_COLUMNS,
         "fisher": drift_columns.FISHER_COLUMNS,
         "masks": drift_columns.MASK_COLUMNS,
@@ -136,6 +139,7 @@ def measure(case: Case[ArmPoint], options: Options, context: Context) -> Iterato
                 {**key, **outcome.row()} for key, outcome in zip(played.keys(strategy), played.outcomes, strict=True)
             ]
             side = {name: getattr(played, name)(strategy) for name in _SIDE_TABLES}
+            side["curves"] = carried_rows(case.point, options) if played.index == 0 else []
             yield Unit(played.index, rows, {**side, **seen})
 
 

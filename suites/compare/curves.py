@@ -138,6 +138,7 @@ def read_curves(
     bought = paired.groupby("strategy")["labels"].nunique()
     whole = frozenset(name for name in arms if bought[name] == 1)
     embedded = [name for name in arms if not np.isnan(means.d_eff[name])]
+    here = [name for name in arms if not np.isnan(means.train_s[name])]  # trained by this run
     timed = [name for name in arms if name not in whole and not np.isnan(means.select_s[name])]
     return Curves(
         labels=paired.groupby("round")["labels"].min().to_numpy(float),  # `all` has the pool's from the start
@@ -147,9 +148,9 @@ def read_curves(
         seeds=len(common),
         left_out=_left_out(rows, strategies, arms, seeds - len(common)),
         measured=METRICS[metric],
-        accuracy=of_seeds(accuracy),
+        accuracy={name: values for name, values in of_seeds(accuracy).items() if not np.isnan(values).any()},
         elapsed={name: spent for name, spent in of_seeds(elapsed).items() if name in timed},
-        finals={name: {score: float(last[score][name]) for score in SCORES} for name in arms},
+        finals={name: {score: float(last[score][name]) for score in SCORES} for name in here},
         whole=whole,
     )
 

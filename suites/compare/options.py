@@ -8,6 +8,7 @@ from typing import Annotated
 from fbench.harness.contract import Option, typed
 from fbench.harness.parsing import one_of
 from fbench.learning import arm_options as arm
+from fbench.learning.named_files import parse_named_files
 
 from .metrics import METRICS
 from .questions import more_questions
@@ -30,6 +31,19 @@ class Options(arm.ReplayOptions):
         bool, Option("keep the logits of every network on its test set, in predictions.csv")
     ] = False
     margin: Annotated[float, Option("non-inferiority margin in AULC, fixed before the run", above=0, maximum=1)] = 0.005
+    curves: Annotated[
+        tuple[str, ...],
+        Option(
+            "learning curves of others beside the arms: .csv files with strategy, seed, labels and the metric, "
+            "comma-separated; NAME=FILE calls them otherwise",
+            parse=parse_named_files("--curves"),
+        ),
+    ] = typed("")
+    paired_curves: Annotated[
+        bool,
+        Option("a seed of --curves has the split and start set of the run's: pair them; else seeds are not paired"),
+    ] = False
+    imported: Annotated[str, Option("strategies of --curves", hidden=True, recorded=True)] = ""
     drift: Annotated[
         bool,
         Option("watch every arm's FISH mask, as `fbench drift` does: by the halves of its draw, without retraining"),

@@ -37,7 +37,7 @@ def strategies(curves: Curves, regularisation: str) -> Table:
         columns[f"Δ to {BASELINE}"] = [with_sign(gains[n].difference) if n in gains else "" for n in areas]
         columns["95 % interval"] = [_interval(gains[n]) if n in gains else "" for n in areas]
     collapsed = curves.collapsed
-    columns["collapsed"] = [str(collapsed[name]) for name in areas] if any(collapsed.values()) else []
+    columns["collapsed"] = [str(collapsed.get(name, "")) for name in areas] if any(collapsed.values()) else []
     columns["sd of AULC"] = [number(float(area.std(ddof=1))) if curves.seeds > 1 else "" for area in areas.values()]
     columns["d_eff"] = [_dimension(curves, name) for name in areas]
     columns["train s"] = [_seconds(curves.seconds[name][0]) for name in areas]

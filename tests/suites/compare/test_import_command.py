@@ -1,4 +1,4 @@
-"""``fbench compare --replay``: picks of a file as arms, beside arms that choose."""
+"""``fbench compare --replay`` and ``--curves``: what other programs picked and reached, beside the run's arms."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ import torch
 from command import Ended, table
 
 from fbench import cli
+from fbench.harness import registry
 
 
 def words_of(text: str) -> list[str]:
@@ -143,3 +144,60 @@ def test_picks_that_are_not_this_runs(
     ended = fbench(*words.split(), "--replay", file, "--out", tmp_path / "run")
     assert (ended.code, ended.err.count("\n"), text in ended.err) == (2, 1, True), ended.err
     assert not (tmp_path / "run").exists()
+
+
+# Curves of others
+
+
+def learned(folder: Path, file: Path, seeds: int = 4) -> Path:
+    """Curves of ``theirs`` that lie above those of a run, at other label counts."""
+    level = min(float(row["accuracy"]) for row in table(folder))
+    lines = [f"theirs,{s},{n},{level + 0.2 + 0.01 * s + 0.001 * n:.4f}" for s in range(seeds) for n in (10, 15, 25)]
+    file.write_text("\n".join(["strategy,seed,labels,accuracy", *lines]) + "\n")
+    return file
+
+
+@pytest.mark.parametrize("paired", [False, True])
+def test_curves_are_kept_and_answered_without_their_file(
+    fbench: Callable[..., Ended], chosen: Path, tmp_path: Path, paired: bool
+) -> None:
+    file, run = learned(chosen, tmp_path / "theirs.csv"), tmp_path / "run"
+    words = ["--curves", file, "--seeds", "4", "--out", run, *(["--paired-curves"] if paired else [])]
+    ended = fbench(*words)
+    assert ended.code == 0, ended.err
+    assert "Is theirs better than random?" in ended.out
+    assert ("unpaired; 4 and 4 seeds" in " ".join(ended.out.split())) is not paired
+    declared = [column.name for column in registry.SUITES.get("compare").all_tables()["curves"]]
+    assert (run / "curves.csv").read_text().splitlines()[0].split(",") == declared
+    rows = table(run, "curves")
+    assert {(row["strategy"], row["round"], row["source"]) for row in rows} == {("theirs", "0", str(file))}
+    assert len(rows) == 12
+    before = (run / "summary.md").read_bytes()
+    file.unlink()
+    assert cli.run(["show", str(run), "--render"]) == 0
+    assert (run / "summary.md").read_bytes() == before
+    ended = fbench("--questions", "theirs >= random", "--rounds", "2", "--out", run, tiny=[])
+    assert (ended.code, "no such file" in ended.err) == (2, True)
+
+
+@pytest.mark.parametrize(
+    ("words", "text"),
+    [
+        ("--seeds 5 --paired-curves", "has no seed 4, so it cannot be paired"),
+        ("--start 30", "shares fewer than two label counts with the run"),
+        ("--metric nll", "has no column nll"),
+        ("--questions theirs>else", "--questions names 'else', which is not among --strategies random,theirs"),
+    ],
+)
+def test_curves_that_are_not_this_runs(
+    fbench: Callable[..., Ended], chosen: Path, tmp_path: Path, words: str, text: str
+) -> None:
+    file = learned(chosen, tmp_path / "theirs.csv")
+    ended = fbench(*words.split(), "--curves", file, "--out", tmp_path / "run")
+    assert (ended.code, ended.err.count("\n"), text in ended.err) == (2, 1, True), ended.err
+    assert not (tmp_path / "run").exists()
+
+
+def test_columns_of_the_curves_are_told(capfd: pytest.CaptureFixture[str]) -> None:
+    assert cli.run(["columns", "compare"]) == 0
+    assert "of the run's --metric" in " ".join(capfd.readouterr().out.split())
