@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 
 __all__ = [
     "OPTION",
-    "Asked",
     "FilePicks",
+    "PicksAsked",
     "check_picks",
     "positions_in",
     "read_picks",
@@ -59,7 +59,7 @@ class FilePicks:
 
 
 @dataclass(frozen=True)
-class Asked:
+class PicksAsked:
     """What a run asks of the files: its seeds and rounds, and the sizes of its start set and batches."""
 
     seeds: Sequence[int]
@@ -156,6 +156,7 @@ def replayed_strategy(files: Sequence[str], name: str) -> Strategy | None:
         _proposer(text, name),
         plan=holds_nothing,
         effort=lambda sizes: Effort(0, 0),
+        regularised=False,
     )
 
 
@@ -233,7 +234,7 @@ def _by_id(records: Records) -> Mapping[str, list[int]]:
     return known
 
 
-def check_picks(files: Sequence[str], asked: Asked, pool_of: Callable[[int], Pool]) -> None:
+def check_picks(files: Sequence[str], asked: PicksAsked, pool_of: Callable[[int], Pool]) -> None:
     """Hold the files to what a run asks of them, before anything is trained.
 
     Args:
@@ -257,7 +258,7 @@ def check_picks(files: Sequence[str], asked: Asked, pool_of: Callable[[int], Poo
                 _check_bought(picks, name, seed, pool, begun, asked.rounds)
 
 
-def _check_sizes(picks: FilePicks, name: str, asked: Asked) -> None:
+def _check_sizes(picks: FilePicks, name: str, asked: PicksAsked) -> None:
     """Refuse a strategy that lacks a seed or a round, or has one of another size."""
     for seed in asked.seeds:
         rounds = picks.batches[name].get(seed)

@@ -14,12 +14,13 @@ from typing import NamedTuple
 
 from fbench.errors import DataError, UsageError, shorten
 from fbench.harness.contract import Column, Row
-from fbench.learning.arm_options import ARM_KEY, ArmPoint, seed_blocks
+from fbench.learning.arm_options import ARM_KEY
 from fbench.learning.named_files import FileRow, file_rows, names_in_run, path_of, pin_files, whole_cell
 from fbench.learning.seed_groups import every_seed
 
 from .metrics import METRICS
 from .options import Options
+from .settings import ComparePoint, points, settings_of
 
 _OPTION = "--curves"
 CURVE_ROWS = (
@@ -88,6 +89,20 @@ def _value(where: str, row: FileRow, column: str, metric: str) -> float:
     return value
 
 
+def check_imports(options: Options) -> None:
+    """Refuse files of others in a run of several settings: what they hold was measured at one.
+
+    Raises:
+        UsageError: picks beside several data sets, or curves beside several data sets or λ.
+    """
+    if options.replay and "," in options.dataset:
+        raise UsageError("--replay: the picks are of one data set; give one --dataset, or leave it out")
+    if options.curves and len(settings_of(options)) > 1:
+        raise UsageError(
+            "--curves stands beside one data set at one λ; give one --dataset and one --regularisation, or leave it out"
+        )
+
+
 def resolve_curves(options: Options) -> Options:
     """The options with the files pinned, and the names of their strategies.
 
@@ -144,9 +159,9 @@ def _check_labels(where: str, name: str, seeds: SeedCurves, options: Options) ->
         )
 
 
-def carried_rows(point: ArmPoint, options: Options) -> list[Row]:
+def carried_rows(point: ComparePoint, options: Options) -> list[Row]:
     """The rows of ``curves.csv`` that go with a case: all of them with the first, none with the others."""
-    if not options.curves or point != ArmPoint(options.strategies[0], seed_blocks(options.seeds, options)[0]):
+    if not options.curves or point != points(options)[0]:
         return []
     return [
         {"strategy": name, "seed": seed, "labels": labels, "value": value, "source": path_of(text)}

@@ -43,6 +43,7 @@ class Curves:
             and whose seconds are known.
         finals: means at the last round, by strategy and column.
         whole: the strategies that had all labels from the start, and bought none.
+        numbers: [seeds], what the seeds are called.
     """
 
     labels: Floats
@@ -56,6 +57,7 @@ class Curves:
     elapsed: dict[str, Floats] = field(default_factory=dict)
     finals: dict[str, dict[str, float]] = field(default_factory=dict)
     whole: frozenset[str] = frozenset()
+    numbers: tuple[int, ...] = ()
 
     @property
     def metric(self) -> str:
@@ -152,6 +154,7 @@ def read_curves(
         elapsed={name: spent for name, spent in of_seeds(elapsed).items() if name in timed},
         finals={name: {score: float(last[score][name]) for score in SCORES} for name in here},
         whole=whole,
+        numbers=tuple(int(seed) for seed in common),
     )
 
 

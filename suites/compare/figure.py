@@ -34,8 +34,8 @@ def learning_curves(curves: Curves, options: Options) -> Figure:
             curve_series(n, curves.labels, values - base, dots) for n, values in curves.values.items() if n != BASELINE
         ]
         label = f"difference to {BASELINE}, paired by seed"
-        gain = f"below {BASELINE} is better" if curves.lower else f"gain over {BASELINE}"
-        panels.append(Panel([zero, *rest], "labels", label, gain, x_ticks=ticks))
+        title = f"below {BASELINE} is better" if curves.lower else f"gain over {BASELINE}"
+        panels.append(Panel([zero, *rest], "labels", label, title, x_ticks=ticks))
     title = f"Active learning on {options.dataset}, network {options.model}, {count_seeds(curves.seeds)}"
     interval = ", 95 % t interval over seeds" if curves.seeds >= FEWEST else ""
     return Figure("learning_curves", title, panels, f"mean{interval}{', and every seed as a dot' if dots else ''}")

@@ -12,7 +12,7 @@ import torch
 from fbench.errors import DataError
 from fbench.learning.data import Pool, Records
 from fbench.learning.replay import (
-    Asked,
+    PicksAsked,
     check_picks,
     positions_in,
     read_picks,
@@ -27,7 +27,7 @@ Line = tuple[str, int, int, int, int]
 """Strategy, seed, round, position, index."""
 IDS = (3, 5, 8, 10, 11, 12, 20, 21)
 """Of a pool of eight out of 30 samples."""
-ASKED = Asked(seeds=(0, 1), rounds=2, start=2, batch=1)
+ASKED = PicksAsked(seeds=(0, 1), rounds=2, start=2, batch=1)
 GOOD: list[Line] = [
     row
     for seed in (0, 1)

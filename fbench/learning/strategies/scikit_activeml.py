@@ -46,6 +46,7 @@ def scikit_strategy(name: str) -> Strategy:
         propose,
         plan=holds_nothing,
         effort=lambda sizes: Effort(1.0, 2.0 * sizes.n * sizes.features * (sizes.labels + sizes.batch)),
+        regularised=False,
     )
 
 

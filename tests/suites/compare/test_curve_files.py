@@ -10,9 +10,16 @@ import pytest
 
 from fbench.errors import UsageError
 from fbench.harness.registry import SUITES
-from fbench.learning.arm_options import ArmPoint
-from fbench.suites.compare.curve_files import carried_rows, kept_curves, read_curve_file, resolve_curves, run_labels
+from fbench.suites.compare.curve_files import (
+    carried_rows,
+    check_imports,
+    kept_curves,
+    read_curve_file,
+    resolve_curves,
+    run_labels,
+)
 from fbench.suites.compare.options import Options
+from fbench.suites.compare.settings import points
 
 Line = tuple[Any, ...]
 GOOD: list[Line] = [("theirs", seed, labels, 0.01 * labels + 0.1 * seed) for seed in (1, 0) for labels in (30, 10, 20)]
@@ -44,13 +51,14 @@ def changed(at: int, line: Line) -> list[Line]:
 def test_the_first_case_carries_every_row(written: Callable[..., str]) -> None:
     resolved = resolve_curves(options(written(GOOD)))
     assert (resolved.imported, run_labels(resolved)) == ("theirs", [12, 17, 22])
-    assert carried_rows(ArmPoint("bait", (0, 1)), resolved) == []
-    rows = carried_rows(ArmPoint("random", (0, 1)), resolved)
+    first, second = points(resolved)
+    assert carried_rows(second, resolved) == []
+    rows = carried_rows(first, resolved)
     assert [(row["seed"], row["labels"]) for row in rows] == [(s, n) for s in (0, 1) for n in (10, 20, 30)]
     assert kept_curves(rows)["theirs"][1] == pytest.approx({10: 0.2, 20: 0.3, 30: 0.4})
     assert {row["source"] for row in rows} == {resolved.curves[0].partition("#")[0]}
     assert resolve_curves(resolved) == resolved
-    assert carried_rows(ArmPoint("random", (0, 1)), resolve_curves(options(""))) == []
+    assert carried_rows(first, resolve_curves(options(""))) == []
 
 
 def test_another_metric_has_a_column_of_its_own(written: Callable[..., str]) -> None:
@@ -108,6 +116,19 @@ def test_what_cannot_be_paired(written: Callable[..., str], lines: list[Line], t
     with pytest.raises(UsageError, match=r"^--curves .*") as caught:
         resolve_curves(options(path, paired_curves=True, start=17))
     assert text in str(caught.value)
+
+
+@pytest.mark.parametrize("several", [{"dataset": "digits,digits:noise=0.1"}, {"regularisation": "1,0.1"}])
+def test_several_settings_have_no_place_for_curves(several: dict[str, str]) -> None:
+    with pytest.raises(UsageError, match="--curves stands beside one data set at one λ; give one --dataset and one"):
+        check_imports(options("theirs.csv", **several))
+    check_imports(options("theirs.csv"))
+
+
+def test_picks_are_of_one_data_set() -> None:
+    check_imports(options("", replay="picks.csv", regularisation="1,0.1"))
+    with pytest.raises(UsageError, match="--replay: the picks are of one data set; give one --dataset, or"):
+        check_imports(options("", replay="picks.csv", dataset="digits,digits:noise=0.1"))
 
 
 def test_names_and_pairs(written: Callable[..., str]) -> None:

@@ -122,6 +122,17 @@ def test_a_replay_goes_on_with_its_file_alone(fbench: Callable[..., Ended], chos
     assert (ended.code, "--replay was" in ended.err) == (2, True)
 
 
+def test_picks_stand_beside_every_lambda(fbench: Callable[..., Ended], chosen: Path, tmp_path: Path) -> None:
+    file, run = picked(chosen, tmp_path / "picks.csv", other_start), tmp_path / "run"
+    words = words_of("--regularisation 1,0.1 --strategies random,bait --seeds 1")
+    assert fbench(*words, "--replay", file, "--out", run).code == 0
+    cases = {(row["strategy"], row["lambda"]) for row in table(run)}
+    assert cases == {("random", ""), ("theirs", ""), ("bait", "1"), ("bait", "0.1")}
+    file.unlink()
+    assert cli.run(["show", str(run), "--render"]) == 0
+    assert "Every arm begins from the start sets in the file" in (run / "summary.md").read_text(encoding="utf-8")
+
+
 @pytest.mark.parametrize(
     ("words", "change", "text"),
     [
