@@ -5,8 +5,11 @@ So another file under the same name is not taken for it.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
+from collections.abc import Iterator
 from pathlib import Path
+from typing import BinaryIO
 
 from fbench.errors import DataError
 from fbench.harness.inputs import refusal_of
@@ -40,9 +43,7 @@ def pin(option: str, text: str, remedy: str) -> str:
         DataError: no such file, or one that has changed.
     """
     name, digest = unpinned(text)
-    if refusal := refusal_of(Path(name)):
-        raise DataError(f"{option} {name}: {refusal}; {remedy}")
-    with Path(name).open("rb") as file:
+    with _opened(option, name, remedy) as file:
         actual = hashlib.file_digest(file, "sha256").hexdigest()
     _hold(option, name, digest, actual)
     return f"{name}{_MARK}{actual}"
@@ -55,11 +56,21 @@ def checked_bytes(option: str, text: str, remedy: str) -> bytes:
         DataError: as ``pin``.
     """
     name, digest = unpinned(text)
-    if refusal := refusal_of(Path(name)):
-        raise DataError(f"{option} {name}: {refusal}; {remedy}")
-    data = Path(name).read_bytes()
+    with _opened(option, name, remedy) as file:
+        data = file.read()
     _hold(option, name, digest, hashlib.sha256(data).hexdigest())
     return data
+
+
+@contextlib.contextmanager
+def _opened(option: str, name: str, remedy: str) -> Iterator[BinaryIO]:
+    if refusal := refusal_of(Path(name)):
+        raise DataError(f"{option} {name}: {refusal}; {remedy}")
+    try:
+        with Path(name).open("rb") as file:
+            yield file
+    except OSError as error:
+        raise DataError(f"{option} {name}: cannot be read: {error.strerror or error}; {remedy}") from error
 
 
 def _hold(option: str, name: str, digest: str, actual: str) -> None:

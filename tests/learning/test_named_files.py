@@ -32,6 +32,18 @@ def test_a_pinned_file_is_the_one_that_was_pinned(tmp_path: Path) -> None:
             read()
 
 
+def test_a_file_that_cannot_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "rows.csv"
+    path.write_text("seed\n0\n")
+
+    def refuse(*words: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "open", refuse)
+    with pytest.raises(DataError, match=r"rows.csv: cannot be read: Permission denied; give a .csv"):
+        pin_files("--replay", [str(path)])
+
+
 @pytest.mark.parametrize(
     ("data", "text"),
     [
