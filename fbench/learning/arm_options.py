@@ -65,7 +65,9 @@ OUTCOME = (
     Column("accuracy", "float", "share", "on the test set, 0 to 1"),
     Column("nll", "float", "nats", "mean negative log likelihood on the test set"),
     Column("train_s", "float", "s", "training time of the block of seeds, over its seeds"),
-    Column("select_s", "float", "s", "time to choose this round's labels; empty for the start set"),
+    Column(
+        "select_s", "float", "s", "time to choose this round's labels; empty for the start set and for picks of a file"
+    ),
 )
 """Columns of a round's outcome."""
 

@@ -8,8 +8,8 @@ from __future__ import annotations
 import contextlib
 import hashlib
 from collections.abc import Iterator
+from io import BufferedReader
 from pathlib import Path
-from typing import BinaryIO
 
 from fbench.errors import DataError
 from fbench.harness.inputs import refusal_of
@@ -63,7 +63,7 @@ def checked_bytes(option: str, text: str, remedy: str) -> bytes:
 
 
 @contextlib.contextmanager
-def _opened(option: str, name: str, remedy: str) -> Iterator[BinaryIO]:
+def _opened(option: str, name: str, remedy: str) -> Iterator[BufferedReader]:
     if refusal := refusal_of(Path(name)):
         raise DataError(f"{option} {name}: {refusal}; {remedy}")
     try:

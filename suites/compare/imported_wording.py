@@ -19,11 +19,11 @@ from .curves import Curves
 from .family import FEWEST
 from .figure import curve_series
 from .imported import ImportedCurves, UnpairedTest, common_labels, values_at
+from .lead import LINE
 from .options import Options
 from .questions import parse_questions
 from .wording import as_many, ends, with_sign
 
-_LINE = 30
 _WHOLE = "Replay its picks (--replay) before choosing: unpaired curves compare whole programs, not picks alone."
 _VERBS = {
     ("yes", ">"): "beats",
@@ -104,7 +104,7 @@ def _advice(test: UnpairedTest) -> str:
 def with_unpaired(lines: tuple[str, str, str], tests: Sequence[UnpairedTest]) -> tuple[str, str, str]:
     """The run's three lines, with what was found of curves of files where the first has room for all of it."""
     first = f"{lines[0]} Not paired: {'; '.join(map(_found, _planned(tests)))}."
-    return lines if not tests or count_words(first) > _LINE else (first, *lines[1:])
+    return lines if not tests or count_words(first) > LINE else (first, *lines[1:])
 
 
 def _planned(tests: Sequence[UnpairedTest]) -> list[UnpairedTest]:
@@ -124,8 +124,8 @@ def unpaired_lines(tests: Sequence[UnpairedTest], dataset: str, overlap: float |
         interval = ends(*test.interval, 3) if min(test.comparison.sizes) >= FEWEST else ""
         difference = f"{test.question.first} − {test.question.second} {with_sign(test.apart, 3)}"
         numbers.append(f"{difference} ({interval})" if interval else difference)
-    first = as_many(f"On {dataset}, seeds not paired:", map(_found, planned), _LINE, "; ")
-    return first, as_many(f"{UNIT} (95 % interval{counting}):", numbers, _LINE), _advice(planned[0])
+    first = as_many(f"On {dataset}, seeds not paired:", map(_found, planned), LINE, "; ")
+    return first, as_many(f"{UNIT} (95 % interval{counting}):", numbers, LINE), _advice(planned[0])
 
 
 def imported_evidence(

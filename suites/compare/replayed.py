@@ -2,19 +2,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from fbench.harness.contract import Evidence
 from fbench.learning.named_files import path_of
-from fbench.results.words import listed
+from fbench.results.words import count_words, listed
 
+from .lead import LINE
 from .options import Options
 
 
 def beginning(options: Options) -> str:
     """The data set, and whose start sets the arms begin from where a file has them."""
-    files = listed([Path(path).name for path in options.start_files.split(", ")]) if options.start_files else ""
+    files = _start_files(options)
     return f"{options.dataset} from the start sets of {files}" if files else options.dataset
+
+
+def with_beginning(lines: Sequence[str], options: Options) -> tuple[str, ...]:
+    """First lines that name settings, with whose start sets the arms begin from where the first has room for it."""
+    first = f"{lines[0]} All begin from the start sets of {_start_files(options)}."
+    return tuple(lines) if not options.start_files or count_words(first) > LINE else (first, *lines[1:])
+
+
+def _start_files(options: Options) -> str:
+    return listed([Path(path).name for path in options.start_files.split(", ")]) if options.start_files else ""
 
 
 def replay_evidence(options: Options) -> list[Evidence]:

@@ -21,7 +21,7 @@ from .everywhere_words import Grid, claim_answers, three_lines_of
 from .family import FEWEST
 from .options import Options
 from .questions import parse_questions
-from .replayed import replay_evidence
+from .replayed import replay_evidence, with_beginning
 from .settings import CompareSetting, at, regularised_strategies, rows_at, settings_of
 from .splits import overlap
 from .summary import nothing_compared
@@ -47,7 +47,7 @@ def summary_of_settings(rows: Sequence[Row], options: Options, scores: Sequence[
     return Summary(
         tables=[tables.claims_table(claims, grid)] if claims else [tables.areas_table(places, grid, regularised)],
         figures=[figures.forest(claims, grid)] if claims else [],
-        lead=three_lines_of(claims, places, grid),
+        lead=with_beginning(three_lines_of(claims, places, grid), options),
         answers=[
             *claim_answers(claims, grid),
             *(

@@ -130,7 +130,9 @@ def test_picks_stand_beside_every_lambda(fbench: Callable[..., Ended], chosen: P
     assert cases == {("random", ""), ("theirs", ""), ("bait", "1"), ("bait", "0.1")}
     file.unlink()
     assert cli.run(["show", str(run), "--render"]) == 0
-    assert "Every arm begins from the start sets in the file" in (run / "summary.md").read_text(encoding="utf-8")
+    summary = (run / "summary.md").read_text(encoding="utf-8")
+    assert "Every arm begins from the start sets in the file" in summary
+    assert "All begin from the start sets of picks.csv." in summary
 
 
 @pytest.mark.parametrize(

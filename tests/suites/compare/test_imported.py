@@ -173,3 +173,16 @@ def test_paired_curves_are_arms() -> None:
     assert "fastest" not in text
     scored = said("theirs > random", rows, paired_curves=True, metric="macro-f1")
     assert scored.answers[0].question == "Is theirs better than random?"
+
+
+def test_equal_programs_are_seldom_told_apart() -> None:
+    """Of 300 draws at most the share of wrong answers that 5 % and chance allow, two questions corrected together."""
+    rng, wrong = np.random.default_rng(1), 0
+    asked = options("theirs > random, theirs > bait")
+    grid = np.array(LABELS, dtype=float)
+    for _ in range(300):
+        ours = {name: rng.normal(0.7, 0.02, (SEEDS, 1)) + np.zeros(len(LABELS)) for name in ("random", "bait")}
+        other = {seed: dict.fromkeys((20, 50), float(rng.normal(0.7, 0.005))) for seed in range(4)}
+        tests = judge_unpaired(curves_of(ours, grid), asked, {"theirs": other}, None)
+        wrong += any(test.verdict != "not shown" for test in tests)
+    assert wrong <= 24  # 99 % of draws at 5 %
