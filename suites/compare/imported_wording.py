@@ -147,7 +147,7 @@ def imported_evidence(
             "may differ: differences are of whole programs, by Welch's t test.",
             "Areas are taken at the run's rounds, over the labels that both sides have.",
         ]
-    if {row["labels"] for row in rows} != set(run_labels(options)):
+    if set(run_labels(options)) - {row["labels"] for row in rows}:
         claims.append("Between a file's label counts values are interpolated, never beyond them.")
     if sum(not test.later for test in tests) > 1:
         claims.append("The questions about these curves are a family of their own, corrected by Holm.")
@@ -165,9 +165,8 @@ def _curves_table(curves: Curves, imported: ImportedCurves) -> list[Table]:
         spread = "" if math.isnan(areas.sd) else number(areas.sd)
         rows.append([name, str(len(seeds)), f"{labels[0]:.0f} to {labels[-1]:.0f}", number(areas.mean), spread])
     note = f"{UNIT}: {curves.metric} averaged over the labels named, which the run's rounds have too; sd over seeds."
-    return (
-        [Table("Curves of others", ["strategy", "seeds", "labels", UNIT, f"sd of {UNIT}"], rows, note)] if rows else []
-    )
+    columns = ["strategy", "seeds", "labels", UNIT, f"sd of {UNIT}"]
+    return [Table("Curves of others", columns, rows, note)] if rows else []
 
 
 def _tests_table(tests: Sequence[UnpairedTest]) -> list[Table]:

@@ -42,13 +42,12 @@ def summary(rows: Sequence[Row], options: Options, scores: Sequence[Row] = (), b
     background = Background(curves, shared)
     unpaired = judge_unpaired(curves, options, imported, shared)
     place = beginning(options)
-    alone = unpaired and not judged
+    lines = three_lines(judged, background, place)
+    ours = judged or not unpaired
     return Summary(
         tables=[tables.strategies(curves, options.regularisation)],
         figures=[with_imported(learning_curves(curves, options), curves, imported)],
-        lead=unpaired_lines(unpaired, place, shared)
-        if alone
-        else with_unpaired(three_lines(judged, background, place), unpaired),
+        lead=with_unpaired(lines, unpaired) if ours else unpaired_lines(unpaired, place, shared),
         answers=[
             *all_answers(judged, background),
             *unpaired_answers(unpaired, options, brought, shared),
