@@ -13,6 +13,7 @@ from fbench.harness.registry import MODELS, STRATEGIES
 from fbench.harness.sweep import parse_names
 from fbench.learning.data.brought import DEFAULT_DATASET
 from fbench.learning.data.modifiers import parse_modified
+from fbench.learning.named_files import parse_named_files
 from fbench.learning.seed_groups import SeedGroups, more_seeds, other_seeds, parse_seeds
 
 ARM_KEY = (
@@ -64,7 +65,9 @@ OUTCOME = (
     Column("accuracy", "float", "share", "on the test set, 0 to 1"),
     Column("nll", "float", "nats", "mean negative log likelihood on the test set"),
     Column("train_s", "float", "s", "training time of the block of seeds, over its seeds"),
-    Column("select_s", "float", "s", "time to choose this round's labels; empty for the start set"),
+    Column(
+        "select_s", "float", "s", "time to choose this round's labels; empty for the start set and for picks of a file"
+    ),
 )
 """Columns of a round's outcome."""
 
@@ -360,6 +363,22 @@ class FoldedOptions(ArmOptions):
             parse=parse_folds,
         ),
     ] = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReplayOptions(FoldedOptions):
+    """Those of a suite whose arms may be the picks of another program."""
+
+    replay: Annotated[
+        tuple[str, ...],
+        Option(
+            "picks of another program as arms: .csv files with the columns of selections.csv, comma-separated; "
+            "NAME=FILE calls them otherwise; start sets in them are every arm's",
+            parse=parse_named_files("--replay"),
+        ),
+    ] = typed("")
+    replayed: Annotated[str, Option("strategies that are picks of a file", hidden=True, recorded=True)] = ""
+    start_files: Annotated[str, Option("files whose start sets the arms begin from", hidden=True, recorded=True)] = ""
 
 
 class Arm(Protocol):

@@ -20,11 +20,14 @@ from fbench.errors import DataError, InputError, TooLargeError, UsageError
 from fbench.fisher.planning.fitting import check_bytes, check_devices
 from fbench.fisher.planning.plan import SelectionPlan
 from fbench.harness import guard
-from fbench.harness.registry import DATASETS, MODELS, STRATEGIES
-from fbench.learning import learners
-from fbench.learning.arm_options import HEAD, Arm, ArmOptions, FoldedOptions
+from fbench.harness.parsing import union
+from fbench.harness.registry import DATASETS, MODELS, STRATEGIES, Strategy
+from fbench.learning import learners, replay
+from fbench.learning.arm_options import HEAD, Arm, ArmOptions, FoldedOptions, ReplayOptions
 from fbench.learning.data.brought import DEFAULT_DATASET, NOTHING, Brought
 from fbench.learning.data.modifiers import ModifiedName, parse_modified
+from fbench.learning.named_files import pin_files
+from fbench.learning.seed_groups import every_seed
 from fbench.units import format_bytes, format_count
 
 if TYPE_CHECKING:
@@ -141,9 +144,48 @@ def resolve_plan(options: OptionsT) -> OptionsT:
         from fbench.learning.weights import pinned
 
         resolved = replace(resolved, weights=pinned(options.weights))
+    resolved = _with_replayed(resolved)
     _check_arms(resolved)
     _check_labels(resolved, images)
+    _check_replayed(resolved, images)
     return replace(resolved, mask_fraction=_mask_fraction(resolved))
+
+
+def replayed_files(options: ArmOptions) -> tuple[str, ...]:
+    """The files whose picks are arms of the run."""
+    return options.replay if isinstance(options, ReplayOptions) else ()
+
+
+def _with_replayed(options: OptionsT) -> OptionsT:
+    """The options with the files pinned, and their strategies after the others."""
+    if not isinstance(options, ReplayOptions) or not options.replay:
+        return options
+    files = pin_files(replay.OPTION, options.replay)
+    names, started = replay.replayed_names(files), replay.start_sources(files, every_seed(options.seeds))
+    return replace(
+        options,
+        replay=files,
+        strategies=union(options.strategies, names),
+        replayed=", ".join(names),
+        start_files=", ".join(started),
+    )
+
+
+def _check_replayed(options: ArmOptions, images: Images) -> None:
+    """Refuse picks that are not this run's: of other seeds, sizes or samples."""
+    if files := replayed_files(options):
+        seeds = every_seed(options.seeds)
+        asked = replay.PicksAsked(seeds, options.rounds, options.start, options.batch)
+        replay.check_picks(files, asked, lambda seed: _pool(options, seed, images))
+
+
+def strategy_of(name: str, options: ArmOptions) -> Strategy:
+    """The strategy of an arm: a file's, or a registered one.
+
+    Raises:
+        UnknownNameError: there is none.
+    """
+    return replay.replayed_strategy(replayed_files(options), name) or STRATEGIES.get(name)
 
 
 def _check_arms(options: ArmOptions) -> None:
@@ -187,7 +229,7 @@ def _check_training(options: ArmOptions, images: Images) -> None:
 
 def _check_strategies(options: ArmOptions) -> None:
     """Refuse arms that could not work with the model, and those that buy no label where no other does."""
-    strategies = [STRATEGIES.get(name) for name in options.strategies]
+    strategies = [strategy_of(name, options) for name in options.strategies]
     if all(strategy.whole for strategy in strategies):
         names = ", ".join(options.strategies)
         raise UsageError(f"--strategies {names}: trains on the whole pool and buys nothing; name an arm beside it")
@@ -310,11 +352,14 @@ def design(arm: Arm, devices: Sequence[str], options: ArmOptions, fisher_samples
 
     check_selection_fits(arm.strategy, devices, options)
     inputs = functools.partial(learners.inputs_of, options, images_of(options), device=devices[0])
+    pools = [_pool(options, seed, inputs(seed)).to(devices[0]) for seed in arm.seeds]
     return Design(
-        strategy=STRATEGIES.get(arm.strategy),
+        strategy=strategy_of(arm.strategy, options),
         model=learners.learning_model(options),
         seeds=arm.seeds,
-        pools=[_pool(options, seed, inputs(seed)).to(devices[0]) for seed in arm.seeds],
+        pools=pools,
+        starts=replay.starts_of(replayed_files(options), arm.seeds, pools),
+        replayed=replay.replayed_strategy(replayed_files(options), arm.strategy) is not None,
         start=options.start,
         batch=options.batch,
         rounds=options.rounds,
@@ -345,14 +390,16 @@ def predict_plan(arm: Arm, options: ArmOptions, *, again: int = 0) -> dict[str, 
     ``again`` is how many further trainings every network gets.
     """
     sizes = sizes_of(options)
-    labels = labels_trained_on(arm.strategy, options)
-    plan, trained = plan_of(arm.strategy, sizes), len(arm.seeds) * (1 + again)
-    held = _held(arm.strategy, sizes)
+    labels, strategy = labels_trained_on(arm.strategy, options), strategy_of(arm.strategy, options)
+    plan, trained = plan_of(strategy, sizes), len(arm.seeds) * (1 + again)
+    held = _held(strategy, sizes)
+    started = replay.start_sources(replayed_files(options), arm.seeds)
     return {
         "trainings": str(sum(map(bool, labels)) * trained),
         "images trained on": format_count(options.epochs * sum(labels) * trained),
-        "selections": str(0 if STRATEGIES.get(arm.strategy).whole else options.rounds * len(arm.seeds)),
+        "selections": str(0 if strategy.whole else options.rounds * len(arm.seeds)),
         "pool": format_count(sizes.n),
+        "start sets": ", ".join(started),
         "d": format_count(plan.shape.dim) if plan else "",
         "embedding": format_bytes(plan.inputs) if plan else "",
         "d×d matrices": format_bytes(sum(plan.matrices.values())) if plan and plan.matrices else "",
@@ -362,17 +409,17 @@ def predict_plan(arm: Arm, options: ArmOptions, *, again: int = 0) -> dict[str, 
 
 def labels_trained_on(strategy: str, options: ArmOptions) -> list[int]:
     """How many labels each round's network is trained on; 0 where it trains none."""
-    if STRATEGIES.get(strategy).whole:
+    if strategy_of(strategy, options).whole:
         return [pool_length(options)] + options.rounds * [0]
     return [options.start + r * options.batch for r in range(options.rounds + 1)]
 
 
 def held_bytes(arm: Arm, options: ArmOptions) -> int:
     """Bytes that an arm's selection holds at its peak."""
-    return _held(arm.strategy, sizes_of(options))
+    return _held(strategy_of(arm.strategy, options), sizes_of(options))
 
 
-def _held(strategy: str, sizes: Sizes) -> int:
+def _held(strategy: Strategy, sizes: Sizes) -> int:
     plan, effort = plan_of(strategy, sizes), effort_of(strategy, sizes)
     return plan.total if plan else effort.held if effort else 0
 
@@ -383,12 +430,12 @@ def relative_cost(strategy: str, options: ArmOptions) -> float:
     Of a strategy that declares its effort, as many d as its operations make. One that declares neither is taken to
     select on the mask, which is the dearest of the others.
     """
-    sizes = sizes_of(options)
-    if STRATEGIES.get(strategy).whole:
+    sizes, declared = sizes_of(options), strategy_of(strategy, options)
+    if declared.whole:
         rounds = options.rounds + 1
         return 300.0 * sizes.n / (rounds * (options.start + options.rounds * options.batch / 2))
-    plan = sizes.mask() if STRATEGIES.get(strategy).plan is None else plan_of(strategy, sizes)
-    effort = effort_of(strategy, sizes)
+    plan = sizes.mask() if declared.plan is None else plan_of(declared, sizes)
+    effort = effort_of(declared, sizes)
     return 300.0 + (plan.shape.dim if plan else effort.operations / _OPERATIONS_A_WEIGHT if effort else 0)
 
 
@@ -400,14 +447,14 @@ def check_selection_fits(strategy: str, devices: Sequence[str], options: ArmOpti
     """
     sizes = sizes_of(options)
     try:
-        _check_arm(strategy, devices, sizes)
+        _check_arm(strategy_of(strategy, options), devices, sizes)
     except TooLargeError as error:
         others = [other for other in STRATEGIES if other.plan and not other.whole and not other.check]
-        fitting = [other.name for other in others if _fits(other.name, devices, sizes)]
+        fitting = [other.name for other in others if _fits(other, devices, sizes)]
         raise TooLargeError(f"{strategy}: {error}. Of --strategies {', '.join(fitting)} fit") from None
 
 
-def _check_arm(strategy: str, devices: Sequence[str], sizes: Sizes) -> None:
+def _check_arm(strategy: Strategy, devices: Sequence[str], sizes: Sizes) -> None:
     effort = effort_of(strategy, sizes)
     if effort is not None and effort.held:
         check_bytes(effort.held, devices[0])
@@ -416,7 +463,7 @@ def _check_arm(strategy: str, devices: Sequence[str], sizes: Sizes) -> None:
         check_devices(plan.shape, plan.dtype, plan.method, devices, counts=sizes.counts)
 
 
-def _fits(strategy: str, devices: Sequence[str], sizes: Sizes) -> bool:
+def _fits(strategy: Strategy, devices: Sequence[str], sizes: Sizes) -> bool:
     try:
         _check_arm(strategy, devices, sizes)
     except TooLargeError:
@@ -424,24 +471,26 @@ def _fits(strategy: str, devices: Sequence[str], sizes: Sizes) -> bool:
     return True
 
 
-def plan_of(strategy: str, sizes: Sizes) -> SelectionPlan | None:
+def plan_of(strategy: str | Strategy, sizes: Sizes) -> SelectionPlan | None:
     """What the strategy's selection will hold; None where that is nothing, or where the strategy does not say."""
-    declared = STRATEGIES.get(strategy).plan
+    strategy = STRATEGIES.get(strategy) if isinstance(strategy, str) else strategy
+    declared = strategy.plan
     plan = declared(sizes) if declared else None
     if declared and not isinstance(plan, SelectionPlan | None):
-        what = f"plan of strategy {strategy!r} gave a {type(plan).__name__}"
+        what = f"plan of strategy {strategy.name!r} gave a {type(plan).__name__}"
         raise guard.refuse(declared, f"{what}; it must give a SelectionPlan (Sizes.last_layer, Sizes.mask) or None")
     return plan
 
 
-def effort_of(strategy: str, sizes: Sizes) -> Effort | None:
+def effort_of(strategy: str | Strategy, sizes: Sizes) -> Effort | None:
     """What the strategy says that a batch costs it; None where it says nothing, and its plan does."""
     from fbench.learning.strategies import Effort
 
-    declared = STRATEGIES.get(strategy).effort
+    strategy = STRATEGIES.get(strategy) if isinstance(strategy, str) else strategy
+    declared = strategy.effort
     effort = declared(sizes) if declared else None
     if declared and not isinstance(effort, Effort):
-        what = f"effort of strategy {strategy!r} gave a {type(effort).__name__}"
+        what = f"effort of strategy {strategy.name!r} gave a {type(effort).__name__}"
         raise guard.refuse(declared, f"{what}; it must give an Effort (fbench.learning.strategies)")
     return effort
 

@@ -38,11 +38,12 @@ def expect_rounds(arm: Arm, options: ArmOptions, context: Context, fisher_sample
         learners.learning_model(options).block * options.epochs * image_s
     )  # a short block is padded to its full width
     tested = seeds * arms.tested_images(options) * FORWARD * image_s
-    effort = arms.effort_of(arm.strategy, sizes)
+    strategy = arms.strategy_of(arm.strategy, options)
+    effort = arms.effort_of(strategy, sizes)
     if effort:
         chosen = effort.passes * sizes.n * FORWARD * image_s + effort.operations / _rate(context)
     else:
-        chosen = _choice_s(arms.plan_of(arm.strategy, sizes), sizes.counts, fisher_samples, image_s, context)
+        chosen = _choice_s(arms.plan_of(strategy, sizes), sizes.counts, fisher_samples, image_s, context)
     labels = arms.labels_trained_on(arm.strategy, options)
     features = seeds * frozen_image_seconds(options, context) * len(arms.images_of(options).targets)
     return [

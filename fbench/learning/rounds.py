@@ -10,7 +10,7 @@ from __future__ import annotations
 import functools
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
@@ -30,14 +30,16 @@ from fbench.learning.training import Recipe, train_block
 from fbench.measure.timing import elapsed
 
 Chosen = tuple[Proposal, float | None, float]
-"""A proposal, the seconds it took (None for the start set), and those of a Fisher pass among them made before."""
+"""A proposal, the seconds it took (None for a start set or a replay), and those of an earlier Fisher pass in them."""
 
 
 @dataclass(frozen=True)
 class Design:
     """One arm: everything that is fixed over its rounds. ``pools`` has one pool for every seed.
 
-    ``warm``: networks go on from those of the last round. ``keep_predictions``: outcomes have them.
+    ``warm``: networks go on from those of the last round. ``keep_predictions``: outcomes have them. ``starts``: pool
+    positions of the start sets that are not drawn, by seed. ``replayed``: the picks are another program's, whose
+    seconds nobody knows.
     """
 
     strategy: Strategy
@@ -51,6 +53,8 @@ class Design:
     acquisition: Acquisition
     warm: bool = False
     keep_predictions: bool = False
+    starts: Mapping[int, Tensor] = field(default_factory=dict)
+    replayed: bool = False
 
 
 @dataclass(frozen=True)
@@ -232,13 +236,19 @@ def _positions(pool: Pool, rounds: Sequence[Sequence[int]]) -> Tensor:
 
 
 def _start(design: Design) -> list[Chosen]:
-    """A uniform start, the same for every arm of a seed."""
+    """The start set of every seed, the same for every arm: the one that was brought, or a uniform draw."""
     chosen: list[Chosen] = []
     for seed, pool in zip(design.seeds, design.pools, strict=True):
-        eligible = pool.starters()
-        order = torch.randperm(len(eligible), generator=streams.generator("start", seed, 3))
-        chosen.append((Proposal(eligible[order[: design.start]]), None, 0.0))
+        brought = design.starts.get(seed)
+        chosen.append((Proposal(drawn_start(pool, seed, design.start) if brought is None else brought), None, 0.0))
     return chosen
+
+
+def drawn_start(pool: Pool, seed: int, size: int) -> Tensor:
+    """Pool positions of a seed's start set, drawn uniformly from those that may start [size], int64."""
+    eligible = pool.starters()
+    order = torch.randperm(len(eligible), generator=streams.generator("start", seed, 3))
+    return eligible[order[:size]]
 
 
 def _trained(
@@ -276,7 +286,7 @@ def _choose(design: Design, states: Sequence[LearnerState]) -> list[Chosen]:
             proposed = proposal_of(design.strategy, handed, design.batch)
         proposal = accepted_proposal(design.strategy, proposed, state, design.batch)
         lent = made if handed.fisher.used else 0.0
-        chosen.append((proposal, spent.seconds + lent, lent))
+        chosen.append((proposal, None if design.replayed else spent.seconds + lent, lent))
     return chosen
 
 

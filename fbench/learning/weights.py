@@ -7,7 +7,6 @@ runs nothing. A run keeps the file's SHA-256, so that another file under the sam
 from __future__ import annotations
 
 import functools
-import hashlib
 import pickle
 from collections.abc import Mapping
 from dataclasses import replace
@@ -21,11 +20,11 @@ from fbench.errors import DataError
 from fbench.harness.inputs import refusal_of
 from fbench.harness.registry import Model
 from fbench.learning.inference import classifier_name
+from fbench.learning.pinned_files import pin, unpinned
 
 __all__ = ["fit_backbone", "pinned", "read_weights", "with_weights"]
 
-_MARK = "#sha256-"
-"""Between a file's path and the digest of what was in it, in a run's options."""
+_REMEDY = "give a file that torch.save wrote of a state_dict"
 _NESTED = ("state_dict", "model_state_dict", "model")
 """Names under which a checkpoint keeps its state_dict."""
 
@@ -44,14 +43,7 @@ def pinned(text: str) -> str:
         ...     pinned(str(path))[-16:], pinned(pinned(str(path))) == pinned(str(path))
         ('36a1bf8c0f772b6a', True)
     """
-    name, digest = _parts(text)
-    if refusal := refusal_of(Path(name)):
-        raise DataError(f"--weights {name}: {refusal}; give a file that torch.save wrote of a state_dict")
-    with Path(name).open("rb") as file:
-        actual = hashlib.file_digest(file, "sha256").hexdigest()
-    if digest not in ("", actual):
-        raise DataError(f"--weights {name}: the file is not the one that the run began with; put that back")
-    return f"{name}{_MARK}{actual}"
+    return pin("--weights", text, _REMEDY)
 
 
 def with_weights(model: Model, text: str) -> Model:
@@ -71,14 +63,14 @@ def _build_loaded(model: Model, text: str, replicas: int, shape: tuple[int, ...]
     """Build it; several replicas get their weights from networks that are built alone."""
     network: nn.Module = model.build(replicas, shape, classes)
     if replicas == 1:
-        fit_backbone(network, _stored(text), f"--weights {_parts(text)[0]}")
+        fit_backbone(network, _stored(text), f"--weights {unpinned(text)[0]}")
     return network
 
 
 @functools.lru_cache(maxsize=1)
 def _stored(text: str) -> dict[str, Tensor]:
     """The weights of a pinned file, read once: under another digest there are others."""
-    return read_weights(_parts(text)[0])
+    return read_weights(unpinned(text)[0])
 
 
 def read_weights(path: str) -> dict[str, Tensor]:
@@ -96,7 +88,7 @@ def read_weights(path: str) -> dict[str, Tensor]:
         ['weight', 'bias']
     """
     if refusal := refusal_of(Path(path)):
-        raise DataError(f"--weights {path}: {refusal}; give a file that torch.save wrote of a state_dict")
+        raise DataError(f"--weights {path}: {refusal}; {_REMEDY}")
     try:
         stored = torch.load(path, map_location="cpu", weights_only=True)
     except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, KeyError, OSError) as error:
@@ -157,9 +149,3 @@ def _check(source: str, name: str, stored: Tensor, wanted: Tensor) -> None:
         )
     if not bool(torch.isfinite(stored).all()):
         raise DataError(f"{source}: {name!r} holds NaN or infinity; give weights that a training ended with")
-
-
-def _parts(text: str) -> tuple[str, str]:
-    """The path, and the digest where there is one."""
-    name, _, digest = text.partition(_MARK)
-    return name, digest

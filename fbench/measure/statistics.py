@@ -26,6 +26,7 @@ __all__ = [
     "Paired",
     "check_margin",
     "check_share",
+    "hedges_factor",
     "holm",
     "mean_interval",
     "paired",
@@ -200,11 +201,18 @@ def _t_test(mean: float, sd: float, n: int) -> tuple[float, float, float, float]
     d_z = mean / sd if sd else 0.0
     t = d_z * math.sqrt(n)
     p = two_sided_p(t, n)
-    return t, p, d_z, d_z * _hedges_factor(n - 1)
+    return t, p, d_z, d_z * hedges_factor(n - 1)
 
 
-def _hedges_factor(df: int) -> float:
-    """Γ(df/2) / (√(df/2)·Γ((df−1)/2)), the exact form (Hedges 1981); one degree of freedom has none."""
+def hedges_factor(df: int) -> float:
+    """What takes the small-sample bias from a mean over its sd: Γ(df/2) / (√(df/2)·Γ((df−1)/2)), exact (Hedges 1981).
+
+    One degree of freedom has none: nan.
+
+    Example:
+        >>> round(hedges_factor(7), 3)
+        0.888
+    """
     if df < 2:
         return math.nan
     return math.exp(math.lgamma(df / 2) - math.lgamma((df - 1) / 2)) / math.sqrt(df / 2)

@@ -11,7 +11,7 @@ from dataclasses import replace
 
 from fbench.errors import UsageError, shorten
 from fbench.harness.contract import Case, Column, Context, Evidence, Row, Summary, Tables, Unit
-from fbench.harness.registry import STRATEGIES, suite
+from fbench.harness.registry import suite
 from fbench.learning import arm_options as arm
 from fbench.learning import arms
 
@@ -19,6 +19,7 @@ from ..drift import columns as drift_columns
 from ..drift import plan as drift_plan
 from . import presets as presets  # registers them
 from . import state_plan
+from .curve_files import CURVE_ROWS, carried_rows, check_imports, resolve_curves
 from .options import QUESTIONS, Options
 from .questions import Question, default_questions, parse_questions
 from .settings import (
@@ -55,6 +56,7 @@ _OF_A_ROUND = {
 """Tables that a round fills by itself."""
 _SIDE_TABLES = {
     **_OF_A_ROUND,
+    "curves": CURVE_ROWS,
     "drift": drift_columns.OVERLAP_COLUMNS,
     "fisher": drift_columns.FISHER_COLUMNS,
     "masks": drift_columns.MASK_COLUMNS,
@@ -67,8 +69,11 @@ def summarise(tables: Tables, options: Options) -> Summary:
     from .several import summary_of_settings
     from .summary import summary
 
-    say = summary if len(settings_of(options)) == 1 else summary_of_settings
-    curves = say(tables["results"], options, tables.get("scores", ()))
+    brought = tables.get("curves", ())
+    if len(settings_of(options)) == 1:
+        curves = summary(tables["results"], options, tables.get("scores", ()), brought)
+    else:
+        curves = summary_of_settings(tables["results"], options, tables.get("scores", ()))
     if options.same_state:
         curves = replace(curves, evidence=(*_of_states(tables, options), *curves.evidence))
     if not options.drift:
@@ -98,13 +103,15 @@ def resolve(options: Options, context: Context) -> Options:
         UsageError: a question of an arm that is not in the run, too few images to watch masks, too many labels to score
             batches, or as ``arms.resolve_plan``.
     """
-    resolved = resolve_settings(options)
+    check_imports(options)
+    resolved = resolve_curves(resolve_settings(options))
+    imported = tuple(filter(None, resolved.imported.split(", ")))
     if options.questions == QUESTIONS:
-        buying = [name for name in options.strategies if not STRATEGIES.get(name).whole]
-        asked = default_questions(QUESTIONS, buying)
+        buying = [name for name in resolved.strategies if not arms.strategy_of(name, resolved).whole]
+        asked = default_questions(QUESTIONS, [*buying, *imported])
     else:
         asked = parse_questions(options.questions)
-        _hold_to_arms(asked, options.strategies)
+        _hold_to_arms(asked, (*resolved.strategies, *imported))
     if options.drift:
         _check_drift(resolved)
     if options.same_state:
@@ -208,4 +215,5 @@ def measure(case: Case[ComparePoint], options: Options, context: Context) -> Ite
             rows = [{**arm_key, **outcome.row()} for arm_key, outcome in outcomes]
             side = {**{name: getattr(played, name)(strategy) for name in _OF_A_ROUND}, **seen, "states": states}
             keyed = {name: [{**key, **row} for row in side_rows] for name, side_rows in side.items()}
+            keyed["curves"] = carried_rows(case.point, options) if played.index == 0 else []
             yield Unit(played.index, [{**key, **row} for row in rows], keyed)

@@ -37,9 +37,9 @@ class Background:
         return len(effective) == 2 and effective[1] > SPREAD_APART * effective[0]
 
     def cheaper(self, judged: JudgedQuestion) -> str:
-        """The arm of the two that takes less time to choose a batch."""
-        seconds = self.curves.seconds
-        return min(judged.question.first, judged.question.second, key=lambda name: seconds[name][1])
+        """The arm of the two that takes less time to choose a batch; empty where one's time is not known."""
+        seconds = {name: self.curves.seconds[name][1] for name in (judged.question.first, judged.question.second)}
+        return "" if any(map(math.isnan, seconds.values())) else min(seconds, key=lambda name: seconds[name])
 
 
 def all_answers(judged: Sequence[JudgedQuestion], background: Background) -> list[Answer]:
@@ -130,7 +130,8 @@ def _advice(judged: JudgedQuestion, background: Background) -> str:
         if background.unlike(judged):
             return f"Compare at a smaller λ too: this one leaves {_sizes(judged, background)}."
         return f"Choose {first} over {second}." if relation == ">" else f"{first} may replace {second}."
-    return f"Take the faster, {background.cheaper(judged)}{_needed(judged)}."
+    cheaper = background.cheaper(judged)
+    return f"Take {f'the faster, {cheaper}' if cheaper else 'either'}{_needed(judged)}."
 
 
 def _sizes(judged: JudgedQuestion, background: Background) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 
@@ -38,7 +39,8 @@ class Curves:
         left_out: which strategies and seeds are missing, each with the reason.
         measured: the metric: what it is called, and which way is better.
         accuracy: [seeds, rounds] by strategy, by which a collapse is told; without it the metric tells.
-        elapsed: [seeds, rounds] the seconds of training and selecting up to a round's network, of strategies that buy.
+        elapsed: [seeds, rounds] the seconds of training and selecting up to a round's network, of strategies that buy
+            and whose seconds are known.
         finals: means at the last round, by strategy and column.
         whole: the strategies that had all labels from the start, and bought none.
         numbers: [seeds], what the seeds are called.
@@ -71,6 +73,12 @@ class Curves:
     def buying(self) -> dict[str, Floats]:
         """What the strategies that buy labels reach."""
         return {name: values for name, values in self.values.items() if name not in self.whole}
+
+    @property
+    def fastest(self) -> str:
+        """Which strategy that buys takes the least time to choose a batch; empty where none's is known."""
+        known = {name: self.seconds[name][1] for name in self.buying if not math.isnan(self.seconds[name][1])}
+        return min(known, key=lambda name: known[name], default="")
 
     @property
     def areas(self) -> dict[str, Floats]:
@@ -120,7 +128,7 @@ def read_curves(
     if common.empty:
         return None
     paired = frame[frame["seed"].isin(common)].astype(dict.fromkeys([*_MEANS, *SCORES], float))
-    spent = paired.assign(spent=paired["train_s"] + paired["select_s"].fillna(0.0))
+    spent = paired.assign(spent=paired["train_s"] + paired["select_s"].where(paired["round"] > 0, 0.0))
     elapsed = _by_round(spent, "spent", rounds).cumsum(axis=1)
     accuracy = _by_round(paired, "accuracy", rounds)
     last = paired[paired["round"] == rounds].groupby("strategy")[[*SCORES]].mean()
@@ -132,6 +140,8 @@ def read_curves(
     bought = paired.groupby("strategy")["labels"].nunique()
     whole = frozenset(name for name in arms if bought[name] == 1)
     embedded = [name for name in arms if not np.isnan(means.d_eff[name])]
+    here = [name for name in arms if not np.isnan(means.train_s[name])]  # trained by this run
+    timed = [name for name in arms if name not in whole and not np.isnan(means.select_s[name])]
     return Curves(
         labels=paired.groupby("round")["labels"].min().to_numpy(float),  # `all` has the pool's from the start
         values=of_seeds(complete),
@@ -140,9 +150,9 @@ def read_curves(
         seeds=len(common),
         left_out=_left_out(rows, strategies, arms, seeds - len(common)),
         measured=METRICS[metric],
-        accuracy=of_seeds(accuracy),
-        elapsed={name: spent for name, spent in of_seeds(elapsed).items() if name not in whole},
-        finals={name: {score: float(last[score][name]) for score in SCORES} for name in arms},
+        accuracy={name: values for name, values in of_seeds(accuracy).items() if not np.isnan(values).any()},
+        elapsed={name: spent for name, spent in of_seeds(elapsed).items() if name in timed},
+        finals={name: {score: float(last[score][name]) for score in SCORES} for name in here},
         whole=whole,
         numbers=tuple(int(seed) for seed in common),
     )

@@ -119,8 +119,9 @@ def _advice(judged: Sequence[JudgedQuestion], background: Background) -> str:
             better, worse = unasked
             reason = f"no question was about it, and {better} lies {'below' if background.curves.lower else 'above'}"
             return f"Ask {better} > {worse} of new seeds (--replicate): {reason}."
-        cheapest = min(background.curves.buying, key=lambda name: background.curves.seconds[name][1])
-        return f"Take {cheapest}, the fastest, or add seeds: no strategy is shown to be better."
+        fastest = background.curves.fastest
+        take = f"Take {fastest}, the fastest, or add seeds" if fastest else "Add seeds"
+        return f"{take}: no strategy is shown to be better."
     rivals = [test.first for test in judged if test.verdict == "not shown" and test.second in best]
     either = [*best, *(name for name in rivals if name not in best and name not in _beaten(judged))]
     text = f"Take {' or '.join(either)}"

@@ -10,6 +10,7 @@ from fbench.harness.parsing import one_of
 from fbench.harness.sweep import parse_names
 from fbench.learning import arm_options as arm
 from fbench.learning.data.brought import DEFAULT_DATASET
+from fbench.learning.named_files import parse_named_files
 
 from .metrics import METRICS
 from .questions import more_questions
@@ -39,7 +40,7 @@ def parse_regularisations(text: str) -> str:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Options(arm.FoldedOptions):
+class Options(arm.ReplayOptions):
     """Options of ``fbench compare``; ``margin`` is an area under the learning curve."""
 
     strategies: arm.Strategies = typed("random,bait,bait+fish,bait+random-mask")
@@ -68,6 +69,19 @@ class Options(arm.FoldedOptions):
         bool, Option("keep the logits of every network on its test set, in predictions.csv")
     ] = False
     margin: Annotated[float, Option("non-inferiority margin in AULC, fixed before the run", above=0, maximum=1)] = 0.005
+    curves: Annotated[
+        tuple[str, ...],
+        Option(
+            "learning curves of others beside the arms: .csv files with strategy, seed, labels and the metric, "
+            "comma-separated; NAME=FILE calls them otherwise",
+            parse=parse_named_files("--curves"),
+        ),
+    ] = typed("")
+    paired_curves: Annotated[
+        bool,
+        Option("a seed of --curves has the split and start set of the run's: pair them; else seeds are not paired"),
+    ] = False
+    imported: Annotated[str, Option("strategies of --curves", hidden=True, recorded=True)] = ""
     drift: Annotated[
         bool,
         Option("watch every arm's FISH mask, as `fbench drift` does: by the halves of its draw, without retraining"),

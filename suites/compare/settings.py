@@ -67,11 +67,12 @@ def points(options: Options) -> list[ComparePoint]:
 
 def _points(options: Options) -> Iterator[ComparePoint]:
     datasets, lambdas = options.dataset.split(","), options.regularisation.split(",")
+    regularised = regularised_strategies(options)
     for dataset in datasets:
         blocks = seed_blocks(options.seeds, at(options, CompareSetting(dataset, lambdas[0])))
         shown = dataset if len(datasets) > 1 else None
         for strategy in options.strategies:
-            alone = lambdas if len(lambdas) > 1 and STRATEGIES.get(strategy).regularised else [None]
+            alone = lambdas if len(lambdas) > 1 and strategy in regularised else [None]
             yield from (ComparePoint(shown, strategy, lambda_, block) for lambda_ in alone for block in blocks)
 
 
@@ -94,15 +95,21 @@ def of_case(point: ComparePoint, options: Options) -> Options:
 def setting_key(point: ComparePoint, options: Options) -> Row:
     """The columns ``SETTING`` of a case's rows."""
     alone = of_case(point, options)
-    regularised = STRATEGIES.get(point.strategy).regularised
+    regularised = point.strategy in regularised_strategies(options)
     return {"dataset": alone.dataset, "lambda": alone.regularisation if regularised else None}
 
 
 def judged_at(point: ComparePoint, options: Options) -> list[str]:
     """The λ at which a case's batches are judged beside others: its own, or all where its strategy knows none."""
-    if STRATEGIES.get(point.strategy).regularised:
+    if point.strategy in regularised_strategies(options):
         return [of_case(point, options).regularisation]
     return options.regularisation.split(",")
+
+
+def regularised_strategies(options: Options) -> frozenset[str]:
+    """The strategies of a run that λ changes; picks of a file are none of them, and the file need not be there."""
+    chosen = [name for name in options.strategies if name not in options.replayed.split(", ")]
+    return frozenset(name for name in chosen if STRATEGIES.get(name).regularised)
 
 
 def resolve_settings(options: Options) -> Options:

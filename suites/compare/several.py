@@ -7,7 +7,6 @@ from collections.abc import Sequence
 import numpy as np
 
 from fbench.harness.contract import Answer, Evidence, Row, Summary
-from fbench.harness.registry import STRATEGIES
 from fbench.learning.seed_groups import every_seed
 from fbench.measure.friedman import FEWEST_DATASETS, RankTest, rank_test
 from fbench.measure.power import least_shown
@@ -22,7 +21,8 @@ from .everywhere_words import Grid, claim_answers, three_lines_of
 from .family import FEWEST
 from .options import Options
 from .questions import parse_questions
-from .settings import CompareSetting, at, rows_at, settings_of
+from .replayed import replay_evidence, with_beginning
+from .settings import CompareSetting, at, regularised_strategies, rows_at, settings_of
 from .splits import overlap
 from .summary import nothing_compared
 
@@ -39,7 +39,7 @@ def summary_of_settings(rows: Sequence[Row], options: Options, scores: Sequence[
     ]
     if not measured:
         return nothing_compared(rows, options)
-    regularised = frozenset(name for name in options.strategies if STRATEGIES.get(name).regularised)
+    regularised = regularised_strategies(options)
     questions, later = parse_questions(options.questions), parse_questions(options.later)
     places = judge_settings(measured, questions, later, options.margin, regularised)
     claims = claims_over(places, questions, regularised)
@@ -47,7 +47,7 @@ def summary_of_settings(rows: Sequence[Row], options: Options, scores: Sequence[
     return Summary(
         tables=[tables.claims_table(claims, grid)] if claims else [tables.areas_table(places, grid, regularised)],
         figures=[figures.forest(claims, grid)] if claims else [],
-        lead=three_lines_of(claims, places, grid),
+        lead=with_beginning(three_lines_of(claims, places, grid), options),
         answers=[
             *claim_answers(claims, grid),
             *(
@@ -56,7 +56,7 @@ def summary_of_settings(rows: Sequence[Row], options: Options, scores: Sequence[
                 if question not in answered
             ),
         ],
-        evidence=_evidence(claims, places, grid, regularised, settings),
+        evidence=[*_evidence(claims, places, grid, regularised, settings), *replay_evidence(options)],
     )
 
 

@@ -11,19 +11,27 @@ from fbench.results.words import count_seeds, listed
 from . import tables
 from .along import along, along_evidence
 from .answers import Background, all_answers
+from .curve_files import kept_curves
 from .curves import Curves, read_curves, with_scores
 from .family import FEWEST, JudgedQuestion, judge_family
 from .figure import cost_curves, learning_curves
+from .imported import judge_unpaired, paired_beside
+from .imported_wording import imported_evidence, unpaired_answers, unpaired_lines, with_imported, with_unpaired
 from .lead import three_lines
 from .options import Options
 from .questions import Question, parse_questions
+from .replayed import beginning, replay_evidence
 from .splits import overlap
 from .wording import whole_percent
 
 
-def summary(rows: Sequence[Row], options: Options, scores: Sequence[Row] = ()) -> Summary:
-    """Everything that ``fbench compare`` says of its learning curves; old runs have no ``scores``."""
+def summary(rows: Sequence[Row], options: Options, scores: Sequence[Row] = (), brought: Sequence[Row] = ()) -> Summary:
+    """Everything that ``fbench compare`` says of its learning curves; old runs have no ``scores``.
+
+    ``brought`` are the rows of ``curves.csv``.
+    """
     seeds = len(every_seed(options.seeds))
+    rows, options, imported = paired_beside(rows, options, kept_curves(brought))
     scored = with_scores(rows, scores)
     curves = read_curves(scored, options.strategies, options.rounds, seeds, options.metric)
     if curves is None:
@@ -32,12 +40,24 @@ def summary(rows: Sequence[Row], options: Options, scores: Sequence[Row] = ()) -
     later, shared = parse_questions(options.later), overlap(options)
     judged = judge_family(asked, curves.areas, options.margin, later, curves.collapsed, shared, lower=curves.lower)
     background = Background(curves, shared)
+    unpaired = judge_unpaired(curves, options, imported, shared)
+    place = beginning(options)
+    lines = three_lines(judged, background, place)
+    ours = judged or not unpaired
     return Summary(
         tables=[tables.strategies(curves, options.regularisation)],
-        figures=[learning_curves(curves, options)],
-        lead=three_lines(judged, background, options.dataset),
-        answers=[*all_answers(judged, background), *_unanswered(curves, options)],
-        evidence=_evidence(curves, judged, background),
+        figures=[with_imported(learning_curves(curves, options), curves, imported)],
+        lead=with_unpaired(lines, unpaired) if ours else unpaired_lines(unpaired, place, shared),
+        answers=[
+            *all_answers(judged, background),
+            *unpaired_answers(unpaired, options, brought, shared),
+            *_unanswered(curves, options),
+        ],
+        evidence=[
+            *_evidence(curves, judged, background),
+            *replay_evidence(options),
+            *imported_evidence(unpaired, curves, options, brought, imported),
+        ],
     )
 
 

@@ -37,11 +37,11 @@ def strategies(curves: Curves, regularisation: str) -> Table:
         columns[f"Δ to {BASELINE}"] = [with_sign(gains[n].difference) if n in gains else "" for n in areas]
         columns["95 % interval"] = [_interval(gains[n]) if n in gains else "" for n in areas]
     collapsed = curves.collapsed
-    columns["collapsed"] = [str(collapsed[name]) for name in areas] if any(collapsed.values()) else []
+    columns["collapsed"] = [str(collapsed.get(name, "")) for name in areas] if any(collapsed.values()) else []
     columns["sd of AULC"] = [number(float(area.std(ddof=1))) if curves.seeds > 1 else "" for area in areas.values()]
     columns["d_eff"] = [_dimension(curves, name) for name in areas]
-    columns["train s"] = [number(curves.seconds[name][0], 3) for name in areas]
-    columns["select s"] = ["" if name in curves.whole else number(curves.seconds[name][1], 3) for name in areas]
+    columns["train s"] = [_seconds(curves.seconds[name][0]) for name in areas]
+    columns["select s"] = ["" if name in curves.whole else _seconds(curves.seconds[name][1]) for name in areas]
     note = (
         f"{count_seeds(curves.seeds)}; {curves.labels[0]:.0f} to {curves.labels[-1]:.0f} labels. AULC: {curves.metric} "
         f"averaged over labels{_lower(curves)}; sd over seeds; Δ: of AULC, paired by seed, each row's t interval by "
@@ -55,6 +55,10 @@ def strategies(curves: Curves, regularisation: str) -> Table:
         note += " collapsed: seeds in which a training ended below half of its round's median accuracy."
     order = ["train s", "sd of AULC", "d_eff", "final", "select s"]
     return _table("Strategies", columns, note, order)
+
+
+def _seconds(value: float) -> str:
+    return "" if math.isnan(value) else number(value, 3)
 
 
 def _lower(curves: Curves) -> str:

@@ -474,7 +474,7 @@ def test_every_score_stands_beside_the_metric() -> None:
 
 def test_strategies_stand_where_they_were_when_the_fastest_ended() -> None:
     slow = {"random": 0.25, "bait": 1.0, "bait+fish": 100.0}
-    table = [{**row, "train_s": slow.get(row["strategy"], 0.25), "select_s": None} for row in rows()]
+    table = [{**row, "train_s": slow.get(row["strategy"], 0.25), "select_s": 0.0} for row in rows()]
     then = cells(summarised(table), "Against seconds")
     total = 0.25 * (ROUNDS + 1)
     assert then["random"]["seconds"] == f"{total:.3f}"
