@@ -58,7 +58,8 @@ class Information:
 
     def _eigenvalues(self) -> Tensor:
         """F's, in float64."""
-        return torch.linalg.eigvalsh(self.F.to(torch.float64))
+        eigenvalues: Tensor = torch.linalg.eigvalsh(self.F.to(torch.float64))
+        return eigenvalues
 
     def matrix(self, picks: Tensor) -> Tensor:
         """M [d, d] in float64: λI + n_L/(n_L+B) · mean over the labelled + α · sum over ``picks``."""
