@@ -103,8 +103,9 @@ def main(folder: Path, checkouts: dict[str, str], rounds: int) -> None:
             cpu = {name: [float(row["cpu_s"]) for row in rows if row["code"] == name] for name in checkouts}
             low, middle, high = quantiles((b / a for a, b in zip(cpu["before"], cpu["after"], strict=True)), n=4)
             same = len({row["batch"] for row in rows}) == 1
-            words = f"{median(cpu['before']):.3f} -> {median(cpu['after']):.3f} s, ratio {middle:.2f} ({low:.2f}-{high:.2f})"
-            print(f"{arm}, {labels} labels: {words}, {'equal' if same else 'other'} batches")
+            seconds = f"{median(cpu['before']):.3f} -> {median(cpu['after']):.3f} s"
+            ratio = f"ratio {middle:.2f} ({low:.2f}-{high:.2f})"
+            print(f"{arm}, {labels} labels: {seconds}, {ratio}, {'equal' if same else 'other'} batches")
 
 
 if __name__ == "__main__":
