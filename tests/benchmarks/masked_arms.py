@@ -14,6 +14,7 @@ over rounds, and the quartiles.
 from __future__ import annotations
 
 import csv
+import itertools
 import json
 import os
 import random
@@ -22,9 +23,10 @@ import sys
 import time
 from pathlib import Path
 from statistics import median, quantiles
+from typing import Any
 
 ARMS = ("bait", "bait+fish@328", "bait+random-mask@328", "bait+sketch@328")
-LABELLED = (20, 120, 220)
+LABELLED = (120,)
 
 
 def serve() -> None:
@@ -78,34 +80,41 @@ def main(folder: Path, checkouts: dict[str, str], rounds: int) -> None:
     for arm in ARMS:
         for process in servers.values():
             ask(process, arm, LABELLED[0])  # warm-up
-    table = []
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "environment.json").write_text(json.dumps(environment(("cpu",), 1), indent=2) + "\n", encoding="utf-8")
+    table: list[dict[str, Any]] = []
     for block in range(rounds):
-        for arm in ARMS:
-            for labels in LABELLED:
-                for name in random.sample(list(servers), 2):
-                    seconds, batch = ask(servers[name], arm, labels)
-                    table.append(
-                        {"round": block, "strategy": arm, "labels": labels, "code": name, "cpu_s": f"{seconds:.4f}"}
-                        | {"batch": batch}
-                    )
+        for arm, labels in itertools.product(ARMS, LABELLED):
+            for name in random.sample(list(servers), 2):
+                seconds, batch = ask(servers[name], arm, labels)
+                table.append(
+                    {"round": block, "strategy": arm, "labels": labels, "code": name, "cpu_s": f"{seconds:.4f}"}
+                    | {"batch": batch}
+                )
+        write(folder / "times.csv", table)
     for process in servers.values():
         assert process.stdin is not None
         process.stdin.close()
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / "environment.json").write_text(json.dumps(environment(("cpu",), 1), indent=2) + "\n", encoding="utf-8")
-    with (folder / "times.csv").open("w", newline="", encoding="utf-8") as file:
+    for arm, labels in itertools.product(ARMS, LABELLED):
+        print(told(table, arm, labels))
+
+
+def write(path: Path, table: list[dict[str, Any]]) -> None:
+    """All rows so far."""
+    with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, table[0], lineterminator="\n")
         writer.writeheader()
         writer.writerows(table)
-    for arm in ARMS:
-        for labels in LABELLED:
-            rows = [row for row in table if (row["strategy"], row["labels"]) == (arm, labels)]
-            cpu = {name: [float(row["cpu_s"]) for row in rows if row["code"] == name] for name in checkouts}
-            low, middle, high = quantiles((b / a for a, b in zip(cpu["before"], cpu["after"], strict=True)), n=4)
-            same = len({row["batch"] for row in rows}) == 1
-            seconds = f"{median(cpu['before']):.3f} -> {median(cpu['after']):.3f} s"
-            ratio = f"ratio {middle:.2f} ({low:.2f}-{high:.2f})"
-            print(f"{arm}, {labels} labels: {seconds}, {ratio}, {'equal' if same else 'other'} batches")
+
+
+def told(table: list[dict[str, Any]], arm: str, labels: int) -> str:
+    """Seconds before and after, their ratio within rounds with its quartiles, and whether the batches are equal."""
+    rows = [row for row in table if (row["strategy"], row["labels"]) == (arm, labels)]
+    cpu = {name: [float(row["cpu_s"]) for row in rows if row["code"] == name] for name in ("before", "after")}
+    low, middle, high = quantiles((b / a for a, b in zip(cpu["before"], cpu["after"], strict=True)), n=4)
+    same = "equal" if len({row["batch"] for row in rows}) == 1 else "other"
+    seconds = f"{median(cpu['before']):.3f} -> {median(cpu['after']):.3f} s"
+    return f"{arm}, {labels} labels: {seconds}, ratio {middle:.2f} ({low:.2f}-{high:.2f}), {same} batches"
 
 
 if __name__ == "__main__":
