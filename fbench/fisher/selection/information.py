@@ -58,8 +58,8 @@ class Information:
 
     def _eigenvalues(self) -> Tensor:
         """F's, in float64."""
-        values: Tensor = torch.linalg.eigvalsh(self.F.to(torch.float64))
-        return values
+        eigenvalues: Tensor = torch.linalg.eigvalsh(self.F.to(torch.float64))
+        return eigenvalues
 
     def matrix(self, picks: Tensor) -> Tensor:
         """M [d, d] in float64: λI + n_L/(n_L+B) · mean over the labelled + α · sum over ``picks``."""
@@ -281,9 +281,10 @@ def lambda_of_spectrum(c: float, eigenvalues: Tensor, dtype: torch.dtype) -> flo
         >>> round(lambda_of_spectrum(1.5, torch.tensor([2.0, 2.0, 0.0], dtype=torch.float64), torch.float64), 9)
         0.666666667
     """
-    e = eigenvalues.clamp_min(0)
-    floor = float(e.max()) * len(e) * torch.finfo(dtype).eps
+    e = eigenvalues
+    floor = 4 * len(e) ** 0.5 * torch.finfo(dtype).eps * float(e.max())
     rank = int((e > floor).sum())
     if c >= rank:
         raise InputError(too_many(c, f"rank {rank}"))
-    return lambda_at(c, lambda lam: float((e / (e + lam)).sum()), float(e.sum()), least=1e-3 * floor, digits=1e-13)
+    least = max(1e-3 * floor, -2 * float(e.min()))  # above it no e + λ is 0, wherever rounding put an eigenvalue of 0
+    return lambda_at(c, lambda lam: float((e / (e + lam)).sum()), float(e.sum()), least, digits=1e-13)

@@ -1,7 +1,7 @@
 """λ as it is written: a positive number, ``rel:c`` or ``deff:c``, since λ means nothing without F's scale.
 
 ``rel:c`` is c · tr F/d. ``deff:c`` is the λ at which tr F(F + λI)⁻¹ = c, so that embeddings of different widths are
-compared at one effective dimension (../MATH.md, "λ and the effective dimension").
+compared at one effective dimension.
 """
 
 from __future__ import annotations

@@ -111,7 +111,7 @@ class RowInformation:
     def _at_dimension(self, c: float) -> float:
         """The λ at which d_eff = c: from K's eigenvalues, or where K is large by a few evaluations of d_eff.
 
-        Of N = 12,942 eigenvalues take minutes; d_eff takes seconds, and Brent's method some ten of it.
+        Brent's method took 7 to 13 of them (digits, N = 2,700, c from 0.5 to 400, both dtypes).
         """
         if len(self.K) <= _FEW_ROWS:
             return lambda_of_spectrum(c, torch.linalg.eigvalsh(self.K.double()) / self.n, self.K.dtype)
