@@ -118,6 +118,16 @@ def parse_dataset(text: str) -> str:
     return str(parse_modified(text))
 
 
+def other_data(dataset: str) -> tuple[str, ...]:
+    """The options that bring data in the place of this data set.
+
+    Example:
+        >>> other_data("digits"), other_data("features:noise=0.1")
+        (('images', 'features'), ('images',))
+    """
+    return tuple(option for option in ("images", "features") if option != parse_modified(dataset).name)
+
+
 def parse_image_size(text: str) -> tuple[int, int] | None:
     """Read ``48x40``, height and width, or ``32`` for both; None where nothing was typed.
 
@@ -221,6 +231,7 @@ class ArmOptions:
             "see `fbench list datasets`; its pool is made harder by :imbalance=0.01 (what the rarest class keeps), "
             ":missing=2 (classes absent from the start set), :duplicates=0.3, :noise=0.1 (wrong labels)",
             parse=parse_dataset,
+            excludes=other_data,
         ),
     ] = typed(DEFAULT_DATASET)
     images: Annotated[

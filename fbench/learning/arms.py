@@ -179,6 +179,8 @@ def _check_training(options: ArmOptions, images: Images) -> None:
         from fbench.learning.augmentation import check_images
 
         check_images(images.images.shape[1:])
+    if options.freeze and options.model == HEAD:
+        raise UsageError(f"--freeze changes nothing of --model {HEAD}, which has nothing below its head; leave it out")
     if options.freeze and not options.weights:
         warnings.warn(
             f"--freeze without --weights: the features are those of {options.model} with random weights", stacklevel=2

@@ -45,6 +45,7 @@ def plan_study(suite: Suite, typed: Mapping[str, Any], by_hand: Set[str], loads:
     """
     asked = set(by_hand) | set(PRESETS.get(typed["preset"]).options if typed["preset"] else ())
     typed = typing.read_numbers(suite, typing.apply_preset(suite, typed, by_hand))
+    typing.check_together(suite, typed, by_hand)
     files, terms = figure_files(typed["figure_format"], typed["figure_width"]), typing.terms(typed)
     there, source = standing(suite, terms), _source(suite, typed["replicate"])
     typed = _as_there(typed, by_hand, there or source)
@@ -85,7 +86,9 @@ def _source(suite: Suite, folder: str) -> dict[str, Any] | None:
         return None
     identity = read_identity(Path(folder)) if Path(folder).is_dir() else None
     if identity is None:
-        raise FolderError(f"--replicate {folder}: holds no run of fbench")
+        raise FolderError(
+            f"--replicate {folder}: holds no run of fbench; give the folder of one, in which options.json is"
+        )
     if identity["suite"] != suite.name:
         raise UsageError(f"--replicate {folder} is a run of `fbench {identity['suite']}`, not of `fbench {suite.name}`")
     return identity

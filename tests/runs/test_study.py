@@ -232,7 +232,7 @@ def test_a_study_is_replicated_on_new_seeds(fbench, tmp_path, seeded):
 
 def test_what_cannot_be_replicated(fbench, tmp_path):
     code, said = fbench("--replicate", tmp_path / "nowhere")
-    assert (code, "nowhere: holds no run of fbench" in said) == (2, True)
+    assert (code, "nowhere: holds no run of fbench; give the folder of one" in said) == (2, True)
     fbench()
     code, said = fbench("--replicate", tmp_path / "run", out="again")
     assert (code, "`fbench toy` has no seeds to renew; run it again in another --out" in said) == (2, True)

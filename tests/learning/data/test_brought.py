@@ -184,6 +184,8 @@ def test_token_ids_reach_a_users_model(tmp_path: Path, fbench: Callable[..., End
         (["--images", "a", "--features", "b"], "--images a and --features b: give one of them"),
         (["--targets", "y.npy"], "--targets y.npy belongs to --features FILE; give both, or neither"),
         (["--dataset", "cifar10", "--features", "b"], "--dataset cifar10 and --features b: give one of them"),
+        (["--dataset", "digits", "--features", "b"], "--dataset digits and --features b: give one of them"),
+        (["--dataset", "features:noise=0.1", "--images", "b"], "--dataset features:noise=0.1 and --images b: give one"),
         (["--dataset", "features"], "data set features is read from a file; give --features FILE"),
         (["--dataset", "images"], "data set images is read from a folder; give --images FOLDER"),
         (["--dataset", "digits:missing=11"], "dataset …:missing=11: there are 10 classes; the start set needs"),
