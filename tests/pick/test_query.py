@@ -162,7 +162,7 @@ def test_a_probability_of_zero_is_raised() -> None:
         ),
         (
             {"y": np.arange(400.0)},
-            r"y has a label for each of its 400 samples, and none is left .*_label \(nan\)",
+            r"y has a label for each of its 400 samples, and none is left .*l \(nan\)",
         ),
         ({"clf": SimpleNamespace()}, "clf, a SimpleNamespace, has no predict_proba: give a fitted classifier"),
         ({"y": [[1.0]]}, r"y has shape \[1, 1\]; it must be \[n\], one label a sample"),
