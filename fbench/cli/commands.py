@@ -18,6 +18,7 @@ from fbench.errors import UnknownNameError
 from fbench.harness import registry
 from fbench.harness.contract import Column
 from fbench.harness.parsing import THREADS, read_number
+from fbench.harness.suite import flag_of
 
 
 def _print_json(rows: Sequence[Mapping[str, Any]]) -> None:
@@ -46,14 +47,31 @@ def list_names(kind: str, as_json: bool) -> int:
     for title in kinds:
         for point, reason in registry.REGISTRIES[title].broken.items():
             show_warning(f"{title} of {point} could not be loaded: {reason}")
+    presets = list(registry.PRESETS) if kind == "presets" else []
     if as_json:
-        _print_json(rows)
+        _print_json([row | _values_of(preset) for row, preset in zip(rows, presets, strict=True)] if presets else rows)
         return 0
     grid = RichTable("kind", "name", "", box=None)
     for row in rows:
         grid.add_row(*map(escape, row.values()))
     out.print(grid)
+    for preset in presets:
+        _print_preset(preset)
     return 0
+
+
+def _values_of(preset: registry.Preset) -> dict[str, Any]:
+    return {"suite": preset.suite, "options": preset.options, "quick": preset.quick, "chosen": preset.chosen}
+
+
+def _print_preset(preset: registry.Preset) -> None:
+    """A preset's values, those of its short form, and why what the source leaves open is as it is."""
+    short = ["with --quick"] if preset.quick else []
+    grid = RichTable("option", "value", *short, "left open by the source: why so", box=None)
+    for name, value in preset.options.items():
+        quick = [str(preset.quick.get(name, ""))] if short else []
+        grid.add_row(flag_of(name), *map(escape, [str(value), *quick, preset.chosen.get(name, "")]))
+    out.print("", f"{preset.name}, of fbench {preset.suite}", grid, sep="\n")
 
 
 def doctor(word: str, as_json: bool) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import textwrap
 import warnings
@@ -30,6 +31,8 @@ RUN_NUMBERS = (
 )
 """The options of a run that are numbers, whatever the suite."""
 
+_MANY = 20
+"""More cases than these are told together in a plan, where their costs are equal."""
 _LONG = 32
 """A plan's text of more letters than this stands below its case: it is a sentence, and may take several lines."""
 
@@ -38,15 +41,29 @@ def apply_preset(suite: Suite, typed: Mapping[str, Any], by_hand: Set[str]) -> d
     """The typed options, the preset's values in place of defaults; the options typed ``by_hand`` win.
 
     Raises:
-        UsageError: the preset is another suite's.
+        UsageError: the preset is another suite's, or has no short form.
+        UnknownNameError: there is no such preset.
+    """
+    return {**typed, **{name: value for name, value in preset_options(suite, typed).items() if name not in by_hand}}
+
+
+def preset_options(suite: Suite, typed: Mapping[str, Any]) -> dict[str, Any]:
+    """What the preset that was typed gives, in its short form if that was asked for; nothing without one.
+
+    Raises:
+        UsageError: as ``apply_preset``.
         UnknownNameError: there is no such preset.
     """
     if not typed["preset"]:
-        return dict(typed)
+        if typed["quick"]:
+            raise UsageError("--quick is the short form of a preset; give --preset NAME beside it, or fewer --seeds")
+        return {}
     preset = PRESETS.get(typed["preset"])
     if preset.suite != suite.name:
         raise UsageError(f"--preset {preset.name} is for `fbench {preset.suite}`, not `fbench {suite.name}`")
-    return {**typed, **{name: value for name, value in preset.options.items() if name not in by_hand}}
+    if typed["quick"] and not preset.quick:
+        raise UsageError(f"--quick: preset {preset.name} has no short form; give it fewer --seeds or --rounds")
+    return {**preset.options, **(preset.quick if typed["quick"] else {})}
 
 
 def read_numbers(suite: Suite, typed: Mapping[str, Any]) -> dict[str, Any]:
@@ -143,8 +160,9 @@ def plan_lines(suite: Suite, options: Any, settings: Settings, width: int) -> li
     cases, context = suite.grid(options), Context(devices=settings.devices, threads=settings.threads)
     costs = [suite.predict(case, options, context) if suite.predict else {} for case in cases]
     common = _common(cases)
-    points = [case.point._asdict() for case in cases]
-    ids = [spell({axis: value for axis, value in point.items() if axis not in common}) for point in points]
+    points = [{a: value for a, value in case.point._asdict().items() if a not in common} for case in cases]
+    alike = _alike(points, costs) if len(cases) > _MANY else [(spell(point), i) for i, point in enumerate(points)]
+    ids, costs = [name for name, _ in alike], [costs[i] for _, i in alike]
     first = _wrapped(f"In every case: {spell(common)}", width) if common else []
     units = suite.units(options)
     length = f" of {units} {suite.unit}s" if units else ""
@@ -158,6 +176,27 @@ def plan_lines(suite: Suite, options: Any, settings: Settings, width: int) -> li
     ]
     told = [line for text in whole for line in _wrapped(text, width)]
     return [*first, *_costs(ids, costs, width), *told, last]
+
+
+def _alike(points: Sequence[Mapping[str, Any]], costs: Sequence[Mapping[str, str]]) -> list[tuple[str, int]]:
+    """Cases of equal cost in one name, where they are all that some values span; with the place of the first."""
+    groups: dict[tuple[tuple[str, str], ...], list[int]] = {}
+    for place, cost in enumerate(costs):
+        groups.setdefault(tuple(cost.items()), []).append(place)
+    named = []
+    for places in groups.values():
+        values: dict[str, list[str]] = {axis: [] for axis in points[places[0]]}
+        for place in places:
+            for axis, value in points[place].items():
+                text = "" if value is None else spell({"": value})[1:]
+                values[axis] += [] if text in values[axis] else [text]
+        if math.prod(map(len, values.values())) == len(places):
+            name = " ".join(f"{axis}={','.join(texts)}" for axis, texts in values.items() if texts != [""])
+            count = f" ({len(places)} cases of this cost each)" if len(places) > 1 else ""
+            named.append((name + count, places[0]))
+        else:
+            named += [(spell(points[place]), place) for place in places]
+    return sorted(named, key=lambda pair: pair[1])
 
 
 def _common(cases: Sequence[Case[Any]]) -> dict[str, Any]:

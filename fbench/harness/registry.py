@@ -17,7 +17,7 @@ import pkgutil
 import sys
 import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, is_dataclass, replace
+from dataclasses import dataclass, field, is_dataclass, replace
 from pathlib import Path
 from typing import Any, Generic, Literal, NamedTuple, Protocol, TypeVar
 
@@ -280,6 +280,7 @@ class Strategy:
     ``effort(sizes)`` says what a batch costs one that has no such plan, as a ``learning.strategies.Effort``.
     ``check(network)`` raises where it could not work with the model; it is asked before a run.
     ``whole`` marks the one that is trained on every label of the pool, once, and buys none.
+    ``regularised`` says whether λ changes what it proposes; one that it does not runs once for all λ of a comparison.
     """
 
     name: str
@@ -289,6 +290,7 @@ class Strategy:
     effort: Callable[..., Any] | None = None
     check: Callable[..., Any] | None = None
     whole: bool = False
+    regularised: bool = True
 
 
 @dataclass(frozen=True)
@@ -319,12 +321,18 @@ class Model:
 
 @dataclass(frozen=True)
 class Preset:
-    """Published settings of a suite: ``options`` by parameter name."""
+    """Published settings of a suite: ``options`` by parameter name, as they are typed.
+
+    ``quick`` are the options that ``--quick`` has in their place, for a run of minutes. ``chosen`` says why an option
+    is as it is, where the source leaves it open.
+    """
 
     name: str
     description: str
     suite: str
     options: Mapping[str, Any]
+    quick: Mapping[str, Any] = field(default_factory=dict)
+    chosen: Mapping[str, str] = field(default_factory=dict)
 
 
 SUITES: Registry[Suite] = Registry("suite", "fbench.suites")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated, NamedTuple
+from typing import Annotated, NamedTuple, Protocol
 
 from fbench.errors import InputError, UsageError, shorten
 from fbench.fisher.selection.regularisation import parse_regularisation
@@ -371,8 +371,20 @@ class FoldedOptions(ArmOptions):
     ] = 0
 
 
+class Arm(Protocol):
+    """What every case of such a suite has: one strategy on one block of seeds, trained side by side."""
+
+    @property
+    def strategy(self) -> str:
+        """How batches are chosen."""
+
+    @property
+    def seeds(self) -> tuple[int, ...]:
+        """The block."""
+
+
 class ArmPoint(NamedTuple):
-    """A case of such a suite: one strategy on one block of seeds, trained side by side."""
+    """A case that is nothing else."""
 
     strategy: str
     seeds: tuple[int, ...]

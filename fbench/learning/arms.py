@@ -22,7 +22,7 @@ from fbench.fisher.planning.plan import SelectionPlan
 from fbench.harness import guard
 from fbench.harness.registry import DATASETS, MODELS, STRATEGIES
 from fbench.learning import learners
-from fbench.learning.arm_options import HEAD, ArmOptions, ArmPoint, FoldedOptions
+from fbench.learning.arm_options import HEAD, Arm, ArmOptions, FoldedOptions
 from fbench.learning.data.brought import DEFAULT_DATASET, NOTHING, Brought
 from fbench.learning.data.modifiers import ModifiedName, parse_modified
 from fbench.units import format_bytes, format_count
@@ -42,7 +42,7 @@ _FITTING_MODEL = {"digits": "small"}
 """What ``--model auto`` takes for a data set; the published thin ResNet-18 for other images, ``linear`` for rows."""
 
 
-@functools.lru_cache(maxsize=1)
+@functools.lru_cache(maxsize=4)
 def load_images(name: str, folder: str | None, download: bool, brought: Brought = NOTHING) -> Images:
     """The data set, or what the user brings in its place, read and checked once a process."""
     from fbench.harness.global_state import isolated
@@ -298,7 +298,7 @@ def check_fraction(option: str, fraction: float, options: ArmOptions, *, classif
     )
 
 
-def design(arm: ArmPoint, devices: Sequence[str], options: ArmOptions, fisher_samples: int) -> Design:
+def design(arm: Arm, devices: Sequence[str], options: ArmOptions, fisher_samples: int) -> Design:
     """The arm of one strategy on a block of seeds, its pools on the first device.
 
     ``fisher_samples`` is the number of images behind a FISH diagonal.
@@ -341,7 +341,7 @@ def design(arm: ArmPoint, devices: Sequence[str], options: ArmOptions, fisher_sa
     )
 
 
-def predict_plan(arm: ArmPoint, options: ArmOptions, *, again: int = 0) -> dict[str, str]:
+def predict_plan(arm: Arm, options: ArmOptions, *, again: int = 0) -> dict[str, str]:
     """What an arm will do: its trainings, the images seen in them, and what a selection holds in memory.
 
     ``again`` is how many further trainings every network gets.
@@ -369,7 +369,7 @@ def labels_trained_on(strategy: str, options: ArmOptions) -> list[int]:
     return [options.start + r * options.batch for r in range(options.rounds + 1)]
 
 
-def held_bytes(arm: ArmPoint, options: ArmOptions) -> int:
+def held_bytes(arm: Arm, options: ArmOptions) -> int:
     """Bytes that an arm's selection holds at its peak."""
     return _held(arm.strategy, sizes_of(options))
 

@@ -16,7 +16,7 @@ from fbench.fisher.planning.plan import SelectionPlan, StepCounts
 from fbench.harness.contract import Context
 from fbench.harness.registry import MODELS, Model
 from fbench.learning import arms, learners
-from fbench.learning.arm_options import ArmOptions, ArmPoint
+from fbench.learning.arm_options import Arm, ArmOptions
 from fbench.measure.speed import product_rate, seconds_a_step, threads_of
 
 FORWARD, GRADIENT = 1 / 3, 1 / 4
@@ -27,7 +27,7 @@ _LARGEST, _PART = 3 * 256 * 256, 64
 """Numbers of an image that is timed whole, and the side, and channels, of the part of a larger one."""
 
 
-def expect_rounds(arm: ArmPoint, options: ArmOptions, context: Context, fisher_samples: int) -> list[float]:
+def expect_rounds(arm: Arm, options: ArmOptions, context: Context, fisher_samples: int) -> list[float]:
     """Seconds of every round of an arm on a block of seeds, about.
 
     ``fisher_samples`` is the number of images behind a FISH diagonal.

@@ -109,14 +109,19 @@ class _Tested(NamedTuple):
 _UNTOLD = _Tested()
 
 
-def load_predictions(path: str | Path) -> dict[PredictionKey, Predictions]:
+def load_predictions(
+    path: str | Path, *, dataset: str = "", regularisation: str = ""
+) -> dict[PredictionKey, Predictions]:
     """The predictions that ``fbench compare --keep-predictions`` wrote, in the file's order.
 
     Args:
         path: a ``predictions.csv``, or the run's folder. Ids and indices are those of ``test_samples.csv`` beside it.
+        dataset: of a run of several, which, as it is written there; empty for all.
+        regularisation: of a run of several λ, which, as it was typed; strategies without one are always there.
 
     Raises:
-        DataError: no such file, other columns, or a damaged row; naming the line.
+        DataError: no such file, other columns, or a damaged row, naming the line; several rows of a network, where a
+            run of several data sets or λ is read without saying which.
 
     Example:
         >>> import tempfile
@@ -131,14 +136,28 @@ def load_predictions(path: str | Path) -> dict[PredictionKey, Predictions]:
     """
     kept: dict[PredictionKey, Predictions] = {}
     path = table_file(path, "predictions.csv")
-    tested = _test_sets(path.with_name("test_samples.csv"))
+    asked = {"dataset": dataset, "lambda": regularisation}
+    tested = _test_sets(path.with_name("test_samples.csv"), asked)
     for line, row in table_rows(path, "predictions.csv", _COLUMNS):
+        if _elsewhere(row, asked):
+            continue
         try:
             key = PredictionKey(row["strategy"], int(row["seed"]), int(row["round"]))
-            kept[key] = _predictions(row, tested.get(key[:2], _UNTOLD))
+            predictions = _predictions(row, tested.get(key[:2], _UNTOLD))
         except ValueError as error:
             raise _damaged(path, line, error) from error
+        if key in kept:
+            raise DataError(
+                f"{path}, line {line}: {key.strategy}, seed {key.seed}, round {key.round} stands twice, as in a run of "
+                "several data sets or λ; give dataset=… and regularisation=…"
+            )
+        kept[key] = predictions
     return kept
+
+
+def _elsewhere(row: Mapping[str, str], asked: Mapping[str, str]) -> bool:
+    """Whether a row is of another data set or λ than the one asked for."""
+    return any(value and row.get(name) not in (None, "", value) for name, value in asked.items())
 
 
 def _damaged(path: Path, line: int, error: ValueError) -> DataError:
@@ -153,12 +172,14 @@ def _predictions(row: Mapping[str, str], tested: _Tested) -> Predictions:
     return Predictions(logits.reshape(samples, classes), targets.to(torch.int64), tested.ids, tested.indices)
 
 
-def _test_sets(path: Path) -> dict[tuple[str, int], _Tested]:
+def _test_sets(path: Path, asked: Mapping[str, str]) -> dict[tuple[str, int], _Tested]:
     """The test set of every arm and seed; none in a run from before they were kept."""
     if not path.exists():
         return {}
     test_sets = {}
     for line, row in table_rows(path, "test_samples.csv", _TESTED):
+        if _elsewhere(row, asked):
+            continue
         try:
             test_sets[row["strategy"], int(row["seed"])] = _test_set(row)
         except ValueError as error:

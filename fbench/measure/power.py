@@ -13,7 +13,7 @@ from scipy import special
 from fbench.errors import InputError, UnknownNameError
 from fbench.measure.statistics import Paired, check_margin, check_share, sd_interval, t_quantile
 
-__all__ = ["NULL_BLOCKS", "POWER", "AboutSeeds", "Goal", "SeedRange", "about_seeds", "seeds_needed"]
+__all__ = ["NULL_BLOCKS", "POWER", "AboutSeeds", "Goal", "SeedRange", "about_seeds", "least_shown", "seeds_needed"]
 
 POWER = 0.8
 """The chance with which an effect that is there should be shown."""
@@ -48,6 +48,37 @@ class AboutSeeds(NamedTuple):
 
     def __str__(self) -> str:
         return f"more than {self.cap:,}" if self.number is None else f"about {self.number:,}"
+
+
+def least_shown(sd: float, n: int, *, ratio: float = 0.0, level: float = 0.95, power: float = POWER) -> float:
+    """The smallest true difference that n paired seeds show with the chance ``power``, by a t interval clear of 0.
+
+    Args:
+        sd: of the differences, taken as it is.
+        n: how many.
+        ratio: test images over the others, where the splits of the seeds overlap (Nadeau and Bengio 2003).
+        level: of the interval.
+        power: the chance, between 0 and 1.
+
+    Returns:
+        The difference, in the unit of ``sd``; nan for fewer than two seeds.
+
+    Example:
+        >>> round(least_shown(1.0, 20), 3), round(least_shown(1.0, 8), 3)
+        (0.66, 1.156)
+    """
+    from scipy import optimize
+
+    check_share("power", power)
+    if n < 2:
+        return math.nan
+    bound = t_quantile((1 + level) / 2, n)
+
+    def missing(shift: float) -> float:
+        return float(special.nctdtr(n - 1, shift, bound)) - (1 - power)
+
+    shift = optimize.brentq(missing, 0.0, 4 * bound + 10)
+    return float(shift) * sd * math.sqrt(1 / n + ratio)
 
 
 def seeds_needed(

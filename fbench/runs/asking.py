@@ -16,6 +16,7 @@ RUN_OPTIONS: dict[str, tuple[Any, Any, str]] = {
     "jobs": (int, 0, "processes side by side; 0 is one a core, at most 4, where the suite allows it"),
     "out": (str, "", "the run's folder; reports/SUITE/RUN-ID if not given"),
     "preset": (str, "", "published settings: see `fbench list presets`; what you type beside it wins"),
+    "quick": (bool, False, "the preset's short form, of minutes; it says what it cannot show"),
     "fresh": (bool, False, "start anew, even where an unfinished run could be taken up"),
     "overwrite": (bool, False, "replace what --out holds"),
     "accept_version": (bool, False, "go on with a run of --out that other code measured; it is noted there"),

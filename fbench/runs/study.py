@@ -15,7 +15,6 @@ from fbench.harness.folder import RunFolder
 from fbench.harness.growth import grow_options, replicate_options
 from fbench.harness.identity import identify, read_identity
 from fbench.harness.placing import enter, near_miss, standing
-from fbench.harness.registry import PRESETS
 from fbench.harness.runner import Settings
 from fbench.harness.suite import Suite
 from fbench.measure.environment import environment
@@ -43,7 +42,7 @@ def plan_study(suite: Suite, typed: Mapping[str, Any], by_hand: Set[str], loads:
         UsageError: an option that cannot be.
         FolderError: a folder that cannot be used so.
     """
-    asked = set(by_hand) | set(PRESETS.get(typed["preset"]).options if typed["preset"] else ())
+    asked = set(by_hand) | set(typing.preset_options(suite, typed))
     typed = typing.read_numbers(suite, typing.apply_preset(suite, typed, by_hand))
     typing.check_together(suite, typed, by_hand)
     files, terms = figure_files(typed["figure_format"], typed["figure_width"]), typing.terms(typed)

@@ -10,18 +10,20 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from fbench.errors import UsageError, shorten
-from fbench.harness.contract import Case, Column, Context, Summary, Tables, Unit
-from fbench.harness.registry import PRESETS, STRATEGIES, Preset, suite
+from fbench.harness.contract import Case, Column, Context, Row, Summary, Tables, Unit
+from fbench.harness.registry import STRATEGIES, suite
 from fbench.learning import arm_options as arm
 from fbench.learning import arms
-from fbench.learning.arm_options import ArmPoint
 
 from ..drift import columns as drift_columns
 from ..drift import plan as drift_plan
+from . import presets as presets  # registers them
 from .options import QUESTIONS, Options
 from .questions import Question, default_questions, parse_questions
+from .settings import SETTING, ComparePoint, of_case, points, resolve_settings, setting_key, settings_of
 
 COLUMNS = (
+    *SETTING,
     *arm.ARM_KEY,
     *arm.OUTCOME,
     Column("dim", "int", "weights", "d of the embedding; empty where a strategy has none"),
@@ -31,15 +33,29 @@ COLUMNS = (
 )
 
 
-_SIDE_TABLES = ("selections", "scores", "classes", "predictions", "test_samples")
-"""Those that a round fills by itself."""
+_OF_A_ROUND = {
+    "selections": arm.SELECTIONS,
+    "scores": arm.SCORE_ROWS,
+    "classes": arm.CLASS_COUNTS,
+    "predictions": arm.PREDICTION_ROWS,
+    "test_samples": arm.TEST_SAMPLES,
+}
+"""Tables that a round fills by itself."""
+_SIDE_TABLES = {
+    **_OF_A_ROUND,
+    "drift": drift_columns.OVERLAP_COLUMNS,
+    "fisher": drift_columns.FISHER_COLUMNS,
+    "masks": drift_columns.MASK_COLUMNS,
+}
 
 
 def summarise(tables: Tables, options: Options) -> Summary:
     """Answer the questions from the learning curves; evidence of the masks follows where they were watched."""
+    from .several import summary_of_settings
     from .summary import summary
 
-    curves = summary(tables["results"], options, tables.get("scores", ()))
+    say = summary if len(settings_of(options)) == 1 else summary_of_settings
+    curves = say(tables["results"], options, tables.get("scores", ()))
     if not options.drift:
         return curves
     from ..drift.summary import compare_evidence
@@ -54,7 +70,7 @@ def resolve(options: Options, context: Context) -> Options:
         UsageError: a question of an arm that is not in the run, too few images to watch masks, or as
             ``arms.resolve_plan``.
     """
-    resolved = arms.resolve_plan(options)
+    resolved = resolve_settings(options)
     if options.questions == QUESTIONS:
         buying = [name for name in options.strategies if not STRATEGIES.get(name).whole]
         asked = default_questions(QUESTIONS, buying)
@@ -62,8 +78,18 @@ def resolve(options: Options, context: Context) -> Options:
         asked = parse_questions(options.questions)
         _hold_to_arms(asked, options.strategies)
     if options.drift:
-        drift_plan.halves(resolved, options.fisher_samples)
+        _check_drift(resolved)
     return replace(resolved, questions=", ".join(map(str, asked)))
+
+
+def _check_drift(options: Options) -> None:
+    """Refuse to watch masks where they could not be: too few images, or what has no figures of several settings."""
+    if len(settings_of(options)) > 1:
+        raise UsageError(
+            "--drift watches the masks of one data set at one λ; leave it out, or give one --dataset and one "
+            "--regularisation"
+        )
+    drift_plan.halves(options, options.fisher_samples)
 
 
 def _hold_to_arms(asked: Sequence[Question], arms: Sequence[str]) -> None:
@@ -80,32 +106,33 @@ def grown(before: Options, after: Options) -> Options:
     return replace(after, later=", ".join([*filter(None, [before.later]), *late]))
 
 
-def expect(case: Case[ArmPoint], options: Options, context: Context) -> list[float]:
+def expect(case: Case[ComparePoint], options: Options, context: Context) -> list[float]:
     """Tell about how many seconds each round will take."""
     from fbench.learning.durations import expect_rounds
 
-    return expect_rounds(case.point, options, context, options.fisher_samples)
+    return expect_rounds(case.point, of_case(case.point, options), context, options.fisher_samples)
+
+
+def _identify(case: Case[ComparePoint]) -> list[Row]:
+    dataset, strategy, regularisation, seeds = case.point
+    return [{"dataset": dataset, "lambda": regularisation, "strategy": strategy, "seed": seed} for seed in seeds]
 
 
 @suite(
     "compare",
     "Does the FISH mask improve BAIT? Strategies side by side, paired by seed, with the statistics to say so",
     columns=COLUMNS,
-    tables={
-        "selections": arm.SELECTIONS,
-        "scores": arm.SCORE_ROWS,
-        "classes": arm.CLASS_COUNTS,
-        "predictions": arm.PREDICTION_ROWS,
-        "test_samples": arm.TEST_SAMPLES,
-        "drift": drift_columns.OVERLAP_COLUMNS,
-        "fisher": drift_columns.FISHER_COLUMNS,
-        "masks": drift_columns.MASK_COLUMNS,
-    },
+    tables={name: (*SETTING, *columns) for name, columns in _SIDE_TABLES.items()},
     resolve=resolve,
     grown=grown,
     summarise=summarise,
-    **arms.PLAYED,
-    predict=lambda case, options, context: arms.predict_plan(case.point, options),
+    points=points,
+    unit="round",
+    units=lambda options: options.rounds + 1,
+    identify=_identify,
+    cost=lambda case, options: arms.relative_cost(case.point.strategy, of_case(case.point, options)),
+    hold_bytes=lambda case, options, context: arms.held_bytes(case.point, of_case(case.point, options)),
+    predict=lambda case, options, context: arms.predict_plan(case.point, of_case(case.point, options)),
     expect_s=expect,
     examples=(
         "fbench compare",
@@ -113,76 +140,27 @@ def expect(case: Case[ArmPoint], options: Options, context: Context) -> list[flo
         "fbench compare --rounds 3 --drift --out my-run",
     ),
 )
-def measure(case: Case[ArmPoint], options: Options, context: Context) -> Iterator[Unit]:
+def measure(case: Case[ComparePoint], options: Options, context: Context) -> Iterator[Unit]:
     """Run one arm on one block of seeds, a round at a time."""
     from fbench.learning.rounds import batches_of, play_rounds
 
     from ..drift.watcher import Watcher
 
-    strategy, block = case.point
+    alone, (_, strategy, _, block) = of_case(case.point, options), case.point
     watcher = None
-    if options.drift:
-        design, grid = drift_plan.shown(case.point, context.devices, options, options.fisher_samples)
+    if alone.drift:
+        design, grid = drift_plan.shown(case.point, context.devices, alone, alone.fisher_samples)
         watcher = Watcher(design, grid, retrain=False)
     else:
-        design = arms.design(case.point, context.devices, options, options.fisher_samples)
-    design = replace(design, keep_predictions=options.keep_predictions)
-    bought = batches_of(context.committed.get("selections", ()), block)
-    for played in play_rounds(design, bought, first=options.drift, done=context.done):
+        design = arms.design(case.point, context.devices, alone, alone.fisher_samples)
+    design = replace(design, keep_predictions=alone.keep_predictions)
+    bought, key = batches_of(context.committed.get("selections", ()), block), setting_key(case.point, options)
+    for played in play_rounds(design, bought, first=alone.drift, done=context.done):
         seen = watcher.see(played, strategy) if watcher else {}
         seen.pop("rounds", None)  # results.csv has them
         if played.outcomes:
-            rows = [
-                {**key, **outcome.row()} for key, outcome in zip(played.keys(strategy), played.outcomes, strict=True)
-            ]
-            side = {name: getattr(played, name)(strategy) for name in _SIDE_TABLES}
-            yield Unit(played.index, rows, {**side, **seen})
-
-
-for _preset in (
-    Preset(
-        "fish-cifar10",
-        "BAIT on FISH masks as published: thin ResNet-18, 0.2 % of the weights, no backward removals",
-        "compare",
-        {
-            "dataset": "cifar10",
-            "model": "thin-resnet18",
-            "mask_fraction": "0.002",
-            "oversample": 1.0,
-            "start": 250,
-            "batch": 250,
-        },
-    ),
-    Preset(
-        "fish-cifar10-large",
-        "the same with 1 % of the weights and larger batches",
-        "compare",
-        {
-            "dataset": "cifar10",
-            "model": "thin-resnet18",
-            "mask_fraction": "0.01",
-            "oversample": 1.0,
-            "start": 1000,
-            "batch": 1200,
-        },
-    ),
-    Preset(
-        "bait-cifar10",
-        "BAIT as published on CIFAR-10: λ = 0.01, twofold oversampling, batches of 128 to 99 % training accuracy",
-        "compare",
-        {
-            "dataset": "cifar10",
-            "model": "resnet18",
-            "strategies": "random,bait",
-            "regularisation": "0.01",
-            "start": 100,
-            "batch": 100,
-            "train_batch": 128,
-            "stop": 0.99,
-            "epochs": 100,  # 5 or 6 are enough for 100 and for 400 labels; the published code has no limit
-            "learning_rate": 0.0001,
-            "weight_decay": 0.0,
-        },
-    ),
-):
-    PRESETS.add(_preset)
+            outcomes = zip(played.keys(strategy), played.outcomes, strict=True)
+            rows = [{**arm_key, **outcome.row()} for arm_key, outcome in outcomes]
+            side = {**{name: getattr(played, name)(strategy) for name in _OF_A_ROUND}, **seen}
+            keyed = {name: [{**key, **row} for row in side_rows] for name, side_rows in side.items()}
+            yield Unit(played.index, [{**key, **row} for row in rows], keyed)

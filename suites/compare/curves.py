@@ -41,6 +41,7 @@ class Curves:
         elapsed: [seeds, rounds] the seconds of training and selecting up to a round's network, of strategies that buy.
         finals: means at the last round, by strategy and column.
         whole: the strategies that had all labels from the start, and bought none.
+        numbers: [seeds], what the seeds are called.
     """
 
     labels: Floats
@@ -54,6 +55,7 @@ class Curves:
     elapsed: dict[str, Floats] = field(default_factory=dict)
     finals: dict[str, dict[str, float]] = field(default_factory=dict)
     whole: frozenset[str] = frozenset()
+    numbers: tuple[int, ...] = ()
 
     @property
     def metric(self) -> str:
@@ -142,6 +144,7 @@ def read_curves(
         elapsed={name: spent for name, spent in of_seeds(elapsed).items() if name not in whole},
         finals={name: {score: float(last[score][name]) for score in SCORES} for name in arms},
         whole=whole,
+        numbers=tuple(int(seed) for seed in common),
     )
 
 

@@ -10,8 +10,9 @@ family.
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 from scipy import special
@@ -144,6 +145,25 @@ class JudgedQuestion:
         return "yes" if above else "no"
 
 
+@dataclass(frozen=True)
+class Asked:
+    """What was asked at one setting of a comparison, and what was measured there.
+
+    Attributes:
+        questions: all of them.
+        areas: one number a seed for every arm [seeds].
+        later: those of the questions that were asked when rows were there.
+        collapsed: seeds with a collapsed training, by arm.
+        overlap: test images over the others, where the test sets of the seeds share images.
+    """
+
+    questions: Sequence[Question]
+    areas: Mapping[str, Floats]
+    later: Collection[Question] = ()
+    collapsed: Mapping[str, int] = field(default_factory=dict)
+    overlap: float | None = None
+
+
 def judge_family(
     questions: Sequence[Question],
     areas: Mapping[str, Floats],
@@ -154,44 +174,57 @@ def judge_family(
     *,
     lower: bool = False,
 ) -> list[JudgedQuestion]:
-    """Every question judged, those of the family first.
+    """Every question of one setting judged, those of the family first; the arguments are those of ``Asked``."""
+    return judge_together([Asked(questions, areas, later, collapsed or {}, overlap)], margin, lower=lower)[0]
+
+
+def judge_together(settings: Sequence[Asked], margin: float, *, lower: bool = False) -> list[list[JudgedQuestion]]:
+    """Every question of every setting judged: one family, corrected by Holm over all of them.
 
     Args:
-        questions: all of them.
-        areas: one number a seed for every arm [seeds].
-        margin: of ``A >= B``, above 0, in their unit.
-        later: those that were asked when rows were there.
-        collapsed: seeds with a collapsed training, by arm.
-        overlap: test images over the others, where the test sets of the seeds share images.
+        settings: what was asked and measured at each.
+        margin: of ``A >= B``, above 0, in the unit of the areas.
         lower: whether the smaller area is better.
+
+    Returns:
+        the questions of every setting, those of the family first.
     """
-    if lower:
-        areas = {name: -area for name, area in areas.items()}
-    planned = [question for question in questions if question not in later]
-    asked = [*planned, *(question for question in questions if question in later)]
-    differences = [areas[q.first] - areas[q.second] for q in asked]
-    compared = [paired(areas[q.first], areas[q.second]) for q in asked]
-    p = [_p(q, c, d, margin) for q, c, d in zip(asked, compared, differences, strict=True)]
-    corrected = [*holm(p[: len(planned)]), *[math.nan] * (len(asked) - len(planned))]
-    levels = [*_levels(p[: len(planned)]), *[1 - ALPHA] * (len(asked) - len(planned))]
-    counts = collapsed or {}
-    return [
-        JudgedQuestion(
-            question=asked[i],
-            comparison=compared[i],
-            margin=margin,
-            p=p[i],
-            corrected=float(corrected[i]),
-            family=len(planned),
-            level=levels[i],
-            differences=differences[i],
-            later=i >= len(planned),
-            collapsed=(counts.get(asked[i].first, 0), counts.get(asked[i].second, 0)),
-            overlap=overlap,
-            lower=lower,
-        )
-        for i in range(len(asked))
-    ]
+    tests = [[_test(asked, question, margin, lower=lower) for question in _in_order(asked)] for asked in settings]
+    p = [test.p for of_setting in tests for test in of_setting if not test.later]
+    decided = zip(map(float, holm(p)), _levels(p), strict=True)
+    return [[replace(test, **_decision(test, decided, len(p))) for test in of_setting] for of_setting in tests]
+
+
+def _decision(test: JudgedQuestion, decided: Iterator[tuple[float, float]], family: int) -> dict[str, Any]:
+    """The next decision for a question of the family; none for one that was asked later."""
+    corrected, level = (math.nan, 1 - ALPHA) if test.later else next(decided)
+    return {"corrected": corrected, "level": level, "family": family}
+
+
+def _in_order(asked: Asked) -> list[Question]:
+    """The questions, those asked later last."""
+    return sorted(asked.questions, key=lambda question: question in asked.later)
+
+
+def _test(asked: Asked, question: Question, margin: float, *, lower: bool) -> JudgedQuestion:
+    """A question by itself, not yet corrected for the others."""
+    sign = -1 if lower else 1
+    first, second = (sign * asked.areas[name] for name in (question.first, question.second))
+    comparison = paired(first, second)
+    return JudgedQuestion(
+        question=question,
+        comparison=comparison,
+        margin=margin,
+        p=_p(question, comparison, first - second, margin),
+        corrected=math.nan,
+        family=0,
+        level=1 - ALPHA,
+        differences=first - second,
+        later=question in asked.later,
+        collapsed=(asked.collapsed.get(question.first, 0), asked.collapsed.get(question.second, 0)),
+        overlap=asked.overlap,
+        lower=lower,
+    )
 
 
 def _p(question: Question, comparison: Paired, differences: Floats, margin: float) -> float:

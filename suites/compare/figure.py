@@ -23,17 +23,19 @@ _MOST_DOTTED = 6
 def learning_curves(curves: Curves, options: Options) -> Figure:
     """The metric along labels, and beside it the gain over the baseline, where it is in the run."""
     dots = len(curves.values) <= _MOST_DOTTED
-    series = [_series(name, curves.labels, values, dots) for name, values in curves.values.items()]
+    series = [curve_series(name, curves.labels, values, dots) for name, values in curves.values.items()]
     ticks = curves.labels.tolist()
     metric, most = _called(curves), curves.measured.most
     panels = [Panel(series, "labels", metric, metric, x_ticks=ticks, y_most=most)]
     if BASELINE in curves.values and len(curves.values) > 1:
         base = curves.values[BASELINE]
         zero = Series(BASELINE, ticks, [0.0] * len(ticks))
-        rest = [_series(n, curves.labels, values - base, dots) for n, values in curves.values.items() if n != BASELINE]
+        rest = [
+            curve_series(n, curves.labels, values - base, dots) for n, values in curves.values.items() if n != BASELINE
+        ]
         label = f"difference to {BASELINE}, paired by seed"
-        gain = f"below {BASELINE} is better" if curves.lower else f"gain over {BASELINE}"
-        panels.append(Panel([zero, *rest], "labels", label, gain, x_ticks=ticks))
+        title = f"below {BASELINE} is better" if curves.lower else f"gain over {BASELINE}"
+        panels.append(Panel([zero, *rest], "labels", label, title, x_ticks=ticks))
     title = f"Active learning on {options.dataset}, network {options.model}, {count_seeds(curves.seeds)}"
     interval = ", 95 % t interval over seeds" if curves.seeds >= FEWEST else ""
     return Figure("learning_curves", title, panels, f"mean{interval}{', and every seed as a dot' if dots else ''}")
@@ -58,7 +60,7 @@ def _called(curves: Curves) -> str:
     return f"test {curves.metric}, lower is better" if curves.lower else f"test {curves.metric}"
 
 
-def _series(name: str, labels: Floats, values: Floats, dots: bool) -> Series:
+def curve_series(name: str, labels: Floats, values: Floats, dots: bool) -> Series:
     """Mean and interval over the seeds of values [seeds, rounds], with dots every seed; few seeds have no interval."""
     means = [mean_interval(column) for column in values.T]
     points = [(float(x), float(y)) for row in values if dots for x, y in zip(labels, row, strict=True)]

@@ -7,7 +7,9 @@ from typing import Annotated
 
 from fbench.harness.contract import Option, typed
 from fbench.harness.parsing import one_of
+from fbench.harness.sweep import parse_names
 from fbench.learning import arm_options as arm
+from fbench.learning.data.brought import DEFAULT_DATASET
 
 from .metrics import METRICS
 from .questions import more_questions
@@ -16,11 +18,47 @@ QUESTIONS = "bait+fish > random, bait+fish > bait+random-mask, bait+random-mask 
 """Does labelling by BAIT on a FISH mask pay, does choosing the weights, do more weights, and is nothing lost?"""
 
 
+def parse_datasets(text: str) -> str:
+    """Read a comma-separated list of data sets with their modifiers, and spell it as always.
+
+    Example:
+        >>> parse_datasets("digits, digits:noise=0.10")
+        'digits,digits:noise=0.1'
+    """
+    return ",".join(parse_names(",".join(map(arm.parse_dataset, parse_names(text, "data set"))), "data set"))
+
+
+def parse_regularisations(text: str) -> str:
+    """Read a comma-separated list of λ; each stays as typed.
+
+    Example:
+        >>> parse_regularisations("1, rel:0.1")
+        '1,rel:0.1'
+    """
+    return ",".join(map(arm.check_regularisation, parse_names(text, "λ")))
+
+
 @dataclass(frozen=True, kw_only=True)
 class Options(arm.FoldedOptions):
     """Options of ``fbench compare``; ``margin`` is an area under the learning curve."""
 
     strategies: arm.Strategies = typed("random,bait,bait+fish,bait+random-mask")
+    dataset: Annotated[
+        str,
+        Option(
+            "one or, with commas, several: see `fbench list datasets`; the pool is made harder by :imbalance=0.01 "
+            "(what the rarest class keeps), :missing=2 (classes absent from the start set), :duplicates=0.3, "
+            ":noise=0.1 (wrong labels)",
+            parse=parse_datasets,
+        ),
+    ] = typed(DEFAULT_DATASET)
+    regularisation: Annotated[
+        str,
+        Option("λ of BAIT, one or, with commas, several; rel:c means c · tr F/d", parse=parse_regularisations),
+    ] = "1"
+    by_dataset: Annotated[
+        str, Option("what is resolved for every one of several data sets, as JSON", hidden=True, recorded=True)
+    ] = ""
     fisher_samples: Annotated[int, Option("N, images behind the FISH diagonal, a random draw", minimum=1)] = 1024
     metric: Annotated[
         str,

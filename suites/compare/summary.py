@@ -27,7 +27,7 @@ def summary(rows: Sequence[Row], options: Options, scores: Sequence[Row] = ()) -
     scored = with_scores(rows, scores)
     curves = read_curves(scored, options.strategies, options.rounds, seeds, options.metric)
     if curves is None:
-        return _nothing(rows, options)
+        return nothing_compared(rows, options)
     asked = [q for q in parse_questions(options.questions) if {q.first, q.second} <= set(curves.values)]
     later, shared = parse_questions(options.later), overlap(options)
     judged = judge_family(asked, curves.areas, options.margin, later, curves.collapsed, shared, lower=curves.lower)
@@ -58,7 +58,7 @@ def _open(question: Question, sentence: str, advice: str = "") -> Answer:
     return Answer(f"Is it so that {question}?", "too few", sentence, advice)
 
 
-def _nothing(rows: Sequence[Row], options: Options) -> Summary:
+def nothing_compared(rows: Sequence[Row], options: Options) -> Summary:
     """The summary of a run without a seed that every strategy finished."""
     reasons = sorted({str(row["reason"]) for row in rows if row["status"] != "ok"})
     sentence = "No seed was finished by every strategy."

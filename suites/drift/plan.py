@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from fbench.errors import UsageError
 from fbench.harness.contract import Context
 from fbench.learning import arms
-from fbench.learning.arm_options import ArmOptions, ArmPoint
+from fbench.learning.arm_options import Arm, ArmOptions
 
 from .options import Options
 
@@ -91,7 +91,7 @@ _RANKING_S = 1e-6
 """Seconds for each weight of a network: it is ranked, and masks are made of it, in float64 on a CPU."""
 
 
-def expect_looks(arm: ArmPoint, options: Options, context: Context) -> float:
+def expect_looks(arm: Arm, options: Options, context: Context) -> float:
     """Seconds a round that looking at the networks of an arm takes, about: passes for diagonals, then masks of them."""
     from fbench.learning.durations import GRADIENT, image_seconds
 
@@ -101,7 +101,7 @@ def expect_looks(arm: ArmPoint, options: Options, context: Context) -> float:
     return looks * draws * (images * GRADIENT * image_seconds(options, context) + weights * _RANKING_S / 2)
 
 
-def watched(arm: ArmPoint, devices: Sequence[str], options: Options) -> tuple[Design, MaskGrid]:
+def watched(arm: Arm, devices: Sequence[str], options: Options) -> tuple[Design, MaskGrid]:
     """Design an arm of ``fbench drift``, whose strategy selects on both draws, and say which masks are made of it."""
     from .snapshots import MaskGrid
 
@@ -126,7 +126,7 @@ def halves(options: ArmOptions, fisher_samples: int) -> int:
     return half
 
 
-def shown(arm: ArmPoint, devices: Sequence[str], options: ArmOptions, fisher_samples: int) -> tuple[Design, MaskGrid]:
+def shown(arm: Arm, devices: Sequence[str], options: ArmOptions, fisher_samples: int) -> tuple[Design, MaskGrid]:
     """Design an arm of ``fbench compare``, and the masks that it shows without a second pass: by halves of its draw."""
     from .snapshots import MaskGrid
 

@@ -175,7 +175,7 @@ def completed(line, tmp_path):
         ("fbench compare --mask-fr", ["--mask-fraction"]),
         ("fbench compare --model th", ["thin-resnet18"]),
         ("fbench compare --strategies random,bait-t", ["random,bait-top2"]),
-        ("fbench compare --preset fish", ["fish-cifar10", "fish-cifar10-large"]),
+        ("fbench compare --preset fish", ["fishermask", "fishermask-large"]),
     ],
 )
 def test_completions(tmp_path, line, offered):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import json
 import os
 import re
 import signal
@@ -560,3 +561,16 @@ def test_a_second_list_of_labelled_is_not_dropped_silently(call, second):
     code, out, err = call("pick", "pool.npz", "--batch", 2, "--labelled", "a.npy", *second)
     assert (code, out) == (2, "")
     assert "--labelled is given twice, and the last one alone would count: join them in one file" in err
+
+
+def test_presets_are_listed_with_their_values(capsys):
+    assert cli.run(["list", "presets"]) == 0
+    text = capsys.readouterr().out
+    poster = text[text.index("poster, of fbench compare") :]
+    assert re.search(r"--regularisation +1,0\.1,0\.01 ", poster)
+    assert re.search(r"--seeds +20 +10 ", poster)
+    assert cli.run(["list", "presets", "--json"]) == 0
+    listed = {row["name"]: row for row in json.loads(capsys.readouterr().out)}
+    assert listed["poster"]["options"]["folds"] == "5"
+    assert listed["poster"]["quick"]["dataset"] == "digits"
+    assert listed["poster"]["chosen"]["regularisation"].startswith("a claim holds where it holds at every λ")

@@ -8,7 +8,7 @@ from comparisons import DELTA, differences, four_errors
 from scipy import stats
 
 from fbench.errors import InputError, UnknownNameError
-from fbench.measure.power import AboutSeeds, SeedRange, about_seeds, seeds_needed
+from fbench.measure.power import AboutSeeds, SeedRange, about_seeds, least_shown, seeds_needed
 from fbench.measure.statistics import paired, sd_interval
 
 
@@ -108,3 +108,17 @@ def test_a_first_look_is_a_round_number_at_the_spread_itself(sd, words):
 def test_a_first_look_needs_a_spread():
     assert about_seeds(differences(0.01, 0.0, 3), "not inferior", DELTA) is None
     assert str(AboutSeeds(None, 200)) == "more than 200"
+
+
+def test_the_least_difference_shown_is_shown_in_four_runs_of_five():
+    """Draws of that difference: a t interval clear of 0 in 80 % of them, above it; nan where there is no spread."""
+    rng = np.random.default_rng(0)
+    for n in (4, 8, 20):
+        draws = rng.normal(least_shown(0.7, n), 0.7, size=(20_000, n))
+        t = draws.mean(axis=1) * np.sqrt(n) / draws.std(axis=1, ddof=1)
+        shown = (t > stats.t.ppf(0.975, n - 1)).mean()
+        assert shown == pytest.approx(0.8, abs=0.015)
+    assert least_shown(0.7, 20, ratio=0.25) == pytest.approx(
+        least_shown(0.7, 20) * np.sqrt(0.05 + 0.25) / np.sqrt(0.05)
+    )
+    assert np.isnan(least_shown(0.7, 1))

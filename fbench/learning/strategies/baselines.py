@@ -30,7 +30,7 @@ def _arm(baseline: PoolStrategy) -> Strategy:
         work = baseline.operations(sizes.n, sizes.labels, sizes.batch, sizes.classes, sizes.features)
         return Effort(float(bool(baseline.needs)), work)
 
-    return Strategy(baseline.name, baseline.description, propose, plan=holds_nothing, effort=effort)
+    return Strategy(baseline.name, baseline.description, propose, plan=holds_nothing, effort=effort, regularised=False)
 
 
 def holds_nothing(sizes: Sizes) -> None:
@@ -46,6 +46,7 @@ for _baseline in POOL_STRATEGIES.values():
     "every label of the pool from the start, trained once a seed: the line to reach",
     plan=holds_nothing,
     whole=True,
+    regularised=False,
 )
 def everything(state: LearnerState, batch_size: int) -> Proposal:
     """All that has no label, whatever was asked for: ``rounds`` trains on the whole pool and buys nothing after it."""

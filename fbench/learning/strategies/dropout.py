@@ -77,6 +77,7 @@ def _train(module: nn.Module, mode: bool) -> None:
     plan=holds_nothing,
     effort=lambda sizes: _effort(sizes),
     check=needs_dropout,
+    regularised=False,
 )
 def bald(state: LearnerState, batch_size: int) -> Proposal:
     """The B candidates with the highest mutual information of label and weights."""

@@ -43,6 +43,7 @@ def scikit_strategy(name: str) -> Strategy:
         plan=holds_nothing,
         effort=lambda sizes: Effort(1.0, 2.0 * sizes.n * sizes.features * (sizes.labels + sizes.batch)),
         check=functools.partial(_check_classes, name, special.classes) if special and special.classes else None,
+        regularised=False,
     )
 
 

@@ -43,3 +43,33 @@ def test_what_is_there_is_claimed(claims):
     rng = np.random.default_rng(1)
     shown = sum(claims.judged(made(rng, 8, gains=claims.COMMITTED))[0].verdict == "yes" for _ in range(50))
     assert shown >= 45
+
+
+@pytest.fixture(scope="module")
+def settings_claims():
+    spec = importlib.util.spec_from_file_location("settings_claims", SCRIPT.with_name("compare_settings.py"))
+    module = importlib.util.module_from_spec(spec)
+    before = list(sys.path)
+    spec.loader.exec_module(module)
+    sys.path[:] = before
+    return module
+
+
+@pytest.mark.parametrize("condition", range(3))
+def test_nothing_there_is_rarely_claimed_over_settings(settings_claims, condition):
+    """A hundred draws, of which so many claim something untrue once in ten million times."""
+    gains = list(settings_claims.CONDITIONS.values())[condition]
+    rng, draws = np.random.default_rng(condition), 100
+    wrong = 0
+    for _ in range(draws):
+        places = settings_claims.drawn(rng, 8, "normal", gains)
+        claims = settings_claims.claims_over(places, settings_claims.FAMILY, settings_claims.REGULARISED)
+        wrong += any(settings_claims.untrue(claim, gains) for claim in claims)
+    assert wrong <= stats.binom.isf(1e-7, draws, 0.05)
+
+
+def test_what_is_there_at_every_setting_is_claimed(settings_claims):
+    rng = np.random.default_rng(1)
+    places = [settings_claims.drawn(rng, 8, "normal", [settings_claims.DIGITS] * 6) for _ in range(20)]
+    claims = [settings_claims.claims_over(at, settings_claims.FAMILY, settings_claims.REGULARISED)[0] for at in places]
+    assert [claim.verdict for claim in claims].count("yes") >= 15

@@ -816,7 +816,7 @@ BAD = [
     ("--strategies random,bait --questions bait>bait+fish", "--questions names 'bait+fish', which is not among"),
     ("--questions bait<random", "question 'bait<random': write 'A >= B' (not inferior) or 'A > B' (better)"),
     ("--questions bait>", "question 'bait>': write"),
-    ("--preset fish-cifar", "unknown preset 'fish-cifar'; did you mean 'fish-cifar10'?"),
+    ("--preset fishmas", "unknown preset 'fishmas'; did you mean 'fishermask'?"),
     ("--jobs -1", "--jobs -1: must be at least 0"),
     ("--threads -1", "--threads -1: must be at least 0"),
     ("--no-such-option", "No such option"),

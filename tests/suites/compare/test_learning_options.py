@@ -14,10 +14,13 @@ import torch
 from command import Ended, table
 
 from fbench import cli
-from fbench.harness.registry import MODELS, PRESETS
+from fbench.harness.registry import MODELS, PRESETS, SUITES, Preset
 from fbench.learning.metrics import score_predictions
 from fbench.learning.prediction_files import load_predictions
+from fbench.learning.seed_groups import every_seed
 from fbench.learning.training import initial_network
+from fbench.suites.compare.presets import PROTOCOLS
+from fbench.suites.compare.questions import parse_questions
 
 
 def words_of(text: str) -> list[str]:
@@ -148,19 +151,53 @@ def test_pretrained_weights_are_those_of_the_file(fbench: Callable[..., Ended], 
 
 def test_bait_as_published_trains_to_an_accuracy(fbench: Callable[..., Ended], tmp_path: Path) -> None:
     """On the digits, by the small network: at a constant rate until nearly all that is labelled is right."""
-    words = ["--preset", "bait-cifar10", "--dataset", "digits", "--model", "small", "--epochs", 90]
+    words = ["--preset", "bait-paper", "--dataset", "digits", "--model", "small", "--epochs", 90]
     assert fbench(*words, "--learning-rate", 0.01, "--out", tmp_path / "run").code == 0
     options = json.loads((tmp_path / "run/options.json").read_text())["options"]
     names = ("stop", "train_batch", "weight_decay", "regularisation", "oversample")
     assert [options[name] for name in names] == [0.99, 128, 0.0, "0.01", 2.0]
     assert {row["train_accuracy"] for row in table(tmp_path / "run", "scores")} == {"1.0"}
-    published = PRESETS.get("bait-cifar10").options
+    published = PRESETS.get("bait-paper").options
     assert (published["learning_rate"], published["epochs"], published["model"]) == (0.0001, 100, "resnet18")
+
+
+LEFT_OUT = {
+    *("images", "image_size", "skip_corrupt", "features", "targets", "target_column", "id_column", "metadata_columns"),
+    *("scale", "data_dir", "download", "weights", "keep_predictions", "drift"),
+}
+"""Options that name what a user brings, or change no number of a protocol."""
+
+
+@pytest.mark.parametrize("preset", PROTOCOLS, ids=lambda preset: preset.name)
+def test_a_preset_is_a_whole_protocol(preset: Preset) -> None:
+    """Every option that changes a number is written out; the short form and the reasons are of such options."""
+    compare = SUITES.get("compare")
+    names = {p.name for p in compare.parameters if not p.option.hidden} - LEFT_OUT
+    missing = names - set(preset.options) - {"same_state", "replay", "curves"}
+    assert missing == set()
+    assert set(preset.quick) | set(preset.chosen) <= set(preset.options)
+    for options in (preset.options, {**preset.options, **preset.quick}):
+        restored = compare.typed(**options)
+        questions = parse_questions(restored.questions)
+        assert {name for q in questions for name in (q.first, q.second)} <= set(restored.strategies)
+        assert len(every_seed(restored.seeds)) >= 4
+
+
+def test_the_short_form_of_a_preset(fbench: Callable[..., Ended], tmp_path: Path) -> None:
+    words = ["--rounds", "1", "--seeds", "5", "--epochs", "2", "--strategies", "random,bait", "--questions"]
+    ended = fbench("--preset", "poster", "--quick", *words, "bait > random", "--out", tmp_path / "run")
+    assert ended.code == 0, ended.err
+    options = json.loads((tmp_path / "run/options.json").read_text())["options"]
+    assert (options["dataset"], options["rounds"], options["folds"]) == ("digits", 1, 5)
+    assert options["regularisation"] == "1,0.1,0.01"
+    assert "What it cannot show: with 5 seeds, 80 % of runs see" in (tmp_path / "run/summary.md").read_text()
 
 
 @pytest.mark.parametrize(
     ("words", "text"),
     [
+        ("--quick", "--quick is the short form of a preset; give --preset NAME beside it, or fewer --seeds"),
+        ("--preset fishermask --quick", "preset fishermask has no short form; give it fewer --seeds or --rounds"),
         ("--metric recall", "unknown --metric 'recall'"),
         ("--metric train-accuracy", "unknown --metric 'train-accuracy'"),
         ("--stop 1.1", "--stop 1.1: must be at most 1"),

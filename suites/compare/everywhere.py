@@ -1,0 +1,215 @@
+"""What holds at every setting of a comparison: every λ, every data set.
+
+A claim over all settings is an intersection-union test (Berger 1982): it holds where it holds at each of them, and its
+p is the largest. That needs no correction for the number of settings, only Holm's for the number of claims. That a
+claim is contradicted is said where one setting shows the opposite, corrected by Holm over all questions of all
+settings.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from fbench.harness.contract import VerdictWord
+from fbench.measure.arrays import Floats
+from fbench.measure.split_overlap import corrected_interval
+from fbench.measure.statistics import Paired, holm, paired
+
+from .curves import Curves
+from .family import ALPHA, FEWEST, Asked, JudgedQuestion, judge_together
+from .questions import Question
+from .settings import CompareSetting
+from .wording import mirrored
+
+
+@dataclass(frozen=True)
+class AtSetting:
+    """What was measured at a setting, and what it says of the questions."""
+
+    setting: CompareSetting
+    curves: Curves
+    judged: Sequence[JudgedQuestion]
+
+    def test_of(self, question: Question) -> JudgedQuestion | None:
+        """What it says of one of them; None where a strategy of it finished no seed."""
+        return next((test for test in self.judged if test.question == question), None)
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A question over several settings.
+
+    Attributes:
+        question: what is asked at each of them.
+        tests: what each says.
+        settings: which they are.
+        corrected: the largest p of all, after Holm's correction for ``family`` claims.
+        mean: of the differences, over the settings, paired by seed; None where the settings share no seed.
+        overlap: the largest of the settings', test images over the others; None where no splits overlap.
+    """
+
+    question: Question
+    settings: Sequence[CompareSetting]
+    tests: Sequence[JudgedQuestion]
+    corrected: float
+    family: int
+    mean: Paired | None
+    overlap: float | None
+
+    @property
+    def first(self) -> str:
+        """The strategy that the question is about."""
+        return self.question.first
+
+    @property
+    def second(self) -> str:
+        """The strategy that it is held to."""
+        return self.question.second
+
+    @property
+    def lower(self) -> bool:
+        """Whether smaller areas are better."""
+        return self.tests[0].lower
+
+    @property
+    def later(self) -> bool:
+        """Whether it was asked when rows were there."""
+        return self.tests[0].later
+
+    def count(self, verdict: VerdictWord) -> int:
+        """At how many settings the question has this answer."""
+        return sum(test.verdict == verdict for test in self.tests)
+
+    def where(self, verdict: VerdictWord) -> list[CompareSetting]:
+        """At which settings the question has this answer."""
+        return [setting for setting, test in zip(self.settings, self.tests, strict=True) if test.verdict == verdict]
+
+    @property
+    def least(self) -> tuple[CompareSetting, JudgedQuestion]:
+        """The setting at which the difference is the least gain, and what it says."""
+        place = min(range(len(self.tests)), key=lambda i: self.tests[i].comparison.difference)
+        return self.settings[place], self.tests[place]
+
+    @property
+    def verdict(self) -> VerdictWord:
+        """Yes where every setting shows it, no where one shows the opposite."""
+        if any(test.comparison.n < FEWEST for test in self.tests):
+            return "too few"
+        if any(test.verdict == "unreliable" for test in self.tests):
+            return "unreliable"
+        if self.count("no"):
+            return "no"
+        above = all(test.comparison.difference > -threshold_of(test) for test in self.tests)
+        here = any(holds_on_these_splits(test) for test in self.tests)
+        return "yes" if above and not here and self.corrected <= ALPHA else "not shown"
+
+    def mean_interval(self) -> tuple[float, float]:
+        """The 95 % interval of ``mean``, counting overlapping splits where there are any; as sentences have it."""
+        if self.mean is None:
+            return math.nan, math.nan
+        ends = (self.mean.low, self.mean.high)
+        if self.overlap is not None:
+            ends = corrected_interval(self.mean, self.overlap)
+        return mirrored(*ends) if self.lower else (ends[0], ends[1])
+
+    @property
+    def mean_apart(self) -> float:
+        """How far the first's area lies above the second's, in the mean over settings; nan where there is none."""
+        if self.mean is None:
+            return math.nan
+        return -self.mean.difference if self.lower else self.mean.difference
+
+
+def threshold_of(test: JudgedQuestion) -> float:
+    """What a difference is held to, below 0: the margin of ``A >= B``, 0 of ``A > B``."""
+    return test.margin if test.question.relation == ">=" else 0.0
+
+
+def holds_on_these_splits(test: JudgedQuestion) -> bool:
+    """Whether the interval that counts overlapping splits reaches what the difference is held to, at its own 95 %."""
+    if test.overlap is None:
+        return False
+    two_sided = 0.95 if test.question.relation == ">" else 1 - 2 * ALPHA
+    low, high = corrected_interval(test.comparison, test.overlap, two_sided)
+    return low <= -threshold_of(test) <= high
+
+
+def judge_settings(
+    measured: Sequence[tuple[CompareSetting, Curves, float | None]],
+    questions: Sequence[Question],
+    later: Sequence[Question],
+    margin: float,
+    regularised: frozenset[str],
+) -> list[AtSetting]:
+    """Every question at every setting; one of strategies without λ once a data set.
+
+    Args:
+        measured: settings, their curves, and how much their splits overlap.
+        questions: all of them.
+        later: those asked when rows were there.
+        margin: of ``A >= B``.
+        regularised: strategies that λ changes.
+    """
+    asked, seen = [], set()
+    for setting, curves, overlap in measured:
+        here = []
+        for question in questions:
+            plain = not {question.first, question.second} & regularised
+            known = {question.first, question.second} <= set(curves.values)
+            if known and not (plain and (setting.dataset, question) in seen):
+                seen.add((setting.dataset, question))
+                here.append(question)
+        asked.append(Asked(here, curves.areas, later, curves.collapsed, overlap))
+    lower = bool(measured) and measured[0][1].lower
+    judged = judge_together(asked, margin, lower=lower)
+    return [AtSetting(at, curves, tests) for (at, curves, _), tests in zip(measured, judged, strict=True)]
+
+
+def claims_over(places: Sequence[AtSetting], questions: Sequence[Question], regularised: frozenset[str]) -> list[Claim]:
+    """Every question over all the settings that answer it, in one family."""
+    tested = [[(place, test) for place in places if (test := place.test_of(question))] for question in questions]
+    kept = [(question, pairs) for question, pairs in zip(questions, tested, strict=True) if pairs]
+    largest = [max(test.p for _, test in pairs) if all_known(pairs) else math.nan for _, pairs in kept]
+    planned = [place for place, (_, pairs) in enumerate(kept) if not pairs[0][1].later]
+    corrected = dict(zip(planned, map(float, holm([largest[place] for place in planned])), strict=True))
+    return [
+        Claim(
+            question,
+            [_shown(at.setting, question, regularised) for at, _ in pairs],
+            [test for _, test in pairs],
+            corrected.get(place, math.nan),
+            len(planned),
+            mean_over(pairs),
+            max((test.overlap for _, test in pairs if test.overlap is not None), default=None),
+        )
+        for place, (question, pairs) in enumerate(kept)
+    ]
+
+
+def _shown(setting: CompareSetting, question: Question, regularised: frozenset[str]) -> CompareSetting:
+    """The setting as a question of it names it: without λ where neither strategy has one."""
+    return setting if {question.first, question.second} & regularised else CompareSetting(setting.dataset, "")
+
+
+def all_known(pairs: Sequence[tuple[AtSetting, JudgedQuestion]]) -> bool:
+    """Whether every setting has a p."""
+    return not any(math.isnan(test.p) for _, test in pairs)
+
+
+def mean_over(pairs: Sequence[tuple[AtSetting, JudgedQuestion]]) -> Paired | None:
+    """The gains of the seeds, each averaged over the settings, against 0; None where these share no seed."""
+    seeds = set.intersection(*(set(at.curves.numbers) for at, _ in pairs))
+    if not seeds:
+        return None
+    gains = np.mean([gains_of(at, test, seeds) for at, test in pairs], axis=0)
+    return paired(gains, np.zeros_like(gains))
+
+
+def gains_of(at: AtSetting, test: JudgedQuestion, seeds: set[int]) -> Floats:
+    """The gains of some seeds at a setting, in their order."""
+    kept = [place for place, number in enumerate(at.curves.numbers) if number in seeds]
+    return test.differences[kept]

@@ -1,0 +1,239 @@
+"""What a comparison at several settings says of its questions: an answer each, and the three lines of all."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from fbench.harness.contract import Answer
+from fbench.results.findings import number, p_value
+from fbench.results.words import count_seeds, fitting, listed
+
+from .answers import UNIT
+from .everywhere import AtSetting, Claim, threshold_of
+from .family import FEWEST, JudgedQuestion
+from .lead import ADVICE, LINE
+from .settings import CompareSetting
+from .wording import as_many, ends, with_sign
+
+
+@dataclass(frozen=True)
+class Grid:
+    """How many data sets and λ there are, and what that makes of the names of settings."""
+
+    datasets: tuple[str, ...]
+    regularisations: tuple[str, ...]
+
+    def name(self, setting: CompareSetting) -> str:
+        """A setting by what tells it from the others.
+
+        Example:
+            >>> Grid(("digits",), ("1", "0.1")).name(CompareSetting("digits", "0.1"))
+            'λ = 0.1'
+        """
+        parts = [setting.dataset] if len(self.datasets) > 1 or not setting.regularisation else []
+        if len(self.regularisations) > 1 and setting.regularisation:
+            parts.append(f"λ = {setting.regularisation}")
+        return ", ".join(parts)
+
+    @property
+    def everywhere(self) -> str:
+        """At all settings, as the end of a question."""
+        return self.over(CompareSetting("", "any"))
+
+    def over(self, setting: CompareSetting) -> str:
+        """At all settings such as this one, as the end of a question, which of strategies without λ is of data sets."""
+        parts = ["at every λ"] * (len(self.regularisations) > 1 and bool(setting.regularisation))
+        return " ".join([*parts, *["on every data set"] * (len(self.datasets) > 1)])
+
+    @property
+    def size(self) -> str:
+        """How many there are, as the beginning of a sentence."""
+        data = f"On {len(self.datasets)} data sets" if len(self.datasets) > 1 else f"On {self.datasets[0]}"
+        return f"{data} at {len(self.regularisations)} λ" if len(self.regularisations) > 1 else data
+
+
+def claim_answers(claims: Sequence[Claim], grid: Grid) -> list[Answer]:
+    """An answer for every question, over all settings."""
+    return [
+        Answer(_question(claim, grid), claim.verdict, _sentence(claim, grid), _advice(claim, grid)) for claim in claims
+    ]
+
+
+def _question(claim: Claim, grid: Grid) -> str:
+    first, relation, second = claim.question
+    second = f"{second} {grid.over(claim.settings[0])}".rstrip()
+    lower = " (lower is better)" if claim.lower else ""
+    if relation == ">":
+        return f"Is {first} better than {second}{lower}?"
+    return f"Is {first} no worse than {second}, by a margin of {claim.tests[0].margin:g} {UNIT}{lower}?"
+
+
+def _sentence(claim: Claim, grid: Grid) -> str:
+    few = min(test.comparison.n for test in claim.tests)
+    match claim.verdict:
+        case "too few":
+            return f"{_mean(claim)}; we give no verdict on fewer than {FEWEST} seeds, and a setting has {few}."
+        case "unreliable":
+            where = claim.where("unreliable")
+            return f"Trainings collapsed at {_of(len(where), claim)}, first at {grid.name(where[0])}."
+        case "no":
+            return f"{_shown_worse(claim, grid)}, shown better at {_of(claim.count('yes'), claim)}; {_mean(claim)}."
+        case "yes":
+            after = " after Holm" if claim.family > 1 else ""
+            return f"{_mean(claim)}, {_least(claim, grid)}; {p_value(claim.corrected)}{after}."
+    if claim.later:
+        return f"{_mean(claim)}; asked when rows were there, so it cannot count as shown."
+    shown = f"Shown at {_of(claim.count('yes'), claim)}, contradicted at none"
+    return f"{shown}; {_mean(claim)}, {_least(claim, grid)}."
+
+
+def _of(count: int, claim: Claim) -> str:
+    return f"{count} of {len(claim.tests)} settings"
+
+
+def _shown_worse(claim: Claim, grid: Grid) -> str:
+    """Where the opposite is shown, as the beginning of a sentence; with its numbers where that is one setting."""
+    where = claim.where("no")
+    if len(where) > 1:
+        return f"{claim.first} is shown worse at {_of(len(where), claim)}"
+    test = claim.tests[claim.settings.index(where[0])]
+    return f"Worse at {grid.name(where[0])} ({with_sign(test.apart)}, {ends(*test.overlapping)})"
+
+
+def _mean(claim: Claim) -> str:
+    """The mean of all settings with its interval."""
+    if claim.mean is None:
+        return "the settings share no seed"
+    interval = ends(*claim.mean_interval())
+    text = f"{claim.first} − {claim.second} is {with_sign(claim.mean_apart)} {UNIT} in the mean"
+    return f"{text} ({interval})" if interval else text
+
+
+def _least(claim: Claim, grid: Grid) -> str:
+    """Where the gain is least, and how much it is."""
+    setting, test = claim.least
+    word = "most" if claim.lower else "least"
+    return f"{word} {with_sign(test.apart)} ({ends(*test.overlapping)}) at {grid.name(setting)}"
+
+
+def _advice(claim: Claim, grid: Grid) -> str:
+    first, relation, second = claim.question
+    match claim.verdict:
+        case "too few":
+            return "Add seeds to the same run (--seeds 20), and read this again."
+        case "unreliable":
+            return "Lower --learning-rate or raise --epochs until no training collapses."
+        case "yes":
+            return f"Choose {first} over {second}." if relation == ">" else f"{first} may replace {second}."
+    if claim.later:
+        return "Ask it of new seeds with --replicate."
+    if claim.verdict == "no":
+        return f"Don't take {first} over {second} unseen: look up your setting in the table."
+    shown = claim.where("yes")
+    if shown and len(shown) * 2 >= len(claim.tests):
+        return "Look up your setting in the table; add seeds for those that are open."
+    return f"Don't count on {first} over {second}; add seeds to narrow the intervals."
+
+
+def three_lines_of(claims: Sequence[Claim], places: Sequence[AtSetting], grid: Grid) -> tuple[str, str, str]:
+    """What was found at all settings, in numbers, and what to do about it."""
+    planned = [claim for claim in claims if not claim.later]
+    if not planned:
+        return f"{grid.size}, no question was fixed before the run, so it shows nothing.", _areas(places), _ASK
+    if all(claim.verdict == "too few" for claim in planned):
+        seeds = min(at.curves.seeds for at in places)
+        text = f"{grid.size}, {count_seeds(seeds)} {'is' if seeds == 1 else 'are'} too few to say which is better."
+        return text, _areas(places), "Add seeds to the same run (--seeds 20): small differences need many."
+    return _found(planned, grid), _numbers(planned), _take(planned, grid)
+
+
+_ASK = "Ask before a run, as in --questions 'A > B'; --replicate asks the same of new seeds."
+
+
+def _found(claims: Sequence[Claim], grid: Grid) -> str:
+    """What beats what everywhere, and how often the rest is shown."""
+    parts = [_part(claim) for claim in sorted(claims, key=lambda claim: _ORDER.index(claim.verdict))]
+    return as_many(f"{grid.size},", parts, LINE, "; ")
+
+
+_ORDER = ("unreliable", "yes", "no", "not shown", "too few")
+
+
+def _part(claim: Claim) -> str:
+    better = claim.question.relation == ">"
+    count = f"{claim.count('yes')} of {len(claim.tests)}"
+    match claim.verdict:
+        case "yes":
+            return f"{claim.first} {'beats' if better else 'is no worse than'} {claim.second} everywhere"
+        case "no":
+            return f"{claim.first} is worse than {claim.second} at {claim.count('no')} of {len(claim.tests)}"
+        case "unreliable":
+            return f"trainings of {claim.first} or {claim.second} collapse"
+        case "too few":
+            return f"{claim.first} and {claim.second} have too few seeds"
+    return f"{claim.first} is shown {'better' if better else 'no worse'} than {claim.second} at {count}"
+
+
+def _numbers(claims: Sequence[Claim]) -> str:
+    """As many of the means over settings as fit, with their intervals."""
+    counting = "" if all(claim.overlap is None for claim in claims) else " counting overlapping splits"
+    seeds = min(test.comparison.n for claim in claims for test in claim.tests)
+    parts = []
+    for claim in claims:
+        interval = ends(*claim.mean_interval(), 3)
+        difference = f"{claim.first} − {claim.second} {with_sign(claim.mean_apart, 3)}" if claim.mean else ""
+        parts.append(f"{difference} ({interval})" if interval else difference)
+    unit = f"{UNIT}, lower is better" if claims[0].lower else UNIT
+    start = f"{unit}, mean of settings (95 % interval{counting}, {count_seeds(seeds)}):"
+    return as_many(start, filter(None, parts), LINE)
+
+
+def _areas(places: Sequence[AtSetting]) -> str:
+    """The mean area of every strategy over the settings."""
+    names = dict.fromkeys(name for at in places for name in at.curves.values)
+    means = {name: [float(at.curves.areas[name].mean()) for at in places if name in at.curves.values] for name in names}
+    parts = [f"{name} {number(sum(values) / len(values), 3)}" for name, values in means.items()]
+    return as_many(f"{UNIT}, mean of settings:", parts, LINE)
+
+
+def _take(claims: Sequence[Claim], grid: Grid) -> str:
+    """Which arm to take at any setting."""
+    if any(claim.verdict == "unreliable" for claim in claims):
+        return "Lower --learning-rate or raise --epochs until no training collapses, then compare."
+    winners = [claim.first for claim in claims if claim.verdict == "yes" and claim.question.relation == ">"]
+    beaten = {claim.second for claim in claims if claim.verdict == "yes" and claim.question.relation == ">"}
+    beaten |= {claim.first for claim in claims if claim.verdict == "no"}
+    best = [name for name in dict.fromkeys(winners) if name not in beaten]
+    if not best:
+        return "No strategy wins everywhere: look up your own setting in the table, or add seeds."
+    rivals = [claim.second for claim in claims if claim.verdict == "not shown" and claim.first in best]
+    either = [*best, *(name for name in dict.fromkeys(rivals) if name not in best and name not in beaten)]
+    doubt = ", none being shown better everywhere" if len(either) > 1 else ""
+    return fitting(ADVICE, f"Take {listed_or(either)}{doubt}.", f"Take {listed_or(best)}.", f"Take {best[0]}.")
+
+
+def listed_or(names: Sequence[str]) -> str:
+    """Names of which one is taken.
+
+    Example:
+        >>> listed_or(["a", "b", "c"])
+        'a, b or c'
+    """
+    return listed(names).replace(" and ", " or ")
+
+
+def verdict_cell(test: JudgedQuestion | None) -> str:
+    """What a setting says of a question, for a table.
+
+    Example:
+        >>> verdict_cell(None)
+        ''
+    """
+    return "" if test is None else f"{test.verdict} {with_sign(test.apart)}"
+
+
+def beyond(claim: Claim) -> str:
+    """What a claim's differences are held to, as a note says it."""
+    threshold = threshold_of(claim.tests[0])
+    return f"−{threshold:g}" if threshold else "0"

@@ -1,0 +1,359 @@
+"""Several λ and data sets in one run: its cases, what holds at all of them, and what is refused."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from command import Ended, table
+from compare_curves import LABELS, curves_of, mean_curve
+from plain import faults
+
+from fbench import cli
+from fbench.errors import DataError
+from fbench.harness.contract import Context, Row
+from fbench.harness.registry import SUITES
+from fbench.learning.prediction_files import load_predictions
+from fbench.measure.statistics import paired
+from fbench.suites.compare.everywhere import Claim, claims_over, judge_settings
+from fbench.suites.compare.everywhere_words import Grid, claim_answers
+from fbench.suites.compare.questions import parse_questions
+from fbench.suites.compare.settings import CompareSetting, at, settings_of
+from fbench.suites.compare.several import summary_of_settings
+
+COMPARE = SUITES.get("compare")
+SETTINGS = [CompareSetting(dataset, λ) for dataset in ("digits", "digits:noise=0.1") for λ in ("1", "0.1")]
+REGULARISED = frozenset({"bait", "bait+fish"})
+SEEDS = 8
+
+
+def typed(**options: Any) -> Any:
+    return COMPARE.resolve(COMPARE.typed(**options), Context())
+
+
+# Cases
+
+
+def test_one_setting_has_the_cases_that_it_always_had() -> None:
+    ids = [case.id for case in COMPARE.grid(typed(strategies="random,bait", seeds="2"))]
+    assert ids == ["strategy=random seeds=0-1", "strategy=bait seeds=0-1"]
+
+
+def test_a_strategy_without_lambda_runs_once_a_data_set() -> None:
+    options = typed(dataset="digits,digits:noise=0.10", regularisation="1,rel:0.1", strategies="margin,bait", seeds="2")
+    assert [case.id for case in COMPARE.grid(options)] == [
+        "dataset=digits strategy=margin seeds=0-1",
+        "dataset=digits strategy=bait regularisation=1 seeds=0-1",
+        "dataset=digits strategy=bait regularisation=rel:0.1 seeds=0-1",
+        "dataset=digits:noise=0.1 strategy=margin seeds=0-1",
+        "dataset=digits:noise=0.1 strategy=bait regularisation=1 seeds=0-1",
+        "dataset=digits:noise=0.1 strategy=bait regularisation=rel:0.1 seeds=0-1",
+    ]
+
+
+def test_what_is_automatic_is_found_for_every_data_set() -> None:
+    options = typed(dataset="digits,breast-cancer", strategies="random,bait+fish", seeds="2", rounds=2)
+    assert (options.model, options.mask_fraction) == ("auto", 0.0)
+    digits, cancer = (at(options, CompareSetting(name, "1")) for name in ("digits", "breast-cancer"))
+    assert (digits.model, cancer.model) == ("small", "linear")
+    assert digits == replace(typed(dataset="digits", strategies="random,bait+fish", seeds="2", rounds=2))
+    assert cancer.mask_fraction == pytest.approx(0.1)
+    assert settings_of(options) == [CompareSetting("digits", "1"), CompareSetting("breast-cancer", "1")]
+
+
+# Verdicts
+
+
+def measured(gains: Mapping[CompareSetting, Mapping[str, float]], sd: float = 0.004, seeds: int = SEEDS) -> Any:
+    """Curves at every setting with these gains over random."""
+    rng = np.random.default_rng(0)
+    out = []
+    for setting in gains:
+        level = rng.normal(0, 0.01, size=seeds)
+        accuracy = {
+            name: mean_curve(level + gains[setting].get(name, 0.0) + rng.normal(0, sd, size=seeds))
+            for name in ("random", "margin", "bait", "bait+fish")
+        }
+        out.append((setting, replace(curves_of(accuracy), numbers=tuple(range(seeds))), None))
+    return out
+
+
+def claim_of(question: str, gains: Mapping[CompareSetting, Mapping[str, float]], **more: Any) -> Claim:
+    asked = parse_questions(question)
+    later = parse_questions(more.pop("later", ""))
+    places = judge_settings(measured(gains, **more), asked, later, 0.005, REGULARISED)
+    return claims_over(places, asked, REGULARISED)[0]
+
+
+def everywhere(gain: float) -> dict[CompareSetting, dict[str, float]]:
+    return {setting: {"bait": gain} for setting in SETTINGS}
+
+
+def test_a_claim_holds_where_every_setting_shows_it() -> None:
+    claim = claim_of("bait > random", everywhere(0.03))
+    assert claim.verdict == "yes"
+    assert claim.corrected == max(test.p for test in claim.tests)
+    assert claim.count("yes") == 4
+
+
+def test_one_setting_without_the_gain_is_enough_to_show_nothing() -> None:
+    claim = claim_of("bait > random", {**everywhere(0.03), SETTINGS[2]: {"bait": 0.0}})
+    assert claim.verdict == "not shown"
+    assert claim.count("yes") == 3
+    assert claim.least[0] == SETTINGS[2]
+
+
+def test_one_setting_that_shows_the_opposite_contradicts() -> None:
+    claim = claim_of("bait > random", {**everywhere(0.03), SETTINGS[1]: {"bait": -0.03}})
+    assert (claim.verdict, claim.where("no")) == ("no", [SETTINGS[1]])
+
+
+def test_worse_everywhere_is_no_gain() -> None:
+    assert claim_of("bait > random", everywhere(-0.03)).verdict == "no"
+    assert claim_of("bait >= random", everywhere(-0.001), sd=0.0015).verdict == "yes"
+
+
+def test_few_seeds_give_no_verdict_and_a_late_question_is_not_shown() -> None:
+    assert claim_of("bait > random", everywhere(0.03), seeds=3).verdict == "too few"
+    assert claim_of("bait > random", everywhere(0.03), later="bait > random").verdict == "not shown"
+
+
+def test_the_largest_p_of_each_claim_is_corrected_for_the_claims_alone() -> None:
+    asked = parse_questions("bait > random, bait+fish > random")
+    gains = {setting: {"bait": 0.005, "bait+fish": 0.03} for setting in SETTINGS}
+    places = judge_settings(measured(gains), asked, (), 0.005, REGULARISED)
+    first, second = claims_over(places, asked, REGULARISED)
+    assert (first.family, first.tests[0].family) == (2, 8)
+    largest = [max(test.p for test in claim.tests) for claim in (first, second)]
+    assert second.corrected == pytest.approx(2 * largest[1])
+    assert first.corrected == pytest.approx(max(largest[0], second.corrected))
+
+
+def test_strategies_without_lambda_are_tested_once_a_data_set() -> None:
+    claim = claim_of("margin > random", everywhere(0.0))
+    assert claim.settings == [CompareSetting("digits", ""), CompareSetting("digits:noise=0.1", "")]
+    assert claim.tests[0].family == 2
+
+
+def test_the_mean_is_that_of_the_seeds_over_all_settings() -> None:
+    claim = claim_of("bait > random", everywhere(0.03))
+    by_hand = np.mean([test.differences for test in claim.tests], axis=0)
+    assert claim.mean == paired(by_hand, np.zeros(SEEDS))
+    assert claim.mean_interval() == (claim.mean.low, claim.mean.high)
+
+
+def test_splits_that_overlap_may_have_made_it() -> None:
+    asked = parse_questions("bait > random")
+    plain = measured(everywhere(0.008))
+    shown = claims_over(judge_settings(plain, asked, (), 0.005, REGULARISED), asked, REGULARISED)[0]
+    overlapping = [(setting, curves, 0.25) for setting, curves, _ in plain]
+    doubted = claims_over(judge_settings(overlapping, asked, (), 0.005, REGULARISED), asked, REGULARISED)[0]
+    assert (shown.verdict, doubted.verdict) == ("yes", "not shown")
+    assert doubted.mean_interval()[0] < shown.mean_interval()[0]
+
+
+def test_of_a_loss_less_is_better() -> None:
+    asked = parse_questions("bait > random")
+    lower = [
+        (setting, replace(curves, measured=replace_lower(curves.measured)), overlap)
+        for setting, curves, overlap in measured(everywhere(-0.03))
+    ]
+    claim = claims_over(judge_settings(lower, asked, (), 0.005, REGULARISED), asked, REGULARISED)[0]
+    assert claim.verdict == "yes"
+    assert claim.mean_apart < 0
+    answer = claim_answers([claim], Grid(("digits",), ("1", "0.1")))[0]
+    assert "(lower is better)" in answer.question
+    assert ", most " in answer.sentence
+
+
+def replace_lower(metric: Any) -> Any:
+    return metric._replace(title="nll", lower=True, most=None)
+
+
+# Summaries
+
+
+def rows(
+    gains: Mapping[CompareSetting, Mapping[str, float]], seeds: int = SEEDS, fallen: Sequence[CompareSetting] = ()
+) -> list[Row]:
+    made: list[Row] = []
+    for setting, curves, _ in measured(gains, seeds=seeds):
+        for name, values in curves.values.items():
+            plain = name not in REGULARISED
+            if plain and setting.regularisation != "1":
+                continue
+            for seed in range(seeds):
+                made += [
+                    {
+                        "case": f"{setting} {name}", "dataset": setting.dataset,
+                        "lambda": None if plain else setting.regularisation, "strategy": name, "seed": seed,
+                        "round": number, "labels": int(LABELS[number]), "accuracy": values[seed, number], "nll": 1.0,
+                        "train_s": 0.1, "select_s": 0.2 if number else None, "dim": None if plain else 160,
+                        "regularisation": None, "d_eff": None if plain or not number else 20.0,
+                        "status": "failed" if setting in fallen and not plain else "ok", "reason": "made to fail",
+                    }
+                    for number in range(len(LABELS))
+                ]  # fmt: skip
+    return made
+
+
+def summarised(made: Sequence[Row], settings: Sequence[CompareSetting] = SETTINGS, **options: Any) -> Any:
+    restored = COMPARE.restored(
+        {
+            "strategies": ["random", "margin", "bait", "bait+fish"], "rounds": len(LABELS) - 1, "seeds": SEEDS,
+            "questions": "bait > random, margin > random, bait >= bait+fish",
+            "dataset": ",".join(dict.fromkeys(s.dataset for s in settings)),
+            "regularisation": ",".join(dict.fromkeys(s.regularisation for s in settings)), "model": "small",
+            "folds": 5, **options,
+        }
+    )  # fmt: skip
+    return summary_of_settings(made, restored)
+
+
+MIXED = {**everywhere(0.03), SETTINGS[2]: {"bait": -0.03}}
+
+
+@pytest.mark.parametrize("gains", [everywhere(0.03), everywhere(0.0), MIXED], ids=["all", "none", "mixed"])
+@pytest.mark.parametrize("settings", [SETTINGS, SETTINGS[:2], SETTINGS[::2]], ids=["grid", "lambda", "datasets"])
+@pytest.mark.parametrize("seeds", [1, 2, 8])
+def test_the_contract_is_kept(gains: Any, settings: Sequence[CompareSetting], seeds: int) -> None:
+    made = rows({setting: gains[setting] for setting in settings}, seeds)
+    assert faults(summarised(made, settings, seeds=seeds)) == []
+
+
+def test_the_tables_are_the_rows() -> None:
+    compared = summarised(rows(MIXED))
+    claims = {row[0]: row for row in compared.tables[0].rows}
+    assert claims["bait > random"][1:4] == ["no", "3 of 4", "1"]
+    at_settings = next(t for part in compared.evidence for t in part.tables if t.title.startswith("bait > random,"))
+    assert [row[:2] for row in at_settings.rows] == [
+        ["digits, λ = 1", "yes"], ["digits, λ = 0.1", "yes"],
+        ["digits:noise=0.1, λ = 1", "no"], ["digits:noise=0.1, λ = 0.1", "yes"],
+    ]  # fmt: skip
+    areas = next(t for part in compared.evidence for t in part.tables if t.title == "Areas")
+    assert [row[:2] for row in areas.rows] == [
+        ["random", ""], ["margin", ""], ["bait", "1"], ["bait", "0.1"], ["bait+fish", "1"], ["bait+fish", "0.1"],
+    ]  # fmt: skip
+    by_dataset = next(part for part in compared.evidence if part.heading == "Data set by data set")
+    assert by_dataset.claims[0] == ("bait > random: at every λ on 1 of 2 data sets, contradicted on digits:noise=0.1.")
+    forest = compared.figures[0].panels[0]
+    assert forest.y_names == ["mean", *[row[0] for row in at_settings.rows][::-1]]
+    assert [f"{x:+.4f}".replace("-", "−") for x in forest.series[0].x] == [row[2] for row in at_settings.rows]
+
+
+def test_a_setting_that_failed_is_left_out_and_named() -> None:
+    compared = summarised(rows(everywhere(0.03), fallen=SETTINGS[1:2]))
+    assert compared.answers[0].verdict == "yes"  # of what is there
+    left_out = next(part for part in compared.evidence if part.heading == "Left out")
+    assert any("digits, λ = 0.1" in claim and "made to fail" in claim for claim in left_out.claims)
+
+
+def test_nothing_finished_is_nothing_compared() -> None:
+    assert summarised([]).lead[0] == "Nothing can be compared."
+
+
+def test_ranks_need_eight_data_sets() -> None:
+    few = summarised(rows(everywhere(0.03)))
+    ranks = next(part for part in few.evidence if part.heading == "Ranks")
+    assert ranks.claims == (
+        ["2 data sets are too few for ranks: they have next to no power below 8 (Demšar 2006). The differences above "
+         "carry the answer."]
+    )  # fmt: skip
+    settings = [CompareSetting(f"digits:noise={i / 10}", "1") for i in range(1, 9)]
+    many = summarised(rows({setting: {"bait": 0.05} for setting in settings}), settings)
+    ranks = next(part for part in many.evidence if part.heading == "Ranks")
+    assert ranks.tables[0].rows[0] == ["bait", "1.00"]
+    assert "bait ranks first and is shown apart from" in ranks.claims[0]
+    assert len(ranks.figures) == 1
+
+
+# The command
+
+TINY = (
+    "--rounds 1 --seeds 4 --epochs 2 --pool 150 --test 60 --batch 5 --start 12 --fisher-samples 64 "
+    "--threads 1 --device cpu --jobs 1"
+)
+
+
+@pytest.fixture
+def fbench(capfd: pytest.CaptureFixture[str]) -> Callable[..., Ended]:
+    def run(*words: Any) -> Ended:
+        capfd.readouterr()
+        code = cli.run(["compare", *TINY.split(), *map(str, words)])
+        return Ended(code, *capfd.readouterr())
+
+    return run
+
+
+def test_a_run_of_settings_is_the_runs_of_each(fbench: Callable[..., Ended], tmp_path: Path) -> None:
+    arms = ("--strategies", "random,bait,bait+fish")
+    both = fbench(
+        "--dataset", "digits,digits:noise=0.2", "--regularisation", "1,0.01", *arms, "--out", tmp_path / "both",
+        "--keep-predictions",
+    )  # fmt: skip
+    assert both.code == 0, both.err
+    assert "at every λ on every data set" in both.out
+    one = fbench("--dataset", "digits:noise=0.2", "--regularisation", "0.01", *arms, "--out", tmp_path / "one")
+    assert one.code == 0, one.err
+    times = {"case", "train_s", "select_s"}
+
+    def kept(folder: str, name: str = "results") -> list[dict[str, str]]:
+        rows = [row for row in table(tmp_path / folder, name) if row["dataset"] == "digits:noise=0.2"]
+        rows = [row for row in rows if row["lambda"] in ("", "0.01")]
+        return [{key: value for key, value in row.items() if key not in times} for row in rows]
+
+    for name in ("results", "selections", "scores", "classes"):
+        assert kept("both", name) == kept("one", name) != []
+    assert {(row["dataset"], row["lambda"]) for row in table(tmp_path / "both") if row["strategy"] == "random"} == {
+        ("digits", ""), ("digits:noise=0.2", ""),
+    }  # fmt: skip
+    with pytest.raises(DataError, match="give dataset=… and regularisation=…"):
+        load_predictions(tmp_path / "both")
+    kept_at = load_predictions(tmp_path / "both", dataset="digits", regularisation="0.01")
+    assert {key.strategy for key in kept_at} == {"random", "bait", "bait+fish"}
+    assert len(kept_at) == 3 * 4 * 2
+    assert (tmp_path / "both" / "figures" / "forest.svg").exists()
+    assert (tmp_path / "both" / "figures" / "areas_along_lambda.png").exists()
+
+
+def test_a_plan_of_many_cases_tells_equal_ones_together(fbench: Callable[..., Ended]) -> None:
+    grid = ("--dataset", "digits,digits:noise=0.2", "--regularisation", "1,0.1,0.01", "--seeds", 20)
+    lines = fbench(*grid, "--strategies", "random,bait", "--dry-run").out.splitlines()
+    assert "dataset=digits,digits:noise=0.2 strategy=random seeds=0-7,8-15 (4 cases of this cost each)" in lines
+    last = "dataset=digits,digits:noise=0.2 strategy=bait regularisation=1,0.1,0.01 seeds=16-19"
+    assert f"{last} (6 cases of this cost each)" in lines
+    few = fbench(*grid[:2], "--strategies", "random,bait", "--dry-run").out
+    assert "of this cost each" not in few
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--dataset", "digits,digits"], "data set 'digits' stands twice; name each once"),
+        (["--dataset", "digits:noise=0.1,digits:noise=0.10"], "stands twice; name each once"),
+        (["--dataset", "digits,"], "--dataset"),
+        (["--dataset", "digits,nope"], "nope"),
+        (["--regularisation", "1,1"], "λ '1' stands twice"),
+        (["--regularisation", "1,-1"], "--regularisation -1: must be a positive number"),
+        (["--regularisation", "1,0.1", "--drift"], "--drift watches the masks of one data set at one λ; leave it out"),
+        (["--dataset", "digits,breast-cancer", "--model", "small"], "small"),
+    ],
+)
+def test_what_cannot_be_is_refused(
+    fbench: Callable[..., Ended], tmp_path: Path, words: Sequence[str], message: str
+) -> None:
+    ended = fbench(*words, "--out", tmp_path / "run")
+    assert ended.code == 2
+    assert message in " ".join(ended.err.split())
+    assert not (tmp_path / "run").exists()
+
+
+def test_no_difference_without_a_number_is_written() -> None:
+    claim = claim_of("bait > random", everywhere(0.03), seeds=1)
+    assert math.isnan(claim.corrected)
+    assert "nan" not in str(claim_answers([claim], Grid(("digits", "b"), ("1", "2")))[0])
