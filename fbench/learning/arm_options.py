@@ -119,13 +119,14 @@ def parse_dataset(text: str) -> str:
 
 
 def other_data(dataset: str) -> tuple[str, ...]:
-    """The options that bring data in the place of this data set.
+    """The options that bring data in the place of this data set, or of these.
 
     Example:
-        >>> other_data("digits"), other_data("features:noise=0.1")
+        >>> other_data("digits"), other_data("digits,features:noise=0.1")
         (('images', 'features'), ('images',))
     """
-    return tuple(option for option in ("images", "features") if option != parse_modified(dataset).name)
+    names = {parse_modified(item).name for item in dataset.split(",")}
+    return tuple(option for option in ("images", "features") if option not in names)
 
 
 def parse_image_size(text: str) -> tuple[int, int] | None:
