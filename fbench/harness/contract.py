@@ -120,7 +120,8 @@ class Context:
 
     ``committed`` holds this case's rows that are already on disk, by table, and ``done`` counts their units: a measure
     that resumes starts after them. ``ends_at`` is when ``time.monotonic()`` has reached the end of a run whose suite
-    has a ``limit_s``: no unit begins after it.
+    has a ``limit_s``: no unit begins after it. ``asked`` names the options that were typed, or that a preset has, while
+    the options are resolved.
     """
 
     devices: tuple[str, ...] = ("cpu",)
@@ -128,6 +129,7 @@ class Context:
     committed: Tables = field(default_factory=dict)
     done: int = 0
     ends_at: float = math.inf
+    asked: frozenset[str] = frozenset()
 
     @property
     def over(self) -> bool:

@@ -287,6 +287,9 @@ class ArmOptions:
         ),
     ] = "standard"
     contents: Annotated[str, Option("SHA-256 of the files that were brought", hidden=True)] = ""
+    left_out: Annotated[
+        str, Option("images that could not be read and are left out, as JSON", hidden=True, recorded=True)
+    ] = ""
     class_names: Annotated[str, Option("names of the classes, as JSON, in order", hidden=True, recorded=True)] = ""
     fixed_test: Annotated[bool, Option("whether the data have a test set of their own", hidden=True, recorded=True)] = (
         False

@@ -135,6 +135,7 @@ def resolve_plan(options: OptionsT) -> OptionsT:
         model=_fitting_model(named.name, images) if model == "auto" else model,
         contents=images.contents,
         class_names=json.dumps(images.class_names, ensure_ascii=False) if images.class_names else "",
+        left_out=json.dumps(images.left_out, ensure_ascii=False) if images.left_out else "",
         fixed_test=images.test_targets is not None,
     )
     if options.weights:

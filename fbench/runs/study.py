@@ -12,7 +12,7 @@ from fbench.errors import FolderError, UsageError
 from fbench.harness import options as typing
 from fbench.harness.contract import Context
 from fbench.harness.folder import RunFolder
-from fbench.harness.growth import grow_options, replicate_options
+from fbench.harness.growth import grow_options, held_already, replicate_options
 from fbench.harness.identity import identify, read_identity
 from fbench.harness.placing import enter, near_miss, standing
 from fbench.harness.runner import Settings
@@ -49,7 +49,7 @@ def plan_study(suite: Suite, typed: Mapping[str, Any], by_hand: Set[str], loads:
     there, source = standing(suite, terms), _source(suite, typed["replicate"])
     typed = _as_there(typed, by_hand, there or source)
     settings = typing.settings(suite, typed, loads)
-    context = Context(settings.devices, settings.threads)
+    context = Context(settings.devices, settings.threads, asked=frozenset(asked))
     if there is not None:
         options = grow_options(suite, there["options"], typed, asked, context)
     elif source is not None:
@@ -60,8 +60,9 @@ def plan_study(suite: Suite, typed: Mapping[str, Any], by_hand: Set[str], loads:
     identity = identify(suite, options, settings.devices, settings.threads, loads, defined)
     if source is not None:
         identity["replicates"] = {"run": typed["replicate"], "fingerprint": source["fingerprint"]}
-    note = near_miss(suite, identity, terms.reports) if there is None and not (terms.fresh or terms.out) else ""
-    return Study(suite, options, settings, identity, files, (note,) if note else ())
+    notes = [near_miss(suite, identity, terms.reports) if there is None and not (terms.fresh or terms.out) else ""]
+    notes += held_already(suite, there["options"], typed, asked) if there is not None else []
+    return Study(suite, options, settings, identity, files, tuple(filter(None, notes)))
 
 
 def start(study: Study) -> tuple[RunFolder, str]:

@@ -42,6 +42,7 @@ class Curves:
         finals: means at the last round, by strategy and column.
         whole: the strategies that had all labels from the start, and bought none.
         numbers: [seeds], what the seeds are called.
+        choosing: [seeds] the mean seconds of a selection, of strategies that buy.
     """
 
     labels: Floats
@@ -56,6 +57,7 @@ class Curves:
     finals: dict[str, dict[str, float]] = field(default_factory=dict)
     whole: frozenset[str] = frozenset()
     numbers: tuple[int, ...] = ()
+    choosing: dict[str, Floats] = field(default_factory=dict)
 
     @property
     def metric(self) -> str:
@@ -128,6 +130,7 @@ def read_curves(
     def of_seeds(values: pd.DataFrame) -> dict[str, Floats]:
         return {name: values.loc[name].loc[common].to_numpy(float) for name in arms}
 
+    selecting = paired.groupby(["strategy", "seed"])["select_s"].mean()
     means = paired.groupby("strategy")[_MEANS].mean()
     bought = paired.groupby("strategy")["labels"].nunique()
     whole = frozenset(name for name in arms if bought[name] == 1)
@@ -145,6 +148,7 @@ def read_curves(
         finals={name: {score: float(last[score][name]) for score in SCORES} for name in arms},
         whole=whole,
         numbers=tuple(int(seed) for seed in common),
+        choosing={name: selecting[name].loc[common].to_numpy(float) for name in arms if name not in whole},
     )
 
 

@@ -24,7 +24,7 @@ from .options import Options
 from .questions import parse_questions
 from .settings import CompareSetting, at, rows_at, settings_of
 from .splits import overlap
-from .summary import nothing_compared
+from .summary import nothing_compared, unread_evidence
 
 
 def summary_of_settings(rows: Sequence[Row], options: Options, scores: Sequence[Row] = ()) -> Summary:
@@ -56,7 +56,7 @@ def summary_of_settings(rows: Sequence[Row], options: Options, scores: Sequence[
                 if question not in answered
             ),
         ],
-        evidence=_evidence(claims, places, grid, regularised, settings),
+        evidence=[*_evidence(claims, places, grid, regularised, settings), *unread_evidence(options.left_out)],
     )
 
 

@@ -158,7 +158,7 @@ def test_a_probability_of_zero_is_raised() -> None:
         ),
         (
             {"clf": SimpleNamespace(predict_proba=lambda X: 1 / 0)},
-            r"clf.predict_proba\(X\) raised ZeroDivisionError: division by zero; give X as the classifier was fitted on",
+            r"clf.predict_proba\(X\) raised ZeroDivisionError: division by zero; give X as the classifier was fitted",
         ),
         (
             {"y": np.arange(400.0)},

@@ -52,6 +52,15 @@ def files(path):
     return {str(p.relative_to(path)): p.read_bytes() for p in path.rglob("*") if p.is_file() and p.name != "state.json"}
 
 
+def test_whoever_asks_for_less_than_a_run_has_is_told_what_it_has(fbench):
+    assert fbench("--sizes", "3,1", "--steps", 3)[0] == 0
+    code, said = fbench("--sizes", 3, "--steps", 2)
+    assert code == 0
+    assert "--steps 2: the run has 3 already, and all of it counts" in said
+    assert "--sizes 3: the run has 1,3 already, and all of it counts" in said.replace("3,1", "1,3")
+    assert "already, and all" not in fbench("--sizes", "3,1", "--steps", 3)[1]
+
+
 @pytest.mark.parametrize("suite", ["toy", "toyblocks", "toyopen"])
 @pytest.mark.parametrize(
     ("first", "more"),

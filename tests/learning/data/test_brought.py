@@ -292,6 +292,10 @@ def test_a_corrupt_image_ends_a_run_before_it_begins(
     assert ended.code == 0
     assert "bee/50.png" in ended.err
     assert "bee/50.png" not in {row["id"] for row in table(tmp_path / "run", "selections")}
+    options = json.loads((tmp_path / "run" / "options.json").read_text())["options"]
+    assert json.loads(options["left_out"]) == ["bee/50.png"]
+    said = "1 image could not be read and is left out by --skip-corrupt: bee/50.png."
+    assert said in (tmp_path / "run" / "summary.md").read_text()
 
 
 def test_features_are_resolved_with_what_was_read(tmp_path: Path) -> None:
