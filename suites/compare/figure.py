@@ -9,7 +9,6 @@ import numpy as np
 from fbench.harness.contract import Figure, Panel, Series
 from fbench.measure.arrays import Floats
 from fbench.measure.statistics import mean_interval
-from fbench.results.axes import nice
 from fbench.results.words import count_seeds
 
 from .curves import Curves
@@ -51,10 +50,7 @@ def cost_curves(curves: Curves) -> list[Figure]:
         Series(name, seconds.tolist(), curves.values[name].mean(axis=0).tolist()) for name, seconds in spent.items()
     ]
     most = curves.measured.most
-    reached = [at for line in series for at in line.x]
-    ticks = nice(min(reached), max(reached)) if min(reached) > 0 else []
-    label = "seconds of training and selecting"
-    panel = Panel(series, label, _called(curves), x_ticks=ticks, x_log=True, y_most=most)
+    panel = Panel(series, "seconds of training and selecting", _called(curves), x_log=True, y_most=most)
     note = f"means over {count_seeds(curves.seeds)}; seconds of one seed on this machine, log axis"
     return [Figure("cost_curves", "What a strategy costs in time", [panel], note)]
 
