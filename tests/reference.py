@@ -53,7 +53,15 @@ def fisher(V: Tensor) -> Tensor:
 
 
 def strength(V: Tensor, regularisation: float | str) -> float:
-    """Return λ: the number itself, or c·tr F/d for 'rel:c'."""
+    """Return λ: the number itself, c·tr F/d for 'rel:c', or for 'deff:c' where tr F(F + λI)⁻¹ is c, by halving."""
+    if isinstance(regularisation, str) and regularisation.startswith("deff:"):
+        F, c = fisher(V), float(regularisation.removeprefix("deff:"))
+        eye, low, high = torch.eye(len(F), dtype=F.dtype), -60.0, 60.0
+        for _ in range(100):
+            middle = (low + high) / 2
+            left = float(torch.trace(F @ torch.linalg.inv(F + math.exp(middle) * eye)))
+            low, high = (middle, high) if left > c else (low, middle)
+        return math.exp(low)
     if isinstance(regularisation, str):
         return float(regularisation.removeprefix("rel:")) * float(torch.trace(fisher(V))) / V.shape[2]
     return float(regularisation)

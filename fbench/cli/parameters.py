@@ -25,7 +25,7 @@ PICK_OPTIONS: dict[str, tuple[Any, Any, str]] = {
     ),
     "seed": (str, "0", "of what a strategy draws; BAIT draws nothing"),
     "method": (str, "exact", "exact, top2 (or another number of classes), binary, diagonal, or pca:H"),
-    "regularisation": (str, "1", "λ; rel:c means c · tr F/d"),
+    "regularisation": (str, "1", "λ; rel:c means c · tr F/d, deff:c the λ at which d_eff = c"),
     "oversample": (str, "2", "forward picks over B, before the backward removals"),
     "dtype": (str, "", "float32 or float64; that of the arrays if not given"),
     "device": RUN_OPTIONS["device"],

@@ -172,7 +172,7 @@ def parse_columns(text: str) -> tuple[str, ...]:
 
 
 def check_regularisation(text: str) -> str:
-    """Check a positive number or ``rel:c``, and keep it as typed, since ``rel:`` depends on each round's Fisher."""
+    """Check a positive number, ``rel:c`` or ``deff:c``, and keep it as typed: the last two ask each round's Fisher."""
     try:
         parse_regularisation(text)
     except InputError as error:
@@ -355,7 +355,9 @@ class ArmOptions:
             parse=one_of("--fisher-on", "pool", "unlabelled", "labelled"),
         ),
     ] = "pool"
-    regularisation: Annotated[str, Option("λ of BAIT; rel:c means c · tr F/d", parse=check_regularisation)] = "1"
+    regularisation: Annotated[
+        str, Option("λ of BAIT; rel:c means c · tr F/d, deff:c the λ at which d_eff = c", parse=check_regularisation)
+    ] = "1"
     oversample: Annotated[float, OVERSAMPLE] = 2.0
     dtype: Annotated[
         str, Option("of the selection: float32 or float64", parse=one_of("--dtype", "float32", "float64"))

@@ -66,7 +66,7 @@ def query(
         missing_label: marks what is unlabelled: None, or any value of y's own. NaN stands for what is usual: NaN and
             None, and −1 in a y of numbers that has neither.
         method: ``exact``, ``top2``, ``binary``, ``diagonal`` or ``pca:H``, as in ``fbench pick``.
-        regularisation: λ, or ``rel:c``.
+        regularisation: λ, ``rel:c`` for c · tr F/d, or ``deff:c`` for the λ at which d_eff = c.
         oversample: forward picks over B; 1 leaves no backward removals.
         random_state: seeds what a strategy draws, None with another number each time; BAIT draws nothing.
 

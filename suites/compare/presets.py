@@ -110,7 +110,17 @@ PROTOCOLS = (
         "the same questions on CIFAR-10 with the thin ResNet-18, at two λ; for a GPU",
         "compare",
         {**_FISH, "regularisation": "1,0.01", "seeds": "8"},
-        quick={"pool": 2000, "test": 2000, "seeds": "4", "rounds": 3, "start": 100, "batch": 100, "epochs": 15},
+        quick={
+            "model": "small",
+            "mask_fraction": "0.034",
+            "pool": 2000,
+            "test": 2000,
+            "seeds": "10",
+            "rounds": 5,
+            "start": 100,
+            "batch": 50,
+            "epochs": 15,
+        },
         chosen={**_FISH_OPEN, "regularisation": "1 of the masks' source, 0.01 of BAIT's on CIFAR-10; " + _LAMBDA_RULE},
     ),
     Preset(

@@ -66,13 +66,11 @@ def _dimension_note(curves: Curves, regularisation: str) -> str:
     """λ, and what it left; nothing where no arm has it."""
     if not curves.dimensions:
         return ""
-    relative = regularisation.partition(":")[2]
+    kind, _, number = regularisation.rpartition(":")
     sketched = any(name.partition("@")[0] == SKETCH for name in curves.dimensions)
     hashed = f" (of {SKETCH}: of the numbers that all weights are hashed to)" if sketched else ""
-    lambda_ = f"λ = {relative} · tr F/d" if relative else f"λ = {regularisation}"
-    return (
-        f"d_eff: effective dimension tr F(F + λI)⁻¹ at {lambda_}, of the weights that the strategy considers{hashed}. "
-    )
+    at = {"": f"λ = {number}", "rel": f"λ = {number} · tr F/d", "deff": f"the λ that makes it {number}"}[kind]
+    return f"d_eff: effective dimension tr F(F + λI)⁻¹ at {at}, of the weights that the strategy considers{hashed}. "
 
 
 def _dimension(curves: Curves, name: str) -> str:

@@ -92,7 +92,9 @@ class Options:
         ),
     ] = typed("float32")
     labelled: Annotated[int, Option("n_L, candidates that have their labels", minimum=0)] = 100
-    regularisation: Annotated[str, Option("λ; rel:c means c · tr F/d", parse=check_regularisation)] = "1"
+    regularisation: Annotated[
+        str, Option("λ; rel:c means c · tr F/d, deff:c the λ at which d_eff = c", parse=check_regularisation)
+    ] = "1"
     oversample: Annotated[float, OVERSAMPLE] = 2.0
     passes: Annotated[int, PASSES] = 5
     extrapolate: Annotated[

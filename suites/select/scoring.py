@@ -55,9 +55,9 @@ def embeddings(way: Way, problem: SelectionProblem, dtype: torch.dtype, device: 
 
 
 def _packed(V: Embedding, state: ScoreState) -> Scores:
+    from fbench.fisher.lanes.packing import pack_lower_lanes, share
+    from fbench.fisher.lanes.registers import LANES
     from fbench.fisher.selection.candidates import lane_kernels
-    from fbench.fisher.selection.candidates.lanes import LANES
-    from fbench.fisher.selection.candidates.packed import pack_lower_lanes, share
 
     G, H = (state.alpha * pack_lower_lanes(V.quadratic(A)) for A in (state.P, state.Q))
     scores, traces = (torch.empty(len(G) * LANES, dtype=V.dtype) for _ in range(2))

@@ -35,7 +35,7 @@ class SelectionProblem:
         d: weights of the last layer, k·h.
         batch: B.
         labelled: n_L, candidates that have their labels.
-        regularisation: λ, or ``rel:c``.
+        regularisation: λ, ``rel:c`` or ``deff:c``.
         oversample: forward picks over B, before the backward removals.
         seed: of the pool.
     """

@@ -60,6 +60,7 @@ WORDS = (
         "subsample:999999999",
     ),
     *("rel:1e400", "rel:0", "rel:", "rel:nan", "rel:1e-320", "rel:rel:1", "1e-40", "random", "random,random", "bait"),
+    *("deff:0", "deff:", "deff:nan"),
     *("digits", "small", "float32", "float64,float32", "a > b", "random > random", "8GiB", "0B", "1e9GiB", "0x0x0"),
     *(
         "9999x9999",

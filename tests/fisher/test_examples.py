@@ -17,10 +17,13 @@ NEEDS = {
     "fused": "triton",
     "triton_kernels": "triton",
     "packed": "numba",
-    "lanes": "numba",
     "lane_kernels": "numba",
+    "lane_weights": "numba",
+    "packing": "numba",
+    "registers": "numba",
+    "weight_kernels": "numba",
 }
-"""What the modules of candidates import beyond torch, on some machines only."""
+"""What some modules import beyond torch, on some machines only."""
 MODULES = [name for _, name, package in pkgutil.walk_packages(fbench.fisher.__path__, "fbench.fisher.") if not package]
 EXPORTED = [name for name, home in fbench._HOMES.items() if home.startswith("fbench.fisher.")]
 

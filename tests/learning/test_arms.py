@@ -180,13 +180,15 @@ def test_mask_fractions(text: str, value: float) -> None:
     assert arm_options.parse_mask_fraction(text) == value
 
 
-@pytest.mark.parametrize("text", ["0", "-1", "rel:", "rel:0", "rel:-1", "abc", "", "nan", "inf", "rel:nan", "1:rel"])
+@pytest.mark.parametrize(
+    "text", ["0", "-1", "rel:", "rel:0", "rel:-1", "abc", "", "nan", "inf", "rel:nan", "1:rel", "deff:", "deff:-1"]
+)
 def test_regularisations_that_are_not_positive_are_refused(text: str) -> None:
     with pytest.raises(UsageError, match=rf"--regularisation {text}: must be a positive number, or rel:c"):
         arm_options.check_regularisation(text)
 
 
-@pytest.mark.parametrize("text", ["1", "0.01", "1e-3", "rel:0.5", "rel:1e-2"])
+@pytest.mark.parametrize("text", ["1", "0.01", "1e-3", "rel:0.5", "rel:1e-2", "deff:12"])
 def test_regularisations_are_kept_as_typed(text: str) -> None:
     assert arm_options.check_regularisation(text) == text
 

@@ -112,6 +112,7 @@ def test_methods(call, method, embedding, how):
     [
         (["--regularisation", "0.01"], {"regularisation": 0.01}),
         (["--regularisation", "rel:0.5"], {"regularisation": "rel:0.5"}),
+        (["--regularisation", "deff:2"], {"regularisation": "deff:2"}),
         (["--oversample", "1"], {"oversample": 1.0}),
         (["--dtype", "float64"], {"dtype": torch.float64}),
         (["--device", "cpu,cpu,cpu"], {"devices": ["cpu"] * 3}),

@@ -8,7 +8,7 @@ asked for: autograd then computes no weight gradients, frozen or not.
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -27,12 +27,16 @@ class UnsupportedError(Exception):
     """This network cannot be captured; the message says which part. Callers fall back to torch.func."""
 
 
-class Piece(NamedTuple):
-    """G [c, m] of the samples ``part`` of a batch by all m weights of the parameter ``name``."""
+class Hashing(NamedTuple):
+    """Where every weight's gradient is added, of ``dim`` sums, and its sign in the gradient's dtype: flat, by name."""
 
-    name: str
-    part: slice
-    gradients: Tensor
+    dim: int
+    buckets: Mapping[str, Tensor]
+    signs: Mapping[str, Tensor]
+
+    def add(self, name: str, G: Tensor, sums: Tensor) -> None:
+        """Add the gradients G [c, m] by all weights of the parameter ``name`` to ``sums`` [c, dim]."""
+        sums.index_add_(1, self.buckets[name], G * self.signs[name])
 
 
 @dataclass(frozen=True)

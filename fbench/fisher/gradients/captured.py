@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from fbench.fisher.gradients import capture
-from fbench.fisher.gradients.capture import Piece, Record, RowMaker, UnsupportedError
+from fbench.fisher.gradients.capture import Hashing, Record, RowMaker, UnsupportedError
 from fbench.fisher.gradients.contractions import SquareSum, square_sum, tile
 from fbench.fisher.gradients.footprint import Footprint, watching
 from fbench.fisher.gradients.functional import combination
@@ -69,12 +69,23 @@ class CapturedPath:
         for D in _passes(logits, records, R):
             yield R.shape[1], torch.cat([A.gradient(D[record]) for A, record in masked], dim=1)
 
-    def by_parameter(self, inputs: Tensor, rows: RowMaker) -> Iterator[tuple[int, Iterator[Piece]]]:
-        """Give, for one row after another, the number of rows and G in pieces that are soon done with."""
+    def hashed(self, inputs: Tensor, rows: RowMaker, hashing: Hashing) -> Iterator[tuple[int, Tensor]]:
+        """Give, for one row after another, the number of rows and the sums [n, dim] of the hashed gradients."""
         logits, records, R = self._forward(inputs, rows)
-        parts = self._parts(records)
+        parts = [(part, part.A.lanes() if part.name == "weight" else None) for part in self._parts(records)]
+        room = next((lanes.room(hashing.dim) for _, lanes in parts if lanes), None)
         for D in _passes(logits, records, R):
-            yield R.shape[1], (piece for part in parts for piece in _pieces(part, D[part.record]))
+            sums = R.new_zeros(len(R), hashing.dim)
+            for part, lanes in parts:
+                if lanes is None:
+                    _add_pieces(part, D[part.record], hashing, sums)
+                else:
+                    assert room is not None  # some layer is in lanes
+                    lanes.add_hashed(D[part.record], hashing.buckets[part.full], hashing.signs[part.full], room)
+            if room is not None:
+                sums += room.transpose(1, 2).reshape(-1, hashing.dim)[: len(R)]
+                room.zero_()
+            yield R.shape[1], sums
 
     def _forward(self, inputs: Tensor, rows: RowMaker) -> tuple[Tensor, list[Record], Tensor]:
         logits, records = capture.forward(self._model, inputs)
@@ -137,13 +148,13 @@ class CapturedPath:
         )
 
 
-def _pieces(part: _Part, D: Tensor) -> Iterator[Piece]:
-    """G of one parameter from a row's D [n, O, L], a few samples at a time."""
+def _add_pieces(part: _Part, D: Tensor, hashing: Hashing, sums: Tensor) -> None:
+    """Add one parameter's G, from a row's D [n, O, L], to the hashed ``sums``: a few samples at a time."""
     width = part.A.inputs // part.A.groups if part.A.groups and part.name == "weight" else 1
     step = max(1, _PIECE // (D.shape[1] * width * D.element_size()))
     for x in range(0, len(D), step):
         samples = slice(x, min(x + step, len(D)))
-        yield Piece(part.full, samples, part.A.gradients(D, part.name, samples))
+        hashing.add(part.full, part.A.gradients(D, part.name, samples), sums[samples])
 
 
 def _passes(logits: Tensor, records: list[Record], R: Tensor) -> Iterator[list[Tensor]]:

@@ -5,6 +5,8 @@ the backward pass that made them still has them in cache, and then closes the ba
 
 - ``Biases`` and ``Norms`` add up at once.
 - ``Points``, where L = 1: g = D·A has one term, so Σ_r g² = (Σ_r D²)·A², one product for all rows and samples.
+- ``Laned``, few positions on a CPU: 16 samples a lane, and g is squared in the register that it is summed in
+  (``weight_kernels``).
 - ``Stacked``, every other weight: the rows stand one above the other, D [n, k−1, O, L], so that one product
   [(k−1)O, L] @ [L, I] a sample makes all of its g; a single row's product of 16 outputs runs at half that speed. g is
   squared and summed while in cache, and never exists for two tiles at once.
@@ -16,12 +18,15 @@ core). It would pay for L of 2 to 4, at the price of sums of signed products tha
 
 from __future__ import annotations
 
-from typing import NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 import torch
 from torch import Tensor
 
 from fbench.fisher.gradients.layers import Factors
+
+if TYPE_CHECKING:
+    from fbench.fisher.gradients.lane_weights import LaneWeights
 
 _TILE = {"cpu": 1 << 18}
 """Bytes of g for which further samples join a tile: a part of a core's cache; on other devices ``_LARGE_TILE``."""
@@ -111,6 +116,24 @@ class Points:
         self._A = self._squares = None
 
 
+class Laned:
+    """Square sums of weights with few positions, a row at a time."""
+
+    def __init__(self, total: Tensor) -> None:
+        self.total = total
+        self._lanes: LaneWeights | None = None
+
+    def start(self, A: Factors, rows: int) -> None:
+        self._lanes = A.lanes()
+
+    def row(self, r: int, D: Tensor) -> None:
+        assert self._lanes is not None
+        self._lanes.add_squares(D, self.total)
+
+    def end(self) -> None:
+        self._lanes = None
+
+
 class Stacked:
     """Square sums of weights with many positions: all rows of a sample in one product, tile by tile."""
 
@@ -184,5 +207,5 @@ def square_sum(A: Factors, parameter: str, total: Tensor) -> SquareSum:
         return Biases(total.view(-1))
     if A.groups == 0:
         return Norms(total.view(-1))
-    form = Points if A.positions == 1 else Stacked
+    form = Points if A.positions == 1 else Laned if A.lanes() is not None else Stacked
     return form(total.view(len(total), -1))

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 import torch
 from torch import Tensor, nn
 
-from fbench.fisher.gradients.capture import Piece, RowMaker
+from fbench.fisher.gradients.capture import Hashing, RowMaker
 from fbench.fisher.gradients.footprint import Footprint, watching
 
 
@@ -56,11 +56,14 @@ class FunctionalPath:
         for count, gradients in self._rows(inputs, rows):
             yield count, torch.cat([gradients[name].flatten(1)[:, at] for name, at in self._positions.items()], dim=1)
 
-    def by_parameter(self, inputs: Tensor, rows: RowMaker) -> Iterator[tuple[int, Iterator[Piece]]]:
-        """Give, for one row after another, the number of rows and G in pieces: all samples of a parameter."""
-        whole = slice(0, len(inputs))
+    def hashed(self, inputs: Tensor, rows: RowMaker, hashing: Hashing) -> Iterator[tuple[int, Tensor]]:
+        """Give, for one row after another, the number of rows and the sums [n, dim] of the hashed gradients."""
         for count, gradients in self._rows(inputs, rows):
-            yield count, (Piece(name, whole, gradient.flatten(1)) for name, gradient in gradients.items())
+            some = next(iter(gradients.values()))
+            sums = some.new_zeros(len(inputs), hashing.dim)
+            for name, gradient in gradients.items():
+                hashing.add(name, gradient.flatten(1), sums)
+            yield count, sums
 
     def _rows(self, inputs: Tensor, rows: RowMaker) -> Iterator[tuple[int, dict[str, Tensor]]]:
         with torch.no_grad():

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from fbench.errors import InputError
 from fbench.fisher.gradients import capture
-from fbench.fisher.gradients.capture import Piece, RowMaker
+from fbench.fisher.gradients.capture import Hashing, RowMaker
 from fbench.fisher.gradients.captured import CapturedPath
 from fbench.fisher.gradients.footprint import MEMORY_BUDGET, Footprint, check_limits
 from fbench.fisher.gradients.functional import FunctionalPath
@@ -39,16 +39,6 @@ class GradientRows(NamedTuple):
     gradients: Tensor
 
 
-class ParameterRows(NamedTuple):
-    """Gradients G [c, m] of the samples ``part`` by all m weights of one parameter, for row ``row`` of ``rows``."""
-
-    part: slice
-    row: int
-    rows: int
-    name: str
-    gradients: Tensor
-
-
 class Path(Protocol):
     """A way to a network's per-sample gradients."""
 
@@ -60,8 +50,8 @@ class Path(Protocol):
     def gathered(self, inputs: Tensor, rows: RowMaker) -> Iterator[tuple[int, Tensor]]:
         """Give, for one row after another, the number of rows and G [n, d] at the positions side by side."""
 
-    def by_parameter(self, inputs: Tensor, rows: RowMaker) -> Iterator[tuple[int, Iterator[Piece]]]:
-        """Give, for one row after another, the number of rows and G in pieces that are soon done with."""
+    def hashed(self, inputs: Tensor, rows: RowMaker, hashing: Hashing) -> Iterator[tuple[int, Tensor]]:
+        """Give, for one row after another, the number of rows and the sums [n, dim] of the hashed gradients."""
 
 
 def square_sums(model: nn.Module, draws: Sequence[Tensor], rows: RowMaker, batches: Batches) -> list[dict[str, Tensor]]:
@@ -120,17 +110,21 @@ def gathered(
                 yield GradientRows(part, row, count, gradients)
 
 
-def by_parameter(model: nn.Module, inputs: Tensor, rows: RowMaker, batches: Batches) -> Iterator[ParameterRows]:
-    """Gradients by all weights, frozen or not, one parameter after another and few samples at a time.
+def hashed(
+    model: nn.Module, inputs: Tensor, rows: RowMaker, hashing: Hashing, batches: Batches
+) -> Iterator[GradientRows]:
+    """Gradients by all weights, frozen or not, each added with its sign to its bucket of d: batch by batch, row by row.
 
     The model is evaluated in evaluation mode and left as found.
 
     Example:
         >>> import torch
         >>> from fbench.fisher.likelihood import logit_rows
-        >>> pieces = by_parameter(nn.Linear(4, 3), torch.ones(6, 4), logit_rows, Batches(None, MEMORY_BUDGET))
-        >>> [(piece.part, piece.row, piece.name, piece.gradients.shape) for piece in pieces][:2]
-        [(slice(0, 6, None), 0, 'weight', torch.Size([6, 12])), (slice(0, 6, None), 0, 'bias', torch.Size([6, 3]))]
+        >>> first = Hashing(2, {"weight": torch.zeros(12, dtype=torch.int64)}, {"weight": torch.ones(12)})
+        >>> layer = nn.Linear(4, 3, bias=False)
+        >>> rows = list(hashed(layer, torch.ones(6, 4), logit_rows, first, Batches(None, MEMORY_BUDGET)))
+        >>> [(row.part, row.row, row.rows, row.gradients.shape) for row in rows][0]
+        (slice(0, 6, None), 0, 2, torch.Size([6, 2]))
 
     Raises:
         InputError: as ``_check``, or logits that are not [n, k].
@@ -139,10 +133,8 @@ def by_parameter(model: nn.Module, inputs: Tensor, rows: RowMaker, batches: Batc
     with capture.evaluating(model):
         path = _chosen_path(model, _few(inputs), dict.fromkeys(name for name, _ in model.named_parameters()))
         for part in _parts(path, inputs, batches):
-            for row, (count, pieces) in enumerate(path.by_parameter(inputs[part], rows)):
-                for name, at, gradients in pieces:
-                    there = slice(part.start + at.start, part.start + at.stop)
-                    yield ParameterRows(there, row, count, name, gradients)
+            for row, (count, sums) in enumerate(path.hashed(inputs[part], rows, hashing)):
+                yield GradientRows(part, row, count, sums)
 
 
 def automatic_batch(

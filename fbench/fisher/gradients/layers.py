@@ -11,13 +11,21 @@ once for each weight that meets it, so it stays a view of the padded image until
 
 from __future__ import annotations
 
+import importlib.util
 import math
 from dataclasses import dataclass
-from typing import Protocol
+from functools import cache
+from typing import TYPE_CHECKING, Protocol
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from fbench.fisher.gradients.lane_weights import LaneWeights
 
 Convolution = nn.Conv1d | nn.Conv2d | nn.Conv3d
 BatchNorm = nn.BatchNorm1d | nn.BatchNorm2d | nn.BatchNorm3d
@@ -25,6 +33,9 @@ BatchNorm = nn.BatchNorm1d | nn.BatchNorm2d | nn.BatchNorm3d
 BATCH_NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
 
 _SUPPORTED = (nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d, *BATCH_NORMS, nn.GroupNorm, nn.LayerNorm)
+_LANE_POSITIONS = 64
+"""Positions up to which products in lanes are as fast as a library's or faster: 1.3 to 2.5 times with 16 positions, as
+fast with 64, three quarters with 256 (square sums of 3×3 convolutions of 16 to 128 channels, one core, float32)."""
 _BLOCK_FILL = 64
 """A product of I′ × O′ entries a position beats gathering up to about this many entries for each position kept."""
 
@@ -66,12 +77,25 @@ class Factors:
         some = self.view[(slice(None), *at)]  # type: ignore[index] # mypy joins slice and Tensor to object
         return some.reshape(len(self.view), len(inputs), self.positions)
 
+    def lanes(self) -> LaneWeights | None:
+        """A in lanes, for the weights of a layer of few positions on a CPU; None elsewhere."""
+        few = self.groups > 0 and 1 < self.positions <= _LANE_POSITIONS
+        usual = self.view.device.type == "cpu" and self.view.dtype in (torch.float32, torch.float64)
+        if not (few and usual and _has_numba()):
+            return None
+        from fbench.fisher.gradients.lane_weights import LaneWeights
+
+        return LaneWeights(self.view, self.axes, self.outputs, self.groups)
+
     def at(self, parameter: str, positions: Tensor) -> MaskedFactors:
         """What the flat ``positions`` [m] of ``weight`` or ``bias`` need of A, gathered once for every row."""
         if parameter == "bias":
             return Pairs(None, positions)
         if self.groups == 0:
             return Pairs(self.some(positions), positions)
+        lanes = self.lanes()
+        if lanes is not None:
+            return InLanes(lanes, *lanes.places(positions))
         width = self.inputs // self.groups
         if len(positions) == self.outputs * width:
             return Whole(self.whole(), self.groups)
@@ -95,6 +119,11 @@ class Factors:
         return (D @ A.mT).flatten(1)
 
 
+@cache
+def _has_numba() -> bool:
+    return importlib.util.find_spec("numba") is not None
+
+
 class MaskedFactors(Protocol):
     """A at a mask's positions, ready to meet every row's D."""
 
@@ -104,6 +133,22 @@ class MaskedFactors(Protocol):
 
     def gradient(self, D: Tensor) -> Tensor:
         """G [n, m], the gradients of every sample at the positions, from a row's D [n, O, L]."""
+
+
+@dataclass(frozen=True)
+class InLanes:
+    """Positions of a layer in lanes: output of each, and the place of its input."""
+
+    A: LaneWeights
+    out: NDArray[np.int64]
+    into: NDArray[np.int64]
+
+    @property
+    def nbytes(self) -> int:
+        return self.A.nbytes
+
+    def gradient(self, D: Tensor) -> Tensor:
+        return self.A.gathered(D, self.out, self.into)
 
 
 @dataclass(frozen=True)

@@ -15,8 +15,9 @@ from torch import Tensor, nn
 
 from fbench.errors import InputError
 from fbench.fisher.embeddings import DenseEmbedding, dense_embedding
+from fbench.fisher.gradients.capture import Hashing
 from fbench.fisher.gradients.footprint import MEMORY_BUDGET
-from fbench.fisher.gradients.jacobian import Batches, by_parameter, check_inputs
+from fbench.fisher.gradients.jacobian import Batches, check_inputs, hashed
 from fbench.fisher.likelihood import logit_rows
 from fbench.fisher.masks import check_layers
 
@@ -96,11 +97,12 @@ def sketched_embedding(
     check_inputs(inputs)
     check_layers("the sketch", sketch.buckets, dict(model.named_parameters()))
     buckets = {name: h.flatten().to(inputs.device) for name, h in sketch.buckets.items()}
-    signs = {name: s.flatten().to(inputs.device) for name, s in sketch.signs.items()}
+    signs = {name: sketch.signs[name].flatten().to(inputs.device, p.dtype) for name, p in model.named_parameters()}
     values: Tensor | None = None
-    for part, row, rows, name, G in by_parameter(model, inputs, logit_rows, Batches(batch_size, memory_budget)):
+    hashing, batches = Hashing(sketch.dim, buckets, signs), Batches(batch_size, memory_budget)
+    for part, row, rows, sums in hashed(model, inputs, logit_rows, hashing, batches):
         if values is None:
-            values = G.new_zeros(len(inputs), rows, sketch.dim)
-        values[part, row].index_add_(1, buckets[name], G * signs[name])
-    assert values is not None  # by_parameter refuses empty inputs and models
+            values = sums.new_empty(len(inputs), rows, sketch.dim)
+        values[part, row] = sums
+    assert values is not None  # hashed refuses empty inputs
     return dense_embedding(values)

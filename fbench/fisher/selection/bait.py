@@ -81,7 +81,7 @@ def bait_select(
         embedding: V of the whole pool, labelled and unlabelled.
         batch_size: B.
         labelled: positions in the pool that have their labels; may be empty.
-        regularisation: λ, a positive number, or ``rel:c`` for c · tr F/d.
+        regularisation: λ, a positive number; ``rel:c`` for c · tr F/d; or ``deff:c`` for the λ at which d_eff is c.
         oversample: forward picks over B; 1 leaves no backward removals.
         method: ``incremental``, exact and fast; ``published``, ``fused`` or ``factored``, the same batch with every
             score anew for every pick, by the trace kernel of that name (``factored`` on a last layer only); or

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from fbench.errors import InputError
 from fbench.fisher.embeddings import Embedding
-from fbench.fisher.selection.regularisation import parse_regularisation
+from fbench.fisher.selection.regularisation import lambda_at, parse_regularisation, too_many
 from fbench.fisher.work import did
 
 _TILE = 512
@@ -47,11 +47,18 @@ class Information:
         self.alpha = batch_size / (len(labelled) + batch_size)
         self._per_label = 1.0 / (len(labelled) + batch_size)
         self.F = self._fisher()
-        self.lam = resolve_regularisation(regularisation, self.F.diagonal() if self.F.ndim == 2 else self.F)
+        diagonal = self.F.diagonal() if self.F.ndim == 2 else self.F
+        self.lam = resolve_regularisation(
+            regularisation, diagonal, lambda c: lambda_of_spectrum(c, self._eigenvalues(), self.F.dtype)
+        )
         self.jitter = 0.0
 
     def _fisher(self) -> Tensor:
         return pool_fisher(self.V)
+
+    def _eigenvalues(self) -> Tensor:
+        """F's, in float64."""
+        return torch.linalg.eigvalsh(self.F.to(torch.float64))
 
     def matrix(self, picks: Tensor) -> Tensor:
         """M [d, d] in float64: λI + n_L/(n_L+B) · mean over the labelled + α · sum over ``picks``."""
@@ -103,6 +110,9 @@ class DiagonalInformation(Information):
 
     def _fisher(self) -> Tensor:
         return _check_overflow((_sum_of_diagonals(self.V) / self.V.n).to(self.V.dtype))
+
+    def _eigenvalues(self) -> Tensor:
+        return self.F.to(torch.float64)
 
     def matrix(self, picks: Tensor) -> Tensor:
         """M's diagonal [d] in float64."""
@@ -237,18 +247,42 @@ def cholesky_in_place(make: Callable[[], Tensor]) -> tuple[Tensor, float]:
     raise InputError("the information matrix M is not positive definite in float64; raise the regularisation")
 
 
-def resolve_regularisation(regularisation: float | str, diagonal: Tensor) -> float:
-    """λ as a number, for an F with this diagonal [d].
+def resolve_regularisation(
+    regularisation: float | str, diagonal: Tensor, at_dimension: Callable[[float], float]
+) -> float:
+    """λ as a number, for an F with this diagonal [d]; ``at_dimension(c)`` is the λ at which d_eff = c.
 
     Raises:
-        InputError: not a positive finite number, nor ``rel:`` and one; or relative to an F that is 0.
+        InputError: not a positive finite number, nor ``rel:`` or ``deff:`` and one; or either of them where F is 0.
 
     Example:
-        >>> resolve_regularisation("rel:0.5", torch.tensor([1.0, 3.0]))
+        >>> resolve_regularisation("rel:0.5", torch.tensor([1.0, 3.0]), at_dimension=lambda c: 1 / c)
         1.0
     """
-    value, relative = parse_regularisation(regularisation)
-    lam = value * float(diagonal.mean()) if relative else value
-    if lam <= 0:
+    value, kind = parse_regularisation(regularisation)
+    if not kind:
+        return value
+    mean = float(diagonal.mean())
+    if mean <= 0:
         raise InputError(f"regularisation {regularisation}: the Fisher information is 0; give λ as a number")
-    return lam
+    return at_dimension(value) if kind == "deff" else value * mean
+
+
+def lambda_of_spectrum(c: float, eigenvalues: Tensor, dtype: torch.dtype) -> float:
+    """The λ at which Σ_j e_j/(e_j + λ) = c, for F's eigenvalues e in float64; F itself is in ``dtype``.
+
+    What is within rounding of 0 in that dtype is no direction of F.
+
+    Raises:
+        InputError: c is F's rank or more.
+
+    Example:
+        >>> round(lambda_of_spectrum(1.5, torch.tensor([2.0, 2.0, 0.0], dtype=torch.float64), torch.float64), 9)
+        0.666666667
+    """
+    e = eigenvalues.clamp_min(0)
+    floor = float(e.max()) * len(e) * torch.finfo(dtype).eps
+    rank = int((e > floor).sum())
+    if c >= rank:
+        raise InputError(too_many(c, f"rank {rank}"))
+    return lambda_at(c, lambda lam: float((e / (e + lam)).sum()), float(e.sum()), least=1e-3 * floor, digits=1e-13)

@@ -13,11 +13,21 @@ import torch
 from torch import Tensor
 
 from fbench.errors import InputError
-from fbench.fisher.selection.information import cholesky_in_place, resolve_regularisation, symmetric
+from fbench.fisher.selection.information import (
+    cholesky_in_place,
+    lambda_of_spectrum,
+    resolve_regularisation,
+    symmetric,
+)
 from fbench.fisher.selection.inverse_trace import inverse_trace
+from fbench.fisher.selection.regularisation import lambda_at, too_many
 from fbench.fisher.selection.unit_rows import row_numbers
 from fbench.fisher.work import did
 
+_FEW_ROWS = 2048
+"""Rows up to which d_eff is made in float64, and λ of ``deff:c`` from K's eigenvalues: a second or so."""
+_DIGITS = {torch.float64: 1e-12, torch.float32: 1e-6}
+"""How exact log λ is where it is found from d_eff in K's dtype."""
 _COLUMNS = 2048
 """Columns of K in float64 at a time, where all of the bought rows' would be a second K."""
 
@@ -49,7 +59,8 @@ class RowInformation:
         self._per_label = 1.0 / (len(labelled) + batch_size)
         self._trace = float(K.diagonal().sum(dtype=torch.float64))
         mean = torch.tensor([self._trace / (self.n * dim)], dtype=torch.float64)
-        self.lam = resolve_regularisation(regularisation, mean)
+        self._most = min(len(K), dim)
+        self.lam = resolve_regularisation(regularisation, mean, self._at_dimension)
         self.jitter = 0.0
         self._among = labelled[:0]
 
@@ -88,13 +99,32 @@ class RowInformation:
         return symmetric(P), symmetric(Q).to(dtype)
 
     def effective_dimension(self) -> float:
-        """d_eff = tr K(K + nλI)⁻¹ = N − nλ·tr (K + nλI)⁻¹, in K's dtype, or in float64 where that has too few digits.
+        """d_eff = tr K(K + nλI)⁻¹ = N − nλ·tr (K + nλI)⁻¹.
+
+        Of few rows it is made in float64, of more in K's dtype, or in float64 where that has too few digits.
 
         Raises:
             InputError: K + nλI is not positive definite.
         """
-        shift = self.n * self.lam
-        for dtype in (self.K.dtype, torch.float64):
+        return self._dimension(self.lam)
+
+    def _at_dimension(self, c: float) -> float:
+        """The λ at which d_eff = c: from K's eigenvalues, or where K is large by a few evaluations of d_eff.
+
+        Of N = 12,942 eigenvalues take minutes; d_eff takes seconds, and Brent's method some ten of it.
+        """
+        if len(self.K) <= _FEW_ROWS:
+            return lambda_of_spectrum(c, torch.linalg.eigvalsh(self.K.double()) / self.n, self.K.dtype)
+        if c >= self._most:
+            raise InputError(too_many(c, f"rank {self._most} at most"))
+        digits = _DIGITS[self.K.dtype]
+        least = self._trace / self.n * torch.finfo(self.K.dtype).eps
+        return lambda_at(c, self._dimension, self._trace / self.n, least, digits)
+
+    def _dimension(self, lam: float) -> float:
+        shift = self.n * lam
+        few = len(self.K) <= _FEW_ROWS
+        for dtype in (torch.float64,) if few else (self.K.dtype, torch.float64):
             shifted = self.K.to(dtype, copy=True)
             shifted.diagonal().add_(shift)
             trace = inverse_trace(shifted)

@@ -54,8 +54,8 @@ def bait_select_rows(
         rows: r, of each candidate.
         batch_size: B.
         labelled: positions in the pool that have their labels; may be empty.
-        dim: d, the weights behind K; only ``rel:c`` asks for it.
-        regularisation: λ, a positive number, or ``rel:c`` for c · tr F/d.
+        dim: d, the weights behind K; only ``rel:c`` and ``deff:c`` ask for it.
+        regularisation: λ, a positive number; ``rel:c`` for c · tr F/d; or ``deff:c`` for the λ at which d_eff is c.
         oversample: forward picks over B; 1 leaves no backward removals.
         progress: told as by ``bait_select``.
 

@@ -136,7 +136,7 @@ def check_takes(kernel: str, embedding: Embedding) -> None:
 
 
 _LANES = 16
-"""Candidates in a pack of ``candidates.lanes``, whose own number would bring torch; a test holds the two together."""
+"""Candidates in a pack of ``lanes``, whose own number would bring torch; a test holds the two together."""
 
 
 class _Prepared(NamedTuple):

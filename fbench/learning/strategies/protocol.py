@@ -23,7 +23,7 @@ class Acquisition:
     """What the BAIT arms share; fixed before a run.
 
     Attributes:
-        regularisation: λ, or ``rel:c``.
+        regularisation: λ, ``rel:c`` or ``deff:c``.
         oversample: forward picks over B.
         mask_fraction: q of a FISH mask, the classifier included.
         fisher_samples: N, images behind the FISH diagonal, a random draw that stays all rounds.

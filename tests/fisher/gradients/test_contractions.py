@@ -6,8 +6,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from fbench.fisher.gradients import contractions
-from fbench.fisher.gradients.contractions import Biases, Norms, Points, SquareSum, Stacked, square_sum, tile
+from fbench.fisher.gradients import contractions, layers
+from fbench.fisher.gradients.contractions import Biases, Laned, Norms, Points, SquareSum, Stacked, square_sum, tile
 from fbench.fisher.gradients.layers import Factors
 
 N, ROWS = 5, 4
@@ -65,6 +65,12 @@ class TestForms:
         form = Stacked(torch.zeros(outputs, inputs // groups, dtype=torch.float64))
         torch.testing.assert_close(summed(form, A, D, batches), slow(A, D), rtol=1e-12, atol=0)
 
+    @pytest.mark.parametrize("positions", [2, 9])
+    def test_laned(self, batches: tuple[slice, ...], inputs: int, outputs: int, groups: int, positions: int) -> None:
+        A, D = problem(inputs, outputs, positions, groups)
+        form = Laned(torch.zeros(outputs, inputs // groups, dtype=torch.float64))
+        torch.testing.assert_close(summed(form, A, D, batches), slow(A, D), rtol=1e-12, atol=0)
+
     def test_points(self, batches: tuple[slice, ...], inputs: int, outputs: int, groups: int) -> None:
         A, D = problem(inputs, outputs, 1, groups)
         form = Points(torch.zeros(outputs, inputs // groups, dtype=torch.float64))
@@ -91,7 +97,8 @@ def test_biases(batches: tuple[slice, ...]) -> None:
 @pytest.mark.parametrize(
     ("positions", "groups", "parameter", "form"),
     [
-        *((9, 1, "weight", Stacked), (9, 2, "weight", Stacked), (1, 1, "weight", Points), (9, 0, "weight", Norms)),
+        *((9, 1, "weight", Laned), (9, 2, "weight", Laned), (65, 1, "weight", Stacked)),
+        *((1, 1, "weight", Points), (9, 0, "weight", Norms)),
         *((9, 1, "bias", Biases), (9, 0, "bias", Biases)),
     ],
 )
@@ -102,6 +109,12 @@ def test_the_form_that_fits(positions: int, groups: int, parameter: str, form: t
     assert type(chosen) is form
     chosen.total += 1.0
     assert bool((total == 1).all())  # the caller's tensor is what is filled
+
+
+def test_without_numba_rows_are_stacked(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(layers, "_has_numba", lambda: False)
+    A, _ = problem(4, 4, 9, 1)
+    assert type(square_sum(A, "weight", torch.zeros(4, 4))) is Stacked
 
 
 @pytest.mark.parametrize(("outputs", "width", "groups"), [(16, 27, 1), (128, 1152, 1), (4096, 4096, 1), (64, 9, 64)])

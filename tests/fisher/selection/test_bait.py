@@ -20,6 +20,7 @@ import fbench
 from fbench.errors import DeviceError, InputError, UnknownNameError
 from fbench.fisher.selection import greedy, information
 from fbench.fisher.selection.bait import Search
+from fbench.fisher.selection.engines import SELECTION_METHODS
 
 ANEW = ["published", "fused", "factored"]
 METHODS = [*ANEW, "incremental"]
@@ -213,12 +214,20 @@ def test_a_score_is_what_the_pick_takes_off_the_objective(method: str) -> None:
     assert chosen.objective == pytest.approx(steps[-1], rel=1e-9)
 
 
-def test_lambda_relative_to_the_fisher() -> None:
-    pool = cases.problem(7, regularisation="rel:0.25")
-    lam = 0.25 * float(torch.trace(reference.fisher(rows(pool)))) / rows(pool).shape[2]
-    chosen, same = select(pool), select(pool, regularisation=lam)
-    assert chosen.forward.tolist() == same.forward.tolist()
-    torch.testing.assert_close(chosen.scores, same.scores, rtol=1e-10, atol=0)
+@pytest.mark.parametrize("typed", ["rel:0.25", "deff:2.5"])
+@pytest.mark.parametrize("devices", [["cpu"], ["cpu", "cpu"]])
+def test_lambda_relative_to_the_fisher(typed: str, devices: list[str]) -> None:
+    pool = cases.problem(7, regularisation=typed)
+    lam = reference.strength(rows(pool), typed)
+    for method in SELECTION_METHODS if typed != "rel:0.25" else ["incremental"]:
+        chosen = select(pool, method=method, devices=devices)
+        same = select(pool, method=method, regularisation=chosen.regularisation)
+        assert chosen.forward.tolist() == same.forward.tolist()
+        torch.testing.assert_close(chosen.scores, same.scores, rtol=1e-9, atol=0)
+        if method != "diagonal":
+            assert chosen.regularisation == pytest.approx(lam, rel=1e-9)
+        if typed == "deff:2.5":
+            assert chosen.effective_dimension == pytest.approx(2.5, rel=1e-9)
 
 
 @pytest.mark.parametrize("oversample", [1.0, 1.25, 2.0, 3.5])
@@ -409,6 +418,16 @@ BAD = {
     "regularisation rel:": ({"regularisation": "rel:"}, "regularisation.*rel:"),
     "regularisation rel:0": ({"regularisation": "rel:0"}, "regularisation.*rel:0"),
     "regularisation rel:-2": ({"regularisation": "rel:-2"}, "regularisation.*rel:-2"),
+    "regularisation deff:": (
+        {"regularisation": "deff:"},
+        "deff:: must be a positive number, or rel:c or deff:c",
+    ),
+    "regularisation deff:0": ({"regularisation": "deff:0"}, "regularisation deff:0: must be a positive number"),
+    "regularisation deff:x": ({"regularisation": "deff:x"}, "regularisation deff:x: must be a positive number"),
+    "regularisation deff:99": (
+        {"regularisation": "deff:99"},
+        "deff:99: the Fisher information has rank",
+    ),
     "regularisation text": ({"regularisation": "strong"}, "regularisation.*strong"),
     "labelled over": ({"labelled": torch.tensor([0, 24])}, r"labelled.*\b24"),
     "labelled negative": ({"labelled": torch.tensor([0, -1])}, "labelled.*-1"),

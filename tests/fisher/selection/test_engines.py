@@ -37,7 +37,7 @@ def test_gathered_changes_are_those_written_at_once(sign: int, r: int) -> None:
     torch.testing.assert_close(lazy.Q, Q)
 
 
-def test_a_pick_that_lowers_what_is_left_tenfold_refreshes() -> None:
+def test_picks_that_lower_what_is_left_a_hundredfold_refresh() -> None:
     """At λ = 0.001 the first picks take most of tr H away; at λ = 1,000 none does."""
     pool = cases.problem(0, n=60, k=3, h=2, labelled=0, batch_size=15)
     V = fbench.last_layer_embedding(pool.logits, pool.features)
@@ -62,7 +62,7 @@ def test_refreshed_float32_picks_as_float64_at_a_small_lambda(seed: int, monkeyp
     V, how = spread(seed), {"labelled": [], "regularisation": 0.01}
     exact = fbench.bait_select(V, 60, dtype=torch.float64, **how)
     single = fbench.bait_select(V, 60, **how)
-    assert single.refreshes >= 2
+    assert single.refreshes >= 1
     close = (exact.gaps < 1e-4).nonzero()[:, 0].tolist() or [120]
     assert single.forward.tolist()[: close[0]] == exact.forward.tolist()[: close[0]]
     assert close[0] > 20

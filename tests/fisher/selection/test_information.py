@@ -12,7 +12,9 @@ from torch import Tensor
 
 import fbench
 from fbench.errors import InputError
+from fbench.fisher.row_gram import gram_of_rows
 from fbench.fisher.selection import information as module
+from fbench.fisher.selection import row_information
 from fbench.fisher.selection.information import (
     DiagonalInformation,
     Information,
@@ -22,6 +24,7 @@ from fbench.fisher.selection.information import (
     sandwich,
     symmetric,
 )
+from fbench.fisher.selection.row_information import RowInformation
 
 NOBODY = torch.empty(0, dtype=torch.int64)
 
@@ -73,9 +76,45 @@ def test_the_labelled_fisher_is_a_mean() -> None:
 
 def test_lambda_is_a_number_or_relative() -> None:
     diagonal = torch.tensor([1.0, 3.0], dtype=torch.float64)
-    assert resolve_regularisation(0.5, diagonal) == 0.5
-    assert resolve_regularisation("rel:0.5", diagonal) == pytest.approx(1.0)
-    assert resolve_regularisation("rel:1e-2", diagonal) == pytest.approx(0.02)
+    for typed, expected in ((0.5, 0.5), ("rel:0.5", 1.0), ("rel:1e-2", 0.02), ("deff:4", 400.0)):
+        assert resolve_regularisation(typed, diagonal, lambda c: 100 * c) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize(("n", "d"), [(30, 7), (3, 40)])
+@pytest.mark.parametrize("c", [1e-3, 1.0, 5.25])
+def test_lambda_of_an_effective_dimension(n: int, d: int, c: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    """d below and above N = 2n, in the space of weights and of rows, there by eigenvalues and by d_eff alone."""
+    scale = torch.logspace(0, -1, d, dtype=torch.float64)
+    V = fbench.dense_embedding(torch.randn(n, 2, d, generator=torch.Generator().manual_seed(n)).double() * scale)
+    expected = reference.strength(V.dense(), f"deff:{c}")
+    for few in (2048, 0):
+        monkeypatch.setattr(row_information, "_FEW_ROWS", few)
+        primal = Information(V, NOBODY, 4, f"deff:{c}")
+        for information in (primal, RowInformation(gram_of_rows(V), 2, NOBODY, 4, f"deff:{c}", dim=d)):
+            assert information.lam == pytest.approx(expected, rel=1e-9)
+            assert information.effective_dimension() == pytest.approx(c, rel=1e-9)
+    diagonal = DiagonalInformation(V, NOBODY, 4, f"deff:{c}")
+    assert diagonal.effective_dimension() == pytest.approx(c, rel=1e-9)
+
+
+def test_an_effective_dimension_that_f_has_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    """F has rank 4; its diagonal has seven entries; d_eff of many rows meets its rank by rounding alone."""
+    V = fbench.dense_embedding(torch.randn(2, 2, 7, generator=torch.Generator().manual_seed(0)).double())
+    for few, has in ((2048, "rank 4"), (0, "rank 4 at most")):
+        monkeypatch.setattr(row_information, "_FEW_ROWS", few)
+        with pytest.raises(InputError, match=f"deff:4: the Fisher information has {has}, and"):
+            RowInformation(gram_of_rows(V), 2, NOBODY, 4, "deff:4", dim=7)
+    with pytest.raises(InputError, match="deff:4: the Fisher information has rank 4, and d_eff stays below that; take"):
+        Information(V, NOBODY, 4, "deff:4")
+    with pytest.raises(InputError, match="rank 7, and d_eff stays below"):
+        DiagonalInformation(V, NOBODY, 4, "deff:7")
+    twice = fbench.dense_embedding(V.dense()[[0, 0, 1, 1]])  # eight rows, rank 4
+    with pytest.raises(InputError, match="deff:5: the Fisher information has about 4 directions above rounding, and"):
+        RowInformation(gram_of_rows(twice), 2, NOBODY, 4, "deff:5", dim=7)
+    nothing = fbench.dense_embedding(torch.zeros(3, 2, 4))
+    for kind in (Information, DiagonalInformation):
+        with pytest.raises(InputError, match="deff:1: the Fisher information is 0; give λ as a number"):
+            kind(nothing, NOBODY, 2, "deff:1")
 
 
 def test_effective_dimension_is_the_trace() -> None:

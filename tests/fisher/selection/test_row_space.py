@@ -57,7 +57,7 @@ def problems(draw: st.DrawFn) -> cases.Problem:
         h=draw(st.integers(1, 12)),
         labelled=labelled,
         batch_size=draw(st.sampled_from([1, min(3, left), left])),
-        regularisation=draw(st.sampled_from([1e-2, 0.1, 1.0, 10.0, "rel:0.1", "rel:1"])),
+        regularisation=draw(st.sampled_from([1e-2, 0.1, 1.0, 10.0, "rel:0.1", "rel:1", "deff:0.7"])),
         oversample=draw(st.sampled_from([1.0, 2.0])),
     )
 

@@ -169,7 +169,7 @@ def test_a_sign_is_one_or_minus_one(sign: int) -> None:
 
 
 def test_the_lanes_of_the_incremental_kernel_are_those_that_it_packs():
-    lanes = pytest.importorskip("fbench.fisher.selection.candidates.lanes")
+    lanes = pytest.importorskip("fbench.fisher.lanes.registers")
     assert {kernel.name: kernel.lanes for kernel in map(REGISTRY.get, KERNELS)} == {
         "published": 1,
         "fused": 1,

@@ -802,6 +802,7 @@ BAD = [
     ("--regularisation 0", "--regularisation 0: must be a positive number, or rel:c"),
     ("--regularisation -1", "--regularisation -1: must be a positive number, or rel:c"),
     ("--regularisation rel:", "--regularisation rel:: must be a positive number, or rel:c"),
+    ("--regularisation deff:0", "--regularisation deff:0: must be a positive number, or rel:c or deff:c"),
     ("--regularisation abc", "--regularisation abc: must be a positive number, or rel:c"),
     ("--margin 0", "--margin 0: must be"),
     ("--margin nan", "--margin nan: must be a finite number"),
@@ -968,11 +969,14 @@ def test_real_cifar10(tmp_path: Path, fbench: Callable[..., Ended]) -> None:
 def test_controls_at_equal_d(fbench: Any, tmp_path: Path) -> None:
     names = ["bait+fish", "bait+fish-layer", "bait+fish-body", "bait+magnitude", "bait+random-mask", "bait+sketch"]
     words = ["--rounds", 1, "--seeds", 1, "--fisher-samples", 16, "--out", tmp_path / "run"]
+    words += ["--regularisation", "deff:2.5"]
     ended = fbench("--strategies", ",".join(["bait", *(f"{name}@170" for name in names)]), *words)
     assert ended.code == 0, ended.err
     bought = [row for row in table(tmp_path / "run") if row["round"] == "1"]
     dims = {row["strategy"]: row["dim"] for row in bought}
     assert dims == {"bait": "160", **{f"{name}@170": "170" for name in names}}
+    assert {f"{float(row['d_eff']):.6f}" for row in bought} == {"2.500000"}
+    assert len({row["regularisation"] for row in bought}) == len(bought)
     assert json.loads((tmp_path / "run/options.json").read_text())["options"]["questions"] == (
         "bait+fish@170 > bait+random-mask@170, bait+random-mask@170 > bait, bait+fish@170 >= bait"
     )

@@ -122,7 +122,12 @@ def signed(value: float) -> str:
 
 
 def test_lambda_stands_in_the_caption_where_an_arm_uses_it() -> None:
-    for typed, words in (("0.01", "at λ = 0.01, of the weights"), ("rel:1", "at λ = 1 · tr F/d, of the weights")):
+    expected = {
+        "0.01": "at λ = 0.01, of the weights",
+        "rel:1": "at λ = 1 · tr F/d, of the weights",
+        "deff:12": "effective dimension tr F(F + λI)⁻¹ at the λ that makes it 12, of the weights",
+    }
+    for typed, words in expected.items():
         assert words in table_of(summarised(rows(), regularisation=typed), "Strategies").note
     alone = table_of(summarised(rows(("random",)), questions=""), "Strategies").note
     assert "λ" not in alone

@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from fbench.fisher.selection.candidates.compiled import compiled
-from fbench.fisher.selection.candidates.lanes import LANES, add, admissible, div, fill, fma, least, load, mul, store
+from fbench.fisher.lanes.compiled import compiled
+from fbench.fisher.lanes.registers import LANES, add, admissible, div, fill, fma, least, load, mul, store
 
 
 @compiled

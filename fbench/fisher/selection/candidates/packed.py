@@ -6,24 +6,17 @@ take it from there to the scores.
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from functools import cache
-from typing import Any
-
 import torch
 from torch import Tensor
 
 from fbench.fisher.embeddings import Embedding, FactoredEmbedding
+from fbench.fisher.lanes.packing import pack_lanes, pack_lower_lanes, share
+from fbench.fisher.lanes.registers import LANES
 from fbench.fisher.selection.candidates import lane_kernels
-from fbench.fisher.selection.candidates.lanes import LANES
 from fbench.fisher.selection.candidates.plain import Candidates
 
 _CHUNK = 1 << 18
 """Numbers of a chunk's projection: it is made and used up in the second cache."""
-_LEAST_BLOCKS = 16
-"""Fewer blocks than this are not worth waking a thread for."""
 
 
 class Packed(Candidates):
@@ -129,46 +122,3 @@ class _Dense:
 
 def _blocks_a_chunk(width: int) -> int:
     return max(1, _CHUNK // (width * LANES))
-
-
-def pack_lanes(values: Tensor) -> Tensor:
-    """Lay out [n, a, b] as [blocks, a·b, 16], with zeros after the last candidate.
-
-    Example:
-        >>> pack_lanes(torch.ones(20, 3, 2)).shape
-        torch.Size([2, 6, 16])
-    """
-    n = len(values)
-    flat = values.reshape(n, -1)
-    if n % LANES:
-        flat = torch.cat([flat, flat.new_zeros(LANES - n % LANES, flat.shape[1])])
-    return flat.view(-1, LANES, flat.shape[1]).transpose(1, 2).contiguous()
-
-
-def pack_lower_lanes(values: Tensor) -> Tensor:
-    """Lay out the lower triangles of symmetric [n, r, r] as [blocks, r(r+1)/2, 16].
-
-    Example:
-        >>> pack_lower_lanes(torch.ones(20, 3, 3)).shape
-        torch.Size([2, 6, 16])
-    """
-    i, j = torch.tril_indices(values.shape[1], values.shape[1])
-    return pack_lanes(values[:, i, j][:, :, None])
-
-
-def share(blocks: int, kernel: Callable[..., None], *arguments: Any) -> None:
-    """Run a kernel on all blocks, on as many threads as torch has."""
-    threads = min(torch.get_num_threads(), blocks // _LEAST_BLOCKS)
-    if threads <= 1:
-        kernel(*arguments, 0, blocks)
-        return
-    edges = [i * blocks // threads for i in range(threads + 1)]
-    futures = [_threads().submit(kernel, *arguments, a, b) for a, b in itertools.pairwise(edges[1:])]
-    kernel(*arguments, 0, edges[1])
-    for future in futures:
-        future.result()
-
-
-@cache
-def _threads() -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(thread_name_prefix="fbench-lanes")

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 import fbench
+from fbench.fisher.lanes import packing
 from fbench.fisher.selection.candidates import choice as module
 from fbench.fisher.selection.candidates import packed
 from fbench.fisher.selection.candidates.choice import candidates
@@ -87,7 +88,7 @@ def test_a_number_that_is_none_scores_minus_infinity() -> None:
 
 
 def test_threads_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(packed, "_LEAST_BLOCKS", 1)
+    monkeypatch.setattr(packing, "_LEAST_BLOCKS", 1)
     scores = []
     for threads in (1, 3):
         monkeypatch.setattr(torch, "get_num_threads", lambda threads=threads: threads)

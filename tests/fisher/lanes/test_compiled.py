@@ -9,11 +9,11 @@ from pathlib import Path
 import numba
 import pytest
 
-from fbench.fisher.selection.candidates.compiled import ForgivingCache, compiled
+from fbench.fisher.lanes.compiled import ForgivingCache, compiled
 
 FULL = """
 import resource, signal, sys
-from fbench.fisher.selection.candidates.compiled import compiled
+from fbench.fisher.lanes.compiled import compiled
 sys.path.insert(0, ".")
 from adding import add
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)

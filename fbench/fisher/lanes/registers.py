@@ -1,6 +1,6 @@
 """Sixteen candidates a register: a numba type for a vector of 16 numbers, and the operations on it.
 
-numba reaches LLVM's own vector type, so that loops over small matrices, one candidate a lane, need neither a compiler
+numba reaches LLVM's own vector type, so that loops over small matrices, one sample a lane, need neither a compiler
 at installation nor luck with an automatic vectoriser. For use inside ``numba.njit`` functions only: arrays are
 flat, ``at`` counts numbers from their start.
 """
@@ -118,6 +118,20 @@ def least(_: Any, a: Any, b: Any) -> tuple[Any, Generator]:
         return _function("minnum", builder, arguments, a.scalar.bitwidth)
 
     return a(a, b), generate
+
+
+@intrinsic
+def lane_sum(_: Any, value: Any) -> tuple[Any, Generator]:
+    """The sum of the 16 numbers, halves upon halves."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        total, half = arguments[0], LANES // 2
+        while half:
+            at = ir.Constant(ir.VectorType(ir.IntType(32), LANES), [(i + half) % LANES for i in range(LANES)])
+            total, half = builder.fadd(total, builder.shuffle_vector(total, total, at)), half // 2
+        return builder.extract_element(total, ir.Constant(ir.IntType(32), 0))
+
+    return value.scalar(value), generate
 
 
 @intrinsic
