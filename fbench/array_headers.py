@@ -20,7 +20,7 @@ from typing import IO, Any
 import numpy as np
 
 from fbench.errors import DataError, TooLargeError, UsageError
-from fbench.harness.inputs import refusal_of
+from fbench.harness.inputs import hint_for, refusal_of
 from fbench.machine import free_bytes
 from fbench.units import format_bytes
 
@@ -141,7 +141,7 @@ def loaded_arrays(path: Path) -> Iterator[Any]:
 def reading_file(path: Path) -> Iterator[None]:
     """Refuse what is no file, and turn what reading a file may raise into one line for the user."""
     if refusal := refusal_of(path):
-        raise DataError(f"{path}: {refusal}")
+        raise DataError(f"{path}: {refusal}{hint_for(path)}")
     try:
         yield
     except OSError as error:

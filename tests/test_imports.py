@@ -39,7 +39,7 @@ MAY_IMPORT = {
     "harness.streams": set(),
     "harness.disk": {"errors"},
     "harness.publish": {"harness.disk"},
-    "harness.inputs": set(),
+    "harness.inputs": {"errors"},
     "measure": {*DECLARED, "__init__", "machine", "measure"},
     "fisher": {*DECLARED, "machine", "fisher"},
     "acquisition": {*BASE, "fisher", "acquisition"},

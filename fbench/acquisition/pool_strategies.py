@@ -147,7 +147,7 @@ POOL_STRATEGIES = {
             "the farthest from all that is labelled: greedy k-centre on the features (Sener and Savarese 2018)",
             _coreset,
             ("features",),
-            "the distance to the nearest that was labelled or chosen before",
+            "the distance to the nearest that was labelled or chosen before, inf where there is none",
             lambda n, labels, batch, k, h: 2.0 * n * h * (labels + 2 * batch),
         ),
         PoolStrategy(
@@ -155,7 +155,7 @@ POOL_STRATEGIES = {
             "k-means++ on the gradients of the likeliest labels, kept factored (Ash et al. 2020)",
             _badge,
             ("logits", "features"),
-            "the squared distance to the nearest chosen before",
+            "the squared distance to the nearest chosen before, of the first its gradient's squared length",
             lambda n, labels, batch, k, h: 4.0 * n * (k + h) * batch,
         ),
         PoolStrategy(

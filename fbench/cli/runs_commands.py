@@ -15,6 +15,7 @@ from fbench.cli.fixed import examples_below
 from fbench.cli.parameters import figure_parameters, keyword, load_parameter, signed
 from fbench.cli.report import print_report
 from fbench.harness.suite import flag_of, spell_value
+from fbench.results.words import counted
 from fbench.units import format_seconds
 
 if TYPE_CHECKING:
@@ -161,7 +162,7 @@ def run_lines(run: Listed, width: int) -> Iterator[str]:
     """A run in lines of at most ``width`` letters, its path uncut: that is what is copied."""
     yield f"{run.path}"
     state = f"damaged: {run.why}" if run.state == "damaged" else run.state
-    done = "" if run.done is None else f"{run.done} of {run.units or '?'} {run.unit}s"
+    done = "" if run.done is None else f"{run.done} of {run.units or '?'} {run.unit}s in {counted([run.cases], 'case')}"
     began = run.started[:16].replace("T", " ")
     took = "" if run.spent_s is None else format_seconds(run.spent_s)
     known = filter(None, [run.suite, state, done, began and f"since {began} UTC", took, run.machine])
@@ -187,7 +188,7 @@ def merge_run_folders(runs: list[str], out_folder: str, *, accept_version: bool,
     if merged.finished:
         print_report(merged.report, merged.path, details=False)
     else:
-        out.print(f"{merged.path} has {merged.progress} of {len(runs)} runs.", markup=False)
+        out.print(f"{merged.path} has {merged.progress} from {len(runs)} runs.", markup=False)
         out.print(f"`fbench {merged.suite} --out {merged.path}` measures what is missing.", markup=False)
     return 0
 

@@ -56,7 +56,8 @@ class Option:
     ``grows(before, after)`` merges what a run has with what is asked of it now, so that it may grow in place; an option
     without it stays as it was. ``renew(before, asked)`` gives ``--replicate`` other values, of what is asked if
     something is. ``spell`` writes a value as it is typed, where that is not its text, or its items with commas between.
-    A ``recorded`` option changes no number; a ``hidden`` one is not typed, but set by the suite.
+    ``excludes(value)`` names the options that may not be typed beside it. A ``recorded`` option changes no number; a
+    ``hidden`` one is not typed, but set by the suite.
     """
 
     help: str
@@ -69,6 +70,7 @@ class Option:
     grows: Callable[[Any, Any], Any] | None = None
     renew: Callable[[Any, Any | None], Any] | None = None
     spell: Callable[[Any], str] | None = None
+    excludes: Callable[[Any], Sequence[str]] | None = None
     recorded: bool = False
     hidden: bool = False
 
@@ -118,7 +120,8 @@ class Context:
 
     ``committed`` holds this case's rows that are already on disk, by table, and ``done`` counts their units: a measure
     that resumes starts after them. ``ends_at`` is when ``time.monotonic()`` has reached the end of a run whose suite
-    has a ``limit_s``: no unit begins after it.
+    has a ``limit_s``: no unit begins after it. ``asked`` names the options that were typed, or that a preset has, while
+    the options are resolved.
     """
 
     devices: tuple[str, ...] = ("cpu",)
@@ -126,6 +129,7 @@ class Context:
     committed: Tables = field(default_factory=dict)
     done: int = 0
     ends_at: float = math.inf
+    asked: frozenset[str] = frozenset()
 
     @property
     def over(self) -> bool:

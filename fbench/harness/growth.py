@@ -41,6 +41,20 @@ def grow_options(
     return after
 
 
+def held_already(suite: Suite, there: Mapping[str, Any], typed: Mapping[str, Any], asked: Set[str]) -> list[str]:
+    """Lines about options of which less is asked than the run has: what it has stays, and counts."""
+    before, lines = suite.restored(there), []
+    for parameter in suite.parameters:
+        grows, name = parameter.option.grows, parameter.name
+        if name not in asked or grows is None or parameter.option.hidden:
+            continue
+        has, wanted = getattr(before, name), parameter.read(typed[name])
+        if wanted != has and grows(has, wanted) == has:
+            spelled = f"{flag_of(name)} {parameter.spelled(wanted)}"
+            lines.append(f"{spelled}: the run has {parameter.spelled(has)} already, and all of it counts")
+    return lines
+
+
 def _hold(parameter: Parameter, before: Any, after: Any) -> None:
     """Refuse an option that is not what it was and does not grow."""
     name, option = parameter.name, parameter.option

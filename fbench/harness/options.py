@@ -17,7 +17,7 @@ from fbench.harness.parsing import FIGURE_WIDTH, JOBS, THREADS
 from fbench.harness.placing import Terms
 from fbench.harness.registry import PRESETS
 from fbench.harness.runner import Settings
-from fbench.harness.suite import Parameter, Suite, spell
+from fbench.harness.suite import Parameter, Suite, flag_of, spell
 from fbench.measure.devices import parse_devices
 
 _MOST_JOBS = 4
@@ -74,6 +74,22 @@ def read_numbers(suite: Suite, typed: Mapping[str, Any]) -> dict[str, Any]:
     """
     numbers = {p.name: p for p in (*suite.parameters, *RUN_NUMBERS) if p.type in (int, float)}
     return {name: numbers[name].read(value) if name in numbers else value for name, value in typed.items()}
+
+
+def check_together(suite: Suite, typed: Mapping[str, Any], by_hand: Set[str]) -> None:
+    """Refuse two options typed ``by_hand`` of which one stands in the place of the other.
+
+    Raises:
+        UsageError: both, as they were typed.
+    """
+    for parameter in suite.parameters:
+        excludes = parameter.option.excludes
+        if parameter.name not in by_hand or excludes is None:
+            continue
+        for other in excludes(parameter.read(typed[parameter.name])):
+            if other in by_hand and typed[other]:
+                pair = [f"{flag_of(name)} {typed[name]}" for name in (parameter.name, other)]
+                raise UsageError(f"{' and '.join(pair)}: give one of them")
 
 
 def resolve_options(suite: Suite, typed: Mapping[str, Any], context: Context) -> Any:

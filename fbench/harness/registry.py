@@ -25,7 +25,7 @@ from fbench.errors import UnknownNameError, UsageError
 from fbench.harness import guard
 from fbench.harness.contract import COMMON_COLUMNS, Column, Summary
 from fbench.harness.global_state import isolated
-from fbench.harness.inputs import refusal_of
+from fbench.harness.inputs import hint_for, refusal_of
 from fbench.harness.names import check_name
 from fbench.harness.suite import Suite, check_axes, declared_types
 
@@ -470,7 +470,7 @@ def load_file(path: Path) -> None:
         UsageError: the file is missing, or fails; with the line that failed.
     """
     if refusal := refusal_of(path):
-        raise UsageError(f"--load {path}: {refusal}")
+        raise UsageError(f"--load {path}: {refusal}{hint_for(path)}")
     for known in REGISTRIES.values():
         known.names()  # ours first, so that it is the user's name which is told of a clash
     full = path.resolve()

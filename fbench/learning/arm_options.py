@@ -121,6 +121,17 @@ def parse_dataset(text: str) -> str:
     return str(parse_modified(text))
 
 
+def other_data(dataset: str) -> tuple[str, ...]:
+    """The options that bring data in the place of this data set, or of these.
+
+    Example:
+        >>> other_data("digits"), other_data("digits,features:noise=0.1")
+        (('images', 'features'), ('images',))
+    """
+    names = {parse_modified(item).name for item in dataset.split(",")}
+    return tuple(option for option in ("images", "features") if option not in names)
+
+
 def parse_image_size(text: str) -> tuple[int, int] | None:
     """Read ``48x40``, height and width, or ``32`` for both; None where nothing was typed.
 
@@ -224,6 +235,7 @@ class ArmOptions:
             "see `fbench list datasets`; its pool is made harder by :imbalance=0.01 (what the rarest class keeps), "
             ":missing=2 (classes absent from the start set), :duplicates=0.3, :noise=0.1 (wrong labels)",
             parse=parse_dataset,
+            excludes=other_data,
         ),
     ] = typed(DEFAULT_DATASET)
     images: Annotated[
@@ -278,6 +290,9 @@ class ArmOptions:
         ),
     ] = "standard"
     contents: Annotated[str, Option("SHA-256 of the files that were brought", hidden=True)] = ""
+    left_out: Annotated[
+        str, Option("images that could not be read and are left out, as JSON", hidden=True, recorded=True)
+    ] = ""
     class_names: Annotated[str, Option("names of the classes, as JSON, in order", hidden=True, recorded=True)] = ""
     fixed_test: Annotated[bool, Option("whether the data have a test set of their own", hidden=True, recorded=True)] = (
         False

@@ -138,6 +138,7 @@ def resolve_plan(options: OptionsT) -> OptionsT:
         model=_fitting_model(named.name, images) if model == "auto" else model,
         contents=images.contents,
         class_names=json.dumps(images.class_names, ensure_ascii=False) if images.class_names else "",
+        left_out=json.dumps(images.left_out, ensure_ascii=False) if images.left_out else "",
         fixed_test=images.test_targets is not None,
     )
     if options.weights:
@@ -221,6 +222,8 @@ def _check_training(options: ArmOptions, images: Images) -> None:
         from fbench.learning.augmentation import check_images
 
         check_images(images.images.shape[1:])
+    if options.freeze and options.model == HEAD:
+        raise UsageError(f"--freeze changes nothing of --model {HEAD}, which has nothing below its head; leave it out")
     if options.freeze and not options.weights:
         warnings.warn(
             f"--freeze without --weights: the features are those of {options.model} with random weights", stacklevel=2

@@ -41,13 +41,13 @@ class SeedRange:
 
 
 class AboutSeeds(NamedTuple):
-    """A round number of seeds in all; None stands for more than ``cap``."""
+    """An order of seeds in all, from 1, 2, 5, 10, 20, 50, …; None stands for more than ``cap``."""
 
     number: int | None
     cap: int
 
     def __str__(self) -> str:
-        return f"more than {self.cap:,}" if self.number is None else f"about {self.number:,}"
+        return f"more than {self.cap:,}" if self.number is None else f"some {self.number:,}"
 
 
 def least_shown(sd: float, n: int, *, ratio: float = 0.0, level: float = 0.95, power: float = POWER) -> float:
@@ -121,10 +121,10 @@ def seeds_needed(
 def about_seeds(
     comparison: Paired, goal: Goal, delta: float, *, least: int = 2, power: float = POWER, cap: int = 1000
 ) -> AboutSeeds | None:
-    """The seeds that the spread seen suggests, in a round number: ``about 30``; for a first look at two or three seeds.
+    """The seeds that the spread seen suggests, as an order: ``some 50``; for a first look at two or three seeds.
 
-    The spread of so few is itself unknown within a factor of several, so that a range would say nothing. The number is
-    rounded up: from 10 on to 5, from 50 on to 10, from 100 on to 50.
+    The spread of so few is itself unknown within a factor of several, so that a range would say nothing, and a number
+    more than there is. It is rounded up to 1, 2 or 5 times a power of ten.
 
     Args:
         comparison: what was measured so far.
@@ -144,7 +144,7 @@ def about_seeds(
     Example:
         >>> from fbench.measure.statistics import paired
         >>> str(about_seeds(paired([0.85, 0.86, 0.84], [0.84, 0.86, 0.85]), "equivalent", delta=0.01))
-        'about 15'
+        'some 20'
     """
     claim = _claim_of(goal, delta, power, cap)
     if not comparison.sd > 0:
@@ -152,8 +152,8 @@ def about_seeds(
     seeds = _fewest_seeds(claim, comparison.sd, power, cap)
     if seeds is None:
         return AboutSeeds(None, cap)
-    step = next(step for limit, step in ((10, 1), (50, 5), (100, 10), (math.inf, 50)) if seeds <= limit)
-    return AboutSeeds(max(least, -(-seeds // step) * step), cap)
+    orders = (digit * 10**power for power in range(len(str(cap)) + 1) for digit in (1, 2, 5))
+    return AboutSeeds(next(order for order in orders if order >= max(least, seeds)), cap)
 
 
 class _Claim(NamedTuple):

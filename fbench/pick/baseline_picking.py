@@ -74,8 +74,15 @@ class BaselinePick:
             for at, (index, score) in enumerate(pairs)
         ]
         asked.write(rows)
-        drawn = f"; their score is {self.baseline.score}" if self.baseline.score else ""
-        return PickResult(rows, [f"{format_count(len(rows))} picks of {self.baseline.name} are in {asked.out}{drawn}."])
+        score = self.baseline.score
+        return PickResult(
+            rows,
+            [
+                f"{format_count(len(rows))} picks of {self.baseline.name} are in {asked.out}"
+                + (f"; their score is {score}." if score else "; they are drawn, and have no score."),
+                "The column gap is BAIT's alone, and empty.",
+            ],
+        )
 
 
 def read_baseline_pick(

@@ -11,5 +11,10 @@ PICK_COLUMNS = (
         "",
         "BAIT: by how much the pick lowered tr(F M⁻¹); else what it was chosen by",
     ),
-    Column("gap", "float", "share", "BAIT: the lead over the next, relative to the score; inf when none was left"),
+    Column(
+        "gap",
+        "float",
+        "share",
+        "BAIT: the lead over the next, relative to the score; inf when none was left; else empty",
+    ),
 )

@@ -20,6 +20,7 @@ from fbench.acquisition.views import PoolView
 from fbench.errors import InputError
 from fbench.fisher.selection.bait import bait_select
 from fbench.fisher.selection.methods import parse_embedding_method
+from fbench.pick.classifiers import probabilities_of, warn_of_unseen
 
 LEAST_PROBABILITY = 1e-12
 """The probability that 0 is raised to: log 0 is no logit, and a class below this adds nothing to V_xᵀV_x that float64
@@ -76,8 +77,9 @@ def query(
 
     Raises:
         UnknownNameError: another strategy.
-        InputError: lengths that differ, nothing left to choose, a candidate that has its label, an option of BAIT's
-            beside another strategy, and what ``last_layer_embedding`` and ``bait_select`` refuse.
+        InputError: lengths that differ, nothing left to choose, a clf that is not fitted or fails, a candidate that
+            has its label, an option of BAIT's beside another strategy, and what ``last_layer_embedding`` and
+            ``bait_select`` refuse.
 
     Example:
         >>> import numpy, fbench
@@ -88,10 +90,13 @@ def query(
     """
     baseline = pool_strategy_of(strategy)
     known = ~_is_missing(y, missing_label)
+    _check_left(known, missing_label)
     n, pool, arrays = len(known), _pool(candidates, known), {}
     needs = ("logits", "features") if baseline is None else baseline.needs
     if "logits" in needs:
         arrays["logits"] = _tensor("logits", _log_probabilities(clf, X) if logits is None else logits, n)[pool]
+        if logits is None:
+            warn_of_unseen(clf, np.asarray(y)[known])
     if "features" in needs:
         entering = features if features is not None else X if embed is None else embed(X)
         arrays["features"] = _tensor("features", entering, n)[pool]
@@ -125,6 +130,8 @@ def _generator(random_state: int | None) -> torch.Generator:
         return generator
     if isinstance(random_state, bool) or not hasattr(random_state, "__index__"):
         raise InputError(f"random_state {random_state!r}: must be a whole number, or None for another one each time")
+    if not 0 <= int(random_state) < 2**63:
+        raise InputError(f"random_state {random_state}: must be from 0 to 2^63 − 1, or None for another one each time")
     return generator.manual_seed(int(random_state))
 
 
@@ -157,11 +164,16 @@ def _is_minus_one(label: Any) -> bool:
     return isinstance(label, int | float) and label == -1
 
 
+def _check_left(known: NDArray[np.bool_], missing_label: Any) -> None:
+    if known.all():
+        raise InputError(
+            f"y has a label for each of its {len(known):,} samples, and none is left to choose; mark those without by "
+            f"missing_label ({missing_label!r})"
+        )
+
+
 def _log_probabilities(clf: Any, X: ArrayLike) -> NDArray[Any]:
-    if not hasattr(clf, "predict_proba"):
-        classifier = "no clf" if clf is None else f"clf, a {type(clf).__name__}, has no predict_proba"
-        raise InputError(f"{classifier}: give a fitted classifier that has predict_proba, or logits")
-    log_p: NDArray[Any] = np.log(np.maximum(clf.predict_proba(X), LEAST_PROBABILITY))
+    log_p: NDArray[Any] = np.log(np.maximum(probabilities_of(clf, X), LEAST_PROBABILITY))
     return log_p
 
 

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import itertools
+import math
 import textwrap
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from fbench.errors import UsageError, shorten
 from fbench.harness.contract import Figure, Panel
+from fbench.results.axes import nice
 from fbench.results.heat_maps import draw_heat
 from fbench.results.plain import as_drawn, file_stem
 from fbench.results.strokes import draw_series
@@ -133,12 +135,13 @@ def _panel(panel: Panel, axes: Axes, *, legend: bool, home: Axes | None, below: 
         axes.set_xscale("log", base=2)
     if panel.y_log:
         _logarithmic(panel.y_linear, axes)
-    if panel.x_ticks:
-        ticks = _apart(panel.x_ticks)
+    x_ticks, y_ticks = panel.x_ticks or _seconds(panel, "x"), panel.y_ticks or _seconds(panel, "y")
+    if x_ticks:
+        ticks = _apart(x_ticks)
         axes.set_xticks(ticks, [f"{tick:,g}" for tick in ticks])  # a logarithmic axis labels only its base's powers
         axes.tick_params(axis="x", which="minor", bottom=False)
-    if panel.y_ticks:
-        axes.set_yticks(panel.y_ticks, [f"{tick:,g}" for tick in panel.y_ticks])
+    if y_ticks:
+        axes.set_yticks(y_ticks, [f"{tick:,g}" for tick in y_ticks])
         axes.tick_params(axis="y", which="minor", left=False, labelleft=False)
     if panel.x_names:
         _names(panel.x_names, axes)
@@ -157,6 +160,17 @@ def _panel(panel: Panel, axes: Axes, *, legend: bool, home: Axes | None, below: 
             axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.22), ncols=2)
         else:
             axes.legend(loc="upper left", bbox_to_anchor=(1, 1))  # beside the data: no line runs through it
+
+
+def _seconds(panel: Panel, axis: Literal["x", "y"]) -> Sequence[float]:
+    """Ticks of a logarithmic axis of seconds, 0.05, 0.1, 0.2, …: powers of its base are nobody's seconds."""
+    log, label = (panel.x_log, panel.x_label) if axis == "x" else (panel.y_log and not panel.y_linear, panel.y_label)
+    if not log or "second" not in label:
+        return []
+    shown = [at for series in panel.series for at in (series.x if axis == "x" else series.y)]
+    shown += [point[axis == "y"] for series in panel.series for point in series.points]
+    positive = [at for at in shown if at > 0 and math.isfinite(at)]
+    return nice(min(positive), max(positive)) if positive else []
 
 
 def _apart(ticks: Sequence[float]) -> list[float]:

@@ -31,7 +31,7 @@ def printed(summary: Summary, width: int, *, details: bool = False) -> Iterator[
         yield Text(line, style="bold" if number == 0 else "")
     for answer in summary.answers:
         yield ""
-        yield _answer(answer, summary.lead)
+        yield _answer(answer, summary.lead, alone=len(summary.answers) == 1)
     for table in summary.tables if details or not summary.lead else summary.tables[:1]:
         yield ""
         yield rich_table(table, width)
@@ -45,12 +45,17 @@ def printed(summary: Summary, width: int, *, details: bool = False) -> Iterator[
             yield rich_table(table, width)
 
 
-def _answer(answer: Answer, lead: Sequence[str]) -> Text:
-    """The answer without what one of the first three lines says word for word, right above it on a terminal."""
+def _answer(answer: Answer, lead: Sequence[str], *, alone: bool) -> Text:
+    """The answer without what one of the first three lines says word for word, right above it on a terminal.
+
+    Of several answers one that would say nothing more is said in full: the lines above may be about another question.
+    """
     from rich.text import Text
 
     new = [text for text in (answer.sentence, answer.advice) if text and text not in lead]
     verdict = (answer.verdict.capitalize(), _COLOURS[answer.verdict])
+    if not new and answer.sentence and not alone:
+        new = [answer.sentence]
     rest = f". {' '.join(new)}" if new else ", as said above." if answer.reply else "."
     return Text.assemble((answer.question, "bold"), " ", verdict, rest)
 

@@ -33,6 +33,7 @@ class Listed:
     done: int | None = None
     units: int | None = None
     unit: str = ""
+    cases: int = 0
     started: str = ""
     spent_s: float | None = None
     machine: str = ""
@@ -74,6 +75,7 @@ def _look_at(path: Path) -> Listed:
             done=done,
             units=units,
             unit=run.reading.suite.unit,
+            cases=run.reading.cases,
             started=started_at(path, run.environment),
             spent_s=run.spent_s,
             machine=describe_machines(run),

@@ -14,6 +14,7 @@ from fbench.harness.suite import values_of
 from fbench.results import render
 from fbench.results.figures import figure_files
 from fbench.results.plain import file_stem
+from fbench.results.words import counted
 from fbench.runs.frames import frame
 from fbench.runs.latex import latex_table
 from fbench.runs.loading import load_again
@@ -150,9 +151,10 @@ class Run:
 
     @property
     def progress(self) -> str:
-        """How far it is, as words: ``12 of 44 rounds``."""
+        """How far it is, as words: ``12 of 44 rounds in 4 cases``."""
         done, units = self.units
-        return f"{done}{'' if units is None else f' of {units}'} {self.reading.suite.unit}s"
+        of = "" if units is None else f" of {units}"
+        return f"{done}{of} {self.reading.suite.unit}s in {counted([self.reading.cases], 'case')}"
 
     @property
     def summary(self) -> Summary:

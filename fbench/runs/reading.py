@@ -86,7 +86,12 @@ class Reading:
         if self.state.finished:
             return done, done
         units = self.suite.units(self.options)
-        return done, None if units is None else units * len(self.suite.grid(self.options))
+        return done, None if units is None else units * self.cases
+
+    @functools.cached_property
+    def cases(self) -> int:
+        """Cases of the run, which its units are counted over."""
+        return len(self.suite.grid(self.options))
 
 
 def suite_of(identity: Mapping[str, Any], path: Path) -> Suite:

@@ -12,7 +12,7 @@ from fbench.errors import FolderError, UsageError
 from fbench.harness import options as typing
 from fbench.harness.contract import Context
 from fbench.harness.folder import RunFolder
-from fbench.harness.growth import grow_options, replicate_options
+from fbench.harness.growth import grow_options, held_already, replicate_options
 from fbench.harness.identity import identify, read_identity
 from fbench.harness.placing import enter, near_miss, standing
 from fbench.harness.runner import Settings
@@ -44,11 +44,12 @@ def plan_study(suite: Suite, typed: Mapping[str, Any], by_hand: Set[str], loads:
     """
     asked = set(by_hand) | set(typing.preset_options(suite, typed))
     typed = typing.read_numbers(suite, typing.apply_preset(suite, typed, by_hand))
+    typing.check_together(suite, typed, by_hand)
     files, terms = figure_files(typed["figure_format"], typed["figure_width"]), typing.terms(typed)
     there, source = standing(suite, terms), _source(suite, typed["replicate"])
     typed = _as_there(typed, by_hand, there or source)
     settings = typing.settings(suite, typed, loads)
-    context = Context(settings.devices, settings.threads)
+    context = Context(settings.devices, settings.threads, asked=frozenset(asked))
     if there is not None:
         options = grow_options(suite, there["options"], typed, asked, context)
     elif source is not None:
@@ -59,8 +60,9 @@ def plan_study(suite: Suite, typed: Mapping[str, Any], by_hand: Set[str], loads:
     identity = identify(suite, options, settings.devices, settings.threads, loads, defined)
     if source is not None:
         identity["replicates"] = {"run": typed["replicate"], "fingerprint": source["fingerprint"]}
-    note = near_miss(suite, identity, terms.reports) if there is None and not (terms.fresh or terms.out) else ""
-    return Study(suite, options, settings, identity, files, (note,) if note else ())
+    notes = [near_miss(suite, identity, terms.reports) if there is None and not (terms.fresh or terms.out) else ""]
+    notes += held_already(suite, there["options"], typed, asked) if there is not None else []
+    return Study(suite, options, settings, identity, files, tuple(filter(None, notes)))
 
 
 def start(study: Study) -> tuple[RunFolder, str]:
@@ -84,7 +86,9 @@ def _source(suite: Suite, folder: str) -> dict[str, Any] | None:
         return None
     identity = read_identity(Path(folder)) if Path(folder).is_dir() else None
     if identity is None:
-        raise FolderError(f"--replicate {folder}: holds no run of fbench")
+        raise FolderError(
+            f"--replicate {folder}: holds no run of fbench; give the folder of one, in which options.json is"
+        )
     if identity["suite"] != suite.name:
         raise UsageError(f"--replicate {folder} is a run of `fbench {identity['suite']}`, not of `fbench {suite.name}`")
     return identity

@@ -6,6 +6,7 @@ they choose to label. A case is one strategy on one block of seeds, a unit is on
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
@@ -20,6 +21,7 @@ from ..drift import plan as drift_plan
 from . import presets as presets  # registers them
 from . import state_plan
 from .curve_files import CURVE_ROWS, carried_rows, check_imports, resolve_curves
+from .metrics import METRICS
 from .options import QUESTIONS, Options
 from .questions import Question, default_questions, parse_questions
 from .settings import (
@@ -117,7 +119,19 @@ def resolve(options: Options, context: Context) -> Options:
     if options.same_state:
         for setting in settings_of(resolved):
             state_plan.check_states(at(resolved, setting))
+    _warn_of_margin(options, asked, context)
     return replace(resolved, questions=", ".join(map(str, asked)))
+
+
+def _warn_of_margin(options: Options, asked: Sequence[Question], context: Context) -> None:
+    """Warn of a margin that was meant for shares, and that nobody has chosen for a score without bound."""
+    unbounded = METRICS[options.metric].most is None
+    if unbounded and "margin" not in context.asked and any(question.relation == ">=" for question in asked):
+        warnings.warn(
+            f"--margin {options.margin:g} is in units of {options.metric}, which has no upper bound: type the loss "
+            "that you would accept",
+            stacklevel=2,
+        )
 
 
 def _check_drift(options: Options) -> None:

@@ -11,6 +11,7 @@ from fbench.measure.power import AboutSeeds, Goal, about_seeds, seeds_needed
 from fbench.results.findings import number, p_value
 from fbench.results.words import count_seeds
 
+from .cost import faster
 from .curves import Curves
 from .family import FEWEST, JudgedQuestion
 from .wording import ends, with_sign
@@ -37,9 +38,8 @@ class Background:
         return len(effective) == 2 and effective[1] > SPREAD_APART * effective[0]
 
     def cheaper(self, judged: JudgedQuestion) -> str:
-        """The arm of the two that takes less time to choose a batch; empty where one's time is not known."""
-        seconds = {name: self.curves.seconds[name][1] for name in (judged.question.first, judged.question.second)}
-        return "" if any(map(math.isnan, seconds.values())) else min(seconds, key=lambda name: seconds[name])
+        """The arm of the two that takes clearly less time to choose a batch; empty where they cost the same."""
+        return faster(self.curves, judged.question.first, judged.question.second)
 
 
 def all_answers(judged: Sequence[JudgedQuestion], background: Background) -> list[Answer]:
@@ -131,7 +131,7 @@ def _advice(judged: JudgedQuestion, background: Background) -> str:
             return f"Compare at a smaller λ too: this one leaves {_sizes(judged, background)}."
         return f"Choose {first} over {second}." if relation == ">" else f"{first} may replace {second}."
     cheaper = background.cheaper(judged)
-    return f"Take {f'the faster, {cheaper}' if cheaper else 'either'}{_needed(judged)}."
+    return f"Take {f'the faster, {cheaper}' if cheaper else 'either, at equal cost'}{_needed(judged)}."
 
 
 def _sizes(judged: JudgedQuestion, background: Background) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import math
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 
@@ -44,6 +43,7 @@ class Curves:
         finals: means at the last round, by strategy and column.
         whole: the strategies that had all labels from the start, and bought none.
         numbers: [seeds], what the seeds are called.
+        choosing: [seeds] the mean seconds of a selection, of strategies that buy.
     """
 
     labels: Floats
@@ -58,6 +58,7 @@ class Curves:
     finals: dict[str, dict[str, float]] = field(default_factory=dict)
     whole: frozenset[str] = frozenset()
     numbers: tuple[int, ...] = ()
+    choosing: dict[str, Floats] = field(default_factory=dict)
 
     @property
     def metric(self) -> str:
@@ -73,12 +74,6 @@ class Curves:
     def buying(self) -> dict[str, Floats]:
         """What the strategies that buy labels reach."""
         return {name: values for name, values in self.values.items() if name not in self.whole}
-
-    @property
-    def fastest(self) -> str:
-        """Which strategy that buys takes the least time to choose a batch; empty where none's is known."""
-        known = {name: self.seconds[name][1] for name in self.buying if not math.isnan(self.seconds[name][1])}
-        return min(known, key=lambda name: known[name], default="")
 
     @property
     def areas(self) -> dict[str, Floats]:
@@ -136,6 +131,7 @@ def read_curves(
     def of_seeds(values: pd.DataFrame) -> dict[str, Floats]:
         return {name: values.loc[name].loc[common].to_numpy(float) for name in arms}
 
+    selecting = paired.groupby(["strategy", "seed"])["select_s"].mean()
     means = paired.groupby("strategy")[_MEANS].mean()
     bought = paired.groupby("strategy")["labels"].nunique()
     whole = frozenset(name for name in arms if bought[name] == 1)
@@ -155,6 +151,7 @@ def read_curves(
         finals={name: {score: float(last[score][name]) for score in SCORES} for name in here},
         whole=whole,
         numbers=tuple(int(seed) for seed in common),
+        choosing={name: selecting[name].loc[common].to_numpy(float) for name in arms if name not in whole},
     )
 
 

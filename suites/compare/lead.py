@@ -10,10 +10,13 @@ from fbench.results.findings import number
 from fbench.results.words import count_seeds, count_words, listed
 
 from .answers import UNIT, Background, suggested_seeds
+from .cost import fastest
 from .family import FEWEST, JudgedQuestion
 from .unasked import unasked_gain
 from .wording import as_many, ends, with_sign
 
+_NAMED = 3
+"""As many names an advice has room for."""
 LINE, ADVICE = 30, 20
 """Words that a line has at most: the first two, and the last."""
 
@@ -119,9 +122,7 @@ def _advice(judged: Sequence[JudgedQuestion], background: Background) -> str:
             better, worse = unasked
             reason = f"no question was about it, and {better} lies {'below' if background.curves.lower else 'above'}"
             return f"Ask {better} > {worse} of new seeds (--replicate): {reason}."
-        fastest = background.curves.fastest
-        take = f"Take {fastest}, the fastest, or add seeds" if fastest else "Add seeds"
-        return f"{take}: no strategy is shown to be better."
+        return f"Take {_fastest(background)}, or add seeds: no strategy is shown to be better."
     rivals = [test.first for test in judged if test.verdict == "not shown" and test.second in best]
     either = [*best, *(name for name in rivals if name not in best and name not in _beaten(judged))]
     text = f"Take {' or '.join(either)}"
@@ -131,6 +132,18 @@ def _advice(judged: Sequence[JudgedQuestion], background: Background) -> str:
         if count_words(f"{text}; {check}") <= ADVICE:
             text += f"; {check}"
     return f"{text}." if count_words(text) <= ADVICE else f"Take {best[0]}."
+
+
+def _fastest(background: Background) -> str:
+    """The strategies that cost least, as an advice names them."""
+    names = fastest(background.curves)
+    if not names:  # rows without times
+        return "any strategy"
+    if len(names) == 1:
+        return f"{names[0]}, the fastest"
+    if len(names) == len(background.curves.buying):
+        return "any, at equal cost"
+    return f"{' or '.join(names)}, equally fast" if len(names) <= _NAMED else f"one of the {len(names)} fastest"
 
 
 def _beaten(judged: Sequence[JudgedQuestion]) -> set[str]:

@@ -51,6 +51,7 @@ class Options(arm.ReplayOptions):
             "(what the rarest class keeps), :missing=2 (classes absent from the start set), :duplicates=0.3, "
             ":noise=0.1 (wrong labels)",
             parse=parse_datasets,
+            excludes=arm.other_data,
         ),
     ] = typed(DEFAULT_DATASET)
     regularisation: Annotated[

@@ -25,7 +25,7 @@ SETTING = (
     Column("lambda", "str", "", "λ as it was typed; empty where the strategy has none"),
 )
 """Columns that say at which setting a row was measured."""
-_OF_A_DATASET = ("model", "mask_fraction", "contents", "class_names", "fixed_test")
+_OF_A_DATASET = ("model", "mask_fraction", "contents", "class_names", "left_out", "fixed_test")
 """Options that are resolved for every data set by itself."""
 
 

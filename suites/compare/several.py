@@ -24,7 +24,7 @@ from .questions import parse_questions
 from .replayed import replay_evidence, with_beginning
 from .settings import CompareSetting, at, regularised_strategies, rows_at, settings_of
 from .splits import overlap
-from .summary import nothing_compared
+from .summary import nothing_compared, unread_evidence
 
 
 def summary_of_settings(rows: Sequence[Row], options: Options, scores: Sequence[Row] = ()) -> Summary:
@@ -56,7 +56,11 @@ def summary_of_settings(rows: Sequence[Row], options: Options, scores: Sequence[
                 if question not in answered
             ),
         ],
-        evidence=[*_evidence(claims, places, grid, regularised, settings), *replay_evidence(options)],
+        evidence=[
+            *_evidence(claims, places, grid, regularised, settings),
+            *replay_evidence(options),
+            *unread_evidence(options.left_out),
+        ],
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 
 from fbench.harness.contract import Answer, Evidence, Row, Summary
@@ -23,6 +24,9 @@ from .questions import Question, parse_questions
 from .replayed import beginning, replay_evidence
 from .splits import overlap
 from .wording import whole_percent
+
+_MOST_NAMED = 20
+"""Of images that were left out."""
 
 
 def summary(rows: Sequence[Row], options: Options, scores: Sequence[Row] = (), brought: Sequence[Row] = ()) -> Summary:
@@ -56,6 +60,7 @@ def summary(rows: Sequence[Row], options: Options, scores: Sequence[Row] = (), b
         evidence=[
             *_evidence(curves, judged, background),
             *replay_evidence(options),
+            *unread_evidence(options.left_out),
             *imported_evidence(unpaired, curves, options, brought, imported),
         ],
     )
@@ -102,6 +107,17 @@ def _evidence(curves: Curves, judged: Sequence[JudgedQuestion], background: Back
         Evidence("Left out", (), tables.not_compared(curves)),
     ]
     return [part for part in parts if part.claims or part.tables]
+
+
+def unread_evidence(left_out: str) -> list[Evidence]:
+    """The images that --skip-corrupt left out, as ``options.json`` has them; nothing where all were read."""
+    if not left_out:
+        return []
+    names = json.loads(left_out)
+    more = f" and {len(names) - _MOST_NAMED} more, which options.json names" if len(names) > _MOST_NAMED else ""
+    what = "1 image" if len(names) == 1 else f"{len(names):,} images"
+    claim = f"{what} could not be read and {'is' if len(names) == 1 else 'are'} left out by --skip-corrupt: "
+    return [Evidence("Images that were left out", [f"{claim}{', '.join(names[:_MOST_NAMED])}{more}."])]
 
 
 def _tested(curves: Curves, judged: Sequence[JudgedQuestion]) -> list[str]:

@@ -109,7 +109,7 @@ def _provisional(compared: Compared, margin: float) -> str:
 
 
 def _enough_seeds(compared: Compared, margin: float) -> str:
-    """``about 20 would settle …``; empty where few seeds have no spread, or training again leaves no room."""
+    """``some 20 would settle …``; empty where few seeds have no spread, or training again leaves no room."""
     room = compared.mean("retrain") - compared.mean("chance")
     if not 1 < compared.seeds < LEAST_SEEDS or not room > 0:
         return ""

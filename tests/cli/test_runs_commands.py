@@ -93,7 +93,7 @@ def test_show_of_an_unfinished_run(call, made):
     half(path)
     code, out, err = call("show", path)
     assert code == 0
-    assert "run is unfinished: 3 of 4 steps are there; what follows is of these" in err.replace("\n", "")
+    assert "run is unfinished: 3 of 4 steps in 2 cases are there; what follows is of these" in err.replace("\n", "")
     assert "3 rows up to step 1." in out
 
 
@@ -156,7 +156,7 @@ def test_runs_lists_what_is_there(call, made, tmp_path):
     code, out, err = call("runs", tmp_path / "home")
     assert (code, err) == (0, "")
     assert str(finished_run) in out
-    assert "growing · finished · 2 of 2 steps · since " in out
+    assert "growing · finished · 2 of 2 steps in 1 case · since " in out
     assert "\n  sizes=5\n" in out
     assert "damaged: " in out
     assert all(len(line) <= 80 for line in out.splitlines() if not line.startswith(str(tmp_path)))
@@ -174,7 +174,7 @@ def test_runs_without_any(call, tmp_path):
 def test_runs_of_the_reference(call):
     code, out, _ = call("runs", REFERENCE)
     assert code == 0
-    assert "compare · finished · 44 of 44 rounds" in out
+    assert "compare · finished · 44 of 44 rounds in 4 cases" in out
 
 
 def test_merge_makes_one_run(call, made, tmp_path):
@@ -193,7 +193,7 @@ def test_merge_says_how_to_go_on(call, made):
     made("b", "--sizes", "2")
     code, out, _ = call("merge", "a", "b", "--out", "c")
     assert code == 0
-    assert "c has 5 of 6 steps of 2 runs." in out
+    assert "c has 5 of 6 steps in 2 cases from 2 runs." in out
     assert "`fbench growing --out c` measures what is missing." in out
     assert call("growing", "--out", "c", "--jobs", "1")[0] == 0
     assert json.loads(call("show", "c", "--json")[1])["finished"]

@@ -78,6 +78,16 @@ WORDS = (
         "=",
         "'",
     ),
+    *(
+        "bait+fish@328",
+        "random,bait+fish@160",
+        "bait+sketch@1",
+        "bait+fish@0",
+        "bait+fish@",
+        "bait+fish@1e9",
+        "random@5",
+    ),
+    *("bait+random-mask@99999999999", "bait+fish@2@3", "skactiveml:Badge", "skactiveml:FourDs", "skactiveml:"),
     *("a\nb", "a\x00b", "\x1b[31m", "\udcff", "\u202e", "[red]", "[/]", "%s", "{}", "x" * 300, "," * 300, "\t", "💥"),
 )
 TYPED = (

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from fbench.errors import DataError, UsageError
-from fbench.harness.inputs import refusal_of
+from fbench.harness.inputs import hint_for, refusal_of
 from fbench.harness.registry import load_file
 from fbench.learning.mask_files import load_masks
 from fbench.pick.pool_files import read_labelled, read_pool
@@ -63,3 +63,15 @@ def test_what_is_read_and_what_is_not_there(tmp_path):
     assert refusal_of(tmp_path / "a.csv") == refusal_of(tmp_path / "link.csv") == ""
     assert refusal_of(tmp_path / ("x" * 300)) == "cannot be read: File name too long"
     assert refusal_of(Path("a\0b")) == "cannot be read: embedded null byte"
+
+
+def test_a_path_that_is_not_there_is_found_again(tmp_path):
+    (tmp_path / "features.npz").write_text("1")
+    assert hint_for(tmp_path / "features.npz") == hint_for(Path("a\0b")) == hint_for(tmp_path / ("x" * 300)) == ""
+    assert hint_for(tmp_path / "feature.npz") == "; did you mean features.npz?"
+    assert hint_for(tmp_path / "other.csv") == f"; give one that is in {tmp_path}"
+    assert hint_for(tmp_path / "no" / "a.csv") == f"; there is no folder {tmp_path / 'no'} either"
+    with pytest.raises(DataError, match=r"feature.npz: no such file; did you mean features.npz\?"):
+        read_pool(tmp_path / "feature.npz")
+    with pytest.raises(UsageError, match=r"--load .*feature.npz: no such file; did you mean features.npz\?"):
+        load_file(tmp_path / "feature.npz")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Iterator
 from typing import Any
@@ -21,28 +22,44 @@ from fbench.learning.network_head import NetworkHead
 from fbench.learning.proposals import accepted_proposal
 from fbench.learning.recipe import Recipe
 from fbench.learning.strategies import Acquisition, LearnerState, Sizes
-from fbench.learning.strategies.scikit_activeml import scikit_strategy
+from fbench.learning.strategies.scikit_activeml import pool_strategies, scikit_strategy
 from fbench.learning.training import train_block
 
 skactiveml = pytest.importorskip("skactiveml")
+pytest.importorskip("skactiveml.pool")
 N, LABELLED, CLASSES = 60, (7, 3, 41, 20, 58, 11, 30, 2), 4
 
 
-@pytest.fixture(scope="module")
-def trained() -> Iterator[LearnerState]:
+@pytest.fixture(scope="module", autouse=True)
+def one_thread() -> Iterator[None]:
     before = torch.get_num_threads()
     torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+def state_of(classes: int) -> LearnerState:
+    """A network trained on eight labels of a pool of 60 images."""
     g = torch.Generator().manual_seed(0)
-    images, targets = torch.rand(N, 1, 8, 8, generator=g), torch.arange(N) % CLASSES
+    images, targets = torch.rand(N, 1, 8, 8, generator=g), torch.arange(N) % classes
     labelled = torch.tensor(LABELLED)
     seen = torch.full_like(targets, -1)
     seen[labelled] = targets[labelled]
-    pool = Pool(images, seen, torch.arange(N), images[:0], targets[:0], CLASSES)
+    pool = Pool(images, seen, torch.arange(N), images[:0], targets[:0], classes)
     network = train_block(
-        MODELS.get("small"), [images[labelled]], [targets[labelled]], [0], classes=CLASSES, recipe=Recipe(epochs=4)
+        MODELS.get("small"), [images[labelled]], [targets[labelled]], [0], classes=classes, recipe=Recipe(epochs=4)
     )[0]
-    yield LearnerState(network, pool, labelled, seed=0, round=1, acquisition=Acquisition())
-    torch.set_num_threads(before)
+    return LearnerState(network, pool, labelled, seed=0, round=1, acquisition=Acquisition())
+
+
+@pytest.fixture(scope="module")
+def trained(one_thread: None) -> LearnerState:
+    return state_of(CLASSES)
+
+
+@pytest.fixture(scope="module")
+def two_classes(one_thread: None) -> LearnerState:
+    return state_of(2)
 
 
 def propose(name: str, state: LearnerState, batch_size: int = 6) -> list[int]:
@@ -52,14 +69,44 @@ def propose(name: str, state: LearnerState, batch_size: int = 6) -> list[int]:
     return positions
 
 
+REFUSED = {
+    "ExpectedErrorReduction": "is only what others are made from; take MonteCarloEER or ValueOfInformationEER",
+    **dict.fromkeys(
+        (
+            "ExpectedModelChangeMaximization",
+            "ExpectedModelOutputChange",
+            "ExpectedModelVarianceReduction",
+            "GreedySamplingTarget",
+            "KLDivergenceMaximization",
+            "RegressionTreeBasedAL",
+        ),
+        "is for regression, and an arm classifies; take one for classification",
+    ),
+    **dict.fromkeys(
+        ("ParallelUtilityEstimationWrapper", "SubSamplingWrapper"),
+        "is a wrapper around another strategy; name that one itself",
+    ),
+}
+SLOW = {"MonteCarloEER", "ValueOfInformationEER", "CostEmbeddingAL"}
+"""They try every label of every candidate, or embed classes: one proposal is enough of them."""
+
+
+@pytest.mark.parametrize("name", sorted(pool_strategies()))
+def test_every_pool_strategy_is_an_arm_or_says_why_not(two_classes: LearnerState, name: str) -> None:
+    """The batch is accepted, and the same again when it is asked again."""
+    if name in REFUSED:
+        with pytest.raises(UsageError, match=f"^strategy skactiveml:{name} {REFUSED[name]}$"):
+            STRATEGIES.get(f"skactiveml:{name}")
+        return
+    first = propose(name, two_classes, 3)
+    assert name in SLOW or propose(name, two_classes, 3) == first
+
+
 @pytest.mark.parametrize(
-    "name",
-    ["RandomSampling", "UncertaintySampling", "CoreSet", "Badge", "TypiClust", "QueryByCommittee", "DiscriminativeAL"],
+    "name", ["Badge", "Clue", "DiscriminativeAL", "FourDs", "ProbabilisticAL", "QueryByCommittee", "Quire"]
 )
-def test_its_strategies_are_arms(trained: LearnerState, name: str) -> None:
-    first = propose(name, trained)
-    assert propose(name, trained) == first
-    assert len(set(first)) == 6
+def test_they_take_classes_that_no_label_is_of_yet(name: str) -> None:
+    assert len(set(propose(name, state_of(10)))) == 6
 
 
 @pytest.mark.parametrize(("theirs", "ours"), [("UncertaintySampling", "least-confidence"), ("CoreSet", "coreset")])
@@ -103,14 +150,42 @@ def test_a_name_is_found_when_it_is_asked_for() -> None:
 def test_another_name_is_refused_with_the_nearest() -> None:
     with pytest.raises(UnknownNameError, match=r"unknown strategy 'skactiveml:Bagde'; did you mean 'skactiveml:Badge'"):
         STRATEGIES.get("skactiveml:Bagde")
-    with pytest.raises(UnknownNameError, match=r"unknown strategy 'skactiveml:uncertainty_scores'"):
+    with pytest.raises(UnknownNameError, match=r"unknown strategy 'skactiveml:uncertainty_scores'") as caught:
         STRATEGIES.get("skactiveml:uncertainty_scores")
+    offered = re.findall(r"skactiveml:(\w+)", str(caught.value).partition("Known:")[2])
+    assert set(offered) == pool_strategies().keys() - REFUSED.keys()
 
 
-def test_what_asks_for_more_than_an_arm_has_is_refused() -> None:
-    match = r"skactiveml:GreedySamplingTarget asks for reg, which an arm cannot give it; take another, or register"
+def test_what_asks_for_more_than_an_arm_has_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Greedy(skactiveml.pool.RandomSampling):  # type: ignore[misc]  # scikit-activeml is untyped
+        def query(self, X: Any, y: Any, oracle: Any, batch_size: int = 1) -> Any: ...
+
+    monkeypatch.setattr("skactiveml.pool.Quire", Greedy)
+    scikit_strategy.cache_clear()
+    match = r"skactiveml:Quire asks for oracle, which an arm cannot give it; take another, or register a strategy of"
     with pytest.raises(UsageError, match=match):
-        STRATEGIES.get("skactiveml:GreedySamplingTarget")
+        STRATEGIES.get("skactiveml:Quire")
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [
+        ("IntervalEstimationThreshold", "chooses among annotators, and a comparison has one; take one that chooses"),
+        ("StreamRandomSampling", "decides on a stream, sample by sample, and an arm chooses from a pool; take one of"),
+    ],
+)
+def test_strategies_of_other_kinds_say_what_they_are(name: str, reason: str) -> None:
+    with pytest.raises(UsageError, match=f"^strategy skactiveml:{name} {reason}"):
+        STRATEGIES.get(f"skactiveml:{name}")
+
+
+def test_what_is_written_for_two_classes_is_refused_of_others(trained: LearnerState, two_classes: LearnerState) -> None:
+    strategy = STRATEGIES.get("skactiveml:EpistemicUncertaintySampling")
+    assert "its classifier a Parzen window on the features; two classes only" in strategy.description
+    assert strategy.check is not None
+    strategy.check(two_classes.network)
+    with pytest.raises(UsageError, match=r"is written for 2 classes, and the data have 4; take another, such as skact"):
+        strategy.check(trained.network)
 
 
 def test_a_missing_package_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:

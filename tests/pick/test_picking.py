@@ -485,8 +485,10 @@ def test_another_strategy_picks_as_it_does_on_tensors(call, name):
     with Path("picks.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
     assert {row["gap"] for row in rows} == {""}
+    assert "The column gap is BAIT's alone, and empty." in out
     if name == "random":
         assert {row["score"] for row in rows} == {""}
+        assert "they are drawn, and have no score." in out
     else:
         assert [float(row["score"]) for row in rows] == pytest.approx(chosen.scores.tolist())
         assert f"; their score is {POOL_STRATEGIES[name].score}." in out

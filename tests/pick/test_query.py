@@ -152,6 +152,18 @@ def test_a_probability_of_zero_is_raised() -> None:
     ("how", "message"),
     [
         ({"clf": None}, "no clf: give a fitted classifier that has predict_proba, or logits"),
+        (
+            {"clf": LogisticRegression()},
+            "clf, a LogisticRegression, is not fitted; fit it on the labelled samples first",
+        ),
+        (
+            {"clf": SimpleNamespace(predict_proba=lambda X: 1 / 0)},
+            r"clf.predict_proba\(X\) raised ZeroDivisionError: division by zero; give X as the classifier was fitted",
+        ),
+        (
+            {"y": np.arange(400.0)},
+            r"y has a label for each of its 400 samples, and none is left .*l \(nan\)",
+        ),
         ({"clf": SimpleNamespace()}, "clf, a SimpleNamespace, has no predict_proba: give a fitted classifier"),
         ({"y": [[1.0]]}, r"y has shape \[1, 1\]; it must be \[n\], one label a sample"),
         ({"y": [1.0, NAN]}, r"logits have shape \[400, 8\] beside 2 labels in y; they must be \[2, …\]"),
@@ -266,9 +278,30 @@ def test_a_classifier_sees_the_sparse_matrix_itself(clf: Any) -> None:
         ({"batch_size": 0}, InputError, "batch_size 0: must be from 1 to 369, what is left unlabelled in the pool"),
         ({"batch_size": 370}, InputError, "batch_size 370: must be from 1 to 369"),
         ({"batch_size": 2.0}, InputError, "batch_size 2.0: must be from 1"),
+        ({"random_state": -1}, InputError, r"random_state -1: must be from 0 to 2\^63 − 1, or None"),
+        ({"random_state": 2**63}, InputError, "random_state 9223372036854775808: must be from 0"),
         ({"random_state": 0.5}, InputError, "random_state 0.5: must be a whole number, or None for another one each"),
     ],
 )
 def test_mistakes_with_another_strategy(clf: Any, how: dict[str, Any], error: Any, message: str) -> None:
+    asked = {"strategy": "badge" if "random_state" in how else "margin", **how}
     with pytest.raises(error, match=message):
-        fbench.query(X, labels(), clf, **{"strategy": "margin", **how})
+        fbench.query(X, labels(), clf, **asked)
+
+
+def test_another_number_of_features_than_the_classifiers(clf: Any) -> None:
+    with pytest.raises(
+        InputError, match="X has 60 features, and clf was fitted on 64; give X as it was fitted on, and o"
+    ):
+        fbench.query(X[:, :60], labels(), clf)
+    with pytest.raises(InputError, match="X has 60 features"):
+        fbench.query(sparse.csr_array(X[:, :60]), labels(), clf, strategy="margin")
+
+
+def test_a_label_that_the_classifier_never_saw_is_told_of(clf: Any) -> None:
+    y = labels()
+    y[~np.isnan(y)] += 5
+    message = "y has the label [0-9.]+ and 4 more, which clf was not fitted on; fit it on all the labels"
+    with pytest.warns(UserWarning, match=message):
+        unseen = fbench.query(X, y, clf, batch_size=3)
+    assert unseen.tolist() == fbench.query(X, labels(), clf, batch_size=3).tolist()

@@ -169,6 +169,14 @@ def test_ticks_of_a_logarithmic_axis_are_plain_numbers(tmp_path: Path) -> None:
     assert not any("10^" in text for text in words)
 
 
+def test_logarithmic_axes_of_seconds_have_plain_numbers(tmp_path: Path) -> None:
+    line = Series("bait", [0.02, 0.3, 4.0], [0.1, 1.0, 30.0], points=[(0.02, 0.0)])
+    panel = Panel([line], "seconds of training", "seconds a pass", x_log=True, y_log=True)
+    words = texts(draw(Figure("f", "", [panel]), tmp_path)[0])
+    assert {"0.02", "0.05", "0.1", "0.2", "0.5", "1", "2", "10", "20"} <= set(words)
+    assert not any("^" in text for text in words)
+
+
 def test_a_legend_aside_stands_once_after_the_last_panel(tmp_path: Path) -> None:
     panel = dataclasses.replace(FIGURE.panels[0])
     shade = Series("", [20, 60], [0.4, 0.8], style="dashed", like="random")

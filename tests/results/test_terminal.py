@@ -53,6 +53,12 @@ def test_nothing_is_said_twice(lead, text):
     assert list(printed(Summary(lead=lead, answers=answers), 80))[-1].plain == text
 
 
+def test_of_several_answers_none_leans_on_lines_about_another() -> None:
+    answers = [Answer(f"Is {name} so?", "too few", "No seed was finished.", "") for name in "AB"]
+    lines = [part.plain for part in printed(Summary(lead=("No seed was finished.",), answers=answers), 80) if part]
+    assert lines[1:] == [f"Is {name} so? Too few. No seed was finished." for name in "AB"]
+
+
 def test_the_evidence_is_printed_on_request():
     assert "Waves" not in text_of(*printed(SUMMARY, 80))
     text = text_of(*printed(SUMMARY, 80, details=True))

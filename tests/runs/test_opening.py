@@ -59,7 +59,7 @@ def test_an_empty_table_has_its_types_too(grow):
 
 def test_what_a_run_tells_of_itself(grow, tmp_path):
     run = grow("run", "--sizes", "3,1", "--rate", "0.5")
-    assert (run.suite, run.finished, run.units, run.progress) == ("growing", True, (4, 4), "4 of 4 steps")
+    assert (run.suite, run.finished, run.units, run.progress) == ("growing", True, (4, 4), "4 of 4 steps in 2 cases")
     assert run.settings["sizes"] == (3, 1)
     assert (run.settings["rate"], run.settings["devices"], run.settings["history"]) == (0.5, ["cpu"], [])
     assert run.environment["jobs"] == 1
@@ -67,7 +67,7 @@ def test_what_a_run_tells_of_itself(grow, tmp_path):
     assert run.findings == ("4 rows up to step 1.",)
     assert run.figures == {"values": "Values by step"}
     assert dict(opening.changed_settings(run)) == {"sizes": (3, 1), "rate": 0.5}
-    assert repr(run) == f"Run({str(tmp_path / 'run')!r}: growing, finished, 4 of 4 steps)"
+    assert repr(run) == f"Run({str(tmp_path / 'run')!r}: growing, finished, 4 of 4 steps in 2 cases)"
     assert run._repr_markdown_() == run.to_markdown()
     assert "4 rows up to step 1." in run.to_markdown()
     assert "figures/" not in run.to_markdown()
@@ -130,7 +130,9 @@ def test_an_unfinished_run_is_read(grow):
 
 def test_too_little_to_answer_is_said(grow):
     run = unfinish(grow("run").path, 1)
-    with pytest.raises(NothingMeasuredError, match=r"unfinished \(1 of 4 steps\), which is too little .*one step says"):
+    with pytest.raises(
+        NothingMeasuredError, match=r"unfinished \(1 of 4 steps in 2 cases\), which is too little .*one step says"
+    ):
         _ = run.findings
     assert "too little" in run._repr_markdown_()
     assert len(run.results) == 1

@@ -52,6 +52,15 @@ def files(path):
     return {str(p.relative_to(path)): p.read_bytes() for p in path.rglob("*") if p.is_file() and p.name != "state.json"}
 
 
+def test_whoever_asks_for_less_than_a_run_has_is_told_what_it_has(fbench):
+    assert fbench("--sizes", "3,1", "--steps", 3)[0] == 0
+    code, said = fbench("--sizes", 3, "--steps", 2)
+    assert code == 0
+    assert "--steps 2: the run has 3 already, and all of it counts" in said
+    assert "--sizes 3: the run has 1,3 already, and all of it counts" in said.replace("3,1", "1,3")
+    assert "already, and all" not in fbench("--sizes", "3,1", "--steps", 3)[1]
+
+
 @pytest.mark.parametrize("suite", ["toy", "toyblocks", "toyopen"])
 @pytest.mark.parametrize(
     ("first", "more"),
@@ -232,7 +241,7 @@ def test_a_study_is_replicated_on_new_seeds(fbench, tmp_path, seeded):
 
 def test_what_cannot_be_replicated(fbench, tmp_path):
     code, said = fbench("--replicate", tmp_path / "nowhere")
-    assert (code, "nowhere: holds no run of fbench" in said) == (2, True)
+    assert (code, "nowhere: holds no run of fbench; give the folder of one" in said) == (2, True)
     fbench()
     code, said = fbench("--replicate", tmp_path / "run", out="again")
     assert (code, "`fbench toy` has no seeds to renew; run it again in another --out" in said) == (2, True)

@@ -61,6 +61,7 @@ class Images:
         test_images: the fixed test set, or None where there is none.
         test_targets: its targets.
         class_names: of the k classes where they have names, in order.
+        left_out: what was to be read and could not, by its name.
         records: ids and metadata of the N samples.
         test_records: those of the fixed test set.
         contents: a SHA-256 of the files that were read, by which a run knows that they are still the same.
@@ -73,6 +74,7 @@ class Images:
     test_images: Tensor | None = None
     test_targets: Tensor | None = None
     class_names: tuple[str, ...] = ()
+    left_out: tuple[str, ...] = ()
     records: Records = NO_RECORDS
     test_records: Records = NO_RECORDS
     contents: str = ""

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, NamedTuple
 
-from fbench.errors import InputError, UnknownNameError, UsageError, shorten
+from fbench.errors import InputError, UsageError, nearest, shorten
 from fbench.harness.parsing import read_fraction, read_whole
 
 if TYPE_CHECKING:
@@ -56,8 +56,7 @@ def parse_modified(text: str) -> ModifiedName:
     """Read ``NAME`` or ``NAME:MODIFIER=VALUE:…``.
 
     Raises:
-        UnknownNameError: no such modifier.
-        UsageError: one that stands twice, has no value, or one out of range.
+        UsageError: no such modifier; one that stands twice, has no value, or one out of range.
 
     Example:
         >>> parse_modified("digits:noise=0.10:imbalance=0.01").modifiers
@@ -70,7 +69,10 @@ def parse_modified(text: str) -> ModifiedName:
     for item in typed:
         key, _, value = item.partition("=")
         if key not in _NAMES:
-            raise UnknownNameError("modifier of a data set", key, _NAMES)
+            near = nearest(key, _NAMES)
+            what = f"unknown modifier {shorten(key)!r}" + (f"; did you mean {near}?" if near else ".")
+            how = f"Give {', '.join(_NAMES)}, each with a value, such as {shorten(name)}:noise=0.1"
+            raise UsageError(f"--dataset {shorten(text)}: {what} {how}")
         if key in values:
             raise UsageError(f"--dataset {shorten(text)}: {key} stands twice; give it once")
         number = read_whole(value) if key == "missing" else read_fraction(value)

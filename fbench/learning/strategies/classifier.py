@@ -44,7 +44,21 @@ def classifier_width(network: nn.Module) -> int:
         >>> classifier_width(nn.Sequential(nn.Linear(4, 3), nn.ReLU(), nn.Linear(3, 2)))
         3
     """
+    return _classifier(network).in_features
+
+
+def classifier_outputs(network: nn.Module) -> int:
+    """The number k of classes that the last linear layer tells apart.
+
+    Example:
+        >>> from torch import nn
+        >>> classifier_outputs(nn.Sequential(nn.Linear(4, 3), nn.ReLU(), nn.Linear(3, 2)))
+        2
+    """
+    return _classifier(network).out_features
+
+
+def _classifier(network: nn.Module) -> nn.Linear:
     from fbench.learning.inference import classifier_name
 
-    layer = cast("nn.Linear", network.get_submodule(classifier_name(network)))
-    return layer.in_features
+    return cast("nn.Linear", network.get_submodule(classifier_name(network)))

@@ -1,30 +1,26 @@
-"""``skactiveml:NAME``: any pool-based strategy of scikit-activeml as an arm, on the features that the network gives.
+"""``skactiveml:NAME``: any pool-based classification strategy of scikit-activeml, on the network's features, as an arm.
 
-It gets X, the features of the whole pool, y with NaN where there is no label, and, where it asks for them, ``clf`` (the
-network's last layer), ``ensemble`` (a random forest on the features) and ``discriminator`` (logistic regression). What
-it chooses is held to the same promise as every strategy's: B distinct unlabelled positions.
+It gets X, the features of the whole pool, y with NaN where there is no label, and what its query asks for beside them
+(``scikit_needs``). What it chooses is held to the same promise as every strategy's: B distinct unlabelled positions.
 """
 
 from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from fbench.errors import ForeignError, UnknownNameError, UsageError
 from fbench.harness.registry import STRATEGIES, NameFamily, Strategy
 from fbench.learning.strategies.baselines import holds_nothing
 from fbench.learning.strategies.protocol import Effort, LearnerState, Proposal
+from fbench.learning.strategies.scikit_needs import SPECIAL, NeedsState, handed_to, made_with, why_not
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+    from torch import nn
 
 PREFIX = "skactiveml"
-TREES = 20
-"""Members of a committee: trees of a random forest, which all know every class."""
-_QUERY = {"X", "y", "candidates", "batch_size", "return_utilities", "clf", "ensemble", "discriminator"}
-_MADE_WITH = {"classes", "random_state", "missing_label"}
 
 
 @functools.cache
@@ -32,22 +28,35 @@ def scikit_strategy(name: str) -> Strategy:
     """The strategy ``skactiveml:NAME``.
 
     Raises:
-        UsageError: scikit-activeml is missing, has no such strategy, or this one asks for what an arm has not.
+        UsageError: scikit-activeml is missing, has no such strategy, or has one that an arm cannot call.
     """
     kind = _class_of(name)
-    _refuse_what_cannot_be_given(name, kind)
+    special = SPECIAL.get(name)
 
     def propose(state: LearnerState, batch_size: int) -> Proposal:
         return _proposal(name, kind, state, batch_size)
 
     return Strategy(
         f"{PREFIX}:{name}",
-        f"{name} of scikit-activeml, on the network's features",
+        f"{name} of scikit-activeml, on the network's features" + (f" ({special.note})" if special else ""),
         propose,
         plan=holds_nothing,
         effort=lambda sizes: Effort(1.0, 2.0 * sizes.n * sizes.features * (sizes.labels + sizes.batch)),
+        check=functools.partial(_check_classes, name, special.classes) if special and special.classes else None,
         regularised=False,
     )
+
+
+def _check_classes(name: str, wanted: int, network: nn.Module) -> None:
+    """Refuse data of more or fewer classes than the strategy is written for."""
+    from fbench.learning.strategies.classifier import classifier_outputs
+
+    classes = classifier_outputs(network)
+    if classes != wanted:
+        raise UsageError(
+            f"strategy {PREFIX}:{name} is written for {wanted} classes, and the data have {classes}; take another, "
+            f"such as {PREFIX}:UncertaintySampling"
+        )
 
 
 def _member(name: str) -> Strategy | None:
@@ -57,45 +66,62 @@ def _member(name: str) -> Strategy | None:
 
 
 STRATEGIES.add_family(
-    NameFamily(f"{PREFIX}:NAME", "any pool-based strategy of scikit-activeml, on the network's features", _member)
+    NameFamily(
+        f"{PREFIX}:NAME",
+        "any pool-based classification strategy of scikit-activeml, on the network's features",
+        _member,
+    )
 )
 
 
 def _class_of(name: str) -> type[Any]:
+    """The class of a strategy that an arm can call; names of the others are refused with the reason."""
     try:
-        from skactiveml import pool
-        from skactiveml.base import SingleAnnotatorPoolQueryStrategy
+        kinds = pool_strategies()
     except ImportError as error:
         raise UsageError(
             f"strategy {PREFIX}:{name} needs scikit-activeml ({error}); install it: pip install 'fbench[skactiveml]'"
         ) from None
-    known = {
-        public: getattr(pool, public)
-        for public in pool.__all__
-        if inspect.isclass(getattr(pool, public))
-        and issubclass(getattr(pool, public), SingleAnnotatorPoolQueryStrategy)
+    reason = why_not(name, kinds[name]) if name in kinds else _why_elsewhere(name)
+    if reason:
+        raise UsageError(f"strategy {PREFIX}:{name} {reason}")
+    if name not in kinds:
+        usable = [f"{PREFIX}:{other}" for other, kind in kinds.items() if not why_not(other, kind)]
+        raise UnknownNameError("strategy", f"{PREFIX}:{name}", usable)
+    return kinds[name]
+
+
+def pool_strategies() -> dict[str, type[Any]]:
+    """Every strategy of scikit-activeml that chooses from a pool for one annotator, by name, for an arm or not.
+
+    Example:
+        >>> "Badge" in pool_strategies()
+        True
+
+    Raises:
+        ImportError: scikit-activeml is missing.
+    """
+    from skactiveml import pool
+    from skactiveml.base import SingleAnnotatorPoolQueryStrategy
+
+    public = {name: getattr(pool, name) for name in pool.__all__}
+    return {
+        name: kind
+        for name, kind in public.items()
+        if inspect.isclass(kind) and issubclass(kind, SingleAnnotatorPoolQueryStrategy)
     }
-    if name not in known:
-        raise UnknownNameError("strategy", f"{PREFIX}:{name}", [f"{PREFIX}:{public}" for public in known])
-    kind: type[Any] = known[name]
-    return kind
 
 
-def _refuse_what_cannot_be_given(name: str, kind: type[Any]) -> None:
-    lacking = [p for p in _required(kind) if p not in _MADE_WITH] + [
-        p for p in _required(kind.query) if p not in _QUERY
-    ]
-    if lacking:
-        raise UsageError(
-            f"strategy {PREFIX}:{name} asks for {', '.join(sorted(lacking))}, which an arm cannot give it; "
-            "take another, or register a strategy of your own that calls it (--load)"
-        )
+def _why_elsewhere(name: str) -> str:
+    """Why a strategy that the library keeps apart from those of a pool is none for an arm; empty for other names."""
+    from skactiveml import stream
+    from skactiveml.pool import multiannotator
 
-
-def _required(function: Callable[..., Any]) -> set[str]:
-    """The parameters of a function that have no default."""
-    parameters = inspect.signature(function).parameters.values()
-    return {p.name for p in parameters if p.default is p.empty and p.kind is p.POSITIONAL_OR_KEYWORD} - {"self"}
+    if name in multiannotator.__all__:
+        return "chooses among annotators, and a comparison has one; take one that chooses from a pool alone"
+    if name in stream.__all__:
+        return "decides on a stream, sample by sample, and an arm chooses from a pool; take one of a pool's"
+    return ""
 
 
 def _proposal(name: str, kind: type[Any], state: LearnerState, batch_size: int) -> Proposal:
@@ -103,16 +129,14 @@ def _proposal(name: str, kind: type[Any], state: LearnerState, batch_size: int) 
     import torch
 
     from fbench.acquisition.views import drawn_seed
+    from fbench.harness.global_state import isolated
 
     X, y = _labelled_features(state)
-    seed = drawn_seed(state.generator())
-    makers = _makers(state, X, seed)
-    made = {"classes": list(range(state.pool.classes)), "random_state": seed}
-    asked = inspect.signature(kind.query).parameters
+    needs = NeedsState(state.pool.classes, drawn_seed(state.generator()), functools.partial(_head, state, X))
     try:
-        chooser = kind(**{key: made[key] for key in inspect.signature(kind).parameters if key in made})
-        given_to = {key: make() for key, make in makers.items() if key in asked}
-        chosen = chooser.query(X, y, batch_size=batch_size, **given_to)
+        with isolated(needs.seed):  # DropQuery and Clue cluster with numpy's own generator, whatever they are made with
+            chooser = kind(**made_with(name, kind, needs))
+            chosen = chooser.query(X, y, batch_size=batch_size, **handed_to(name, kind, needs))
     except Exception as error:  # the library's own, whatever its kind: the arm's case fails and says so
         first = (str(error).splitlines() or [""])[0]
         raise ForeignError(f"strategy {PREFIX}:{name} raised {type(error).__name__}: {first}") from error
@@ -130,20 +154,6 @@ def _labelled_features(state: LearnerState) -> tuple[NDArray[Any], NDArray[Any]]
     at = state.labelled.cpu().numpy()
     y[at] = state.pool.targets.cpu().numpy()[at]
     return features.double().cpu().numpy(), y
-
-
-def _makers(state: LearnerState, X: NDArray[Any], seed: int) -> Mapping[str, Callable[[], Any]]:
-    """What makes each thing that a query may ask for beside X and y."""
-    from skactiveml.classifier import SklearnClassifier
-    from sklearn.ensemble import RandomForestClassifier
-    from sklearn.linear_model import LogisticRegression
-
-    classes = list(range(state.pool.classes))
-    return {
-        "clf": lambda: SklearnClassifier(_head(state, X), classes=classes),
-        "ensemble": lambda: SklearnClassifier(RandomForestClassifier(TREES, random_state=seed), classes=classes),
-        "discriminator": lambda: SklearnClassifier(LogisticRegression(), classes=[0, 1], missing_label=-1),
-    }
 
 
 def _head(state: LearnerState, X: NDArray[Any]) -> Any:

@@ -184,6 +184,8 @@ def test_token_ids_reach_a_users_model(tmp_path: Path, fbench: Callable[..., End
         (["--images", "a", "--features", "b"], "--images a and --features b: give one of them"),
         (["--targets", "y.npy"], "--targets y.npy belongs to --features FILE; give both, or neither"),
         (["--dataset", "cifar10", "--features", "b"], "--dataset cifar10 and --features b: give one of them"),
+        (["--dataset", "digits", "--features", "b"], "--dataset digits and --features b: give one of them"),
+        (["--dataset", "features:noise=0.1", "--images", "b"], "--dataset features:noise=0.1 and --images b: give one"),
         (["--dataset", "features"], "data set features is read from a file; give --features FILE"),
         (["--dataset", "images"], "data set images is read from a folder; give --images FOLDER"),
         (["--dataset", "digits:missing=11"], "dataset …:missing=11: there are 10 classes; the start set needs"),
@@ -290,6 +292,10 @@ def test_a_corrupt_image_ends_a_run_before_it_begins(
     assert ended.code == 0
     assert "bee/50.png" in ended.err
     assert "bee/50.png" not in {row["id"] for row in table(tmp_path / "run", "selections")}
+    options = json.loads((tmp_path / "run" / "options.json").read_text())["options"]
+    assert json.loads(options["left_out"]) == ["bee/50.png"]
+    said = "1 image could not be read and is left out by --skip-corrupt: bee/50.png."
+    assert said in (tmp_path / "run" / "summary.md").read_text()
 
 
 def test_features_are_resolved_with_what_was_read(tmp_path: Path) -> None:

@@ -110,8 +110,11 @@ def test_no_modifier_is_the_split_that_was() -> None:
 @pytest.mark.parametrize(
     ("text", "match"),
     [
-        ("digits:nois=0.1", r"unknown modifier of a data set 'nois'; did you mean 'noise'\? Known: duplicates, imb"),
-        ("digits:", "unknown modifier of a data set ''"),
+        (
+            "digits:nois=0.1",
+            r"unknown modifier 'nois'; did you mean noise\? Give imbalance, missing, duplicates, noise, each",
+        ),
+        ("digits:", "--dataset digits:: unknown modifier ''. Give imb.*such as digits:noise=0.1"),
         ("digits:noise", "--dataset digits:noise: noise is empty; it must be a decimal above 0 and at most 1"),
         ("digits:noise=2", "noise is 2; it must be a decimal above 0 and at most 1"),
         ("digits:imbalance=0", "imbalance is 0; it must be a decimal above 0"),

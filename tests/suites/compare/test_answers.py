@@ -6,6 +6,7 @@ import re
 from dataclasses import replace
 
 import numpy as np
+import pytest
 from compare_curves import NAMES, curves_of, made
 from hypothesis import given
 from hypothesis import strategies as st
@@ -59,7 +60,10 @@ def test_not_shown_names_the_seeds_for_the_margin_and_not_for_what_was_seen() ->
     comparison = judge_family([Question("new", ">", "old")], background.curves.areas, 0.005)[0].comparison
     needed = seeds_needed(comparison, "better by the margin", 0.005)
     assert said.verdict == "not shown"
-    assert said.advice == f"Take the faster, new; {needed} seeds would show even a gain of 0.005."
+    assert said.advice == f"Take either, at equal cost; {needed} seeds would show even a gain of 0.005."
+    slow = replace(background.curves, seconds={"new": (0.1, 1.0), "old": (0.1, 2.0)})
+    advice = answer(">", replace(background, curves=slow)).advice
+    assert advice == f"Take the faster, new; {needed} seeds would show even a gain of 0.005."
 
 
 def test_a_margin_prints_the_bound_that_decided() -> None:
@@ -112,9 +116,9 @@ def test_too_few_seeds_have_no_interval() -> None:
     said = answer(">", two(0.05, 0.01, n=3))
     assert said.verdict == "too few"
     assert said.sentence == "new lies 0.0517 AULC above old on 3 seeds; we give no verdict on fewer than 4."
-    assert said.advice == "Add seeds: at this spread, about 40 would show even a gain of 0.005."
+    assert said.advice == "Add seeds: at this spread, some 50 would show even a gain of 0.005."
     margin = answer(">=", two(0.05, 0.01, n=2)).advice
-    assert margin == "Add seeds: at this spread, about 30 would show that equals differ by less than 0.005."
+    assert margin == "Add seeds: at this spread, some 50 would show that equals differ by less than 0.005."
     for alone in (two(0.05, 0.01, n=1), two(0.05, 0.0, n=3)):
         assert answer(">", alone).advice == "Add seeds to the same run (--seeds 8), and read this again."
     assert answer(">", two(0.05, 0.01, n=1)).sentence.startswith("new lies 0.0400 AULC above old on 1 seed;")
@@ -210,7 +214,7 @@ def test_too_few_seeds_name_no_winner() -> None:
     assert first == "3 seeds on digits are too few to say which strategy is better."
     assert numbers.startswith("AULC, mean of 3 seeds: random 0.8")
     assert "to" not in numbers.split()
-    assert advice == "Add seeds to the same run: at this spread, about 15 would settle a margin of 0.005."
+    assert advice == "Add seeds to the same run: at this spread, some 20 would settle a margin of 0.005."
     assert "--seeds 8" in lines(COMMITTED, seeds=1)[2]
     assert lines(COMMITTED, seeds=1)[0].startswith("1 seed on digits is too few")
 
@@ -225,6 +229,25 @@ def test_equal_arms_have_no_winner() -> None:
     first, _, advice = lines({})
     assert "beats" not in first
     assert advice == "Take random, the fastest, or add seeds: no strategy is shown to be better."
+
+
+@pytest.mark.parametrize(
+    ("slow", "taken"),
+    [
+        ((), "any, at equal cost"),
+        (("bait", "bait+fish"), "random or bait+random-mask, equally fast"),
+        (("bait", "bait+fish", "bait+random-mask"), "random, the fastest"),
+    ],
+)
+def test_what_costs_the_same_is_not_ranked(slow: tuple[str, ...], taken: str) -> None:
+    curves = made(np.random.default_rng(0), 8)
+    curves = replace(curves, seconds={name: (0.1, 1.0 if name in slow else 0.001) for name in NAMES})
+    judged = judge_family(FAMILY, curves.areas, 0.005)
+    untimed = replace(curves, seconds=dict.fromkeys(NAMES, (0.1, float("nan"))))
+    assert three_lines(judged, Background(untimed, None), "digits")[2].startswith("Take any strategy, or add seeds: ")
+    assert three_lines(judged, Background(curves, None), "digits")[2].startswith(
+        f"Take {taken}, or add seeds: no strat"
+    )
 
 
 def test_a_gain_that_no_question_was_about_is_to_be_asked_of_new_seeds() -> None:

@@ -1100,7 +1100,8 @@ def test_bald_on_a_network_that_has_dropout(fbench: Any, tmp_path: Path) -> None
         ("all", "--strategies all: trains on the whole pool and buys nothing; name an arm beside it"),
         ("random,bald", "bald samples networks by dropout, and SmallNet has none; take --model mlp --dropout"),
         ("random,skactiveml:Nothing", "unknown strategy 'skactiveml:Nothing'"),
-        ("random,skactiveml:GreedySamplingTarget", "skactiveml:GreedySamplingTarget asks for reg, which an arm cannot"),
+        ("random,skactiveml:GreedySamplingTarget", "skactiveml:GreedySamplingTarget is for regression, and an arm"),
+        ("random,skactiveml:EpistemicUncertaintySampling", "is written for 2 classes, and the data have 10; take"),
     ],
 )
 def test_arms_that_cannot_run_are_one_line(fbench: Any, tmp_path: Path, strategies: str, message: str) -> None:

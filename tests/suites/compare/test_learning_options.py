@@ -209,6 +209,7 @@ def test_the_short_form_of_a_preset(fbench: Callable[..., Ended], tmp_path: Path
             "--model mlp --dropout 0.2 --freeze",
             "--dropout changes nothing with --freeze, whose backbone is never trained; leave one out",
         ),
+        ("--freeze --model linear", "--freeze changes nothing of --model linear, which has nothing below its head"),
         ("--freeze --augment", "--augment changes nothing with --freeze, whose features are computed once"),
         ("--weights nowhere.pt", "--weights nowhere.pt: no such file; give a file that torch.save wrote"),
         ("--model torchvision:nothing", "unknown model 'torchvision:nothing'"),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import warnings
+
 import pytest
 
 from fbench.errors import UsageError
@@ -70,6 +72,17 @@ def test_a_question_reads_as_it_was_typed() -> None:
 )
 def test_default_questions_fit_the_arms(arms: str, asked: str) -> None:
     assert ", ".join(map(str, default_questions(QUESTIONS, arms.split(",")))) == asked
+
+
+def test_a_margin_of_nobodys_choice_is_warned_of_where_nothing_bounds_the_score() -> None:
+    suite = SUITES.get("compare")
+    plain = suite.typed(metric="nll", strategies="random,bait", questions="bait >= random")
+    with pytest.warns(UserWarning, match=r"--margin 0.005 is in units of nll, which has no upper bound: type the loss"):
+        suite.resolve(plain, Context())
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        suite.resolve(plain, Context(asked=frozenset({"margin"})))
+        suite.resolve(suite.typed(metric="nll", strategies="random,bait", questions="bait > random"), Context())
 
 
 def test_no_default_question_asks_whether_all_labels_are_better_than_some() -> None:

@@ -84,7 +84,7 @@ def test_drift_is_said_with_what_new_labels_take():
             {"seeds": 3},
             "too few",
             "over 3 seeds.",
-            "Verdicts need 4 seeds or more; at this spread, about 4 would settle the margin of 20 %.",
+            "Verdicts need 4 seeds or more; at this spread, some 5 would settle the margin of 20 %.",
         ),
         ({"seeds": 1}, "too few", "over 1 seed.", "verdicts need 4 seeds or more."),
         ({"retrain": None}, "not shown", "none was trained again.", "fbench drift --retrain 1"),
@@ -220,7 +220,7 @@ def test_too_few_seeds_are_said_so_with_what_is_known():
 
     first, _, to_do = said(seeds=3, edit=low)[0].lead
     assert first.endswith("masks trained again on the same labels by 0.20.")
-    assert to_do.startswith("Average over trainings (retrained masks share J 0.20); at this spread, about ")
+    assert to_do.startswith("Average over trainings (retrained masks share J 0.20); at this spread, some ")
     assert said(seeds=1, edit=low)[0].lead[2].startswith("Provisional: a retrained mask shares only J 0.20")
     assert said(seeds=1)[0].lead[2] == "Take 4 seeds or more for a verdict."
 

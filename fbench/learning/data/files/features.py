@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 
-from fbench.errors import DataError
-from fbench.harness.guard import Refuse
+from fbench.errors import DataError, shorten
 from fbench.learning.data.brought import Brought
 from fbench.learning.data.files.arrays import read_arrays, read_targets
 from fbench.learning.data.files.coding import coded
 from fbench.learning.data.files.contents import contents_of
 from fbench.learning.data.files.matrices import Matrix, samples_of, survey
 from fbench.learning.data.files.parts import FeatureParts
+from fbench.learning.data.files.places import Places
 from fbench.learning.data.files.tables import read_table
 from fbench.learning.data.images import Images, Records
 
@@ -33,16 +35,15 @@ def read_features(brought: Brought) -> Images:
     if path.suffix not in (*_ARRAYS, *_TABLES):
         raise DataError(f"--features {path}: must end in {', '.join((*_ARRAYS, *_TABLES))}")
     parts = read_table(path, brought) if path.suffix in _TABLES else _array_parts(path, brought)
-
-    def refuse(text: str) -> Any:
-        raise DataError(f"{path}: {text}")
-
-    targets = _targets(path, brought, parts)
-    _check_lengths(refuse, parts, targets)
-    classes = coded(refuse, targets, parts.test_targets)
-    scale = survey(refuse, "features", parts.features)
+    parts, source = _with_targets(path, brought, parts)
+    _check_features(path, parts)
+    _check_lengths(path, source, parts)
+    places = (Places() if brought.targets else parts.places, parts.test_places)
+    classes = coded(_refuser(source), np.asarray(parts.targets), parts.test_targets, places)
+    scale = survey(_refuser(str(path)), "features", parts.features, parts.places)
     if parts.test_features is not None:
-        survey(refuse, "test_features", parts.test_features)
+        survey(_refuser(str(path)), "test_features", parts.test_features, parts.test_places)
+    _tell_of_repeated(path, [*parts.ids, *parts.test_ids])
     used = scale if brought.scale == "standard" else None
     return Images(
         name="features",
@@ -109,35 +110,70 @@ def _metadata(path: Path, arrays: Mapping[str, Any], n: int) -> dict[str, list[s
     return {name: [str(value) for value in array.tolist()] for name, array in fitting.items()}
 
 
-def _targets(path: Path, brought: Brought, parts: FeatureParts) -> Any:
-    """The targets of ``--targets``, else the file's own."""
+def _with_targets(path: Path, brought: Brought, parts: FeatureParts) -> tuple[FeatureParts, str]:
+    """The parts with the targets of ``--targets``, if it is there, and where targets are from, for messages."""
     if brought.targets:
+        source = f"--targets {brought.targets}"
         if parts.test_features is not None:
-            raise DataError(f"--targets {brought.targets}: {path} has a test part, and so needs targets of its own")
-        return read_targets(Path(brought.targets))
+            raise DataError(f"{source}: {path} has a test part, and so needs targets of its own")
+        return replace(parts, targets=read_targets(Path(brought.targets))), source
     if parts.targets is None:
         raise DataError(
             f"{path}: has no targets; save them with the features, np.savez(path, features=…, targets=…), or name a "
             "file of theirs by --targets, or their array by --target-column"
         )
-    return parts.targets
+    return parts, str(path)
 
 
-def _check_lengths(refuse: Refuse, parts: FeatureParts, targets: Any) -> None:
-    pairs = [("", parts.features, targets)]
-    if parts.test_features is not None:
-        pairs.append(("test_", parts.test_features, parts.test_targets))
-    for prefix, features, classes in pairs:
+def _refuser(source: str) -> Callable[[str], NoReturn]:
+    """What refuses a file by its name."""
+
+    def refuse(text: str) -> NoReturn:
+        raise DataError(f"{source}: {text}")
+
+    return refuse
+
+
+def _check_features(path: Path, parts: FeatureParts) -> None:
+    """Refuse features that are no matrix of numbers, and a test part of other columns."""
+    refuse, tested = _refuser(str(path)), parts.test_features
+    for name, features in (("features", parts.features), ("test_features", tested)):
+        if features is None:
+            continue
         shape = list(features.shape)
         if len(shape) != 2 or 0 in shape:
-            refuse(f"{prefix}features have shape {shape}; they must be [n, h], one row a sample")
-        kind = features.dtype.kind
-        if kind not in "fiub":
-            refuse(f"{prefix}features are {features.dtype}; they must be numbers")
-        if np.ndim(classes) and len(classes) != shape[0]:
-            refuse(f"{prefix}targets has {len(classes):,} entries, {prefix}features {shape[0]:,}; give one a sample")
-    if parts.test_features is not None and parts.test_features.shape[1] != parts.features.shape[1]:
-        widths = [part.shape[1] for part in (parts.test_features, parts.features)]
+            refuse(f"{name} have shape {shape}; they must be [n, h], one row a sample")
+        if features.dtype.kind not in "fiub":
+            refuse(f"{name} are {features.dtype}; they must be numbers")
+    if tested is not None and tested.shape[1] != parts.features.shape[1]:
+        widths = [part.shape[1] for part in (tested, parts.features)]
         refuse(f"test_features have {widths[0]} columns, features {widths[1]}; give both in the same columns")
-    if parts.ids and len(parts.ids) != parts.features.shape[0]:
-        refuse(f"ids has {len(parts.ids):,} entries, features {parts.features.shape[0]:,}; give one a sample")
+
+
+def _check_lengths(path: Path, source: str, parts: FeatureParts) -> None:
+    """Refuse targets and ids that are not one a sample; ``source`` is where the targets are from."""
+    n, of = parts.features.shape[0], "" if source == str(path) else f" of {path}"
+    pairs: list[tuple[str, str, int, Any]] = [
+        (source, f"targets has {{:,}} entries, features{of} {{:,}}", n, parts.targets)
+    ]
+    if parts.test_features is not None:
+        texts = "test_targets has {:,} entries, test_features {:,}"
+        pairs.append((source, texts, parts.test_features.shape[0], parts.test_targets))
+    if parts.ids:
+        pairs.append((str(path), "ids has {:,} entries, features {:,}", n, parts.ids))
+    for file, text, samples, values in pairs:
+        if np.ndim(values) and len(values) != samples:
+            _refuser(file)(f"{text.format(len(values), samples)}; give one a sample")
+
+
+def _tell_of_repeated(path: Path, ids: Sequence[str]) -> None:
+    """Warn of ids that are of several samples: a person's, perhaps, and no reason to refuse a file."""
+    counts = Counter(ids)
+    repeated = [sample for sample, times in counts.items() if times > 1]
+    if repeated:
+        first = repeated[0]
+        warnings.warn(
+            f"{path}: {len(repeated):,} {'id is' if len(repeated) == 1 else 'ids are'} of several samples, first "
+            f"{shorten(first)!r} of {counts[first]}; the column index of selections.csv tells them apart",
+            stacklevel=2,
+        )

@@ -79,6 +79,7 @@ def read_image_folder(brought: Brought) -> Images:
         test_images=samples(test.paths) if test else None,
         test_targets=torch.tensor(test.targets) if test else None,
         class_names=tuple(names),
+        left_out=tuple(path.relative_to(folder).as_posix() for path in everything if path not in readable),
         records=_records(folder, train),
         test_records=_records(folder, test) if test else NO_RECORDS,
         contents=names_and_sizes(folder, everything),

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from fbench.harness.guard import Refuse
 from fbench.learning.data.files import stored
+from fbench.learning.data.files.places import Places
 from fbench.learning.data.files.stored import StoredSamples
 
 Matrix: TypeAlias = Any
@@ -42,8 +43,10 @@ def dense_rows(matrix: Matrix, rows: Any) -> np.ndarray[Any, Any]:
     return np.asarray(part.toarray() if hasattr(part, "toarray") else part, dtype=np.float64)
 
 
-def survey(refuse: Refuse, name: str, matrix: Matrix) -> Scale:
+def survey(refuse: Refuse, name: str, matrix: Matrix, places: Places) -> Scale:
     """Mean and deviation of every column, in one pass; a column of one value has a deviation of 1.
+
+    ``places`` are those of the rows and the columns.
 
     Raises:
         Whatever ``refuse`` raises, where a value is not finite.
@@ -51,7 +54,7 @@ def survey(refuse: Refuse, name: str, matrix: Matrix) -> Scale:
     first = dense_rows(matrix, slice(0, 1))[0]
     sums, squares = np.zeros_like(first), np.zeros_like(first)
     for start, part in _chunks(matrix):
-        _check_finite(refuse, name, start, part)
+        _check_finite(refuse, name, start, part, places)
         part = part - first  # a large mean with a small deviation would lose its digits
         sums += part.sum(0)
         squares += np.square(part).sum(0)
@@ -65,12 +68,13 @@ def _chunks(matrix: Matrix) -> Iterator[tuple[int, np.ndarray[Any, Any]]]:
         yield start, dense_rows(matrix, slice(start, start + _CHUNK))
 
 
-def _check_finite(refuse: Refuse, name: str, start: int, part: np.ndarray[Any, Any]) -> None:
+def _check_finite(refuse: Refuse, name: str, start: int, part: np.ndarray[Any, Any], places: Places) -> None:
     """Refuse NaN, infinity, and what float32 would make infinity of."""
     bad = ~(np.abs(part) <= np.finfo(np.float32).max)
     if bad.any():
         row, column = np.argwhere(bad)[0]
-        refuse(f"{name} hold {part[row, column]:g} in row {start + row}, column {column}; drop or mend such rows")
+        where = f"{places.row(start + row)}, {places.column(column)}"
+        refuse(f"{name} hold {part[row, column]:g} in {where}; drop or mend such rows")
 
 
 def samples_of(matrix: Matrix, scale: Scale | None) -> Tensor:

@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from fbench.learning.data.files.places import Places
+
 
 @dataclass(frozen=True, eq=False)
 class FeatureParts:
@@ -19,6 +21,8 @@ class FeatureParts:
         ids: of the N samples.
         metadata: of the N samples, by column.
         test_ids: of the M samples.
+        places: where the N samples and the h features stand in the file.
+        test_places: where the M samples do.
     """
 
     features: Any
@@ -28,3 +32,5 @@ class FeatureParts:
     ids: Sequence[str] = ()
     metadata: Mapping[str, Sequence[str]] = field(default_factory=dict)
     test_ids: Sequence[str] = ()
+    places: Places = field(default_factory=Places)
+    test_places: Places = field(default_factory=Places)

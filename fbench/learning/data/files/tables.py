@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +13,11 @@ import pandas as pd
 
 from fbench.array_headers import reading_file
 from fbench.errors import DataError, nearest, shorten
+from fbench.harness.parsing import read_real
 from fbench.learning.data.brought import Brought
+from fbench.learning.data.files.csv_files import read_csv
 from fbench.learning.data.files.parts import FeatureParts
+from fbench.learning.data.files.places import Places
 
 _SPLIT = "split"
 """The column that says of every row whether it is of the part for training or of that for the test."""
@@ -38,10 +42,12 @@ def read_table(path: Path, brought: Brought) -> FeatureParts:
         _require(path, frame, name, "--metadata-columns" if name in brought.metadata_columns else "--id-column")
     free = [str(name) for name in frame if name not in {target, sample_id, _SPLIT, *brought.metadata_columns}]
     numbers = [name for name in free if pd.api.types.is_numeric_dtype(frame[name])]
-    metadata = [*brought.metadata_columns, *(name for name in free if name not in numbers)]
-    _tell_of_texts(path, [name for name in free if name not in numbers])
+    texts = [name for name in free if name not in numbers]
+    metadata = [*brought.metadata_columns, *texts]
+    _tell_of_texts(path, {name: _almost_numbers(path, name, frame[name]) for name in texts})
     if not numbers:
-        raise DataError(f"{path}: no column of numbers is left for the features; it has {_listed(frame)}")
+        what = f"no column of numbers is left for the features; it has {_listed(frame)}"
+        raise DataError(f"{path}: {what}; give some whose cells are all numbers")
     features = frame[numbers].to_numpy(dtype=np.float64, na_value=np.nan)
     return _divided(
         FeatureParts(
@@ -49,6 +55,7 @@ def read_table(path: Path, brought: Brought) -> FeatureParts:
             targets=_values(frame[target]) if target in frame else None,
             ids=_texts(frame[sample_id]) if sample_id in frame else (),
             metadata={name: _texts(frame[name]) for name in metadata},
+            places=replace(_places(path), columns=numbers),
         ),
         _test_rows(path, frame),
     )
@@ -56,16 +63,10 @@ def read_table(path: Path, brought: Brought) -> FeatureParts:
 
 def _frame(path: Path) -> pd.DataFrame:
     with reading_file(path):
-        if path.suffix == ".csv":
-            try:
-                frame = pd.read_csv(path, encoding="utf-8-sig")
-            except (pd.errors.ParserError, pd.errors.EmptyDataError) as error:
-                raise DataError(f"{path}: is no table: {str(error).strip()}") from error
-        else:
-            frame = _parquet(path)
+        frame = read_csv(path) if path.suffix == ".csv" else _parquet(path)
     frame.columns = [str(name) for name in frame.columns]
     if not len(frame):
-        raise DataError(f"{path}: has no rows")
+        raise DataError(f"{path}: has names of columns and no rows; give one row a sample")
     return frame
 
 
@@ -82,11 +83,18 @@ def _parquet(path: Path) -> pd.DataFrame:
         raise DataError(f"{path}: is damaged, or no .parquet: {error}") from error
 
 
+def _places(path: Path) -> Places:
+    """Lines of a .csv, rows of a .parquet."""
+    return Places(lines_of=path if path.suffix == ".csv" else None)
+
+
 def _require(path: Path, frame: pd.DataFrame, name: str, option: str) -> None:
     if name not in frame:
         near = nearest(name, frame.columns)
         hint = f"; did you mean {near!r}?" if near else "."
-        raise DataError(f"{path}: has no column {name!r}{hint} It has {_listed(frame)}; name one by {option}")
+        numbers = all(read_real(str(column)) is not None for column in frame.columns)
+        remedy = "its first line must name the columns" if numbers else f"name one by {option}"
+        raise DataError(f"{path}: has no column {name!r}{hint} It has {_listed(frame)}; {remedy}")
 
 
 def _listed(frame: pd.DataFrame) -> str:
@@ -94,7 +102,21 @@ def _listed(frame: pd.DataFrame) -> str:
     return ", ".join(names[:10]) + (f" and {len(names) - 10} more" if len(names) > 10 else "")
 
 
-def _tell_of_texts(path: Path, names: Sequence[str]) -> None:
+def _almost_numbers(path: Path, name: str, column: pd.Series[Any]) -> str:
+    """What keeps a column from being a feature where most of its cells are numbers; empty where they are not."""
+    numbers, present = pd.to_numeric(column, errors="coerce").notna(), column.notna()
+    odd = (present & ~numbers).to_numpy().nonzero()[0]
+    if not len(odd) or 2 * numbers.sum() <= present.sum():
+        return ""
+    where, cell = _places(path).row(int(odd[0])), shorten(column.iloc[odd[0]])
+    return f"column {name!r}: {numbers.sum():,} of {len(column):,} are numbers; {where} is {cell!r}"
+
+
+def _tell_of_texts(path: Path, almost: Mapping[str, str]) -> None:
+    """Warn of columns of texts, by name with what keeps those from being features that are ``almost`` numbers."""
+    for told in filter(None, almost.values()):
+        warnings.warn(f"{path}: {told}; mend it to make the column a feature; now it is metadata", stacklevel=2)
+    names = [name for name, told in almost.items() if not told]
     if names:
         listed = ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
         what = "column holds" if len(names) == 1 else "columns hold"
@@ -116,9 +138,10 @@ def _test_rows(path: Path, frame: pd.DataFrame) -> np.ndarray[Any, Any] | None:
     """Which rows are of the test part; None where no column says."""
     if _SPLIT not in frame:
         return None
-    strange = [value for value in frame[_SPLIT].tolist() if value not in _PARTS]
-    if strange:
-        raise DataError(f"{path}: column split holds {shorten(strange[0])!r}; it must be train or test in every row")
+    strange = (~frame[_SPLIT].isin(_PARTS)).to_numpy().nonzero()[0]
+    if len(strange):
+        value, where = shorten(frame[_SPLIT].iloc[strange[0]]), _places(path).row(int(strange[0]))
+        raise DataError(f"{path}: column split holds {value!r} in {where}; it must be train or test in every row")
     test = (frame[_SPLIT] == "test").to_numpy()
     if test.all() or not test.any():
         raise DataError(f"{path}: column split says {frame[_SPLIT][0]} of every row; give both parts, or leave it out")
@@ -138,5 +161,7 @@ def _divided(parts: FeatureParts, test: np.ndarray[Any, Any] | None) -> FeatureP
         test_targets=None if targets is None else targets[test],
         ids=[parts.ids[row] for row in train] if parts.ids else (),
         metadata={name: [values[row] for row in train] for name, values in parts.metadata.items()},
+        places=replace(parts.places, rows=train),
+        test_places=replace(parts.places, rows=tested),
         test_ids=[parts.ids[row] for row in tested] if parts.ids else (),
     )

@@ -96,7 +96,11 @@ def test_a_sparse_matrix_becomes_dense(tmp_path: Path) -> None:
         ("data", np.ones(1), "is a damaged sparse matrix: indices and data should have the same size"),
         ("format", np.array(b"zzz"), "is a damaged sparse matrix: Unknown format"),
         ("data", np.array([1, "a"], dtype=object), "data holds Python objects, which are never unpickled"),
-        ("data", np.array([1.0, np.nan]), "features hold nan in row 1, column 3; drop or mend such rows"),
+        (
+            "data",
+            np.array([1.0, np.nan]),
+            r"features hold nan in row 1 \(rows count from 0\), column 3; drop or mend such rows",
+        ),
     ],
 )
 def test_a_sparse_matrix_that_is_damaged_is_refused(part: str, values: Any, match: str, tmp_path: Path) -> None:
@@ -168,6 +172,47 @@ def test_columns_of_text_are_told_of(tmp_path: Path) -> None:
         read(saved(tmp_path / "a.csv"))
 
 
+@pytest.mark.parametrize(
+    ("cells", "message"),
+    [
+        (
+            ["1", "2", "three", "4"],
+            "column 'a': 3 of 4 are numbers; line 4 is 'three'; mend it to make the column a feat",
+        ),
+        (["1", "", "three", "4"], "column 'a': 2 of 4 are numbers; line 4 is 'three'; mend it"),
+        (["1", "two", "three", "4"], "column holds texts and no features: a; carried along as metadata"),
+    ],
+)
+def test_a_column_that_a_cell_keeps_from_being_a_feature_is_told_of(
+    cells: list[str], message: str, tmp_path: Path
+) -> None:
+    lines = [f"{cell},{row},{row % 2}" for row, cell in enumerate(cells)]
+    (tmp_path / "a.csv").write_text("\n".join(["a,f,target", *lines]))
+    with pytest.warns(UserWarning, match=f"a.csv: {message}") as told:
+        assert read(tmp_path / "a.csv").images.shape == (4, 1)
+    assert len(told) == 1
+
+
+def test_commas_at_the_ends_of_lines_are_nothing(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("f,target\n1,a,\n2,b,\n")
+    assert read(tmp_path / "a.csv", scale="none").images.tolist() == [[1.0], [2.0]]
+
+
+def test_a_column_without_a_name_is_no_feature(tmp_path: Path) -> None:
+    frame().drop(columns="site").to_csv(tmp_path / "a.csv")
+    with pytest.warns(UserWarning, match=r"a.csv: a column without a name \(a saved index\?\) is left out; name it to"):
+        assert read(tmp_path / "a.csv").images.shape == (40, 5)
+
+
+def test_ids_of_several_samples_are_told_of(tmp_path: Path) -> None:
+    np.savez(tmp_path / "a.npz", features=FEATURES, targets=CODES, ids=np.array(["p", "q"])[np.arange(40) % 2])
+    message = (
+        r"a.npz: 2 ids are of several samples, first 'p' of 20; the column index of selections.csv tells them apart"
+    )
+    with pytest.warns(UserWarning, match=message):
+        read(tmp_path / "a.npz")
+
+
 def test_arrays_that_fit_nothing_are_told_of(tmp_path: Path) -> None:
     np.savez(tmp_path / "a.npz", features=FEATURES, targets=CODES, logits=np.zeros((40, 3)))
     with pytest.warns(UserWarning, match=r"logits \[40, 3\] not read: metadata are arrays \[40\]"):
@@ -218,8 +263,14 @@ MISTAKES: list[tuple[dict[str, Any], str]] = [
     ({**WHOLE, "features": FEATURES[0]}, r"features have shape \[5\]; they must be \[n, h\], one row a sample"),
     ({**WHOLE, "features": FEATURES[:, :0]}, r"features have shape \[40, 0\]; they must be"),
     ({**WHOLE, "features": FEATURES.astype(str)}, "features are <U.*; they must be numbers"),
-    ({**WHOLE, "features": BROKEN}, "features hold nan in row 6, column 3; drop or mend such rows"),
-    ({**WHOLE, "features": np.full((40, 5), 1e300)}, r"features hold 1e\+300 in row 0, column 0; drop or mend"),
+    (
+        {**WHOLE, "features": BROKEN},
+        r"features hold nan in row 6 \(rows count from 0\), column 3; drop or mend such rows",
+    ),
+    (
+        {**WHOLE, "features": np.full((40, 5), 1e300)},
+        r"features hold 1e\+300 in row 0 \(rows .* 0\), column 0; drop or mend",
+    ),
     ({**WHOLE, "ids": IDS[:3]}, "ids has 3 entries, features 40; give one a sample"),
     ({**WHOLE, "test_features": FEATURES}, "has test_features or test_targets without the other; give both, or nei"),
     (
@@ -242,11 +293,17 @@ MISTAKES: list[tuple[dict[str, Any], str]] = [
         {**WHOLE, "test_features": FEATURES[:2], "test_targets": np.array(["a", "b"])},
         "targets are int64, test_targets <U1; give both as numbers, or both as names",
     ),
-    ({**WHOLE, "targets": CODES - 1}, "targets hold -1, in row 1 first; classes are numbered from 0, and a sample"),
-    ({**WHOLE, "targets": CODES + 0.5}, "targets hold 2.5; classes are whole numbers or names"),
-    ({**WHOLE, "targets": CODES * 1e300}, r"targets hold 2e\+300; classes are whole numbers or names"),
+    (
+        {**WHOLE, "targets": CODES - 1},
+        r"targets hold -1, first in row 1 \(rows count from 0\); classes are numbered from 0, and a sample",
+    ),
+    ({**WHOLE, "targets": CODES + 0.5}, r"targets hold 2.5 in row 0 \(rows .*\); classes are whole numbers or names"),
+    ({**WHOLE, "targets": CODES * 1e300}, r"targets hold 2e\+300 in row 0 .*; classes are whole numbers or names"),
     ({**WHOLE, "targets": CODES * 1j}, "targets are complex128; classes are whole numbers or names"),
-    ({**WHOLE, "targets": np.where(CODES == 1, np.nan, CODES)}, "targets are missing in 13 of 40 rows, first in 2"),
+    (
+        {**WHOLE, "targets": np.where(CODES == 1, np.nan, CODES)},
+        r"targets are missing in 13 of 40 rows, first in row 2 \(rows count from 0\); leave these out",
+    ),
     ({**WHOLE, "targets": np.where(CODES == 1, "", NAMES)}, "targets are missing in 13 of 40 rows"),
     ({**WHOLE, "targets": np.zeros(40, int)}, "targets hold one class, '0'; there must be at least 2"),
     ({**WHOLE, "targets": np.eye(3)[CODES]}, r"targets have shape \[40, 3\]; give one class a sample, .*argmax\(1\)"),
@@ -314,9 +371,19 @@ def test_a_thousand_classes(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "more", "match"),
     [
-        ("", {}, "is no table: No columns to parse from file"),
-        ('a,b\n1,2\n"3', {}, "is no table: Error tokenizing data"),
-        ("f,target\n", {}, "has no rows"),
+        ("", {}, "is empty; give a line of names, and below it one line a sample"),
+        ('a,b\n1,2\n"3', {}, "a quoted text has no end; close its quotes"),
+        ("f,target\n", {}, "has names of columns and no rows; give one row a sample"),
+        ("f,target\n1,a\n\n2,b,c\n", {}, "line 4 has 3 cells, and the lines before it 2; mend it .a text that holds a"),
+        ("f,target\n1,a,5\n2,b,6\n", {}, "line 2 has more cells than the 2 that the header names; name every column"),
+        ("f;target\n1,5;a\n", {}, "its cells are separated by semicolons; save it with commas, and with points in num"),
+        ("f\ttarget\n1\ta\n", {}, "its cells are separated by tabs; save it with commas"),
+        ("f,f,target\n1,2,a\n", {}, "2 columns are called 'f'; rename all but one"),
+        (
+            "5.1,3.5,1\n4.9,3,0\n",
+            {},
+            "has no column 'target'. It has 5.1, 3.5, 1; its first line must name the columns",
+        ),
         (
             "f,Target\n1,a\n",
             {},
@@ -324,10 +391,24 @@ def test_a_thousand_classes(tmp_path: Path) -> None:
         ),
         ("f,target\n1,a\n", {"id_column": "key"}, "has no column 'key'. It has f, target; name one by --id-column"),
         ("f,target\n1,a\n", {"metadata_columns": ("year",)}, "has no column 'year'.*; name one by --metadata-columns"),
-        ("f,target\nx,a\ny,b\n", {}, "no column of numbers is left for the features; it has f, target"),
-        ("f,target\n1,a\n2,\n", {}, "targets are missing in 1 of 2 rows, first in 1"),
-        ("f,target\n1,a\n,b\n", {}, "features hold nan in row 1, column 0"),
-        ("f,target,split\n1,a,train\n2,b,dev\n", {}, "column split holds 'dev'; it must be train or test in every row"),
+        (
+            "f,target\nx,a\ny,b\n",
+            {},
+            "no column of numbers is left for the features; it has f, target; give some whose",
+        ),
+        ("f,target\n1,a\n2,\n", {}, "targets are missing in 1 of 2 rows, first in line 3; leave these out"),
+        ("f,target\n1,a\n,b\n", {}, "features hold nan in line 3, column 'f'; drop or mend such rows"),
+        (
+            'note,f,target,split\n"two\nlines",1,a,train\n,2,b,train\n,3,b,test\n,,a,test\n',
+            {},
+            "test_features hold nan in line 6, column 'f'",
+        ),
+        ("f,target\n1,0\n2,1\n3,1.5\n", {}, "targets hold 1.5 in line 4; classes are whole numbers or names"),
+        (
+            "f,target,split\n1,a,train\n2,b,dev\n",
+            {},
+            "column split holds 'dev' in line 3; it must be train or test in every row",
+        ),
         ("f,target,split\n1,a,test\n2,b,test\n", {}, "column split says test of every row; give both parts"),
     ],
 )
@@ -339,7 +420,9 @@ def test_tables_that_cannot_be_are_refused(text: str, more: dict[str, Any], matc
 
 def test_a_table_that_is_no_text_is_refused(tmp_path: Path) -> None:
     (tmp_path / "bad.csv").write_bytes(b"f,target\n\xff\xfe,1\n")
-    with pytest.raises(DataError, match=r"bad.csv: is damaged, or not what its name says"):
+    with pytest.raises(
+        DataError, match=r"bad.csv: is not in UTF-8 \(it holds the byte 0xff\); save it as UTF-8, as spread"
+    ):
         read(tmp_path / "bad.csv")
 
 
@@ -376,6 +459,13 @@ def test_targets_of_another_file_that_cannot_be_are_refused(tmp_path: Path) -> N
     np.savez(tmp_path / "y.npz", one=CODES, two=CODES)
     with pytest.raises(DataError, match=r"y.npz: holds one, two; name one array targets"):
         read(saved(tmp_path / "a.npz"), targets=str(tmp_path / "y.npz"))
+    for values, match in (
+        (CODES - 1, "targets hold -1, first in row 1"),
+        (CODES[:3], "targets has 3 entries, features of"),
+    ):
+        np.save(tmp_path / "y.npy", values)
+        with pytest.raises(DataError, match=rf"^--targets .*y.npy: {match}"):
+            read(saved(tmp_path / "a.npz"), targets=str(tmp_path / "y.npy"))
     np.savez(tmp_path / "b.npz", **WHOLE, test_features=FEATURES, test_targets=CODES)
     with pytest.raises(DataError, match=r"--targets .*y.npz: .*b.npz has a test part, and so needs targets of its own"):
         read(tmp_path / "b.npz", targets=str(tmp_path / "y.npz"))
