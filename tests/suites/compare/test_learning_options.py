@@ -163,7 +163,7 @@ def test_bait_as_published_trains_to_an_accuracy(fbench: Callable[..., Ended], t
 
 LEFT_OUT = {
     *("images", "image_size", "skip_corrupt", "features", "targets", "target_column", "id_column", "metadata_columns"),
-    *("scale", "data_dir", "download", "weights", "keep_predictions", "drift"),
+    *("scale", "data_dir", "download", "weights", "keep_predictions", "drift", "paired_curves"),
 }
 """Options that name what a user brings, or change no number of a protocol."""
 
