@@ -309,14 +309,15 @@ def weights_of(options: ArmOptions) -> tuple[int, int]:
 def _mask_fraction(options: ArmOptions) -> float:
     """The fraction of the weights that a mask keeps; 0 is automatic: the least per mille with twice the classifier.
 
-    Of a network that is nothing else, a tenth.
+    Of a network that is nothing else, a tenth, and one weight at least.
 
     Raises:
         UsageError: as ``check_fraction``.
     """
     if not options.mask_fraction:
         total, classifier = weights_of(options)
-        return min(1.0, math.ceil(2000 * classifier / total) / 1000) if classifier else _SHARE_OF_A_HEAD
+        least = math.ceil(1e6 / total) / 1e6  # of a handful of weights a tenth is none
+        return min(1.0, math.ceil(2000 * classifier / total) / 1000) if classifier else max(_SHARE_OF_A_HEAD, least)
     check_fraction("--mask-fraction", options.mask_fraction, options)
     return options.mask_fraction
 

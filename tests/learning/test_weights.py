@@ -86,6 +86,9 @@ def test_files_that_are_no_state_dict(saved: Callable[[Any], str], value: Any, m
 
 
 def test_files_that_are_none(tmp_path: Path) -> None:
+    (tmp_path / "table.pt").write_text("a,b,target\n1.5,2.5,x\n")
+    with pytest.raises(DataError, match=r"table\.pt: cannot be read safely"):  # torch pops from an empty list
+        read_weights(tmp_path / "table.pt")
     (tmp_path / "text.pt").write_text("hello")
     with pytest.raises(DataError, match=r"text\.pt: cannot be read safely"):
         read_weights(str(tmp_path / "text.pt"))

@@ -313,6 +313,13 @@ def test_features_are_resolved_with_what_was_read(tmp_path: Path) -> None:
     assert arms.pool_length(resolved) == 60
 
 
+def test_a_mask_of_a_tiny_head_keeps_a_weight(tmp_path: Path) -> None:
+    """Of six weights a tenth is none."""
+    np.savez(tmp_path / "a.npz", features=np.arange(60.0)[:, None], targets=np.arange(60) % 3)
+    options = SUITES.get("compare").typed(features=str(tmp_path / "a.npz"), start=4, batch=2)
+    assert arms.sizes_of(arms.resolve_plan(options)).masked == 1
+
+
 def test_the_labels_that_are_bought_are_the_noisy_ones() -> None:
     options = SUITES.get("compare").typed(dataset="digits:noise=0.5")
     plain = SUITES.get("compare").typed()

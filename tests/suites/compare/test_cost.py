@@ -39,6 +39,8 @@ def test_what_is_not_clear_over_the_seeds_is_none() -> None:
     curves = costing(1.0, 2.0)
     wild = {"new": np.array([0.1, 3.0, 0.2, 0.7]), "old": np.array([4.0, 0.5, 3.0, 0.5])}
     assert faster(replace(curves, choosing=wild), *PAIR) == ""
+    busy = {"new": np.array([0.006, 0.006, 0.007, 0.006]), "old": np.array([4.4, 0.9, 60.0, 1.1])}
+    assert faster(replace(curves, choosing=busy), *PAIR) == "new"
     calm = {"new": np.array([1.0, 1.1, 0.9, 1.0]), "old": np.array([2.0, 2.1, 1.9, 2.0])}
     assert faster(replace(curves, choosing=calm), *PAIR) == "new"
 

@@ -93,6 +93,8 @@ def read_targets(path: Path) -> Any:
     Raises:
         DataError: as ``read_arrays``; a .npz without it.
     """
+    if path.suffix not in (".npy", ".npz"):
+        raise DataError(f"--targets {path}: must end in .npy or .npz; save the classes by np.save, one a sample")
     arrays = read_arrays(path)
     names = ["targets"] if "targets" in arrays else list(arrays)
     if len(names) != 1:

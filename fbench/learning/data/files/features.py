@@ -33,7 +33,7 @@ def read_features(brought: Brought) -> Images:
     """
     path = brought.path
     if path.suffix not in (*_ARRAYS, *_TABLES):
-        raise DataError(f"--features {path}: must end in {', '.join((*_ARRAYS, *_TABLES))}")
+        raise DataError(f"--features {path}: must end in {', '.join((*_ARRAYS, *_TABLES))}; save it as one of them")
     parts = read_table(path, brought) if path.suffix in _TABLES else _array_parts(path, brought)
     parts, source = _with_targets(path, brought, parts)
     _check_features(path, parts)

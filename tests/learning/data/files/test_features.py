@@ -466,6 +466,8 @@ def test_targets_of_another_file_that_cannot_be_are_refused(tmp_path: Path) -> N
         np.save(tmp_path / "y.npy", values)
         with pytest.raises(DataError, match=rf"^--targets .*y.npy: {match}"):
             read(saved(tmp_path / "a.npz"), targets=str(tmp_path / "y.npy"))
+    with pytest.raises(DataError, match=r"--targets .*y.csv: must end in .npy or .npz; save the classes by np.save"):
+        read(saved(tmp_path / "a.npz"), targets=str(tmp_path / "y.csv"))
     np.savez(tmp_path / "b.npz", **WHOLE, test_features=FEATURES, test_targets=CODES)
     with pytest.raises(DataError, match=r"--targets .*y.npz: .*b.npz has a test part, and so needs targets of its own"):
         read(tmp_path / "b.npz", targets=str(tmp_path / "y.npz"))
