@@ -18,9 +18,9 @@ SAME = "same within the margin"
 TimeVerdict = Literal["slower", "same within the margin", "faster", "not shown"]
 """What may be said of a benchmark's time."""
 VERDICTS: tuple[TimeVerdict, ...] = get_args(TimeVerdict)
-LEVEL = 0.01
+PAIRED_LEVEL = 0.01
 """Chance of calling any benchmark of a comparison slower whose code is the same, where pairs are independent."""
-DEFAULT_MARGIN = 0.03
+TIME_MARGIN = 0.03
 """Changes up to here do not matter, if nothing else is asked for."""
 
 
@@ -48,7 +48,7 @@ class PairedJudgement(NamedTuple):
     why: str = ""
 
 
-def judge_pairs(logs: Mapping[str, Sequence[float]], margin: float = DEFAULT_MARGIN) -> dict[str, PairedJudgement]:
+def judge_pairs(logs: Mapping[str, Sequence[float]], margin: float = TIME_MARGIN) -> dict[str, PairedJudgement]:
     """Judge all benchmarks of a comparison as one family, for slower and for faster each.
 
     Args:
@@ -77,18 +77,18 @@ def _judged(
     middle = hodges_lehmann(values)
     slower = middle.value > 0
     alone, adjusted = (p[0], p[2]) if slower else (p[1], p[3])
-    verdict = verdict_of(middle.value, middle.low, middle.high, adjusted < LEVEL, margin)
+    verdict = time_verdict(middle.value, middle.low, middle.high, adjusted < PAIRED_LEVEL, margin)
     needed = fewest_pairs(family)
     why = f"{len(values)} pairs cannot show a change among {family}: {needed} can" if len(values) < needed else ""
     ends = (math.exp(end) for end in (middle.value, middle.low, middle.high))
     return PairedJudgement(len(values), *ends, alone, adjusted, verdict, why if verdict == "not shown" else "")
 
 
-def verdict_of(change: float, low: float, high: float, shown: bool, margin: float) -> TimeVerdict:
+def time_verdict(change: float, low: float, high: float, shown: bool, margin: float) -> TimeVerdict:
     """The verdict on a logarithm of new over base with its interval; ``shown`` says that it is not chance.
 
     Example:
-        >>> verdict_of(0.1, 0.05, 0.15, True, 0.03), verdict_of(0.0, -0.01, 0.01, False, 0.03)
+        >>> time_verdict(0.1, 0.05, 0.15, True, 0.03), time_verdict(0.0, -0.01, 0.01, False, 0.03)
         ('slower', 'same within the margin')
     """
     edge = math.log1p(margin)
@@ -105,6 +105,6 @@ def fewest_pairs(family: int) -> int:
         (7, 10)
     """
     n = 1
-    while least_p(n) * family >= LEVEL:
+    while least_p(n) * family >= PAIRED_LEVEL:
         n += 1
     return n

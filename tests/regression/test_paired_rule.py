@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from fbench.errors import InputError
-from fbench.regression.paired_rule import LEVEL, fewest_pairs, judge_pairs, verdict_of
+from fbench.regression.paired_rule import PAIRED_LEVEL, fewest_pairs, judge_pairs, time_verdict
 
 
 def logs(change, n=20, sd=0.02, seed=0):
@@ -24,7 +24,7 @@ def test_the_four_verdicts():
 
 def test_what_is_shown_and_below_the_margin_is_not_called():
     [judgement] = judge_pairs({"a": logs(0.02, n=60, sd=0.01)}).values()
-    assert judgement.adjusted < LEVEL
+    assert judgement.adjusted < PAIRED_LEVEL
     assert judgement.verdict == "same within the margin"
     assert judge_pairs({"a": logs(0.02, n=60, sd=0.01)}, margin=0.01)["a"].verdict == "slower"
 
@@ -53,7 +53,7 @@ def test_slower_and_faster_are_one_rule():
 
 
 def test_an_interval_that_is_none_shows_nothing():
-    assert verdict_of(0.0, math.nan, math.nan, False, 0.03) == "not shown"
+    assert time_verdict(0.0, math.nan, math.nan, False, 0.03) == "not shown"
 
 
 def test_no_pairs():
