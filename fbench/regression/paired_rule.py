@@ -80,8 +80,9 @@ def _judged(
     verdict = time_verdict(middle.value, middle.low, middle.high, adjusted < PAIRED_LEVEL, margin)
     needed = fewest_pairs(family)
     why = f"{len(values)} pairs cannot show a change among {family}: {needed} can" if len(values) < needed else ""
-    ends = (math.exp(end) for end in (middle.value, middle.low, middle.high))
-    return PairedJudgement(len(values), *ends, alone, adjusted, verdict, why if verdict == "not shown" else "")
+    ratio, low, high = (math.exp(end) for end in middle[1:])
+    reason = why if verdict == "not shown" else ""
+    return PairedJudgement(len(values), ratio, low, high, alone, adjusted, verdict, reason)
 
 
 def time_verdict(change: float, low: float, high: float, shown: bool, margin: float) -> TimeVerdict:
