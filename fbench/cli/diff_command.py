@@ -17,7 +17,7 @@ from fbench.harness.suite import flag_of
 if TYPE_CHECKING:
     import typer
 
-    from fbench.regression.compared import Comparison
+    from fbench.regression.compared import RevisionDiff
 
 DIFF_EXAMPLES = (
     "fbench diff reports/reference/fisher reports/reference/fisher",
@@ -65,7 +65,7 @@ def diff(runs: list[str] | None, *, margin: str, format: str, json: bool, strict
     return comparison.exit_code(strict=strict)
 
 
-def _compared(runs: list[str], margin: float, *, force: bool) -> Comparison:
+def _compared(runs: list[str], margin: float, *, force: bool) -> RevisionDiff:
     from pathlib import Path
 
     from fbench.regression.comparing import compare_pairs, compare_sides
@@ -78,7 +78,7 @@ def _compared(runs: list[str], margin: float, *, force: bool) -> Comparison:
     return compare_sides(read_baseline(runs[0]), read_side(runs[1]), margin, force=force)
 
 
-def _print(comparison: Comparison, form: str, *, strict: bool) -> None:
+def _print(comparison: RevisionDiff, form: str, *, strict: bool) -> None:
     from fbench.regression import saying
     from fbench.results.terminal import rich_table
 

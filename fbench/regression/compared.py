@@ -54,7 +54,7 @@ class ComparedRow:
 
 
 @dataclass(frozen=True)
-class Comparison:
+class RevisionDiff:
     """Two revisions, compared.
 
     Attributes:

@@ -8,7 +8,7 @@ from statistics import median
 from typing import Any
 
 from fbench.errors import NothingComparableError
-from fbench.regression.compared import ComparedRow, Comparison
+from fbench.regression.compared import ComparedRow, RevisionDiff
 from fbench.regression.measured import Side, check_comparable, notes_on
 from fbench.regression.other_rules import compare_areas, compare_peaks
 from fbench.regression.paired_rule import TIME_MARGIN, judge_pairs
@@ -16,7 +16,7 @@ from fbench.regression.pairs_file import PairedSamples
 from fbench.regression.times_apart import compare_apart
 
 
-def compare_sides(base: Side, new: Side, margin: float = TIME_MARGIN, *, force: bool = False) -> Comparison:
+def compare_sides(base: Side, new: Side, margin: float = TIME_MARGIN, *, force: bool = False) -> RevisionDiff:
     """Compare two revisions that were measured at different times: nothing is confirmed by it.
 
     Raises:
@@ -38,7 +38,7 @@ def compare_sides(base: Side, new: Side, margin: float = TIME_MARGIN, *, force: 
             f"{base.path} and {new.path} have nothing in common: one has {one!r}, the other {other!r}"
         )
     names = {row.name for row in rows}
-    return Comparison(
+    return RevisionDiff(
         base=base.revision,
         new=new.revision,
         rows=rows,
@@ -59,7 +59,7 @@ def _joined(side: Side, kind: str) -> Mapping[str, Mapping[int, float]]:
     return joined
 
 
-def compare_pairs(samples: PairedSamples, path: Path, margin: float = TIME_MARGIN) -> Comparison:
+def compare_pairs(samples: PairedSamples, path: Path, margin: float = TIME_MARGIN) -> RevisionDiff:
     """Compare two revisions by samples that took turns: what is called slower is confirmed.
 
     Where one side always came first the pairs are judged and nothing is confirmed.
@@ -89,7 +89,7 @@ def compare_pairs(samples: PairedSamples, path: Path, margin: float = TIME_MARGI
     ]
     fixed = samples.in_turn
     notes = [f"one side always came first in {', '.join(fixed)}: order is to be drawn, so nothing is confirmed"]
-    return Comparison(
+    return RevisionDiff(
         base=_called(samples.base, "base"),
         new=_called(samples.new, "new"),
         rows=rows,

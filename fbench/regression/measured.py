@@ -114,7 +114,7 @@ def notes_on(base: Side, new: Side) -> list[str]:
         commits = {run.commit for run in side.runs}
         if len(commits) > 1:
             lines.append(f"{side.path} holds runs of {len(commits)} commits, which count as one revision")
-    return lines
+    return list(dict.fromkeys(lines))
 
 
 def check_comparable(base: Side, new: Side, *, force: bool) -> list[str]:

@@ -89,7 +89,7 @@ def read_pytest_json(path: Path, document: Mapping[str, Any]) -> MeasuredRun:
         noted={"host": str(machine.get("node", "")), "kernel": str(machine.get("release", ""))},
         settings={timing.name: _options(benchmark) for timing, benchmark in zip(timings, benchmarks, strict=True)},
         timings={timing.name: timing for timing in timings},
-        notes=("the working tree had changes that no commit has",) if commit.get("dirty") else (),
+        notes=(f"{path}: the working tree had changes that no commit has",) if commit.get("dirty") else (),
     )
 
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, replace
 from typing import Any
 
 from fbench.harness.contract import Table
-from fbench.regression.compared import GAINS, LOSSES, ComparedRow, Comparison
+from fbench.regression.compared import GAINS, LOSSES, ComparedRow, RevisionDiff
 from fbench.results.plain import markdown_text
 from fbench.results.render import markdown_table
 from fbench.results.words import counted
@@ -22,18 +23,18 @@ _MOST_ROWS = 200
 """Rows of a Markdown table: GitHub cuts a comment at 65,536 letters."""
 
 
-def lead_of(comparison: Comparison) -> list[str]:
+def lead_of(comparison: RevisionDiff) -> list[str]:
     """What was found, how it is to be read, and what is missing; a sentence or two each.
 
     Example:
         >>> row = ComparedRow("a", "time", 20, 1.0, 1.1, 1.1, 1.08, 1.12, "slower")
-        >>> lead_of(Comparison("v1", "v2", [row], 0.03, paired=True))[0]
+        >>> lead_of(RevisionDiff("v1", "v2", [row], 0.03, paired=True))[0]
         'v2 is slower than v1 in 1 of 1 benchmark (a): a regression is confirmed.'
     """
     return [*filter(None, [_found(comparison), _how_to_read(comparison), *_missing(comparison)])]
 
 
-def _found(comparison: Comparison) -> str:
+def _found(comparison: RevisionDiff) -> str:
     rows, losses = comparison.rows, comparison.losses
     both = f"{comparison.new} {{}} {comparison.base}"
     if losses:
@@ -47,20 +48,29 @@ def _found(comparison: Comparison) -> str:
     return both.format("against") + f": of {counted([len(rows)], 'benchmark')}, {several}."
 
 
-def _shared(comparison: Comparison) -> list[str]:
+def _shared(comparison: RevisionDiff) -> list[str]:
     """Words of the form key=value that every name has: they tell no two benchmarks apart."""
     words = [row.name.split(" ") for row in comparison.rows]
     return [word for word in words[0] if "=" in word and all(word in other for other in words)] if words[1:] else []
 
 
-def _short(comparison: Comparison, rows: Iterable[ComparedRow]) -> list[str]:
-    """Names without what all of them share; whole where nothing would be left of one."""
-    shared = _shared(comparison)
-    names = [" ".join(word for word in row.name.split(" ") if word not in shared) for row in rows]
+def _short(comparison: RevisionDiff, rows: Iterable[ComparedRow]) -> list[str]:
+    """Names without what all of them share, words or folders; whole where nothing would be left of one."""
+    shared, folder = _shared(comparison), _folder(comparison)
+    names = [" ".join(word for word in row.name[folder:].split(" ") if word not in shared) for row in rows]
     return names if all(names) else [row.name for row in rows]
 
 
-def _how_to_read(comparison: Comparison) -> str:
+def _folder(comparison: RevisionDiff) -> int:
+    """Letters of the folders that all names of tests are below."""
+    files = [row.name.partition("::")[0] for row in comparison.rows if "::" in row.name]
+    if len(files) < len(comparison.rows) or len(files) < 2:
+        return 0
+    levels = zip(*(file.split("/")[:-1] for file in files), strict=False)
+    return sum(len(names[0]) + 1 for names in itertools.takewhile(lambda names: len(set(names)) == 1, levels))
+
+
+def _how_to_read(comparison: RevisionDiff) -> str:
     """What kind of evidence it is; of two runs, the drift."""
     margin = format_percent(comparison.margin)
     if comparison.paired:
@@ -75,7 +85,7 @@ def _how_to_read(comparison: Comparison) -> str:
     return f"Two runs made at different times confirm nothing: {read}. Interleaved pairs can confirm."
 
 
-def _missing(comparison: Comparison) -> Iterator[str]:
+def _missing(comparison: RevisionDiff) -> Iterator[str]:
     if comparison.differences:
         yield f"Compared by --force, though not of one kind: {'; '.join(comparison.differences)}."
     for side, names in (("base", comparison.only_base), ("new", comparison.only_new)):
@@ -100,7 +110,7 @@ def _upto(drifts: Sequence[float]) -> str:
     return ends[0] if ends[0] == ends[1] else f"{ends[0]} to {ends[1]}"
 
 
-def table_of(comparison: Comparison) -> Table:
+def table_of(comparison: RevisionDiff) -> Table:
     """A row a benchmark: losses first, then what is open; columns that nothing fills are left out."""
     rows = sorted(comparison.rows, key=lambda row: _ORDER.index(row.verdict))
     columns: dict[str, list[str]] = {
@@ -121,7 +131,7 @@ def table_of(comparison: Comparison) -> Table:
     return Table(f"{comparison.new} against {comparison.base}", list(filled), cells, _note(comparison), optional)
 
 
-def _note(comparison: Comparison) -> str:
+def _note(comparison: RevisionDiff) -> str:
     """What the columns are, of those that are there, and why nothing is shown where something can be done about it."""
     rows, shared = comparison.rows, _shared(comparison)
     parts = [f"all: {' '.join(shared)}"] if shared else []
@@ -157,7 +167,7 @@ def _level(row: ComparedRow, value: float) -> str:
     return format_seconds(value) if row.quantity == "time" else format_bytes(value)
 
 
-def github_markdown(comparison: Comparison) -> str:
+def github_markdown(comparison: RevisionDiff) -> str:
     """A comment for a pull request: the lead, and the table folded where nothing counts against the new revision."""
     lead = [markdown_text(line) for line in lead_of(comparison)]
     table = table_of(comparison)
@@ -169,7 +179,7 @@ def github_markdown(comparison: Comparison) -> str:
     return "\n\n".join([f"**{lead[0]}**", *lead[1:], folded]) + "\n"
 
 
-def as_json(comparison: Comparison, *, strict: bool) -> dict[str, Any]:
+def as_json(comparison: RevisionDiff, *, strict: bool) -> dict[str, Any]:
     """The comparison for programs: numbers unrounded, null where there is none."""
     rows = [{name: _plain(value) for name, value in asdict(row).items()} for row in comparison.rows]
     return {

@@ -234,7 +234,7 @@ def test_another_host_is_said_and_compared(call, tmp_path):
 
 def test_uncommitted_changes_are_said(call, tmp_path):
     base = timed(tmp_path / "a.json", SIX, commit_info={"id": "a" * 40, "dirty": True})
-    assert "Note: the working tree had changes that no commit has." in call(base, base)[1]
+    assert "a.json: the working tree had changes that no commit has." in call(base, base)[1]
 
 
 def test_without_git_a_side_is_called_by_its_path(call, tmp_path):
@@ -251,6 +251,17 @@ def test_what_one_side_alone_has(call, tmp_path):
     assert code == 0
     assert "Only the base one has bench.py::f. Only the new one has bench.py::g." in out
     assert call(base, new, "--strict")[0] == 3
+
+
+def test_what_all_names_share_is_said_once(call, tmp_path):
+    named = [benchmark(name, samples(0.01), fullname=f"tests/deep/{file}::{name}") for file, name in ("ax", "by", "bz")]
+    base = written(tmp_path / "a.json", document(named))
+    out = call(base, base)[1]
+    assert " a::x not shown" in out
+    assert "tests/deep" not in out
+    out = call(REFERENCE / "fisher", REFERENCE / "fisher")[1]
+    assert " quantity=diagonal method=loop not shown" in out
+    assert " all: samples=128 phase=pass. change: of the time; the margin is 3 %." in out
 
 
 def test_nothing_in_common(call, tmp_path):
