@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import json
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fbench.cli.console import out
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     import typer
 
     from fbench.regression.compared import RevisionDiff
+    from fbench.regression.history import History
 
 DIFF_EXAMPLES = (
     "fbench diff reports/reference/fisher reports/reference/fisher",
@@ -50,24 +52,26 @@ def add_diff(app: typer.Typer) -> None:
         flag("json", "the same as --format json"),
         flag("strict", "exit with 3 where anything is not shown, or lost without proof"),
         flag("force", "compare other machines, versions or options all the same"),
+        text("history", "", "FOLDER", "the runs in a folder, commit by commit: a figure with steps marked"),
+        text("out", "reports/history", "FOLDER", "of --history: where history.csv, .svg and .png go"),
         load_parameter(),
     ]
     app.command("diff", help=diff.__doc__, epilog=examples_below(DIFF_EXAMPLES))(signed(command, parameters))
 
 
-def diff(runs: list[str] | None, *, margin: str, format: str, json: bool, strict: bool, force: bool) -> int:
+def diff(runs: list[str] | None, *, margin: str, format: str, json: bool, strict: bool, **typed: Any) -> int:
     """Compare two runs, two JSON files of pytest-benchmark, two folders of them, or interleaved pairs."""
-    share = read_number("--margin", margin, float, _MARGIN)
+    share, force = read_number("--margin", margin, float, _MARGIN), bool(typed["force"])
     if format not in _FORMATS:
         raise UsageError(f"--format {shorten(format)}: must be one of {', '.join(_FORMATS)}")
+    if typed["history"]:
+        return _show_history(runs or [], typed["history"], typed["out"], share, force=force)
     comparison = _compared(runs or [], share, force=force)
     _print(comparison, "json" if json else format, strict=strict)
     return comparison.exit_code(strict=strict)
 
 
 def _compared(runs: list[str], margin: float, *, force: bool) -> RevisionDiff:
-    from pathlib import Path
-
     from fbench.regression.comparing import compare_pairs, compare_sides
     from fbench.regression.sides import read_baseline, read_paired, read_side
 
@@ -90,3 +94,37 @@ def _print(comparison: RevisionDiff, form: str, *, strict: bool) -> None:
         for line in saying.lead_of(comparison):
             out.print(line, markup=False)
         out.print("", rich_table(saying.table_of(comparison), out.width, "with --format github"), sep="\n")
+
+
+def _show_history(runs: list[str], folder: str, out_folder: str, margin: float, *, force: bool) -> int:
+    """Print what stepped, and write the figure and its numbers."""
+    from fbench.regression import history
+    from fbench.results.terminal import rich_table
+
+    if runs:
+        raise UsageError(f"--history takes its folder alone, and not {shorten(runs[0])} beside it")
+    read = history.read_history(Path(folder), margin, force=force)
+    written = _write_history(read, Path(out_folder))
+    for line in history.history_lead(read):
+        out.print(line, markup=False)
+    out.print("", rich_table(history.history_table(read), out.width, "in history.csv"), sep="\n")
+    out.print(f"\n{', '.join(written)} are in {out_folder}", markup=False)
+    return 0
+
+
+def _write_history(read: History, folder: Path) -> list[str]:
+    """Write history.csv and the figure's files, in the place of those that are there; gives their names."""
+    from fbench.harness.disk import make_folder, writing
+    from fbench.harness.publish import publish
+    from fbench.regression import history
+    from fbench.results import table
+    from fbench.runs.report import drawn
+
+    files = {"history.csv": table.text(history.HISTORY_COLUMNS, history.history_rows(read)).encode()}
+    files |= {Path(name).name: image for name, image in drawn(history.history_figure(read)).items()}
+    with writing(folder):
+        make_folder(folder)
+    for name, data in files.items():
+        with writing(folder / name):
+            publish(folder / name, data, replace=True)
+    return list(files)
