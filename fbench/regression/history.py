@@ -12,7 +12,8 @@ from fbench.errors import DataError, NothingComparableError
 from fbench.harness.contract import Column, Figure, Panel, Row, Series, Table
 from fbench.regression.measured import MeasuredRun, Side, differences_between
 from fbench.regression.sides import read_runs
-from fbench.regression.steps import FEWEST_BESIDE, Step, find_steps
+from fbench.regression.steps import FEWEST_BESIDE, Step, find_steps, memory_of
+from fbench.regression.timings import Timings
 from fbench.results.words import counted
 from fbench.units import format_percent
 
@@ -83,18 +84,24 @@ def _strange(last: MeasuredRun, run: MeasuredRun) -> list[str]:
 
 
 def _courses(commits: Sequence[Side], margin: float) -> list[Course]:
-    """Every benchmark that two commits have; all of its points have a control, or none counts."""
+    """Every benchmark that two commits have; those with steps first, then those that moved the most."""
     timings = [side.timings for side in commits]
     names = dict.fromkeys(name for held in timings for name in held)
     places = {name: [place for place, held in enumerate(timings) if name in held] for name in names}
     places = {name: held for name, held in places.items() if len(held) > 1}
-    courses = []
-    for name, at in places.items():
-        controlled = all(timings[place][name].control is not None for place in at)
-        values = [(t.relative if controlled else t.time).middle for t in (timings[place][name] for place in at)]
-        logs = [value - values[0] for value in values]
-        courses.append(Course(name, at, logs, find_steps(logs, margin, len(places))))
+    logs = {name: _logs([timings[place][name] for place in at]) for name, at in places.items()}
+    memory = memory_of(list(logs.values()))
+    courses = [
+        Course(name, at, logs[name], find_steps(logs[name], margin, len(places), memory)) for name, at in places.items()
+    ]
     return sorted(courses, key=lambda course: (-len(course.steps), -abs(course.logs[-1])))
+
+
+def _logs(points: Sequence[Timings]) -> list[float]:
+    """Logarithms of a benchmark's times against the first; over the control's where every commit has one."""
+    controlled = all(point.control is not None for point in points)
+    values = [(point.relative if controlled else point.time).middle for point in points]
+    return [value - values[0] for value in values]
 
 
 def history_rows(history: History) -> list[Row]:

@@ -8,7 +8,7 @@ import pytest
 
 from fbench.measure.ranks import ranks
 from fbench.regression import steps
-from fbench.regression.steps import FEWEST_BESIDE, find_steps
+from fbench.regression.steps import FEWEST_BESIDE, find_steps, memory_of
 
 
 def series(*levels, sd=0.01, seed=0):
@@ -66,3 +66,38 @@ def test_the_null_is_that_of_all_orders():
     drawn = steps._null(7, 20_000)
     for value in np.unique(exact)[-4:]:
         assert (drawn >= value - 1e-9).mean() == pytest.approx((exact >= value - 1e-9).mean(), abs=0.01)
+
+
+def remembering(memory, n=40, level=0.0, seed=0):
+    rng = np.random.default_rng(seed)
+    logs = rng.normal(0, 0.05, (10, n))
+    for i in range(1, n):
+        logs[:, i] = memory * logs[:, i - 1] + math.sqrt(1 - memory**2) * logs[:, i]
+    logs[0, n // 2 :] += level
+    return logs.tolist()
+
+
+@pytest.mark.parametrize("memory", [0.0, 0.5])
+def test_the_memory_of_a_history_is_found_beside_a_step(memory):
+    found = [memory_of(remembering(memory, level=0.3, seed=seed)) for seed in range(10)]
+    assert np.mean(found) == pytest.approx(memory, abs=0.1)
+
+
+def test_histories_too_short_have_no_memory():
+    assert memory_of([[0.0, 1.0, 2.0]]) == 0.0
+    assert memory_of([]) == 0.0
+
+
+def test_what_is_remembered_makes_no_step():
+    """A busy week: without the memory taken off, such series step."""
+    series = [logs for seed in range(5) for logs in remembering(0.8, seed=seed)]
+    held = memory_of(series)
+    steps_with, steps_without = (sum(bool(find_steps(logs, 0.03, 10, r)) for logs in series) for r in (held, 0.0))
+    assert steps_with <= 1 < steps_without
+
+
+def test_a_step_in_runs_that_remember():
+    logs = remembering(0.5, level=0.4)[0]
+    [step] = find_steps(logs, 0.03, memory=0.5)
+    assert abs(step.at - 20) <= 1
+    assert step.change == pytest.approx(0.4, abs=0.1)
