@@ -122,3 +122,17 @@ def claims(draws: int) -> Iterator[Counted]:
     for n in HISTORIES:
         for memory in (0.0, 0.5):
             yield from of_histories(draws, n, memory)
+
+
+def rates_table(rows: Iterable[Mapping[str, str]]) -> str:
+    """The committed rows as the page shows them: whole families called slower by mistake, and changes found."""
+    words = {"false_slower": "called slower, of equal code", "false_by_interval": "intervals alone would have called"}
+    words |= {"power": "found", "false_step": "a step, of equal code"}
+    lines = ["| samples | n | | share | 95 % interval |", "| --- | --- | --- | --- | --- |"]
+    for row in rows:
+        if row["quantity"] in words:
+            noise = f" ({row['noise']})" if row["noise"] else ""
+            share, low, high = (f"{100 * float(row[name]):.1f}" for name in ("share", "low", "high"))
+            cells = (f"{row['condition']}{noise}", row["repetitions"], words[row["quantity"]])
+            lines.append(f"| {' | '.join(cells)} | {share} % | {low} to {high} % |")
+    return "\n".join(lines)

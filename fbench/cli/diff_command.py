@@ -65,6 +65,8 @@ def diff(runs: list[str] | None, *, margin: str, format: str, json: bool, strict
     if format not in _FORMATS:
         raise UsageError(f"--format {shorten(format)}: must be one of {', '.join(_FORMATS)}")
     if typed["history"]:
+        if json or format != "text":
+            raise UsageError("--history has no other --format: its numbers are in history.csv, below --out")
         return _show_history(runs or [], typed["history"], typed["out"], share, force=force)
     comparison = _compared(runs or [], share, force=force)
     _print(comparison, "json" if json else format, strict=strict)

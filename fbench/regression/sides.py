@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +13,7 @@ from fbench.regression.suite_runs import read_suite_run
 from fbench.runs.reading import find_run
 
 _FORMS = "a run's folder, a JSON file of pytest-benchmark (--benchmark-json), a file of pairs, or a folder of runs"
-_MOST_FILES = 10_000
+_MOST_FILES, _DEEPEST = 10_000, 3
 
 
 def read_side(text: str) -> Side:
@@ -69,16 +68,14 @@ def read_paired(text: str) -> PairedSamples:
 
 
 def read_runs(folder: Path) -> tuple[list[MeasuredRun], list[str]]:
-    """Every run in a folder and below, in the order of their names, and a line for each JSON file that is none.
+    """Every run in a folder and up to three folders below, by name, and a line for each JSON file that is none.
 
     Raises:
         DataError, FolderError: one of them is damaged; names it.
-        UsageError: there are more than 10,000 files.
+        UsageError: more than 10,000 files and folders are there.
     """
     runs, passed_over = [], []
-    for number, path in enumerate(_places(folder)):
-        if number == _MOST_FILES:
-            raise UsageError(f"{folder} has more than {_MOST_FILES:,} runs and JSON files: give a folder of them alone")
+    for path in _places(folder):
         if path.is_dir():
             runs.append(read_suite_run(path))
             continue
@@ -90,20 +87,30 @@ def read_runs(folder: Path) -> tuple[list[MeasuredRun], list[str]]:
     return runs, passed_over
 
 
-def _places(folder: Path) -> Iterator[Path]:
+def _places(folder: Path) -> list[Path]:
     """Run folders and JSON files; what lies inside a run's folder is the run's, and hidden files are nobody's."""
+    places, waiting, seen = [], [(folder, 0)], 0
+    while waiting:
+        inside, depth = waiting.pop()
+        paths = _names_in(inside)
+        seen += len(paths)
+        if seen > _MOST_FILES:
+            raise UsageError(f"{folder} has more than {_MOST_FILES:,} files and folders: give one of runs alone")
+        for path in paths:
+            if path.name.startswith(".") or path.is_symlink():
+                continue
+            if (path.suffix == ".json" and path.is_file()) or (path / "options.json").is_file():
+                places.append(path)
+            elif depth < _DEEPEST and path.is_dir():
+                waiting.append((path, depth + 1))
+    return sorted(places)
+
+
+def _names_in(folder: Path) -> list[Path]:
     try:
-        inside = sorted(folder.iterdir())
+        return list(folder.iterdir())
     except OSError as error:
         raise DataError(f"{folder} cannot be read: {error.strerror or error}") from error
-    for path in inside:
-        if path.is_dir() and not path.is_symlink():
-            if (path / "options.json").is_file():
-                yield path
-            elif not path.name.startswith("."):
-                yield from _places(path)
-        elif path.suffix == ".json" and path.is_file() and not path.name.startswith("."):
-            yield path
 
 
 def _read_file(path: Path) -> MeasuredRun:

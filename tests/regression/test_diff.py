@@ -10,6 +10,7 @@ import pytest
 from timed_documents import MACHINE, benchmark, document, paired_document, pairs, samples, timed
 
 from fbench import cli
+from fbench.regression import sides
 
 ROOT = Path(__file__).resolve().parents[2]
 REFERENCE = ROOT / "reports" / "reference"
@@ -141,6 +142,15 @@ def test_folders_count_runs(call, tmp_path):
     found = json.loads(call("a", "b", "--json")[1])
     assert (code, found["benchmarks"][0]["verdict"]) == (0, "slower")
     assert {row["n"] for row in found["benchmarks"]} == {4}
+
+
+def test_a_folder_of_everything_is_refused(call, tmp_path, monkeypatch):
+    monkeypatch.setattr(sides, "_MOST_FILES", 3)
+    for number in range(4):
+        timed(tmp_path / "a" / f"{number}.json", SIX)
+    code, _, err = call("a", "a")
+    assert code == 2
+    assert "a has more than 3 files and folders: give one of runs alone" in err
 
 
 def test_several_commits_in_a_folder_are_said(call, tmp_path):

@@ -98,6 +98,7 @@ def test_more_than_a_figure_holds(call, tmp_path):
         (("--history", "bad"), 2, "bad/a.json is no JSON"),
         (("--history", "one", "more"), 2, "--history takes its folder alone, and not more beside it"),
         (("--history", "two", "--out", "a-file"), 2, "a-file"),
+        (("--history", "two", "--json"), 2, "--history has no other --format: its numbers are in history.csv"),
     ],
 )
 def test_bad_histories(call, tmp_path, words, code, message):
