@@ -10,7 +10,7 @@ from claim_rows import CLAIMS, most
 from regression_claims import of_histories, of_pairs, of_runs, rates_table
 
 PAGE = Path(__file__).resolve().parents[2] / "fbench" / "regression" / "README.md"
-DRAWS = 25
+DRAWS = 12
 
 
 def committed():
