@@ -10,7 +10,8 @@
     │   ├── DataError                   data that is missing, corrupt or not what it says it is
     │   ├── DeviceError                 a device that is not there
     │   └── FolderError                 a run folder that cannot be written or belongs to something else
-    └── NothingMeasuredError         4  a run that ended without one measured row
+    ├── NothingMeasuredError         4  a run that ended without one measured row
+    └── NothingComparableError       4  no baseline, or two measurements with nothing that may be compared
 
 Only ``cli`` catches these. A message names the value, the rule it broke and the remedy, in one line
 (a ``SweepError`` adds the text and a caret below).
@@ -126,5 +127,11 @@ class FolderError(UsageError):
 
 class NothingMeasuredError(FbenchError):
     """A run that ended without one measured row."""
+
+    exit_code = 4
+
+
+class NothingComparableError(FbenchError):
+    """No baseline, or two measurements with nothing that may be compared."""
 
     exit_code = 4

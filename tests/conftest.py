@@ -28,11 +28,22 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # in a shell's background
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_configure(config):
+    """Benchmarks run once, untimed, where nothing asks for times: ``--benchmark-only`` does, and cannot be unsaid.
+
+    An ``--benchmark-disable`` among the options of pyproject.toml would be refused beside it.
+    """
+    if not (config.option.benchmark_only or config.option.benchmark_enable):
+        config.option.benchmark_disable = True
+
+
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers(config):
     """The whole suite is shared between two processes; a part of it, or what measures, has one and the machine."""
     part = config.args_source is not config.ArgsSource.TESTPATHS or config.option.keyword
     measures = config.option.markexpr not in config.getini("addopts") or config.option.benchmark_enable
+    measures = measures or config.option.benchmark_only
     return 0 if part or measures else 2
 
 

@@ -49,7 +49,13 @@ MAY_IMPORT = {
     "pick": {*DECLARED, "array_headers", "machine", "measure", "fisher", "acquisition", "results.table", "pick"},
     "suites": {*DECLARED, "machine", "measure", "fisher", "acquisition", "learning", "results", "pick"},
     "runs": {*DECLARED, "harness", "measure", "results", "runs"},
-    "cli": {*DECLARED, "harness", "runs", "pick", "measure", "fisher", "learning", "results", "__init__", "cli"},
+    "regression": {*DECLARED, "measure", "results", "runs", "regression"},
+    "cli": {
+        *DECLARED,
+        *("harness", "runs", "pick", "measure", "fisher", "learning", "results", "regression"),
+        "__init__",
+        "cli",
+    },
 }
 """What each layer may import. Twelve files of ``harness`` are layers of their own: everything may import them;
 ``registry`` and ``contract`` at the root are doors for users' files, and nothing of ours goes through."""

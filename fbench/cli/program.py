@@ -12,6 +12,7 @@ from typing import Any
 
 from fbench.cli.commands import FIXED, PICK_EXAMPLES, pick
 from fbench.cli.console import INTERNAL, INTERRUPTED, USAGE, complain, show_warning
+from fbench.cli.diff_command import add_diff
 from fbench.cli.fixed import examples_below
 from fbench.cli.parameters import fixed_command, pick_command, root_command, suite_command
 from fbench.cli.report import run_suite
@@ -45,7 +46,7 @@ def heard(arguments: list[str], code: int) -> int:
     if fault is not None:
         complain(f"stdout cannot be written: {fault.strerror}; what was printed is lost, files are as they should be")
     stream_fault("stderr")
-    only_speaks = "--help" in arguments or bool({*FIXED, "show", "runs"} & set(arguments[:1]))
+    only_speaks = "--help" in arguments or bool({*FIXED, "show", "runs", "diff"} & set(arguments[:1]))
     return USAGE if fault is not None and only_speaks and code == 0 else code
 
 
@@ -136,8 +137,9 @@ def build(loads: tuple[Path, ...]) -> Callable[..., Any]:
         app.command(name, help=fixed.run.__doc__, epilog=examples_below(fixed.examples))(fixed_command(fixed))
     app.command("pick", help=pick.__doc__, epilog=examples_below(PICK_EXAMPLES))(pick_command(pick))
     add_runs_commands(app)
+    add_diff(app)
     for suite in registry.SUITES:
-        if suite.name in (*FIXED, *RUNS_COMMANDS, "pick"):
+        if suite.name in (*FIXED, *RUNS_COMMANDS, "pick", "diff"):
             raise UsageError(f"suite {suite.name!r}: fbench has a command of this name; rename the suite")
         below = examples_below(suite.examples or [f"fbench {suite.name} --dry-run"])
         command = suite_command(suite, partial(run_suite, suite, loads))

@@ -60,10 +60,11 @@ def _answer(answer: Answer, lead: Sequence[str], *, alone: bool) -> Text:
     return Text.assemble((answer.question, "bold"), " ", verdict, rest)
 
 
-def rich_table(table: Table, width: int = 80) -> RichTable:
+def rich_table(table: Table, width: int = 80, elsewhere: str = "in summary.md") -> RichTable:
     """One table for a terminal of so many columns, its first column on the left and the others on the right.
 
-    Columns that do not fit are left out, and the note names them; no word is broken where that can be.
+    Columns that do not fit are left out, and the note names them and says where they are; no word is broken where that
+    can be.
 
     Example:
         >>> rich_table(Table("Sizes", ["size"], [["16"], ["32"]])).row_count
@@ -73,7 +74,7 @@ def rich_table(table: Table, width: int = 80) -> RichTable:
     from rich.markup import escape
     from rich.table import Table as RichTable
 
-    shown = fitted(table, width)
+    shown = fitted(table, width, elsewhere)
     grid = RichTable(
         title=escape(shown.title),
         caption=escape(shown.note) or None,
@@ -88,7 +89,7 @@ def rich_table(table: Table, width: int = 80) -> RichTable:
     return grid
 
 
-def fitted(table: Table, width: int) -> Table:
+def fitted(table: Table, width: int, elsewhere: str = "in summary.md") -> Table:
     """The table without the columns that so narrow a terminal has no room for; its note says which these are.
 
     The ``optional`` ones go first, then the last ones, so that every cell stays in one line.
@@ -110,7 +111,7 @@ def fitted(table: Table, width: int) -> Table:
     if not gone:
         return table
     names = ", ".join(table.columns[number] for number in sorted(gone))
-    note = " ".join(filter(None, [table.note, f"Not shown here, but in summary.md: {names}."]))
+    note = " ".join(filter(None, [table.note, f"Not shown here, but {elsewhere}: {names}."]))
     rows = [[row[number] for number in kept] for row in table.rows]
     return replace(table, columns=[table.columns[number] for number in kept], rows=rows, note=note, optional=())
 

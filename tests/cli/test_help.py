@@ -17,7 +17,7 @@ from fbench.cli.runs_commands import RUNS_COMMANDS
 from fbench.harness import registry
 from fbench.pick.columns import PICK_COLUMNS
 
-COMMANDS = [*FIXED, *RUNS_COMMANDS, "pick", *registry.SUITES.names()]
+COMMANDS = [*FIXED, *RUNS_COMMANDS, "diff", "pick", *registry.SUITES.names()]
 
 
 @pytest.fixture
@@ -42,7 +42,7 @@ def examples_in(text):
 
 @pytest.mark.parametrize("command", ["", *COMMANDS])
 def test_the_examples_of_a_help_run(call, tmp_path, command):
-    if command in RUNS_COMMANDS:
+    if command in (*RUNS_COMMANDS, "diff"):
         take_apart(tmp_path / "reports")
         (tmp_path / "reports" / "reference").symlink_to(REFERENCE)
     code, out, err = call(*command.split(), "--help")
@@ -77,7 +77,7 @@ def test_a_loaded_suite_has_an_example_of_its_own(call, toy_file):
     assert examples_in(call("toy", "--load", toy_file, "--help")[1]) == [["toy", "--dry-run"]]
 
 
-@pytest.mark.parametrize("name", ["pick", "list"])
+@pytest.mark.parametrize("name", ["pick", "list", "diff"])
 def test_a_suite_takes_no_commands_name(call, tmp_path, toy_file, name):
     (tmp_path / "mine.py").write_text(toy_file.read_text().replace('"toy": ', f'"{name}": '))
     code, _, err = call("compare", "--dry-run", "--load", tmp_path / "mine.py")

@@ -219,6 +219,13 @@ def test_words_of_the_other_commands(command, monkeypatch):
 
 @pytest.mark.usefixtures("pool")
 @FUZZ
+@given(words=st.lists(TYPED | FILES, max_size=3), margin=near("0.03"), folder=st.just("") | TYPED | FILES)
+def test_words_of_diff(words, margin, folder):
+    check(*ended(["diff", f"--margin={margin}", f"--history={folder}", "--", *words]), codes=(2, 4))
+
+
+@pytest.mark.usefixtures("pool")
+@FUZZ
 @given(value=TYPED | FILES)
 def test_files_to_load(value):
     check(*ended(["list", f"--load={value}"]))

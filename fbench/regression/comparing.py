@@ -1,0 +1,103 @@
+"""Two sides, or a file of pairs, to a comparison."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+from fbench.errors import NothingComparableError
+from fbench.regression.compared import ComparedRow, RevisionDiff
+from fbench.regression.measured import Side, check_comparable, notes_on
+from fbench.regression.other_rules import compare_areas, compare_peaks
+from fbench.regression.paired_rule import TIME_MARGIN, judge_pairs
+from fbench.regression.pairs_file import PairedSamples
+from fbench.regression.times_apart import compare_apart
+
+
+def compare_sides(base: Side, new: Side, margin: float = TIME_MARGIN, *, force: bool = False) -> RevisionDiff:
+    """Compare two revisions that were measured at different times: nothing is confirmed by it.
+
+    Raises:
+        NothingComparableError: other machines, versions or options without ``force``; nothing that both have.
+    """
+    differences = check_comparable(base, new, force=force)
+    before, after = base.timings, new.timings
+    base_areas, new_areas = _joined(base, "areas"), _joined(new, "areas")
+    base_peaks, new_peaks = _joined(base, "peaks"), _joined(new, "peaks")
+    rows = [
+        *compare_apart(before, after, margin),
+        *compare_areas(base_areas, new_areas, base.first.margin),
+        *compare_peaks(base_peaks, new_peaks, margin),
+    ]
+    if not rows:
+        one = next(iter([*before, *base_areas, *base_peaks]), "nothing")
+        other = next(iter([*after, *new_areas, *new_peaks]), "nothing")
+        raise NothingComparableError(
+            f"{base.path} and {new.path} have nothing in common: one has {one!r}, the other {other!r}"
+        )
+    names = {row.name for row in rows}
+    return RevisionDiff(
+        base=base.revision,
+        new=new.revision,
+        rows=rows,
+        margin=margin,
+        only_base=[name for name in (*before, *base_areas, *base_peaks) if name not in names],
+        only_new=[name for name in (*after, *new_areas, *new_peaks) if name not in names],
+        differences=differences,
+        notes=notes_on(base, new),
+    )
+
+
+def _joined(side: Side, kind: str) -> Mapping[str, Mapping[int, float]]:
+    """Areas or peaks of all runs of a side; of a seed or round that several have, the first one's."""
+    joined: dict[str, dict[int, float]] = {}
+    for run in reversed(side.runs):
+        for name, values in getattr(run, kind).items():
+            joined.setdefault(name, {}).update(values)
+    return joined
+
+
+def compare_pairs(samples: PairedSamples, path: Path, margin: float = TIME_MARGIN) -> RevisionDiff:
+    """Compare two revisions by samples that took turns: what is called slower is confirmed.
+
+    Where one side always came first the pairs are judged and nothing is confirmed.
+
+    Raises:
+        NothingComparableError: there are no pairs.
+    """
+    if not samples.pairs:
+        raise NothingComparableError(f"{path} has no pairs")
+    judged = judge_pairs(samples.logs, margin)
+    rows = [
+        ComparedRow(
+            name=name,
+            quantity="time",
+            n=one.n,
+            base=median(pair.base_s for pair in samples.pairs[name]),
+            new=median(pair.new_s for pair in samples.pairs[name]),
+            change=one.ratio,
+            low=one.low,
+            high=one.high,
+            verdict=one.verdict,
+            p=one.p,
+            adjusted=one.adjusted,
+            why=one.why,
+        )
+        for name, one in judged.items()
+    ]
+    fixed = samples.in_turn
+    notes = [f"one side always came first in {', '.join(fixed)}: order is to be drawn, so nothing is confirmed"]
+    return RevisionDiff(
+        base=_called(samples.base, "base"),
+        new=_called(samples.new, "new"),
+        rows=rows,
+        margin=margin,
+        paired=not fixed,
+        notes=notes if fixed else (),
+    )
+
+
+def _called(revision: Mapping[str, Any], side: str) -> str:
+    return str(revision.get("revision") or revision.get("commit") or side)

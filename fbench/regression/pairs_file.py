@@ -1,0 +1,146 @@
+"""Pairs on the disk: samples of two revisions that took turns, as the one measurement that can confirm a regression.
+
+A JSON file::
+
+    {"fbench_pairs": 1,
+     "base": {"revision": "v1.0", "commit": "…"}, "new": {"revision": "main", "commit": "…"},
+     "machine": {"processor": "…", "processors": 2, "python": "3.11"},
+     "benchmarks": [{"name": "tests/bench.py::test_sum",
+                     "pairs": [{"pair": 0, "first": "new", "base_s": 0.0123, "new_s": 0.0125}, …]}]}
+
+``pair`` numbers a benchmark's pairs in the order in which they were measured; ``first`` says which side came first, by
+a coin. A number is the time of a short block of calls, in seconds. Keys that are not known are passed over, so that the
+form can grow without another number; 2 would mean that old readers would misread it.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+
+from fbench.errors import DataError, NothingComparableError, shorten
+from fbench.harness.publish import publish
+
+FORM = 1
+"""The form above, and the key's value."""
+KEY = "fbench_pairs"
+_ALTERNATES = 10
+"""Pairs from which on both sides must have come first: of so many coins all fall alike once in 512 times."""
+WhichSide = Literal["base", "new"]
+
+
+class TimedPair(NamedTuple):
+    """One sample of either side, one right after the other; seconds."""
+
+    pair: int
+    first: WhichSide
+    base_s: float
+    new_s: float
+
+    @property
+    def log_ratio(self) -> float:
+        """Logarithm of new over base."""
+        return math.log(self.new_s / self.base_s)
+
+
+@dataclass(frozen=True)
+class PairedSamples:
+    """Pairs by benchmark, of two revisions on one machine."""
+
+    pairs: Mapping[str, Sequence[TimedPair]]
+    base: Mapping[str, Any] = field(default_factory=dict)
+    new: Mapping[str, Any] = field(default_factory=dict)
+    machine: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def logs(self) -> dict[str, list[float]]:
+        """Logarithms of new over base, by benchmark."""
+        return {name: [pair.log_ratio for pair in pairs] for name, pairs in self.pairs.items()}
+
+    @property
+    def in_turn(self) -> list[str]:
+        """Benchmarks in which one side always came first: what differs may be the place, and is never confirmed."""
+        return [
+            name
+            for name, pairs in self.pairs.items()
+            if len(pairs) >= _ALTERNATES and len({pair.first for pair in pairs}) == 1
+        ]
+
+
+def is_pairs_file(document: Any) -> bool:
+    """Whether a JSON document says that it holds pairs.
+
+    Example:
+        >>> is_pairs_file({"fbench_pairs": 1}), is_pairs_file({"benchmarks": []})
+        (True, False)
+    """
+    return isinstance(document, dict) and KEY in document
+
+
+def write_pairs(path: Path, samples: PairedSamples) -> None:
+    """Write the file, in the place of the one that is there: after every pair, if need be.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    benchmarks = [{"name": name, "pairs": [pair._asdict() for pair in pairs]} for name, pairs in samples.pairs.items()]
+    document = {KEY: FORM, "base": samples.base, "new": samples.new, "machine": samples.machine}
+    publish(path, json.dumps({**document, "benchmarks": benchmarks}, indent=1) + "\n", replace=True)
+
+
+def read_pairs(path: Path, document: Mapping[str, Any]) -> PairedSamples:
+    """The pairs of a document.
+
+    Raises:
+        DataError: another form, two benchmarks of one name, a pair twice, a time that is none.
+        NothingComparableError: no benchmark, or one without a pair.
+    """
+    if document[KEY] != FORM:
+        raise DataError(
+            f"{path} holds pairs of form {shorten(document[KEY])}: this fbench reads form {FORM}; update it"
+        )
+    benchmarks = document.get("benchmarks")
+    if not isinstance(benchmarks, list):
+        raise DataError(f"{path} has no list of benchmarks: it was cut, or edited")
+    if not benchmarks:
+        raise NothingComparableError(f"{path} has no benchmarks: nothing was measured")
+    named = [_benchmark(path, benchmark) for benchmark in benchmarks]
+    name, times = Counter(name for name, _ in named).most_common(1)[0]
+    if times > 1:
+        raise DataError(f"{path} has {times} benchmarks of the name {shorten(name)!r}: give each a name of its own")
+    about = {key: value for key in ("base", "new", "machine") if isinstance(value := document.get(key), dict)}
+    return PairedSamples(dict(named), **about)
+
+
+def _benchmark(path: Path, benchmark: Any) -> tuple[str, list[TimedPair]]:
+    name = benchmark.get("name") if isinstance(benchmark, dict) else None
+    pairs = benchmark.get("pairs") if isinstance(benchmark, dict) else None
+    if not isinstance(name, str) or not name or not isinstance(pairs, list):
+        raise DataError(f"{path} has a benchmark without a name or pairs: it was cut, or edited")
+    if not pairs:
+        raise NothingComparableError(f"{path}, {shorten(name)}: no pair was measured")
+    timed = [_pair(path, name, pair) for pair in pairs]
+    number, times = Counter(pair.pair for pair in timed).most_common(1)[0]
+    if times > 1:
+        raise DataError(f"{path}, {shorten(name)}: pair {number} is there {times} times, and each counts once")
+    return name, sorted(timed)
+
+
+def _pair(path: Path, name: str, pair: Any) -> TimedPair:
+    held = pair if isinstance(pair, dict) else {}
+    number, first = held.get("pair"), held.get("first")
+    if type(number) is not int or first not in ("base", "new"):
+        raise DataError(
+            f"{path}, {shorten(name)}: a pair needs a whole number as pair, and base or new as first; "
+            f"one has {shorten(number)} and {shorten(first)}"
+        )
+    seconds = [held.get(side) for side in ("base_s", "new_s")]
+    for value in seconds:
+        if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < 1e300:
+            raise DataError(f"{path}, {shorten(name)}, pair {number}: {shorten(value)} is no time above 0 in seconds")
+    return TimedPair(number, first, float(seconds[0] or 0.0), float(seconds[1] or 0.0))
