@@ -20,7 +20,7 @@ from fbench.measure.split_overlap import corrected_interval
 from fbench.measure.statistics import Paired, holm, paired
 
 from .curves import Curves
-from .family import ALPHA, FEWEST, Asked, JudgedQuestion, judge_together
+from .family import ALPHA, FEWEST, Asked, JudgedQuestion, holm_levels, judge_together
 from .questions import Question
 from .settings import CompareSetting
 from .wording import mirrored
@@ -48,6 +48,7 @@ class Claim:
         tests: what each says.
         settings: which they are.
         corrected: the largest p of all, after Holm's correction for ``family`` claims.
+        level: 1 less the share of errors at which Holm decided, one-sided.
         mean: of the differences, over the settings, paired by seed; None where the settings share no seed.
         overlap: the largest of the settings', test images over the others; None where no splits overlap.
     """
@@ -56,6 +57,7 @@ class Claim:
     settings: Sequence[CompareSetting]
     tests: Sequence[JudgedQuestion]
     corrected: float
+    level: float
     family: int
     mean: Paired | None
     overlap: float | None
@@ -104,7 +106,7 @@ class Claim:
         if self.count("no"):
             return "no"
         above = all(test.comparison.difference > -threshold_of(test) for test in self.tests)
-        here = any(holds_on_these_splits(test) for test in self.tests)
+        here = any(holds_on_these_splits(test, self.level) for test in self.tests)
         return "yes" if above and not here and self.corrected <= ALPHA else "not shown"
 
     def mean_interval(self) -> tuple[float, float]:
@@ -129,12 +131,15 @@ def threshold_of(test: JudgedQuestion) -> float:
     return test.margin if test.question.relation == ">=" else 0.0
 
 
-def holds_on_these_splits(test: JudgedQuestion) -> bool:
-    """Whether the interval that counts overlapping splits reaches what the difference is held to, at its own 95 %."""
+def holds_on_these_splits(test: JudgedQuestion, level: float) -> bool:
+    """Whether the interval that counts overlapping splits reaches what the difference is held to.
+
+    As for one setting (``JudgedQuestion.only_on_these_splits``): the 95 % interval of ``A > B``, the bound at Holm's
+    ``level`` of ``A >= B``.
+    """
     if test.overlap is None:
         return False
-    two_sided = 0.95 if test.question.relation == ">" else 1 - 2 * ALPHA
-    low, high = corrected_interval(test.comparison, test.overlap, two_sided)
+    low, high = corrected_interval(test.comparison, test.overlap, 0.95 if threshold_of(test) == 0 else 2 * level - 1)
     return low <= -threshold_of(test) <= high
 
 
@@ -175,13 +180,14 @@ def claims_over(places: Sequence[AtSetting], questions: Sequence[Question], regu
     kept = [(question, pairs) for question, pairs in zip(questions, tested, strict=True) if pairs]
     largest = [max(test.p for _, test in pairs) if all_known(pairs) else math.nan for _, pairs in kept]
     planned = [place for place, (_, pairs) in enumerate(kept) if not pairs[0][1].later]
-    corrected = dict(zip(planned, map(float, holm([largest[place] for place in planned])), strict=True))
+    p = [largest[place] for place in planned]
+    decided = dict(zip(planned, zip(map(float, holm(p)), holm_levels(p), strict=True), strict=True))
     return [
         Claim(
             question,
             [_shown(at.setting, question, regularised) for at, _ in pairs],
             [test for _, test in pairs],
-            corrected.get(place, math.nan),
+            *decided.get(place, (math.nan, 1 - ALPHA)),
             len(planned),
             mean_over(pairs),
             max((test.overlap for _, test in pairs if test.overlap is not None), default=None),

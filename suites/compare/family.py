@@ -191,7 +191,7 @@ def judge_together(settings: Sequence[Asked], margin: float, *, lower: bool = Fa
     """
     tests = [[_test(asked, question, margin, lower=lower) for question in _in_order(asked)] for asked in settings]
     p = [test.p for of_setting in tests for test in of_setting if not test.later]
-    decided = zip(map(float, holm(p)), _levels(p), strict=True)
+    decided = zip(map(float, holm(p)), holm_levels(p), strict=True)
     return [[replace(test, **_decision(test, decided, len(p))) for test in of_setting] for of_setting in tests]
 
 
@@ -246,7 +246,7 @@ def _margin_p(comparison: Paired, differences: Floats, margin: float) -> float:
     return min(1.0, 2 * max(by_t, flip_p_above(-differences, margin)))
 
 
-def _levels(p: Sequence[float]) -> list[float]:
+def holm_levels(p: Sequence[float]) -> list[float]:
     """The one-sided level at which Holm decided on every question; where he stopped, that of the first one kept."""
     order = np.argsort(p)  # nan last
     levels, stopped = [0.0] * len(p), False

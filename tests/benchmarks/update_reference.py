@@ -12,12 +12,12 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import fbench
-from fbench.harness.contract import Evidence
+from fbench.harness.contract import Evidence, Row
 from fbench.harness.folder import RunFolder
 from fbench.harness.state import read_state
 from fbench.results import render
@@ -30,13 +30,24 @@ LEFT_OUT = ("masks", "predictions", "test_samples")
 """Tables whose rows stay out of the repository: megabytes that the same command makes again."""
 
 
+MANY_LABELS = 100_000
+"""Labels of a run above which its tables of labels, the selections and their classes, stay out as well."""
+
+
+def left_out(rows: Mapping[str, Sequence[Row]]) -> set[str]:
+    """The tables of a run that stay out."""
+    many = len(rows.get("selections", ())) > MANY_LABELS
+    return set(LEFT_OUT) | ({"selections", "classes"} if many else set())
+
+
 def take(name: str, run: Path) -> None:
     """Write a finished run's tables and descriptions into a folder of the repository's, sealed as every run is."""
     reading = fbench.open_run(run).reading
     folder = RunFolder(REFERENCE / name, reading.suite.all_tables(), reading.suite.unit)
     try:
         folder.create(reading.identity, reading.environment, reading.state.spent_s)
-        rows = {table: [] if table in LEFT_OUT else reading.rows.get(table, []) for table in folder.tables}
+        out = left_out(reading.rows)
+        rows = {table: [] if table in out else reading.rows.get(table, []) for table in folder.tables}
         folder.rewrite(rows, finished=True)
     finally:
         folder.close()
