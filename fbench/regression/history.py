@@ -91,10 +91,8 @@ def _courses(commits: Sequence[Side], margin: float) -> list[BenchmarkCourse]:
     places = {name: held for name, held in places.items() if len(held) > 1}
     logs = {name: _logs([timings[place][name] for place in at]) for name, at in places.items()}
     memory = memory_of(list(logs.values()))
-    courses = [
-        BenchmarkCourse(name, at, logs[name], find_steps(logs[name], margin, len(places), memory))
-        for name, at in places.items()
-    ]
+    steps = {name: find_steps(logs[name], margin, len(places), memory) for name in places}
+    courses = [BenchmarkCourse(name, at, logs[name], steps[name]) for name, at in places.items()]
     return sorted(courses, key=lambda course: (-len(course.steps), -abs(course.logs[-1])))
 
 
