@@ -187,6 +187,8 @@ def test_options_named_exist():
         "--render",
         "--json",
         "--install-completion",
+        *("--margin", "--format", "--strict", "--force", "--history"),  # of diff
+        *("--benchmark-json", "--benchmark-only", "--benchmark-save"),  # of pytest-benchmark
     }
     known |= {name for names in parameters.SECOND_NAMES.values() for name in names}
     for page, text in PAGES.items():

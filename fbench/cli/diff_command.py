@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     import typer
 
     from fbench.regression.compared import RevisionDiff
-    from fbench.regression.history import History
+    from fbench.regression.history import TimeHistory
 
 DIFF_EXAMPLES = (
     "fbench diff reports/reference/fisher reports/reference/fisher",
@@ -114,7 +114,7 @@ def _show_history(runs: list[str], folder: str, out_folder: str, margin: float, 
     return 0
 
 
-def _write_history(read: History, folder: Path) -> list[str]:
+def _write_history(read: TimeHistory, folder: Path) -> list[str]:
     """Write history.csv and the figure's files, in the place of those that are there; gives their names."""
     from fbench.harness.disk import make_folder, writing
     from fbench.harness.publish import publish

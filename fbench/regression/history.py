@@ -32,7 +32,7 @@ _LEAST_SPAN = 1.1
 
 
 @dataclass(frozen=True)
-class Course:
+class BenchmarkCourse:
     """A benchmark through the history: places of commits that have it, logs of its ratio to the first, its steps."""
 
     name: str
@@ -47,15 +47,15 @@ class Course:
 
 
 @dataclass(frozen=True)
-class History:
+class TimeHistory:
     """Commits in the order of their runs, benchmarks through them, and what was left out."""
 
     commits: Sequence[Side]
-    courses: Sequence[Course]
+    courses: Sequence[BenchmarkCourse]
     notes: Sequence[str]
 
 
-def read_history(folder: Path, margin: float, *, force: bool = False) -> History:
+def read_history(folder: Path, margin: float, *, force: bool = False) -> TimeHistory:
     """Every run below a folder, in the order in which they were made; runs of one commit on end are one point.
 
     Runs on another machine, or of other versions or options than the last one, are left out without ``force``.
@@ -76,14 +76,14 @@ def read_history(folder: Path, margin: float, *, force: bool = False) -> History
     commits = [Side(group[0].path, tuple(group)) for group in grouped]
     if len(commits) < 2:
         raise NothingComparableError(f"{folder} holds {counted([len(commits)], 'commit')}: two or more make a history")
-    return History(commits, _courses(commits, margin), notes)
+    return TimeHistory(commits, _courses(commits, margin), notes)
 
 
 def _strange(last: MeasuredRun, run: MeasuredRun) -> list[str]:
     return differences_between(Side(last.path, (last,)), Side(run.path, (run,)))
 
 
-def _courses(commits: Sequence[Side], margin: float) -> list[Course]:
+def _courses(commits: Sequence[Side], margin: float) -> list[BenchmarkCourse]:
     """Every benchmark that two commits have; those with steps first, then those that moved the most."""
     timings = [side.timings for side in commits]
     names = dict.fromkeys(name for held in timings for name in held)
@@ -91,9 +91,8 @@ def _courses(commits: Sequence[Side], margin: float) -> list[Course]:
     places = {name: held for name, held in places.items() if len(held) > 1}
     logs = {name: _logs([timings[place][name] for place in at]) for name, at in places.items()}
     memory = memory_of(list(logs.values()))
-    courses = [
-        Course(name, at, logs[name], find_steps(logs[name], margin, len(places), memory)) for name, at in places.items()
-    ]
+    steps = {name: find_steps(logs[name], margin, len(places), memory) for name in places}
+    courses = [BenchmarkCourse(name, at, logs[name], steps[name]) for name, at in places.items()]
     return sorted(courses, key=lambda course: (-len(course.steps), -abs(course.logs[-1])))
 
 
@@ -104,7 +103,7 @@ def _logs(points: Sequence[Timings]) -> list[float]:
     return [value - values[0] for value in values]
 
 
-def history_rows(history: History) -> list[Row]:
+def history_rows(history: TimeHistory) -> list[Row]:
     """A row a benchmark and commit, as ``HISTORY_COLUMNS`` say."""
     rows = []
     for course in history.courses:
@@ -117,23 +116,23 @@ def history_rows(history: History) -> list[Row]:
     return rows
 
 
-def history_lead(history: History) -> list[str]:
+def history_lead(history: TimeHistory) -> list[str]:
     """What the history shows, in a sentence or two."""
     stepped = [course for course in history.courses if course.steps]
     commits = counted([len(history.commits)], "commit")
     least = f"{2 * FEWEST_BESIDE} are the fewest for any" if len(history.commits) < 2 * FEWEST_BESIDE else ""
     none = f"no step is shown in {counted([len(history.courses)], 'benchmark')} over {commits}"
-    found = f"{len(stepped)} of {counted([len(history.courses)], 'benchmark')} stepped in {commits}"
-    first = f"{found}: {_step_words(history, stepped[0])}." if stepped else f"{none}{f'; {least}' if least else ''}."
+    stepping = f"{len(stepped)} of {counted([len(history.courses)], 'benchmark')} stepped in {commits}"
+    first = f"{stepping}: {_step_words(history, stepped[0])}." if stepped else f"{none}{f'; {least}' if least else ''}."
     return [first[0].upper() + first[1:], *(f"Note: {note}." for note in history.notes)]
 
 
-def _step_words(history: History, course: Course) -> str:
+def _step_words(history: TimeHistory, course: BenchmarkCourse) -> str:
     step = max(course.steps, key=lambda step: abs(step.change))
     return f"{course.name} by {_percent(step.change)} at {_called(history, course, step)}"
 
 
-def _called(history: History, course: Course, step: Step) -> str:
+def _called(history: TimeHistory, course: BenchmarkCourse, step: Step) -> str:
     return history.commits[course.places[step.at]].revision
 
 
@@ -141,7 +140,7 @@ def _percent(change: float) -> str:
     return format_percent(round(math.expm1(change), 3), signed=True)
 
 
-def history_table(history: History) -> Table:
+def history_table(history: TimeHistory) -> Table:
     """A row a benchmark, those that stepped first."""
     rows = [
         [
@@ -159,7 +158,7 @@ def history_table(history: History) -> Table:
     return Table("History", ["benchmark", "last", "steps", "commits"], rows, note, ["commits"])
 
 
-def history_figure(history: History) -> Figure:
+def history_figure(history: TimeHistory) -> Figure:
     """A panel a benchmark, at most twelve: those that stepped, then those that moved the most."""
     shown = history.courses[:_MOST_PANELS]
     left = len(history.courses) - len(shown)
