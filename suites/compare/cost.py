@@ -7,7 +7,7 @@ import math
 from .curves import Curves
 from .family import FEWEST
 
-SAME = 0.1
+SAME_COST = 0.1
 """Of a round's seconds, training and selecting: less is no reason to take a strategy."""
 TURNED = 0.2
 """Share of the seeds in which the dearer of two strategies may be the faster one."""
@@ -16,12 +16,12 @@ TURNED = 0.2
 def faster(curves: Curves, first: str, second: str) -> str:
     """The strategy of the two that chooses its batches in less time; empty where they cost the same.
 
-    They do where the difference is within ``SAME`` of a round of the slower one, or where it turns round in more than
-    one seed of five: what a busy machine adds to some seeds has no t interval, and changes no sign.
+    They do where the difference is within ``SAME_COST`` of a round of the slower one, or where it turns round in more
+    than one seed of five: what a busy machine adds to some seeds has no t interval, and changes no sign.
     """
     (trained, selected), (others_trained, others_selected) = curves.seconds[first], curves.seconds[second]
     apart = selected - others_selected
-    if not abs(apart) > SAME * max(trained + selected, others_trained + others_selected):
+    if not abs(apart) > SAME_COST * max(trained + selected, others_trained + others_selected):
         return ""
     if {first, second} <= curves.choosing.keys() and curves.seeds >= FEWEST:
         seeds = curves.choosing[first] - curves.choosing[second]

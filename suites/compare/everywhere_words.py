@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from fbench.harness.contract import Answer
 from fbench.results.findings import number, p_value
-from fbench.results.words import count_seeds, fitting, listed
+from fbench.results.words import count_seeds, count_words, fitting, listed
 
 from .answers import UNIT
 from .everywhere import AtSetting, Claim, threshold_of
@@ -130,10 +130,15 @@ def _advice(claim: Claim, grid: Grid) -> str:
         return "Ask it of new seeds with --replicate."
     if claim.verdict == "no":
         return f"Don't take {first} over {second} unseen: look up your setting in the table."
-    shown = claim.where("yes")
-    if shown and len(shown) * 2 >= len(claim.tests):
-        return "Look up your setting in the table; add seeds for those that are open."
+    if _clear(claim):
+        return f"In the mean {first} is the better one; look up your setting in the table, or add seeds."
     return f"Don't count on {first} over {second}; add seeds to narrow the intervals."
+
+
+def _clear(claim: Claim) -> bool:
+    """Whether the mean over settings favours the first strategy, clear of 0."""
+    low, high = claim.mean_interval()
+    return high < 0 if claim.lower else low > 0
 
 
 def three_lines_of(claims: Sequence[Claim], places: Sequence[AtSetting], grid: Grid) -> tuple[str, str, str]:
@@ -153,26 +158,48 @@ _ASK = "Ask before a run, as in --questions 'A > B'; --replicate asks the same o
 
 def _found(claims: Sequence[Claim], grid: Grid) -> str:
     """What beats what everywhere, and how often the rest is shown."""
-    parts = [_part(claim) for claim in sorted(claims, key=lambda claim: _ORDER.index(claim.verdict))]
-    return as_many(f"{grid.size},", parts, LINE, "; ")
+    text, between = f"{grid.size},", " "
+    for separator, phrase in _phrases(claims):
+        longer = f"{text}{between or separator}{phrase}"
+        if count_words(longer) > LINE:
+            break
+        text, between = longer, ""
+    return f"{text.removesuffix(',')}."
 
 
-_ORDER = ("unreliable", "yes", "no", "not shown", "too few")
+def _phrases(claims: Sequence[Claim]) -> Iterator[tuple[str, str]]:
+    """What is said of every claim, and what stands before it; a strategy's claims of one kind share a verb."""
+    verbs, last, counted = {">": "beats", ">=": "is no worse than"}, ("", ""), 0
+    for claim in sorted(claims, key=lambda claim: (claim.verdict in _PLAIN, claim.question.relation != ">")):
+        kind = (claim.first, claim.question.relation)
+        if claim.verdict not in _PLAIN:
+            yield "; ", _part(claim)
+        elif kind == last:
+            yield ", ", claim.second + _how_often(claim, counted)
+        else:
+            yield "; ", f"{claim.first} {verbs[kind[1]]} {claim.second}{_how_often(claim, counted)}"
+        if claim.verdict in _PLAIN:
+            last, counted = kind, counted if claim.verdict == "yes" else len(claim.tests)
+
+
+_PLAIN = ("yes", "not shown")
+
+
+def _how_often(claim: Claim, counted: int) -> str:
+    """At how many settings a claim is shown; ``counted`` are those that were told of last, and need not be again."""
+    if claim.verdict == "yes":
+        return " everywhere"
+    of = "" if counted == len(claim.tests) else f" of {len(claim.tests)}"
+    return f" at {claim.count('yes')}{of}"
 
 
 def _part(claim: Claim) -> str:
-    better = claim.question.relation == ">"
-    count = f"{claim.count('yes')} of {len(claim.tests)}"
     match claim.verdict:
-        case "yes":
-            return f"{claim.first} {'beats' if better else 'is no worse than'} {claim.second} everywhere"
         case "no":
             return f"{claim.first} is worse than {claim.second} at {claim.count('no')} of {len(claim.tests)}"
         case "unreliable":
             return f"trainings of {claim.first} or {claim.second} collapse"
-        case "too few":
-            return f"{claim.first} and {claim.second} have too few seeds"
-    return f"{claim.first} is shown {'better' if better else 'no worse'} than {claim.second} at {count}"
+    return f"{claim.first} and {claim.second} have too few seeds"
 
 
 def _numbers(claims: Sequence[Claim]) -> str:
@@ -207,9 +234,10 @@ def _take(claims: Sequence[Claim], grid: Grid) -> str:
     best = [name for name in dict.fromkeys(winners) if name not in beaten]
     if not best:
         return "No strategy wins everywhere: look up your own setting in the table, or add seeds."
-    rivals = [claim.second for claim in claims if claim.verdict == "not shown" and claim.first in best]
+    level = [claim for claim in claims if claim.verdict == "not shown" and claim.first in best and not _clear(claim)]
+    rivals = [claim.second for claim in level]
     either = [*best, *(name for name in dict.fromkeys(rivals) if name not in best and name not in beaten)]
-    doubt = ", none being shown better everywhere" if len(either) > 1 else ""
+    doubt = f", {'neither' if len(either) == 2 else 'none'} being shown better" if len(either) > 1 else ""
     return fitting(ADVICE, f"Take {listed_or(either)}{doubt}.", f"Take {listed_or(best)}.", f"Take {best[0]}.")
 
 
