@@ -15,7 +15,6 @@ from fbench.cli.fixed import examples_below
 from fbench.cli.parameters import figure_parameters, keyword, load_parameter, signed
 from fbench.cli.report import print_report
 from fbench.harness.suite import flag_of, spell_value
-from fbench.results.words import counted
 from fbench.units import format_seconds
 
 if TYPE_CHECKING:
@@ -160,6 +159,8 @@ def show_runs(folder: str, *, as_json: bool) -> int:
 
 def run_lines(run: Listed, width: int) -> Iterator[str]:
     """A run in lines of at most ``width`` letters, its path uncut: that is what is copied."""
+    from fbench.results.words import counted  # it imports numpy, which a command that says little does without
+
     yield f"{run.path}"
     state = f"damaged: {run.why}" if run.state == "damaged" else run.state
     done = "" if run.done is None else f"{run.done} of {run.units or '?'} {run.unit}s in {counted([run.cases], 'case')}"

@@ -86,7 +86,7 @@ def _areas_along(places: Sequence[AtSetting], dataset: str, grid: Grid, regulari
             line = replace(line, low=[mean.low for mean in means], high=[mean.high for mean in means])
         series.append(line)
     label = f"AULC − that of {BASELINE}" if gain else "AULC"
-    return Panel(series, "λ", label, dataset, x_names=grid.regularisations)
+    return Panel(series, "λ", label, dataset, x_names=grid.regularisations, dodge=0.025)
 
 
 def curves_by_lambda(places: Sequence[AtSetting], grid: Grid) -> list[Figure]:

@@ -12,9 +12,9 @@ import torch
 
 import fbench
 from fbench.fisher.embeddings import FactoredEmbedding
+from fbench.fisher.lanes.registers import LANES
 from fbench.fisher.row_gram import gram_of_rows
 from fbench.fisher.selection.candidates import lane_kernels
-from fbench.fisher.selection.candidates.lanes import LANES
 from fbench.fisher.selection.candidates.packed import pack_lower_lanes, share
 from fbench.fisher.selection.candidates.plain import Plain
 from fbench.fisher.selection.engines import SELECTION_METHODS

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shlex
 import subprocess
@@ -31,9 +32,9 @@ def measured(tmp_path):
     (tmp_path / "test_sums.py").write_text(block("python"))
     (tmp_path / "pytest.ini").write_text("[pytest]\n")
     words = ["-p", "no:cacheprovider", "-p", "no:xdist", "-q", "--benchmark-json", "base.json"]
-    done = subprocess.run(
-        [sys.executable, "-m", "pytest", *words, "test_sums.py"], cwd=tmp_path, capture_output=True, text=True
-    )
+    command = [sys.executable, "-m", "pytest", *words, "test_sums.py"]
+    alone = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}  # no worker of xdist
+    done = subprocess.run(command, cwd=tmp_path, env=alone, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
     return tmp_path / "base.json"
 

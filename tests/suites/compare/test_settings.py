@@ -323,10 +323,10 @@ def test_a_run_of_settings_is_the_runs_of_each(fbench: Callable[..., Ended], tmp
 
 def test_a_plan_of_many_cases_tells_equal_ones_together(fbench: Callable[..., Ended]) -> None:
     grid = ("--dataset", "digits,digits:noise=0.2", "--regularisation", "1,0.1,0.01", "--seeds", 20)
-    lines = fbench(*grid, "--strategies", "random,bait", "--dry-run").out.splitlines()
-    assert "dataset=digits,digits:noise=0.2 strategy=random seeds=0-7,8-15 (4 cases of this cost each)" in lines
+    text = " ".join(fbench(*grid, "--strategies", "random,bait", "--dry-run").out.split())
+    assert "dataset=digits,digits:noise=0.2 strategy=random seeds=0-7,8-15 (4 cases of this cost each)" in text
     last = "dataset=digits,digits:noise=0.2 strategy=bait regularisation=1,0.1,0.01 seeds=16-19"
-    assert f"{last} (6 cases of this cost each)" in lines
+    assert f"{last} (6 cases of this cost each)" in text
     few = fbench(*grid[:2], "--strategies", "random,bait", "--dry-run").out
     assert "of this cost each" not in few
 
