@@ -307,7 +307,7 @@ def _beside(name: str) -> Any:
 
 def serve_blocks(told: Mapping[str, Any]) -> int:
     """Call the address, and serve it until it hangs up."""
-    with Client(told["address"], authkey=bytes.fromhex(told["key"])) as connection:
+    with Client(tuple(told["address"]), authkey=bytes.fromhex(told["key"])) as connection:
         server = ServerPlugin(connection, _beside("value_digest"), told["modules"])
         return int(pytest.main(list(told["words"]), plugins=[server]))
 

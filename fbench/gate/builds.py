@@ -6,15 +6,17 @@ The environment has the wheel first on its path, then the running interpreter's 
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import venv
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from fbench.errors import UsageError
 from fbench.gate.sources import Project, Source, write_source
@@ -44,7 +46,7 @@ class Build(NamedTuple):
 def make_build(project: Project, source: Source, folder: Path, paths: Iterable[str] = ()) -> Build:
     """Build a source below a folder: ``source``, and ``environment`` beside it.
 
-    ``paths`` are what will be collected, relative to where the command was typed. What the wheel brought is taken out
+    ``paths`` are what will be collected, relative to the repository. What the wheel brought is taken out
     of the copied sources, so that no path there can be imported in its place, unless benchmarks lie in it.
 
     Raises:
@@ -58,7 +60,7 @@ def make_build(project: Project, source: Source, folder: Path, paths: Iterable[s
     modules = brought_modules(set(site.iterdir()) - before)
     if not modules:
         raise UsageError(f"{source.called} builds, and its wheel has no module in it: name its packages")
-    hide_sources(home, modules, [folder / "source" / project.here / path.partition("::")[0] for path in paths])
+    hide_sources(home, modules, [folder / "source" / path.partition("::")[0] for path in paths])
     return Build(source, python, site, home, modules)
 
 
@@ -85,15 +87,49 @@ def install(python: Path, home: Path, source: Source) -> None:
     """
     words = ["install", "--no-deps", "--no-build-isolation", "--no-index", "--disable-pip-version-check", "-q"]
     versions = dict.fromkeys(["SETUPTOOLS_SCM_PRETEND_VERSION", "PDM_BUILD_SCM_VERSION"], _PRETENDED)
-    environment = {name: value for name, value in os.environ.items() if name not in ("PYTHONPATH", "PIP_TARGET")}
-    command = [str(python), "-P", "-m", "pip", *words, str(home)]
-    done = subprocess.run(
-        command, capture_output=True, text=True, errors="replace", env=versions | environment, check=False
+    kept = {name: value for name, value in os.environ.items() if name not in ("PYTHONPATH", "PIP_TARGET")}
+    scratch = python.parents[2] / "scratch"  # else what pip had begun would outlive a kill
+    scratch.mkdir()
+    code, told = _run_in_group(
+        [str(python), "-P", "-m", "pip", *words, str(home)], {**versions, **kept, "TMPDIR": str(scratch)}
     )
-    if "No module named pip" in done.stderr:
+    if "No module named pip" in told:
         raise UsageError("fbench gate builds wheels with pip, and this environment has none: python -m ensurepip")
-    if done.returncode:
-        raise UsageError(f"{source.called} does not build: {build_fault(done.stderr or done.stdout)}")
+    if code:
+        raise UsageError(f"{source.called} does not build: {build_fault(told)}")
+
+
+def _run_in_group(command: list[str], variables: Mapping[str, str]) -> tuple[int, str]:
+    """A command's exit code and all that it says; ended with whatever it started when we are interrupted."""
+    process = subprocess.Popen(
+        command,
+        env=variables,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        errors="replace",
+        start_new_session=True,
+    )
+    try:
+        told, _ = process.communicate()
+    except BaseException:
+        end_group(process)
+        raise
+    return process.returncode, told
+
+
+def end_group(process: subprocess.Popen[Any]) -> None:
+    """End a process at once, with its group: what it has is not needed any more."""
+    with contextlib.suppress(OSError):
+        if hasattr(os, "killpg"):
+            os.killpg(process.pid, signal.SIGKILL)
+        else:
+            process.kill()
+    for stream in (process.stdout, process.stderr):
+        if stream is not None:
+            stream.close()
+    process.wait()
 
 
 def build_fault(told: str) -> str:

@@ -6,9 +6,7 @@ import contextlib
 import json
 import os
 import secrets
-import signal
 import subprocess
-import tempfile
 import time
 from collections.abc import Mapping, Sequence
 from multiprocessing.connection import Connection, Listener
@@ -17,7 +15,7 @@ from types import TracebackType
 from typing import Any, NamedTuple
 
 from fbench.errors import NothingComparableError, UsageError
-from fbench.gate.builds import Build
+from fbench.gate.builds import Build, end_group
 
 _SERVER = Path(__file__).with_name("bench_server.py")
 _LEFT_OUT = ("PYTHONPATH", "PYTEST_ADDOPTS", "PYTEST_PLUGINS", "PYTEST_XDIST_WORKER", "PYTHONSTARTUP")
@@ -90,7 +88,7 @@ class GateSide:
     def _connect(self) -> None:
         self._folder.mkdir(parents=True, exist_ok=True)
         key = secrets.token_bytes(32)
-        with Listener(_address(), authkey=key) as listener:
+        with Listener(("localhost", 0), authkey=key) as listener:
             told = {"address": listener.address, "key": key.hex(), "words": self._pytest_words()}
             self._process = self._spawn(told | {"modules": self.build.modules})
             self._connection = _accepted(listener, self._process, self._start_s)
@@ -184,15 +182,8 @@ class GateSide:
         if self._connection is not None:
             self._connection.close()
         if self._process is not None:
-            _end(self._process)
+            end_group(self._process)
         self._connection = self._process = None
-
-
-def _address() -> str | None:
-    """Where the process calls: a short name, as systems cut long ones; None lets Windows choose."""
-    if os.name == "nt":
-        return None
-    return str(Path(tempfile.gettempdir()) / f"fbench-{secrets.token_hex(8)}")
 
 
 def _accepted(listener: Listener, process: subprocess.Popen[bytes], timeout_s: float) -> Any:
@@ -218,13 +209,3 @@ def _settings(home: Path) -> list[str]:
         if path.is_file() and marks.get(name, "") in path.read_text(encoding="utf-8", errors="replace"):
             return ["-c", str(path)]
     return []
-
-
-def _end(process: subprocess.Popen[bytes]) -> None:
-    """At once, with its group: what it measured is known, and it has nothing to save."""
-    with contextlib.suppress(OSError):
-        if hasattr(os, "killpg"):
-            os.killpg(process.pid, signal.SIGKILL)
-        else:
-            process.kill()
-    process.wait()

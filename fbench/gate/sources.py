@@ -25,12 +25,10 @@ class Project(NamedTuple):
     Attributes:
         root: the repository's folder.
         home: the folder in it that is built, ``.`` where it is the root.
-        here: the folder in it where the command was typed.
     """
 
     root: Path
     home: Path
-    here: Path
 
 
 class Source(NamedTuple):
@@ -74,7 +72,7 @@ def find_project(folder: Path) -> Project:
     here = folder.resolve()
     for place in (here, *here.parents):
         if any((place / name).is_file() for name in _PROJECT_FILES):
-            return Project(root, place.relative_to(root), here.relative_to(root))
+            return Project(root, place.relative_to(root))
         if place == root:
             break
     raise UsageError(f"{folder} has no pyproject.toml or setup.py up to {root}: there is nothing to build")
@@ -94,8 +92,8 @@ def find_revision(project: Project, revision: str) -> Source:
     return Source(revision, commit.stdout.strip())
 
 
-def working_tree(project: Project) -> Source:
-    """The files as they are, whether they are committed or not.
+def working_tree(project: Project, besides: Path | None = None) -> Source:
+    """The files as they are, whether they are committed or not; ``besides`` is one that we write, and no change.
 
     Raises:
         UsageError: nothing was ever committed.
@@ -103,8 +101,9 @@ def working_tree(project: Project) -> Source:
     head = _git(project.root, "rev-parse", "--verify", "--quiet", "HEAD")
     if head.returncode:
         raise UsageError(f"{project.root} has no commit yet: there is nothing to compare with")
-    status = _git(project.root, "status", "--porcelain")
-    return Source("working tree", head.stdout.strip(), bool(status.stdout.strip()))
+    lines = _git(project.root, "status", "--porcelain", "--untracked-files=all").stdout.splitlines()
+    ours = besides.resolve() if besides else None
+    return Source("working tree", head.stdout.strip(), any(project.root / line[3:] != ours for line in lines))
 
 
 def write_source(project: Project, source: Source, folder: Path) -> None:

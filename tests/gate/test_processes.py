@@ -101,7 +101,7 @@ def project(tmp_path_factory):
 def built(project, tmp_path_factory):
     """Of the working tree, whose package is that of ``before``."""
     git(project.root, "checkout", "-q", "before", "--", "counted")
-    return make_build(project, working_tree(project), tmp_path_factory.mktemp("built"), ["test_ways.py"])
+    return make_build(project, working_tree(project), tmp_path_factory.mktemp("built"), ["benchmarks/test_ways.py"])
 
 
 @pytest.fixture(scope="module")
@@ -205,6 +205,13 @@ def test_a_revision_is_written_whole(project, tmp_path):
     write_source(project, working_tree(project), tmp_path / "tree")
     assert (tmp_path / "tree" / "benchmarks" / "test_ways.py").exists()
     assert not (tmp_path / "tree" / "build").exists()
+
+
+def test_the_pairs_that_a_gate_wrote_are_no_change(tmp_path):
+    root = make_project(tmp_path / "project")
+    (root / "pairs.json").write_text("")
+    assert not working_tree(find_project(root), root / "pairs.json").dirty
+    assert working_tree(find_project(root), root / "others.json").dirty
 
 
 def test_no_such_revision(project):
