@@ -107,9 +107,12 @@ def judge_gate(played: Mapping[str, Played], threshold: float) -> list[GateRow]:
                 value=one.changed,
             )
         )
-    nothing = [math.nan] * 3
-    unmeasured = [name for name, one in played.items() if not one.pairs and not one.failed]
-    return rows + [GateRow(name, "inconclusive", 0, *nothing, math.inf, *nothing, math.nan) for name in unmeasured]
+    return rows + [_unmeasured(name) for name, one in played.items() if not one.pairs and not one.failed]
+
+
+def _unmeasured(name: str) -> GateRow:
+    nan = math.nan
+    return GateRow(name, "inconclusive", 0, nan, nan, nan, math.inf, nan, nan, nan, nan)
 
 
 def gate_word(judgement: PairedJudgement, threshold: float, floor: float, family: int) -> GateWord:
