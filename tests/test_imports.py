@@ -50,9 +50,10 @@ MAY_IMPORT = {
     "suites": {*DECLARED, "machine", "measure", "fisher", "acquisition", "learning", "results", "pick"},
     "runs": {*DECLARED, "harness", "measure", "results", "runs"},
     "regression": {*DECLARED, "measure", "results", "runs", "regression"},
+    "gate": {*DECLARED, "measure", "results", "regression", "gate"},
     "cli": {
         *DECLARED,
-        *("harness", "runs", "pick", "measure", "fisher", "learning", "results", "regression"),
+        *("harness", "runs", "pick", "measure", "fisher", "learning", "results", "regression", "gate"),
         "__init__",
         "cli",
     },

@@ -14,6 +14,7 @@ from fbench.cli.commands import FIXED, PICK_EXAMPLES, pick
 from fbench.cli.console import INTERNAL, INTERRUPTED, USAGE, complain, show_warning
 from fbench.cli.diff_command import add_diff
 from fbench.cli.fixed import examples_below
+from fbench.cli.gate_command import add_gate
 from fbench.cli.parameters import fixed_command, pick_command, root_command, suite_command
 from fbench.cli.report import run_suite
 from fbench.cli.runs_commands import RUNS_COMMANDS, add_runs_commands
@@ -25,6 +26,7 @@ from fbench.results.plain import visible
 
 _RESUMES = "interrupted: what was measured is on disk, and the same command goes on from there"
 _NO_PICKS = "interrupted: nothing was written"
+_NO_GATE = "interrupted: what was built is removed, and the pairs measured so far are in --out"
 _EXAMPLES = (
     "fbench doctor",
     "fbench compare --dry-run",
@@ -94,7 +96,7 @@ def run_command(arguments: list[str]) -> int:
 
 
 def _interrupted(arguments: list[str]) -> int:
-    complain(_NO_PICKS if "pick" in arguments[:1] else _RESUMES)
+    complain({"pick": _NO_PICKS, "gate": _NO_GATE}.get("".join(arguments[:1]), _RESUMES))
     return INTERRUPTED
 
 
@@ -138,8 +140,9 @@ def build(loads: tuple[Path, ...]) -> Callable[..., Any]:
     app.command("pick", help=pick.__doc__, epilog=examples_below(PICK_EXAMPLES))(pick_command(pick))
     add_runs_commands(app)
     add_diff(app)
+    add_gate(app)
     for suite in registry.SUITES:
-        if suite.name in (*FIXED, *RUNS_COMMANDS, "pick", "diff"):
+        if suite.name in (*FIXED, *RUNS_COMMANDS, "pick", "diff", "gate"):
             raise UsageError(f"suite {suite.name!r}: fbench has a command of this name; rename the suite")
         below = examples_below(suite.examples or [f"fbench {suite.name} --dry-run"])
         command = suite_command(suite, partial(run_suite, suite, loads))

@@ -14,10 +14,14 @@ from merged import REFERENCE, take_apart
 from fbench import cli
 from fbench.cli.commands import FIXED
 from fbench.cli.runs_commands import RUNS_COMMANDS
+from fbench.gate import gating
+from fbench.gate.verdict import GateReport, GateRow
 from fbench.harness import registry
 from fbench.pick.columns import PICK_COLUMNS
 
-COMMANDS = [*FIXED, *RUNS_COMMANDS, "diff", "pick", *registry.SUITES.names()]
+COMMANDS = [*FIXED, *RUNS_COMMANDS, "diff", "gate", "pick", *registry.SUITES.names()]
+
+ROW = GateRow("a", "same within the margin", 20, 1.0, 0.99, 1.01, 0.01, 0.04, 0.1, 0.1, 0.5)
 
 
 @pytest.fixture
@@ -41,10 +45,12 @@ def examples_in(text):
 
 
 @pytest.mark.parametrize("command", ["", *COMMANDS])
-def test_the_examples_of_a_help_run(call, tmp_path, command):
+def test_the_examples_of_a_help_run(call, tmp_path, command, monkeypatch):
     if command in (*RUNS_COMMANDS, "diff"):
         take_apart(tmp_path / "reports")
         (tmp_path / "reports" / "reference").symlink_to(REFERENCE)
+    if command == "gate":  # which builds and measures, as tests/gate does
+        monkeypatch.setattr(gating, "run_gate", lambda options, *_: GateReport(options.against, "this", 0.03, [ROW]))
     code, out, err = call(*command.split(), "--help")
     assert (code, err) == (0, "")
     examples = examples_in(out)
@@ -77,7 +83,7 @@ def test_a_loaded_suite_has_an_example_of_its_own(call, toy_file):
     assert examples_in(call("toy", "--load", toy_file, "--help")[1]) == [["toy", "--dry-run"]]
 
 
-@pytest.mark.parametrize("name", ["pick", "list", "diff"])
+@pytest.mark.parametrize("name", ["pick", "list", "diff", "gate"])
 def test_a_suite_takes_no_commands_name(call, tmp_path, toy_file, name):
     (tmp_path / "mine.py").write_text(toy_file.read_text().replace('"toy": ', f'"{name}": '))
     code, _, err = call("compare", "--dry-run", "--load", tmp_path / "mine.py")

@@ -1,0 +1,62 @@
+"""What a gate can tell: how far the base is from itself, and the smallest slowing that would have been seen.
+
+The **floor** is the end of the 95 % interval of the base's second process over its first that lies further from no
+change: a slowing below it may be the machine's. The **smallest change seen** is the one that the paired rule finds nine
+times in ten with as many pairs: (z(1 − 0.01/m) + z(0.9)) · s · √(π/3n), and never less than the threshold +
+z(0.9) · s · √(π/3n), as the change must be above that, too. m benchmarks share the level; s is the deviation of a log
+ratio, from the median one so that a few wild pairs do not count; Wilcoxon's test needs π/3 times the pairs of a t test
+where they are normal.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from statistics import NormalDist, median
+
+from fbench.measure.signed_ranks import hodges_lehmann
+from fbench.regression.paired_rule import PAIRED_LEVEL
+from fbench.regression.pairs_file import TimedPair
+
+_FOUND = 0.9
+_NORMAL_MAD = 1.4826
+
+
+def floor_of(pairs: Sequence[TimedPair], again_s: Sequence[float]) -> float:
+    """The share by which equal code may differ here; infinite under six pairs, which have no interval.
+
+    Example:
+        >>> pairs = [TimedPair(i, "base", 1.0 + 0.001 * i, 1.0) for i in range(20)]
+        >>> round(floor_of(pairs, [1.01] * 20), 3)
+        0.006
+    """
+    if len(pairs) < 6:
+        return math.inf
+    middle = hodges_lehmann(base_logs(pairs, again_s))
+    return math.expm1(max(abs(middle.low), abs(middle.high)))
+
+
+def base_logs(pairs: Sequence[TimedPair], again_s: Sequence[float]) -> list[float]:
+    """Logarithms of the base's second process over its first, a pair each."""
+    return [math.log(again / pair.base_s) for pair, again in zip(pairs, again_s, strict=True)]
+
+
+def smallest_seen(logs: Sequence[float], threshold: float, family: int) -> float:
+    """The share of slowing that would be found nine times in ten; nan without two pairs.
+
+    Args:
+        logs: log ratios of equal code.
+        threshold: the change that is to be exceeded.
+        family: benchmarks that share the level.
+
+    Example:
+        >>> round(smallest_seen([0.05, -0.05] * 10, 0.03, 1), 3)
+        0.066
+    """
+    if len(logs) < 2:
+        return math.nan
+    middle = median(logs)
+    s = _NORMAL_MAD * median(abs(value - middle) for value in logs) * math.sqrt(math.pi / 3 / len(logs))
+    z = NormalDist().inv_cdf
+    shown = (z(1 - PAIRED_LEVEL / family) + z(_FOUND)) * s
+    return math.expm1(max(shown, math.log1p(threshold) + z(_FOUND) * s))

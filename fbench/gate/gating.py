@@ -1,0 +1,206 @@
+"""A gate from start to end: find, build, start, play, judge, and leave nothing behind."""
+
+from __future__ import annotations
+
+import contextlib
+import filecmp
+import platform
+import random
+import shutil
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from fbench.errors import NothingComparableError, UsageError, shorten
+from fbench.gate.builds import Build, make_build
+from fbench.gate.playing import Played, play
+from fbench.gate.processes import GateSide
+from fbench.gate.sources import Project, Source, find_project, find_revision, working_tree
+from fbench.gate.verdict import GateReport, judge_gate
+from fbench.harness.disk import make_folder, writing
+from fbench.measure.environment import cpu_model, usable_cores
+from fbench.regression.pairs_file import PairedSamples, write_pairs
+from fbench.results.words import counted
+
+_MOST_NAMED = 3
+
+
+@dataclass(frozen=True)
+class GateOptions:
+    """What is asked for.
+
+    Attributes:
+        against: the base's revision.
+        paths: files, folders or node ids of benchmarks, from where the command is typed; empty for all.
+        threshold: share of slowing that does not matter.
+        budget_s: seconds of measuring, after which no block is begun; builds come before.
+        timeout_s: seconds that a block may take.
+        seed: of the orders.
+    """
+
+    against: str
+    paths: tuple[str, ...] = ()
+    threshold: float = 0.03
+    budget_s: float = 600.0
+    timeout_s: float = 60.0
+    seed: int | None = None
+
+
+def run_gate(
+    options: GateOptions, folder: Path, out: Path, tell: Callable[[str], None] = lambda line: None
+) -> GateReport:
+    """Compare the working tree of ``folder`` with a revision; writes the pairs to ``out`` after every round.
+
+    ``tell`` gets a line when something begins that takes its time.
+
+    Raises:
+        UsageError: there is no git or project, a side does not build, or imports other sources than its own.
+        NothingComparableError: no such revision, no such benchmark, or none that both sides have.
+        FolderError: ``out`` cannot be written.
+    """
+    project = find_project(folder)
+    base, new = find_revision(project, options.against), working_tree(project, out)
+    paths = _inside(folder, project, options.paths)
+    _prepare(out)
+    with _workplace() as work:
+        tell(f"Building {base.called} and {new.called}.")
+        builds = [make_build(project, source, work / side, paths) for source, side in ((base, "base"), (new, "new"))]
+        with contextlib.ExitStack() as stack:
+            sides = [stack.enter_context(side) for side in _sides(builds, work, paths, options.timeout_s)]
+            names = _shared_names(sides)
+            tell(f"Measuring {counted([len(names)], 'benchmark')} in turn, {options.budget_s:g} s at most.")
+            played = play(
+                sides,
+                names,
+                threshold=options.threshold,
+                budget_s=options.budget_s,
+                clock=time.monotonic,
+                rng=random.Random(options.seed),
+                after_round=lambda played: _write(out, base, new, played),
+            )
+        _write(out, base, new, played)
+        notes = [*_notes(new, sides), *_changed_files(builds, names)]
+    rows = judge_gate(played, options.threshold)
+    return GateReport(base.called, new.called, options.threshold, rows, _failures(played), notes)
+
+
+@contextlib.contextmanager
+def _workplace() -> Iterator[Path]:
+    """A folder that is gone afterwards, whatever happens; a second Ctrl-C does not stop that half-way."""
+    work = Path(tempfile.mkdtemp(prefix="fbench-gate-"))
+    try:
+        yield work
+    finally:
+        while work.exists():
+            with contextlib.suppress(KeyboardInterrupt):
+                shutil.rmtree(work, ignore_errors=True)
+                break
+
+
+def _prepare(out: Path) -> None:
+    """Refused before anything is built."""
+    if out.is_dir():
+        raise UsageError(f"--out {out} is a folder: give the file for the pairs")
+    with writing(out.parent):
+        make_folder(out.parent)
+
+
+def _inside(folder: Path, project: Project, paths: Sequence[str]) -> list[str]:
+    """The paths as they are from the repository's root."""
+    inside = []
+    for path in paths:
+        place = (folder / path.partition("::")[0]).resolve()
+        if not place.exists():
+            raise NothingComparableError(f"{shorten(path)}: there is no such file or folder of benchmarks")
+        if project.root not in (place, *place.parents):
+            raise UsageError(f"{shorten(path)} lies outside of {project.root}: a revision cannot have it")
+        inside.append(str(place.relative_to(project.root)) + path[len(path.partition("::")[0]) :])
+    return inside
+
+
+def _sides(builds: Sequence[Build], work: Path, paths: Sequence[str], timeout_s: float) -> Iterator[GateSide]:
+    """The base twice, the second for the floor, and the new one."""
+    for role, build in (("base", builds[0]), ("again", builds[0]), ("new", builds[1])):
+        top = work / ("new" if role == "new" else "base") / "source"
+        words = [str(top / path) for path in paths] or [str(build.home)]
+        missing = [word for word in words if not Path(word.partition("::")[0]).exists()]
+        if missing:
+            lost = paths[words.index(missing[0])]
+            raise NothingComparableError(
+                f"{build.source.called} has no {shorten(lost)}: there is nothing to compare with"
+            )
+        yield GateSide(role, build, words, work / f"empty-{role}", timeout_s=timeout_s)
+
+
+def _shared_names(sides: Sequence[GateSide]) -> list[str]:
+    base, _, new = sides
+    names = [name for name in base.names if name in new.names]
+    if not names:
+        broken = [*base.broken, *new.broken]
+        more = f" ({broken[0]})" if broken else ""
+        counts = " and ".join(f"{side.build.source.called} has {len(side.names)}" for side in (base, new))
+        raise NothingComparableError(f"no benchmark is on both sides: {counts}{more}")
+    return names
+
+
+def _write(out: Path, base: Source, new: Source, played: Mapping[str, Played]) -> None:
+    """The pairs so far, in the form that ``fbench diff`` reads; the base's second process goes with the base."""
+    measured = {name: one for name, one in played.items() if one.pairs}
+    if not measured:
+        return
+    again = {name: one.again_s for name, one in measured.items()}
+    machine: dict[str, Any] = {
+        "processor": cpu_model(),
+        "processors": usable_cores(),
+        "python": platform.python_version(),
+    }
+    samples = PairedSamples(
+        {name: one.pairs for name, one in measured.items()},
+        {"revision": base.called, "commit": base.commit, "again_s": again},
+        {"revision": new.called, "commit": new.commit, "dirty": new.dirty},
+        machine,
+    )
+    with writing(out):
+        write_pairs(out, samples)
+
+
+def _failures(played: Mapping[str, Played]) -> list[str]:
+    """A line for each benchmark: on which side, and why."""
+    lines = []
+    for name, one in played.items():
+        sides = {role: why for role, why in one.failed.items() if role != "again" or "base" not in one.failed}
+        if sides:
+            where = (
+                "both sides"
+                if {"base", "new"} <= one.failed.keys()
+                else " and ".join("the new side" if role == "new" else "the base" for role in sides)
+            )
+            lines.append(f"{name} {next(iter(sides.values()))}, on {where}")
+    return lines
+
+
+def _notes(new: Source, sides: Sequence[GateSide]) -> list[str]:
+    base, _, other = sides
+    lines = ["the working tree has changes that are not committed: they are in what was measured"] if new.dirty else []
+    for side, rest in ((base, other), (other, base)):
+        lines += [f"{side.build.source.called}: {line}" for line in side.broken[:_MOST_NAMED]]
+        alone = [name for name in side.names if name not in rest.names]
+        if alone:
+            more = f" and {len(alone) - _MOST_NAMED} more" if len(alone) > _MOST_NAMED else ""
+            lines.append(f"only {side.build.source.called} has {', '.join(alone[:_MOST_NAMED])}{more}")
+    return lines
+
+
+def _changed_files(builds: Sequence[Build], names: Sequence[str]) -> list[str]:
+    """Files of benchmarks that differ: what differs in time may be the benchmark."""
+    files = dict.fromkeys(name.partition("::")[0] for name in names)
+    changed = [
+        name
+        for name in files
+        if all((build.home / name).is_file() for build in builds)
+        and not filecmp.cmp(builds[0].home / name, builds[1].home / name, shallow=False)
+    ]
+    return [f"{', '.join(changed)} differs between the two: each side runs its own"] if changed else []

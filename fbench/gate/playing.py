@@ -1,0 +1,180 @@
+"""Who runs next: short blocks of both sides and of the base again, in random order, until pairs tell or time is over.
+
+Every benchmark gets twenty pairs, one a round, in an order that is drawn anew for each round. Those that look slower
+(p < 0.3, uncorrected), and those whose floor is above the threshold, get forty more; all sixty are pooled. The base
+runs in two processes: what they differ by is the floor, measured in the same rounds as what is asked.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import random
+import statistics
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from fbench.gate.floor import floor_of
+from fbench.gate.processes import BlockFailedError, TimedBlock
+from fbench.measure.signed_ranks import p_above
+from fbench.regression.pairs_file import TimedPair
+
+FIRST_PAIRS, ALL_PAIRS = 20, 60
+"""Of every benchmark; of those that are looked at closer."""
+_SUSPECT = 0.3
+_BLOCK_S, _ROUNDS, _MOST_CALLS = 0.05, 5, 1_000_000
+"""What a block takes, about; its rounds; calls of a round."""
+
+
+class Player(Protocol):
+    """A side that runs blocks."""
+
+    role: str
+
+    def run(self, name: str, rounds: int, iterations: int) -> TimedBlock:
+        """A block of a benchmark; raises BlockFailedError."""
+        ...
+
+
+@dataclass
+class Played:
+    """What was measured of one benchmark.
+
+    Attributes:
+        rounds: of a block.
+        iterations: calls of a round.
+        pairs: of base and new.
+        again_s: seconds of the base's second process, in the place of every pair.
+        values: by side, the digests of its values and how one looked.
+        failed: by side, why it has no time.
+    """
+
+    rounds: int = 1
+    iterations: int = 1
+    pairs: list[TimedPair] = field(default_factory=list)
+    again_s: list[float] = field(default_factory=list)
+    values: dict[str, dict[str, str]] = field(default_factory=dict)
+    failed: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def changed(self) -> str:
+        """How the returned value changed; empty where it did not, or where the base's own values differ."""
+        base, again, new = (self.values.get(side, {}) for side in ("base", "again", "new"))
+        if (
+            len(base) != 1
+            or base.keys() != again.keys()
+            or not new
+            or "" in base
+            or "" in new
+            or base.keys() == new.keys()
+        ):
+            return ""
+        return f"{next(iter(base.values()))} became {next(iter(new.values()))}"
+
+
+class _SideFailedError(Exception):
+    """Which side of a benchmark has no time; its words are why."""
+
+    def __init__(self, role: str, why: str) -> None:
+        self.role = role
+        super().__init__(why)
+
+
+def play(
+    sides: Sequence[Player],
+    names: Iterable[str],
+    *,
+    threshold: float,
+    budget_s: float,
+    clock: Callable[[], float],
+    rng: random.Random,
+    after_round: Callable[[Mapping[str, Played]], None] = lambda played: None,
+) -> dict[str, Played]:
+    """Measure benchmarks on three sides, ``base``, ``again`` and ``new``, by rounds, until done or out of budget.
+
+    ``after_round`` is called with all there is, after every round.
+    """
+    until = clock() + budget_s
+    played = {name: Played() for name in names}
+    for name, one in played.items():
+        with _failing(one):
+            _calibrate(sides, name, one)
+        if clock() > until:
+            return played
+    for number in range(ALL_PAIRS):
+        order = _drawn(played, number, threshold, rng)
+        for name in order:
+            if clock() > until:
+                return played
+            with _failing(played[name]):
+                _pair(sides, name, played[name], number, rng)
+        if not order:
+            break
+        after_round(played)
+    return played
+
+
+def _drawn(played: Mapping[str, Played], number: int, threshold: float, rng: random.Random) -> list[str]:
+    """The benchmarks of a round, in their order: all in the first twenty, then those that were open after these."""
+    ready = {name: one for name, one in played.items() if not one.failed and len(one.pairs) == number}
+    if number == FIRST_PAIRS:
+        ready = {name: one for name, one in ready.items() if _is_open(one, threshold)}
+    order = [*ready]
+    rng.shuffle(order)
+    return order
+
+
+@contextlib.contextmanager
+def _failing(one: Played) -> Iterator[None]:
+    """What fails on a side is noted, and the next benchmark runs."""
+    try:
+        yield
+    except _SideFailedError as failed:
+        one.failed[failed.role] = str(failed)
+
+
+def _calibrate(sides: Sequence[Player], name: str, one: Played) -> None:
+    """Calls that take the base about a block's time; the other sides try one block, so that what fails is known."""
+    for side in sides:
+        try:
+            first = side.run(name, 1, 1)
+        except BlockFailedError as error:
+            one.failed[side.role] = str(error)
+            continue
+        if side.role == "base":
+            seconds = statistics.median(first.seconds)
+    if one.failed:
+        return
+    base = next(side for side in sides if side.role == "base")
+    one.rounds = _ROUNDS if seconds < _BLOCK_S else 1
+    while seconds * one.iterations * one.rounds < _BLOCK_S / 2 and one.iterations < _MOST_CALLS:
+        one.iterations = min(_MOST_CALLS, max(2 * one.iterations, int(_BLOCK_S / _ROUNDS / max(seconds, 1e-8))))
+        block = _run(base, name, one)
+        seconds = statistics.median(block.seconds)
+        if block.calls < one.rounds * one.iterations:  # a pedantic test, which says itself how many it takes
+            break
+
+
+def _pair(sides: Sequence[Player], name: str, one: Played, number: int, rng: random.Random) -> None:
+    """A block of every side, in a drawn order: nothing of it counts where one fails."""
+    order = [*sides]
+    rng.shuffle(order)
+    blocks = {side.role: _run(side, name, one) for side in order}
+    seconds = {role: max(statistics.median(block.seconds), 1e-12) for role, block in blocks.items()}
+    first = next(side.role for side in order if side.role != "again")
+    one.pairs.append(TimedPair(number, "new" if first == "new" else "base", seconds["base"], seconds["new"]))
+    one.again_s.append(seconds["again"])
+    for role, block in blocks.items():
+        one.values.setdefault(role, {})[block.digest] = block.shown
+
+
+def _run(side: Player, name: str, one: Played) -> TimedBlock:
+    try:
+        return side.run(name, one.rounds, one.iterations)
+    except BlockFailedError as error:
+        raise _SideFailedError(side.role, str(error)) from error
+
+
+def _is_open(one: Played, threshold: float) -> bool:
+    """Whether twenty pairs are too few: it looks slower, or the machine alone may move it beyond the threshold."""
+    return p_above([pair.log_ratio for pair in one.pairs]) < _SUSPECT or floor_of(one.pairs, one.again_s) > threshold

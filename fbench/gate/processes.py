@@ -1,0 +1,211 @@
+"""The living process of a build: started in an empty folder, asked for blocks, started again where one hangs."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import secrets
+import subprocess
+import time
+from collections.abc import Mapping, Sequence
+from multiprocessing.connection import Connection, Listener
+from pathlib import Path
+from types import TracebackType
+from typing import Any, NamedTuple
+
+from fbench.errors import NothingComparableError, UsageError
+from fbench.gate.builds import Build, end_group
+
+_SERVER = Path(__file__).with_name("bench_server.py")
+_LEFT_OUT = ("PYTHONPATH", "PYTEST_ADDOPTS", "PYTEST_PLUGINS", "PYTEST_XDIST_WORKER", "PYTHONSTARTUP")
+"""Variables that would bring the working tree, or another test run, into the process."""
+_START_S = 120.0
+"""A process may import and collect for so long."""
+
+
+class TimedBlock(NamedTuple):
+    """What one block of a benchmark gave.
+
+    Attributes:
+        seconds: of a call, a round each.
+        calls: how many were timed.
+        block_s: what all of it took, fixtures and warm-up too.
+        digest: of the value that it returned; empty where that does not tell.
+        shown: the value's first letters.
+    """
+
+    seconds: tuple[float, ...]
+    calls: int
+    block_s: float
+    digest: str
+    shown: str
+
+
+class BlockFailedError(Exception):
+    """A benchmark that fails, is skipped, or hangs on one side; never leaves the gate."""
+
+
+class GateSide:
+    """A build's process.
+
+    Example:
+        with GateSide("base", build, ["bench.py"], empty, timeout_s=60) as side:
+            block = side.run(side.names[0], rounds=5, iterations=100)
+    """
+
+    def __init__(self, role: str, build: Build, words: Sequence[str], folder: Path, *, timeout_s: float) -> None:
+        self.role, self.build = role, build
+        self.names: tuple[str, ...] = ()
+        self.broken: tuple[str, ...] = ()
+        self._words, self._folder, self._timeout_s = words, folder, timeout_s
+        self._start_s = max(timeout_s, _START_S)
+        self._process: subprocess.Popen[bytes] | None = None
+        self._connection: Connection[Any, Any] | None = None
+
+    def __enter__(self) -> GateSide:
+        self.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    def start(self) -> None:
+        """Start the process, and wait until it has collected its benchmarks.
+
+        Raises:
+            NothingComparableError: its pytest ends, or does not answer.
+            UsageError: what it imported is not what was built.
+        """
+        try:
+            self._connect()
+        except BaseException:  # Ctrl-C, too: __exit__ is not called for what never was entered
+            self.stop()
+            raise
+
+    def _connect(self) -> None:
+        self._folder.mkdir(parents=True, exist_ok=True)
+        key = secrets.token_bytes(32)
+        with Listener(("localhost", 0), authkey=key) as listener:
+            told = {"address": listener.address, "key": key.hex(), "words": self._pytest_words()}
+            self._process = self._spawn(told | {"modules": self.build.modules})
+            self._connection = _accepted(listener, self._process, self._start_s)
+        ready = self._answer(self._start_s) if self._connection else None
+        if ready is None:
+            raise NothingComparableError(f"pytest cannot start for {self.build.source.called}: {self._last_words()}")
+        self.names, self.broken = tuple(ready["ready"]), tuple(ready["broken"])
+        self._check(ready["imported"])
+
+    def _pytest_words(self) -> list[str]:
+        return [
+            "-q",
+            "-p",
+            "no:cacheprovider",
+            f"--rootdir={self.build.home}",
+            *_settings(self.build.home),
+            *self._words,
+        ]
+
+    def _spawn(self, told: Mapping[str, Any]) -> subprocess.Popen[bytes]:
+        variables = {name: value for name, value in os.environ.items() if name not in _LEFT_OUT}
+        variables |= {"PYTHONHASHSEED": "0", "PYTHONDONTWRITEBYTECODE": "1", "FBENCH_GATE": json.dumps(told)}
+        with self._log.open("wb") as log:
+            return subprocess.Popen(
+                [str(self.build.python), "-P", str(_SERVER)],
+                cwd=self._folder,
+                env=variables,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+
+    @property
+    def _log(self) -> Path:
+        return self._folder.with_name(f"{self._folder.name}.log")
+
+    def run(self, name: str, rounds: int, iterations: int) -> TimedBlock:
+        """A block of a benchmark: so many rounds of so many calls.
+
+        Raises:
+            BlockFailedError: it fails, is skipped, ends the process, or takes longer than the timeout.
+            UsageError: it imports the package from elsewhere.
+        """
+        if self._process is None:
+            self.start()
+        assert self._connection is not None
+        asked = json.dumps({"run": name, "rounds": rounds, "iterations": iterations}).encode()
+        with contextlib.suppress(OSError):
+            self._connection.send_bytes(asked)
+        answer = self._answer(self._timeout_s)
+        if answer is None:
+            hangs = self._process is not None and self._process.poll() is None
+            self.stop()
+            raise BlockFailedError(f"hangs ({self._timeout_s:g} s)" if hangs else "ends its process")
+        if "failed" in answer:
+            raise BlockFailedError(f"{'is skipped' if answer['skipped'] else 'fails'}: {answer['failed']}")
+        self._check(answer["imported"])
+        seconds = tuple(float(value) for value in answer["seconds"])
+        return TimedBlock(seconds, answer["calls"], answer["block_s"], answer["digest"], answer["shown"])
+
+    def _answer(self, within_s: float) -> Any:
+        """The next message; None where none comes in time, or the process has ended."""
+        assert self._connection is not None
+        try:
+            if not self._connection.poll(within_s):
+                return None
+            return json.loads(self._connection.recv_bytes())
+        except (EOFError, OSError):
+            if self._process is not None:
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    self._process.wait(5)
+            return None
+
+    def _check(self, imported: Mapping[str, str]) -> None:
+        site = self.build.site.resolve()
+        for name, file in imported.items():
+            if site not in Path(file).resolve().parents:
+                raise UsageError(
+                    f"{name} of {self.build.source.called} was imported from {file}, not from its wheel: "
+                    "the benchmarks, a conftest.py or pythonpath put the sources on the path"
+                )
+
+    def _last_words(self) -> str:
+        text = self._log.read_text(encoding="utf-8", errors="replace") if self._log.is_file() else ""
+        lines = [line.strip() for line in text.splitlines() if line.strip()]
+        return lines[-1][:200] if lines else "it says nothing"
+
+    def stop(self) -> None:
+        """End the process and whatever it started."""
+        if self._connection is not None:
+            self._connection.close()
+        if self._process is not None:
+            end_group(self._process)
+        self._connection = self._process = None
+
+
+def _accepted(listener: Listener, process: subprocess.Popen[bytes], timeout_s: float) -> Any:
+    """The process's call; None where it ends before, or does not call in time."""
+    socket = getattr(getattr(listener, "_listener", None), "_socket", None)
+    if socket is not None:
+        socket.settimeout(0.1)
+    until = time.monotonic() + timeout_s
+    while time.monotonic() < until:
+        try:
+            return listener.accept()
+        except TimeoutError:
+            if process.poll() is not None:
+                return None
+    return None
+
+
+def _settings(home: Path) -> list[str]:
+    """The project's own file of pytest's settings: it would be looked for from the empty folder."""
+    for name in ("pytest.ini", ".pytest.ini", "pyproject.toml", "tox.ini", "setup.cfg"):
+        path = home / name
+        marks = {"pyproject.toml": "[tool.pytest", "tox.ini": "[pytest]", "setup.cfg": "[tool:pytest]"}
+        if path.is_file() and marks.get(name, "") in path.read_text(encoding="utf-8", errors="replace"):
+            return ["-c", str(path)]
+    return []

@@ -1,0 +1,117 @@
+"""A gate's report in words: what was found, how small a change could have been seen, a table, JSON for programs."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import asdict, fields
+from statistics import median
+from typing import Any
+
+from fbench.gate.verdict import GateReport, GateRow, GateWord
+from fbench.harness.contract import Table
+from fbench.results.plain import markdown_text
+from fbench.results.render import markdown_table
+from fbench.results.words import counted
+from fbench.units import format_percent, format_seconds
+
+_ORDER: tuple[GateWord, ...] = ("slower", "inconclusive", "not shown", "faster", "same within the margin")
+_MOST_NAMED = 5
+
+
+def gate_lead(report: GateReport) -> list[str]:
+    """What was found, what could have been, and what else is to be known; a sentence or two each.
+
+    Example:
+        >>> row = GateRow("a", "slower", 60, 1.25, 1.2, 1.3, 0.01, 0.04, 0.1, 0.125, 0.001)
+        >>> gate_lead(GateReport("v1", "v2", 0.03, [row]))[0]
+        'v2 is slower than v1 in 1 of 1 benchmark (a): a regression is confirmed.'
+    """
+    values = [f"{row.name} returns another value: {row.value}." for row in report.rows if row.value]
+    failed = [f"{line}." for line in report.failed]
+    notes = [f"Note: {note}." for note in report.notes]
+    return [*filter(None, [_outcome(report), _power(report)]), *values, *failed, *notes]
+
+
+def _outcome(report: GateReport) -> str:
+    slower, rows = report.named("slower"), report.rows
+    count = counted([len(rows)], "benchmark")
+    if slower:
+        among = f"{len(slower)} of {count} ({_names(slower)})"
+        return f"{report.new} is slower than {report.base} in {among}: a regression is confirmed."
+    if not rows:
+        return f"{report.new} against {report.base}: nothing was measured."
+    several = ", ".join(f"{len(report.named(word))} {word}" for word in _ORDER if report.named(word))
+    return f"{report.new} against {report.base}: of {count}, {several}; no regression is confirmed."
+
+
+def _power(report: GateReport) -> str:
+    rows = [row for row in report.rows if math.isfinite(row.floor)]
+    if not rows:
+        return "Time was over before six pairs were measured: give a larger --budget." if report.rows else ""
+    seen, floor = max(row.seen for row in rows), max(row.floor for row in rows)
+    told = (
+        f"Slower by {_share(median(row.seen for row in rows))} would have been found nine times in ten in half of the "
+        f"benchmarks, by {_share(seen)} in all; equal code differs by up to {_share(floor)} here."
+    )
+    above = [row for row in report.named("inconclusive") if row.floor > report.threshold]
+    if not above:
+        return told
+    than = f"more than --threshold {report.threshold:g} in {_names(above)}"
+    return f"{told} That is {than}: give a larger one, or more time."
+
+
+def _share(value: float) -> str:
+    return format_percent(round(value, 3))
+
+
+def _names(rows: Sequence[GateRow]) -> str:
+    more = f" and {len(rows) - _MOST_NAMED} more" if len(rows) > _MOST_NAMED else ""
+    return ", ".join(row.name for row in rows[:_MOST_NAMED]) + more
+
+
+def gate_table(report: GateReport) -> Table:
+    """A row a benchmark, what fails the gate first."""
+    rows = sorted(report.rows, key=lambda row: _ORDER.index(row.verdict))
+    cells = [
+        [
+            row.name,
+            row.verdict,
+            _percent(row.change),
+            f"{_percent(row.low).removesuffix(' %')} to {_percent(row.high)}" if _percent(row.low) else "",
+            f"±{_share(row.floor)}" if math.isfinite(row.floor) else "",
+            _share(row.seen) if math.isfinite(row.seen) else "",
+            format_seconds(row.base_s),
+            format_seconds(row.new_s),
+            "" if math.isnan(row.adjusted) else f"{row.adjusted:.2g}",
+            str(row.n),
+        ]
+        for row in rows
+    ]
+    columns = ["benchmark", "verdict", "change", "95 % interval", "floor", "seen", "base", "new", "p, Holm", "n"]
+    note = (
+        f"slower: p < 0.01 after Holm's correction and more than {format_percent(report.threshold)} and the floor. "
+        "floor: how far the base's two processes may be apart. seen: the smallest slowing found nine times in ten."
+    )
+    return Table(f"{report.new} against {report.base}", columns, cells, note, ["n", "p, Holm", "new", "base"])
+
+
+def _percent(ratio: float) -> str:
+    return "" if math.isnan(ratio) else f"{ratio - 1:+.1%}".replace("%", " %")
+
+
+def gate_markdown(report: GateReport) -> str:
+    """A comment for a pull request."""
+    lead = [markdown_text(line) for line in gate_lead(report)]
+    return "\n\n".join([f"**{lead[0]}**", *lead[1:], markdown_table(gate_table(report))]) + "\n"
+
+
+def gate_json(report: GateReport) -> dict[str, Any]:
+    """The report for programs: numbers unrounded, null where there is none."""
+    plain = {field.name: getattr(report, field.name) for field in fields(report)}
+    rows = [{name: _finite(value) for name, value in asdict(row).items()} for row in report.rows]
+    return {"fbench_gate": 1, **plain, "rows": rows, "exit_code": report.exit_code, "lead": gate_lead(report)}
+
+
+def _finite(value: Any) -> Any:
+    return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -1,0 +1,130 @@
+"""From what was measured to what may be said: the paired rule, with the floor of every benchmark beside it.
+
+``slower`` is the paired rule's word at a margin of the threshold or the floor, whichever is larger: the one word that
+fails a gate. Where the floor is above the threshold and nothing is confirmed, or where time was over before pairs could
+show anything, the answer is ``inconclusive``.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from statistics import median
+from typing import Literal
+
+from fbench.gate.floor import base_logs, floor_of, smallest_seen
+from fbench.gate.playing import Played
+from fbench.regression.paired_rule import PAIRED_LEVEL, PairedJudgement, fewest_pairs, judge_pairs, time_verdict
+
+GateWord = Literal["slower", "faster", "same within the margin", "not shown", "inconclusive"]
+
+
+@dataclass(frozen=True)
+class GateRow:
+    """One benchmark.
+
+    Attributes:
+        name: of the benchmark.
+        verdict: what may be said of its time.
+        n: pairs.
+        change: time of new over base; ``low`` and ``high`` are the ends of its 95 % interval.
+        floor: share by which the base differs from itself.
+        seen: the smallest share of slowing that would have been found.
+        base_s: seconds of a call, the base's median; ``new_s`` is the new one's.
+        adjusted: p after Holm's correction over the benchmarks.
+        value: how the returned value changed; empty where it did not.
+    """
+
+    name: str
+    verdict: GateWord
+    n: int
+    change: float
+    low: float
+    high: float
+    floor: float
+    seen: float
+    base_s: float
+    new_s: float
+    adjusted: float
+    value: str = ""
+
+
+@dataclass(frozen=True)
+class GateReport:
+    """What a gate says.
+
+    Attributes:
+        base: how the base is called; ``new`` is the other one.
+        threshold: share of slowing that does not matter.
+        rows: what was measured.
+        failed: a line for each benchmark that has no time on a side.
+        notes: what else is to be known, a line each.
+    """
+
+    base: str
+    new: str
+    threshold: float
+    rows: Sequence[GateRow]
+    failed: Sequence[str] = ()
+    notes: Sequence[str] = field(default=())
+
+    def named(self, word: GateWord) -> list[GateRow]:
+        """The rows of a verdict."""
+        return [row for row in self.rows if row.verdict == word]
+
+    @property
+    def exit_code(self) -> int:
+        """1 for a confirmed regression; 4 where a benchmark has no time on a side, or none was measured; 3; 0."""
+        if self.named("slower"):
+            return 1
+        if self.failed or not self.rows:
+            return 4
+        return 3 if self.named("inconclusive") else 0
+
+
+def judge_gate(played: Mapping[str, Played], threshold: float) -> list[GateRow]:
+    """A row for every benchmark that did not fail; one without pairs, for lack of time, is inconclusive."""
+    measured = {name: one for name, one in played.items() if one.pairs and not one.failed}
+    logs = {name: [pair.log_ratio for pair in one.pairs] for name, one in measured.items()}
+    judged = judge_pairs(logs, threshold) if logs else {}
+    rows = []
+    for name, one in measured.items():
+        judgement, floor = judged[name], floor_of(one.pairs, one.again_s)
+        rows.append(
+            GateRow(
+                name=name,
+                verdict=gate_word(judgement, threshold, floor, len(judged)),
+                n=judgement.n,
+                change=judgement.ratio,
+                low=judgement.low,
+                high=judgement.high,
+                floor=floor,
+                seen=smallest_seen(base_logs(one.pairs, one.again_s), threshold, len(judged)),
+                base_s=median(pair.base_s for pair in one.pairs),
+                new_s=median(pair.new_s for pair in one.pairs),
+                adjusted=judgement.adjusted,
+                value=one.changed,
+            )
+        )
+    return rows + [_unmeasured(name) for name, one in played.items() if not one.pairs and not one.failed]
+
+
+def _unmeasured(name: str) -> GateRow:
+    nan = math.nan
+    return GateRow(name, "inconclusive", 0, nan, nan, nan, math.inf, nan, nan, nan, nan)
+
+
+def gate_word(judgement: PairedJudgement, threshold: float, floor: float, family: int) -> GateWord:
+    """The word for what pairs say, of one of so many benchmarks.
+
+    Example:
+        >>> by = PairedJudgement(20, 1.2, 1.1, 1.3, 0.001, 0.001, "slower")
+        >>> gate_word(by, 0.03, 0.05, 1), gate_word(by, 0.03, 0.25, 1)
+        ('slower', 'inconclusive')
+    """
+    if judgement.n < fewest_pairs(family) or math.isinf(floor):
+        return "inconclusive"
+    middle, low, high = (math.log(end) for end in (judgement.ratio, judgement.low, judgement.high))
+    word = time_verdict(middle, low, high, judgement.adjusted < PAIRED_LEVEL, max(threshold, floor))
+    return word if word in ("slower", "faster") or floor <= threshold else "inconclusive"

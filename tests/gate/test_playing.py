@@ -1,0 +1,180 @@
+"""Who runs next and what may be said of it, on sides that are played: no machine decides here."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import math
+import random
+
+import pytest
+
+from fbench.gate.playing import ALL_PAIRS, FIRST_PAIRS, Played, play
+from fbench.gate.processes import BlockFailedError, TimedBlock
+from fbench.gate.telling import gate_json, gate_lead, gate_markdown, gate_table
+from fbench.gate.verdict import GateReport, judge_gate
+
+ORDER = []
+
+
+class FakeSide:
+    """A side whose calls take what they are told to, times a noise of its own."""
+
+    def __init__(self, role, seconds, sd=0.01, value="1", bias=1.0):
+        self.role, self.seconds, self.sd, self.value, self.bias = role, seconds, sd, value, bias
+        self.rng = random.Random(role)
+        self.calls = []
+
+    def run(self, name, rounds, iterations):
+        ORDER.append((self.role, name))
+        self.calls.append((name, rounds, iterations))
+        seconds = self.seconds[name]
+        if isinstance(seconds, str):
+            raise BlockFailedError(seconds)
+        times = tuple([self.bias * seconds * math.exp(self.rng.gauss(0, self.sd))] * rounds)
+        value = next(self.value) if hasattr(self.value, "__next__") else self.value
+        return TimedBlock(times, rounds * iterations, sum(times), value, f"<{value}>")
+
+
+def played_by(base, new, *, budget_s=1e6, clock=lambda: 0.0, threshold=0.03, **more):
+    ORDER.clear()
+    sides = [FakeSide("base", base, **more), FakeSide("again", base, **more), FakeSide("new", new, **more)]
+    rounds = []
+    result = play(
+        sides,
+        base,
+        threshold=threshold,
+        budget_s=budget_s,
+        clock=clock,
+        rng=random.Random(1),
+        after_round=lambda played: rounds.append(len(ORDER)),
+    )
+    return result, sides, rounds
+
+
+def report(played, threshold=0.03, **more):
+    return GateReport("v1", "v2", threshold, judge_gate(played, threshold), **more)
+
+
+def test_suspects_alone_get_more_and_a_regression_is_confirmed():
+    base = {"slow": 0.001, "fine": 0.002, "faster": 0.1}
+    played, _, rounds = played_by(base, {**base, "slow": 0.00125, "faster": 0.09})
+    counts = {name: len(one.pairs) for name, one in played.items()}
+    assert counts["slow"] == len(played["slow"].again_s) == ALL_PAIRS
+    assert counts["faster"] == FIRST_PAIRS
+    assert len(rounds) == ALL_PAIRS
+    said = report(played)
+    assert {row.name: row.verdict for row in said.rows} == {
+        "slow": "slower",
+        "fine": "same within the margin",
+        "faster": "faster",
+    }
+    assert said.exit_code == 1
+    assert gate_lead(said)[0] == "v2 is slower than v1 in 1 of 3 benchmarks (slow): a regression is confirmed."
+    [row] = said.named("slower")
+    assert row.low < 1.25 < row.high
+    assert row.floor < 0.02
+    assert gate_table(said).rows[0][:2] == ["slow", "slower"]
+    assert "| slow | slower | +2" in gate_markdown(said)
+
+
+def test_orders_are_drawn():
+    """Which side is first, and which benchmark."""
+    played, _, rounds = played_by({"a": 0.001, "b": 0.001}, {"a": 0.001, "b": 0.001})
+    assert {pair.first for pair in played["a"].pairs} == {"base", "new"}
+    assert [pair.pair for pair in played["a"].pairs] == list(range(len(played["a"].pairs)))
+    turns = [ORDER[start:end] for start, end in itertools.pairwise(rounds[:FIRST_PAIRS])]
+    assert {turn[0][1] for turn in turns} == {"a", "b"}
+    assert len({tuple(role for role, _ in turn[:3]) for turn in turns}) > 3
+    assert {tuple(sorted(role for role, _ in turn[:3])) for turn in turns} == {("again", "base", "new")}
+
+
+@pytest.mark.parametrize(
+    ("seconds", "rounds", "least", "most"), [(1e-7, 5, 1e-2, 0.1), (1e-3, 5, 5e-3, 0.1), (0.2, 1, 0.1, 1)]
+)
+def test_a_block_is_short(seconds, rounds, least, most):
+    """About 50 ms where calls are short, one call where they are long; the same count on every side."""
+    _, sides, _ = played_by({"a": seconds}, {"a": seconds}, sd=0.0)
+    taken = {side.calls[-1][1:] for side in sides}
+    assert len(taken) == 1
+    [(count, iterations)] = taken
+    assert count == rounds
+    assert least <= count * iterations * seconds <= most
+
+
+def test_a_floor_above_the_threshold_is_inconclusive():
+    """Equal code whose noise is wide, after all pairs; a far larger change is found all the same."""
+    played, _, _ = played_by({"a": 0.001}, {"a": 0.001}, sd=0.3)
+    assert len(played["a"].pairs) == ALL_PAIRS
+    said = report(played)
+    assert (said.exit_code, said.rows[0].verdict) == (3, "inconclusive")
+    assert said.rows[0].floor > 0.03
+    assert "That is more than --threshold 0.03 in a: give a larger one, or more time." in gate_lead(said)[1]
+    assert report(played, threshold=0.5).exit_code == 0
+    assert report(played_by({"a": 0.001}, {"a": 0.003}, sd=0.3)[0]).exit_code == 1
+
+
+def test_a_slowing_below_the_floor_is_not_confirmed():
+    """The base's two processes differ by 10 %, and so does the new one: shown, and no regression."""
+    sides = [FakeSide(role, {"a": 0.001}, bias=bias) for role, bias in [("base", 1.0), ("again", 1.1), ("new", 1.09)]]
+    played = play(sides, ["a"], threshold=0.03, budget_s=1e6, clock=lambda: 0.0, rng=random.Random(0))
+    said = report(played)
+    assert said.rows[0].adjusted < 0.01
+    assert (said.rows[0].verdict, said.exit_code) == ("inconclusive", 3)
+
+
+def test_equal_code_is_seldom_called_slower():
+    """Whole gates of five benchmarks at a noise of 8 %."""
+    called = 0
+    for seed in range(20):
+        names = {f"{seed}{letter}": 0.001 for letter in "abcde"}
+        sides = [FakeSide(f"{role}", names, sd=0.08) for role in ("base", "again", "new")]
+        for side in sides:
+            side.rng = random.Random(f"{side.role}{seed}")
+        played = play(sides, names, threshold=0.03, budget_s=1e6, clock=lambda: 0.0, rng=random.Random(seed))
+        called += report(played).exit_code == 1
+    assert called <= 1
+
+
+def test_out_of_time():
+    ticks = itertools.count()
+    played, _, _ = played_by({"a": 0.001, "b": 0.001}, {"a": 0.002, "b": 0.001}, budget_s=10, clock=lambda: next(ticks))
+    said = report(played)
+    assert {row.n for row in said.rows} == {4}
+    assert (said.exit_code, {row.verdict for row in said.rows}) == (3, {"inconclusive"})
+    assert "Time was over before six pairs were measured: give a larger --budget." in gate_lead(said)
+    nothing = report(played_by({"a": 0.001}, {"a": 0.001}, budget_s=-1)[0])
+    assert (nothing.exit_code, nothing.rows[0].n) == (3, 0)
+    assert json.loads(json.dumps(gate_json(nothing)))["rows"][0]["change"] is None
+    assert "| a | inconclusive |" in gate_markdown(nothing)
+
+
+def test_a_changed_value_is_said_beside_the_time():
+    sides = [FakeSide(role, {"a": 0.001}, value=value) for role, value in [("base", "1"), ("again", "1"), ("new", "2")]]
+    played = play(sides, ["a"], threshold=0.03, budget_s=1e6, clock=lambda: 0.0, rng=random.Random(0))
+    said = report(played)
+    assert (said.rows[0].value, said.exit_code) == ("<1> became <2>", 0)
+    assert "a returns another value: <1> became <2>." in gate_lead(said)
+
+
+def test_a_value_that_differs_by_itself_is_not_compared():
+    one = Played(values={"base": {"1": "", "2": ""}, "again": {"1": ""}, "new": {"3": ""}})
+    assert one.changed == ""
+    assert Played(values={"base": {"1": ""}, "again": {"2": ""}, "new": {"3": ""}}).changed == ""
+    assert Played(values={"base": {"": "f"}, "again": {"": "f"}, "new": {"": "g"}}).changed == ""
+
+
+def test_what_fails_on_a_side_is_left_out():
+    base = {"fine": 0.001, "gone": "fails: KeyError", "both": "hangs (1 s)", "broken": 0.001}
+    played, _, _ = played_by(base, {**base, "gone": 0.001, "broken": "ends its process"})
+    assert {name: set(one.failed) for name, one in played.items()} == {
+        "fine": set(),
+        "gone": {"base", "again"},
+        "both": {"base", "again", "new"},
+        "broken": {"new"},
+    }
+    said = report(played, failed=["x"])
+    assert [row.name for row in said.rows] == ["fine"]
+    assert said.exit_code == 4
+    assert report({"gone": played["gone"]}).exit_code == 4
+    assert "v2 against v1: nothing was measured." in gate_lead(report({"gone": played["gone"]}))
