@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from fbench.errors import NothingComparableError, UsageError, shorten
+from fbench.measure.environment import git_environment
 
 _PROJECT_FILES = ("pyproject.toml", "setup.py", "setup.cfg")
 
@@ -142,5 +143,5 @@ def _copy_tree(root: Path, folder: Path) -> None:
 
 def _git(folder: Path, *words: str, variables: Mapping[str, str] | None = None) -> subprocess.CompletedProcess[str]:
     command = ["git", "-C", str(folder), *words]
-    environment = {**os.environ, **(variables or {})}
+    environment = git_environment() | dict(variables or {})
     return subprocess.run(command, capture_output=True, text=True, env=environment, errors="replace", check=False)

@@ -192,8 +192,17 @@ def memory_bytes() -> int:
 
 def _output(command: Sequence[str]) -> str | None:
     """What a command prints, stripped; None if it fails, is not there, or takes ten seconds."""
-    # A git hook sets GIT_DIR and its kin, which would point git elsewhere than at the folder given.
-    clean = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
-    clean["GIT_OPTIONAL_LOCKS"] = "0"
+    clean = git_environment()
     run = attempt(lambda: subprocess.run(command, capture_output=True, text=True, timeout=10, env=clean, check=True))
     return run.stdout.strip() if run else None
+
+
+def git_environment() -> dict[str, str]:
+    """The variables for a git that is told its folder: a hook sets GIT_DIR and its kin, which point elsewhere.
+
+    Example:
+        >>> git_environment()["GIT_OPTIONAL_LOCKS"]
+        '0'
+    """
+    clean = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
+    return clean | {"GIT_OPTIONAL_LOCKS": "0"}

@@ -214,6 +214,16 @@ def test_the_pairs_that_a_gate_wrote_are_no_change(tmp_path):
     assert working_tree(find_project(root), root / "others.json").dirty
 
 
+def test_a_hook_of_another_repository_does_not_lead_astray(project, tmp_path, monkeypatch):
+    """A pre-push hook runs with GIT_DIR set: what is asked of a folder is answered for that folder."""
+    git(tmp_path, "init", "-q")
+    expected = find_revision(project, "HEAD")
+    monkeypatch.setenv("GIT_DIR", str(tmp_path / ".git"))
+    assert find_project(project.root) == project
+    assert find_revision(project, "HEAD") == expected
+    assert working_tree(project).commit == expected.commit
+
+
 def test_no_such_revision(project):
     with pytest.raises(NothingComparableError, match=r"--against v9: no such revision is here"):
         find_revision(project, "v9")
