@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import inspect
-import json
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fbench.cli.console import out
 from fbench.cli.fixed import examples_below
+from fbench.cli.forms import Told, check_form, print_in_form
 from fbench.cli.parameters import keyword, load_parameter, signed
 from fbench.errors import UsageError, shorten
 from fbench.harness.contract import Option
@@ -26,7 +27,6 @@ DIFF_EXAMPLES = (
     "fbench diff reports/reference/fisher reports/reference/fisher --format github",
 )
 """Of runs that are in the repository."""
-_FORMATS = ("text", "github", "json")
 _MARGIN = Option("share that does not matter", above=0, maximum=10)
 
 
@@ -62,8 +62,7 @@ def add_diff(app: typer.Typer) -> None:
 def diff(runs: list[str] | None, *, margin: str, format: str, json: bool, strict: bool, **typed: Any) -> int:
     """Compare two runs, two JSON files of pytest-benchmark, two folders of them, or interleaved pairs."""
     share, force = read_number("--margin", margin, float, _MARGIN), bool(typed["force"])
-    if format not in _FORMATS:
-        raise UsageError(f"--format {shorten(format)}: must be one of {', '.join(_FORMATS)}")
+    check_form(format)
     if typed["history"]:
         if json or format != "text":
             raise UsageError("--history has no other --format: its numbers are in history.csv, below --out")
@@ -86,16 +85,14 @@ def _compared(runs: list[str], margin: float, *, force: bool) -> RevisionDiff:
 
 def _print(comparison: RevisionDiff, form: str, *, strict: bool) -> None:
     from fbench.regression import saying
-    from fbench.results.terminal import rich_table
 
-    if form == "json":
-        out.print(json.dumps(saying.as_json(comparison, strict=strict), indent=1), markup=False, soft_wrap=True)
-    elif form == "github":
-        out.print(saying.github_markdown(comparison).rstrip(), markup=False, soft_wrap=True)
-    else:
-        for line in saying.lead_of(comparison):
-            out.print(line, markup=False)
-        out.print("", rich_table(saying.table_of(comparison), out.width, "with --format github"), sep="\n")
+    told = Told(
+        partial(saying.as_json, comparison, strict=strict),
+        partial(saying.github_markdown, comparison),
+        partial(saying.lead_of, comparison),
+        partial(saying.table_of, comparison),
+    )
+    print_in_form(told, form)
 
 
 def _show_history(runs: list[str], folder: str, out_folder: str, margin: float, *, force: bool) -> int:

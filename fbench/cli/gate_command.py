@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import json
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from fbench.cli.console import err, out
+from fbench.cli.console import err
 from fbench.cli.fixed import examples_below
+from fbench.cli.forms import Told, check_form, print_in_form
 from fbench.cli.parameters import keyword, load_parameter, signed
-from fbench.errors import UsageError, shorten
+from fbench.errors import UsageError
 from fbench.harness.contract import Option
 from fbench.harness.parsing import read_number
 from fbench.harness.suite import flag_of
@@ -34,7 +35,6 @@ GATE_OPTIONS: dict[str, tuple[str, str, str]] = {
     "format": ("text", "FORMAT", "text, github (Markdown for a pull request) or json"),
 }
 """Default, what stands for the value, help."""
-_FORMATS = ("text", "github", "json")
 _SHARE = Option("share that does not matter", above=0, maximum=10)
 _SECONDS = Option("seconds", above=0, maximum=1e6)
 _SEED = Option("seed", minimum=0)
@@ -63,8 +63,7 @@ def gate(paths: list[str] | None, *, against: str, format: str, json: bool, **ty
 
     if not against:
         raise UsageError("fbench gate needs a revision to compare with: --against main")
-    if format not in _FORMATS:
-        raise UsageError(f"--format {shorten(format)}: must be one of {', '.join(_FORMATS)}")
+    check_form(format)
     options = gating.GateOptions(
         against,
         tuple(paths or ()),
@@ -80,13 +79,11 @@ def gate(paths: list[str] | None, *, against: str, format: str, json: bool, **ty
 
 def _show_gate(report: GateReport, form: str) -> None:
     from fbench.gate import telling
-    from fbench.results.terminal import rich_table
 
-    if form == "json":
-        out.print(json.dumps(telling.gate_json(report), indent=1), markup=False, soft_wrap=True)
-    elif form == "github":
-        out.print(telling.gate_markdown(report).rstrip(), markup=False, soft_wrap=True)
-    else:
-        for line in telling.gate_lead(report):
-            out.print(line, markup=False)
-        out.print("", rich_table(telling.gate_table(report), out.width, "with --format github"), sep="\n")
+    told = Told(
+        partial(telling.gate_json, report),
+        partial(telling.gate_markdown, report),
+        partial(telling.gate_lead, report),
+        partial(telling.gate_table, report),
+    )
+    print_in_form(told, form)

@@ -10,6 +10,7 @@ from typing import Any
 
 from fbench.gate.verdict import GateReport, GateRow, GateWord
 from fbench.harness.contract import Table
+from fbench.regression.saying import json_value, ratio_percent
 from fbench.results.plain import markdown_text
 from fbench.results.render import markdown_table
 from fbench.results.words import counted
@@ -97,7 +98,7 @@ def gate_table(report: GateReport) -> Table:
 
 
 def _percent(ratio: float) -> str:
-    return "" if math.isnan(ratio) else f"{ratio - 1:+.1%}".replace("%", " %")
+    return "" if math.isnan(ratio) else ratio_percent(ratio)
 
 
 def gate_markdown(report: GateReport) -> str:
@@ -109,9 +110,5 @@ def gate_markdown(report: GateReport) -> str:
 def gate_json(report: GateReport) -> dict[str, Any]:
     """The report for programs: numbers unrounded, null where there is none."""
     plain = {field.name: getattr(report, field.name) for field in fields(report)}
-    rows = [{name: _finite(value) for name, value in asdict(row).items()} for row in report.rows]
+    rows = [{name: json_value(value) for name, value in asdict(row).items()} for row in report.rows]
     return {"fbench_gate": 1, **plain, "rows": rows, "exit_code": report.exit_code, "lead": gate_lead(report)}
-
-
-def _finite(value: Any) -> Any:
-    return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -153,7 +153,17 @@ def _change(row: ComparedRow, value: float) -> str:
         return ""
     if row.quantity == "accuracy":
         return f"{value:+.4f}"
-    return f"{value - 1:+.1%}".replace("%", " %") if value < 10 else f"×{value:,.0f}"
+    return ratio_percent(value) if value < 10 else f"×{value:,.0f}"
+
+
+def ratio_percent(ratio: float) -> str:
+    """By how much a ratio changes what it is of.
+
+    Example:
+        >>> ratio_percent(1.25)
+        '+25.0 %'
+    """
+    return f"{ratio - 1:+.1%}".replace("%", " %")
 
 
 def _ends(row: ComparedRow) -> str:
@@ -181,7 +191,7 @@ def github_markdown(comparison: RevisionDiff) -> str:
 
 def as_json(comparison: RevisionDiff, *, strict: bool) -> dict[str, Any]:
     """The comparison for programs: numbers unrounded, null where there is none."""
-    rows = [{name: _plain(value) for name, value in asdict(row).items()} for row in comparison.rows]
+    rows = [{name: json_value(value) for name, value in asdict(row).items()} for row in comparison.rows]
     return {
         "fbench_diff": JSON_FORM,
         "base": comparison.base,
@@ -199,5 +209,11 @@ def as_json(comparison: RevisionDiff, *, strict: bool) -> dict[str, Any]:
     }
 
 
-def _plain(value: Any) -> Any:
+def json_value(value: Any) -> Any:
+    """A value for JSON: None for a number that is none.
+
+    Example:
+        >>> json_value(math.nan), json_value(1.5), json_value("a")
+        (None, 1.5, 'a')
+    """
     return None if isinstance(value, float) and not math.isfinite(value) else value

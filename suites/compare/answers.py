@@ -14,6 +14,7 @@ from fbench.results.words import count_seeds
 from .cost import faster
 from .curves import Curves
 from .family import FEWEST, JudgedQuestion
+from .questions import Question
 from .wording import ends, with_sign
 
 UNIT = "AULC"
@@ -45,16 +46,28 @@ class Background:
 def all_answers(judged: Sequence[JudgedQuestion], background: Background) -> list[Answer]:
     """An answer for every question."""
     return [
-        Answer(_question(test), test.verdict, _sentence(test, background), _advice(test, background)) for test in judged
+        Answer(
+            question_text(test.question, test.margin, lower=test.lower),
+            test.verdict,
+            _sentence(test, background),
+            _advice(test, background),
+        )
+        for test in judged
     ]
 
 
-def _question(judged: JudgedQuestion) -> str:
-    first, relation, second = judged.question
-    lower = " (lower is better)" if judged.lower else ""
+def question_text(question: Question, margin: float, *, lower: bool, where: str = "") -> str:
+    """A question as answers ask it, of areas of which less is better where ``lower`` says so; ``where`` it is asked.
+
+    Example:
+        >>> question_text(Question("bait", ">=", "random"), 0.005, lower=False, where="at every λ")
+        'Is bait no worse than random at every λ, by a margin of 0.005 AULC?'
+    """
+    first, relation, second = question
+    held_to, better = f"{second} {where}".rstrip(), " (lower is better)" if lower else ""
     if relation == ">":
-        return f"Is {first} better than {second}{lower}?"
-    return f"Is {first} no worse than {second}, by a margin of {judged.margin:g} {UNIT}{lower}?"
+        return f"Is {first} better than {held_to}{better}?"
+    return f"Is {first} no worse than {held_to}, by a margin of {margin:g} {UNIT}{better}?"
 
 
 def _sentence(judged: JudgedQuestion, background: Background) -> str:

@@ -21,7 +21,7 @@ from fbench.measure.statistics import Paired, holm, paired
 
 from .curves import Curves
 from .family import ALPHA, FEWEST, Asked, JudgedQuestion, holm_levels, judge_together
-from .questions import Question
+from .questions import AboutTwo, Question
 from .settings import CompareSetting
 from .wording import mirrored
 
@@ -40,7 +40,7 @@ class AtSetting:
 
 
 @dataclass(frozen=True)
-class Claim:
+class Claim(AboutTwo):
     """A question over several settings.
 
     Attributes:
@@ -61,16 +61,6 @@ class Claim:
     family: int
     mean: Paired | None
     overlap: float | None
-
-    @property
-    def first(self) -> str:
-        """The strategy that the question is about."""
-        return self.question.first
-
-    @property
-    def second(self) -> str:
-        """The strategy that it is held to."""
-        return self.question.second
 
     @property
     def lower(self) -> bool:
@@ -178,7 +168,7 @@ def claims_over(places: Sequence[AtSetting], questions: Sequence[Question], regu
     """Every question over all the settings that answer it, in one family."""
     tested = [[(place, test) for place in places if (test := place.test_of(question))] for question in questions]
     kept = [(question, pairs) for question, pairs in zip(questions, tested, strict=True) if pairs]
-    largest = [max(test.p for _, test in pairs) if all_known(pairs) else math.nan for _, pairs in kept]
+    largest = [max(test.p for _, test in pairs) if _all_known(pairs) else math.nan for _, pairs in kept]
     planned = [place for place, (_, pairs) in enumerate(kept) if not pairs[0][1].later]
     p = [largest[place] for place in planned]
     decided = dict(zip(planned, zip(map(float, holm(p)), holm_levels(p), strict=True), strict=True))
@@ -189,7 +179,7 @@ def claims_over(places: Sequence[AtSetting], questions: Sequence[Question], regu
             [test for _, test in pairs],
             *decided.get(place, (math.nan, 1 - ALPHA)),
             len(planned),
-            mean_over(pairs),
+            _mean_over(pairs),
             max((test.overlap for _, test in pairs if test.overlap is not None), default=None),
         )
         for place, (question, pairs) in enumerate(kept)
@@ -201,21 +191,21 @@ def _shown(setting: CompareSetting, question: Question, regularised: frozenset[s
     return setting if {question.first, question.second} & regularised else CompareSetting(setting.dataset, "")
 
 
-def all_known(pairs: Sequence[tuple[AtSetting, JudgedQuestion]]) -> bool:
+def _all_known(pairs: Sequence[tuple[AtSetting, JudgedQuestion]]) -> bool:
     """Whether every setting has a p."""
     return not any(math.isnan(test.p) for _, test in pairs)
 
 
-def mean_over(pairs: Sequence[tuple[AtSetting, JudgedQuestion]]) -> Paired | None:
+def _mean_over(pairs: Sequence[tuple[AtSetting, JudgedQuestion]]) -> Paired | None:
     """The gains of the seeds, each averaged over the settings, against 0; None where these share no seed."""
     seeds = set.intersection(*(set(at.curves.numbers) for at, _ in pairs))
     if not seeds:
         return None
-    gains = np.mean([gains_of(at, test, seeds) for at, test in pairs], axis=0)
+    gains = np.mean([_gains_of(at, test, seeds) for at, test in pairs], axis=0)
     return paired(gains, np.zeros_like(gains))
 
 
-def gains_of(at: AtSetting, test: JudgedQuestion, seeds: set[int]) -> Floats:
+def _gains_of(at: AtSetting, test: JudgedQuestion, seeds: set[int]) -> Floats:
     """The gains of some seeds at a setting, in their order."""
     kept = [place for place, number in enumerate(at.curves.numbers) if number in seeds]
     return test.differences[kept]

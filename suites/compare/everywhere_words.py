@@ -9,7 +9,7 @@ from fbench.harness.contract import Answer
 from fbench.results.findings import number, p_value
 from fbench.results.words import count_seeds, count_words, fitting, listed
 
-from .answers import UNIT
+from .answers import UNIT, question_text
 from .everywhere import AtSetting, Claim, threshold_of
 from .family import FEWEST, JudgedQuestion
 from .lead import ADVICE, LINE
@@ -61,12 +61,8 @@ def claim_answers(claims: Sequence[Claim], grid: Grid) -> list[Answer]:
 
 
 def _question(claim: Claim, grid: Grid) -> str:
-    first, relation, second = claim.question
-    second = f"{second} {grid.over(claim.settings[0])}".rstrip()
-    lower = " (lower is better)" if claim.lower else ""
-    if relation == ">":
-        return f"Is {first} better than {second}{lower}?"
-    return f"Is {first} no worse than {second}, by a margin of {claim.tests[0].margin:g} {UNIT}{lower}?"
+    where = grid.over(claim.settings[0])
+    return question_text(claim.question, claim.tests[0].margin, lower=claim.lower, where=where)
 
 
 def _sentence(claim: Claim, grid: Grid) -> str:

@@ -23,7 +23,7 @@ from fbench.measure.sign_flips import flip_bound, flip_p_above
 from fbench.measure.split_overlap import corrected_interval
 from fbench.measure.statistics import Paired, holm, paired
 
-from .questions import Question
+from .questions import AboutTwo, Question
 from .wording import mirrored
 
 ALPHA = 0.05
@@ -44,7 +44,7 @@ class Bound:
 
 
 @dataclass(frozen=True)
-class JudgedQuestion:
+class JudgedQuestion(AboutTwo):
     """One question with what the rows say of it.
 
     ``p`` is its own, ``corrected`` after Holm's correction for the ``family`` of so many questions (nan for one that
@@ -88,16 +88,6 @@ class JudgedQuestion:
 
     def _facing(self, low: float, high: float) -> tuple[float, float]:
         return mirrored(low, high) if self.lower else (low, high)
-
-    @property
-    def first(self) -> str:
-        """The strategy that the question is about."""
-        return self.question.first
-
-    @property
-    def second(self) -> str:
-        """The strategy that it is held to."""
-        return self.question.second
 
     @property
     def _unbounded(self) -> bool:

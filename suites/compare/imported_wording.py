@@ -13,7 +13,7 @@ from fbench.measure.statistics import mean_interval
 from fbench.results.findings import number, p_value
 from fbench.results.words import count_words, listed
 
-from .answers import UNIT
+from .answers import UNIT, question_text
 from .curve_files import run_labels
 from .curves import Curves
 from .family import FEWEST
@@ -43,7 +43,15 @@ def unpaired_answers(
     tests: Sequence[UnpairedTest], options: Options, brought: Sequence[Row], overlap: float | None
 ) -> list[Answer]:
     """An answer for every question about unpaired curves of a file; and one where the rows of any are not there yet."""
-    answers = [Answer(_question(test), test.verdict, _sentence(test, overlap), _advice(test)) for test in tests]
+    answers = [
+        Answer(
+            question_text(test.question, test.margin, lower=test.lower),
+            test.verdict,
+            _sentence(test, overlap),
+            _advice(test),
+        )
+        for test in tests
+    ]
     absent = set(filter(None, options.imported.split(", "))) - {row["strategy"] for row in brought}
     for question in parse_questions(options.questions) if absent else ():
         if {question.first, question.second} & absent:
@@ -51,14 +59,6 @@ def unpaired_answers(
             sentence = f"The curves of {which} are kept with the first arm's first round, which is not there yet."
             answers.append(Answer(f"Is it so that {question}?", "too few", sentence, "Run the same command again."))
     return answers
-
-
-def _question(test: UnpairedTest) -> str:
-    first, relation, second = test.question
-    lower = " (lower is better)" if test.lower else ""
-    if relation == ">":
-        return f"Is {first} better than {second}{lower}?"
-    return f"Is {first} no worse than {second}, by a margin of {test.margin:g} {UNIT}{lower}?"
 
 
 def _sentence(test: UnpairedTest, overlap: float | None) -> str:

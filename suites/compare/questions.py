@@ -22,6 +22,22 @@ class Question(NamedTuple):
         return f"{self.first} {self.relation} {self.second}"
 
 
+class AboutTwo:
+    """What is said of a question: its two strategies, by their part in it."""
+
+    question: Question
+
+    @property
+    def first(self) -> str:
+        """The strategy that the question is about."""
+        return self.question.first
+
+    @property
+    def second(self) -> str:
+        """The strategy that it is held to."""
+        return self.question.second
+
+
 def parse_questions(text: str) -> tuple[Question, ...]:
     """Read a text such as ``bait+fish >= bait, bait+fish > random``; an empty one asks nothing.
 

@@ -18,7 +18,7 @@ from fbench.learning import arms
 from fbench.learning.arm_options import seed_blocks
 from fbench.learning.data.modifiers import parse_modified
 
-from .options import Options, parse_datasets, parse_regularisations
+from .options import Options
 
 SETTING = (
     Column("dataset", "str", "", "what was learnt, and what was done to its pool"),
@@ -56,8 +56,8 @@ def settings_of(options: Options) -> list[CompareSetting]:
         >>> [setting.regularisation for setting in settings_of(SUITES.get("compare").typed(regularisation="1,0.1"))]
         ['1', '0.1']
     """
-    datasets, lambdas = parse_datasets(options.dataset), parse_regularisations(options.regularisation)
-    return [CompareSetting(dataset, lambda_) for dataset in datasets.split(",") for lambda_ in lambdas.split(",")]
+    datasets, lambdas = options.dataset.split(","), options.regularisation.split(",")
+    return [CompareSetting(dataset, lambda_) for dataset in datasets for lambda_ in lambdas]
 
 
 def points(options: Options) -> list[ComparePoint]:

@@ -28,7 +28,7 @@ from .summary import nothing_compared, unread_evidence
 
 
 def summary_of_settings(rows: Sequence[Row], options: Options, scores: Sequence[Row] = ()) -> Summary:
-    """Everything that is claims_made of several settings."""
+    """Everything that is said of several settings."""
     settings = settings_of(options)
     datasets, lambdas = zip(*settings, strict=True)
     grid = Grid(tuple(dict.fromkeys(datasets)), tuple(dict.fromkeys(lambdas)))
@@ -101,7 +101,7 @@ def _how_tested(claims: Sequence[Claim], places: Sequence[AtSetting]) -> list[st
         return []
     tests = claims[0].tests[0].family
     claims_made = [
-        f"A claim over all settings holds where every one of them shows it (intersection-union): its p is the largest, "
+        "A claim over all settings holds where every one of them shows it (intersection-union): its p is the largest, "
         f"corrected by Holm for {claims[0].family or 1} questions. Where strategies are equal anywhere, at most 5 % of "
         "runs claim otherwise.",
         f"The answers of single settings are a family of {tests} tests, corrected by Holm over all of them.",

@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 from timed_documents import MACHINE, timed
 
-from fbench import cli
 from fbench.runs import report
 
 
@@ -17,19 +16,6 @@ from fbench.runs import report
 def undrawn(monkeypatch):
     """Figures take a second each, and one test draws them."""
     monkeypatch.setattr(report, "drawn", lambda figure: {"figures/history.svg": figure.note.encode()})
-
-
-@pytest.fixture
-def call(capsys, showwarning, monkeypatch, tmp_path):
-    monkeypatch.chdir(tmp_path)
-
-    def called(*arguments):
-        code = cli.run(["diff", *(str(word) for word in arguments)])
-        ended = capsys.readouterr()
-        assert "Traceback" not in ended.err
-        return code, " ".join(ended.out.split()), ended.err
-
-    return called
 
 
 def kept(folder, commits, step=8, **more):
