@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from fbench.errors import DataError, InputError, TooLargeError, UsageError
 from fbench.fisher.planning.fitting import check_bytes, check_devices
 from fbench.fisher.planning.plan import SelectionPlan
+from fbench.fisher.selection.regularisation import parse_regularisation
 from fbench.harness import guard
 from fbench.harness.parsing import union
 from fbench.harness.registry import DATASETS, MODELS, STRATEGIES, Strategy
@@ -125,7 +126,8 @@ def resolve_plan(options: OptionsT) -> OptionsT:
     """The options with nothing automatic left.
 
     Raises:
-        UsageError: more labels than the pool has, a mask smaller than the classifier; data errors.
+        UsageError: more labels than the pool has, a mask smaller than the classifier, as ``check_dimension``; data
+            errors.
     """
     named = _data_name(options)
     folder = options.data_dir or os.environ.get("FBENCH_DATA_DIR") or None
@@ -149,7 +151,28 @@ def resolve_plan(options: OptionsT) -> OptionsT:
     _check_arms(resolved)
     _check_labels(resolved, images)
     _check_replayed(resolved, images)
-    return replace(resolved, mask_fraction=_mask_fraction(resolved))
+    whole = replace(resolved, mask_fraction=_mask_fraction(resolved))
+    check_dimension(whole)
+    return whole
+
+
+def check_dimension(options: ArmOptions) -> None:
+    """Refuse an effective dimension that an arm's d weights cannot have, before anything is trained.
+
+    Raises:
+        UsageError: naming the arm, and its d.
+    """
+    c, kind = parse_regularisation(options.regularisation)
+    if kind != "deff":
+        return
+    sizes = sizes_of(options)
+    for name in options.strategies:
+        plan = plan_of(name, sizes) if strategy_of(name, options).regularised else None
+        if plan and c >= plan.shape.dim:
+            raise UsageError(
+                f"--regularisation {options.regularisation}: {name} has d = {plan.shape.dim:,}, and d_eff lies below "
+                "d; take a smaller c"
+            )
 
 
 def replayed_files(options: ArmOptions) -> tuple[str, ...]:

@@ -119,10 +119,13 @@ def resolve_settings(options: Options) -> Options:
         UsageError: as ``arms.resolve_plan``, of any of them.
     """
     datasets = options.dataset.split(",")
-    first = options.regularisation.split(",")[0]
+    first, *others = options.regularisation.split(",")
     resolved = [
         arms.resolve_plan(at(replace(options, by_dataset=""), CompareSetting(name, first))) for name in datasets
     ]
+    for alone in resolved:
+        for lambda_ in others:
+            arms.check_dimension(replace(alone, regularisation=lambda_))
     names = [alone.dataset for alone in resolved]
     if len(set(names)) < len(names):
         raise UsageError(f"--dataset {options.dataset}: {names[0]} stands twice; name each once")

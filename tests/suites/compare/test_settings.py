@@ -349,6 +349,7 @@ def test_every_batch_for_one_network_at_every_lambda(fbench: Callable[..., Ended
 @pytest.mark.parametrize(
     ("words", "message"),
     [
+        (["--regularisation", "1,deff:160"], "--regularisation deff:160: bait has d = 160, and d_eff lies below d"),
         (["--same-state", "--regularisation", "1,deff:5"], "give --regularisation as a number, or as rel:c"),
         (["--dataset", "digits,digits"], "data set 'digits' stands twice; name each once"),
         (["--dataset", "digits:noise=0.1,digits:noise=0.10"], "stands twice; name each once"),
