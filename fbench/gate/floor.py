@@ -28,7 +28,7 @@ def floor_of(pairs: Sequence[TimedPair], again_s: Sequence[float]) -> float:
     Example:
         >>> pairs = [TimedPair(i, "base", 1.0 + 0.001 * i, 1.0) for i in range(20)]
         >>> round(floor_of(pairs, [1.01] * 20), 3)
-        0.006
+        0.003
     """
     if len(pairs) < 6:
         return math.inf
@@ -51,7 +51,7 @@ def smallest_seen(logs: Sequence[float], threshold: float, family: int) -> float
 
     Example:
         >>> round(smallest_seen([0.05, -0.05] * 10, 0.03, 1), 3)
-        0.066
+        0.063
     """
     if len(logs) < 2:
         return math.nan
