@@ -110,7 +110,7 @@ class _Dense:
 
     def __init__(self, V: Embedding) -> None:
         self._V = V
-        self.step = _blocks_a_chunk(V.rows * V.dim)
+        self.step = _blocks_a_chunk(V.rows * 2 * V.rows)
 
     def arrange(self, rows: Tensor) -> Tensor:
         """W̃ᵀ and Z̃ᵀ [2r, d] as columns."""
