@@ -24,11 +24,10 @@ def pack_lanes(values: Tensor) -> Tensor:
         >>> pack_lanes(torch.ones(20, 3, 2)).shape
         torch.Size([2, 6, 16])
     """
-    n = len(values)
-    flat = values.reshape(n, -1)
+    n, a, b = values.shape
     if n % LANES:
-        flat = torch.cat([flat, flat.new_zeros(LANES - n % LANES, flat.shape[1])])
-    return flat.view(-1, LANES, flat.shape[1]).transpose(1, 2).contiguous()
+        values = torch.cat([values, values.new_zeros(LANES - n % LANES, a, b)])
+    return values.unflatten(0, (-1, LANES)).permute(0, 2, 3, 1).contiguous().view(-1, a * b, LANES)
 
 
 def unpack_lanes(packed: Tensor, n: int) -> Tensor:

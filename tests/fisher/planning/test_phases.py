@@ -10,6 +10,7 @@ import torch
 import fbench
 from fbench.fisher import embeddings
 from fbench.fisher.embeddings import Embedding
+from fbench.fisher.lanes import registers
 from fbench.fisher.planning import phases
 from fbench.fisher.planning.phases import Held, SelectionSizes
 from fbench.fisher.planning.shapes import Shape, shape_of
@@ -133,6 +134,7 @@ def test_the_sizes_that_it_takes_from_elsewhere() -> None:
     assert phases.QUADRATIC == embeddings._QUADRATIC_ELEMENTS
     assert phases.TILE == information._TILE
     assert phases.PACKED_ROWS == choice._MOST_ROWS
+    assert phases.LANES == registers.LANES
 
 
 def test_a_pick_keeps_one_score_and_not_the_view_of_all() -> None:
