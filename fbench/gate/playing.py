@@ -14,9 +14,9 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from fbench.gate.floor import floor_of
 from fbench.gate.processes import BlockFailedError, TimedBlock
 from fbench.measure.signed_ranks import p_above
+from fbench.regression.floor import floor_of
 from fbench.regression.pairs_file import TimedPair
 
 FIRST_PAIRS, ALL_PAIRS = 20, 60

@@ -8,8 +8,9 @@ from dataclasses import asdict, fields
 from statistics import median
 from typing import Any
 
-from fbench.gate.verdict import GateReport, GateRow, GateWord
+from fbench.gate.verdict import GateReport, GateRow
 from fbench.harness.contract import Table
+from fbench.regression.floor import GateWord
 from fbench.regression.saying import json_value, ratio_percent
 from fbench.results.plain import markdown_text
 from fbench.results.render import markdown_table

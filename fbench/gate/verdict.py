@@ -11,13 +11,10 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from statistics import median
-from typing import Literal
 
-from fbench.gate.floor import base_logs, floor_of, smallest_seen
 from fbench.gate.playing import Played
-from fbench.regression.paired_rule import PAIRED_LEVEL, PairedJudgement, fewest_pairs, judge_pairs, time_verdict
-
-GateWord = Literal["slower", "faster", "same within the margin", "not shown", "inconclusive"]
+from fbench.regression.floor import GateWord, base_logs, floor_of, gate_word, smallest_seen
+from fbench.regression.paired_rule import judge_pairs
 
 
 @dataclass(frozen=True)
@@ -113,18 +110,3 @@ def judge_gate(played: Mapping[str, Played], threshold: float) -> list[GateRow]:
 def _unmeasured(name: str) -> GateRow:
     nan = math.nan
     return GateRow(name, "inconclusive", 0, nan, nan, nan, math.inf, nan, nan, nan, nan)
-
-
-def gate_word(judgement: PairedJudgement, threshold: float, floor: float, family: int) -> GateWord:
-    """The word for what pairs say, of one of so many benchmarks.
-
-    Example:
-        >>> by = PairedJudgement(20, 1.2, 1.1, 1.3, 0.001, 0.001, "slower")
-        >>> gate_word(by, 0.03, 0.05, 1), gate_word(by, 0.03, 0.25, 1)
-        ('slower', 'inconclusive')
-    """
-    if judgement.n < fewest_pairs(family) or math.isinf(floor):
-        return "inconclusive"
-    middle, low, high = (math.log(end) for end in (judgement.ratio, judgement.low, judgement.high))
-    word = time_verdict(middle, low, high, judgement.adjusted < PAIRED_LEVEL, max(threshold, floor))
-    return word if word in ("slower", "faster") or floor <= threshold else "inconclusive"
