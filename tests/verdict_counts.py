@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from rules_of_others import OTHER_RULES
-from verdict_series import SLOWED, Sittings, at_other_times, drawn_run, memory
+from verdict_series import SLOWED, Sittings, at_other_times, drawn_gate, memory
 
 from fbench.gate.playing import FIRST_PAIRS, Played
 from fbench.gate.verdict import judge_gate
@@ -57,7 +57,7 @@ def rates_of(sittings: Sittings, code: str, draws: int, threshold: float) -> Ite
         name = sittings.names[number % len(sittings.names)]
         slowed = {name: code} if code in SLOWED else {}
         looked_at = [name] if slowed else sittings.names
-        played = drawn_run(sittings, rng, threshold, slowed)
+        played = drawn_gate(sittings, rng, threshold, slowed)
         rows = {row.name: row for row in judge_gate(played, threshold)}
         called = any(rows[one].verdict == "slower" for one in looked_at)
         gate["called"].append(called)
@@ -106,6 +106,23 @@ def figure(rows: Sequence[Row]) -> Figure:
         )
     note = "Equal code should never be called, slower code always. Lines are 95 % intervals (Clopper and Pearson)."
     return Figure("rates", "How often a regression is called, of ten benchmarks", panels, note)
+
+
+def rates_table(rows: Sequence[Row]) -> str:
+    """A row a rule, a column a condition and code: shares of runs in which a benchmark is called, with intervals."""
+    held = {
+        (row["rule"], row["samples"], row["condition"], row["code"]): row for row in rows if row["quantity"] == "called"
+    }
+    columns = [(condition, code) for condition in dict.fromkeys(row["condition"] for row in rows) for code in _LABELS]
+    lines = [
+        f"| called slower, % of runs | {' | '.join(f'{condition}: {_LABELS[code]}' for condition, code in columns)} |",
+        f"| --- |{' --- |' * len(columns)}",
+    ]
+    for rule, samples in dict.fromkeys(key[:2] for key in held):
+        named = rule if rule == GATE else f"{rule} ({samples})"
+        cells = [_share(held[rule, samples, *column]).replace(" %", "") for column in columns]
+        lines.append(f"| {named} | {' | '.join(cells)} |")
+    return "\n".join(lines)
 
 
 def sentences(rows: Sequence[Row], sittings: Sequence[Sittings]) -> list[str]:

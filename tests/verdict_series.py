@@ -125,7 +125,9 @@ def drawn_rounds(rng: random.Random, length: int, count: int = ALL_PAIRS) -> lis
     return [*(place for stretch in stretches for place in stretch), *rest][:count]
 
 
-def drawn_run(sittings: Sittings, rng: random.Random, threshold: float, slowed: Mapping[str, str]) -> dict[str, Played]:
+def drawn_gate(
+    sittings: Sittings, rng: random.Random, threshold: float, slowed: Mapping[str, str]
+) -> dict[str, Played]:
     """A whole run of the gate's own ``play``: codes equal, but for those of ``slowed``, by benchmark."""
     sitting = rng.choice(sittings.series)
     rounds = drawn_rounds(rng, _rounds(sitting))

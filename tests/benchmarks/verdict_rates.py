@@ -2,7 +2,8 @@
 
     python tests/benchmarks/verdict_rates.py record reports/reference/verdicts/quiet
     python tests/benchmarks/verdict_rates.py record reports/reference/verdicts/busy --busy
-    python tests/benchmarks/verdict_rates.py judge reports/reference/verdicts/quiet reports/reference/verdicts/busy
+    python tests/benchmarks/verdict_rates.py judge --page fbench/gate/README.md reports/reference/verdicts/quiet
+        reports/reference/verdicts/busy
 
 ``record FOLDER [--pairs 200] [--busy]`` runs ten benchmarks in the gate's own processes, five codes side by side (see
 tests/verdict_series.py): in every round a block of each, in random order. Processes are started anew for each of three
@@ -10,8 +11,9 @@ sittings. ``--busy``: two processes that compute and sleep irregularly run besid
 are measured, with environment.json.
 
 ``judge FOLDER…`` draws two hundred whole runs a condition and code, has the gate decide them by its own functions, and
-writes rates.csv, rates.svg, rates.png and rates.md beside the folders. In a run of equal code any benchmark that is
-called is a mistake; in one with a slowed benchmark, one of the ten in turn, that one is to be called.
+writes rates.csv, rates.svg, rates.png and rates.md beside the folders, and rates.md onto the page. In a run of equal
+code any benchmark that is called is a mistake; in one with a slowed benchmark, one of the ten in turn, that one is to
+be called.
 """
 
 from __future__ import annotations
@@ -33,7 +35,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 from busy_machine import busy
-from verdict_counts import RATES, all_rates, figure, sentences
+from verdict_counts import RATES, all_rates, figure, rates_table, sentences
 from verdict_series import CODES, COLUMNS, SEATS, SLOWED, Sittings, middles, read_sittings
 
 from fbench.gate.builds import Build
@@ -109,8 +111,8 @@ def one_round(
             yield name.rpartition("::")[2], place, side.role, f"{statistics.median(block.seconds):.6g}"
 
 
-def judge(folders: Sequence[Path], draws: int = _DRAWS) -> Path:
-    """Count, and write what was counted beside the folders; gives where."""
+def judge(folders: Sequence[Path], draws: int = _DRAWS, page: Path | None = None) -> None:
+    """Count, and write what was counted beside the folders and onto a page."""
     sittings = [read_sittings(path / "series.csv", _condition(path)) for path in folders]
     place = folders[0].resolve().parent
     counts = [count for one in sittings for count in all_rates(one, draws, _THRESHOLD)]
@@ -121,9 +123,20 @@ def judge(folders: Sequence[Path], draws: int = _DRAWS) -> Path:
     rows = [count.row() for count in counts]
     draw(figure(rows), place)
     lines = sentences(rows, sittings)
-    (place / "rates.md").write_text("\n".join(f"- {line}" for line in lines) + "\n", encoding="utf-8")
+    told = f"{rates_table(rows)}\n\n" + "\n".join(f"- {line}" for line in lines)
+    (place / "rates.md").write_text(f"{told}\n", encoding="utf-8")
+    if page is not None:
+        page.write_text(filled(page.read_text(encoding="utf-8"), told), encoding="utf-8")
     print(*lines, sep="\n")
-    return place
+
+
+def filled(page: str, told: str) -> str:
+    """The page with what was judged between its marks."""
+    before, begin, rest = page.partition("<!-- verdicts -->\n")
+    _, end, after = rest.partition("<!-- /verdicts -->")
+    if not end:
+        raise ValueError("the page has no place for it: <!-- verdicts --> and <!-- /verdicts -->, a line each")
+    return f"{before}{begin}{told}\n{end}{after}"
 
 
 def _condition(folder: Path) -> str:
@@ -142,11 +155,12 @@ def main(words: Sequence[str] | None = None) -> None:
     judging = steps.add_parser("judge")
     judging.add_argument("folders", type=Path, nargs="+")
     judging.add_argument("--draws", type=int, default=_DRAWS)
+    judging.add_argument("--page", type=Path)
     asked = parser.parse_args(words)
     if asked.step == "record":
         record(asked.folder, asked.pairs, is_busy=asked.busy)
     else:
-        judge(asked.folders, asked.draws)
+        judge(asked.folders, asked.draws, asked.page)
 
 
 if __name__ == "__main__":

@@ -19,8 +19,8 @@ from verdict_series import (
     SLOWED,
     Sittings,
     at_other_times,
+    drawn_gate,
     drawn_rounds,
-    drawn_run,
     memory,
     read_sittings,
 )
@@ -29,6 +29,7 @@ sys.path.append(str(Path(__file__).resolve().parents[1] / "benchmarks"))
 import ten_benchmarks
 import verdict_rates
 
+ROOT = Path(__file__).resolve().parents[2]
 NAMES = [f"test_{number}" for number in range(10)]
 
 
@@ -71,8 +72,15 @@ def test_little_noise_gives_the_right_verdicts():
 
 def test_judge_writes_rates_a_figure_and_sentences(tmp_path, capsys, showwarning):
     write(drawn(rounds=61, sittings=1), tmp_path / "quiet")
-    verdict_rates.main(["judge", str(tmp_path / "quiet"), "--draws", "4"])
+    page = tmp_path / "quiet" / "page.md"
+    page.write_text("# A page\n\n<!-- verdicts -->\nold\n<!-- /verdicts -->\n\nThe end.\n")
+    verdict_rates.main(["judge", str(tmp_path / "quiet"), "--draws", "4", "--page", str(page)])
     assert {path.name for path in tmp_path.iterdir()} == {"quiet", "rates.csv", "rates.svg", "rates.png", "rates.md"}
+    told = (tmp_path / "rates.md").read_text()
+    assert page.read_text() == f"# A page\n\n<!-- verdicts -->\n{told}<!-- /verdicts -->\n\nThe end.\n"
+    assert "| fbench gate | 0.0 [0.0, 60.2] | 100.0 [39.8, 100.0] | 100.0 [39.8, 100.0] |" in told
+    with pytest.raises(ValueError, match="the page has no place for it"):
+        verdict_rates.filled("# A page\n", told)
     out = capsys.readouterr().out
     assert "Quiet machine, 61 rounds: the gate calls 0.0 % [0.0, 60.2] of 4 whole runs of equal code, " in out
     assert "a pair's correlation with the next is " in out
@@ -80,6 +88,13 @@ def test_judge_writes_rates_a_figure_and_sentences(tmp_path, capsys, showwarning
         rows = list(csv.DictReader(file))
     assert figure(rows).panels[0].title == "quiet machine"
     assert sentences(rows, [drawn(rounds=61, sittings=1)])[1].startswith("Quiet machine: inconclusive")
+
+
+def test_the_page_shows_the_committed_rates():
+    committed = ROOT / "reports" / "reference" / "verdicts" / "rates.md"
+    page = (ROOT / "fbench" / "gate" / "README.md").read_text(encoding="utf-8")
+    shown = page.partition("<!-- verdicts -->\n")[2].partition("<!-- /verdicts -->")[0]
+    assert shown == (committed.read_text(encoding="utf-8") if committed.exists() else "")
 
 
 def test_what_is_read_is_what_was_written(tmp_path):
@@ -101,7 +116,7 @@ def test_rounds_are_stretches_and_none_comes_twice():
 
 def test_a_run_has_the_codes_that_are_asked_for():
     sittings = drawn(sd=1e-6)
-    played = drawn_run(sittings, random.Random(0), 0.03, {"test_3": "+25 %"})
+    played = drawn_gate(sittings, random.Random(0), 0.03, {"test_3": "+25 %"})
     for name, one in played.items():
         assert one.pairs[0].new_s / one.pairs[0].base_s == pytest.approx(1.25 if name == "test_3" else 1.0, rel=1e-4)
     assert len(played["test_3"].pairs) == 60
