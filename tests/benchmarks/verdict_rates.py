@@ -5,8 +5,8 @@
     python tests/benchmarks/verdict_rates.py judge --page fbench/gate/README.md reports/reference/verdicts/quiet
         reports/reference/verdicts/busy
 
-``record FOLDER [--pairs 200] [--busy]`` runs ten benchmarks in the gate's own processes, five codes side by side (see
-tests/verdict_series.py): in every round a block of each, in random order. Processes are started anew for each of three
+``record FOLDER [--pairs 360] [--busy]`` runs ten benchmarks in the gate's own processes, five codes side by side (see
+tests/verdict_series.py): in every round a block of each, in random order. Processes are started anew for each of six
 sittings. ``--busy``: two processes that compute and sleep irregularly run beside. Rows go to FOLDER/series.csv as they
 are measured, with environment.json.
 
@@ -45,12 +45,12 @@ from fbench.measure.environment import environment
 from fbench.results.figures import draw
 
 TEN = Path(__file__).with_name("ten_benchmarks.py")
-_SITTINGS, _ROUNDS, _BLOCK_S = 3, 5, 0.02
+_SITTINGS, _ROUNDS, _BLOCK_S = 6, 5, 0.02
 _DRAWS, _THRESHOLD = 200, 0.03
 
 
 def record(folder: Path, pairs: int, *, is_busy: bool, seed: int = 0) -> None:
-    """Measure so many rounds, in three sittings or as many as have sixty rounds."""
+    """Measure so many rounds, in six sittings or as many as have sixty rounds."""
     folder.mkdir(parents=True, exist_ok=True)
     count = max(1, min(_SITTINGS, pairs // SEATS))
     rng, start = random.Random(seed), time.monotonic()
@@ -150,7 +150,7 @@ def main(words: Sequence[str] | None = None) -> None:
     steps = parser.add_subparsers(dest="step", required=True)
     recording = steps.add_parser("record")
     recording.add_argument("folder", type=Path)
-    recording.add_argument("--pairs", type=int, default=_DRAWS)
+    recording.add_argument("--pairs", type=int, default=_SITTINGS * SEATS)
     recording.add_argument("--busy", action="store_true")
     judging = steps.add_parser("judge")
     judging.add_argument("folders", type=Path, nargs="+")
