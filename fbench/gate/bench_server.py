@@ -20,7 +20,9 @@ import importlib.util
 import json
 import os
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from importlib import metadata
+from importlib.machinery import PathFinder
 from multiprocessing.connection import Client
 from pathlib import Path
 from time import perf_counter
@@ -65,7 +67,7 @@ class GateFixture:
         self._use("benchmark(...)")
         if self._rounds > 1:
             function_to_benchmark(*args, **kwargs)
-        with _untraced():
+        with untraced():
             for _ in range(self._rounds):
                 self._time(function_to_benchmark, args, kwargs, self._iterations)
         if self._iterations > 1:
@@ -97,7 +99,7 @@ class GateFixture:
         planned = warmup_rounds + min(rounds, self._rounds * self._iterations)
         for number in range(planned):
             taken, named = _arguments(args, kwargs or {}, setup)
-            with _untraced():
+            with untraced():
                 self._time(target, taken, named, iterations, counts=number >= warmup_rounds)
             if teardown is not None:
                 teardown(*taken, **named)
@@ -143,7 +145,7 @@ class GateFixture:
 
 
 @contextlib.contextmanager
-def _untraced() -> Iterator[None]:
+def untraced() -> Iterator[None]:
     """Coverage and debuggers wait."""
     tracer, profiler = sys.gettrace(), sys.getprofile()
     sys.settrace(None)
@@ -206,8 +208,9 @@ class ServerPlugin:
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_cmdline_main(self, config: Any) -> None:
-        """No workers, and no benchmark left out, whatever the options of the project are."""
-        for name, value in {"numprocesses": 0, "dist": "no", "tx": [], "benchmark_skip": False}.items():
+        """No workers, no benchmark left out, and no gate within the gate, whatever the options of the project are."""
+        fixed = {"numprocesses": 0, "dist": "no", "tx": [], "benchmark_skip": False, "fbench_against": ""}
+        for name, value in fixed.items():
             if hasattr(config.option, name):
                 setattr(config.option, name, value)
 
@@ -305,11 +308,34 @@ def _beside(name: str) -> Any:
     return module
 
 
+def absent_plugins(entries: Iterable[metadata.EntryPoint]) -> list[str]:
+    """Words of pytest's against plugins that are announced and not there: it would not start.
+
+    The shared packages say what the running environment has. An editable installation in it is no more than what it
+    says, since its ``.pth`` is not followed, and one of the project itself may be of another commit than the wheel.
+    """
+    first: dict[str, str] = {}
+    for entry in entries:
+        first.setdefault(entry.name, entry.module)
+    return [word for name, module in first.items() if not _is_there(module) for word in ("-p", f"no:{name}")]
+
+
+def _is_there(module: str) -> bool:
+    """Without importing anything: pytest is to rewrite what it imports as plugins."""
+    top, *rest = module.split(".")
+    spec = importlib.util.find_spec(top)
+    for name in rest:
+        top = f"{top}.{name}"
+        spec = PathFinder.find_spec(top, spec.submodule_search_locations) if spec else None
+    return spec is not None
+
+
 def serve_blocks(told: Mapping[str, Any]) -> int:
     """Call the address, and serve it until it hangs up."""
     with Client(tuple(told["address"]), authkey=bytes.fromhex(told["key"])) as connection:
         server = ServerPlugin(connection, _beside("value_digest"), told["modules"])
-        return int(pytest.main(list(told["words"]), plugins=[server]))
+        words = [*absent_plugins(metadata.entry_points(group="pytest11")), *told["words"]]
+        return int(pytest.main(words, plugins=[server]))
 
 
 if __name__ == "__main__":

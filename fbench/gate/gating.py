@@ -10,12 +10,12 @@ import shutil
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from fbench.errors import NothingComparableError, UsageError, shorten
 from fbench.gate.builds import Build, make_build
+from fbench.gate.options import GateOptions
 from fbench.gate.playing import Played, play
 from fbench.gate.processes import GateSide
 from fbench.gate.sources import Project, Source, find_project, find_revision, working_tree
@@ -26,27 +26,6 @@ from fbench.regression.pairs_file import PairedSamples, write_pairs
 from fbench.results.words import counted
 
 _MOST_NAMED = 3
-
-
-@dataclass(frozen=True)
-class GateOptions:
-    """What is asked for.
-
-    Attributes:
-        against: the base's revision.
-        paths: files, folders or node ids of benchmarks, from where the command is typed; empty for all.
-        threshold: share of slowing that does not matter.
-        budget_s: seconds of measuring, after which no block is begun; builds come before.
-        timeout_s: seconds that a block may take.
-        seed: of the orders.
-    """
-
-    against: str
-    paths: tuple[str, ...] = ()
-    threshold: float = 0.03
-    budget_s: float = 600.0
-    timeout_s: float = 60.0
-    seed: int | None = None
 
 
 def run_gate(
@@ -69,8 +48,8 @@ def run_gate(
         tell(f"Building {base.called} and {new.called}.")
         builds = [make_build(project, source, work / side, paths) for source, side in ((base, "base"), (new, "new"))]
         with contextlib.ExitStack() as stack:
-            sides = [stack.enter_context(side) for side in _sides(builds, work, paths, options.timeout_s)]
-            names = _shared_names(sides)
+            sides = [stack.enter_context(side) for side in _sides(builds, work, paths, options)]
+            names = _shared_names(sides, options)
             tell(f"Measuring {counted([len(names)], 'benchmark')} in turn, {options.budget_s:g} s at most.")
             played = play(
                 sides,
@@ -82,7 +61,7 @@ def run_gate(
                 after_round=lambda played: _write(out, base, new, played),
             )
         _write(out, base, new, played)
-        notes = [*_notes(new, sides), *_changed_files(builds, names)]
+        notes = [*_notes(new, sides, options), *_changed_files(builds, names), *_skips(played)]
     rows = judge_gate(played, options.threshold)
     return GateReport(base.called, new.called, options.threshold, rows, _failures(played), notes)
 
@@ -121,29 +100,33 @@ def _inside(folder: Path, project: Project, paths: Sequence[str]) -> list[str]:
     return inside
 
 
-def _sides(builds: Sequence[Build], work: Path, paths: Sequence[str], timeout_s: float) -> Iterator[GateSide]:
+def _sides(builds: Sequence[Build], work: Path, paths: Sequence[str], options: GateOptions) -> Iterator[GateSide]:
     """The base twice, the second for the floor, and the new one."""
     for role, build in (("base", builds[0]), ("again", builds[0]), ("new", builds[1])):
         top = work / ("new" if role == "new" else "base") / "source"
-        words = [str(top / path) for path in paths] or [str(build.home)]
-        missing = [word for word in words if not Path(word.partition("::")[0]).exists()]
-        if missing:
-            lost = paths[words.index(missing[0])]
+        there = [path for path in paths if (top / path.partition("::")[0]).exists()]
+        missing = [path for path in paths if path not in there]
+        if missing and (options.names is None or not there):
             raise NothingComparableError(
-                f"{build.source.called} has no {shorten(lost)}: there is nothing to compare with"
+                f"{build.source.called} has no {shorten(missing[0])}: there is nothing to compare with"
             )
-        yield GateSide(role, build, words, work / f"empty-{role}", timeout_s=timeout_s)
+        words = [str(top / path) for path in there] or [str(build.home)]
+        yield GateSide(role, build, words, work / f"empty-{role}", timeout_s=options.timeout_s)
 
 
-def _shared_names(sides: Sequence[GateSide]) -> list[str]:
+def _shared_names(sides: Sequence[GateSide], options: GateOptions) -> list[str]:
     base, _, new = sides
-    names = [name for name in base.names if name in new.names]
+    names = [name for name in base.names if name in new.names and _wanted(name, options)]
     if not names:
         broken = [*base.broken, *new.broken]
         more = f" ({broken[0]})" if broken else ""
         counts = " and ".join(f"{side.build.source.called} has {len(side.names)}" for side in (base, new))
         raise NothingComparableError(f"no benchmark is on both sides: {counts}{more}")
     return names
+
+
+def _wanted(name: str, options: GateOptions) -> bool:
+    return options.names is None or name in options.names
 
 
 def _write(out: Path, base: Source, new: Source, played: Mapping[str, Played]) -> None:
@@ -172,7 +155,7 @@ def _failures(played: Mapping[str, Played]) -> list[str]:
     lines = []
     for name, one in played.items():
         sides = {role: why for role, why in one.failed.items() if role != "again" or "base" not in one.failed}
-        if sides:
+        if sides and not _is_skipped(one):
             where = (
                 "both sides"
                 if {"base", "new"} <= one.failed.keys()
@@ -182,12 +165,21 @@ def _failures(played: Mapping[str, Played]) -> list[str]:
     return lines
 
 
-def _notes(new: Source, sides: Sequence[GateSide]) -> list[str]:
+def _is_skipped(one: Played) -> bool:
+    """By the test's own word, on both sides: that is no fault."""
+    return all(one.failed.get(role, "").startswith("is skipped") for role in ("base", "new"))
+
+
+def _skips(played: Mapping[str, Played]) -> list[str]:
+    return [f"{name} {one.failed['new']}, on both sides" for name, one in played.items() if _is_skipped(one)]
+
+
+def _notes(new: Source, sides: Sequence[GateSide], options: GateOptions) -> list[str]:
     base, _, other = sides
     lines = ["the working tree has changes that are not committed: they are in what was measured"] if new.dirty else []
     for side, rest in ((base, other), (other, base)):
         lines += [f"{side.build.source.called}: {line}" for line in side.broken[:_MOST_NAMED]]
-        alone = [name for name in side.names if name not in rest.names]
+        alone = [name for name in side.names if name not in rest.names and _wanted(name, options)]
         if alone:
             more = f" and {len(alone) - _MOST_NAMED} more" if len(alone) > _MOST_NAMED else ""
             lines.append(f"only {side.build.source.called} has {', '.join(alone[:_MOST_NAMED])}{more}")

@@ -13,6 +13,7 @@ from fbench.harness.contract import Table
 from fbench.regression.saying import json_value, ratio_percent
 from fbench.results.plain import markdown_text
 from fbench.results.render import markdown_table
+from fbench.results.terminal import fitted
 from fbench.results.words import counted
 from fbench.units import format_percent, format_seconds
 
@@ -99,6 +100,19 @@ def gate_table(report: GateReport) -> Table:
 
 def _percent(ratio: float) -> str:
     return "" if math.isnan(ratio) else ratio_percent(ratio)
+
+
+def plain_table(report: GateReport, width: int) -> list[str]:
+    """The table as lines of text for so many columns: a row a benchmark, and the note; none without rows."""
+    if not report.rows:
+        return []
+    table = fitted(gate_table(report), width, "on a wider terminal")
+    rows = [list(table.columns), *map(list, table.rows)]
+    sizes = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    lines = ["   ".join(f"{cell:>{size}}" for cell, size in zip(row, sizes, strict=True)) for row in rows]
+    first = sizes[0]
+    left = [f"{row[0]:<{first}}{line[first:]}" for row, line in zip(rows, lines, strict=True)]
+    return ["", *(line.rstrip() for line in left), "", table.note]
 
 
 def gate_markdown(report: GateReport) -> str:
