@@ -15,7 +15,6 @@ stay. pytest-benchmark's ``benchmark`` fixture is replaced by one that times exa
 
 from __future__ import annotations
 
-import contextlib
 import importlib.util
 import json
 import os
@@ -67,7 +66,7 @@ class GateFixture:
         self._use("benchmark(...)")
         if self._rounds > 1:
             function_to_benchmark(*args, **kwargs)
-        with untraced():
+        with Untraced():
             for _ in range(self._rounds):
                 self._time(function_to_benchmark, args, kwargs, self._iterations)
         if self._iterations > 1:
@@ -99,7 +98,7 @@ class GateFixture:
         planned = warmup_rounds + min(rounds, self._rounds * self._iterations)
         for number in range(planned):
             taken, named = _arguments(args, kwargs or {}, setup)
-            with untraced():
+            with Untraced():
                 self._time(target, taken, named, iterations, counts=number >= warmup_rounds)
             if teardown is not None:
                 teardown(*taken, **named)
@@ -144,17 +143,21 @@ class GateFixture:
             self.calls += iterations
 
 
-@contextlib.contextmanager
-def untraced() -> Iterator[None]:
-    """Coverage and debuggers wait."""
-    tracer, profiler = sys.gettrace(), sys.getprofile()
-    sys.settrace(None)
-    sys.setprofile(None)
-    try:
-        yield
-    finally:
-        sys.settrace(tracer)
-        sys.setprofile(profiler)
+class Untraced:
+    """Coverage and debuggers wait within; a class, since a generator takes half a microsecond a round more."""
+
+    def __enter__(self) -> None:
+        self._tracer, self._profiler = sys.gettrace(), sys.getprofile()
+        if self._tracer:
+            sys.settrace(None)
+        if self._profiler:
+            sys.setprofile(None)
+
+    def __exit__(self, *_: object) -> None:
+        if self._tracer:
+            sys.settrace(self._tracer)
+        if self._profiler:
+            sys.setprofile(self._profiler)
 
 
 def _arguments(args: Sequence[Any], kwargs: Mapping[str, Any], setup: Callable[[], Any] | None) -> tuple[Any, Any]:

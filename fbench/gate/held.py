@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from fbench.errors import InputError
-from fbench.gate.bench_server import untraced
+from fbench.gate.bench_server import Untraced
 from fbench.gate.playing import calls_of_block
 from fbench.measure.signed_ranks import hodges_lehmann
 
@@ -98,7 +98,7 @@ class HeldFixture:
 
     def _time(self, call: _Call, iterations: int) -> float:
         again = range(iterations)
-        with untraced():
+        with Untraced():
             start = self._clock()
             for _ in again:
                 call()
