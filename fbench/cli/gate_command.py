@@ -11,7 +11,7 @@ from fbench.cli.fixed import examples_below
 from fbench.cli.forms import Told, check_form, print_in_form
 from fbench.cli.parameters import keyword, load_parameter, signed
 from fbench.errors import UsageError
-from fbench.gate.options import GATE_OPTIONS, read_gate_options
+from fbench.gate.options import GATE_OPTIONS, MEMORY_HELP, read_gate_options
 from fbench.harness.suite import flag_of
 
 if TYPE_CHECKING:
@@ -39,19 +39,20 @@ def add_gate(app: typer.Typer) -> None:
     for name, (default, metavar, text) in (GATE_OPTIONS | {"format": _FORM}).items():
         declared = typer.Option(flag_of(name), metavar=metavar, help=text, show_default=bool(default))
         parameters.append(keyword(name, str, default, declared))
+    parameters.append(keyword("memory", bool, False, typer.Option("--memory", help=MEMORY_HELP)))
     json_flag = typer.Option("--json", help="the same as --format json")
     parameters += [keyword("json", bool, False, json_flag), load_parameter()]
     app.command("gate", help=gate.__doc__, epilog=examples_below(GATE_EXAMPLES))(signed(command, parameters))
 
 
-def gate(paths: list[str] | None, *, against: str, format: str, json: bool, **typed: str) -> int:
+def gate(paths: list[str] | None, *, against: str, format: str, json: bool, memory: bool, **typed: str) -> int:
     """Time the working tree against a revision, in turn: exit 1 only where a regression is confirmed."""
     from fbench.gate import gating
 
     if not against:
         raise UsageError("fbench gate needs a revision to compare with: --against main")
     check_form(format)
-    options = read_gate_options({"against": against, **typed}, tuple(paths or ()))
+    options = read_gate_options({"against": against, **typed}, tuple(paths or ()), memory=memory)
     report = gating.run_gate(options, Path.cwd(), Path(typed["out"]), lambda line: err.print(line, markup=False))
     _show_gate(report, "json" if json else format)
     return report.exit_code
@@ -65,5 +66,6 @@ def _show_gate(report: GateReport, form: str) -> None:
         partial(telling.gate_markdown, report),
         partial(telling.gate_lead, report),
         partial(telling.gate_table, report),
+        partial(telling.peak_tables, report),
     )
     print_in_form(told, form)

@@ -1,12 +1,15 @@
 """A process of one revision: it collects the benchmarks of a project, and runs a block of one whenever it is told to.
 
 Run as a file by the interpreter of a build's environment, which has pytest and may have no fbench: nothing but the
-standard library, pytest and the file beside is imported. ``FBENCH_GATE`` has, as JSON, the address to call, its key,
-pytest's words, and the modules of the build. Messages are JSON, one each way:
+standard library, pytest and two files of fbench that need no more (``value_digest``, ``growth``) is imported.
+``FBENCH_GATE`` has, as JSON, the address to call, its key, pytest's words, and the modules of the build. Messages are
+JSON, one each way:
 
     → {"ready": [names], "broken": ["file: why"], "imported": {"module": "file"}}
     ← {"run": name, "rounds": 5, "iterations": 100}
     → {"seconds": [of a call, one a round], "calls": n, "block_s": s, "digest": "…", "shown": "…"} or {"failed": "why"}
+    ← {"run": name, "memory": true}
+    → {"peak_bytes": n} or {"failed": "why"}
     ← {"end": true}
 
 A block runs the whole test anew, its function fixtures too, which are not timed; fixtures of modules and of the session
@@ -19,7 +22,7 @@ import importlib.util
 import json
 import os
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from importlib import metadata
 from importlib.machinery import PathFinder
 from multiprocessing.connection import Client
@@ -143,6 +146,29 @@ class GateFixture:
             self.calls += iterations
 
 
+class PeakFixture(GateFixture):
+    """Weighs calls and times none. The last one counts, which is never the first where the test allows more."""
+
+    def __init__(self, item: Any, growth: Any) -> None:
+        super().__init__(item, rounds=2, iterations=1)
+        self.peak_bytes: int | None = None
+        self._growth = growth
+
+    def _time(
+        self,
+        f: Callable[..., Any],
+        args: Sequence[Any],
+        kwargs: Mapping[str, Any],
+        iterations: int,
+        counts: bool = True,
+    ) -> None:
+        self.value = None  # the value before is not a part of what this call holds
+        with self._growth.peak_growth() as growth:
+            self.value = f(*args, **kwargs)
+        self.peak_bytes = growth.peak_bytes
+        self.calls += 1
+
+
 class Untraced:
     """Coverage and debuggers wait within; a class, since a generator takes half a microsecond a round more."""
 
@@ -198,15 +224,19 @@ class _KeepsFixtures:
 class ServerPlugin:
     """What pytest is told by hooks, and the loop of blocks in the place of its own loop of tests."""
 
-    def __init__(self, connection: Any, digests: Any, modules: Sequence[str]) -> None:
-        self.connection, self.digests, self.modules = connection, digests, modules
+    def __init__(self, connection: Any, digests: Any, growth: Any, modules: Sequence[str]) -> None:
+        self.connection, self.digests, self.growth, self.modules = connection, digests, growth, modules
         self.broken: list[str] = []
         self.fixture: GateFixture | None = None
-        self.block = (1, 1)
+        self.asked: Mapping[str, Any] = {}
 
     def new_fixture(self, item: Any) -> GateFixture:
-        """The fixture of a block, which is asked for its times afterwards."""
-        self.fixture = GateFixture(item, *self.block)
+        """The fixture of a block, which is asked for its times, or its peak, afterwards."""
+        if self.asked.get("memory"):
+            self.growth.return_freed_blocks()  # so that what is resident follows what is held; nothing is timed here
+            self.fixture = PeakFixture(item, self.growth)
+        else:
+            self.fixture = GateFixture(item, self.asked["rounds"], self.asked["iterations"])
         return self.fixture
 
     @pytest.hookimpl(tryfirst=True)
@@ -240,9 +270,8 @@ class ServerPlugin:
         items = {item.nodeid: item for item in session.items if "benchmark" in getattr(item, "fixturenames", ())}
         self._send({"ready": list(items), "broken": self.broken, "imported": _imported(self.modules)})
         while asked := self._next():
-            item = items[asked["run"]]
-            self.block = asked["rounds"], asked["iterations"]
-            self._send(self._run(session, item))
+            self.asked = asked
+            self._send(self._run(session, items[asked["run"]]))
         return True
 
     def _next(self) -> Any:
@@ -268,8 +297,10 @@ class ServerPlugin:
             if not report.passed:
                 return {"failed": _why(report), "skipped": report.skipped}
         fixture, self.fixture = self._taken(), None
-        if fixture is None or not fixture.seconds:
+        if fixture is None or not fixture.calls:
             return {"failed": "it did not call benchmark", "skipped": False}
+        if isinstance(fixture, PeakFixture):
+            return {"peak_bytes": fixture.peak_bytes, "imported": _imported(self.modules)}
         value = {"digest": self.digests.value_digest(fixture.value), "shown": self.digests.first_letters(fixture.value)}
         return {
             "seconds": fixture.seconds,
@@ -301,12 +332,14 @@ def _imported(names: Sequence[str]) -> dict[str, str]:
     return {name: str(file) for name, file in files.items() if file}
 
 
-def _beside(name: str) -> Any:
-    """A module that lies beside this file, which may be in no package that can be imported here."""
-    spec = importlib.util.spec_from_file_location(f"_fbench_gate_{name}", Path(__file__).with_name(f"{name}.py"))
+def _loaded(place: str) -> Any:
+    """A module by its place from this file's folder: it may be in no package that can be imported here."""
+    path = Path(__file__).parent / place
+    spec = importlib.util.spec_from_file_location(f"_fbench_gate_{path.stem}", path)
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module  # dataclasses look their module up
     spec.loader.exec_module(module)
     return module
 
@@ -336,7 +369,8 @@ def _is_there(module: str) -> bool:
 def serve_blocks(told: Mapping[str, Any]) -> int:
     """Call the address, and serve it until it hangs up."""
     with Client(tuple(told["address"]), authkey=bytes.fromhex(told["key"])) as connection:
-        server = ServerPlugin(connection, _beside("value_digest"), told["modules"])
+        digests, growth = _loaded("value_digest.py"), _loaded("../measure/memory/growth.py")
+        server = ServerPlugin(connection, digests, growth, told["modules"])
         words = [*absent_plugins(metadata.entry_points(group="pytest11")), *told["words"]]
         return int(pytest.main(words, plugins=[server]))
 

@@ -20,8 +20,10 @@ from fbench.gate.playing import Played, play
 from fbench.gate.processes import GateSide
 from fbench.gate.sources import Project, Source, find_project, find_revision, working_tree
 from fbench.gate.verdict import GateReport, judge_gate
+from fbench.gate.weighing import Weighed, judge_weighed, weigh_in_turn
 from fbench.harness.disk import make_folder, writing
 from fbench.measure.environment import cpu_model, usable_cores
+from fbench.measure.memory.growth import reset_high_water
 from fbench.regression.pairs_file import PairedSamples, write_pairs
 from fbench.results.words import counted
 
@@ -40,6 +42,7 @@ def run_gate(
         NothingComparableError: no such revision, no such benchmark, or none that both sides have.
         FolderError: ``out`` cannot be written.
     """
+    _check_system(options)
     project = find_project(folder)
     base, new = find_revision(project, options.against), working_tree(project, out)
     paths = _inside(folder, project, options.paths)
@@ -60,10 +63,33 @@ def run_gate(
                 rng=random.Random(options.seed),
                 after_round=lambda played: _write(out, base, new, played),
             )
-        _write(out, base, new, played)
+            weighed = _weighed(sides, played, options, tell)
+        _write(out, base, new, played, weighed)
         notes = [*_notes(new, sides, options), *_changed_files(builds, names), *_skips(played)]
     rows = judge_gate(played, options.threshold)
-    return GateReport(base.called, new.called, options.threshold, rows, _failures(played), notes)
+    peaks = judge_weighed(weighed, options.threshold)
+    failed = [*_failures(played), *_failures(weighed)]
+    return GateReport(base.called, new.called, options.threshold, rows, failed, notes, peaks)
+
+
+def _check_system(options: GateOptions) -> None:
+    if options.memory and reset_high_water() is None:
+        raise UsageError(
+            "--memory reads a high-water mark that this system does not let a process reset (Linux's "
+            "/proc/self/clear_refs): leave it out"
+        )
+
+
+def _weighed(
+    sides: Sequence[GateSide], played: Mapping[str, Played], options: GateOptions, tell: Callable[[str], None]
+) -> dict[str, Weighed]:
+    """Peaks of what did not fail while it was timed; none where they are not asked for."""
+    names = [name for name, one in played.items() if not one.failed]
+    if not options.memory or not names:
+        return {}
+    tell(f"Weighing {counted([len(names)], 'benchmark')} in processes of their own, {options.budget_s:g} s at most.")
+    rng = random.Random(options.seed)
+    return weigh_in_turn(sides, names, budget_s=options.budget_s, clock=time.monotonic, rng=rng)
 
 
 @contextlib.contextmanager
@@ -129,7 +155,9 @@ def _wanted(name: str, options: GateOptions) -> bool:
     return options.names is None or name in options.names
 
 
-def _write(out: Path, base: Source, new: Source, played: Mapping[str, Played]) -> None:
+def _write(
+    out: Path, base: Source, new: Source, played: Mapping[str, Played], weighed: Mapping[str, Weighed] | None = None
+) -> None:
     """The pairs so far, in the form that ``fbench diff`` reads; the base's second process goes with the base."""
     measured = {name: one for name, one in played.items() if one.pairs}
     if not measured:
@@ -140,17 +168,22 @@ def _write(out: Path, base: Source, new: Source, played: Mapping[str, Played]) -
         "processors": usable_cores(),
         "python": platform.python_version(),
     }
+    peaks = {
+        role: {name: one.peak_bytes[role] for name, one in (weighed or {}).items()} for role in ("base", "again", "new")
+    }
     samples = PairedSamples(
         {name: one.pairs for name, one in measured.items()},
-        {"revision": base.called, "commit": base.commit, "again_s": again},
-        {"revision": new.called, "commit": new.commit, "dirty": new.dirty},
+        {"revision": base.called, "commit": base.commit, "again_s": again}
+        | ({"peak_bytes": peaks["base"], "again_peak_bytes": peaks["again"]} if weighed else {}),
+        {"revision": new.called, "commit": new.commit, "dirty": new.dirty}
+        | ({"peak_bytes": peaks["new"]} if weighed else {}),
         machine,
     )
     with writing(out):
         write_pairs(out, samples)
 
 
-def _failures(played: Mapping[str, Played]) -> list[str]:
+def _failures(played: Mapping[str, Played | Weighed]) -> list[str]:
     """A line for each benchmark: on which side, and why."""
     lines = []
     for name, one in played.items():
@@ -165,7 +198,7 @@ def _failures(played: Mapping[str, Played]) -> list[str]:
     return lines
 
 
-def _is_skipped(one: Played) -> bool:
+def _is_skipped(one: Played | Weighed) -> bool:
     """By the test's own word, on both sides: that is no fault."""
     return all(one.failed.get(role, "").startswith("is skipped") for role in ("base", "new"))
 

@@ -14,6 +14,7 @@ GATE_OPTIONS: dict[str, tuple[str, str, str]] = {
     "out": ("reports/gate/pairs.json", "FILE", "for the pairs, as fbench diff reads them"),
 }
 """Default, what stands for the value, help."""
+MEMORY_HELP = "hold peaks of resident memory, too (Linux)"
 
 
 @dataclass(frozen=True)
@@ -27,6 +28,7 @@ class GateOptions:
         budget_s: seconds of measuring, after which no block is begun; builds come before.
         timeout_s: seconds that a block may take.
         seed: of the orders.
+        memory: whether peaks are held, too.
         names: node ids, from the project's folder, of all that is wanted; None for all. A file of ``paths`` that the
             base does not have is no fault then.
     """
@@ -37,10 +39,13 @@ class GateOptions:
     budget_s: float = 600.0
     timeout_s: float = 60.0
     seed: int | None = None
+    memory: bool = False
     names: frozenset[str] | None = None
 
 
-def read_gate_options(typed: Mapping[str, str], paths: tuple[str, ...] = (), before: str = "--") -> GateOptions:
+def read_gate_options(
+    typed: Mapping[str, str], paths: tuple[str, ...] = (), *, memory: bool = False, before: str = "--"
+) -> GateOptions:
     """The options of what was typed, by their names in ``GATE_OPTIONS``; ``before`` begins the flags in messages.
 
     Raises:
@@ -62,4 +67,5 @@ def read_gate_options(typed: Mapping[str, str], paths: tuple[str, ...] = (), bef
         budget_s=read_number(f"{before}budget", typed["budget"], float, seconds),
         timeout_s=read_number(f"{before}timeout", typed["timeout"], float, seconds),
         seed=read_number(f"{before}seed", typed["seed"], int, Option("seed", minimum=0)) if typed["seed"] else None,
+        memory=memory,
     )

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from fbench.gate.options import GATE_OPTIONS
+from fbench.gate.options import GATE_OPTIONS, MEMORY_HELP
 
 if TYPE_CHECKING:
     from fbench.gate.held import HeldFixture
@@ -24,6 +24,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     for name, (default, metavar, text) in GATE_OPTIONS.items():
         shown = f" (default: {default})" if default else ""
         group.addoption(f"--fbench-{name}", metavar=metavar, default=default, help=text + shown)
+    group.addoption("--fbench-memory", action="store_true", default=False, help=MEMORY_HELP)
     group.addoption("--fbench-strict", action="store_true", default=False, help=_STRICT)
 
 

@@ -35,7 +35,7 @@ def asked_gate(config: pytest.Config) -> SessionGate:
     """
     typed = {name: str(getattr(config.option, f"fbench_{name}")) for name in GATE_OPTIONS}
     try:
-        options = read_gate_options(typed, before="--fbench-")
+        options = read_gate_options(typed, memory=config.option.fbench_memory, before="--fbench-")
         project = find_project(config.rootpath)
         find_revision(project, options.against)
         working_tree(project)
