@@ -22,7 +22,7 @@ LEAST_BYTES = 2**20
 PeakWord = Literal["larger", "inconclusive", "not shown", "smaller", "same within the margin"]
 
 
-class Scale(Protocol):
+class Weigher(Protocol):
     """A side that weighs benchmarks."""
 
     role: str
@@ -72,7 +72,7 @@ class PeakRow:
 
 
 def weigh_in_turn(
-    sides: Sequence[Scale],
+    sides: Sequence[Weigher],
     names: Sequence[str],
     *,
     budget_s: float,
