@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from statistics import median
 
 from fbench.gate.playing import Played
+from fbench.gate.weighing import PeakRow
 from fbench.regression.floor import GateWord, base_logs, floor_of, gate_word, smallest_seen
 from fbench.regression.paired_rule import judge_pairs
 
@@ -57,6 +58,7 @@ class GateReport:
         rows: what was measured.
         failed: a line for each benchmark that has no time on a side.
         notes: what else is to be known, a line each.
+        peaks: what was weighed, where that was asked for.
     """
 
     base: str
@@ -65,6 +67,7 @@ class GateReport:
     rows: Sequence[GateRow]
     failed: Sequence[str] = ()
     notes: Sequence[str] = field(default=())
+    peaks: Sequence[PeakRow] = ()
 
     def named(self, word: GateWord) -> list[GateRow]:
         """The rows of a verdict."""
@@ -73,11 +76,12 @@ class GateReport:
     @property
     def exit_code(self) -> int:
         """1 for a confirmed regression; 4 where a benchmark has no time on a side, or none was measured; 3; 0."""
-        if self.named("slower"):
+        peaks = {row.verdict for row in self.peaks}
+        if self.named("slower") or "larger" in peaks:
             return 1
         if self.failed or not self.rows:
             return 4
-        return 3 if self.named("inconclusive") else 0
+        return 3 if self.named("inconclusive") or "inconclusive" in peaks else 0
 
 
 def judge_gate(played: Mapping[str, Played], threshold: float) -> list[GateRow]:
