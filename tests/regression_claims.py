@@ -8,11 +8,15 @@ machine is 15 % (sd) faster or slower for a whole run, each benchmark by another
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Mapping
+import random
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import numpy as np
 from claim_rows import Counted, counted
+from verdict_series import CODES, SLOWED, Sittings, drawn_gate
 
+from fbench.gate.playing import ALL_PAIRS
+from fbench.gate.verdict import judge_gate
 from fbench.regression.paired_rule import TIME_MARGIN, judge_pairs
 from fbench.regression.steps import find_steps, memory_of
 from fbench.regression.times_apart import compare_apart
@@ -76,6 +80,33 @@ def of_pairs(draws: int, noise: str, n: int) -> Iterator[Counted]:
         yield counted("power", f"interleaved pairs, one of ten slower by {change:.0%}", n, called, noise)
 
 
+def drawn_codes(rng: np.random.Generator, noise: str) -> Mapping[str, Mapping[str, Sequence[float]]]:
+    """Sixty blocks of every benchmark and code, each with the noise of ``drawn_pairs`` over √2: two make a pair."""
+    logs = {code: drawn_pairs(rng, ALL_PAIRS, noise) for code in CODES}
+    return {
+        str(number): {
+            code: [(1 + SLOWED.get(code, 0.0)) * math.exp(log / math.sqrt(2)) for log in logs[code][str(number)]]
+            for code in CODES
+        }
+        for number in range(FAMILY)
+    }
+
+
+def of_gates(draws: int, noise: str) -> Iterator[Counted]:
+    """Whole runs of the gate: twenty pairs, sixty of those that are looked at closer, and above the floor."""
+    rng, coin = np.random.default_rng([ALL_PAIRS, NOISES.index(noise)]), random.Random(NOISES.index(noise))
+
+    def called(slowed: Mapping[str, str]) -> bool:
+        played = drawn_gate(Sittings("drawn", [drawn_codes(rng, noise)]), coin, TIME_MARGIN, slowed)
+        rows = judge_gate(played, TIME_MARGIN)
+        return any(row.verdict == "slower" and row.name in (slowed or played) for row in rows)
+
+    yield counted("false_slower", "the gate's steps, any of ten", ALL_PAIRS, [called({}) for _ in range(draws)], noise)
+    for code, change in SLOWED.items():
+        hits = [called({"0": code}) for _ in range(draws)]
+        yield counted("power", f"the gate's steps, one of ten slower by {change:.0%}", ALL_PAIRS, hits, noise)
+
+
 def of_runs(draws: int, *, controlled: bool) -> Iterator[Counted]:
     """The same of two runs, and what their intervals alone would have called."""
     rng = np.random.default_rng(int(controlled))
@@ -117,6 +148,8 @@ def claims(draws: int) -> Iterator[Counted]:
     for noise in NOISES:
         for n in PAIRS:
             yield from of_pairs(draws, noise, n)
+    for noise in NOISES:
+        yield from of_gates(draws, noise)
     for controlled in (False, True):
         yield from of_runs(draws, controlled=controlled)
     for n in HISTORIES:

@@ -17,7 +17,19 @@ ROOT = Path(__file__).resolve().parents[1]
 
 BASE = {"errors", "units", "harness.contract"}
 GUARDED = {*BASE, "harness.guard"}
-_DECLARED = ("disk", "global_state", "inputs", "names", "parsing", "publish", "registry", "streams", "suite", "sweep")
+_DECLARED = (
+    "disk",
+    "global_state",
+    "inputs",
+    "lifeline",
+    "names",
+    "parsing",
+    "publish",
+    "registry",
+    "streams",
+    "suite",
+    "sweep",
+)
 DECLARED = {*GUARDED, *(f"harness.{name}" for name in _DECLARED)}
 MAY_IMPORT = {
     "__init__": set(),
@@ -37,6 +49,7 @@ MAY_IMPORT = {
     "harness.registry": {*GUARDED, "harness.global_state", "harness.inputs", "harness.names", "harness.suite"},
     "harness.parsing": {*BASE, "harness.sweep"},
     "harness.streams": set(),
+    "harness.lifeline": set(),
     "harness.disk": {"errors"},
     "harness.publish": {"harness.disk"},
     "harness.inputs": {"errors"},
@@ -58,7 +71,7 @@ MAY_IMPORT = {
         "cli",
     },
 }
-"""What each layer may import. Twelve files of ``harness`` are layers of their own: everything may import them;
+"""What each layer may import. Thirteen files of ``harness`` are layers of their own: everything may import them;
 ``registry`` and ``contract`` at the root are doors for users' files, and nothing of ours goes through."""
 
 BETWEEN_SUITES = {("compare", "drift")}

@@ -104,7 +104,8 @@ def test_entry_points(wheel):
     found.read_string(wheel.read(path).decode())
     assert dict(found["console_scripts"]) == {"fbench": "fbench.cli:main"}
     groups = {f"fbench.{kind}" for kind in ("suites", "kernels", "strategies", "datasets", "models")}
-    assert set(found.sections()) == {"console_scripts", *groups}
+    assert dict(found["pytest11"]) == {"fbench": "fbench.gate.plugin"}
+    assert set(found.sections()) == {"console_scripts", "pytest11", *groups}
     modules = {path.removesuffix(".py").removesuffix("/__init__").replace("/", ".") for path in sources()}
     assert {found[group]["builtin"] for group in groups} <= modules
     assert found["fbench.suites"]["builtin"] == "fbench.suites"

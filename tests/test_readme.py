@@ -18,7 +18,8 @@ import fbench
 import fbench.contract
 import fbench.registry
 from fbench import cli
-from fbench.cli import gate_command, parameters
+from fbench.cli import parameters
+from fbench.gate.options import GATE_OPTIONS
 from fbench.harness import registry
 from fbench.learning import data, strategies
 
@@ -191,7 +192,8 @@ def test_options_named_exist():
         *("--benchmark-json", "--benchmark-only", "--benchmark-save"),  # of pytest-benchmark
     }
     known |= {name for names in parameters.SECOND_NAMES.values() for name in names}
-    known |= {f"--{name}" for name in ("strict", "format", "force", "history", *gate_command.GATE_OPTIONS)}
+    known |= {f"--{name}" for name in ("strict", "format", "force", "history", "memory", *GATE_OPTIONS)}
+    known |= {f"--fbench-{name}" for name in ("strict", "memory", *GATE_OPTIONS)}  # of pytest, with fbench's plugin
     known |= {f"--benchmark-{word}" for word in ("only", "json", "save", "skip", "disable")}  # pytest-benchmark's
     for page, text in PAGES.items():
         assert set(re.findall(r"--[a-z][a-z-]+", text)) <= known, page

@@ -20,6 +20,7 @@ class Told(NamedTuple):
     as_markdown: Callable[[], str]
     lead: Callable[[], Sequence[str]]
     table: Callable[[], Table]
+    more: Callable[[], Sequence[Table]] = tuple
 
 
 def check_form(form: str) -> None:
@@ -43,4 +44,5 @@ def print_in_form(told: Told, form: str) -> None:
     else:
         for line in told.lead():
             out.print(line, markup=False)
-        out.print("", rich_table(told.table(), out.width, "with --format github"), sep="\n")
+        for table in (told.table(), *told.more()):
+            out.print("", rich_table(table, out.width, "with --format github"), sep="\n")

@@ -11,8 +11,7 @@ from fbench.cli.fixed import examples_below
 from fbench.cli.forms import Told, check_form, print_in_form
 from fbench.cli.parameters import keyword, load_parameter, signed
 from fbench.errors import UsageError
-from fbench.harness.contract import Option
-from fbench.harness.parsing import read_number
+from fbench.gate.options import GATE_OPTIONS, MEMORY_HELP, read_gate_options
 from fbench.harness.suite import flag_of
 
 if TYPE_CHECKING:
@@ -25,19 +24,7 @@ GATE_EXAMPLES = (
     "fbench gate --against v1.0 benchmarks --threshold 0.05 --budget 300 --format github",
 )
 """In a repository that has benchmarks."""
-GATE_OPTIONS: dict[str, tuple[str, str, str]] = {
-    "against": ("", "REV", "the revision to compare the working tree with: a branch, tag or commit"),
-    "threshold": ("0.03", "SHARE", "of a time, that does not matter"),
-    "budget": ("600", "SECONDS", "of measuring, builds apart"),
-    "timeout": ("60", "SECONDS", "that a block of calls may take before it counts as hanging"),
-    "seed": ("", "INT", "of the orders, which else are drawn anew each time"),
-    "out": ("reports/gate/pairs.json", "FILE", "for the pairs, as fbench diff reads them"),
-    "format": ("text", "FORMAT", "text, github (Markdown for a pull request) or json"),
-}
-"""Default, what stands for the value, help."""
-_SHARE = Option("share that does not matter", above=0, maximum=10)
-_SECONDS = Option("seconds", above=0, maximum=1e6)
-_SEED = Option("seed", minimum=0)
+_FORM = ("text", "FORMAT", "text, github (Markdown for a pull request) or json")
 
 
 def add_gate(app: typer.Typer) -> None:
@@ -49,29 +36,23 @@ def add_gate(app: typer.Typer) -> None:
 
     paths = typer.Argument(metavar="PATHS", help="files, folders or node ids of benchmarks; all if not given")
     parameters = [keyword("paths", list[str], None, paths)]
-    for name, (default, metavar, text) in GATE_OPTIONS.items():
+    for name, (default, metavar, text) in (GATE_OPTIONS | {"format": _FORM}).items():
         declared = typer.Option(flag_of(name), metavar=metavar, help=text, show_default=bool(default))
         parameters.append(keyword(name, str, default, declared))
+    parameters.append(keyword("memory", bool, False, typer.Option("--memory", help=MEMORY_HELP)))
     json_flag = typer.Option("--json", help="the same as --format json")
     parameters += [keyword("json", bool, False, json_flag), load_parameter()]
     app.command("gate", help=gate.__doc__, epilog=examples_below(GATE_EXAMPLES))(signed(command, parameters))
 
 
-def gate(paths: list[str] | None, *, against: str, format: str, json: bool, **typed: str) -> int:
+def gate(paths: list[str] | None, *, against: str, format: str, json: bool, memory: bool, **typed: str) -> int:
     """Time the working tree against a revision, in turn: exit 1 only where a regression is confirmed."""
     from fbench.gate import gating
 
     if not against:
         raise UsageError("fbench gate needs a revision to compare with: --against main")
     check_form(format)
-    options = gating.GateOptions(
-        against,
-        tuple(paths or ()),
-        threshold=read_number("--threshold", typed["threshold"], float, _SHARE),
-        budget_s=read_number("--budget", typed["budget"], float, _SECONDS),
-        timeout_s=read_number("--timeout", typed["timeout"], float, _SECONDS),
-        seed=read_number("--seed", typed["seed"], int, _SEED) if typed["seed"] else None,
-    )
+    options = read_gate_options({"against": against, **typed}, tuple(paths or ()), memory=memory)
     report = gating.run_gate(options, Path.cwd(), Path(typed["out"]), lambda line: err.print(line, markup=False))
     _show_gate(report, "json" if json else format)
     return report.exit_code
@@ -85,5 +66,6 @@ def _show_gate(report: GateReport, form: str) -> None:
         partial(telling.gate_markdown, report),
         partial(telling.gate_lead, report),
         partial(telling.gate_table, report),
+        partial(telling.peak_tables, report),
     )
     print_in_form(told, form)

@@ -1,12 +1,15 @@
 """A process of one revision: it collects the benchmarks of a project, and runs a block of one whenever it is told to.
 
 Run as a file by the interpreter of a build's environment, which has pytest and may have no fbench: nothing but the
-standard library, pytest and the file beside is imported. ``FBENCH_GATE`` has, as JSON, the address to call, its key,
-pytest's words, and the modules of the build. Messages are JSON, one each way:
+standard library, pytest and two files of fbench that need no more (``value_digest``, ``growth``) is imported.
+``FBENCH_GATE`` has, as JSON, the address to call, its key, pytest's words, and the modules of the build. Messages are
+JSON, one each way:
 
     → {"ready": [names], "broken": ["file: why"], "imported": {"module": "file"}}
     ← {"run": name, "rounds": 5, "iterations": 100}
     → {"seconds": [of a call, one a round], "calls": n, "block_s": s, "digest": "…", "shown": "…"} or {"failed": "why"}
+    ← {"run": name, "memory": true}
+    → {"peak_bytes": n} or {"failed": "why"}
     ← {"end": true}
 
 A block runs the whole test anew, its function fixtures too, which are not timed; fixtures of modules and of the session
@@ -15,12 +18,13 @@ stay. pytest-benchmark's ``benchmark`` fixture is replaced by one that times exa
 
 from __future__ import annotations
 
-import contextlib
 import importlib.util
 import json
 import os
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from importlib import metadata
+from importlib.machinery import PathFinder
 from multiprocessing.connection import Client
 from pathlib import Path
 from time import perf_counter
@@ -65,7 +69,7 @@ class GateFixture:
         self._use("benchmark(...)")
         if self._rounds > 1:
             function_to_benchmark(*args, **kwargs)
-        with _untraced():
+        with Untraced():
             for _ in range(self._rounds):
                 self._time(function_to_benchmark, args, kwargs, self._iterations)
         if self._iterations > 1:
@@ -97,7 +101,7 @@ class GateFixture:
         planned = warmup_rounds + min(rounds, self._rounds * self._iterations)
         for number in range(planned):
             taken, named = _arguments(args, kwargs or {}, setup)
-            with _untraced():
+            with Untraced():
                 self._time(target, taken, named, iterations, counts=number >= warmup_rounds)
             if teardown is not None:
                 teardown(*taken, **named)
@@ -142,17 +146,44 @@ class GateFixture:
             self.calls += iterations
 
 
-@contextlib.contextmanager
-def _untraced() -> Iterator[None]:
-    """Coverage and debuggers wait."""
-    tracer, profiler = sys.gettrace(), sys.getprofile()
-    sys.settrace(None)
-    sys.setprofile(None)
-    try:
-        yield
-    finally:
-        sys.settrace(tracer)
-        sys.setprofile(profiler)
+class PeakFixture(GateFixture):
+    """Weighs calls and times none. The last one counts, which is never the first where the test allows more."""
+
+    def __init__(self, item: Any, growth: Any) -> None:
+        super().__init__(item, rounds=2, iterations=1)
+        self.peak_bytes: int | None = None
+        self._growth = growth
+
+    def _time(
+        self,
+        f: Callable[..., Any],
+        args: Sequence[Any],
+        kwargs: Mapping[str, Any],
+        iterations: int,
+        counts: bool = True,
+    ) -> None:
+        self.value = None  # the value before is not a part of what this call holds
+        with self._growth.peak_growth() as growth:
+            self.value = f(*args, **kwargs)
+        self.peak_bytes = growth.peak_bytes
+        self.calls += 1
+
+
+class Untraced:
+    """Coverage and debuggers wait within; a class, since a generator takes half a microsecond a round more."""
+
+    def __enter__(self) -> None:
+        self._tracer, self._profiler = sys.gettrace(), sys.getprofile()
+        if self._tracer:
+            sys.settrace(None)
+        if self._profiler:
+            sys.setprofile(None)
+
+    def __exit__(self, *_: object) -> None:
+        if self._tracer:
+            sys.settrace(self._tracer)
+        if self._profiler:
+            sys.setprofile(self._profiler)
 
 
 def _arguments(args: Sequence[Any], kwargs: Mapping[str, Any], setup: Callable[[], Any] | None) -> tuple[Any, Any]:
@@ -193,21 +224,26 @@ class _KeepsFixtures:
 class ServerPlugin:
     """What pytest is told by hooks, and the loop of blocks in the place of its own loop of tests."""
 
-    def __init__(self, connection: Any, digests: Any, modules: Sequence[str]) -> None:
-        self.connection, self.digests, self.modules = connection, digests, modules
+    def __init__(self, connection: Any, digests: Any, growth: Any, modules: Sequence[str]) -> None:
+        self.connection, self.digests, self.growth, self.modules = connection, digests, growth, modules
         self.broken: list[str] = []
         self.fixture: GateFixture | None = None
-        self.block = (1, 1)
+        self.asked: Mapping[str, Any] = {}
 
     def new_fixture(self, item: Any) -> GateFixture:
-        """The fixture of a block, which is asked for its times afterwards."""
-        self.fixture = GateFixture(item, *self.block)
+        """The fixture of a block, which is asked for its times, or its peak, afterwards."""
+        if self.asked.get("memory"):
+            self.growth.return_freed_blocks()  # so that what is resident follows what is held; nothing is timed here
+            self.fixture = PeakFixture(item, self.growth)
+        else:
+            self.fixture = GateFixture(item, self.asked["rounds"], self.asked["iterations"])
         return self.fixture
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_cmdline_main(self, config: Any) -> None:
-        """No workers, and no benchmark left out, whatever the options of the project are."""
-        for name, value in {"numprocesses": 0, "dist": "no", "tx": [], "benchmark_skip": False}.items():
+        """No workers, no benchmark left out, and no gate within the gate, whatever the options of the project are."""
+        fixed = {"numprocesses": 0, "dist": "no", "tx": [], "benchmark_skip": False, "fbench_against": ""}
+        for name, value in fixed.items():
             if hasattr(config.option, name):
                 setattr(config.option, name, value)
 
@@ -234,9 +270,8 @@ class ServerPlugin:
         items = {item.nodeid: item for item in session.items if "benchmark" in getattr(item, "fixturenames", ())}
         self._send({"ready": list(items), "broken": self.broken, "imported": _imported(self.modules)})
         while asked := self._next():
-            item = items[asked["run"]]
-            self.block = asked["rounds"], asked["iterations"]
-            self._send(self._run(session, item))
+            self.asked = asked
+            self._send(self._run(session, items[asked["run"]]))
         return True
 
     def _next(self) -> Any:
@@ -262,8 +297,10 @@ class ServerPlugin:
             if not report.passed:
                 return {"failed": _why(report), "skipped": report.skipped}
         fixture, self.fixture = self._taken(), None
-        if fixture is None or not fixture.seconds:
+        if fixture is None or not fixture.calls:
             return {"failed": "it did not call benchmark", "skipped": False}
+        if isinstance(fixture, PeakFixture):
+            return {"peak_bytes": fixture.peak_bytes, "imported": _imported(self.modules)}
         value = {"digest": self.digests.value_digest(fixture.value), "shown": self.digests.first_letters(fixture.value)}
         return {
             "seconds": fixture.seconds,
@@ -295,21 +332,47 @@ def _imported(names: Sequence[str]) -> dict[str, str]:
     return {name: str(file) for name, file in files.items() if file}
 
 
-def _beside(name: str) -> Any:
-    """A module that lies beside this file, which may be in no package that can be imported here."""
-    spec = importlib.util.spec_from_file_location(f"_fbench_gate_{name}", Path(__file__).with_name(f"{name}.py"))
+def _loaded(place: str) -> Any:
+    """A module by its place from this file's folder: it may be in no package that can be imported here."""
+    path = Path(__file__).parent / place
+    spec = importlib.util.spec_from_file_location(f"_fbench_gate_{path.stem}", path)
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module  # dataclasses look their module up
     spec.loader.exec_module(module)
     return module
+
+
+def absent_plugins(entries: Iterable[metadata.EntryPoint]) -> list[str]:
+    """Words of pytest's against plugins that are announced and not there: it would not start.
+
+    The shared packages say what the running environment has. An editable installation in it is no more than what it
+    says, since its ``.pth`` is not followed, and one of the project itself may be of another commit than the wheel.
+    """
+    first: dict[str, str] = {}
+    for entry in entries:
+        first.setdefault(entry.name, entry.module)
+    return [word for name, module in first.items() if not _is_there(module) for word in ("-p", f"no:{name}")]
+
+
+def _is_there(module: str) -> bool:
+    """Without importing anything: pytest is to rewrite what it imports as plugins."""
+    top, *rest = module.split(".")
+    spec = importlib.util.find_spec(top)
+    for name in rest:
+        top = f"{top}.{name}"
+        spec = PathFinder.find_spec(top, spec.submodule_search_locations) if spec else None
+    return spec is not None
 
 
 def serve_blocks(told: Mapping[str, Any]) -> int:
     """Call the address, and serve it until it hangs up."""
     with Client(tuple(told["address"]), authkey=bytes.fromhex(told["key"])) as connection:
-        server = ServerPlugin(connection, _beside("value_digest"), told["modules"])
-        return int(pytest.main(list(told["words"]), plugins=[server]))
+        digests, growth = _loaded("value_digest.py"), _loaded("../measure/memory/growth.py")
+        server = ServerPlugin(connection, digests, growth, told["modules"])
+        words = [*absent_plugins(metadata.entry_points(group="pytest11")), *told["words"]]
+        return int(pytest.main(words, plugins=[server]))
 
 
 if __name__ == "__main__":

@@ -10,43 +10,24 @@ import shutil
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from fbench.errors import NothingComparableError, UsageError, shorten
 from fbench.gate.builds import Build, make_build
+from fbench.gate.options import GateOptions
 from fbench.gate.playing import Played, play
 from fbench.gate.processes import GateSide
 from fbench.gate.sources import Project, Source, find_project, find_revision, working_tree
 from fbench.gate.verdict import GateReport, judge_gate
+from fbench.gate.weighing import Weighed, judge_weighed, weigh_in_turn
 from fbench.harness.disk import make_folder, writing
 from fbench.measure.environment import cpu_model, usable_cores
+from fbench.measure.memory.growth import reset_high_water
 from fbench.regression.pairs_file import PairedSamples, write_pairs
 from fbench.results.words import counted
 
 _MOST_NAMED = 3
-
-
-@dataclass(frozen=True)
-class GateOptions:
-    """What is asked for.
-
-    Attributes:
-        against: the base's revision.
-        paths: files, folders or node ids of benchmarks, from where the command is typed; empty for all.
-        threshold: share of slowing that does not matter.
-        budget_s: seconds of measuring, after which no block is begun; builds come before.
-        timeout_s: seconds that a block may take.
-        seed: of the orders.
-    """
-
-    against: str
-    paths: tuple[str, ...] = ()
-    threshold: float = 0.03
-    budget_s: float = 600.0
-    timeout_s: float = 60.0
-    seed: int | None = None
 
 
 def run_gate(
@@ -61,6 +42,7 @@ def run_gate(
         NothingComparableError: no such revision, no such benchmark, or none that both sides have.
         FolderError: ``out`` cannot be written.
     """
+    _check_system(options)
     project = find_project(folder)
     base, new = find_revision(project, options.against), working_tree(project, out)
     paths = _inside(folder, project, options.paths)
@@ -69,8 +51,8 @@ def run_gate(
         tell(f"Building {base.called} and {new.called}.")
         builds = [make_build(project, source, work / side, paths) for source, side in ((base, "base"), (new, "new"))]
         with contextlib.ExitStack() as stack:
-            sides = [stack.enter_context(side) for side in _sides(builds, work, paths, options.timeout_s)]
-            names = _shared_names(sides)
+            sides = [stack.enter_context(side) for side in _sides(builds, work, paths, options)]
+            names = _shared_names(sides, options)
             tell(f"Measuring {counted([len(names)], 'benchmark')} in turn, {options.budget_s:g} s at most.")
             played = play(
                 sides,
@@ -81,10 +63,33 @@ def run_gate(
                 rng=random.Random(options.seed),
                 after_round=lambda played: _write(out, base, new, played),
             )
-        _write(out, base, new, played)
-        notes = [*_notes(new, sides), *_changed_files(builds, names)]
+            weighed = _weighed(sides, played, options, tell)
+        _write(out, base, new, played, weighed)
+        notes = [*_notes(new, sides, options), *_changed_files(builds, names), *_skips(played)]
     rows = judge_gate(played, options.threshold)
-    return GateReport(base.called, new.called, options.threshold, rows, _failures(played), notes)
+    peaks = judge_weighed(weighed, options.threshold)
+    failed = [*_failures(played), *_failures(weighed)]
+    return GateReport(base.called, new.called, options.threshold, rows, failed, notes, peaks)
+
+
+def _check_system(options: GateOptions) -> None:
+    if options.memory and reset_high_water() is None:
+        raise UsageError(
+            "--memory reads a high-water mark that this system does not let a process reset (Linux's "
+            "/proc/self/clear_refs): leave it out"
+        )
+
+
+def _weighed(
+    sides: Sequence[GateSide], played: Mapping[str, Played], options: GateOptions, tell: Callable[[str], None]
+) -> dict[str, Weighed]:
+    """Peaks of what did not fail while it was timed; none where they are not asked for."""
+    names = [name for name, one in played.items() if not one.failed]
+    if not options.memory or not names:
+        return {}
+    tell(f"Weighing {counted([len(names)], 'benchmark')} in processes of their own, {options.budget_s:g} s at most.")
+    rng = random.Random(options.seed)
+    return weigh_in_turn(sides, names, budget_s=options.budget_s, clock=time.monotonic, rng=rng)
 
 
 @contextlib.contextmanager
@@ -121,23 +126,23 @@ def _inside(folder: Path, project: Project, paths: Sequence[str]) -> list[str]:
     return inside
 
 
-def _sides(builds: Sequence[Build], work: Path, paths: Sequence[str], timeout_s: float) -> Iterator[GateSide]:
+def _sides(builds: Sequence[Build], work: Path, paths: Sequence[str], options: GateOptions) -> Iterator[GateSide]:
     """The base twice, the second for the floor, and the new one."""
     for role, build in (("base", builds[0]), ("again", builds[0]), ("new", builds[1])):
         top = work / ("new" if role == "new" else "base") / "source"
-        words = [str(top / path) for path in paths] or [str(build.home)]
-        missing = [word for word in words if not Path(word.partition("::")[0]).exists()]
-        if missing:
-            lost = paths[words.index(missing[0])]
+        there = [path for path in paths if (top / path.partition("::")[0]).exists()]
+        missing = [path for path in paths if path not in there]
+        if missing and (options.names is None or not there):
             raise NothingComparableError(
-                f"{build.source.called} has no {shorten(lost)}: there is nothing to compare with"
+                f"{build.source.called} has no {shorten(missing[0])}: there is nothing to compare with"
             )
-        yield GateSide(role, build, words, work / f"empty-{role}", timeout_s=timeout_s)
+        words = [str(top / path) for path in there] or [str(build.home)]
+        yield GateSide(role, build, words, work / f"empty-{role}", timeout_s=options.timeout_s)
 
 
-def _shared_names(sides: Sequence[GateSide]) -> list[str]:
+def _shared_names(sides: Sequence[GateSide], options: GateOptions) -> list[str]:
     base, _, new = sides
-    names = [name for name in base.names if name in new.names]
+    names = [name for name in base.names if name in new.names and _wanted(name, options)]
     if not names:
         broken = [*base.broken, *new.broken]
         more = f" ({broken[0]})" if broken else ""
@@ -146,7 +151,13 @@ def _shared_names(sides: Sequence[GateSide]) -> list[str]:
     return names
 
 
-def _write(out: Path, base: Source, new: Source, played: Mapping[str, Played]) -> None:
+def _wanted(name: str, options: GateOptions) -> bool:
+    return options.names is None or name in options.names
+
+
+def _write(
+    out: Path, base: Source, new: Source, played: Mapping[str, Played], weighed: Mapping[str, Weighed] | None = None
+) -> None:
     """The pairs so far, in the form that ``fbench diff`` reads; the base's second process goes with the base."""
     measured = {name: one for name, one in played.items() if one.pairs}
     if not measured:
@@ -157,22 +168,27 @@ def _write(out: Path, base: Source, new: Source, played: Mapping[str, Played]) -
         "processors": usable_cores(),
         "python": platform.python_version(),
     }
+    peaks = {
+        role: {name: one.peak_bytes[role] for name, one in (weighed or {}).items()} for role in ("base", "again", "new")
+    }
     samples = PairedSamples(
         {name: one.pairs for name, one in measured.items()},
-        {"revision": base.called, "commit": base.commit, "again_s": again},
-        {"revision": new.called, "commit": new.commit, "dirty": new.dirty},
+        {"revision": base.called, "commit": base.commit, "again_s": again}
+        | ({"peak_bytes": peaks["base"], "again_peak_bytes": peaks["again"]} if weighed else {}),
+        {"revision": new.called, "commit": new.commit, "dirty": new.dirty}
+        | ({"peak_bytes": peaks["new"]} if weighed else {}),
         machine,
     )
     with writing(out):
         write_pairs(out, samples)
 
 
-def _failures(played: Mapping[str, Played]) -> list[str]:
+def _failures(played: Mapping[str, Played | Weighed]) -> list[str]:
     """A line for each benchmark: on which side, and why."""
     lines = []
     for name, one in played.items():
         sides = {role: why for role, why in one.failed.items() if role != "again" or "base" not in one.failed}
-        if sides:
+        if sides and not _is_skipped(one):
             where = (
                 "both sides"
                 if {"base", "new"} <= one.failed.keys()
@@ -182,12 +198,21 @@ def _failures(played: Mapping[str, Played]) -> list[str]:
     return lines
 
 
-def _notes(new: Source, sides: Sequence[GateSide]) -> list[str]:
+def _is_skipped(one: Played | Weighed) -> bool:
+    """By the test's own word, on both sides: that is no fault."""
+    return all(one.failed.get(role, "").startswith("is skipped") for role in ("base", "new"))
+
+
+def _skips(played: Mapping[str, Played]) -> list[str]:
+    return [f"{name} {one.failed['new']}, on both sides" for name, one in played.items() if _is_skipped(one)]
+
+
+def _notes(new: Source, sides: Sequence[GateSide], options: GateOptions) -> list[str]:
     base, _, other = sides
     lines = ["the working tree has changes that are not committed: they are in what was measured"] if new.dirty else []
     for side, rest in ((base, other), (other, base)):
         lines += [f"{side.build.source.called}: {line}" for line in side.broken[:_MOST_NAMED]]
-        alone = [name for name in side.names if name not in rest.names]
+        alone = [name for name in side.names if name not in rest.names and _wanted(name, options)]
         if alone:
             more = f" and {len(alone) - _MOST_NAMED} more" if len(alone) > _MOST_NAMED else ""
             lines.append(f"only {side.build.source.called} has {', '.join(alone[:_MOST_NAMED])}{more}")

@@ -14,9 +14,9 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from fbench.gate.floor import floor_of
 from fbench.gate.processes import BlockFailedError, TimedBlock
 from fbench.measure.signed_ranks import p_above
+from fbench.regression.floor import floor_of
 from fbench.regression.pairs_file import TimedPair
 
 FIRST_PAIRS, ALL_PAIRS = 20, 60
@@ -146,13 +146,35 @@ def _calibrate(sides: Sequence[Player], name: str, one: Played) -> None:
     if one.failed:
         return
     base = next(side for side in sides if side.role == "base")
-    one.rounds = _ROUNDS if seconds < _BLOCK_S else 1
-    while seconds * one.iterations * one.rounds < _BLOCK_S / 2 and one.iterations < _MOST_CALLS:
-        one.iterations = min(_MOST_CALLS, max(2 * one.iterations, int(_BLOCK_S / _ROUNDS / max(seconds, 1e-8))))
+
+    def call_s(rounds: int, iterations: int) -> float | None:
+        one.rounds, one.iterations = rounds, iterations
         block = _run(base, name, one)
-        seconds = statistics.median(block.seconds)
-        if block.calls < one.rounds * one.iterations:  # a pedantic test, which says itself how many it takes
+        asked = rounds * iterations  # a pedantic test takes fewer, and says itself how many
+        return statistics.median(block.seconds) if block.calls >= asked else None
+
+    one.rounds, one.iterations = calls_of_block(seconds, call_s)
+
+
+def calls_of_block(seconds: float, call_s: Callable[[int, int], float | None]) -> tuple[int, int]:
+    """Rounds, and calls of a round, that make a block of about 50 ms.
+
+    Args:
+        seconds: that one call took.
+        call_s: tries so many rounds of so many calls; gives seconds of a call, or None to stay with so many.
+
+    Example:
+        >>> calls_of_block(0.001, lambda rounds, iterations: 0.001)
+        (5, 10)
+    """
+    rounds, iterations = _ROUNDS if seconds < _BLOCK_S else 1, 1
+    while seconds * iterations * rounds < _BLOCK_S / 2 and iterations < _MOST_CALLS:
+        iterations = min(_MOST_CALLS, max(2 * iterations, int(_BLOCK_S / _ROUNDS / max(seconds, 1e-8))))
+        tried = call_s(rounds, iterations)
+        if tried is None:
             break
+        seconds = tried
+    return rounds, iterations
 
 
 def _pair(sides: Sequence[Player], name: str, one: Played, number: int, rng: random.Random) -> None:

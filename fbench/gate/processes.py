@@ -133,12 +133,29 @@ class GateSide:
             BlockFailedError: it fails, is skipped, ends the process, or takes longer than the timeout.
             UsageError: it imports the package from elsewhere.
         """
+        answer = self._asked({"run": name, "rounds": rounds, "iterations": iterations})
+        seconds = tuple(float(value) for value in answer["seconds"])
+        return TimedBlock(seconds, answer["calls"], answer["block_s"], answer["digest"], answer["shown"])
+
+    def weigh(self, name: str) -> int:
+        """Bytes by which resident memory grows at most while a benchmark is called once.
+
+        Raises:
+            BlockFailedError: as ``run``, and where the system has no high-water mark to reset.
+            UsageError: as ``run``.
+        """
+        peak_bytes = self._asked({"run": name, "memory": True})["peak_bytes"]
+        if peak_bytes is None:
+            raise BlockFailedError("has no peak: the system has no high-water mark to reset")
+        return int(peak_bytes)
+
+    def _asked(self, message: Mapping[str, Any]) -> Any:
+        """What the process answers, started anew where it has ended."""
         if self._process is None:
             self.start()
         assert self._connection is not None
-        asked = json.dumps({"run": name, "rounds": rounds, "iterations": iterations}).encode()
         with contextlib.suppress(OSError):
-            self._connection.send_bytes(asked)
+            self._connection.send_bytes(json.dumps(message).encode())
         answer = self._answer(self._timeout_s)
         if answer is None:
             hangs = self._process is not None and self._process.poll() is None
@@ -147,8 +164,7 @@ class GateSide:
         if "failed" in answer:
             raise BlockFailedError(f"{'is skipped' if answer['skipped'] else 'fails'}: {answer['failed']}")
         self._check(answer["imported"])
-        seconds = tuple(float(value) for value in answer["seconds"])
-        return TimedBlock(seconds, answer["calls"], answer["block_s"], answer["digest"], answer["shown"])
+        return answer
 
     def _answer(self, within_s: float) -> Any:
         """The next message; None where none comes in time, or the process has ended."""

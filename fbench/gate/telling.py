@@ -8,15 +8,19 @@ from dataclasses import asdict, fields
 from statistics import median
 from typing import Any
 
-from fbench.gate.verdict import GateReport, GateRow, GateWord
+from fbench.gate.verdict import GateReport, GateRow
+from fbench.gate.weighing import LEAST_BYTES, PeakWord
 from fbench.harness.contract import Table
+from fbench.regression.floor import GateWord
 from fbench.regression.saying import json_value, ratio_percent
 from fbench.results.plain import markdown_text
 from fbench.results.render import markdown_table
+from fbench.results.terminal import fitted
 from fbench.results.words import counted
-from fbench.units import format_percent, format_seconds
+from fbench.units import format_bytes, format_percent, format_seconds
 
 _ORDER: tuple[GateWord, ...] = ("slower", "inconclusive", "not shown", "faster", "same within the margin")
+_PEAK_ORDER: tuple[PeakWord, ...] = ("larger", "inconclusive", "not shown", "smaller", "same within the margin")
 _MOST_NAMED = 5
 
 
@@ -31,7 +35,10 @@ def gate_lead(report: GateReport) -> list[str]:
     values = [f"{row.name} returns another value: {row.value}." for row in report.rows if row.value]
     failed = [f"{line}." for line in report.failed]
     notes = [f"Note: {note}." for note in report.notes]
-    return [*filter(None, [_outcome(report), _power(report)]), *values, *failed, *notes]
+    told = [_outcome(report), _power(report), _peaks(report)]
+    if any(row.verdict == "larger" for row in report.peaks):
+        told = [told[2], *told[:2]]
+    return [*filter(None, told), *values, *failed, *notes]
 
 
 def _outcome(report: GateReport) -> str:
@@ -43,7 +50,8 @@ def _outcome(report: GateReport) -> str:
     if not rows:
         return f"{report.new} against {report.base}: nothing was measured."
     several = ", ".join(f"{len(report.named(word))} {word}" for word in _ORDER if report.named(word))
-    return f"{report.new} against {report.base}: of {count}, {several}; no regression is confirmed."
+    of_time = " of time" if report.peaks else ""
+    return f"{report.new} against {report.base}: of {count}, {several}; no regression{of_time} is confirmed."
 
 
 def _power(report: GateReport) -> str:
@@ -60,6 +68,44 @@ def _power(report: GateReport) -> str:
         return told
     than = f"more than --threshold {report.threshold:g} in {_names(above)}"
     return f"{told} That is {than}: give a larger one, or more time."
+
+
+def _peaks(report: GateReport) -> str:
+    """What was weighed, in a sentence; empty where nothing was."""
+    if not report.peaks:
+        return ""
+    larger = [row.name for row in report.peaks if row.verdict == "larger"]
+    count = counted([len(report.peaks)], "benchmark")
+    if larger:
+        more = f" and {len(larger) - _MOST_NAMED} more" if len(larger) > _MOST_NAMED else ""
+        among = f"{len(larger)} of {count} ({', '.join(larger[:_MOST_NAMED])}{more})"
+        return f"{report.new} needs more memory than {report.base} in {among}: a growth is confirmed."
+    counts = {word: sum(row.verdict == word for row in report.peaks) for word in _PEAK_ORDER}
+    several = ", ".join(f"{number} {word}" for word, number in counts.items() if number)
+    return f"Peaks of memory: of {count}, {several}; no growth is confirmed."
+
+
+def peak_tables(report: GateReport) -> list[Table]:
+    """A table of what was weighed, what fails the gate first; none where nothing was."""
+    if not report.peaks:
+        return []
+    rows = [
+        [
+            row.name,
+            row.verdict,
+            _percent(row.change),
+            f"{_percent(row.low).removesuffix(' %')} to {_percent(row.high)}" if _percent(row.low) else "",
+            *(format_bytes(peak) for peak in (row.base_bytes, row.new_bytes)),
+            str(row.n),
+        ]
+        for row in sorted(report.peaks, key=lambda row: _PEAK_ORDER.index(row.verdict))
+    ]
+    columns = ["benchmark", "peak", "change", "of two rounds", "base", "new", "n"]
+    note = (
+        f"peak: growth of a process's resident memory during one call. larger: even the least ratio of two rounds is "
+        f"above +{format_percent(report.threshold)}. Peaks under {format_bytes(LEAST_BYTES)} count as that."
+    )
+    return [Table("Peaks of memory", columns, rows, note, ["n", "new", "base"])]
 
 
 def _share(value: float) -> str:
@@ -101,14 +147,42 @@ def _percent(ratio: float) -> str:
     return "" if math.isnan(ratio) else ratio_percent(ratio)
 
 
+def plain_table(report: GateReport, width: int) -> list[str]:
+    """The tables as lines of text for so many columns: a row a benchmark, and the note; none without rows."""
+    tables = [*([gate_table(report)] if report.rows else []), *peak_tables(report)]
+    return [line for table in tables for line in _aligned(fitted(table, width, "on a wider terminal"))]
+
+
+def _aligned(table: Table) -> list[str]:
+    rows = [list(table.columns), *map(list, table.rows)]
+    sizes = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    lines = ["   ".join(f"{cell:>{size}}" for cell, size in zip(row, sizes, strict=True)) for row in rows]
+    first = sizes[0]
+    left = [f"{row[0]:<{first}}{line[first:]}" for row, line in zip(rows, lines, strict=True)]
+    return ["", *(line.rstrip() for line in left), "", table.note]
+
+
 def gate_markdown(report: GateReport) -> str:
     """A comment for a pull request."""
     lead = [markdown_text(line) for line in gate_lead(report)]
-    return "\n\n".join([f"**{lead[0]}**", *lead[1:], markdown_table(gate_table(report))]) + "\n"
+    return (
+        "\n\n".join([f"**{lead[0]}**", *lead[1:], *map(markdown_table, [gate_table(report), *peak_tables(report)])])
+        + "\n"
+    )
 
 
 def gate_json(report: GateReport) -> dict[str, Any]:
     """The report for programs: numbers unrounded, null where there is none."""
     plain = {field.name: getattr(report, field.name) for field in fields(report)}
-    rows = [{name: json_value(value) for name, value in asdict(row).items()} for row in report.rows]
-    return {"fbench_gate": 1, **plain, "rows": rows, "exit_code": report.exit_code, "lead": gate_lead(report)}
+    rows, peaks = (
+        [{name: json_value(value) for name, value in asdict(row).items()} for row in kind]
+        for kind in (report.rows, report.peaks)
+    )
+    return {
+        "fbench_gate": 1,
+        **plain,
+        "rows": rows,
+        "peaks": peaks,
+        "exit_code": report.exit_code,
+        "lead": gate_lead(report),
+    }

@@ -11,13 +11,11 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from statistics import median
-from typing import Literal
 
-from fbench.gate.floor import base_logs, floor_of, smallest_seen
 from fbench.gate.playing import Played
-from fbench.regression.paired_rule import PAIRED_LEVEL, PairedJudgement, fewest_pairs, judge_pairs, time_verdict
-
-GateWord = Literal["slower", "faster", "same within the margin", "not shown", "inconclusive"]
+from fbench.gate.weighing import PeakRow
+from fbench.regression.floor import GateWord, base_logs, floor_of, gate_word, smallest_seen
+from fbench.regression.paired_rule import judge_pairs
 
 
 @dataclass(frozen=True)
@@ -60,6 +58,7 @@ class GateReport:
         rows: what was measured.
         failed: a line for each benchmark that has no time on a side.
         notes: what else is to be known, a line each.
+        peaks: what was weighed, where that was asked for.
     """
 
     base: str
@@ -68,6 +67,7 @@ class GateReport:
     rows: Sequence[GateRow]
     failed: Sequence[str] = ()
     notes: Sequence[str] = field(default=())
+    peaks: Sequence[PeakRow] = ()
 
     def named(self, word: GateWord) -> list[GateRow]:
         """The rows of a verdict."""
@@ -76,11 +76,12 @@ class GateReport:
     @property
     def exit_code(self) -> int:
         """1 for a confirmed regression; 4 where a benchmark has no time on a side, or none was measured; 3; 0."""
-        if self.named("slower"):
+        peaks = {row.verdict for row in self.peaks}
+        if self.named("slower") or "larger" in peaks:
             return 1
         if self.failed or not self.rows:
             return 4
-        return 3 if self.named("inconclusive") else 0
+        return 3 if self.named("inconclusive") or "inconclusive" in peaks else 0
 
 
 def judge_gate(played: Mapping[str, Played], threshold: float) -> list[GateRow]:
@@ -113,18 +114,3 @@ def judge_gate(played: Mapping[str, Played], threshold: float) -> list[GateRow]:
 def _unmeasured(name: str) -> GateRow:
     nan = math.nan
     return GateRow(name, "inconclusive", 0, nan, nan, nan, math.inf, nan, nan, nan, nan)
-
-
-def gate_word(judgement: PairedJudgement, threshold: float, floor: float, family: int) -> GateWord:
-    """The word for what pairs say, of one of so many benchmarks.
-
-    Example:
-        >>> by = PairedJudgement(20, 1.2, 1.1, 1.3, 0.001, 0.001, "slower")
-        >>> gate_word(by, 0.03, 0.05, 1), gate_word(by, 0.03, 0.25, 1)
-        ('slower', 'inconclusive')
-    """
-    if judgement.n < fewest_pairs(family) or math.isinf(floor):
-        return "inconclusive"
-    middle, low, high = (math.log(end) for end in (judgement.ratio, judgement.low, judgement.high))
-    word = time_verdict(middle, low, high, judgement.adjusted < PAIRED_LEVEL, max(threshold, floor))
-    return word if word in ("slower", "faster") or floor <= threshold else "inconclusive"

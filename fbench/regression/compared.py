@@ -9,7 +9,7 @@ from typing import Literal
 
 Quantity = Literal["time", "accuracy", "peak"]
 Word = Literal[
-    "slower", "faster", "worse", "better", "larger", "smaller", "same within the margin", "not shown"
+    "slower", "faster", "worse", "better", "larger", "smaller", "same within the margin", "not shown", "inconclusive"
 ]  # fmt: skip
 LOSSES: frozenset[Word] = frozenset({"slower", "worse", "larger"})
 """Verdicts that count against the new revision."""
@@ -35,6 +35,7 @@ class ComparedRow:
         p: of the change, uncorrected.
         adjusted: after Holm's correction over the rows.
         why: why nothing is shown, where that has a remedy.
+        floor: share by which the base's two processes may be apart, where pairs have a second one.
     """
 
     name: str
@@ -51,6 +52,7 @@ class ComparedRow:
     p: float = math.nan
     adjusted: float = math.nan
     why: str = ""
+    floor: float = math.nan
 
 
 @dataclass(frozen=True)
@@ -86,8 +88,8 @@ class RevisionDiff:
 
     @property
     def open(self) -> list[ComparedRow]:
-        """Of what nothing is shown."""
-        return [row for row in self.rows if row.verdict == "not shown"]
+        """Of what nothing is shown, or nothing could be."""
+        return [row for row in self.rows if row.verdict in ("not shown", "inconclusive")]
 
     @property
     def confirmed(self) -> bool:

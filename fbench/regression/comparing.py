@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from statistics import median
@@ -9,11 +10,13 @@ from typing import Any
 
 from fbench.errors import NothingComparableError
 from fbench.regression.compared import ComparedRow, RevisionDiff
+from fbench.regression.floor import floor_of, gate_word
 from fbench.regression.measured import Side, check_comparable, notes_on
 from fbench.regression.other_rules import compare_areas, compare_peaks
-from fbench.regression.paired_rule import TIME_MARGIN, judge_pairs
+from fbench.regression.paired_rule import TIME_MARGIN, PairedJudgement, judge_pairs
 from fbench.regression.pairs_file import PairedSamples
 from fbench.regression.times_apart import compare_apart
+from fbench.units import format_percent
 
 
 def compare_sides(base: Side, new: Side, margin: float = TIME_MARGIN, *, force: bool = False) -> RevisionDiff:
@@ -62,7 +65,8 @@ def _joined(side: Side, kind: str) -> Mapping[str, Mapping[int, float]]:
 def compare_pairs(samples: PairedSamples, path: Path, margin: float = TIME_MARGIN) -> RevisionDiff:
     """Compare two revisions by samples that took turns: what is called slower is confirmed.
 
-    Where one side always came first the pairs are judged and nothing is confirmed.
+    Where one side always came first the pairs are judged and nothing is confirmed. Where the base had a second process
+    the words are the gate's: nothing below that benchmark's floor is slower or faster, whatever the margin.
 
     Raises:
         NothingComparableError: there are no pairs.
@@ -70,23 +74,7 @@ def compare_pairs(samples: PairedSamples, path: Path, margin: float = TIME_MARGI
     if not samples.pairs:
         raise NothingComparableError(f"{path} has no pairs")
     judged = judge_pairs(samples.logs, margin)
-    rows = [
-        ComparedRow(
-            name=name,
-            quantity="time",
-            n=one.n,
-            base=median(pair.base_s for pair in samples.pairs[name]),
-            new=median(pair.new_s for pair in samples.pairs[name]),
-            change=one.ratio,
-            low=one.low,
-            high=one.high,
-            verdict=one.verdict,
-            p=one.p,
-            adjusted=one.adjusted,
-            why=one.why,
-        )
-        for name, one in judged.items()
-    ]
+    rows = [_paired_row(name, one, samples, margin, len(judged)) for name, one in judged.items()]
     fixed = samples.in_turn
     notes = [f"one side always came first in {', '.join(fixed)}: order is to be drawn, so nothing is confirmed"]
     return RevisionDiff(
@@ -96,6 +84,26 @@ def compare_pairs(samples: PairedSamples, path: Path, margin: float = TIME_MARGI
         margin=margin,
         paired=not fixed,
         notes=notes if fixed else (),
+    )
+
+
+def _paired_row(name: str, one: PairedJudgement, samples: PairedSamples, margin: float, family: int) -> ComparedRow:
+    pairs, again_s = samples.pairs[name], samples.again_s.get(name)
+    floor = floor_of(pairs, again_s) if again_s else math.nan
+    return ComparedRow(
+        name=name,
+        quantity="time",
+        n=one.n,
+        base=median(pair.base_s for pair in pairs),
+        new=median(pair.new_s for pair in pairs),
+        change=one.ratio,
+        low=one.low,
+        high=one.high,
+        verdict=gate_word(one, margin, floor, family) if again_s else one.verdict,
+        p=one.p,
+        adjusted=one.adjusted,
+        why=one.why or (f"a floor above {format_percent(margin)} hides what is below it" if floor > margin else ""),
+        floor=floor,
     )
 
 

@@ -9,8 +9,9 @@ A JSON file::
                      "pairs": [{"pair": 0, "first": "new", "base_s": 0.0123, "new_s": 0.0125}, …]}]}
 
 ``pair`` numbers a benchmark's pairs in the order in which they were measured; ``first`` says which side came first, by
-a coin. A number is the time of a short block of calls, in seconds. Keys that are not known are passed over, so that the
-form can grow without another number; 2 would mean that old readers would misread it.
+a coin. A number is the time of a short block of calls, in seconds. The base may have ``again_s``: by benchmark, the
+seconds of its second process beside every pair, in the order of the list, which tell the floor. Keys that are not known
+are passed over, so that the form can grow without another number; 2 would mean that old readers would misread it.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ import json
 import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
@@ -56,6 +57,12 @@ class PairedSamples:
     base: Mapping[str, Any] = field(default_factory=dict)
     new: Mapping[str, Any] = field(default_factory=dict)
     machine: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def again_s(self) -> Mapping[str, Sequence[float]]:
+        """Seconds of the base's second process, by benchmark, one a pair; none where it had none."""
+        again: Mapping[str, Sequence[float]] = self.base.get("again_s", {})
+        return again
 
     @property
     def logs(self) -> dict[str, list[float]]:
@@ -109,15 +116,31 @@ def read_pairs(path: Path, document: Mapping[str, Any]) -> PairedSamples:
         raise DataError(f"{path} has no list of benchmarks: it was cut, or edited")
     if not benchmarks:
         raise NothingComparableError(f"{path} has no benchmarks: nothing was measured")
-    named = [_benchmark(path, benchmark) for benchmark in benchmarks]
+    again = _again(path, document.get("base"))
+    named = [_benchmark(path, benchmark, again) for benchmark in benchmarks]
     name, times = Counter(name for name, _ in named).most_common(1)[0]
     if times > 1:
         raise DataError(f"{path} has {times} benchmarks of the name {shorten(name)!r}: give each a name of its own")
     about = {key: value for key in ("base", "new", "machine") if isinstance(value := document.get(key), dict)}
-    return PairedSamples(dict(named), **about)
+    samples = PairedSamples(dict(named), **about)
+    return replace(samples, base={**samples.base, "again_s": again}) if again else samples
 
 
-def _benchmark(path: Path, benchmark: Any) -> tuple[str, list[TimedPair]]:
+def _again(path: Path, base: Any) -> dict[str, list[float]]:
+    """The base's second process: none at all where the file is of a gate that had none."""
+    held = base.get("again_s", {}) if isinstance(base, dict) else {}
+    if not isinstance(held, dict) or not all(isinstance(seconds, list) for seconds in held.values()):
+        raise DataError(f"{path}: again_s of the base is no list of seconds by benchmark: it was cut, or edited")
+    return {name: [_seconds(path, name, value) for value in seconds] for name, seconds in held.items()}
+
+
+def _seconds(path: Path, name: str, value: Any) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < 1e300:
+        raise DataError(f"{path}, {shorten(name)}: {shorten(value)} is no time above 0 in seconds")
+    return float(value)
+
+
+def _benchmark(path: Path, benchmark: Any, again: dict[str, list[float]]) -> tuple[str, list[TimedPair]]:
     name = benchmark.get("name") if isinstance(benchmark, dict) else None
     pairs = benchmark.get("pairs") if isinstance(benchmark, dict) else None
     if not isinstance(name, str) or not name or not isinstance(pairs, list):
@@ -128,6 +151,13 @@ def _benchmark(path: Path, benchmark: Any) -> tuple[str, list[TimedPair]]:
     number, times = Counter(pair.pair for pair in timed).most_common(1)[0]
     if times > 1:
         raise DataError(f"{path}, {shorten(name)}: pair {number} is there {times} times, and each counts once")
+    if name in again:
+        if len(again[name]) != len(timed):
+            raise DataError(
+                f"{path}, {shorten(name)}: {len(timed)} pairs, and {len(again[name])} times of the base's second "
+                "process: it was cut, or edited"
+            )
+        again[name] = [seconds for _, seconds in sorted(zip(timed, again[name], strict=True))]
     return name, sorted(timed)
 
 
@@ -139,8 +169,5 @@ def _pair(path: Path, name: str, pair: Any) -> TimedPair:
             f"{path}, {shorten(name)}: a pair needs a whole number as pair, and base or new as first; "
             f"one has {shorten(number)} and {shorten(first)}"
         )
-    seconds = [held.get(side) for side in ("base_s", "new_s")]
-    for value in seconds:
-        if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < 1e300:
-            raise DataError(f"{path}, {shorten(name)}, pair {number}: {shorten(value)} is no time above 0 in seconds")
-    return TimedPair(number, first, float(seconds[0] or 0.0), float(seconds[1] or 0.0))
+    base_s, new_s = (_seconds(path, f"{shorten(name)}, pair {number}", held.get(side)) for side in ("base_s", "new_s"))
+    return TimedPair(number, first, base_s, new_s)

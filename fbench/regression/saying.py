@@ -17,7 +17,7 @@ from fbench.units import format_bytes, format_percent, format_seconds
 
 JSON_FORM = 1
 """Of what ``as_json`` gives; a change that old readers would misread has another number."""
-_ORDER = (*sorted(LOSSES), "not shown", *sorted(GAINS), "same within the margin")
+_ORDER = (*sorted(LOSSES), "inconclusive", "not shown", *sorted(GAINS), "same within the margin")
 _MOST_NAMED = 5
 _MOST_ROWS = 200
 """Rows of a Markdown table: GitHub cuts a comment at 65,536 letters."""
@@ -75,7 +75,9 @@ def _how_to_read(comparison: RevisionDiff) -> str:
     margin = format_percent(comparison.margin)
     if comparison.paired:
         pairs = counted([row.n for row in comparison.rows], "interleaved pair")
-        return f"{pairs} a benchmark; slower: p < 0.01 after Holm's correction and more than {margin}."
+        floors = [row.floor for row in comparison.rows if math.isfinite(row.floor)]
+        above = f"{margin} and the floor, up to {format_percent(round(max(floors), 3))}" if floors else margin
+        return f"{pairs} a benchmark; slower: p < 0.01 after Holm's correction and more than {above}."
     if all(row.quantity != "time" for row in comparison.rows):
         return ""
     drifts = [row.drift for row in comparison.rows if not math.isnan(row.drift)]
@@ -119,6 +121,7 @@ def table_of(comparison: RevisionDiff) -> Table:
         "change": [_change(row, row.change) for row in rows],
         "95 % interval": [_ends(row) for row in rows],
         "drift": [format_percent(round(row.drift, 3)) and f"±{format_percent(round(row.drift, 3))}" for row in rows],
+        "floor": [f"±{format_percent(round(row.floor, 3))}" if math.isfinite(row.floor) else "" for row in rows],
         "control": [_change(replace(row, quantity="time"), row.control) for row in rows],
         "base": [_level(row, row.base) for row in rows],
         "new": [_level(row, row.new) for row in rows],
@@ -140,11 +143,13 @@ def _note(comparison: RevisionDiff) -> str:
         parts.append(f"change: of the time{over}; the margin is {format_percent(comparison.margin)}")
     if any(not math.isnan(row.drift) for row in rows):
         parts.append("drift: what the machine may have moved by itself, as controls and other benchmarks tell")
+    if any(math.isfinite(row.floor) for row in rows):
+        parts.append("floor: how far the base's two processes may be apart")
     if any(row.quantity == "accuracy" for row in rows):
         parts.append("accuracy: area under the curve, paired by seed")
     if any(row.quantity == "peak" for row in rows):
         parts.append("peak: growth, from the least to the greatest ratio of two rounds")
-    reasons = dict.fromkeys(row.why for row in rows if row.why and row.verdict == "not shown")
+    reasons = dict.fromkeys(row.why for row in rows if row.why and row in comparison.open)
     return ". ".join([*parts, *reasons]) + "."
 
 

@@ -15,7 +15,7 @@ import pytest
 from gated_project import SETUP, code, commit, git, make_project
 
 from fbench import cli
-from fbench.gate import playing, processes
+from fbench.gate import gating, playing, processes
 
 
 @pytest.fixture(scope="module")
@@ -59,8 +59,17 @@ def timed_by_a_clock(monkeypatch, changing):
 
 
 def test_a_slowed_benchmark_is_found_and_diff_reads_its_pairs(call, project, monkeypatch, capsys):
+    """One of the others holds more, as scales tell, and returns another value."""
     timed_by_a_clock(monkeypatch, 1.25)
-    result, out, err = call("--against", "before", "benchmarks", "--seed", 0, "--out", "out/pairs.json", "--json")
+    monkeypatch.setattr(playing, "FIRST_PAIRS", 10)
+    monkeypatch.setattr(playing, "ALL_PAIRS", 10)
+
+    def weigh(self, name):
+        return 2**26 if self.role == "new" and name.endswith("::test_answer") else 2**25
+
+    monkeypatch.setattr(processes.GateSide, "weigh", weigh)
+    words = ["--against", "before", "benchmarks", "--seed", 0, "--out", "out/pairs.json", "--json", "--memory"]
+    result, out, err = call(*words)
     assert result == 1, err
     said = json.loads(out)
     verdicts = {row["name"].partition("::")[2]: row["verdict"] for row in said["rows"]}
@@ -70,10 +79,26 @@ def test_a_slowed_benchmark_is_found_and_diff_reads_its_pairs(call, project, mon
         "test_answer": "same within the margin",
     }
     assert [row["value"] for row in said["rows"] if row["value"]] == ["42 became 43"]
+    peaks = {row["name"].partition("::")[2]: row for row in said["peaks"]}
+    assert {name: row["verdict"] for name, row in peaks.items()} == verdicts | {
+        "test_changing": "same within the margin",
+        "test_answer": "larger",
+    }
+    assert "in 1 of 3 benchmarks (benchmarks/test_counted.py::test_answer): a growth is confirmed." in said["lead"][0]
+    kept = json.loads((project / "out" / "pairs.json").read_text())
+    assert len(kept["new"]["peak_bytes"]["benchmarks/test_counted.py::test_answer"]) == 5
+    assert kept["base"]["peak_bytes"].keys() == kept["base"]["again_peak_bytes"].keys()
     assert (said["exit_code"], said["base"]) == (1, "before")
     assert "Building before and working tree (" in err
     assert cli.run(["diff", "out/pairs.json"]) == 1
     assert "test_changing): a regression is confirmed." in " ".join(capsys.readouterr().out.split())
+
+
+def test_a_system_without_a_mark_to_reset_is_told_before_anything_is_built(call, monkeypatch):
+    monkeypatch.setattr(gating, "reset_high_water", lambda: None)
+    result, out, err = call("--against", "before", "--memory")
+    assert (result, out) == (2, "")
+    assert "--memory reads a high-water mark that this system does not let a process reset" in err
 
 
 def test_equal_code_passes(call, project, monkeypatch):

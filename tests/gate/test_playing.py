@@ -13,6 +13,9 @@ from fbench.gate.playing import ALL_PAIRS, FIRST_PAIRS, Played, play
 from fbench.gate.processes import BlockFailedError, TimedBlock
 from fbench.gate.telling import gate_json, gate_lead, gate_markdown, gate_table
 from fbench.gate.verdict import GateReport, judge_gate
+from fbench.regression.comparing import compare_pairs
+from fbench.regression.pairs_file import PairedSamples, write_pairs
+from fbench.regression.sides import read_paired
 
 ORDER = []
 
@@ -54,6 +57,23 @@ def played_by(base, new, *, budget_s=1e6, clock=lambda: 0.0, threshold=0.03, **m
 
 def report(played, threshold=0.03, **more):
     return GateReport("v1", "v2", threshold, judge_gate(played, threshold), **more)
+
+
+@pytest.mark.parametrize("sd", [0.01, 0.1])
+@pytest.mark.parametrize("bias", [1.0, 1.1])
+def test_diff_says_of_the_pairs_what_the_gate_said(tmp_path, sd, bias):
+    base = {"slow": 0.001, "same": 0.002, "faster": 0.1}
+    sides = [FakeSide(role, base, sd=sd, bias=bias if role == "again" else 1.0) for role in ("base", "again")]
+    new = FakeSide("new", {**base, "slow": 0.0013, "faster": 0.05}, sd=sd)
+    told = {"threshold": 0.03, "budget_s": 1e6, "clock": lambda: 0.0, "rng": random.Random(1)}
+    played = play([*sides, new], base, **told)
+    again = {name: one.again_s for name, one in played.items()}
+    path = tmp_path / "pairs.json"
+    write_pairs(path, PairedSamples({name: one.pairs for name, one in played.items()}, {"again_s": again}))
+    said = {row.name: (row.verdict, row.floor) for row in judge_gate(played, 0.03)}
+    assert {row.name: (row.verdict, row.floor) for row in compare_pairs(read_paired(str(path)), path).rows} == said
+    assert said["slow"][0] == "slower"
+    assert (said["same"][0] == "inconclusive") == (bias > 1 or sd > 0.05)
 
 
 def test_suspects_alone_get_more_and_a_regression_is_confirmed():

@@ -12,6 +12,7 @@ from fbench.errors import NothingComparableError, UsageError
 from fbench.gate.builds import make_build
 from fbench.gate.processes import BlockFailedError, GateSide
 from fbench.gate.sources import find_project, find_revision, working_tree, write_source
+from fbench.measure.memory.growth import reset_high_water
 
 WAYS = """
 import os
@@ -72,6 +73,10 @@ def test_skips(benchmark):
 
 def test_none(benchmark):
     pass
+
+
+def test_holds(benchmark):
+    benchmark(lambda: len(b"x" * 2**26))
 
 
 def test_hangs(benchmark):
@@ -152,8 +157,18 @@ def test_a_benchmark_that_fails_is_said_and_the_next_one_runs(side, name, why):
         assert len(side.run(named(side, good), 1, 1).seconds) == 1
 
 
+@pytest.mark.skipif(reset_high_water() is None, reason="no high-water mark to reset")
+def test_a_peak_is_what_a_call_holds(side):
+    """Within pages that the kernel counts late; the next block is timed as ever."""
+    assert side.weigh(named(side, "test_holds")) == pytest.approx(2**26, abs=2**22)
+    assert side.weigh(named(side, "test_decorator")) < 2**22
+    with pytest.raises(BlockFailedError, match="is skipped: Skipped: not here"):
+        side.weigh(named(side, "test_skips"))
+    assert len(side.run(named(side, "test_decorator"), 3, 1).seconds) == 3
+
+
 def test_only_benchmarks_are_collected(side):
-    assert len(side.names) == 11
+    assert len(side.names) == 12
     assert side.broken == ()
 
 

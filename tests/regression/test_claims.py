@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from claim_rows import CLAIMS, most
-from regression_claims import of_histories, of_pairs, of_runs, rates_table
+from regression_claims import of_gates, of_histories, of_pairs, of_runs, rates_table
 
 PAGE = Path(__file__).resolve().parents[2] / "fbench" / "regression" / "README.md"
 DRAWS = 12
@@ -42,6 +42,7 @@ def test_what_intervals_alone_would_have_called_is_most_of_it():
     ("claims", "false"),
     [
         (lambda: of_pairs(DRAWS, "normal", 20), 0.01),
+        (lambda: of_gates(DRAWS, "normal"), 0.01),
         (lambda: of_runs(DRAWS, controlled=True), 0.05),
         (lambda: of_histories(DRAWS, 16, 0.0), 0.01),
     ],

@@ -167,6 +167,20 @@ def test_pairs_of_one_order_confirm_nothing(call, tmp_path):
     assert "one side always came first in slow: order is to be drawn, so nothing is confirmed." in out
 
 
+def test_a_floor_hides_what_is_below_it(call, tmp_path):
+    """The base's second process lies 15 % above its first: a change of 10 % may be the machine's."""
+    base = {"revision": "v1", "again_s": {"slow": [0.0115] * 20, "same": [0.01] * 20}}
+    path = written(tmp_path / "pairs.json", paired_document(PAIRS, base=base))
+    code, out, _ = call(path)
+    assert (code, call(path, "--strict")[0]) == (0, 3)
+    assert "v2 against v1: of 2 benchmarks, 1 inconclusive, 1 same within the margin." in out
+    assert "more than 3 % and the floor, up to 15 %." in out
+    assert "a floor above 3 % hides what is below it" in " ".join(call(path, "--format", "github")[1].split())
+    found = json.loads(call(path, "--json")[1])
+    assert [row["floor"] for row in found["benchmarks"]] == [pytest.approx(0.15), 0.0]
+    assert call(path, "--margin", "0.2", "--strict")[0] == 0
+
+
 def test_few_pairs_say_how_many_it_takes(call, tmp_path):
     path = written(tmp_path / "pairs.json", paired_document({"slow": pairs(0.1, n=6)}))
     code, out, _ = call(path, "--strict")
@@ -365,6 +379,21 @@ BAD_PAIRS = {
     "no time": (paired_document({"a": [without(PAIR, "new_s")]}), 2, "a, pair 0: None is no time above 0 in seconds"),
     "a time of 0": (paired_document({"a": [{**PAIR, "new_s": 0}]}), 2, "a, pair 0: 0 is no time above 0 in seconds"),
     "NaN": (paired_document({"a": [{**PAIR, "new_s": math.nan}]}), 2, "a, pair 0: nan is no time above 0 in seconds"),
+    "no list of the second process": (
+        paired_document({"a": [PAIR]}, base={"again_s": {"a": 1}}),
+        2,
+        "again_s of the base is no list of seconds by benchmark",
+    ),
+    "a time of the second process": (
+        paired_document({"a": [PAIR]}, base={"again_s": {"a": [0]}}),
+        2,
+        "a: 0 is no time above 0 in seconds",
+    ),
+    "too few of them": (
+        paired_document({"a": [PAIR]}, base={"again_s": {"a": []}}),
+        2,
+        "a: 1 pairs, and 0 times of the base's second process",
+    ),
     "no pairs file": ({"a": 1}, 2, "holds no pairs: give a run's folder"),
     "one side": (document([ONE]), 2, "is one side alone: give BASE and NEW, or one file of interleaved pairs"),
 }

@@ -1,4 +1,4 @@
-"""What a gate can tell: how far the base is from itself, and the smallest slowing that would have been seen.
+"""What pairs can tell: how far the base is from itself, the smallest slowing that would have been seen, the word.
 
 The **floor** is the end of the 95 % interval of the base's second process over its first that lies further from no
 change: a slowing below it may be the machine's. The **smallest change seen** is the one that the paired rule finds nine
@@ -13,11 +13,13 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from statistics import NormalDist, median
+from typing import Literal
 
 from fbench.measure.signed_ranks import hodges_lehmann
-from fbench.regression.paired_rule import PAIRED_LEVEL
+from fbench.regression.paired_rule import PAIRED_LEVEL, PairedJudgement, fewest_pairs, time_verdict
 from fbench.regression.pairs_file import TimedPair
 
+GateWord = Literal["slower", "faster", "same within the margin", "not shown", "inconclusive"]
 _FOUND = 0.9
 _NORMAL_MAD = 1.4826
 
@@ -60,3 +62,18 @@ def smallest_seen(logs: Sequence[float], threshold: float, family: int) -> float
     z = NormalDist().inv_cdf
     shown = (z(1 - PAIRED_LEVEL / family) + z(_FOUND)) * s
     return math.expm1(max(shown, math.log1p(threshold) + z(_FOUND) * s))
+
+
+def gate_word(judgement: PairedJudgement, threshold: float, floor: float, family: int) -> GateWord:
+    """The word for what pairs say, of one of so many benchmarks.
+
+    Example:
+        >>> by = PairedJudgement(20, 1.2, 1.1, 1.3, 0.001, 0.001, "slower")
+        >>> gate_word(by, 0.03, 0.05, 1), gate_word(by, 0.03, 0.25, 1)
+        ('slower', 'inconclusive')
+    """
+    if judgement.n < fewest_pairs(family) or math.isinf(floor):
+        return "inconclusive"
+    middle, low, high = (math.log(end) for end in (judgement.ratio, judgement.low, judgement.high))
+    word = time_verdict(middle, low, high, judgement.adjusted < PAIRED_LEVEL, max(threshold, floor))
+    return word if word in ("slower", "faster") or floor <= threshold else "inconclusive"
