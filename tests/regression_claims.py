@@ -13,9 +13,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import numpy as np
 from claim_rows import Counted, counted
-from verdict_series import CODES, SLOWED, Sittings, drawn_gate
+from verdict_series import CODES, SLOWED, Starts, drawn_gate
 
-from fbench.gate.playing import ALL_PAIRS
+from fbench.gate.playing import ALL_PAIRS, PAIRS_A_START
 from fbench.gate.verdict import judge_gate
 from fbench.regression.paired_rule import TIME_MARGIN, judge_pairs
 from fbench.regression.steps import find_steps, memory_of
@@ -23,8 +23,8 @@ from fbench.regression.times_apart import compare_apart
 from fbench.regression.timings import Timings, timings_of
 
 FAMILY, ROUNDS = 10, 20
-NOISES = ("normal", "crash", "remembering")
-PAIR_SD, MACHINE_SD, OWN_SD, ROUND_SD = 0.08, 0.15, 0.05, 0.03
+NOISES = ("normal", "crash", "remembering", "living")
+PAIR_SD, LIVING_SD, MACHINE_SD, OWN_SD, ROUND_SD = 0.08, 0.02, 0.15, 0.05, 0.03
 PAIRS, CHANGES = (20, 40), (0.1, 0.25)
 HISTORIES = (16, 40)
 Logs = Mapping[str, list[float]]
@@ -34,6 +34,7 @@ def drawn_pairs(rng: np.random.Generator, n: int, noise: str, slowed: float = 0.
     """Logs of n pairs of every benchmark; the first one's code takes so much longer.
 
     ``crash``: one pair in ten is off by a factor about e^±0.5. ``remembering``: each pair has 0.3 of the one before.
+    ``living``: a process has 2 % (sd) of its own on every benchmark for as long as it lives, here all the time.
     """
     logs = rng.normal(0, PAIR_SD, (FAMILY, n))
     if noise == "crash":
@@ -41,6 +42,8 @@ def drawn_pairs(rng: np.random.Generator, n: int, noise: str, slowed: float = 0.
     if noise == "remembering":
         for i in range(1, n):
             logs[:, i] = 0.3 * logs[:, i - 1] + math.sqrt(1 - 0.09) * logs[:, i]
+    if noise == "living":
+        logs += rng.normal(0, math.sqrt(2) * LIVING_SD, (FAMILY, 1))
     logs[0] += math.log1p(slowed)
     return {str(number): values.tolist() for number, values in enumerate(logs)}
 
@@ -80,24 +83,28 @@ def of_pairs(draws: int, noise: str, n: int) -> Iterator[Counted]:
         yield counted("power", f"interleaved pairs, one of ten slower by {change:.0%}", n, called, noise)
 
 
-def drawn_codes(rng: np.random.Generator, noise: str) -> Mapping[str, Mapping[str, Sequence[float]]]:
-    """Sixty blocks of every benchmark and code, each with the noise of ``drawn_pairs`` over √2: two make a pair."""
-    logs = {code: drawn_pairs(rng, ALL_PAIRS, noise) for code in CODES}
-    return {
-        str(number): {
-            code: [(1 + SLOWED.get(code, 0.0)) * math.exp(log / math.sqrt(2)) for log in logs[code][str(number)]]
-            for code in CODES
-        }
-        for number in range(FAMILY)
-    }
+def drawn_starts(rng: np.random.Generator, noise: str) -> list[Mapping[str, Mapping[str, Sequence[float]]]]:
+    """A gate's starts: blocks of every benchmark and code, with the noise of ``drawn_pairs`` over √2, two to a pair."""
+    logs = {code: drawn_pairs(rng, ALL_PAIRS, "normal" if noise == "living" else noise) for code in CODES}
+    starts = []
+    for at in range(0, ALL_PAIRS, PAIRS_A_START):
+        start: dict[str, dict[str, list[float]]] = {str(number): {} for number in range(FAMILY)}
+        for name, codes in start.items():
+            for code in CODES:
+                own = rng.normal(0, LIVING_SD) if noise == "living" else 0.0
+                few = logs[code][name][at : at + PAIRS_A_START]
+                codes[code] = [(1 + SLOWED.get(code, 0.0)) * math.exp(own + log / math.sqrt(2)) for log in few]
+        starts.append(start)
+    return starts
 
 
 def of_gates(draws: int, noise: str) -> Iterator[Counted]:
-    """Whole runs of the gate: twenty pairs, sixty of those that are looked at closer, and above the floor."""
-    rng, coin = np.random.default_rng([ALL_PAIRS, NOISES.index(noise)]), random.Random(NOISES.index(noise))
+    """Whole runs of the gate: six starts, fifteen of those that are looked at closer, and above the floor."""
+    number = NOISES.index(noise)
+    rng, coin = np.random.default_rng([ALL_PAIRS, number]), random.Random(number)
 
     def called(slowed: Mapping[str, str]) -> bool:
-        played = drawn_gate(Sittings("drawn", [drawn_codes(rng, noise)]), coin, TIME_MARGIN, slowed)
+        played = drawn_gate(Starts("drawn", drawn_starts(rng, noise)), coin, TIME_MARGIN, slowed)
         rows = judge_gate(played, TIME_MARGIN)
         return any(row.verdict == "slower" and row.name in (slowed or played) for row in rows)
 

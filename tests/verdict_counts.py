@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from rules_of_others import OTHER_RULES
-from verdict_series import SLOWED, Sittings, at_other_times, drawn_gate, memory
+from verdict_series import SLOWED, Starts, at_other_times, between_starts, drawn_gate, within_starts
 
 from fbench.gate.playing import FIRST_PAIRS, Played
 from fbench.gate.verdict import judge_gate
@@ -40,39 +40,39 @@ class Rate(NamedTuple):
         return {**told, "draws": draws, **{name: f"{share:.4f}" for name, share in shares.items()}}
 
 
-def all_rates(sittings: Sittings, draws: int, threshold: float) -> Iterator[Rate]:
+def all_rates(starts: Starts, draws: int, threshold: float) -> Iterator[Rate]:
     """The rates of a condition: of equal code, and of each slowing in one benchmark, another one in every run."""
     for code in (EQUAL_CODE, *SLOWED):
-        yield from rates_of(sittings, code, draws, threshold)
+        yield from rates_of(starts, code, draws, threshold)
 
 
-def rates_of(sittings: Sittings, code: str, draws: int, threshold: float) -> Iterator[Rate]:
+def rates_of(starts: Starts, code: str, draws: int, threshold: float) -> Iterator[Rate]:
     """Rates of one code, every rule on the same runs; those of others on two runs besides, as they are used."""
-    rng = random.Random(f"{sittings.condition} {code}")
+    rng = random.Random(f"{starts.condition} {code}")
     gate: dict[str, list[bool]] = {"called": [], "inconclusive": []}
     others: dict[tuple[str, str], list[bool]] = {
         (rule, samples): [] for rule in OTHER_RULES for samples in (TOGETHER, APART)
     }
     for number in range(draws):
-        name = sittings.names[number % len(sittings.names)]
+        name = starts.names[number % len(starts.names)]
         slowed = {name: code} if code in SLOWED else {}
-        looked_at = [name] if slowed else sittings.names
-        played = drawn_gate(sittings, rng, threshold, slowed)
+        looked_at = [name] if slowed else starts.names
+        played = drawn_gate(starts, rng, threshold, slowed)
         rows = {row.name: row for row in judge_gate(played, threshold)}
         called = any(rows[one].verdict == "slower" for one in looked_at)
         gate["called"].append(called)
         gate["inconclusive"].append(not called and any(rows[one].verdict == "inconclusive" for one in looked_at))
-        runs = {TOGETHER: _first(played), APART: at_other_times(sittings, rng, FIRST_PAIRS, slowed)}
+        runs = {TOGETHER: _first(played), APART: at_other_times(starts, rng, FIRST_PAIRS, slowed)}
         for (rule, samples), hits in others.items():
             hits.append(any(OTHER_RULES[rule](*runs[samples][one]) for one in looked_at))
     for quantity, hits in gate.items():
-        yield Rate(sittings.condition, GATE, TOGETHER, code, quantity, hits)
+        yield Rate(starts.condition, GATE, TOGETHER, code, quantity, hits)
     for (rule, samples), hits in others.items():
-        yield Rate(sittings.condition, rule, samples, code, "called", hits)
+        yield Rate(starts.condition, rule, samples, code, "called", hits)
 
 
 def _first(played: Mapping[str, Played]) -> dict[str, tuple[list[float], list[float]]]:
-    """The blocks of the first twenty pairs, which every benchmark has."""
+    """The blocks of the first pairs, as many as every benchmark has."""
     pairs = {name: one.pairs[:FIRST_PAIRS] for name, one in played.items()}
     return {name: ([pair.base_s for pair in few], [pair.new_s for pair in few]) for name, few in pairs.items()}
 
@@ -125,10 +125,10 @@ def rates_table(rows: Sequence[Row]) -> str:
     return "\n".join(lines)
 
 
-def sentences(rows: Sequence[Row], sittings: Sequence[Sittings]) -> list[str]:
+def sentences(rows: Sequence[Row], recorded: Sequence[Starts]) -> list[str]:
     """What was counted, and how much a pair remembers of the one before."""
     lines = []
-    for one in sittings:
+    for one in recorded:
         told = {
             (row["rule"], row["samples"], row["code"], row["quantity"]): row
             for row in rows
@@ -138,8 +138,8 @@ def sentences(rows: Sequence[Row], sittings: Sequence[Sittings]) -> list[str]:
         found = [f"{_share(told[GATE, TOGETHER, code, 'called'])} of those slower by {code[1:]}" for code in SLOWED]
         open_ = [f"{_share(told[GATE, TOGETHER, code, 'inconclusive'])} ({_LABELS[code]})" for code in _LABELS]
         lines += [
-            f"{one.condition.capitalize()} machine, {one.pairs} rounds: the gate calls {_share(equal)} of "
-            f"{equal['draws']} whole runs of equal code, {' and '.join(found)}.",
+            f"{one.condition.capitalize()} machine, {one.pairs} rounds in {len(one.series)} starts: the gate calls "
+            f"{_share(equal)} of {equal['draws']} whole runs of equal code, {' and '.join(found)}.",
             f"{one.condition.capitalize()} machine: inconclusive, with nothing called: {', '.join(open_)}.",
         ]
         others = [
@@ -148,18 +148,15 @@ def sentences(rows: Sequence[Row], sittings: Sequence[Sittings]) -> list[str]:
             for samples in (TOGETHER, APART)
         ]
         lines.append(f"{one.condition.capitalize()} machine, equal code called by others: {', '.join(others)}.")
-        remembered = {name: memory(logs) for name, logs in one.logs.items()}
-        most = max(remembered, key=lambda name: remembered[name])
+        apart = {name: between_starts(logs) for name, logs in one.logs.items()}
+        most = max(apart, key=lambda name: apart[name])
         lines.append(
-            f"{one.condition.capitalize()} machine: a pair's correlation with the next is "
-            f"{np.mean([*remembered.values()]):.2f} over all benchmarks, {remembered[most]:.2f} at most ({most}); "
-            f"a pair varies by {np.median([_sd(logs) for logs in one.logs.values()]):.1%} (sd, half of the benchmarks)."
+            f"{one.condition.capitalize()} machine: a start of the processes differs from another by "
+            f"{np.median([*apart.values()]):.1%} (sd of the ratio of equal codes, half of the benchmarks) and by "
+            f"{apart[most]:.1%} at most ({most}); within a start a pair varies by "
+            f"{np.median([within_starts(logs) for logs in one.logs.values()]):.1%}."
         )
     return lines
-
-
-def _sd(logs: Sequence[np.ndarray]) -> float:
-    return float(np.sqrt(np.mean([values.var(ddof=1) for values in logs])))
 
 
 def _share(row: Row) -> str:

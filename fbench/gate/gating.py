@@ -17,7 +17,7 @@ from fbench.errors import NothingComparableError, UsageError, shorten
 from fbench.gate.builds import Build, make_build
 from fbench.gate.options import GateOptions
 from fbench.gate.playing import Played, play
-from fbench.gate.processes import GateSide
+from fbench.gate.processes import GateSide, renew
 from fbench.gate.sources import Project, Source, find_project, find_revision, working_tree
 from fbench.gate.verdict import GateReport, judge_gate
 from fbench.gate.weighing import Weighed, judge_weighed, weigh_in_turn
@@ -54,13 +54,15 @@ def run_gate(
             sides = [stack.enter_context(side) for side in _sides(builds, work, paths, options)]
             names = _shared_names(sides, options)
             tell(f"Measuring {counted([len(names)], 'benchmark')} in turn, {options.budget_s:g} s at most.")
+            rng = random.Random(options.seed)
             played = play(
                 sides,
                 names,
                 threshold=options.threshold,
                 budget_s=options.budget_s,
                 clock=time.monotonic,
-                rng=random.Random(options.seed),
+                rng=rng,
+                renew=lambda: renew(sides, rng),
                 after_round=lambda played: _write(out, base, new, played),
             )
             weighed = _weighed(sides, played, options, tell)

@@ -1,13 +1,18 @@
 """Who runs next: short blocks of both sides and of the base again, in random order, until pairs tell or time is over.
 
-Every benchmark gets twenty pairs, one a round, in an order that is drawn anew for each round. Those that look slower
-(p < 0.3, uncorrected), and those whose floor is above the threshold, get forty more; all sixty are pooled. The base
-runs in two processes: what they differ by is the floor, measured in the same rounds as what is asked.
+Two processes of the same code differ by a few percent for as long as they live. So all are begun anew after every four
+pairs, and what counts is the start: the median of its pairs is one value. Every benchmark gets six starts, one pair a
+round, in an order that is drawn anew for each round. Those that look slower (p < 0.3, uncorrected) or faster by more
+than the threshold, and those whose floor is above it, get nine more; all fifteen are pooled. Where the floor is above
+the threshold even then, they go on, to forty-five: the base itself says when to stop, so that no one looks for a change
+until there is one. The base runs in two processes: what they differ by is the floor, measured in the same rounds as
+what is asked.
 """
 
 from __future__ import annotations
 
 import contextlib
+import math
 import random
 import statistics
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -15,13 +20,14 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from fbench.gate.processes import BlockFailedError, TimedBlock
-from fbench.measure.signed_ranks import p_above
-from fbench.regression.floor import floor_of
-from fbench.regression.pairs_file import TimedPair
+from fbench.measure.signed_ranks import hodges_lehmann, p_above
+from fbench.regression.floor import SUSPECT, floor_of
+from fbench.regression.pairs_file import TimedPair, WhichSide, by_start
 
-FIRST_PAIRS, ALL_PAIRS = 20, 60
-"""Of every benchmark; of those that are looked at closer."""
-_SUSPECT = 0.3
+PAIRS_A_START, FIRST_STARTS, ALL_STARTS, MOST_STARTS = 4, 6, 15, 45
+"""Starts of every benchmark, as many as an interval needs; of those that are looked at closer, enough for a family of
+three hundred; of those whose floor stays too high."""
+FIRST_PAIRS, ALL_PAIRS = (PAIRS_A_START * starts for starts in (FIRST_STARTS, ALL_STARTS))
 _BLOCK_S, _ROUNDS, _MOST_CALLS = 0.05, 5, 1_000_000
 """What a block takes, about; its rounds; calls of a round."""
 
@@ -43,7 +49,7 @@ class Played:
     Attributes:
         rounds: of a block.
         iterations: calls of a round.
-        pairs: of base and new.
+        pairs: of base and new, with the starts that made them.
         again_s: seconds of the base's second process, in the place of every pair.
         values: by side, the digests of its values and how one looked.
         failed: by side, why it has no time.
@@ -55,6 +61,11 @@ class Played:
     again_s: list[float] = field(default_factory=list)
     values: dict[str, dict[str, str]] = field(default_factory=dict)
     failed: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def logs(self) -> list[float]:
+        """Logarithms of new over base, one a start."""
+        return by_start(self.pairs, [pair.log_ratio for pair in self.pairs])
 
     @property
     def changed(self) -> str:
@@ -88,11 +99,13 @@ def play(
     budget_s: float,
     clock: Callable[[], float],
     rng: random.Random,
+    most_starts: int = MOST_STARTS,
+    renew: Callable[[], None] = lambda: None,
     after_round: Callable[[Mapping[str, Played]], None] = lambda played: None,
 ) -> dict[str, Played]:
     """Measure benchmarks on three sides, ``base``, ``again`` and ``new``, by rounds, until done or out of budget.
 
-    ``after_round`` is called with all there is, after every round.
+    ``renew`` begins the processes of all sides anew; ``after_round`` is called with all there is, after every round.
     """
     until = clock() + budget_s
     played = {name: Played() for name in names}
@@ -101,27 +114,44 @@ def play(
             _calibrate(sides, name, one)
         if clock() > until:
             return played
-    for number in range(ALL_PAIRS):
+    for number in range(PAIRS_A_START * most_starts):
+        start = number // PAIRS_A_START
         order = _drawn(played, number, threshold, rng)
+        if not order:
+            break
+        if start and number % PAIRS_A_START == 0:
+            if clock() > until:
+                break
+            renew()
+            _warm(sides, {name: played[name] for name in order})
         for name in order:
             if clock() > until:
                 return played
             with _failing(played[name]):
-                _pair(sides, name, played[name], number, rng)
-        if not order:
-            break
+                _pair(sides, name, played[name], (number, start), rng)
         after_round(played)
     return played
 
 
 def _drawn(played: Mapping[str, Played], number: int, threshold: float, rng: random.Random) -> list[str]:
-    """The benchmarks of a round, in their order: all in the first twenty, then those that were open after these."""
+    """The benchmarks of a round, in their order: all in the first starts, then those that are open after these."""
     ready = {name: one for name, one in played.items() if not one.failed and len(one.pairs) == number}
-    if number == FIRST_PAIRS:
-        ready = {name: one for name, one in ready.items() if _is_open(one, threshold)}
+    start, within = divmod(number, PAIRS_A_START)
+    if within == 0 and start == FIRST_STARTS:
+        ready = {name: one for name, one in ready.items() if _is_suspect(one, threshold) or _is_coarse(one, threshold)}
+    elif within == 0 and start and start % ALL_STARTS == 0:
+        ready = {name: one for name, one in ready.items() if _is_coarse(one, threshold)}
     order = [*ready]
     rng.shuffle(order)
     return order
+
+
+def _warm(sides: Sequence[Player], played: Mapping[str, Played]) -> None:
+    """One call on every side: what a process does only the first time is not what is measured."""
+    for name, one in played.items():
+        with _failing(one):
+            for side in sides:
+                _run(side, name, Played())
 
 
 @contextlib.contextmanager
@@ -177,14 +207,15 @@ def calls_of_block(seconds: float, call_s: Callable[[int, int], float | None]) -
     return rounds, iterations
 
 
-def _pair(sides: Sequence[Player], name: str, one: Played, number: int, rng: random.Random) -> None:
-    """A block of every side, in a drawn order: nothing of it counts where one fails."""
+def _pair(sides: Sequence[Player], name: str, one: Played, numbers: tuple[int, int], rng: random.Random) -> None:
+    """A block of every side, in a drawn order: nothing of it counts where one fails. ``numbers``: of pair and start."""
     order = [*sides]
     rng.shuffle(order)
     blocks = {side.role: _run(side, name, one) for side in order}
     seconds = {role: max(statistics.median(block.seconds), 1e-12) for role, block in blocks.items()}
-    first = next(side.role for side in order if side.role != "again")
-    one.pairs.append(TimedPair(number, "new" if first == "new" else "base", seconds["base"], seconds["new"]))
+    first: WhichSide = "new" if next(side.role for side in order if side.role != "again") == "new" else "base"
+    number, start = numbers
+    one.pairs.append(TimedPair(number, first, seconds["base"], seconds["new"], start))
     one.again_s.append(seconds["again"])
     for role, block in blocks.items():
         one.values.setdefault(role, {})[block.digest] = block.shown
@@ -197,6 +228,11 @@ def _run(side: Player, name: str, one: Played) -> TimedBlock:
         raise _SideFailedError(side.role, str(error)) from error
 
 
-def _is_open(one: Played, threshold: float) -> bool:
-    """Whether twenty pairs are too few: it looks slower, or the machine alone may move it beyond the threshold."""
-    return p_above([pair.log_ratio for pair in one.pairs]) < _SUSPECT or floor_of(one.pairs, one.again_s) > threshold
+def _is_suspect(one: Played, threshold: float) -> bool:
+    """Whether it looks slower, or faster by so much that it is worth being shown."""
+    return p_above(one.logs) < SUSPECT or hodges_lehmann(one.logs).value < -math.log1p(threshold)
+
+
+def _is_coarse(one: Played, threshold: float) -> bool:
+    """Whether the machine alone may move it beyond the threshold."""
+    return floor_of(one.pairs, one.again_s) > threshold

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import random
 import secrets
 import subprocess
 import time
@@ -61,6 +62,7 @@ class GateSide:
         self._words, self._folder, self._timeout_s = words, folder, timeout_s
         self._start_s = max(timeout_s, _START_S)
         self._process: subprocess.Popen[bytes] | None = None
+        self._listener: Listener | None = None
         self._connection: Connection[Any, Any] | None = None
 
     def __enter__(self) -> GateSide:
@@ -80,18 +82,26 @@ class GateSide:
             UsageError: what it imported is not what was built.
         """
         try:
-            self._connect()
+            self.launch()
+            self.wait()
         except BaseException:  # Ctrl-C, too: __exit__ is not called for what never was entered
             self.stop()
             raise
 
-    def _connect(self) -> None:
+    def launch(self) -> None:
+        """Start the process, and do not wait for it."""
         self._folder.mkdir(parents=True, exist_ok=True)
         key = secrets.token_bytes(32)
-        with Listener(("localhost", 0), authkey=key) as listener:
-            told = {"address": listener.address, "key": key.hex(), "words": self._pytest_words()}
-            self._process = self._spawn(told | {"modules": self.build.modules})
-            self._connection = _accepted(listener, self._process, self._start_s)
+        self._listener = Listener(("localhost", 0), authkey=key)
+        told = {"address": self._listener.address, "key": key.hex(), "words": self._pytest_words()}
+        self._process = self._spawn(told | {"modules": self.build.modules})
+
+    def wait(self) -> None:
+        """Wait until a process that was launched has collected its benchmarks; raises what ``start`` does."""
+        assert self._listener is not None
+        assert self._process is not None
+        self._connection = _accepted(self._listener, self._process, self._start_s)
+        self._close_listener()
         ready = self._answer(self._start_s) if self._connection else None
         if ready is None:
             raise NothingComparableError(f"pytest cannot start for {self.build.source.called}: {self._last_words()}")
@@ -195,11 +205,32 @@ class GateSide:
 
     def stop(self) -> None:
         """End the process and whatever it started."""
+        self._close_listener()
         if self._connection is not None:
             self._connection.close()
         if self._process is not None:
             end_group(self._process)
         self._connection = self._process = None
+
+    def _close_listener(self) -> None:
+        if self._listener is not None:
+            self._listener.close()
+        self._listener = None
+
+
+def renew(sides: Sequence[GateSide], rng: random.Random) -> None:
+    """Processes begun anew for all sides, side by side and in a drawn order.
+
+    Two processes of the same code differ by a few percent for as long as they live, by where their memory happens to
+    lie: what is to be told from that needs several of them.
+
+    Raises:
+        NothingComparableError, UsageError: as ``GateSide.start``.
+    """
+    order = rng.sample(sides, len(sides))
+    for step in (GateSide.stop, GateSide.launch, GateSide.wait):
+        for side in order:
+            step(side)
 
 
 def _accepted(listener: Listener, process: subprocess.Popen[bytes], timeout_s: float) -> Any:

@@ -8,6 +8,7 @@ from dataclasses import asdict, fields
 from statistics import median
 from typing import Any
 
+from fbench.gate.playing import PAIRS_A_START
 from fbench.gate.verdict import GateReport, GateRow
 from fbench.gate.weighing import LEAST_BYTES, PeakWord
 from fbench.harness.contract import Table
@@ -28,7 +29,7 @@ def gate_lead(report: GateReport) -> list[str]:
     """What was found, what could have been, and what else is to be known; a sentence or two each.
 
     Example:
-        >>> row = GateRow("a", "slower", 60, 1.25, 1.2, 1.3, 0.01, 0.04, 0.1, 0.125, 0.001)
+        >>> row = GateRow("a", "slower", 60, 15, 1.25, 1.2, 1.3, 0.01, 0.04, 0.1, 0.125, 0.001)
         >>> gate_lead(GateReport("v1", "v2", 0.03, [row]))[0]
         'v2 is slower than v1 in 1 of 1 benchmark (a): a regression is confirmed.'
     """
@@ -57,7 +58,8 @@ def _outcome(report: GateReport) -> str:
 def _power(report: GateReport) -> str:
     rows = [row for row in report.rows if math.isfinite(row.floor)]
     if not rows:
-        return "Time was over before six pairs were measured: give a larger --budget." if report.rows else ""
+        few = "Time was over before six starts of the processes were measured: give a larger --budget."
+        return few if report.rows else ""
     seen, floor = max(row.seen for row in rows), max(row.floor for row in rows)
     told = (
         f"Slower by {_share(median(row.seen for row in rows))} would have been found nine times in ten in half of the "
@@ -131,16 +133,17 @@ def gate_table(report: GateReport) -> Table:
             format_seconds(row.base_s),
             format_seconds(row.new_s),
             "" if math.isnan(row.adjusted) else f"{row.adjusted:.2g}",
-            str(row.n),
+            str(row.starts),
         ]
         for row in rows
     ]
-    columns = ["benchmark", "verdict", "change", "95 % interval", "floor", "seen", "base", "new", "p, Holm", "n"]
+    columns = ["benchmark", "verdict", "change", "95 % interval", "floor", "seen", "base", "new", "p, Holm", "starts"]
     note = (
         f"slower: p < 0.01 after Holm's correction and more than {format_percent(report.threshold)} and the floor. "
-        "floor: how far the base's two processes may be apart. seen: the smallest slowing found nine times in ten."
+        "floor: how far the base's own processes may be apart. seen: the smallest slowing found nine times in ten. "
+        f"starts: of the processes, {PAIRS_A_START} pairs each."
     )
-    return Table(f"{report.new} against {report.base}", columns, cells, note, ["n", "p, Holm", "new", "base"])
+    return Table(f"{report.new} against {report.base}", columns, cells, note, ["starts", "p, Holm", "new", "base"])
 
 
 def _percent(ratio: float) -> str:

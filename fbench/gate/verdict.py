@@ -26,6 +26,7 @@ class GateRow:
         name: of the benchmark.
         verdict: what may be said of its time.
         n: pairs.
+        starts: of the processes, a value each.
         change: time of new over base; ``low`` and ``high`` are the ends of its 95 % interval.
         floor: share by which the base differs from itself.
         seen: the smallest share of slowing that would have been found.
@@ -37,6 +38,7 @@ class GateRow:
     name: str
     verdict: GateWord
     n: int
+    starts: int
     change: float
     low: float
     high: float
@@ -87,8 +89,7 @@ class GateReport:
 def judge_gate(played: Mapping[str, Played], threshold: float) -> list[GateRow]:
     """A row for every benchmark that did not fail; one without pairs, for lack of time, is inconclusive."""
     measured = {name: one for name, one in played.items() if one.pairs and not one.failed}
-    logs = {name: [pair.log_ratio for pair in one.pairs] for name, one in measured.items()}
-    judged = judge_pairs(logs, threshold) if logs else {}
+    judged = judge_pairs({name: one.logs for name, one in measured.items()}, threshold) if measured else {}
     rows = []
     for name, one in measured.items():
         judgement, floor = judged[name], floor_of(one.pairs, one.again_s)
@@ -96,7 +97,8 @@ def judge_gate(played: Mapping[str, Played], threshold: float) -> list[GateRow]:
             GateRow(
                 name=name,
                 verdict=gate_word(judgement, threshold, floor, len(judged)),
-                n=judgement.n,
+                n=len(one.pairs),
+                starts=judgement.n,
                 change=judgement.ratio,
                 low=judgement.low,
                 high=judgement.high,
@@ -113,4 +115,4 @@ def judge_gate(played: Mapping[str, Played], threshold: float) -> list[GateRow]:
 
 def _unmeasured(name: str) -> GateRow:
     nan = math.nan
-    return GateRow(name, "inconclusive", 0, nan, nan, nan, math.inf, nan, nan, nan, nan)
+    return GateRow(name, "inconclusive", 0, 0, nan, nan, nan, math.inf, nan, nan, nan, nan)

@@ -73,7 +73,7 @@ def compare_pairs(samples: PairedSamples, path: Path, margin: float = TIME_MARGI
     """
     if not samples.pairs:
         raise NothingComparableError(f"{path} has no pairs")
-    judged = judge_pairs(samples.logs, margin)
+    judged = judge_pairs(samples.logs, margin, unit="start" if samples.has_starts else "pair")
     rows = [_paired_row(name, one, samples, margin, len(judged)) for name, one in judged.items()]
     fixed = samples.in_turn
     notes = [f"one side always came first in {', '.join(fixed)}: order is to be drawn, so nothing is confirmed"]

@@ -1,11 +1,11 @@
 """What pairs can tell: how far the base is from itself, the smallest slowing that would have been seen, the word.
 
-The **floor** is the end of the 95 % interval of the base's second process over its first that lies further from no
-change: a slowing below it may be the machine's. The **smallest change seen** is the one that the paired rule finds nine
-times in ten with as many pairs: (z(1 − 0.01/m) + z(0.9)) · s · √(π/3n), and never less than the threshold +
-z(0.9) · s · √(π/3n), as the change must be above that, too. m benchmarks share the level; s is the deviation of a log
-ratio, from the median one so that a few wild pairs do not count; Wilcoxon's test needs π/3 times the pairs of a t test
-where they are normal.
+A value is the median log ratio of a start of the processes, or a pair's where starts are not known. The **floor** is
+the end of the 95 % interval of the base's second process over its first that lies further from no change: a slowing
+below it may be the machine's. The **smallest change seen** is the one that the paired rule finds nine times in ten with
+as many values: (z(1 − 0.01/m) + z(0.9)) · s · √(π/3n), and never less than the threshold + z(0.9) · s · √(π/3n), as the
+change must be above that, too. m benchmarks share the level; s is the deviation of a value, from the median one so that
+a few wild ones do not count; Wilcoxon's test needs π/3 times the values of a t test where they are normal.
 """
 
 from __future__ import annotations
@@ -17,34 +17,37 @@ from typing import Literal
 
 from fbench.measure.signed_ranks import hodges_lehmann
 from fbench.regression.paired_rule import PAIRED_LEVEL, PairedJudgement, fewest_pairs, time_verdict
-from fbench.regression.pairs_file import TimedPair
+from fbench.regression.pairs_file import TimedPair, by_start
 
 GateWord = Literal["slower", "faster", "same within the margin", "not shown", "inconclusive"]
+SUSPECT = 0.3
+"""A benchmark whose p is below, uncorrected, looks slower: it is not done before there is enough to tell."""
 _FOUND = 0.9
 _NORMAL_MAD = 1.4826
 
 
 def floor_of(pairs: Sequence[TimedPair], again_s: Sequence[float]) -> float:
-    """The share by which equal code may differ here; infinite under six pairs, which have no interval.
+    """The share by which equal code may differ here; infinite under six starts or pairs, which have no interval.
 
     Example:
         >>> pairs = [TimedPair(i, "base", 1.0 + 0.001 * i, 1.0) for i in range(20)]
         >>> round(floor_of(pairs, [1.01] * 20), 3)
         0.003
     """
-    if len(pairs) < 6:
+    logs = base_logs(pairs, again_s)
+    if len(logs) < 6:
         return math.inf
-    middle = hodges_lehmann(base_logs(pairs, again_s))
+    middle = hodges_lehmann(logs)
     return math.expm1(max(abs(middle.low), abs(middle.high)))
 
 
 def base_logs(pairs: Sequence[TimedPair], again_s: Sequence[float]) -> list[float]:
-    """Logarithms of the base's second process over its first, a pair each."""
-    return [math.log(again / pair.base_s) for pair, again in zip(pairs, again_s, strict=True)]
+    """Logarithms of the base's second process over its first: one a start, or one a pair where starts are not known."""
+    return by_start(pairs, [math.log(again / pair.base_s) for pair, again in zip(pairs, again_s, strict=True)])
 
 
 def smallest_seen(logs: Sequence[float], threshold: float, family: int) -> float:
-    """The share of slowing that would be found nine times in ten; nan without two pairs.
+    """The share of slowing that would be found nine times in ten; nan without two values.
 
     Args:
         logs: log ratios of equal code.
@@ -65,14 +68,15 @@ def smallest_seen(logs: Sequence[float], threshold: float, family: int) -> float
 
 
 def gate_word(judgement: PairedJudgement, threshold: float, floor: float, family: int) -> GateWord:
-    """The word for what pairs say, of one of so many benchmarks.
+    """The word for what pairs say, of one of so many benchmarks; one that looks slower, and has too few, is open.
 
     Example:
         >>> by = PairedJudgement(20, 1.2, 1.1, 1.3, 0.001, 0.001, "slower")
-        >>> gate_word(by, 0.03, 0.05, 1), gate_word(by, 0.03, 0.25, 1)
-        ('slower', 'inconclusive')
+        >>> gate_word(by, 0.03, 0.05, 1), gate_word(by, 0.03, 0.25, 1), gate_word(by._replace(n=6), 0.03, 0.05, 1)
+        ('slower', 'inconclusive', 'inconclusive')
     """
-    if judgement.n < fewest_pairs(family) or math.isinf(floor):
+    looks_slower = judgement.ratio > 1 and judgement.p < SUSPECT
+    if math.isinf(floor) or (looks_slower and judgement.n < fewest_pairs(family)):
         return "inconclusive"
     middle, low, high = (math.log(end) for end in (judgement.ratio, judgement.low, judgement.high))
     word = time_verdict(middle, low, high, judgement.adjusted < PAIRED_LEVEL, max(threshold, floor))

@@ -6,12 +6,14 @@ A JSON file::
      "base": {"revision": "v1.0", "commit": "…"}, "new": {"revision": "main", "commit": "…"},
      "machine": {"processor": "…", "processors": 2, "python": "3.11"},
      "benchmarks": [{"name": "tests/bench.py::test_sum",
-                     "pairs": [{"pair": 0, "first": "new", "base_s": 0.0123, "new_s": 0.0125}, …]}]}
+                     "pairs": [{"pair": 0, "first": "new", "base_s": 0.0123, "new_s": 0.0125, "start": 0}, …]}]}
 
 ``pair`` numbers a benchmark's pairs in the order in which they were measured; ``first`` says which side came first, by
 a coin. A number is the time of a short block of calls, in seconds. The base may have ``again_s``: by benchmark, the
-seconds of its second process beside every pair, in the order of the list, which tell the floor. Keys that are not known
-are passed over, so that the form can grow without another number; 2 would mean that old readers would misread it.
+seconds of its second process beside every pair, in the order of the list, which tell the floor. ``start`` may number
+the starts of the processes, where they were begun anew between pairs: the pairs of one share what its processes differ
+by, and count as one value. Keys that are not known are passed over, so that the form can grow without another number;
+2 would mean that old readers would misread it.
 """
 
 from __future__ import annotations
@@ -22,6 +24,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from statistics import median
 from typing import Any, Literal, NamedTuple
 
 from fbench.errors import DataError, NothingComparableError, shorten
@@ -36,12 +39,20 @@ WhichSide = Literal["base", "new"]
 
 
 class TimedPair(NamedTuple):
-    """One sample of either side, one right after the other; seconds."""
+    """One sample of either side, one right after the other.
+
+    Attributes:
+        pair: its number, in the order of measuring.
+        first: the side that came first.
+        base_s: seconds of the base; ``new_s`` is the new side's.
+        start: number of the processes' start; None where that is not known, and the pair counts by itself.
+    """
 
     pair: int
     first: WhichSide
     base_s: float
     new_s: float
+    start: int | None = None
 
     @property
     def log_ratio(self) -> float:
@@ -66,8 +77,13 @@ class PairedSamples:
 
     @property
     def logs(self) -> dict[str, list[float]]:
-        """Logarithms of new over base, by benchmark."""
-        return {name: [pair.log_ratio for pair in pairs] for name, pairs in self.pairs.items()}
+        """Logarithms of new over base, by benchmark: one a start, or one a pair where starts are not known."""
+        return {name: by_start(pairs, [pair.log_ratio for pair in pairs]) for name, pairs in self.pairs.items()}
+
+    @property
+    def has_starts(self) -> bool:
+        """Whether it is known which start of the processes made a pair."""
+        return all(pair.start is not None for pairs in self.pairs.values() for pair in pairs)
 
     @property
     def in_turn(self) -> list[str]:
@@ -77,6 +93,24 @@ class PairedSamples:
             for name, pairs in self.pairs.items()
             if len(pairs) >= _ALTERNATES and len({pair.first for pair in pairs}) == 1
         ]
+
+
+def by_start(pairs: Sequence[TimedPair], logs: Sequence[float]) -> list[float]:
+    """The median of the logarithms of every start, in the order of starts; those of pairs without one as they are.
+
+    Example:
+        >>> pairs = [TimedPair(i, "base", 1.0, 1.0, start=i // 2) for i in range(4)]
+        >>> by_start(pairs, [0.1, 0.3, 0.0, 0.2])
+        [0.2, 0.1]
+    """
+    starts: dict[int, list[float]] = {}
+    alone = []
+    for pair, log in zip(pairs, logs, strict=True):
+        if pair.start is None:
+            alone.append(log)
+        else:
+            starts.setdefault(pair.start, []).append(log)
+    return [median(held) for held in starts.values()] + alone
 
 
 def is_pairs_file(document: Any) -> bool:
@@ -95,9 +129,15 @@ def write_pairs(path: Path, samples: PairedSamples) -> None:
     Raises:
         OSError: it cannot be written.
     """
-    benchmarks = [{"name": name, "pairs": [pair._asdict() for pair in pairs]} for name, pairs in samples.pairs.items()]
+    benchmarks = [
+        {"name": name, "pairs": [_as_written(pair) for pair in pairs]} for name, pairs in samples.pairs.items()
+    ]
     document = {KEY: FORM, "base": samples.base, "new": samples.new, "machine": samples.machine}
     publish(path, json.dumps({**document, "benchmarks": benchmarks}, indent=1) + "\n", replace=True)
+
+
+def _as_written(pair: TimedPair) -> dict[str, Any]:
+    return {key: value for key, value in pair._asdict().items() if value is not None}
 
 
 def read_pairs(path: Path, document: Mapping[str, Any]) -> PairedSamples:
@@ -163,11 +203,13 @@ def _benchmark(path: Path, benchmark: Any, again: dict[str, list[float]]) -> tup
 
 def _pair(path: Path, name: str, pair: Any) -> TimedPair:
     held = pair if isinstance(pair, dict) else {}
-    number, first = held.get("pair"), held.get("first")
+    number, first, start = held.get("pair"), held.get("first"), held.get("start")
     if type(number) is not int or first not in ("base", "new"):
         raise DataError(
             f"{path}, {shorten(name)}: a pair needs a whole number as pair, and base or new as first; "
             f"one has {shorten(number)} and {shorten(first)}"
         )
     base_s, new_s = (_seconds(path, f"{shorten(name)}, pair {number}", held.get(side)) for side in ("base_s", "new_s"))
-    return TimedPair(number, first, base_s, new_s)
+    if start is not None and type(start) is not int:
+        raise DataError(f"{path}, {shorten(name)}, pair {number}: start is {shorten(start)}, which numbers no start")
+    return TimedPair(number, first, base_s, new_s, start)

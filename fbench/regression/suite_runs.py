@@ -7,7 +7,7 @@ Times: ``time_s`` by case and block. Beside them a control, where a table has ``
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -92,17 +92,20 @@ def _options(reading: Reading) -> dict[str, str]:
     }
 
 
-def _labels(rows: Iterable[Row]) -> dict[str, str]:
+def _labels(rows: Sequence[Row]) -> dict[str, str]:
     """The span of every strategy's curves, on which their areas depend."""
     labels: dict[str, list[int]] = defaultdict(list)
-    for row in rows:
-        labels[_arm(row)].append(row["labels"])
+    for name, row in _by_arm(rows):
+        labels[name].append(row["labels"])
     return {name: f"labels {min(counts)} to {max(counts)}" for name, counts in labels.items()}
 
 
-def _arm(row: Row) -> str:
-    """A strategy, and the setting that it had, in a run of several."""
-    return " ".join([row["strategy"], *(f"{name}={row[name]}" for name in _SETTING if row.get(name) is not None)])
+def _by_arm(rows: Sequence[Row]) -> Iterator[tuple[str, Row]]:
+    """Every row with its strategy, and what of its setting differs within the run."""
+    several = [name for name in _SETTING if len({row.get(name) for row in rows} - {None}) > 1]
+    for row in rows:
+        setting = [f"{name}={row[name]}" for name in several if row[name] is not None]
+        yield " ".join([row["strategy"], *setting]), row
 
 
 def _notes(reading: Reading, environment: Mapping[str, Any]) -> Iterator[str]:
@@ -143,12 +146,12 @@ def _controls(reading: Reading) -> dict[tuple[str, int], float]:
     return {}
 
 
-def _areas(rows: Iterable[Row]) -> Areas:
+def _areas(rows: Sequence[Row]) -> Areas:
     """The area under every seed's curve by strategy and setting; a curve of one round has no area."""
     curves: dict[str, dict[int, dict[int, tuple[int, float]]]] = defaultdict(lambda: defaultdict(dict))
-    for row in rows:
+    for name, row in _by_arm(rows):
         if row["accuracy"] is not None:
-            curves[_arm(row)][row["seed"]][row["round"]] = row["labels"], row["accuracy"]
+            curves[name][row["seed"]][row["round"]] = row["labels"], row["accuracy"]
     return {
         name: {seed: area for seed, curve in by_seed.items() if (area := _area(curve)) is not None}
         for name, by_seed in curves.items()

@@ -5,10 +5,10 @@
     python tests/benchmarks/verdict_rates.py judge --page fbench/gate/README.md reports/reference/verdicts/quiet
         reports/reference/verdicts/busy
 
-``record FOLDER [--pairs 360] [--busy]`` runs ten benchmarks in the gate's own processes, five codes side by side (see
-tests/verdict_series.py): in every round a block of each, in random order. Processes are started anew for each of six
-sittings. ``--busy``: two processes that compute and sleep irregularly run beside. Rows go to FOLDER/series.csv as they
-are measured, with environment.json.
+``record FOLDER [--starts 50] [--busy]`` runs ten benchmarks in the gate's own processes, five codes side by side (see
+tests/verdict_series.py): in every round a block of each, in random order. Processes are begun anew after every four
+rounds, as the gate does. ``--busy``: two processes that compute and sleep irregularly run beside. Rows go to
+FOLDER/series.csv as they are measured, with environment.json. Fifteen minutes a condition on two cores.
 
 ``judge FOLDER…`` draws two hundred whole runs a condition and code, has the gate decide them by its own functions, and
 writes rates.csv, rates.svg, rates.png and rates.md beside the folders, and rates.md onto the page. In a run of equal
@@ -36,47 +36,53 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 from busy_machine import busy
 from verdict_counts import RATES, all_rates, figure, rates_table, sentences
-from verdict_series import CODES, COLUMNS, SEATS, SLOWED, Sittings, middles, read_sittings
+from verdict_series import CODES, COLUMNS, SLOWED, Starts, middles, read_starts
 
 from fbench.gate.builds import Build
-from fbench.gate.processes import GateSide
+from fbench.gate.playing import PAIRS_A_START
+from fbench.gate.processes import GateSide, renew
 from fbench.gate.sources import Source
 from fbench.measure.environment import environment
 from fbench.results.figures import draw
 
 TEN = Path(__file__).with_name("ten_benchmarks.py")
-_SITTINGS, _ROUNDS, _BLOCK_S = 6, 5, 0.02
+_STARTS, _ROUNDS, _BLOCK_S = 50, 5, 0.02
 _DRAWS, _THRESHOLD = 200, 0.03
 
 
-def record(folder: Path, pairs: int, *, is_busy: bool, seed: int = 0) -> None:
-    """Measure so many rounds, in six sittings or as many as have sixty rounds."""
+def record(folder: Path, starts: int, *, is_busy: bool, seed: int = 0) -> None:
+    """Measure so many starts of all processes, four rounds each."""
     folder.mkdir(parents=True, exist_ok=True)
-    count = max(1, min(_SITTINGS, pairs // SEATS))
-    rng, start = random.Random(seed), time.monotonic()
+    rng, begun = random.Random(seed), time.monotonic()
     about: dict[str, Any] = {"condition": "busy" if is_busy else "quiet", "seed": seed, "block_s": _BLOCK_S}
     about |= environment(("cpu",), 1)
-    with (folder / "series.csv").open("w", newline="") as file, busy(2 if is_busy else 0):
+    with (
+        (folder / "series.csv").open("w", newline="") as file,
+        busy(2 if is_busy else 0),
+        living_sides() as sides,
+    ):
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(COLUMNS)
-        for sitting in range(count):
-            with living_sides() as sides:
-                calls = calibrated(sides[0])
-                rounds = -(-pairs // count)
-                for number in range(rounds):
-                    writer.writerows((sitting, number, *row) for row in one_round(sides, calls, rng))
-                    file.flush()
-                    told = f"sitting {sitting + 1} of {count}, round {number + 1} of {rounds}"
-                    print(f"\r{told}, {time.monotonic() - start:.0f} s", end="", flush=True)
-    about["spent_s"] = round(time.monotonic() - start, 1)
+        calls = calibrated(sides[0])
+        for start in range(starts):
+            if start:
+                renew(sides, rng)
+            for side in sides:
+                for name in calls:
+                    side.run(name, 1, 1)  # what a process does for the first time only is not of the code's making
+            for number in range(PAIRS_A_START):
+                writer.writerows((start, number, *row) for row in one_round(sides, calls, rng))
+            file.flush()
+            print(f"\rstart {start + 1} of {starts}, {time.monotonic() - begun:.0f} s", end="", flush=True)
+    about["spent_s"] = round(time.monotonic() - begun, 1)
     (folder / "environment.json").write_text(json.dumps(about, indent=2) + "\n")
     print()
-    told = [f"{name}: {value:+.1%}" for name, value in _seen(read_sittings(folder / "series.csv", "")).items()]
+    told = [f"{name}: {value:+.1%}" for name, value in _seen(read_starts(folder / "series.csv", "")).items()]
     print(f"median over the base, all benchmarks: {', '.join(told)}")
 
 
-def _seen(sittings: Sittings) -> dict[str, float]:
-    return {code: statistics.median(middles(sittings, code)) for code in CODES[1:]}
+def _seen(starts: Starts) -> dict[str, float]:
+    return {code: statistics.median(middles(starts, code)) for code in CODES[1:]}
 
 
 @contextlib.contextmanager
@@ -113,16 +119,16 @@ def one_round(
 
 def judge(folders: Sequence[Path], draws: int = _DRAWS, page: Path | None = None) -> None:
     """Count, and write what was counted beside the folders and onto a page."""
-    sittings = [read_sittings(path / "series.csv", _condition(path)) for path in folders]
+    recorded = [read_starts(path / "series.csv", _condition(path)) for path in folders]
     place = folders[0].resolve().parent
-    counts = [count for one in sittings for count in all_rates(one, draws, _THRESHOLD)]
+    counts = [count for one in recorded for count in all_rates(one, draws, _THRESHOLD)]
     with (place / "rates.csv").open("w", newline="") as file:
         writer = csv.DictWriter(file, RATES, lineterminator="\n")
         writer.writeheader()
         writer.writerows(count.row() for count in counts)
     rows = [count.row() for count in counts]
     draw(figure(rows), place)
-    lines = sentences(rows, sittings)
+    lines = sentences(rows, recorded)
     told = f"{rates_table(rows)}\n\n" + "\n".join(f"- {line}" for line in lines)
     (place / "rates.md").write_text(f"{told}\n", encoding="utf-8")
     if page is not None:
@@ -150,7 +156,7 @@ def main(words: Sequence[str] | None = None) -> None:
     steps = parser.add_subparsers(dest="step", required=True)
     recording = steps.add_parser("record")
     recording.add_argument("folder", type=Path)
-    recording.add_argument("--pairs", type=int, default=_SITTINGS * SEATS)
+    recording.add_argument("--starts", type=int, default=_STARTS)
     recording.add_argument("--busy", action="store_true")
     judging = steps.add_parser("judge")
     judging.add_argument("folders", type=Path, nargs="+")
@@ -158,7 +164,7 @@ def main(words: Sequence[str] | None = None) -> None:
     judging.add_argument("--page", type=Path)
     asked = parser.parse_args(words)
     if asked.step == "record":
-        record(asked.folder, asked.pairs, is_busy=asked.busy)
+        record(asked.folder, asked.starts, is_busy=asked.busy)
     else:
         judge(asked.folders, asked.draws, asked.page)
 

@@ -21,7 +21,7 @@ from fbench.pick.columns import PICK_COLUMNS
 
 COMMANDS = [*FIXED, *RUNS_COMMANDS, "diff", "gate", "pick", *registry.SUITES.names()]
 
-ROW = GateRow("a", "same within the margin", 20, 1.0, 0.99, 1.01, 0.01, 0.04, 0.1, 0.1, 0.5)
+ROW = GateRow("a", "same within the margin", 20, 5, 1.0, 0.99, 1.01, 0.01, 0.04, 0.1, 0.1, 0.5)
 
 
 @pytest.fixture

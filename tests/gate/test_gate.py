@@ -58,11 +58,18 @@ def timed_by_a_clock(monkeypatch, changing):
     monkeypatch.setattr(processes.GateSide, "run", run)
 
 
+def in_few_starts(monkeypatch, count):
+    """So many starts of one pair each; processes are begun anew once, and live on."""
+    for name, value in (("PAIRS_A_START", 1), ("FIRST_STARTS", count), ("ALL_STARTS", count)):
+        monkeypatch.setattr(playing, name, value)
+    once = iter([gating.renew])
+    monkeypatch.setattr(gating, "renew", lambda *given: next(once, lambda *given: None)(*given))
+
+
 def test_a_slowed_benchmark_is_found_and_diff_reads_its_pairs(call, project, monkeypatch, capsys):
     """One of the others holds more, as scales tell, and returns another value."""
     timed_by_a_clock(monkeypatch, 1.25)
-    monkeypatch.setattr(playing, "FIRST_PAIRS", 10)
-    monkeypatch.setattr(playing, "ALL_PAIRS", 10)
+    in_few_starts(monkeypatch, 10)
 
     def weigh(self, name):
         return 2**26 if self.role == "new" and name.endswith("::test_answer") else 2**25
@@ -104,6 +111,7 @@ def test_a_system_without_a_mark_to_reset_is_told_before_anything_is_built(call,
 def test_equal_code_passes(call, project, monkeypatch):
     """A dirty tree says so; a benchmark that one side alone has is named; changed benchmarks, too."""
     timed_by_a_clock(monkeypatch, 1.0)
+    in_few_starts(monkeypatch, 12)
     bench = project / "benchmarks" / "test_counted.py"
     bench.write_text(bench.read_text() + "\n\ndef test_fresh(benchmark):\n    benchmark(len, 'a')\n")
     result, out, _ = call("--against", "after", bench, "--format", "github", "--seed", 0)
@@ -116,8 +124,7 @@ def test_equal_code_passes(call, project, monkeypatch):
 
 def test_what_fails_or_hangs_on_one_side_is_a_line_and_no_regression(call, project, monkeypatch):
     timed_by_a_clock(monkeypatch, 1.0)
-    monkeypatch.setattr(playing, "FIRST_PAIRS", 8)
-    monkeypatch.setattr(playing, "ALL_PAIRS", 8)
+    in_few_starts(monkeypatch, 8)
     slow = "\n\nimport time\n\n\ndef answer():\n    time.sleep(60)\n\n\ndef changing():\n    raise KeyError('lost')\n"
     (project / "counted" / "__init__.py").write_text(code() + slow)
     result, out, _ = call("--against", "after", "--timeout", 2)

@@ -9,7 +9,7 @@ import random
 
 import pytest
 
-from fbench.gate.playing import ALL_PAIRS, FIRST_PAIRS, Played, play
+from fbench.gate.playing import ALL_PAIRS, FIRST_PAIRS, MOST_STARTS, PAIRS_A_START, Played, play
 from fbench.gate.processes import BlockFailedError, TimedBlock
 from fbench.gate.telling import gate_json, gate_lead, gate_markdown, gate_table
 from fbench.gate.verdict import GateReport, judge_gate
@@ -23,8 +23,9 @@ ORDER = []
 class FakeSide:
     """A side whose calls take what they are told to, times a noise of its own."""
 
-    def __init__(self, role, seconds, sd=0.01, value="1", bias=1.0):
+    def __init__(self, role, seconds, sd=0.01, value="1", bias=1.0, living=0.0):
         self.role, self.seconds, self.sd, self.value, self.bias = role, seconds, sd, value, bias
+        self.living, self.seat = living, 1.0
         self.rng = random.Random(role)
         self.calls = []
 
@@ -34,9 +35,13 @@ class FakeSide:
         seconds = self.seconds[name]
         if isinstance(seconds, str):
             raise BlockFailedError(seconds)
-        times = tuple([self.bias * seconds * math.exp(self.rng.gauss(0, self.sd))] * rounds)
+        times = tuple([self.bias * self.seat * seconds * math.exp(self.rng.gauss(0, self.sd))] * rounds)
         value = next(self.value) if hasattr(self.value, "__next__") else self.value
         return TimedBlock(times, rounds * iterations, sum(times), value, f"<{value}>")
+
+    def renew(self):
+        """Begun anew, it is faster or slower by what its seat gives it."""
+        self.seat = math.exp(self.rng.gauss(0, self.living))
 
 
 def played_by(base, new, *, budget_s=1e6, clock=lambda: 0.0, threshold=0.03, **more):
@@ -81,7 +86,9 @@ def test_suspects_alone_get_more_and_a_regression_is_confirmed():
     played, _, rounds = played_by(base, {**base, "slow": 0.00125, "faster": 0.09})
     counts = {name: len(one.pairs) for name, one in played.items()}
     assert counts["slow"] == len(played["slow"].again_s) == ALL_PAIRS
-    assert counts["faster"] == FIRST_PAIRS
+    assert [pair.start for pair in played["slow"].pairs] == [number // PAIRS_A_START for number in range(ALL_PAIRS)]
+    assert counts["faster"] == ALL_PAIRS
+    assert counts["fine"] == FIRST_PAIRS
     assert len(rounds) == ALL_PAIRS
     said = report(played)
     assert {row.name: row.verdict for row in said.rows} == {
@@ -125,7 +132,7 @@ def test_a_block_is_short(seconds, rounds, least, most):
 def test_a_floor_above_the_threshold_is_inconclusive():
     """Equal code whose noise is wide, after all pairs; a far larger change is found all the same."""
     played, _, _ = played_by({"a": 0.001}, {"a": 0.001}, sd=0.3)
-    assert len(played["a"].pairs) == ALL_PAIRS
+    assert len(played["a"].pairs) == MOST_STARTS * PAIRS_A_START
     said = report(played)
     assert (said.exit_code, said.rows[0].verdict) == (3, "inconclusive")
     assert said.rows[0].floor > 0.03
@@ -156,13 +163,35 @@ def test_equal_code_is_seldom_called_slower():
     assert called <= 1
 
 
+def test_processes_that_differ_for_as_long_as_they_live_are_begun_anew():
+    """By 4 % where blocks differ by 1 %: sixty pairs of one start would call any of it slower."""
+    called, renewed = 0, []
+    for seed in range(20):
+        sides = [FakeSide(role, {"a": 0.001}, living=0.04) for role in ("base", "again", "new")]
+        for side in sides:
+            side.rng = random.Random(f"{side.role}{seed}")
+
+        def renew(sides=sides, seed=seed):
+            renewed.append(seed)
+            for side in sides:
+                side.renew()
+
+        renew()
+        more = {"threshold": 0.03, "budget_s": 1e6, "clock": lambda: 0.0, "rng": random.Random(seed), "renew": renew}
+        played = play(sides, ["a"], **more)
+        assert renewed.count(seed) == len(played["a"].pairs) / PAIRS_A_START
+        called += report(played).exit_code == 1
+    assert called == 0
+    assert renewed.count(0) == MOST_STARTS
+
+
 def test_out_of_time():
     ticks = itertools.count()
     played, _, _ = played_by({"a": 0.001, "b": 0.001}, {"a": 0.002, "b": 0.001}, budget_s=10, clock=lambda: next(ticks))
     said = report(played)
     assert {row.n for row in said.rows} == {4}
     assert (said.exit_code, {row.verdict for row in said.rows}) == (3, {"inconclusive"})
-    assert "Time was over before six pairs were measured: give a larger --budget." in gate_lead(said)
+    assert "Time was over before six starts of the processes were measured: give a larger --budget." in gate_lead(said)
     nothing = report(played_by({"a": 0.001}, {"a": 0.001}, budget_s=-1)[0])
     assert (nothing.exit_code, nothing.rows[0].n) == (3, 0)
     assert json.loads(json.dumps(gate_json(nothing)))["rows"][0]["change"] is None

@@ -18,9 +18,11 @@ from gated_project import git, make_project
 from fbench.gate.bench_server import absent_plugins
 
 CLOCK = """
-from fbench.gate import playing, processes
+from fbench.gate import gating, playing, processes
 
-playing.FIRST_PAIRS = playing.ALL_PAIRS = 10
+playing.PAIRS_A_START = 1
+playing.FIRST_STARTS = playing.ALL_STARTS = 10
+gating.renew = lambda sides, rng: None
 real = processes.GateSide.run
 
 
@@ -33,7 +35,7 @@ def run(self, name, rounds, iterations):
 
 processes.GateSide.run = run
 """
-"""Real builds and processes, whose times are told."""
+"""Real builds and processes, which live for all of the gate, and whose times are told."""
 REPORT = """
 from fbench.errors import UsageError
 from fbench.gate import gating
@@ -42,7 +44,7 @@ from fbench.gate.verdict import GateReport, GateRow
 
 def run_gate(options, folder, out, tell):
     tell(f"asked for {sorted(options.names)}, memory: {options.memory}")
-    row = lambda word: GateRow("a", word, 20, 1.25, 1.2, 1.3, 0.01, 0.04, 0.1, 0.125, 0.001)
+    row = lambda word: GateRow("a", word, 20, 5, 1.25, 1.2, 1.3, 0.01, 0.04, 0.1, 0.125, 0.001)
     return TOLD
 
 

@@ -28,6 +28,9 @@ def test_the_page_shows_the_committed_rates():
 
 def test_equal_code_is_seldom_called():
     rows = [row for row in committed() if row["quantity"].startswith("false_s") and "remembering" not in row["noise"]]
+    living = [row for row in rows if row["noise"] == "living" and "interleaved" in row["condition"]]
+    assert min(float(row["share"]) for row in living) > 0.1, "pairs of the same processes, judged one by one"
+    rows = [row for row in rows if row not in living]
     assert {row["draws"] for row in rows} == {"1000"}
     pairs = [float(row["share"]) for row in rows if "pairs" in row["condition"]]
     assert max(pairs) <= 0.02

@@ -376,6 +376,7 @@ BAD_PAIRS = {
     "a pair twice": (paired_document({"a": [PAIR, PAIR]}), 2, "a: pair 0 is there 2 times, and each counts once"),
     "no number": (paired_document({"a": [without(PAIR, "pair")]}), 2, "a pair needs a whole number as pair"),
     "no order": (paired_document({"a": [{**PAIR, "first": "x"}]}), 2, "base or new as first; one has 0 and x"),
+    "no start": (paired_document({"a": [{**PAIR, "start": "x"}]}), 2, "a, pair 0: start is x, which numbers no start"),
     "no time": (paired_document({"a": [without(PAIR, "new_s")]}), 2, "a, pair 0: None is no time above 0 in seconds"),
     "a time of 0": (paired_document({"a": [{**PAIR, "new_s": 0}]}), 2, "a, pair 0: 0 is no time above 0 in seconds"),
     "NaN": (paired_document({"a": [{**PAIR, "new_s": math.nan}]}), 2, "a, pair 0: nan is no time above 0 in seconds"),
@@ -458,8 +459,8 @@ def test_memory_is_held_to_its_margin(call):
 
 
 def test_accuracy_is_paired_by_seed(call):
-    """Two runs of one protocol: what both have is equal, seed by seed."""
-    code, out, _ = call(REFERENCE / "compare-digits", REFERENCE / "compare-eleven")
+    """Two runs of one protocol on two machines, whose rows name the only data set or do not."""
+    code, out, _ = call(REFERENCE / "compare-digits", REFERENCE / "compare-eleven", "--force")
     assert code == 0
     assert "of 4 benchmarks, 4 same within the margin" in out
     assert "Two runs made at different times" not in out

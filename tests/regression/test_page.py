@@ -62,7 +62,7 @@ def test_the_commands_run(measured, monkeypatch, capsys, showwarning, tmp_path):
 def test_the_form_of_pairs_is_the_pages(tmp_path):
     document = json.loads(block("json"))
     read = read_pairs(Path("page.json"), document)
-    assert read.pairs == {"bench.py::test_sum": [TimedPair(0, "new", 0.0123, 0.0125)]}
+    assert read.pairs == {"bench.py::test_sum": [TimedPair(0, "new", 0.0123, 0.0125, start=0)]}
     write_pairs(tmp_path / "pairs.json", read)
     write_pairs(tmp_path / "pairs.json", read)  # in its own place, after every pair
     assert read_document(tmp_path / "pairs.json") == document

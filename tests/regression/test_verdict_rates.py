@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import csv
-import itertools
 import random
 import sys
 from pathlib import Path
-from time import perf_counter
 
 import numpy as np
 import pytest
@@ -17,12 +15,12 @@ from verdict_series import (
     CODES,
     COLUMNS,
     SLOWED,
-    Sittings,
+    Starts,
     at_other_times,
+    between_starts,
     drawn_gate,
-    drawn_rounds,
-    memory,
-    read_sittings,
+    read_starts,
+    within_starts,
 )
 
 sys.path.append(str(Path(__file__).resolve().parents[1] / "benchmarks"))
@@ -33,7 +31,7 @@ ROOT = Path(__file__).resolve().parents[2]
 NAMES = [f"test_{number}" for number in range(10)]
 
 
-def drawn(sd: float = 0.02, sittings: int = 2, rounds: int = 64, seed: int = 0) -> Sittings:
+def drawn(sd: float = 0.02, starts: int = 32, rounds: int = 4, seed: int = 0) -> Starts:
     """Series of independent normal noise."""
     rng = np.random.default_rng(seed)
     series = [
@@ -44,18 +42,18 @@ def drawn(sd: float = 0.02, sittings: int = 2, rounds: int = 64, seed: int = 0) 
             }
             for name in NAMES
         }
-        for _ in range(sittings)
+        for _ in range(starts)
     ]
-    return Sittings("quiet", series)
+    return Starts("quiet", series)
 
 
-def write(sittings: Sittings, folder: Path) -> None:
+def write(starts: Starts, folder: Path) -> None:
     folder.mkdir()
     with (folder / "series.csv").open("w", newline="") as file:
         writer = csv.writer(file)
         writer.writerow(COLUMNS)
-        for number, sitting in enumerate(sittings.series):
-            for name, codes in sitting.items():
+        for number, start in enumerate(starts.series):
+            for name, codes in start.items():
                 for place, (code, seconds) in enumerate(codes.items()):
                     writer.writerows((number, r, name, place, code, repr(value)) for r, value in enumerate(seconds))
 
@@ -71,7 +69,7 @@ def test_little_noise_gives_the_right_verdicts():
 
 
 def test_judge_writes_rates_a_figure_and_sentences(tmp_path, capsys, showwarning):
-    write(drawn(rounds=61, sittings=1), tmp_path / "quiet")
+    write(drawn(starts=30), tmp_path / "quiet")
     page = tmp_path / "quiet" / "page.md"
     page.write_text("# A page\n\n<!-- verdicts -->\nold\n<!-- /verdicts -->\n\nThe end.\n")
     verdict_rates.main(["judge", str(tmp_path / "quiet"), "--draws", "4", "--page", str(page)])
@@ -82,12 +80,12 @@ def test_judge_writes_rates_a_figure_and_sentences(tmp_path, capsys, showwarning
     with pytest.raises(ValueError, match="the page has no place for it"):
         verdict_rates.filled("# A page\n", told)
     out = capsys.readouterr().out
-    assert "Quiet machine, 61 rounds: the gate calls 0.0 % [0.0, 60.2] of 4 whole runs of equal code, " in out
-    assert "a pair's correlation with the next is " in out
+    assert "Quiet machine, 120 rounds in 30 starts: the gate calls 0.0 % [0.0, 60.2] of 4 whole runs of equal " in out
+    assert "Quiet machine: a start of the processes differs from another by " in out
     with (tmp_path / "rates.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
     assert figure(rows).panels[0].title == "quiet machine"
-    assert sentences(rows, [drawn(rounds=61, sittings=1)])[1].startswith("Quiet machine: inconclusive")
+    assert sentences(rows, [drawn(starts=30)])[1].startswith("Quiet machine: inconclusive")
 
 
 def test_the_page_shows_the_committed_rates():
@@ -98,41 +96,33 @@ def test_the_page_shows_the_committed_rates():
 
 
 def test_what_is_read_is_what_was_written(tmp_path):
-    sittings = drawn(rounds=60)
-    write(sittings, tmp_path / "quiet")
+    starts = drawn()
+    write(starts, tmp_path / "quiet")
     rows = (tmp_path / "quiet" / "series.csv").read_text().splitlines()
-    (tmp_path / "quiet" / "series.csv").write_text("\n".join([*rows, "1,60,test_0,0,base,0.1"]))
-    read = read_sittings(tmp_path / "quiet" / "series.csv", "quiet")
-    assert read.series == sittings.series, "a round that was not finished is left out"
-
-
-def test_rounds_are_stretches_and_none_comes_twice():
-    rounds = drawn_rounds(random.Random(0), 73)
-    assert len(set(rounds)) == len(rounds) == 60
-    assert sum((b - a) % 73 == 1 for a, b in itertools.pairwise(rounds)) >= 54
-    with pytest.raises(ValueError, match="a sitting of 59 rounds has no 60 to draw"):
-        drawn_rounds(random.Random(0), 59)
+    (tmp_path / "quiet" / "series.csv").write_text("\n".join([*rows, "32,0,test_0,0,base,0.1"]))
+    read = read_starts(tmp_path / "quiet" / "series.csv", "quiet")
+    assert read.series == starts.series, "a start that was not finished is left out"
 
 
 def test_a_run_has_the_codes_that_are_asked_for():
-    sittings = drawn(sd=1e-6)
-    played = drawn_gate(sittings, random.Random(0), 0.03, {"test_3": "+25 %"})
+    starts = drawn(sd=1e-6)
+    played = drawn_gate(starts, random.Random(0), 0.03, {"test_3": "+25 %"})
     for name, one in played.items():
         assert one.pairs[0].new_s / one.pairs[0].base_s == pytest.approx(1.25 if name == "test_3" else 1.0, rel=1e-4)
-    assert len(played["test_3"].pairs) == 60
-    base, new = at_other_times(sittings, random.Random(0), 20, {"test_3": "+10 %"})["test_3"]
+    assert [pair.start for pair in played["test_3"].pairs] == [number // 4 for number in range(60)]
+    base, new = at_other_times(starts, random.Random(0), 20, {"test_3": "+10 %"})["test_3"]
     assert len(base) == len(new) == 20
     assert np.median(new) / np.median(base) == pytest.approx(1.1, rel=1e-4)
     assert not set(base) & set(new)
 
 
-def test_memory_is_that_of_the_series():
+def test_what_starts_differ_by_is_told_from_what_pairs_do():
     rng = np.random.default_rng(0)
-    series = rng.normal(size=(40, 70))
-    assert memory(series) == pytest.approx(0.0, abs=0.06)
-    for i in range(1, 70):
-        series[:, i] = 0.4 * series[:, i - 1] + np.sqrt(1 - 0.16) * series[:, i]
-    assert memory(series) == pytest.approx(0.4, abs=0.06)
+    logs = rng.normal(0, 0.06, (3, 400, 4))
+    assert between_starts(logs) < 0.01
+    logs += rng.normal(0, 0.02, (3, 400, 1))
+    assert between_starts(logs) == pytest.approx(0.02, abs=0.004)
+    assert within_starts(logs) == pytest.approx(0.06, abs=0.003)
 
 
 def test_the_rules_of_others():
@@ -151,14 +141,18 @@ def test_the_rules_of_others():
     assert not criterion([1.0] * 20, [1.0] * 20)
 
 
-def test_calls_are_slowed_by_a_share_of_their_own_time():
-    call = ten_benchmarks.slowed(lambda: sum(range(50_000)), 3.0)
+def test_calls_are_slowed_by_a_share_of_their_own_time(monkeypatch):
+    """On a clock that moves with every look: the call takes 8 of its ticks, the spin 2 more."""
+    ticks = [0]
 
-    def took_s(f):
-        start = perf_counter()
-        f()
-        return perf_counter() - start
+    def clock():
+        ticks[0] += 1
+        return float(ticks[0])
 
-    slow, fast = (min(took_s(f) for _ in range(5)) for f in (call, lambda: sum(range(50_000))))
-    assert slow > 2 * fast
-    assert call() == sum(range(50_000))
+    def work():
+        ticks[0] += 7
+        return "done"
+
+    monkeypatch.setattr(ten_benchmarks, "thread_time", clock)
+    assert ten_benchmarks.slowed(work, 0.25)() == "done"
+    assert ticks == [1 + 8 + 2]

@@ -27,7 +27,7 @@ def pack_lanes(values: Tensor) -> Tensor:
     n, a, b = values.shape
     if n % LANES:
         values = torch.cat([values, values.new_zeros(LANES - n % LANES, a, b)])
-    return values.unflatten(0, (-1, LANES)).permute(0, 2, 3, 1).contiguous().view(-1, a * b, LANES)
+    return values.reshape(-1, LANES, a, b).permute(0, 2, 3, 1).contiguous().view(-1, a * b, LANES)
 
 
 def unpack_lanes(packed: Tensor, n: int) -> Tensor:

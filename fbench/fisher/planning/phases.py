@@ -25,7 +25,7 @@ TILE = 512
 """How many rows of a d×d matrix are worked on at a time, as in ``information``."""
 PACKED_ROWS = 32
 """The most rows whose G and H are kept as packed triangles, as in ``candidates``; on a CPU only."""
-LANES = 16
+BLOCK_LANES = 16
 """Candidates of a block of lanes, as in ``registers``."""
 _KEPT = 32 * 2**20
 """Bytes from which on glibc returns a block as soon as it is freed (the upper bound of its mmap threshold)."""
@@ -146,7 +146,7 @@ def _projections(s: SelectionSizes) -> int:
     packed = s.device_type == "cpu" and r <= PACKED_ROWS
     chunk = min(n, max(1, s.limit() // (2 * r * (k or r) if packed else r * r)))
     if packed and not k:  # as projected and in lanes, and filled up between where the last candidates are among them
-        return s.itemsize * chunk * 2 * r * r * (3 if chunk == n and n % LANES else 2)
+        return s.itemsize * chunk * 2 * r * r * (3 if chunk == n and n % BLOCK_LANES else 2)
     return s.itemsize * chunk * (2 * r * (k + r) if packed else max(6 * r * r, 2 * r * (k + r)))
 
 

@@ -134,7 +134,7 @@ def test_the_sizes_that_it_takes_from_elsewhere() -> None:
     assert phases.QUADRATIC == embeddings._QUADRATIC_ELEMENTS
     assert phases.TILE == information._TILE
     assert phases.PACKED_ROWS == choice._MOST_ROWS
-    assert phases.LANES == registers.LANES
+    assert phases.BLOCK_LANES == registers.LANES
 
 
 def test_a_pick_keeps_one_score_and_not_the_view_of_all() -> None:
