@@ -344,6 +344,12 @@ def _loaded(place: str) -> Any:
     return module
 
 
+def announced_plugins() -> list[metadata.EntryPoint]:
+    """Those of every distribution, as pytest reads them; ``metadata.entry_points`` passes over a second of one name."""
+    entries = (entry for found in metadata.distributions() for entry in found.entry_points)
+    return [entry for entry in entries if entry.group == "pytest11"]
+
+
 def absent_plugins(entries: Iterable[metadata.EntryPoint]) -> list[str]:
     """Words of pytest's against plugins that are announced and not there: it would not start.
 
@@ -371,7 +377,7 @@ def serve_blocks(told: Mapping[str, Any]) -> int:
     with Client(tuple(told["address"]), authkey=bytes.fromhex(told["key"])) as connection:
         digests, growth = _loaded("value_digest.py"), _loaded("../measure/memory/growth.py")
         server = ServerPlugin(connection, digests, growth, told["modules"])
-        words = [*absent_plugins(metadata.entry_points(group="pytest11")), *told["words"]]
+        words = [*absent_plugins(announced_plugins()), *told["words"]]
         return int(pytest.main(words, plugins=[server]))
 
 

@@ -15,7 +15,7 @@ from importlib import metadata
 import pytest
 from gated_project import git, make_project
 
-from fbench.gate.bench_server import absent_plugins
+from fbench.gate.bench_server import absent_plugins, announced_plugins
 
 CLOCK = """
 from fbench.gate import gating, playing, processes
@@ -226,3 +226,16 @@ def test_a_signal_ends_the_gate_as_ctrl_c_does(begin):
 def test_a_plugin_that_is_announced_and_not_there_is_kept_out(module, is_there):
     entries = [metadata.EntryPoint("a", module, "pytest11"), metadata.EntryPoint("a", "gone", "pytest11")]
     assert absent_plugins(entries) == ([] if is_there else ["-p", "no:a"])
+
+
+def test_a_plugin_of_a_second_installation_is_announced_too(tmp_path, monkeypatch):
+    """As where the base's wheel lies before an editable installation of the project, which has the plugin."""
+    for number, announced in enumerate(["", "[pytest11]\ncounting = counted.plugin\n"]):
+        place = tmp_path / str(number) / "counting-1.0.dist-info"
+        place.mkdir(parents=True)
+        (place / "METADATA").write_text("Metadata-Version: 2.1\nName: counting\nVersion: 1.0\n")
+        (place / "entry_points.txt").write_text(announced)
+    monkeypatch.setattr(sys, "path", [str(tmp_path / "0"), str(tmp_path / "1"), *sys.path])
+    announced = announced_plugins()
+    assert ("counting", "counted.plugin") in {(entry.name, entry.module) for entry in announced}
+    assert "no:counting" in absent_plugins(announced)
