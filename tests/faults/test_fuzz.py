@@ -147,8 +147,12 @@ def elsewhere(monkeypatch, tmp_path, showwarning):
     monkeypatch.delenv("FBENCH_DATA_DIR", raising=False)
 
 
-QUICKER = {"memory": ["--methods", "incremental", "--candidates", "500", "--model", "small", "--image", "1x8x8"]}
-"""Of a suite whose plan takes seconds: it counts what every gradient of a network on a mask holds."""
+QUICKER = {
+    "memory": ["--methods", "incremental", "--candidates", "500", "--model", "small", "--image", "1x8x8"],
+    "compare": ["--model", "small"],
+    "drift": ["--model", "small"],
+}
+"""Of suites whose plan takes long: it counts what a network's gradients hold, or makes the network for every case."""
 
 
 @pytest.mark.parametrize(("suite", "name"), OF_SUITES)
