@@ -373,11 +373,11 @@ def ended(path, told):
 @pytest.mark.parametrize("when", ["before", "half", "after"])
 @pytest.mark.parametrize("error", [Killed(), OSError(errno.ENOSPC, "No space left on device")], ids=["killed", "full"])
 def test_whenever_it_ends_it_goes_on(tmp_path, full, when, error):
-    """At every step, or at every third of another third each time."""
+    """At every step, or at every seventh of another seventh each time."""
     live(tmp_path / "whole")
     whole = contents(tmp_path / "whole")
-    first = 1 + ["before", "half", "after"].index(when)
-    for at in range(1, STEPS + 1) if full else range(first, STEPS + 1, 3):
+    first = 1 + ["before", "half", "after"].index(when) + 3 * isinstance(error, OSError)
+    for at in range(1, STEPS + 1) if full else range(first, STEPS + 1, 7):
         path, told = tmp_path / f"run-{at}", []
         with pytest.MonkeyPatch.context() as patch:
             Fate(patch, at, when, error)

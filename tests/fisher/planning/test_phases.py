@@ -65,8 +65,7 @@ def written(V: Embedding, method: str, chunk: int, device_type: str = "cpu", sha
     return phases.phases(method, sizes)
 
 
-@pytest.mark.parametrize("dtype", [torch.float32, torch.float64], ids=["float32", "float64"])
-@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize(("size", "dtype"), [*((size, torch.float32) for size in SIZES), ("matrices", torch.float64)])
 @pytest.mark.parametrize(("method", "dense"), WAYS)
 def test_every_phase_holds_what_its_formula_says(method: str, dense: bool, size: str, dtype: torch.dtype) -> None:
     V = made(*SIZES[size], dtype, dense)

@@ -300,10 +300,10 @@ def decided(pool: cases.Problem, tie: float) -> bool:
 
 
 @pytest.mark.parametrize(("dtype", "tie"), [(torch.float64, FLOAT64_TIE), (torch.float32, FLOAT32_TIE)])
-@pytest.mark.parametrize("seed", range(6))
-def test_fused_and_factored_pick_exactly_as_published(seed: int, dtype: torch.dtype, tie: float) -> None:
+@pytest.mark.parametrize("k", [3, 5, 8])
+def test_fused_and_factored_pick_exactly_as_published(k: int, dtype: torch.dtype, tie: float) -> None:
     """Forward picks and removals; V built or not; chunks and shards of any size."""
-    pool = cases.problem(seed, n=50, k=3 + seed, h=5, labelled=7, batch_size=6, oversample=2.5)
+    pool = cases.problem(k - 3, n=50, k=k, h=5, labelled=7, batch_size=6, oversample=2.5)
     assert decided(pool, tie)
     published = select(pool, method="published", dtype=dtype)
     ways: list[dict[str, Any]] = [{}, {"chunk_size": 1}, {"chunk_size": 13}, {"chunk_size": 10**9}]
