@@ -17,6 +17,7 @@ from fbench.measure.proportions import clopper_pearson
 
 RATES = ("condition", "rule", "samples", "code", "quantity", "draws", "share", "low", "high")
 GATE, TOGETHER, APART = "fbench gate", "in turn", "two runs"
+GATES = {GATE: 0.03, f"{GATE} --threshold 0.05": 0.05}
 EQUAL_CODE = "equal"
 Row = Mapping[str, Any]
 
@@ -40,16 +41,18 @@ class Rate(NamedTuple):
         return {**told, "draws": draws, **{name: f"{share:.4f}" for name, share in shares.items()}}
 
 
-def all_rates(starts: Starts, draws: int, threshold: float) -> Iterator[Rate]:
+def all_rates(starts: Starts, draws: int) -> Iterator[Rate]:
     """The rates of a condition: of equal code, and of each slowing in one benchmark, another one in every run."""
     for code in (EQUAL_CODE, *SLOWED):
-        yield from rates_of(starts, code, draws, threshold)
+        yield from rates_of(starts, code, draws)
 
 
-def rates_of(starts: Starts, code: str, draws: int, threshold: float) -> Iterator[Rate]:
+def rates_of(starts: Starts, code: str, draws: int) -> Iterator[Rate]:
     """Rates of one code, every rule on the same runs; those of others on two runs besides, as they are used."""
     rng = random.Random(f"{starts.condition} {code}")
-    gate: dict[str, list[bool]] = {"called": [], "inconclusive": []}
+    gates: dict[tuple[str, str], list[bool]] = {
+        (rule, quantity): [] for rule in GATES for quantity in ("called", "inconclusive")
+    }
     others: dict[tuple[str, str], list[bool]] = {
         (rule, samples): [] for rule in OTHER_RULES for samples in (TOGETHER, APART)
     }
@@ -57,16 +60,18 @@ def rates_of(starts: Starts, code: str, draws: int, threshold: float) -> Iterato
         name = starts.names[number % len(starts.names)]
         slowed = {name: code} if code in SLOWED else {}
         looked_at = [name] if slowed else starts.names
-        played = drawn_gate(starts, rng, threshold, slowed)
-        rows = {row.name: row for row in judge_gate(played, threshold)}
-        called = any(rows[one].verdict == "slower" for one in looked_at)
-        gate["called"].append(called)
-        gate["inconclusive"].append(not called and any(rows[one].verdict == "inconclusive" for one in looked_at))
+        for rule, threshold in GATES.items():
+            played = drawn_gate(starts, rng, threshold, slowed)
+            rows = {row.name: row for row in judge_gate(played, threshold)}
+            called = any(rows[one].verdict == "slower" for one in looked_at)
+            is_open = any(rows[one].verdict == "inconclusive" for one in looked_at)
+            gates[rule, "called"].append(called)
+            gates[rule, "inconclusive"].append(is_open and not called)
         runs = {TOGETHER: _first(played), APART: at_other_times(starts, rng, FIRST_PAIRS, slowed)}
         for (rule, samples), hits in others.items():
             hits.append(any(OTHER_RULES[rule](*runs[samples][one]) for one in looked_at))
-    for quantity, hits in gate.items():
-        yield Rate(starts.condition, GATE, TOGETHER, code, quantity, hits)
+    for (rule, quantity), hits in gates.items():
+        yield Rate(starts.condition, rule, TOGETHER, code, quantity, hits)
     for (rule, samples), hits in others.items():
         yield Rate(starts.condition, rule, samples, code, "called", hits)
 
@@ -83,7 +88,7 @@ _LABELS = {EQUAL_CODE: "equal code, any of ten", "+10 %": "slower by 10 %", "+25
 def figure(rows: Sequence[Row]) -> Figure:
     """A panel a condition; a line a rule, with a place for each code."""
     kinds = list(dict.fromkeys((row["rule"], row["samples"]) for row in rows))
-    names = [rule if rule == GATE else f"{rule}\n({samples})" for rule, samples in kinds]
+    names = [rule.replace(" --", "\n--") if rule in GATES else f"{rule}\n({samples})" for rule, samples in kinds]
     panels = []
     for condition in dict.fromkeys(row["condition"] for row in rows):
         series = []
@@ -119,7 +124,7 @@ def rates_table(rows: Sequence[Row]) -> str:
         f"| --- |{' --- |' * len(columns)}",
     ]
     for rule, samples in dict.fromkeys(key[:2] for key in held):
-        named = rule if rule == GATE else f"{rule} ({samples})"
+        named = rule if rule in GATES else f"{rule} ({samples})"
         cells = [_share(held[rule, samples, *column]).replace(" %", "") for column in columns]
         lines.append(f"| {named} | {' | '.join(cells)} |")
     return "\n".join(lines)
@@ -142,6 +147,13 @@ def sentences(rows: Sequence[Row], recorded: Sequence[Starts]) -> list[str]:
             f"{_share(equal)} of {equal['draws']} whole runs of equal code, {' and '.join(found)}.",
             f"{one.condition.capitalize()} machine: inconclusive, with nothing called: {', '.join(open_)}.",
         ]
+        *_, wider = GATES
+        equal, slower = told[wider, TOGETHER, EQUAL_CODE, "inconclusive"], told[wider, TOGETHER, "+10 %", "called"]
+        asked = wider.removeprefix(GATE).strip()
+        lines.append(
+            f"{one.condition.capitalize()} machine, {asked}: {_share(equal)} of runs of equal code "
+            f"are inconclusive, and {_share(slower)} of those slower by 10 % are called."
+        )
         others = [
             f"{rule} ({samples}) {_share(told[rule, samples, EQUAL_CODE, 'called'])}"
             for rule in OTHER_RULES

@@ -47,7 +47,7 @@ from fbench.results.figures import draw
 
 TEN = Path(__file__).with_name("ten_benchmarks.py")
 _STARTS, _ROUNDS, _BLOCK_S = 50, 5, 0.02
-_DRAWS, _THRESHOLD = 200, 0.03
+_DRAWS = 200
 
 
 def record(folder: Path, starts: int, *, is_busy: bool, seed: int = 0) -> None:
@@ -121,7 +121,7 @@ def judge(folders: Sequence[Path], draws: int = _DRAWS, page: Path | None = None
     """Count, and write what was counted beside the folders and onto a page."""
     recorded = [read_starts(path / "series.csv", _condition(path)) for path in folders]
     place = folders[0].resolve().parent
-    counts = [count for one in recorded for count in all_rates(one, draws, _THRESHOLD)]
+    counts = [count for one in recorded for count in all_rates(one, draws)]
     with (place / "rates.csv").open("w", newline="") as file:
         writer = csv.DictWriter(file, RATES, lineterminator="\n")
         writer.writeheader()

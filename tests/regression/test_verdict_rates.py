@@ -59,13 +59,14 @@ def write(starts: Starts, folder: Path) -> None:
 
 
 def test_little_noise_gives_the_right_verdicts():
-    rates = {(one.rule, one.samples, one.code, one.quantity): one for one in all_rates(drawn(), 10, 0.03)}
+    rates = {(one.rule, one.samples, one.code, one.quantity): one for one in all_rates(drawn(), 10)}
     assert sum(rates["fbench gate", "in turn", "equal", "called"].hits) == 0
     for code in SLOWED:
         assert all(rates["fbench gate", "in turn", code, "called"].hits)
     row = rates["fbench gate", "in turn", "equal", "called"].row()
     assert (row["draws"], row["share"], row["low"], row["high"]) == (10, "0.0000", "0.0000", "0.3085")
-    assert len({one.rule for one in rates.values()}) == 5
+    assert len({one.rule for one in rates.values()}) == 6
+    assert not any(rates["fbench gate --threshold 0.05", "in turn", "equal", "inconclusive"].hits)
 
 
 def test_judge_writes_rates_a_figure_and_sentences(tmp_path, capsys, showwarning):
