@@ -346,7 +346,7 @@ def _loaded(place: str) -> Any:
 
 def announced_plugins() -> list[metadata.EntryPoint]:
     """Those of every distribution, as pytest reads them; ``metadata.entry_points`` passes over a second of one name."""
-    entries = (entry for found in metadata.distributions() for entry in found.entry_points)
+    entries = (entry for installed in metadata.distributions() for entry in installed.entry_points)
     return [entry for entry in entries if entry.group == "pytest11"]
 
 

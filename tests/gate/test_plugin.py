@@ -61,7 +61,7 @@ def test_imported():
 def test_ordinary(held):
     assert held.ratio
 """
-ANNOUNCED = {(entry.group, entry.name) for found in metadata.distributions() for entry in found.entry_points}
+ANNOUNCED = {(entry.group, entry.name) for installed in metadata.distributions() for entry in installed.entry_points}
 NAMED = [] if ("pytest11", "fbench") in ANNOUNCED else ["-p", "fbench.gate.plugin"]
 """Where fbench was installed before it had the plugin; pytest asks every distribution, stale ones of a name, too."""
 
