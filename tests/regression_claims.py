@@ -13,9 +13,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import numpy as np
 from claim_rows import Counted, counted
-from verdict_series import CODES, SLOWED, Starts, drawn_gate
+from verdict_series import ALL_PAIRS, CODES, SLOWED, Starts, drawn_gate
 
-from fbench.gate.playing import ALL_PAIRS, PAIRS_A_START
+from fbench.gate.playing import PAIRS_A_START
 from fbench.gate.verdict import judge_gate
 from fbench.regression.paired_rule import TIME_MARGIN, judge_pairs
 from fbench.regression.steps import find_steps, memory_of

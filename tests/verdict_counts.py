@@ -8,9 +8,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from rules_of_others import OTHER_RULES
-from verdict_series import SLOWED, Starts, at_other_times, between_starts, drawn_gate, within_starts
+from verdict_series import FIRST_PAIRS, SLOWED, Starts, at_other_times, between_starts, drawn_gate, within_starts
 
-from fbench.gate.playing import FIRST_PAIRS, Played
+from fbench.gate.playing import Played
 from fbench.gate.verdict import judge_gate
 from fbench.harness.contract import Figure, Panel, Series
 from fbench.measure.proportions import clopper_pearson

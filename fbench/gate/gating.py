@@ -25,7 +25,7 @@ from fbench.harness.disk import make_folder, writing
 from fbench.measure.environment import cpu_model, usable_cores
 from fbench.measure.memory.growth import reset_high_water
 from fbench.regression.pairs_file import PairedSamples, write_pairs
-from fbench.results.words import counted
+from fbench.results.words import counted, first_few
 
 _MOST_NAMED = 3
 
@@ -216,8 +216,7 @@ def _notes(new: Source, sides: Sequence[GateSide], options: GateOptions) -> list
         lines += [f"{side.build.source.called}: {line}" for line in side.broken[:_MOST_NAMED]]
         alone = [name for name in side.names if name not in rest.names and _wanted(name, options)]
         if alone:
-            more = f" and {len(alone) - _MOST_NAMED} more" if len(alone) > _MOST_NAMED else ""
-            lines.append(f"only {side.build.source.called} has {', '.join(alone[:_MOST_NAMED])}{more}")
+            lines.append(f"only {side.build.source.called} has {first_few(alone, _MOST_NAMED)}")
     return lines
 
 

@@ -22,12 +22,11 @@ from typing import Protocol
 from fbench.gate.processes import BlockFailedError, TimedBlock
 from fbench.measure.signed_ranks import hodges_lehmann, p_above
 from fbench.regression.floor import SUSPECT, floor_of
-from fbench.regression.pairs_file import TimedPair, WhichSide, by_start
+from fbench.regression.pairs_file import TimedPair, WhichSide, log_ratios
 
 PAIRS_A_START, FIRST_STARTS, ALL_STARTS, MOST_STARTS = 4, 6, 15, 45
 """Starts of every benchmark, as many as an interval needs; of those that are looked at closer, enough for a family of
 three hundred; of those whose floor stays too high."""
-FIRST_PAIRS, ALL_PAIRS = (PAIRS_A_START * starts for starts in (FIRST_STARTS, ALL_STARTS))
 _BLOCK_S, _ROUNDS, _MOST_CALLS = 0.05, 5, 1_000_000
 """What a block takes, about; its rounds; calls of a round."""
 
@@ -65,7 +64,7 @@ class Played:
     @property
     def logs(self) -> list[float]:
         """Logarithms of new over base, one a start."""
-        return by_start(self.pairs, [pair.log_ratio for pair in self.pairs])
+        return log_ratios(self.pairs)
 
     @property
     def changed(self) -> str:
@@ -114,36 +113,30 @@ def play(
             _calibrate(sides, name, one)
         if clock() > until:
             return played
-    for number in range(PAIRS_A_START * most_starts):
-        start = number // PAIRS_A_START
-        order = _drawn(played, number, threshold, rng)
-        if not order:
+    going = played
+    for start in range(most_starts):
+        going = {name: one for name, one in going.items() if not one.failed and _goes_on(one, start, threshold)}
+        if not going or (start and clock() > until):
             break
-        if start and number % PAIRS_A_START == 0:
-            if clock() > until:
-                break
+        if start:
             renew()
-            _warm(sides, {name: played[name] for name in order})
-        for name in order:
-            if clock() > until:
-                return played
-            with _failing(played[name]):
-                _pair(sides, name, played[name], (number, start), rng)
-        after_round(played)
+            _warm(sides, going)
+        for number in range(PAIRS_A_START * start, PAIRS_A_START * (start + 1)):
+            for name in rng.sample([*going], len(going)):
+                if clock() > until:
+                    return played
+                if not going[name].failed:
+                    with _failing(going[name]):
+                        _pair(sides, name, going[name], number, start, rng)
+            after_round(played)
     return played
 
 
-def _drawn(played: Mapping[str, Played], number: int, threshold: float, rng: random.Random) -> list[str]:
-    """The benchmarks of a round, in their order: all in the first starts, then those that are open after these."""
-    ready = {name: one for name, one in played.items() if not one.failed and len(one.pairs) == number}
-    start, within = divmod(number, PAIRS_A_START)
-    if within == 0 and start == FIRST_STARTS:
-        ready = {name: one for name, one in ready.items() if _is_suspect(one, threshold) or _is_coarse(one, threshold)}
-    elif within == 0 and start and start % ALL_STARTS == 0:
-        ready = {name: one for name, one in ready.items() if _is_coarse(one, threshold)}
-    order = [*ready]
-    rng.shuffle(order)
-    return order
+def _goes_on(one: Played, start: int, threshold: float) -> bool:
+    """Whether a benchmark takes part in another start: all do in the first ones, then those that are open."""
+    if start == FIRST_STARTS:
+        return _is_suspect(one, threshold) or _is_coarse(one, threshold)
+    return start == 0 or start % ALL_STARTS != 0 or _is_coarse(one, threshold)
 
 
 def _warm(sides: Sequence[Player], played: Mapping[str, Played]) -> None:
@@ -151,7 +144,7 @@ def _warm(sides: Sequence[Player], played: Mapping[str, Played]) -> None:
     for name, one in played.items():
         with _failing(one):
             for side in sides:
-                _run(side, name, Played())
+                _run(side, name, 1, 1)
 
 
 @contextlib.contextmanager
@@ -178,8 +171,7 @@ def _calibrate(sides: Sequence[Player], name: str, one: Played) -> None:
     base = next(side for side in sides if side.role == "base")
 
     def call_s(rounds: int, iterations: int) -> float | None:
-        one.rounds, one.iterations = rounds, iterations
-        block = _run(base, name, one)
+        block = _run(base, name, rounds, iterations)
         asked = rounds * iterations  # a pedantic test takes fewer, and says itself how many
         return statistics.median(block.seconds) if block.calls >= asked else None
 
@@ -207,23 +199,22 @@ def calls_of_block(seconds: float, call_s: Callable[[int, int], float | None]) -
     return rounds, iterations
 
 
-def _pair(sides: Sequence[Player], name: str, one: Played, numbers: tuple[int, int], rng: random.Random) -> None:
-    """A block of every side, in a drawn order: nothing of it counts where one fails. ``numbers``: of pair and start."""
+def _pair(sides: Sequence[Player], name: str, one: Played, number: int, start: int, rng: random.Random) -> None:
+    """A block of every side, in a drawn order: nothing of it counts where one fails."""
     order = [*sides]
     rng.shuffle(order)
-    blocks = {side.role: _run(side, name, one) for side in order}
+    blocks = {side.role: _run(side, name, one.rounds, one.iterations) for side in order}
     seconds = {role: max(statistics.median(block.seconds), 1e-12) for role, block in blocks.items()}
     first: WhichSide = "new" if next(side.role for side in order if side.role != "again") == "new" else "base"
-    number, start = numbers
     one.pairs.append(TimedPair(number, first, seconds["base"], seconds["new"], start))
     one.again_s.append(seconds["again"])
     for role, block in blocks.items():
         one.values.setdefault(role, {})[block.digest] = block.shown
 
 
-def _run(side: Player, name: str, one: Played) -> TimedBlock:
+def _run(side: Player, name: str, rounds: int, iterations: int) -> TimedBlock:
     try:
-        return side.run(name, one.rounds, one.iterations)
+        return side.run(name, rounds, iterations)
     except BlockFailedError as error:
         raise _SideFailedError(side.role, str(error)) from error
 

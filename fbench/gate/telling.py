@@ -10,14 +10,14 @@ from typing import Any
 
 from fbench.gate.playing import PAIRS_A_START
 from fbench.gate.verdict import GateReport, GateRow
-from fbench.gate.weighing import LEAST_BYTES, PeakWord
+from fbench.gate.weighing import LEAST_BYTES, PeakRow, PeakWord
 from fbench.harness.contract import Table
 from fbench.regression.floor import GateWord
 from fbench.regression.saying import json_value, ratio_percent
 from fbench.results.plain import markdown_text
 from fbench.results.render import markdown_table
 from fbench.results.terminal import fitted
-from fbench.results.words import counted
+from fbench.results.words import counted, first_few
 from fbench.units import format_bytes, format_percent, format_seconds
 
 _ORDER: tuple[GateWord, ...] = ("slower", "inconclusive", "not shown", "faster", "same within the margin")
@@ -76,11 +76,10 @@ def _peaks(report: GateReport) -> str:
     """What was weighed, in a sentence; empty where nothing was."""
     if not report.peaks:
         return ""
-    larger = [row.name for row in report.peaks if row.verdict == "larger"]
+    larger = [row for row in report.peaks if row.verdict == "larger"]
     count = counted([len(report.peaks)], "benchmark")
     if larger:
-        more = f" and {len(larger) - _MOST_NAMED} more" if len(larger) > _MOST_NAMED else ""
-        among = f"{len(larger)} of {count} ({', '.join(larger[:_MOST_NAMED])}{more})"
+        among = f"{len(larger)} of {count} ({_names(larger)})"
         return f"{report.new} needs more memory than {report.base} in {among}: a growth is confirmed."
     counts = {word: sum(row.verdict == word for row in report.peaks) for word in _PEAK_ORDER}
     several = ", ".join(f"{number} {word}" for word, number in counts.items() if number)
@@ -96,7 +95,7 @@ def peak_tables(report: GateReport) -> list[Table]:
             row.name,
             row.verdict,
             _percent(row.change),
-            f"{_percent(row.low).removesuffix(' %')} to {_percent(row.high)}" if _percent(row.low) else "",
+            _interval(row),
             *(format_bytes(peak) for peak in (row.base_bytes, row.new_bytes)),
             str(row.n),
         ]
@@ -114,9 +113,8 @@ def _share(value: float) -> str:
     return format_percent(round(value, 3))
 
 
-def _names(rows: Sequence[GateRow]) -> str:
-    more = f" and {len(rows) - _MOST_NAMED} more" if len(rows) > _MOST_NAMED else ""
-    return ", ".join(row.name for row in rows[:_MOST_NAMED]) + more
+def _names(rows: Sequence[GateRow | PeakRow]) -> str:
+    return first_few((row.name for row in rows), _MOST_NAMED)
 
 
 def gate_table(report: GateReport) -> Table:
@@ -127,7 +125,7 @@ def gate_table(report: GateReport) -> Table:
             row.name,
             row.verdict,
             _percent(row.change),
-            f"{_percent(row.low).removesuffix(' %')} to {_percent(row.high)}" if _percent(row.low) else "",
+            _interval(row),
             f"±{_share(row.floor)}" if math.isfinite(row.floor) else "",
             _share(row.seen) if math.isfinite(row.seen) else "",
             format_seconds(row.base_s),
@@ -150,6 +148,11 @@ def _percent(ratio: float) -> str:
     return "" if math.isnan(ratio) else ratio_percent(ratio)
 
 
+def _interval(row: GateRow | PeakRow) -> str:
+    low, high = _percent(row.low), _percent(row.high)
+    return f"{low.removesuffix(' %')} to {high}" if low else ""
+
+
 def plain_table(report: GateReport, width: int) -> list[str]:
     """The tables as lines of text for so many columns: a row a benchmark, and the note; none without rows."""
     tables = [*([gate_table(report)] if report.rows else []), *peak_tables(report)]
@@ -168,10 +171,8 @@ def _aligned(table: Table) -> list[str]:
 def gate_markdown(report: GateReport) -> str:
     """A comment for a pull request."""
     lead = [markdown_text(line) for line in gate_lead(report)]
-    return (
-        "\n\n".join([f"**{lead[0]}**", *lead[1:], *map(markdown_table, [gate_table(report), *peak_tables(report)])])
-        + "\n"
-    )
+    tables = map(markdown_table, [gate_table(report), *peak_tables(report)])
+    return "\n\n".join([f"**{lead[0]}**", *lead[1:], *tables]) + "\n"
 
 
 def gate_json(report: GateReport) -> dict[str, Any]:

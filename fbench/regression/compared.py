@@ -65,6 +65,7 @@ class RevisionDiff:
         rows: what both have.
         margin: share of a time or a peak that does not matter.
         paired: whether the samples are interleaved pairs, which alone can confirm a regression.
+        by_start: whether a row's ``n`` counts starts of the processes, and not pairs.
         only_base: what the base alone has.
         only_new: what the new one alone has.
         differences: what forbids a comparison that was asked for all the same.
@@ -76,6 +77,7 @@ class RevisionDiff:
     rows: Sequence[ComparedRow]
     margin: float
     paired: bool = False
+    by_start: bool = False
     only_base: Sequence[str] = ()
     only_new: Sequence[str] = ()
     differences: Sequence[str] = ()

@@ -83,6 +83,7 @@ def compare_pairs(samples: PairedSamples, path: Path, margin: float = TIME_MARGI
         rows=rows,
         margin=margin,
         paired=not fixed,
+        by_start=samples.has_starts,
         notes=notes if fixed else (),
     )
 

@@ -78,7 +78,7 @@ class PairedSamples:
     @property
     def logs(self) -> dict[str, list[float]]:
         """Logarithms of new over base, by benchmark: one a start, or one a pair where starts are not known."""
-        return {name: by_start(pairs, [pair.log_ratio for pair in pairs]) for name, pairs in self.pairs.items()}
+        return {name: log_ratios(pairs) for name, pairs in self.pairs.items()}
 
     @property
     def has_starts(self) -> bool:
@@ -93,6 +93,11 @@ class PairedSamples:
             for name, pairs in self.pairs.items()
             if len(pairs) >= _ALTERNATES and len({pair.first for pair in pairs}) == 1
         ]
+
+
+def log_ratios(pairs: Sequence[TimedPair]) -> list[float]:
+    """Logarithms of new over base: one a start, or one a pair where starts are not known."""
+    return by_start(pairs, [pair.log_ratio for pair in pairs])
 
 
 def by_start(pairs: Sequence[TimedPair], logs: Sequence[float]) -> list[float]:

@@ -12,7 +12,7 @@ from fbench.harness.contract import Table
 from fbench.regression.compared import GAINS, LOSSES, ComparedRow, RevisionDiff
 from fbench.results.plain import markdown_text
 from fbench.results.render import markdown_table
-from fbench.results.words import counted
+from fbench.results.words import counted, first_few
 from fbench.units import format_bytes, format_percent, format_seconds
 
 JSON_FORM = 1
@@ -39,7 +39,8 @@ def _found(comparison: RevisionDiff) -> str:
     both = f"{comparison.new} {{}} {comparison.base}"
     if losses:
         words = " or ".join(dict.fromkeys(row.verdict for row in losses))
-        among = f"{len(losses)} of {counted([len(rows)], 'benchmark')} ({_named(_short(comparison, losses))})"
+        names = first_few(_short(comparison, losses), _MOST_NAMED)
+        among = f"{len(losses)} of {counted([len(rows)], 'benchmark')} ({names})"
         if comparison.confirmed:
             return both.format(f"is {words} than") + f" in {among}: a regression is confirmed."
         return both.format(f"looks {words} than") + f" in {among}, which is not confirmed."
@@ -74,10 +75,12 @@ def _how_to_read(comparison: RevisionDiff) -> str:
     """What kind of evidence it is; of two runs, the drift."""
     margin = format_percent(comparison.margin)
     if comparison.paired:
-        pairs = counted([row.n for row in comparison.rows], "interleaved pair")
+        values = [row.n for row in comparison.rows]
+        starts = f"{counted(values, 'start')} of the processes"
+        counts = starts if comparison.by_start else counted(values, "interleaved pair")
         floors = [row.floor for row in comparison.rows if math.isfinite(row.floor)]
         above = f"{margin} and the floor, up to {format_percent(round(max(floors), 3))}" if floors else margin
-        return f"{pairs} a benchmark; slower: p < 0.01 after Holm's correction and more than {above}."
+        return f"{counts} a benchmark; slower: p < 0.01 after Holm's correction and more than {above}."
     if all(row.quantity != "time" for row in comparison.rows):
         return ""
     drifts = [row.drift for row in comparison.rows if not math.isnan(row.drift)]
@@ -92,14 +95,8 @@ def _missing(comparison: RevisionDiff) -> Iterator[str]:
         yield f"Compared by --force, though not of one kind: {'; '.join(comparison.differences)}."
     for side, names in (("base", comparison.only_base), ("new", comparison.only_new)):
         if names:
-            yield f"Only the {side} one has {_named(names, 1)}."
+            yield f"Only the {side} one has {first_few(names, 1)}."
     yield from (f"Note: {note}." for note in comparison.notes)
-
-
-def _named(names: Iterable[str], most: int = _MOST_NAMED) -> str:
-    known = list(names)
-    more = f" and {len(known) - most} more" if len(known) > most else ""
-    return ", ".join(known[:most]) + more
 
 
 def _span(ratios: Sequence[float]) -> str:

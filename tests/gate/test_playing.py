@@ -9,14 +9,16 @@ import random
 
 import pytest
 
-from fbench.gate.playing import ALL_PAIRS, FIRST_PAIRS, MOST_STARTS, PAIRS_A_START, Played, play
+from fbench.gate.playing import ALL_STARTS, FIRST_STARTS, MOST_STARTS, PAIRS_A_START, Played, play
 from fbench.gate.processes import BlockFailedError, TimedBlock
 from fbench.gate.telling import gate_json, gate_lead, gate_markdown, gate_table
 from fbench.gate.verdict import GateReport, judge_gate
 from fbench.regression.comparing import compare_pairs
 from fbench.regression.pairs_file import PairedSamples, write_pairs
+from fbench.regression.saying import lead_of
 from fbench.regression.sides import read_paired
 
+FIRST_PAIRS, ALL_PAIRS = (PAIRS_A_START * starts for starts in (FIRST_STARTS, ALL_STARTS))
 ORDER = []
 
 
@@ -76,7 +78,9 @@ def test_diff_says_of_the_pairs_what_the_gate_said(tmp_path, sd, bias):
     path = tmp_path / "pairs.json"
     write_pairs(path, PairedSamples({name: one.pairs for name, one in played.items()}, {"again_s": again}))
     said = {row.name: (row.verdict, row.floor) for row in judge_gate(played, 0.03)}
-    assert {row.name: (row.verdict, row.floor) for row in compare_pairs(read_paired(str(path)), path).rows} == said
+    compared = compare_pairs(read_paired(str(path)), path)
+    assert {row.name: (row.verdict, row.floor) for row in compared.rows} == said
+    assert " starts of the processes a benchmark; slower: p < 0.01" in lead_of(compared)[1]
     assert said["slow"][0] == "slower"
     assert (said["same"][0] == "inconclusive") == (bias > 1 or sd > 0.05)
 
