@@ -13,6 +13,12 @@ CLAIMS = Path(__file__).resolve().parents[1] / "reports" / "reference" / "claims
 REPETITIONS = (4, 8, 20)
 
 
+def share_of(count: int, draws: int) -> dict[str, str]:
+    """The share of the draws with its interval (95 %, Clopper and Pearson), as rows have it."""
+    low, high = clopper_pearson(count, draws)
+    return {name: f"{share:.4f}" for name, share in (("share", count / draws), ("low", low), ("high", high))}
+
+
 class Counted(NamedTuple):
     """How many of so many draws had what ``quantity`` says: ``false_yes``, ``power``, or ``coverage`` of something."""
 
@@ -24,16 +30,14 @@ class Counted(NamedTuple):
     noise: str = ""
 
     def row(self) -> Mapping[str, Any]:
-        """The share of the draws with its interval (95 %, Clopper and Pearson)."""
-        low, high = clopper_pearson(self.count, self.draws)
-        shares = {"share": self.count / self.draws, "low": low, "high": high}
+        """A row, with the share."""
         return {
             "quantity": self.quantity,
             "condition": self.condition,
             "noise": self.noise,
             "repetitions": self.repetitions,
             "draws": self.draws,
-            **{name: f"{share:.4f}" for name, share in shares.items()},
+            **share_of(self.count, self.draws),
         }
 
 

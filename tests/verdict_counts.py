@@ -7,13 +7,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
+from claim_rows import share_of
 from rules_of_others import OTHER_RULES
 from verdict_series import FIRST_PAIRS, SLOWED, Starts, at_other_times, between_starts, drawn_gate, within_starts
 
 from fbench.gate.playing import Played
 from fbench.gate.verdict import judge_gate
 from fbench.harness.contract import Figure, Panel, Series
-from fbench.measure.proportions import clopper_pearson
 
 RATES = ("condition", "rule", "samples", "code", "quantity", "draws", "share", "low", "high")
 GATE, TOGETHER, APART = "fbench gate", "in turn", "two runs"
@@ -33,12 +33,9 @@ class Rate(NamedTuple):
     hits: Sequence[bool]
 
     def row(self) -> dict[str, Any]:
-        """The share with its interval (95 %, Clopper and Pearson)."""
-        count, draws = sum(self.hits), len(self.hits)
-        low, high = clopper_pearson(count, draws)
-        shares = {"share": count / draws, "low": low, "high": high}
+        """A row, with the share."""
         told = {name: getattr(self, name) for name in RATES[:5]}
-        return {**told, "draws": draws, **{name: f"{share:.4f}" for name, share in shares.items()}}
+        return {**told, "draws": len(self.hits), **share_of(sum(self.hits), len(self.hits))}
 
 
 def all_rates(starts: Starts, draws: int) -> Iterator[Rate]:
@@ -60,8 +57,9 @@ def rates_of(starts: Starts, code: str, draws: int) -> Iterator[Rate]:
         name = starts.names[number % len(starts.names)]
         slowed = {name: code} if code in SLOWED else {}
         looked_at = [name] if slowed else starts.names
+        seed = rng.random()
         for rule, threshold in GATES.items():
-            played = drawn_gate(starts, rng, threshold, slowed)
+            played = drawn_gate(starts, random.Random(seed), threshold, slowed)
             rows = {row.name: row for row in judge_gate(played, threshold)}
             called = any(rows[one].verdict == "slower" for one in looked_at)
             is_open = any(rows[one].verdict == "inconclusive" for one in looked_at)

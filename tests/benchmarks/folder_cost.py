@@ -16,9 +16,7 @@ the time that the reference run took, and folder_cost_environment.json.
 
 from __future__ import annotations
 
-import csv
 import hashlib
-import json
 import os
 import random
 import sys
@@ -30,12 +28,13 @@ from types import SimpleNamespace
 from typing import Any
 from unittest import mock
 
+from kept_rows import Row, keep_rows, keep_summary
+
 from fbench.harness import disk, registry
 from fbench.harness.contract import Table, Unit
 from fbench.harness.folder import RunFolder
 from fbench.harness.history import History
 from fbench.harness.state import read_state
-from fbench.measure.environment import environment
 from fbench.measure.medians import median_interval
 from fbench.results import table
 from fbench.results.render import markdown_table
@@ -84,7 +83,7 @@ def cost(home: Path) -> tuple[float, float]:
     return committed - start, end - committed
 
 
-def turns(home: Path, rounds: int, whole_s: float) -> Iterator[list[dict[str, object]]]:
+def turns(home: Path, rounds: int, whole_s: float) -> Iterator[list[Row]]:
     """The rows of each round: every way once, in a shuffled order."""
     chance = random.Random(0)
     for index in range(rounds):
@@ -103,23 +102,17 @@ def turns(home: Path, rounds: int, whole_s: float) -> Iterator[list[dict[str, ob
 
 def main(folder: Path, rounds: int = 20) -> None:
     """Measure, write into ``folder`` and print the medians."""
-    folder.mkdir(parents=True, exist_ok=True)
     whole_s = read_state(REFERENCE).spent_s
-    (folder / "folder_cost_environment.json").write_text(json.dumps(environment(("cpu",), 1), indent=2) + "\n")
-    costs: dict[str, list[float]] = {way: [] for way in WAYS}
-    with (folder / "folder_cost.csv").open("w", newline="") as file:
-        writer = csv.DictWriter(file, COLUMNS)
-        writer.writeheader()
-        for rows in turns(folder, rounds, whole_s):
-            writer.writerows(rows)
-            for row in rows:
-                costs[str(row["way"])].append(float(str(row["commits_s"])) + float(str(row["rewrite_s"])))
+    measured = turns(folder, rounds, whole_s)
+    rows = keep_rows(folder / "folder_cost.csv", COLUMNS, measured, about="folder_cost_environment")
+    costs = {
+        way: [float(row["commits_s"]) + float(row["rewrite_s"]) for row in rows if row["way"] == way] for way in WAYS
+    }
     lines = [_line(way, values, whole_s) for way, values in costs.items()]
     title = f"What keeping a run's rows costs: {len(UNITS)} units and the last rewrite"
     grid = Table(title, ("way", "ms", "95 %", "share of the run"), lines)
     text = f"{markdown_table(grid)}\n\nMedians of {rounds} rounds in shuffled order; the run took {whole_s:.0f} s.\n"
-    (folder / "folder_cost.md").write_text(text)
-    print(text)
+    keep_summary(folder / "folder_cost.md", text)
 
 
 def _line(way: str, values: list[float], whole_s: float) -> tuple[str, ...]:

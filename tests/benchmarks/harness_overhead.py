@@ -26,8 +26,6 @@ and prints medians over rounds with their 95 % intervals.
 
 from __future__ import annotations
 
-import csv
-import json
 import logging
 import random
 import sys
@@ -40,12 +38,12 @@ from typing import NamedTuple
 
 import torch
 import torch.utils.benchmark
+from kept_rows import Row, keep_rows, keep_summary
 from pytest_benchmark.fixture import BenchmarkFixture
 from pytest_benchmark.timers import default_timer
 from pytest_benchmark.utils import NameWrapper
 
 from fbench.harness.contract import Table
-from fbench.measure.environment import environment
 from fbench.measure.medians import median_interval
 from fbench.measure.timing import CpuMeter, measure
 from fbench.results.render import markdown_table
@@ -147,7 +145,7 @@ TOOLS: dict[str, Callable[[], Cost]] = {
 }
 
 
-def turns(rounds: int) -> Iterator[list[dict[str, object]]]:
+def turns(rounds: int) -> Iterator[list[Row]]:
     """The rows of each round: every tool once, in a shuffled order."""
     generator = random.Random(0)
     for index in range(rounds):
@@ -168,28 +166,17 @@ NOTE = "torch's blocks time many calls by one pair of readings: per call, which 
 
 def main(folder: Path, rounds: int = ROUNDS) -> None:
     """Measure, write into ``folder`` and print the medians."""
-    folder.mkdir(parents=True, exist_ok=True)
-    where = environment(("cpu",), torch.get_num_threads())
-    (folder / "environment.json").write_text(json.dumps(where, indent=2) + "\n")
     for tool in TOOLS.values():
         tool()  # what is imported or compiled at the first use is no cost of a sample
-    beyond: dict[str, list[float]] = {tool: [] for tool in TOOLS}
-    with (folder / "harness_overhead.csv").open("w", newline="") as file:
-        writer = csv.DictWriter(file, COLUMNS)
-        writer.writeheader()
-        for rows in turns(rounds):
-            writer.writerows(rows)
-            file.flush()
-            for row in rows:
-                beyond[str(row["tool"])].append(float(str(row["beyond_clock_us"])))
+    rows = keep_rows(folder / "harness_overhead.csv", COLUMNS, turns(rounds), threads=torch.get_num_threads())
+    beyond = {tool: [float(row["beyond_clock_us"]) for row in rows if row["tool"] == tool] for tool in TOOLS}
     table = Table(
         "What a sample costs",
         ("tool", "µs a sample beyond the clock reads", "95 %"),
         [_line(*each) for each in beyond.items()],
     )
     text = f"{markdown_table(table)}\n\nMedians of {rounds} rounds in shuffled order, on an empty function. {NOTE}\n"
-    (folder / "summary.md").write_text(text)
-    print(text)
+    keep_summary(folder / "summary.md", text)
 
 
 def _line(tool: str, values: Sequence[float]) -> tuple[str, str, str]:

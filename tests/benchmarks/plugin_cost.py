@@ -14,8 +14,6 @@ printed too.
 
 from __future__ import annotations
 
-import csv
-import json
 import random
 import statistics
 import sys
@@ -23,13 +21,12 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from time import perf_counter
 from types import SimpleNamespace
-from typing import Any
 
+from kept_rows import Row, keep_rows, keep_summary
 from pytest_benchmark.fixture import BenchmarkFixture
 
 from fbench.gate.bench_server import GateFixture
 from fbench.harness.contract import Table
-from fbench.measure.environment import environment
 from fbench.measure.signed_ranks import hodges_lehmann
 from fbench.results.render import markdown_table
 
@@ -37,8 +34,6 @@ COLUMNS = ("pair", "place", "fixture", "iterations", "rounds", "timed_s", "wall_
 PAIRS, ROUNDS = 200, 1000
 ITERATIONS = (1, 100)
 FIXTURES = ("gate", "pytest-benchmark")
-
-Row = dict[str, Any]
 
 
 class _Node(SimpleNamespace):
@@ -102,19 +97,8 @@ def pairs(count: int) -> Iterator[list[Row]]:
 
 def main(folder: Path, count: int = PAIRS) -> None:
     """Measure, write into ``folder`` and print the differences."""
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / "environment.json").write_text(json.dumps(environment(("cpu",), 1), indent=2) + "\n")
-    rows = list[Row]()
-    with (folder / "plugin_cost.csv").open("w", newline="") as file:
-        writer = csv.DictWriter(file, COLUMNS)
-        writer.writeheader()
-        for pair in pairs(count):
-            writer.writerows(pair)
-            file.flush()
-            rows += pair
-    text = summary(rows)
-    (folder / "summary.md").write_text(text)
-    print(text)
+    rows = keep_rows(folder / "plugin_cost.csv", COLUMNS, pairs(count))
+    keep_summary(folder / "summary.md", summary(rows))
 
 
 def summary(rows: Sequence[Row]) -> str:

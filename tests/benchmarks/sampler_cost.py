@@ -17,8 +17,6 @@ FOLDER/summary.md, which is printed too.
 
 from __future__ import annotations
 
-import csv
-import json
 import math
 import os
 import random
@@ -30,11 +28,11 @@ from functools import partial
 from pathlib import Path
 
 import torch
+from kept_rows import Row, keep_rows, keep_summary
 
 import fbench
 from fbench.fisher.selection.trace import prepare_kernel
 from fbench.harness.contract import Table
-from fbench.measure.environment import environment
 from fbench.measure.memory.readers import RssReader
 from fbench.measure.memory.sampler import PERIOD_S, Sampler
 from fbench.measure.statistics import mean_interval
@@ -45,8 +43,6 @@ COLUMNS = ("pair", "place", "sampler", "passes", "mean_s", "median_s", "period_s
 PAIRS = 60
 BLOCK_S = 0.5
 CANDIDATES, CLASSES, FEATURES = 128, 10, 32
-
-Row = dict[str, object]
 
 
 def kernel() -> Pass:
@@ -105,20 +101,9 @@ def passes_in(seconds: float, run: Pass) -> int:
 
 def main(folder: Path, count: int = PAIRS, period_s: float = PERIOD_S) -> None:
     """Measure, write into ``folder`` and print the ratios."""
-    folder.mkdir(parents=True, exist_ok=True)
-    where = environment(("cpu",), torch.get_num_threads())
-    (folder / "environment.json").write_text(json.dumps(where, indent=2) + "\n")
-    rows = list[Row]()
-    with (folder / "sampler_cost.csv").open("w", newline="") as file:
-        writer = csv.DictWriter(file, COLUMNS)
-        writer.writeheader()
-        for pair in pairs(count, period_s):
-            writer.writerows(pair)
-            file.flush()
-            rows += pair
-    text = summary(rows)
-    (folder / "summary.md").write_text(text)
-    print(text)
+    turns = pairs(count, period_s)
+    rows = keep_rows(folder / "sampler_cost.csv", COLUMNS, turns, threads=torch.get_num_threads())
+    keep_summary(folder / "summary.md", summary(rows))
 
 
 def summary(rows: Sequence[Row]) -> str:

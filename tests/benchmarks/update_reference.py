@@ -10,11 +10,14 @@ number on a page is typed by hand. In README.md and suites/*/README.md, `<!-- an
 
 from __future__ import annotations
 
-import re
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from marked_pages import fill_mark
 
 import fbench
 from fbench.harness.contract import Evidence, Row
@@ -76,9 +79,9 @@ def draw(folder: Path) -> None:
 
 def filled(page: str, name: str, report: Report) -> str:
     """The page with what stands between its markers for a run."""
-    texts = quotes(report)
-    pattern = re.compile(rf"(<!-- (answers|table|evidence) {name} -->\n).*?(<!-- /\2 {name} -->)", re.DOTALL)
-    return pattern.sub(lambda match: f"{match[1]}{texts[match[2]]}\n{match[3]}", page)
+    for part, text in quotes(report).items():
+        page = fill_mark(page, f"{part} {name}", text)
+    return page
 
 
 def quotes(report: Report) -> dict[str, str]:

@@ -35,6 +35,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 from busy_machine import busy
+from marked_pages import fill_mark
 from verdict_counts import RATES, all_rates, figure, rates_table, sentences
 from verdict_series import CODES, COLUMNS, SLOWED, Starts, middles, read_starts
 
@@ -138,11 +139,9 @@ def judge(folders: Sequence[Path], draws: int = _DRAWS, page: Path | None = None
 
 def filled(page: str, told: str) -> str:
     """The page with what was judged between its marks."""
-    before, begin, rest = page.partition("<!-- verdicts -->\n")
-    _, end, after = rest.partition("<!-- /verdicts -->")
-    if not end:
+    if "<!-- /verdicts -->" not in page.partition("<!-- verdicts -->\n")[2]:
         raise ValueError("the page has no place for it: <!-- verdicts --> and <!-- /verdicts -->, a line each")
-    return f"{before}{begin}{told}\n{end}{after}"
+    return fill_mark(page, "verdicts", told)
 
 
 def _condition(folder: Path) -> str:

@@ -10,13 +10,14 @@ import pytest
 
 sys.path.append(str(Path(__file__).resolve().parents[1] / "benchmarks"))
 
+import kept_rows
 import plugin_cost
 
 
 def test_both_fixtures_are_timed_in_turn(tmp_path, capsys, monkeypatch):
     pytest.importorskip("pytest_benchmark")
     monkeypatch.setattr(plugin_cost, "ROUNDS", 10)
-    monkeypatch.setattr(plugin_cost, "environment", lambda devices, threads: {})
+    monkeypatch.setattr(kept_rows, "environment", lambda devices, threads: {})
     plugin_cost.main(tmp_path, 8)
     with (tmp_path / "plugin_cost.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
