@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ctypes
 import gc
+import mmap
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,6 +17,8 @@ from pathlib import Path
 _MMAP_THRESHOLD, _TRIM_THRESHOLD = -3, -1  # mallopt(3)
 _RETURNED = 1 << 18
 """Bytes of a block that are worth a call to the system: with 64 KiB a masked embedding took twice as long."""
+_EDGE = 1 << 13
+"""Bytes of the heap's end that stay: malloc's own words, and a top that is left."""
 _STATUS, _CLEAR = Path("/proc/self/status"), Path("/proc/self/clear_refs")
 
 
@@ -50,10 +53,33 @@ def peak_growth(device: str = "cpu") -> Iterator[Growth]:
 
 def give_back() -> None:
     """Hand freed memory back to the system: the next allocation would be served from it and not be seen."""
-    if sys.platform == "linux":
-        trim = getattr(ctypes.CDLL(None), "malloc_trim", None)  # glibc's alone
-        if trim is not None:
-            trim(0)
+    if sys.platform != "linux":
+        return
+    libc = ctypes.CDLL(None)
+    if hasattr(libc, "malloc_trim"):  # glibc's alone
+        libc.malloc_trim(0)
+        if hasattr(libc, "mallinfo2"):
+            _drop_pages_of_top(libc)
+
+
+class _MallInfo(ctypes.Structure):
+    """What mallinfo2(3) gives; ``keepcost`` is the free block at the heap's end."""
+
+    _fields_ = (("others", ctypes.c_size_t * 9), ("keepcost", ctypes.c_size_t))
+
+
+def _drop_pages_of_top(libc: ctypes.CDLL) -> None:
+    """Drop the pages of the heap's free end, which malloc_trim leaves where another part of the program called sbrk."""
+    libc.mallinfo2.restype, libc.malloc.restype = _MallInfo, ctypes.c_void_p
+    libc.malloc.argtypes = [ctypes.c_size_t]
+    size = libc.mallinfo2().keepcost - _EDGE
+    block = libc.malloc(size) if size > _RETURNED else None
+    if block is None:
+        return
+    start = -(-block // mmap.PAGESIZE) * mmap.PAGESIZE
+    whole = (block + size - start) // mmap.PAGESIZE * mmap.PAGESIZE
+    libc.madvise(ctypes.c_void_p(start), ctypes.c_size_t(whole), mmap.MADV_DONTNEED)
+    libc.free(ctypes.c_void_p(block))
 
 
 def return_freed_blocks() -> bool:
