@@ -52,9 +52,10 @@ def run_gate(
         builds = [make_build(project, source, work / side, paths) for source, side in ((base, "base"), (new, "new"))]
         with contextlib.ExitStack() as stack:
             sides = [stack.enter_context(side) for side in _sides(builds, work, paths, options)]
+            rng = random.Random(options.seed)
+            renew(sides, rng)
             names = _shared_names(sides, options)
             tell(f"Measuring {counted([len(names)], 'benchmark')} in turn, {options.budget_s:g} s at most.")
-            rng = random.Random(options.seed)
             played = play(
                 sides,
                 names,

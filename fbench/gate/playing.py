@@ -27,7 +27,7 @@ from fbench.regression.pairs_file import TimedPair, WhichSide, log_ratios
 PAIRS_A_START, FIRST_STARTS, ALL_STARTS, MOST_STARTS = 4, 6, 15, 45
 """Starts of every benchmark, as many as an interval needs; of those that are looked at closer, enough for a family of
 three hundred; of those whose floor stays too high."""
-_BLOCK_S, _ROUNDS, _MOST_CALLS = 0.05, 5, 1_000_000
+_BLOCK_S, _ROUNDS, _MOST_CALLS = 0.02, 5, 1_000_000
 """What a block takes, about; its rounds; calls of a round."""
 
 
@@ -179,7 +179,7 @@ def _calibrate(sides: Sequence[Player], name: str, one: Played) -> None:
 
 
 def calls_of_block(seconds: float, call_s: Callable[[int, int], float | None]) -> tuple[int, int]:
-    """Rounds, and calls of a round, that make a block of about 50 ms.
+    """Rounds, and calls of a round, that make a block of about 20 ms.
 
     Args:
         seconds: that one call took.

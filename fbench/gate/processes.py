@@ -48,10 +48,11 @@ class BlockFailedError(Exception):
 
 
 class GateSide:
-    """A build's process.
+    """A build's process, which begins by ``start`` or ``renew`` and is ended on leaving.
 
     Example:
         with GateSide("base", build, ["bench.py"], empty, timeout_s=60) as side:
+            side.start()
             block = side.run(side.names[0], rounds=5, iterations=100)
     """
 
@@ -66,7 +67,6 @@ class GateSide:
         self._connection: Connection[Any, Any] | None = None
 
     def __enter__(self) -> GateSide:
-        self.start()
         return self
 
     def __exit__(
@@ -81,12 +81,8 @@ class GateSide:
             NothingComparableError: its pytest ends, or does not answer.
             UsageError: what it imported is not what was built.
         """
-        try:
-            self.launch()
-            self.wait()
-        except BaseException:  # Ctrl-C, too: __exit__ is not called for what never was entered
-            self.stop()
-            raise
+        self.launch()
+        self.wait()
 
     def launch(self) -> None:
         """Start the process, and do not wait for it."""

@@ -64,6 +64,7 @@ def record(folder: Path, starts: int, *, is_busy: bool, seed: int = 0) -> None:
     ):
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(COLUMNS)
+        renew(sides, rng)
         calls = calibrated(sides[0])
         for start in range(starts):
             if start:

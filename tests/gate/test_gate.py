@@ -59,11 +59,11 @@ def timed_by_a_clock(monkeypatch, changing):
 
 
 def in_few_starts(monkeypatch, count):
-    """So many starts of one pair each; processes are begun anew once, and live on."""
+    """So many starts of one pair each; processes are begun, begun anew once, and live on."""
     for name, value in (("PAIRS_A_START", 1), ("FIRST_STARTS", count), ("ALL_STARTS", count)):
         monkeypatch.setattr(playing, name, value)
-    once = iter([gating.renew])
-    monkeypatch.setattr(gating, "renew", lambda *given: next(once, lambda *given: None)(*given))
+    twice = iter([gating.renew] * 2)
+    monkeypatch.setattr(gating, "renew", lambda *given: next(twice, lambda *given: None)(*given))
 
 
 def test_a_slowed_benchmark_is_found_and_diff_reads_its_pairs(call, project, monkeypatch, capsys):

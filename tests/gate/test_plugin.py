@@ -22,7 +22,8 @@ from fbench.gate import gating, playing, processes
 
 playing.PAIRS_A_START = 1
 playing.FIRST_STARTS = playing.ALL_STARTS = 10
-gating.renew = lambda sides, rng: None
+begun = iter([gating.renew])
+gating.renew = lambda *given: next(begun, lambda *given: None)(*given)
 real = processes.GateSide.run
 
 

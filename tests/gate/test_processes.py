@@ -112,8 +112,9 @@ def built(project, tmp_path_factory):
 @pytest.fixture(scope="module")
 def side(built, tmp_path_factory):
     words = [str(built.home / "benchmarks" / "test_ways.py")]
-    with GateSide("new", built, words, tmp_path_factory.mktemp("run") / "empty", timeout_s=1.5) as started:
-        yield started
+    with GateSide("new", built, words, tmp_path_factory.mktemp("run") / "empty", timeout_s=1.5) as living:
+        living.start()
+        yield living
 
 
 def named(side, name):
@@ -181,20 +182,21 @@ def test_what_is_imported_from_elsewhere_is_refused(built, tmp_path):
     (copy / "test_a.py").write_text("def test_a(benchmark):\n    benchmark(len, '')\n")
     side = GateSide("new", built, [str(copy)], tmp_path / "empty", timeout_s=10)
     with (
-        pytest.raises(UsageError, match=r"counted of working tree .* was imported from .*conftest.py or pythonpath"),
         side,
+        pytest.raises(UsageError, match=r"counted of working tree .* was imported from .*conftest.py or pythonpath"),
     ):
-        pass
+        side.start()
 
 
 def test_pytest_that_cannot_start_says_its_last_line(built, tmp_path):
     side = GateSide("new", built, ["--no-such-option"], tmp_path / "empty", timeout_s=10)
-    with pytest.raises(NothingComparableError, match=r"pytest cannot start for working tree .*: .*"), side:
-        pass
+    with side, pytest.raises(NothingComparableError, match=r"pytest cannot start for working tree .*: .*"):
+        side.start()
 
 
 def _pressed(side, pids):
     with side:
+        side.start()
         pids.append(side._process.pid)
         signal.raise_signal(signal.SIGINT)
 
