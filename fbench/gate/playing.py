@@ -28,7 +28,7 @@ PAIRS_A_START, FIRST_STARTS, ALL_STARTS, MOST_STARTS = 4, 6, 15, 45
 """Starts of every benchmark, as many as an interval needs; of those that are looked at closer, enough for a family of
 three hundred; of those whose floor stays too high."""
 _BLOCK_S, _ROUNDS, _MOST_CALLS = 0.02, 5, 1_000_000
-"""What a block takes, about; its rounds; calls of a round."""
+"""What a block takes, about; rounds and calls of a round, at most."""
 
 
 class Player(Protocol):
@@ -189,7 +189,7 @@ def calls_of_block(seconds: float, call_s: Callable[[int, int], float | None]) -
         >>> calls_of_block(0.001, lambda rounds, iterations: 0.001)
         (5, 10)
     """
-    rounds, iterations = _ROUNDS if seconds < _BLOCK_S else 1, 1
+    rounds, iterations = min(_ROUNDS, max(1, round(_BLOCK_S / max(seconds, 1e-8)))), 1
     while seconds * iterations * rounds < _BLOCK_S / 2 and iterations < _MOST_CALLS:
         iterations = min(_MOST_CALLS, max(2 * iterations, int(_BLOCK_S / _ROUNDS / max(seconds, 1e-8))))
         tried = call_s(rounds, iterations)

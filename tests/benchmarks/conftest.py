@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 import torch
+from pytest_benchmark.fixture import BenchmarkFixture
 
 _SECONDS, _FEWEST, _MOST = 0.4, 8, 40
 """Of a benchmark, its controls apart; rounds."""
@@ -48,7 +49,8 @@ CONTROLS: dict[str, Callable[[], Callable[[], object]]] = {
 def timed(benchmark) -> Callable[..., Any]:
     """``timed(run, "matrix product", flops=…, moved=…)``: gives the result; once where nothing is timed.
 
-    ``beside`` is a control of the benchmark's own, in the place of the one that has the name.
+    ``beside`` is a control of the benchmark's own, in the place of the one that has the name. In a gate there is none:
+    the other side is.
     """
 
     def call(
@@ -59,6 +61,8 @@ def timed(benchmark) -> Callable[..., Any]:
         flops: float = 0,
         moved: float = 0,
     ) -> Any:
+        if not isinstance(benchmark, BenchmarkFixture):
+            return benchmark(run)
         beside = beside or CONTROLS[control]()
         beside()
         if benchmark.disabled:

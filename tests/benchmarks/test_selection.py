@@ -44,17 +44,21 @@ def matrices(n: int, d: int) -> tuple[torch.Tensor, torch.Tensor]:
     return torch.linalg.inv(F + torch.eye(d)), F
 
 
+@cache
+def prepared(kernel: str, n: int, d: int):
+    return prepare_kernel(kernel, last_layer(n, d), *matrices(n, d))
+
+
 @pytest.mark.parametrize("inner", [True, False], ids=["", "no-inner"])
 @pytest.mark.parametrize(("n", "d"), SIZES)
 @pytest.mark.parametrize("kernel", BUILTIN)
 def test_trace(timed, kernel, n, d, inner):
-    V = last_layer(n, d)
-    held, prepared = prepare_kernel(kernel, V, *matrices(n, d))
+    V, (held, ready) = last_layer(n, d), prepared(kernel, n, d)
     parts = [slice(start, start + CHUNK) for start in range(0, n, CHUNK)]
     work = (n, V.rows, d, inner, d // CLASSES)
     moved = held.bytes(n, V.rows, d, 4, d // CLASSES)
     scores = timed(
-        lambda: [scores_of(held, prepared, part, inner) for part in parts],
+        lambda: [scores_of(held, ready, part, inner) for part in parts],
         "matrix product",
         flops=held.flops(*work),
         moved=moved,

@@ -121,7 +121,8 @@ def test_orders_are_drawn():
 
 
 @pytest.mark.parametrize(
-    ("seconds", "rounds", "least", "most"), [(1e-7, 5, 5e-3, 0.04), (1e-3, 5, 5e-3, 0.04), (0.2, 1, 0.1, 1)]
+    ("seconds", "rounds", "least", "most"),
+    [(1e-7, 5, 5e-3, 0.04), (1e-3, 5, 5e-3, 0.04), (0.007, 3, 0.01, 0.04), (0.2, 1, 0.1, 1)],
 )
 def test_a_block_is_short(seconds, rounds, least, most):
     """About 20 ms where calls are short, one call where they are long; the same count on every side."""
