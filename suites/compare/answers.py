@@ -173,6 +173,8 @@ def suggested_seeds(judged: JudgedQuestion) -> AboutSeeds | None:
 def _needed(judged: JudgedQuestion) -> str:
     """How many seeds would show a difference of the margin, or that equal arms do not differ by it."""
     better = judged.question.relation == ">"
+    if better and judged.largest_gain < judged.margin:
+        return f"; its interval leaves no gain of {judged.margin:g}"
     seeds = seeds_needed(judged.comparison, "better by the margin" if better else "not inferior", judged.margin)
     if seeds is None:
         return ""

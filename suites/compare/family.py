@@ -86,6 +86,13 @@ class JudgedQuestion(AboutTwo):
             return self.interval
         return self._facing(*corrected_interval(self.comparison, self.overlap))
 
+    @property
+    def largest_gain(self) -> float:
+        """The upper end of the gain's 95 % interval, which counts the overlap of the splits where there is one."""
+        if self.overlap is None:
+            return self.comparison.high
+        return corrected_interval(self.comparison, self.overlap)[1]
+
     def _facing(self, low: float, high: float) -> tuple[float, float]:
         return mirrored(low, high) if self.lower else (low, high)
 

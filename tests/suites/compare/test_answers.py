@@ -33,9 +33,9 @@ def two(mean: float, sd: float, n: int = 8, overlap: float | None = None, d_eff:
     return Background(replace(curves, dimensions={"new": (12.0, 328), "old": (d_eff, 160)}), overlap)
 
 
-def answer(relation: str, background: Background, **more) -> Answer:
+def answer(relation: str, background: Background, margin: float = 0.005, **more) -> Answer:
     shared = background.overlap
-    judged = judge_family([Question("new", relation, "old")], background.curves.areas, 0.005, overlap=shared, **more)
+    judged = judge_family([Question("new", relation, "old")], background.curves.areas, margin, overlap=shared, **more)
     (only,) = all_answers(judged, background)
     return only
 
@@ -64,6 +64,20 @@ def test_not_shown_names_the_seeds_for_the_margin_and_not_for_what_was_seen() ->
     slow = replace(background.curves, seconds={"new": (0.1, 1.0), "old": (0.1, 2.0)})
     advice = answer(">", replace(background, curves=slow)).advice
     assert advice == f"Take the faster, new; {needed} seeds would show even a gain of 0.005."
+
+
+def test_not_shown_names_no_seeds_for_a_gain_that_is_ruled_out() -> None:
+    """The same spread, and a margin on either side of the interval's end."""
+    background = two(0.0, 0.002)
+    [judged] = judge_family([Question("new", ">", "old")], background.curves.areas, 0.005)
+    end = judged.largest_gain
+    assert end == judged.comparison.high
+    assert "seeds would show" in answer(">", background, margin=0.9 * end).advice
+    assert answer(">", background, margin=0.01).advice == (
+        "Take either, at equal cost; its interval leaves no gain of 0.01."
+    )
+    overlapping = replace(judged, overlap=0.5)
+    assert overlapping.largest_gain == overlapping.overlapping[1] > end
 
 
 def test_a_margin_prints_the_bound_that_decided() -> None:
