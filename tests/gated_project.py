@@ -21,6 +21,9 @@ packages = ["counted"]
 addopts = ["-n", "2", "--benchmark-disable"]
 """
 CODE = """
+import time
+
+
 def busy(n):
     return sum(i * i for i in range(n))
 
@@ -29,8 +32,11 @@ def steady(n=STEADY):
     return busy(n)
 
 
-def changing(n=CHANGING):
-    return busy(n) and None
+def changing(seconds=CHANGING):
+    '''Waits for a clock, and so takes as long on any machine.'''
+    until = time.perf_counter() + seconds
+    while time.perf_counter() < until:
+        pass
 
 
 def answer():
@@ -79,8 +85,8 @@ def git(root: Path, *words: str) -> str:
     return done.stdout
 
 
-def code(changing: int = 4000, answer: int = 42, steady: int = 2000) -> str:
-    """The package, whose function ``changing`` counts so far."""
+def code(changing: float = 0.0016, answer: int = 42, steady: int = 2000) -> str:
+    """The package, whose function ``changing`` takes so many seconds."""
     return CODE.replace("CHANGING", str(changing)).replace("ANSWER", str(answer)).replace("STEADY", str(steady))
 
 
@@ -90,6 +96,6 @@ def make_project(root: Path, benchmarks: str = BENCHMARKS) -> Path:
     git(root, "init", "-q", "-b", "main")
     commit(root, {"pyproject.toml": SETUP, "counted/__init__.py": code(), "benchmarks/test_counted.py": benchmarks})
     git(root, "tag", "before")
-    commit(root, {"counted/__init__.py": code(5000, 43)})
+    commit(root, {"counted/__init__.py": code(0.002, 43)})
     git(root, "tag", "after")
     return root

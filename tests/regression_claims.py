@@ -13,9 +13,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import numpy as np
 from claim_rows import Counted, counted
-from verdict_series import ALL_PAIRS, CODES, SLOWED, Starts, drawn_gate
+from verdict_series import CODES, SLOWED, Starts, drawn_gate
 
-from fbench.gate.playing import PAIRS_A_START
+from fbench.gate.playing import MOST_STARTS, PAIRS_A_START
 from fbench.gate.verdict import judge_gate
 from fbench.regression.paired_rule import TIME_MARGIN, judge_pairs
 from fbench.regression.steps import find_steps, memory_of
@@ -27,6 +27,7 @@ NOISES = ("normal", "crash", "remembering", "living")
 PAIR_SD, LIVING_SD, MACHINE_SD, OWN_SD, ROUND_SD = 0.08, 0.02, 0.15, 0.05, 0.03
 PAIRS, CHANGES = (20, 40), (0.1, 0.25)
 HISTORIES = (16, 40)
+MOST_PAIRS = PAIRS_A_START * MOST_STARTS
 Logs = Mapping[str, list[float]]
 
 
@@ -85,9 +86,9 @@ def of_pairs(draws: int, noise: str, n: int) -> Iterator[Counted]:
 
 def drawn_starts(rng: np.random.Generator, noise: str) -> list[Mapping[str, Mapping[str, Sequence[float]]]]:
     """A gate's starts: blocks of every benchmark and code, with the noise of ``drawn_pairs`` over √2, two to a pair."""
-    logs = {code: drawn_pairs(rng, ALL_PAIRS, "normal" if noise == "living" else noise) for code in CODES}
+    logs = {code: drawn_pairs(rng, MOST_PAIRS, "normal" if noise == "living" else noise) for code in CODES}
     starts = []
-    for at in range(0, ALL_PAIRS, PAIRS_A_START):
+    for at in range(0, MOST_PAIRS, PAIRS_A_START):
         start: dict[str, dict[str, list[float]]] = {str(number): {} for number in range(FAMILY)}
         for name, codes in start.items():
             for code in CODES:
@@ -99,19 +100,19 @@ def drawn_starts(rng: np.random.Generator, noise: str) -> list[Mapping[str, Mapp
 
 
 def of_gates(draws: int, noise: str) -> Iterator[Counted]:
-    """Whole runs of the gate: six starts, fifteen of those that are looked at closer, and above the floor."""
+    """Whole runs of the gate, of up to forty-five starts, that call what stands above the floor."""
     number = NOISES.index(noise)
-    rng, coin = np.random.default_rng([ALL_PAIRS, number]), random.Random(number)
+    rng, coin = np.random.default_rng([MOST_PAIRS, number]), random.Random(number)
 
     def called(slowed: Mapping[str, str]) -> bool:
-        played = drawn_gate(Starts("drawn", drawn_starts(rng, noise)), coin, TIME_MARGIN, slowed)
+        played = drawn_gate(Starts("drawn", drawn_starts(rng, noise)), coin, TIME_MARGIN, slowed, MOST_STARTS)
         rows = judge_gate(played, TIME_MARGIN)
         return any(row.verdict == "slower" and row.name in (slowed or played) for row in rows)
 
-    yield counted("false_slower", "the gate's steps, any of ten", ALL_PAIRS, [called({}) for _ in range(draws)], noise)
+    yield counted("false_slower", "the gate's steps, any of ten", MOST_PAIRS, [called({}) for _ in range(draws)], noise)
     for code, change in SLOWED.items():
         hits = [called({"0": code}) for _ in range(draws)]
-        yield counted("power", f"the gate's steps, one of ten slower by {change:.0%}", ALL_PAIRS, hits, noise)
+        yield counted("power", f"the gate's steps, one of ten slower by {change:.0%}", MOST_PAIRS, hits, noise)
 
 
 def of_runs(draws: int, *, controlled: bool) -> Iterator[Counted]:

@@ -47,7 +47,7 @@ def add_diff(app: typer.Typer) -> None:
     runs = typer.Argument(metavar="BASE NEW", help="runs, JSON files, folders of them; or one file of pairs")
     parameters = [
         keyword("runs", list[str], None, runs),
-        text("margin", "0.03", "SHARE", "of a time or a peak, that does not matter"),
+        text("margin", "", "SHARE", "of a time or a peak, that does not matter: 0.03, or what a gate was asked for"),
         text("format", "text", "FORMAT", "text, github (Markdown for a pull request) or json"),
         flag("json", "the same as --format json"),
         flag("strict", "exit with 3 where anything is not shown, or lost without proof"),
@@ -61,7 +61,8 @@ def add_diff(app: typer.Typer) -> None:
 
 def diff(runs: list[str] | None, *, margin: str, format: str, json: bool, strict: bool, **typed: Any) -> int:
     """Compare two runs, two JSON files of pytest-benchmark, two folders of them, or interleaved pairs."""
-    share, force = read_number("--margin", margin, float, _MARGIN), bool(typed["force"])
+    share = read_number("--margin", margin, float, _MARGIN) if margin else None
+    force = bool(typed["force"])
     check_form(format)
     if typed["history"]:
         if json or format != "text":
@@ -72,15 +73,17 @@ def diff(runs: list[str] | None, *, margin: str, format: str, json: bool, strict
     return comparison.exit_code(strict=strict)
 
 
-def _compared(runs: list[str], margin: float, *, force: bool) -> RevisionDiff:
+def _compared(runs: list[str], margin: float | None, *, force: bool) -> RevisionDiff:
     from fbench.regression.comparing import compare_pairs, compare_sides
+    from fbench.regression.paired_rule import TIME_MARGIN
     from fbench.regression.sides import read_baseline, read_paired, read_side
 
     if len(runs) == 1:
-        return compare_pairs(read_paired(runs[0]), Path(runs[0]), margin)
+        samples = read_paired(runs[0])
+        return compare_pairs(samples, Path(runs[0]), margin or samples.threshold)
     if len(runs) != 2:
         raise UsageError(f"fbench diff takes BASE and NEW, or one file of pairs, and not {len(runs)} names")
-    return compare_sides(read_baseline(runs[0]), read_side(runs[1]), margin, force=force)
+    return compare_sides(read_baseline(runs[0]), read_side(runs[1]), margin or TIME_MARGIN, force=force)
 
 
 def _print(comparison: RevisionDiff, form: str, *, strict: bool) -> None:
@@ -95,14 +98,15 @@ def _print(comparison: RevisionDiff, form: str, *, strict: bool) -> None:
     print_in_form(told, form)
 
 
-def _show_history(runs: list[str], folder: str, out_folder: str, margin: float, *, force: bool) -> int:
+def _show_history(runs: list[str], folder: str, out_folder: str, margin: float | None, *, force: bool) -> int:
     """Print what stepped, and write the figure and its numbers."""
     from fbench.regression import history
+    from fbench.regression.paired_rule import TIME_MARGIN
     from fbench.results.terminal import rich_table
 
     if runs:
         raise UsageError(f"--history takes its folder alone, and not {shorten(runs[0])} beside it")
-    read = history.read_history(Path(folder), margin, force=force)
+    read = history.read_history(Path(folder), margin or TIME_MARGIN, force=force)
     written = _write_history(read, Path(out_folder))
     for line in history.history_lead(read):
         out.print(line, markup=False)

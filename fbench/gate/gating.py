@@ -56,6 +56,7 @@ def run_gate(
             renew(sides, rng)
             names = _shared_names(sides, options)
             tell(f"Measuring {counted([len(names)], 'benchmark')} in turn, {options.budget_s:g} s at most.")
+            begun = time.monotonic()
             played = play(
                 sides,
                 names,
@@ -64,15 +65,16 @@ def run_gate(
                 clock=time.monotonic,
                 rng=rng,
                 renew=lambda: renew(sides, rng),
-                after_round=lambda played: _write(out, base, new, played),
+                after_round=lambda played: _write(out, base, new, options, played),
             )
+            spent_s = time.monotonic() - begun
             weighed = _weighed(sides, played, options, tell)
-        _write(out, base, new, played, weighed)
+        _write(out, base, new, options, played, weighed)
         notes = [*_notes(new, sides, options), *_changed_files(builds, names), *_skips(played)]
     rows = judge_gate(played, options.threshold)
     peaks = judge_weighed(weighed, options.threshold)
     failed = [*_failures(played), *_failures(weighed)]
-    return GateReport(base.called, new.called, options.threshold, rows, failed, notes, peaks)
+    return GateReport(base.called, new.called, options.threshold, rows, failed, notes, peaks, spent_s)
 
 
 def _check_system(options: GateOptions) -> None:
@@ -159,7 +161,12 @@ def _wanted(name: str, options: GateOptions) -> bool:
 
 
 def _write(
-    out: Path, base: Source, new: Source, played: Mapping[str, Played], weighed: Mapping[str, Weighed] | None = None
+    out: Path,
+    base: Source,
+    new: Source,
+    options: GateOptions,
+    played: Mapping[str, Played],
+    weighed: Mapping[str, Weighed] | None = None,
 ) -> None:
     """The pairs so far, in the form that ``fbench diff`` reads; the base's second process goes with the base."""
     measured = {name: one for name, one in played.items() if one.pairs}
@@ -178,7 +185,7 @@ def _write(
         {name: one.pairs for name, one in measured.items()},
         {"revision": base.called, "commit": base.commit, "again_s": again}
         | ({"peak_bytes": peaks["base"], "again_peak_bytes": peaks["again"]} if weighed else {}),
-        {"revision": new.called, "commit": new.commit, "dirty": new.dirty}
+        {"revision": new.called, "commit": new.commit, "dirty": new.dirty, "threshold": options.threshold}
         | ({"peak_bytes": peaks["new"]} if weighed else {}),
         machine,
     )

@@ -56,14 +56,20 @@ def read_gate_options(
         >>> read_gate_options(typed | {"against": "main", "budget": "30"}).budget_s
         30.0
     """
+    from fbench.errors import UsageError
     from fbench.harness.contract import Option
     from fbench.harness.parsing import read_number
 
-    share, seconds = Option("share that does not matter", above=0, maximum=10), Option("seconds", above=0, maximum=1e6)
+    share, seconds = Option("share that does not matter", above=0), Option("seconds", above=0, maximum=1e6)
+    threshold = read_number(f"{before}threshold", typed["threshold"], float, share)
+    if threshold >= 1:
+        raise UsageError(
+            f"{before}threshold {typed['threshold']}: is a share of the time, 0.03 for 3 %; take one below 1"
+        )
     return GateOptions(
         typed["against"],
         paths,
-        threshold=read_number(f"{before}threshold", typed["threshold"], float, share),
+        threshold=threshold,
         budget_s=read_number(f"{before}budget", typed["budget"], float, seconds),
         timeout_s=read_number(f"{before}timeout", typed["timeout"], float, seconds),
         seed=read_number(f"{before}seed", typed["seed"], int, Option("seed", minimum=0)) if typed["seed"] else None,

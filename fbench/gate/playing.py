@@ -3,10 +3,10 @@
 Two processes of the same code differ by a few percent for as long as they live. So all are begun anew after every four
 pairs, and what counts is the start: the median of its pairs is one value. Every benchmark gets six starts, one pair a
 round, in an order that is drawn anew for each round. Those that look slower (p < 0.3, uncorrected) or faster by more
-than the threshold, and those whose floor is above it, get nine more; all fifteen are pooled. Where the floor is above
-the threshold even then, they go on, to forty-five: the base itself says when to stop, so that no one looks for a change
-until there is one. The base runs in two processes: what they differ by is the floor, measured in the same rounds as
-what is asked.
+than the threshold, and those whose floor is above it, get nine more; all fifteen are pooled. Where that does not tell,
+they go on, to forty-five: where the floor is above the threshold even then, or where the change is, and one odd start
+keeps it from being confirmed. The base runs in two processes: what they differ by is the floor, measured in the same
+rounds as what is asked.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from typing import Protocol
 from fbench.gate.processes import BlockFailedError, TimedBlock
 from fbench.measure.signed_ranks import hodges_lehmann, p_above
 from fbench.regression.floor import SUSPECT, floor_of
+from fbench.regression.paired_rule import PAIRED_LEVEL
 from fbench.regression.pairs_file import TimedPair, WhichSide, log_ratios
 
 PAIRS_A_START, FIRST_STARTS, ALL_STARTS, MOST_STARTS = 4, 6, 15, 45
@@ -115,7 +116,9 @@ def play(
             return played
     going = played
     for start in range(most_starts):
-        going = {name: one for name, one in going.items() if not one.failed and _goes_on(one, start, threshold)}
+        going = {
+            name: one for name, one in going.items() if not one.failed and _goes_on(one, start, threshold, len(played))
+        }
         if not going or (start and clock() > until):
             break
         if start:
@@ -132,11 +135,13 @@ def play(
     return played
 
 
-def _goes_on(one: Played, start: int, threshold: float) -> bool:
+def _goes_on(one: Played, start: int, threshold: float, family: int) -> bool:
     """Whether a benchmark takes part in another start: all do in the first ones, then those that are open."""
     if start == FIRST_STARTS:
         return _is_suspect(one, threshold) or _is_coarse(one, threshold)
-    return start == 0 or start % ALL_STARTS != 0 or _is_coarse(one, threshold)
+    if start == 0 or start % ALL_STARTS:
+        return True
+    return _is_coarse(one, threshold) or _is_unconfirmed(one, threshold, family)
 
 
 def _warm(sides: Sequence[Player], played: Mapping[str, Played]) -> None:
@@ -187,7 +192,7 @@ def calls_of_block(seconds: float, call_s: Callable[[int, int], float | None]) -
 
     Example:
         >>> calls_of_block(0.001, lambda rounds, iterations: 0.001)
-        (5, 10)
+        (5, 4)
     """
     rounds, iterations = min(_ROUNDS, max(1, round(_BLOCK_S / max(seconds, 1e-8)))), 1
     while seconds * iterations * rounds < _BLOCK_S / 2 and iterations < _MOST_CALLS:
@@ -227,3 +232,9 @@ def _is_suspect(one: Played, threshold: float) -> bool:
 def _is_coarse(one: Played, threshold: float) -> bool:
     """Whether the machine alone may move it beyond the threshold."""
     return floor_of(one.pairs, one.again_s) > threshold
+
+
+def _is_unconfirmed(one: Played, threshold: float, family: int) -> bool:
+    """Whether it looks slower by more than the threshold, and is not shown to be."""
+    change = hodges_lehmann(one.logs).value
+    return change > math.log1p(threshold) and p_above(one.logs) * family >= PAIRED_LEVEL

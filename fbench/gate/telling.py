@@ -36,10 +36,11 @@ def gate_lead(report: GateReport) -> list[str]:
     values = [f"{row.name} returns another value: {row.value}." for row in report.rows if row.value]
     failed = [f"{line}." for line in report.failed]
     notes = [f"Note: {note}." for note in report.notes]
-    told = [_outcome(report), _power(report), _peaks(report)]
+    told = [_outcome(report), _unconfirmed(report), _power(report), _peaks(report)]
     if any(row.verdict == "larger" for row in report.peaks):
-        told = [told[2], *told[:2]]
-    return [*filter(None, told), *values, *failed, *notes]
+        told = [told[-1], *told[:-1]]
+    spent = [f"Measured in {format_seconds(report.spent_s)}."] if report.spent_s else []
+    return [*filter(None, told), *values, *failed, *notes, *spent]
 
 
 def _outcome(report: GateReport) -> str:
@@ -53,6 +54,19 @@ def _outcome(report: GateReport) -> str:
     several = ", ".join(f"{len(report.named(word))} {word}" for word in _ORDER if report.named(word))
     of_time = " of time" if report.peaks else ""
     return f"{report.new} against {report.base}: of {count}, {several}; no regression{of_time} is confirmed."
+
+
+def _unconfirmed(report: GateReport) -> str:
+    """What looks slower by more than could be the machine's, and is not shown to be; empty where nothing does."""
+    rows = [
+        row for row in report.named("inconclusive") if row.change - 1 > max(row.floor, report.threshold)
+    ]  # of one without starts enough the floor is infinite
+    if not rows:
+        return ""
+    by = ", ".join(_percent(row.change) for row in rows[:_MOST_NAMED])
+    return (
+        f"Slower by more than the machine's own differences, and not confirmed: {_names(rows)} ({by}); give more time."
+    )
 
 
 def _power(report: GateReport) -> str:
@@ -69,7 +83,7 @@ def _power(report: GateReport) -> str:
     if not above:
         return told
     than = f"more than --threshold {report.threshold:g} in {_names(above)}"
-    return f"{told} That is {than}: give a larger one, or more time."
+    return f"{told} The floor is {than}: give a larger one, or more time."
 
 
 def _peaks(report: GateReport) -> str:

@@ -1,8 +1,8 @@
 """From what was measured to what may be said: the paired rule, with the floor of every benchmark beside it.
 
 ``slower`` is the paired rule's word at a margin of the threshold or the floor, whichever is larger: the one word that
-fails a gate. Where the floor is above the threshold and nothing is confirmed, or where time was over before pairs could
-show anything, the answer is ``inconclusive``.
+fails a gate. Where the floor or the change is above the threshold and nothing is confirmed, or where time was over
+before pairs could show anything, the answer is ``inconclusive``.
 """
 
 from __future__ import annotations
@@ -61,6 +61,7 @@ class GateReport:
         failed: a line for each benchmark that has no time on a side.
         notes: what else is to be known, a line each.
         peaks: what was weighed, where that was asked for.
+        spent_s: seconds of measuring times, builds apart; 0 where that is not known.
     """
 
     base: str
@@ -70,6 +71,7 @@ class GateReport:
     failed: Sequence[str] = ()
     notes: Sequence[str] = field(default=())
     peaks: Sequence[PeakRow] = ()
+    spent_s: float = 0.0
 
     def named(self, word: GateWord) -> list[GateRow]:
         """The rows of a verdict."""
@@ -103,7 +105,7 @@ def judge_gate(played: Mapping[str, Played], threshold: float) -> list[GateRow]:
                 low=judgement.low,
                 high=judgement.high,
                 floor=floor,
-                seen=smallest_seen(base_logs(one.pairs, one.again_s), threshold, len(judged)),
+                seen=smallest_seen(base_logs(one.pairs, one.again_s), max(threshold, floor), len(judged)),
                 base_s=median(pair.base_s for pair in one.pairs),
                 new_s=median(pair.new_s for pair in one.pairs),
                 adjusted=judgement.adjusted,

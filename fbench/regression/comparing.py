@@ -103,9 +103,18 @@ def _paired_row(name: str, one: PairedJudgement, samples: PairedSamples, margin:
         verdict=gate_word(one, margin, floor, family) if again_s else one.verdict,
         p=one.p,
         adjusted=one.adjusted,
-        why=one.why or (f"a floor above {format_percent(margin)} hides what is below it" if floor > margin else ""),
+        why=one.why or ("" if math.isnan(floor) else _why_open(one, margin, floor)),
         floor=floor,
     )
+
+
+def _why_open(one: PairedJudgement, margin: float, floor: float) -> str:
+    """Why a gate's word is ``inconclusive``, though there are starts enough; empty where it is another."""
+    if floor > margin:
+        return f"a floor above {format_percent(margin)} hides what is below it"
+    if one.verdict == "not shown" and one.ratio - 1 > margin:
+        return "it looks slower and is not shown to be: more starts would tell"
+    return ""
 
 
 def _called(revision: Mapping[str, Any], side: str) -> str:

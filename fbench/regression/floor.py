@@ -3,9 +3,10 @@
 A value is the median log ratio of a start of the processes, or a pair's where starts are not known. The **floor** is
 the end of the 95 % interval of the base's second process over its first that lies further from no change: a slowing
 below it may be the machine's. The **smallest change seen** is the one that the paired rule finds nine times in ten with
-as many values: (z(1 − 0.01/m) + z(0.9)) · s · √(π/3n), and never less than the threshold + z(0.9) · s · √(π/3n), as the
-change must be above that, too. m benchmarks share the level; s is the deviation of a value, from the median one so that
-a few wild ones do not count; Wilcoxon's test needs π/3 times the values of a t test where they are normal.
+as many values: (z(1 − 0.01/m) + z(0.9)) · s · √(π/3n), and never less than the threshold, or the floor where that is
+larger, + z(0.9) · s · √(π/3n), as the change must be above both, too. m benchmarks share the level; s is the deviation
+of a value, from the median one so that a few wild ones do not count; Wilcoxon's test needs π/3 times the values of a t
+test where they are normal.
 """
 
 from __future__ import annotations
@@ -51,7 +52,7 @@ def smallest_seen(logs: Sequence[float], threshold: float, family: int) -> float
 
     Args:
         logs: log ratios of equal code.
-        threshold: the change that is to be exceeded.
+        threshold: the change that is to be exceeded: a gate's threshold or its floor, whichever is larger.
         family: benchmarks that share the level.
 
     Example:
@@ -68,16 +69,23 @@ def smallest_seen(logs: Sequence[float], threshold: float, family: int) -> float
 
 
 def gate_word(judgement: PairedJudgement, threshold: float, floor: float, family: int) -> GateWord:
-    """The word for what pairs say, of one of so many benchmarks; one that looks slower, and has too few, is open.
+    """The word for what pairs say, of one of so many benchmarks.
+
+    One that looks slower, and has too few, is open; so is one that looks slower by more than the threshold and is not
+    shown to be: an odd start can do that, and it is no ground for letting the change pass.
 
     Example:
         >>> by = PairedJudgement(20, 1.2, 1.1, 1.3, 0.001, 0.001, "slower")
         >>> gate_word(by, 0.03, 0.05, 1), gate_word(by, 0.03, 0.25, 1), gate_word(by._replace(n=6), 0.03, 0.05, 1)
         ('slower', 'inconclusive', 'inconclusive')
+        >>> gate_word(by._replace(adjusted=0.02, verdict="not shown"), 0.03, 0.01, 1)
+        'inconclusive'
     """
     looks_slower = judgement.ratio > 1 and judgement.p < SUSPECT
     if math.isinf(floor) or (looks_slower and judgement.n < fewest_pairs(family)):
         return "inconclusive"
     middle, low, high = (math.log(end) for end in (judgement.ratio, judgement.low, judgement.high))
     word = time_verdict(middle, low, high, judgement.adjusted < PAIRED_LEVEL, max(threshold, floor))
-    return word if word in ("slower", "faster") or floor <= threshold else "inconclusive"
+    if word in ("slower", "faster"):
+        return word
+    return "inconclusive" if max(floor, judgement.ratio - 1) > threshold else word

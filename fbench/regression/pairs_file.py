@@ -12,8 +12,8 @@ A JSON file::
 a coin. A number is the time of a short block of calls, in seconds. The base may have ``again_s``: by benchmark, the
 seconds of its second process beside every pair, in the order of the list, which tell the floor. ``start`` may number
 the starts of the processes, where they were begun anew between pairs: the pairs of one share what its processes differ
-by, and count as one value. Keys that are not known are passed over, so that the form can grow without another number;
-2 would mean that old readers would misread it.
+by, and count as one value. The new side may have the ``threshold`` that a gate was asked for. Keys that are not known
+are passed over, so that the form can grow without another number; 2 would mean that old readers would misread it.
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ from typing import Any, Literal, NamedTuple
 
 from fbench.errors import DataError, NothingComparableError, shorten
 from fbench.harness.publish import publish
+from fbench.regression.paired_rule import TIME_MARGIN
 
 FORM = 1
 """The form above, and the key's value."""
@@ -74,6 +75,12 @@ class PairedSamples:
         """Seconds of the base's second process, by benchmark, one a pair; none where it had none."""
         again: Mapping[str, Sequence[float]] = self.base.get("again_s", {})
         return again
+
+    @property
+    def threshold(self) -> float:
+        """The share that does not matter, as the gate that measured them was asked; ``TIME_MARGIN`` without one."""
+        asked = self.new.get("threshold")
+        return asked if isinstance(asked, float) and 0 < asked < 1 else TIME_MARGIN
 
     @property
     def logs(self) -> dict[str, list[float]]:

@@ -22,6 +22,7 @@ import argparse
 import contextlib
 import csv
 import json
+import os
 import random
 import statistics
 import sys
@@ -76,7 +77,7 @@ def record(folder: Path, starts: int, *, is_busy: bool, seed: int = 0) -> None:
                 writer.writerows((start, number, *row) for row in one_round(sides, calls, rng))
             file.flush()
             print(f"\rstart {start + 1} of {starts}, {time.monotonic() - begun:.0f} s", end="", flush=True)
-    about["spent_s"] = round(time.monotonic() - begun, 1)
+    about |= {"spent_s": round(time.monotonic() - begun, 1), "load_average_after": os.getloadavg()}
     (folder / "environment.json").write_text(json.dumps(about, indent=2) + "\n")
     print()
     told = [f"{name}: {value:+.1%}" for name, value in _seen(read_starts(folder / "series.csv", "")).items()]

@@ -45,15 +45,16 @@ def call(project, capsys, showwarning, tmp_path):
     return called
 
 
-def timed_by_a_clock(monkeypatch, changing):
-    """Blocks of the real processes whose times are told: base 1 ms, and the new side's ``changing`` as much longer."""
+def with_told_times(monkeypatch, *, but_changing=False):
+    """Blocks of the real processes are told to take 20 ms a call; those of ``changing`` as long as they do."""
     real = processes.GateSide.run
 
     def run(self, name, rounds, iterations):
+        if but_changing and name.endswith("::test_changing"):
+            return real(self, name, rounds, iterations)
         block = real(self, name, rounds, 1)
-        slowed = self.role == "new" and name.endswith("::test_changing")
         wobble = 1 + 0.001 * (len(name) + int(block.seconds[0] * 1e9) % 7)
-        return block._replace(seconds=(0.02 * wobble * (changing if slowed else 1.0),) * rounds)
+        return block._replace(seconds=(0.02 * wobble,) * rounds)
 
     monkeypatch.setattr(processes.GateSide, "run", run)
 
@@ -67,8 +68,8 @@ def in_few_starts(monkeypatch, count):
 
 
 def test_a_slowed_benchmark_is_found_and_diff_reads_its_pairs(call, project, monkeypatch, capsys):
-    """One of the others holds more, as scales tell, and returns another value."""
-    timed_by_a_clock(monkeypatch, 1.25)
+    """It waits for a clock, and is timed; one of the others holds more, as scales tell, and returns another value."""
+    with_told_times(monkeypatch, but_changing=True)
     in_few_starts(monkeypatch, 10)
 
     def weigh(self, name):
@@ -110,7 +111,7 @@ def test_a_system_without_a_mark_to_reset_is_told_before_anything_is_built(call,
 
 def test_equal_code_passes(call, project, monkeypatch):
     """A dirty tree says so; a benchmark that one side alone has is named; changed benchmarks, too."""
-    timed_by_a_clock(monkeypatch, 1.0)
+    with_told_times(monkeypatch)
     in_few_starts(monkeypatch, 12)
     bench = project / "benchmarks" / "test_counted.py"
     bench.write_text(bench.read_text() + "\n\ndef test_fresh(benchmark):\n    benchmark(len, 'a')\n")
@@ -123,7 +124,7 @@ def test_equal_code_passes(call, project, monkeypatch):
 
 
 def test_what_fails_or_hangs_on_one_side_is_a_line_and_no_regression(call, project, monkeypatch):
-    timed_by_a_clock(monkeypatch, 1.0)
+    with_told_times(monkeypatch)
     in_few_starts(monkeypatch, 8)
     slow = "\n\nimport time\n\n\ndef answer():\n    time.sleep(60)\n\n\ndef changing():\n    raise KeyError('lost')\n"
     (project / "counted" / "__init__.py").write_text(code() + slow)
@@ -143,6 +144,11 @@ def test_what_fails_or_hangs_on_one_side_is_a_line_and_no_regression(call, proje
         (["--against", "main", "nowhere"], 4, "nowhere: there is no such file or folder of benchmarks"),
         (["--against", "main", "/"], 2, "/ lies outside of"),
         (["--against", "main", "--threshold", "0"], 2, "--threshold"),
+        (
+            ["--against", "main", "--threshold", "3"],
+            2,
+            "--threshold 3: is a share of the time, 0.03 for 3 %; take one below 1",
+        ),
         (["--against", "main", "--budget", "soon"], 2, "--budget soon: must be a number"),
         (["--against", "main", "--timeout", "-1"], 2, "--timeout"),
         (["--against", "main", "--seed", "x"], 2, "--seed x: must be a whole number"),

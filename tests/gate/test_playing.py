@@ -141,9 +141,46 @@ def test_a_floor_above_the_threshold_is_inconclusive():
     said = report(played)
     assert (said.exit_code, said.rows[0].verdict) == (3, "inconclusive")
     assert said.rows[0].floor > 0.03
-    assert "That is more than --threshold 0.03 in a: give a larger one, or more time." in gate_lead(said)[1]
+    assert "The floor is more than --threshold 0.03 in a: give a larger one, or more time." in gate_lead(said)[1]
     assert report(played, threshold=0.5).exit_code == 0
     assert report(played_by({"a": 0.001}, {"a": 0.003}, sd=0.3)[0]).exit_code == 1
+
+
+@pytest.mark.parametrize(("odd", "word", "starts"), [((13,), "slower", 30), (range(0, 45, 5), "inconclusive", 45)])
+def test_an_odd_start_does_not_let_a_slowing_pass(odd, word, starts):
+    """The base takes twice as long in a start: with one of fifteen nothing is shown, and it goes on."""
+    names = {"a": 0.001, "b": 0.001, "c": 0.001}
+    sides = [FakeSide("base", names), FakeSide("again", names), FakeSide("new", {**names, "a": 0.00135})]
+    begun = itertools.count(1)
+
+    def renew():
+        is_odd = next(begun) in odd
+        for side in sides[:2]:
+            side.seconds = {**names, "a": 0.002 if is_odd else 0.001}
+
+    more = {"threshold": 0.05, "budget_s": 1e6, "clock": lambda: 0.0, "rng": random.Random(0), "renew": renew}
+    played = play(sides, names, **more)
+    said = report(played, threshold=0.05)
+    [row] = [row for row in said.rows if row.name == "a"]
+    assert (row.verdict, row.starts) == (word, starts)
+    assert row.change == pytest.approx(1.35, rel=0.03)
+    assert said.exit_code == (1 if word == "slower" else 3)
+    first = report({name: first_of(one, ALL_PAIRS) for name, one in played.items()}, threshold=0.05)
+    assert {row.verdict for row in first.rows if row.name == "a"} == {"inconclusive"}
+    lead = "Slower by more than the machine's own differences, and not confirmed: a (+3"
+    assert gate_lead(first)[1].startswith(lead)
+    assert first.exit_code == 3
+
+
+def first_of(one, pairs):
+    return Played(pairs=one.pairs[:pairs], again_s=one.again_s[:pairs])
+
+
+def test_what_would_have_been_seen_is_above_the_floor():
+    """A base that differs from itself by 10 %."""
+    sides = [FakeSide(role, {"a": 0.001}, bias=bias) for role, bias in [("base", 1.0), ("again", 1.1), ("new", 1.0)]]
+    [row] = report(play(sides, ["a"], threshold=0.03, budget_s=1e6, clock=lambda: 0.0, rng=random.Random(0))).rows
+    assert 0.09 < row.floor < row.seen < 0.13
 
 
 def test_a_slowing_below_the_floor_is_not_confirmed():

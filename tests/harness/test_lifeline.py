@@ -104,7 +104,7 @@ def test_the_folder_is_free_at_once(busy, tmp_path):
 def test_every_signal_ends_a_command_like_ctrl_c(busy, tmp_path, whom, name):
     process, family = busy("asleep")
     whom(process.pid, getattr(signal, name))
-    _, err = process.communicate(timeout=20)
+    _, err = process.communicate(timeout=60)
     assert process.returncode == 130
     assert "interrupted: what was measured is on disk" in err
     assert "Traceback" not in err

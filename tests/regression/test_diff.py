@@ -158,6 +158,28 @@ def test_interleaved_pairs_confirm(call, tmp_path):
     assert (code, verdicts(out)) == (0, dict.fromkeys(PAIRS, "same within the margin"))
 
 
+def test_a_gate_s_threshold_is_the_margin_of_its_pairs(call, tmp_path):
+    """What is no threshold is passed over; one that is typed comes first."""
+    for threshold, slow in ((0.2, "same within the margin"), (20, "slower"), ("0.2", "slower")):
+        document = paired_document(PAIRS, new={"revision": "v2", "threshold": threshold})
+        path = written(tmp_path / f"{threshold!r}.json", document)
+        assert verdicts(call(path, "--json")[1])["slow"] == slow
+        assert verdicts(call(path, "--json", "--margin", "0.03")[1])["slow"] == "slower"
+
+
+def test_an_odd_start_is_no_ground_for_a_pass(call, tmp_path):
+    """One of fifteen values is against it, the largest: nothing is shown, and it stays open."""
+    slow = [*pairs(0.3, n=14), {**pairs(0.3, n=15)[14], "base_s": 0.02, "new_s": 0.012}]
+    named = {"slow": slow, "same": pairs(0.0, n=15, seed=1), "too": pairs(0.0, n=15, seed=2)}
+    base = {"revision": "v1", "again_s": {name: [pair["base_s"] for pair in held] for name, held in named.items()}}
+    path = written(tmp_path / "pairs.json", paired_document(named, base=base))
+    code, out, _ = call(path, "--json")
+    assert (code, verdicts(out)["slow"]) == (0, "inconclusive")
+    assert "it looks slower and is not shown to be: more starts would tell" in " ".join(
+        call(path, "--format", "github")[1].split()
+    )
+
+
 def test_pairs_of_one_order_confirm_nothing(call, tmp_path):
     fixed = [{**pair, "first": "base"} for pair in pairs(0.1)]
     path = written(tmp_path / "pairs.json", paired_document({"slow": fixed}))
