@@ -68,9 +68,9 @@ def in_few_starts(monkeypatch, count):
 
 
 def test_a_slowed_benchmark_is_found_and_diff_reads_its_pairs(call, project, monkeypatch, capsys):
-    """It waits for a clock, and is timed; one of the others holds more, as scales tell, and returns another value."""
+    """It sleeps, and is timed; one of the others holds more, as scales tell, and returns another value."""
     with_told_times(monkeypatch, but_changing=True)
-    in_few_starts(monkeypatch, 10)
+    in_few_starts(monkeypatch, 15)
 
     def weigh(self, name):
         return 2**26 if self.role == "new" and name.endswith("::test_answer") else 2**25

@@ -21,7 +21,7 @@ CLOCK = """
 from fbench.gate import gating, playing, processes
 
 playing.PAIRS_A_START = 1
-playing.FIRST_STARTS = playing.ALL_STARTS = 10
+playing.FIRST_STARTS = playing.ALL_STARTS = 15
 begun = iter([gating.renew])
 gating.renew = lambda *given: next(begun, lambda *given: None)(*given)
 real = processes.GateSide.run
@@ -37,7 +37,7 @@ def run(self, name, rounds, iterations):
 
 processes.GateSide.run = run
 """
-"""Real builds and processes, which live for all of the gate; what does not wait for a clock has times that are told."""
+"""Real builds and processes, which live for all of the gate; what does not sleep has times that are told."""
 REPORT = """
 from fbench.errors import UsageError
 from fbench.gate import gating
