@@ -6,7 +6,7 @@ import os
 import signal
 
 import pytest
-from gated_project import git, make_project
+from gated_project import commit, git, make_project
 
 from fbench.errors import NothingComparableError, UsageError
 from fbench.gate.builds import make_build
@@ -229,6 +229,39 @@ def test_the_pairs_that_a_gate_wrote_are_no_change(tmp_path):
     (root / "pairs.json").write_text("")
     assert not working_tree(find_project(root), root / "pairs.json").dirty
     assert working_tree(find_project(root), root / "others.json").dirty
+
+
+@pytest.mark.parametrize("home", [".", "python"])
+def test_what_a_build_left_is_neither_copied_nor_a_change(tmp_path, home):
+    """``pip install .`` leaves it, and setuptools would take old code from build/lib into the wheel."""
+    root = make_project(tmp_path / "project")
+    commit(root, {"python/pyproject.toml": ""})
+    project, top = find_project(root / home), root / home
+
+    def copied(name):
+        write_source(project, working_tree(project), tmp_path / name)
+        return {path.relative_to(tmp_path / name / home).as_posix() for path in (tmp_path / name / home).rglob("*")}
+
+    for name in ("build/lib/counted/a.py", "build/bdist.linux/a", "build/b", "it.egg-info/c", "src/it.egg-info/c"):
+        (top / name).parent.mkdir(parents=True, exist_ok=True)
+        (top / name).write_text("")
+    assert not working_tree(project).dirty
+    assert not {"build", "it.egg-info", "src"} & copied("first")
+    git(root, "add", "-f", str(top / "build" / "b"), str(top / "it.egg-info"))
+    git(root, "commit", "-qm", "kept")
+    assert not working_tree(project).dirty
+    assert {"build/b", "it.egg-info/c"} <= copied("second")
+    (top / "build" / "new").write_text("")
+    assert working_tree(project).dirty, "of a folder that git has"
+    assert "build/new" in (third := copied("third"))
+    assert not {"build/lib", "build/bdist.linux", "src"} & third
+
+
+def test_a_damaged_index_is_told(tmp_path):
+    project = find_project(make_project(tmp_path / "project"))
+    (project.root / ".git" / "index").write_text("damaged")
+    with pytest.raises(UsageError, match=r"git cannot list the files of .*project: .*index"):
+        working_tree(project)
 
 
 def test_a_hook_of_another_repository_does_not_lead_astray(project, tmp_path, monkeypatch):
