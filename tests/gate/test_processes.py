@@ -194,6 +194,15 @@ def test_pytest_that_cannot_start_says_its_last_line(built, tmp_path):
         side.start()
 
 
+def test_a_node_id_that_is_not_there_is_named(built, tmp_path, monkeypatch):
+    monkeypatch.setenv("FORCE_COLOR", "1")  # as CIs do
+    words = [f"{built.home / 'benchmarks' / 'test_ways.py'}::test_{name}" for name in ("none", "call[9]")]
+    side = GateSide("new", built, words, tmp_path / "empty", timeout_s=10)
+    message = r"^working tree \(.*\) has no benchmark benchmarks/test_ways.py::test_call\[9\]$"
+    with side, pytest.raises(NothingComparableError, match=message):
+        side.start()
+
+
 def _pressed(side, pids):
     with side:
         side.start()
