@@ -203,6 +203,35 @@ def test_a_node_id_that_is_not_there_is_named(built, tmp_path, monkeypatch):
         side.start()
 
 
+@pytest.fixture
+def slipped(built):
+    """Of the installed package, and a file of benchmarks that imports it; another slips itself."""
+    faulty = built.site / "counted" / "slipped.py"
+    importing, itself = (built.home / "benchmarks" / f"test_{name}.py" for name in ("importing", "slipped"))
+    later = built.home / "benchmarks" / "test_later.py"
+    faulty.write_text("a = 1\n\ndef f(:\n    pass\n")
+    importing.write_text("import counted.slipped\n")
+    itself.write_text("def f():\npass\n")
+    later.write_text("def test_a(benchmark):\n    benchmark(len, '')\n    import counted.slipped\n")
+    yield [importing, itself, later]
+    for path in (faulty, importing, itself, later):
+        path.unlink()
+
+
+def test_code_that_cannot_be_parsed_has_its_place(built, slipped, tmp_path):
+    """From its home, or from where its wheel was installed."""
+    side = GateSide("new", built, [str(path) for path in slipped], tmp_path / "empty", timeout_s=10)
+    with side:
+        side.start()
+        importing, itself = side.broken
+        assert importing == "benchmarks/test_importing.py: SyntaxError: invalid syntax (counted/slipped.py, line 3)"
+        assert itself.startswith("benchmarks/test_slipped.py: IndentationError: expected an indented block after ")
+        assert itself.endswith(" (benchmarks/test_slipped.py, line 2)")
+        why = r"fails: SyntaxError: invalid syntax \(counted/slipped.py, line 3\)"
+        with pytest.raises(BlockFailedError, match=why):
+            side.run(side.names[0], 1, 1)
+
+
 def _pressed(side, pids):
     with side:
         side.start()
