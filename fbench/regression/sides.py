@@ -47,6 +47,8 @@ def read_baseline(text: str) -> Side:
     path = find_run(text)
     if not path.exists() and not path.is_symlink():
         raise NothingComparableError(f"{path}: {_NO_BASELINE}")
+    if path.is_dir() and not (path / "options.json").is_file() and not _places(path):
+        raise NothingComparableError(f"{path} holds no run: {_NO_BASELINE}")
     return read_side(text)
 
 
