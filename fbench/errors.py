@@ -11,7 +11,8 @@
     │   ├── DeviceError                 a device that is not there
     │   └── FolderError                 a run folder that cannot be written or belongs to something else
     ├── NothingMeasuredError         4  a run that ended without one measured row
-    └── NothingComparableError       4  no baseline, or two measurements with nothing that may be compared
+    ├── NothingComparableError       4  no baseline, or two measurements with nothing that may be compared
+    └── StoppedError               130  Ctrl-C or SIGTERM, told by a command that knows what it leaves
 
 Only ``cli`` catches these. A message names the value, the rule it broke and the remedy, in one line
 (a ``SweepError`` adds the text and a caret below).
@@ -135,3 +136,9 @@ class NothingComparableError(FbenchError):
     """No baseline, or two measurements with nothing that may be compared."""
 
     exit_code = 4
+
+
+class StoppedError(FbenchError):
+    """Ctrl-C or SIGTERM ended a command; the message says what it leaves."""
+
+    exit_code = 130

@@ -10,7 +10,7 @@ from fbench.cli.console import err
 from fbench.cli.fixed import examples_below
 from fbench.cli.forms import Told, check_form, print_in_form
 from fbench.cli.parameters import keyword, load_parameter, signed
-from fbench.errors import UsageError
+from fbench.errors import StoppedError, UsageError
 from fbench.gate.options import GATE_OPTIONS, MEMORY_HELP, read_gate_options
 from fbench.harness.suite import flag_of
 
@@ -53,9 +53,24 @@ def gate(paths: list[str] | None, *, against: str, format: str, json: bool, memo
         raise UsageError("fbench gate needs a revision to compare with: --against main")
     check_form(format)
     options = read_gate_options({"against": against, **typed}, tuple(paths or ()), memory=memory)
-    report = gating.run_gate(options, Path.cwd(), Path(typed["out"]), lambda line: err.print(line, markup=False))
-    _show_gate(report, "json" if json else format)
+    out = Path(typed["out"])
+    before = _stamp(out)
+    try:
+        report = gating.run_gate(options, Path.cwd(), out, lambda line: err.print(line, markup=False))
+        _show_gate(report, "json" if json else format)
+    except KeyboardInterrupt:
+        kept = ", and the pairs measured so far are in --out" if _stamp(out) not in (None, before) else ""
+        raise StoppedError(f"interrupted: what was built is removed{kept}") from None
     return report.exit_code
+
+
+def _stamp(path: Path) -> tuple[int, int] | None:
+    """Another one once the file is written anew; None where there is none."""
+    try:
+        told = path.stat()
+    except OSError:
+        return None
+    return told.st_ino, told.st_mtime_ns
 
 
 def _show_gate(report: GateReport, form: str) -> None:

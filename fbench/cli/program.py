@@ -26,7 +26,7 @@ from fbench.results.plain import visible
 
 _RESUMES = "interrupted: what was measured is on disk, and the same command goes on from there"
 _NO_PICKS = "interrupted: nothing was written"
-_NO_GATE = "interrupted: what was built is removed, and the pairs measured so far are in --out"
+_NO_GATE = "interrupted: nothing was measured"
 _EXAMPLES = (
     "fbench doctor",
     "fbench compare --dry-run",

@@ -21,7 +21,9 @@ from __future__ import annotations
 import importlib.util
 import json
 import os
+import re
 import sys
+import sysconfig
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from importlib import metadata
 from importlib.machinery import PathFinder
@@ -38,6 +40,10 @@ MARK_KEYS = (
     "precision, confidence, cprofile"
 )
 """What pytest-benchmark's mark takes: ours passes over all but ``group``."""
+
+
+_PLACE = re.compile(r'File "(.+)", line (\d+)')
+"""Of a line in a traceback."""
 
 
 class GateFixture:
@@ -226,6 +232,7 @@ class ServerPlugin:
 
     def __init__(self, connection: Any, digests: Any, growth: Any, modules: Sequence[str]) -> None:
         self.connection, self.digests, self.growth, self.modules = connection, digests, growth, modules
+        self.homes: list[str] = []
         self.broken: list[str] = []
         self.fixture: GateFixture | None = None
         self.asked: Mapping[str, Any] = {}
@@ -250,6 +257,7 @@ class ServerPlugin:
     def pytest_configure(self, config: Any) -> None:
         """``benchmark`` is a known mark without pytest-benchmark, too."""
         config.addinivalue_line("markers", f"benchmark: {MARK_KEYS}")
+        self.homes = [str(config.rootpath), sysconfig.get_path("purelib"), sysconfig.get_path("platlib")]
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_collection(self, session: Any) -> None:
@@ -262,7 +270,7 @@ class ServerPlugin:
 
     def pytest_collectreport(self, report: Any) -> None:
         if report.failed:
-            self.broken.append(f"{report.nodeid or 'collection'}: {_last_line(str(report.longrepr))}")
+            self.broken.append(f"{report.nodeid or 'collection'}: {fault_line(str(report.longrepr), self.homes)}")
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtestloop(self, session: Any) -> bool:
@@ -295,7 +303,7 @@ class ServerPlugin:
         block_s = perf_counter() - start
         for report in reports:
             if not report.passed:
-                return {"failed": _why(report), "skipped": report.skipped}
+                return {"failed": _why(report, self.homes), "skipped": report.skipped}
         fixture, self.fixture = self._taken(), None
         if fixture is None or not fixture.calls:
             return {"failed": "it did not call benchmark", "skipped": False}
@@ -311,11 +319,30 @@ class ServerPlugin:
         }
 
 
-def _why(report: Any) -> str:
+def _why(report: Any, homes: Sequence[str]) -> str:
     if report.skipped and isinstance(report.longrepr, tuple):
         return str(report.longrepr[2])
     crash = getattr(report.longrepr, "reprcrash", None)
-    return _first_line(crash.message) if crash else _last_line(str(report.longrepr))
+    if crash and not _PLACE.match(crash.message.lstrip()):
+        return _first_line(crash.message)
+    return fault_line(crash.message if crash else str(report.longrepr), homes)
+
+
+def fault_line(told: str, homes: Sequence[str]) -> str:
+    """The last line of a traceback, with the place of code that cannot be parsed: it stands in a line before.
+
+    ``homes`` are folders that are left out of the file's name.
+
+    Example:
+        >>> fault_line('  File "/home/a.py", line 3' + chr(10) + "SyntaxError: invalid syntax", ["/home"])
+        'SyntaxError: invalid syntax (a.py, line 3)'
+    """
+    last, places = _last_line(told), _PLACE.findall(told)
+    if not places or last.partition(":")[0] not in ("SyntaxError", "IndentationError", "TabError"):
+        return last
+    file, line = places[-1]
+    home = next((home for home in homes if file.startswith(home + os.sep)), "")
+    return f"{last} ({file[len(home) + 1 :] if home else file}, line {line})"
 
 
 def _first_line(text: str) -> str:

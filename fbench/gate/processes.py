@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 import random
+import re
 import secrets
 import subprocess
 import time
@@ -21,6 +22,8 @@ from fbench.gate.builds import Build, end_group
 _SERVER = Path(__file__).with_name("bench_server.py")
 _LEFT_OUT = ("PYTHONPATH", "PYTEST_ADDOPTS", "PYTEST_PLUGINS", "PYTEST_XDIST_WORKER", "PYTHONSTARTUP")
 """Variables that would bring the working tree, or another test run, into the process."""
+_NOT_THERE = re.compile(r"ERROR: not found: (.+)")
+"""pytest's word for a node id that a file does not have."""
 _START_S = 120.0
 """A process may import and collect for so long."""
 
@@ -100,7 +103,7 @@ class GateSide:
         self._close_listener()
         ready = self._answer(self._start_s) if self._connection else None
         if ready is None:
-            raise NothingComparableError(f"pytest cannot start for {self.build.source.called}: {self._last_words()}")
+            raise NothingComparableError(self._why_not())
         self.names, self.broken = tuple(ready["ready"]), tuple(ready["broken"])
         self._check(ready["imported"])
 
@@ -194,10 +197,19 @@ class GateSide:
                     "the benchmarks, a conftest.py or pythonpath put the sources on the path"
                 )
 
-    def _last_words(self) -> str:
+    def _why_not(self) -> str:
+        """What its log says of a process that never called: a benchmark that is not there, else its last line."""
         text = self._log.read_text(encoding="utf-8", errors="replace") if self._log.is_file() else ""
+        called = self.build.source.called
+        if missing := _NOT_THERE.search(text):
+            return f"{called} has no benchmark {' or no '.join(self._asked_as(missing[1]))[:200]}"
         lines = [line.strip() for line in text.splitlines() if line.strip()]
-        return lines[-1][:200] if lines else "it says nothing"
+        return f"pytest cannot start for {called}: {lines[-1][:200] if lines else 'it says nothing'}"
+
+    def _asked_as(self, missing: str) -> list[str]:
+        """What was asked for that pytest calls so, from the project's home: it leaves the parameters out since 9."""
+        asked = [word for word in self._words if word == missing or word.startswith(f"{missing}[")]
+        return [word.removeprefix(f"{self.build.home}{os.sep}") for word in asked or [missing]]
 
     def stop(self) -> None:
         """End the process and whatever it started."""

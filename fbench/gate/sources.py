@@ -8,6 +8,7 @@ would.
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 from collections.abc import Mapping
@@ -18,6 +19,8 @@ from fbench.errors import NothingComparableError, UsageError, shorten
 from fbench.measure.environment import git_environment
 
 _PROJECT_FILES = ("pyproject.toml", "setup.py", "setup.cfg")
+_OF_SETUPTOOLS = re.compile(r"build/(lib|(lib|bdist|temp)\.[^/]+)/.*|(src/)?[^/]+\.egg-info/.*")
+"""What ``pip install .`` leaves in a project's home."""
 
 
 class Project(NamedTuple):
@@ -96,15 +99,18 @@ def find_revision(project: Project, revision: str) -> Source:
 def working_tree(project: Project, besides: Path | None = None) -> Source:
     """The files as they are, whether they are committed or not; ``besides`` is one that we write, and no change.
 
+    Nor is one what earlier builds left.
+
     Raises:
-        UsageError: nothing was ever committed.
+        UsageError: nothing was ever committed, or git cannot read its index.
     """
     head = _git(project.root, "rev-parse", "--verify", "--quiet", "HEAD")
     if head.returncode:
         raise UsageError(f"{project.root} has no commit yet: there is nothing to compare with")
-    lines = _git(project.root, "status", "--porcelain", "--untracked-files=all").stdout.splitlines()
+    lines = _git(project.root, "status", "--porcelain", "--untracked-files=no").stdout.splitlines()
+    names = [*(line[3:] for line in lines), *_new_files(project)]
     ours = besides.resolve() if besides else None
-    return Source("working tree", head.stdout.strip(), any(project.root / line[3:] != ours for line in lines))
+    return Source("working tree", head.stdout.strip(), any(project.root / name != ours for name in names))
 
 
 def write_source(project: Project, source: Source, folder: Path) -> None:
@@ -116,7 +122,7 @@ def write_source(project: Project, source: Source, folder: Path) -> None:
     folder.mkdir(parents=True)
     try:
         if source.revision == "working tree":
-            _copy_tree(project.root, folder)
+            _copy_tree(project, folder)
         else:
             _check_out(project.root, source.commit, folder)
     except (OSError, subprocess.CalledProcessError) as error:
@@ -130,15 +136,49 @@ def _check_out(root: Path, commit: str, folder: Path) -> None:
     _git(root, "checkout-index", "--all", f"--prefix={folder}{os.sep}", variables=index).check_returncode()
 
 
-def _copy_tree(root: Path, folder: Path) -> None:
-    """Tracked files and new ones, without those that git ignores: a stale build would ship what was deleted."""
-    listed = _git(root, "ls-files", "-z", "--cached", "--others", "--exclude-standard")
-    listed.check_returncode()
-    for name in dict.fromkeys(filter(None, listed.stdout.split("\0"))):
-        path = root / name
+def _copy_tree(project: Project, folder: Path) -> None:
+    """Tracked files and new ones."""
+    for name in dict.fromkeys([*_listed(project.root, "--cached"), *_new_files(project)]):
+        path = project.root / name
         if path.is_file() or path.is_symlink():
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(path, folder / name, follow_symlinks=False)
+
+
+def _new_files(project: Project) -> list[str]:
+    """Untracked files, without those that git ignores, and without earlier builds: they would ship what was deleted."""
+    names = _listed(project.root, "--others", "--exclude-standard")
+    if not names:
+        return []
+    home = "" if project.home == Path() else f"{project.home.as_posix()}/"
+    keeps_build = bool(_listed(project.root, "--cached", "--", f":(literal){home}build"))
+    return [
+        name
+        for name in names
+        if not (name.startswith(home) and _is_left(name.removeprefix(home), keeps_build=keeps_build))
+    ]
+
+
+def _is_left(inside: str, *, keeps_build: bool) -> bool:
+    """Whether such a file in a project's home is of an earlier build; ``keeps_build``: git has files in ``build``.
+
+    Example:
+        >>> [_is_left(name, keeps_build=True) for name in ("build/lib/a.py", "a.egg-info/PKG-INFO", "build/new.py")]
+        [True, True, False]
+    """
+    return bool(_OF_SETUPTOOLS.fullmatch(inside)) or (inside.startswith("build/") and not keeps_build)
+
+
+def _listed(root: Path, *which: str) -> list[str]:
+    """Names from the root, as they are.
+
+    Raises:
+        UsageError: git cannot read its index.
+    """
+    listed = _git(root, "ls-files", "-z", *which)
+    if listed.returncode:
+        raise UsageError(f"git cannot list the files of {root}: {' '.join(listed.stderr.split())}")
+    return [name for name in listed.stdout.split("\0") if name]
 
 
 def _git(folder: Path, *words: str, variables: Mapping[str, str] | None = None) -> subprocess.CompletedProcess[str]:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import groupby
 from pathlib import Path
 
 from fbench.errors import DataError, NothingComparableError
@@ -13,7 +13,7 @@ from fbench.harness.contract import Column, Figure, Panel, Row, Series, Table
 from fbench.regression.measured import MeasuredRun, Side, differences_between
 from fbench.regression.sides import read_runs
 from fbench.regression.steps import FEWEST_BESIDE, Step, find_steps, memory_of
-from fbench.regression.timings import Timings
+from fbench.regression.timings import Timings, pooled
 from fbench.results.words import counted
 from fbench.units import format_percent
 
@@ -22,7 +22,7 @@ HISTORY_COLUMNS = (
     Column("place", "int", "", "of the commit in the history, from 0"),
     Column("commit", "str", "", "what was measured; a path where it is not known"),
     Column("when", "str", "", "its first run began"),
-    Column("runs", "int", "", "of that commit, one after the other"),
+    Column("runs", "int", "", "of that commit that have it"),
     Column("ratio", "float", "", "time over the control's, against the benchmark's first commit"),
     Column("step", "bool", "", "whether times are others from here on"),
 )
@@ -56,27 +56,37 @@ class TimeHistory:
 
 
 def read_history(folder: Path, margin: float, *, force: bool = False) -> TimeHistory:
-    """Every run below a folder, in the order in which they were made; runs of one commit on end are one point.
+    """Every run below a folder by commit, in the order of their first runs; all runs of a commit are one point.
 
-    Runs on another machine, or of other versions or options than the last one, are left out without ``force``.
+    Runs on another machine, or of other versions or options than the last one, are left out without ``force``, and so
+    is what is damaged.
 
     Raises:
-        DataError: no such folder, or a damaged file in it.
+        DataError, FolderError: no such folder, or nothing in it that is not damaged.
         NothingComparableError: fewer than two commits.
     """
     if not folder.is_dir():
         raise DataError(f"{folder}: no such folder; give one that holds a run a commit")
-    runs, notes = read_runs(folder)
+    runs, notes = read_runs(folder, forgiving=True)
     runs = sorted((run for run in runs if run.timings), key=lambda run: (run.when, str(run.path)))
     kept = [run for run in runs if force or not _strange(runs[-1], run)]
     if len(kept) < len(runs):
         why = next(_strange(runs[-1], run)[0] for run in runs if run not in kept)
         notes.append(f"{counted([len(runs) - len(kept)], 'run')} left out, not of the last one's kind: {why}")
-    grouped = [list(group) for _, group in groupby(kept, key=lambda run: run.commit or str(run.path))]
-    commits = [Side(group[0].path, tuple(group)) for group in grouped]
+    commits = _by_commit(kept)
     if len(commits) < 2:
-        raise NothingComparableError(f"{folder} holds {counted([len(commits)], 'commit')}: two or more make a history")
+        more = "".join(f"; {note}" for note in notes[:1])
+        held = f"{folder} holds {counted([len(commits)], 'commit')}"
+        raise NothingComparableError(f"{held}: two or more make a history{more}")
     return TimeHistory(commits, _courses(commits, margin), notes)
+
+
+def _by_commit(runs: Sequence[MeasuredRun]) -> list[Side]:
+    """Runs in the order of their dates to commits in that of their first ones; a run without a commit is alone."""
+    grouped: dict[str, list[MeasuredRun]] = defaultdict(list)
+    for run in runs:
+        grouped[run.commit or str(run.path)].append(run)
+    return [Side(group[0].path, tuple(group)) for group in grouped.values()]
 
 
 def _strange(last: MeasuredRun, run: MeasuredRun) -> list[str]:
@@ -85,7 +95,7 @@ def _strange(last: MeasuredRun, run: MeasuredRun) -> list[str]:
 
 def _courses(commits: Sequence[Side], margin: float) -> list[BenchmarkCourse]:
     """Every benchmark that two commits have; those with steps first, then those that moved the most."""
-    timings = [side.timings for side in commits]
+    timings = [_all_timings(side) for side in commits]
     names = dict.fromkeys(name for held in timings for name in held)
     places = {name: [place for place, held in enumerate(timings) if name in held] for name in names}
     places = {name: held for name, held in places.items() if len(held) > 1}
@@ -94,6 +104,12 @@ def _courses(commits: Sequence[Side], margin: float) -> list[BenchmarkCourse]:
     steps = {name: find_steps(logs[name], margin, len(places), memory) for name in places}
     courses = [BenchmarkCourse(name, at, logs[name], steps[name]) for name, at in places.items()]
     return sorted(courses, key=lambda course: (-len(course.steps), -abs(course.logs[-1])))
+
+
+def _all_timings(side: Side) -> dict[str, Timings]:
+    """By benchmark, of the runs that have it: one that was run again alone is not to cost the others their point."""
+    names = dict.fromkeys(name for run in side.runs for name in run.timings)
+    return {name: pooled(name, [run.timings[name] for run in side.runs if name in run.timings]) for name in names}
 
 
 def _logs(points: Sequence[Timings]) -> list[float]:
@@ -110,7 +126,8 @@ def history_rows(history: TimeHistory) -> list[Row]:
         steps = {step.at for step in course.steps}
         for number, (place, log) in enumerate(zip(course.places, course.logs, strict=True)):
             side = history.commits[place]
-            about = {"commit": side.revision, "when": side.first.when, "runs": len(side.runs)}
+            runs = sum(course.name in run.timings for run in side.runs)
+            about = {"commit": side.revision, "when": side.first.when, "runs": runs}
             point = {"ratio": math.exp(log), "step": number in steps}
             rows.append({"benchmark": course.name, "place": place, **about, **point})
     return rows

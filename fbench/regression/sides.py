@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from fbench.errors import DataError, NothingComparableError, UsageError
+from fbench.errors import DataError, FbenchError, FolderError, NothingComparableError, UsageError
 from fbench.regression.measured import MeasuredRun, Side
 from fbench.regression.pairs_file import PairedSamples, is_pairs_file, read_pairs
 from fbench.regression.pytest_json import is_pytest_json, read_document, read_pytest_json
@@ -13,6 +13,7 @@ from fbench.regression.suite_runs import read_suite_run
 from fbench.runs.reading import find_run
 
 _FORMS = "a run's folder, a JSON file of pytest-benchmark (--benchmark-json), a file of pairs, or a folder of runs"
+_NO_BASELINE = "there is no baseline; measure one, and keep it for the next time"
 _MOST_FILES, _DEEPEST = 10_000, 3
 
 
@@ -45,7 +46,9 @@ def read_baseline(text: str) -> Side:
     """
     path = find_run(text)
     if not path.exists() and not path.is_symlink():
-        raise NothingComparableError(f"{path}: there is no baseline; measure one, and keep it for the next time")
+        raise NothingComparableError(f"{path}: {_NO_BASELINE}")
+    if path.is_dir() and not (path / "options.json").is_file() and not _places(path):
+        raise NothingComparableError(f"{path} holds no run: {_NO_BASELINE}")
     return read_side(text)
 
 
@@ -67,24 +70,42 @@ def read_paired(text: str) -> PairedSamples:
     return read_pairs(path, document)
 
 
-def read_runs(folder: Path) -> tuple[list[MeasuredRun], list[str]]:
+def read_runs(folder: Path, *, forgiving: bool = False) -> tuple[list[MeasuredRun], list[str]]:
     """Every run in a folder and up to three folders below, by name, and a line for each JSON file that is none.
 
+    ``forgiving`` makes what is damaged, or holds nothing, one of the lines, unless nothing else is there.
+
     Raises:
-        DataError, FolderError: one of them is damaged; names it.
+        DataError, FolderError, NothingComparableError: one of them is damaged, or holds nothing; names it.
         UsageError: more than 10,000 files and folders are there.
     """
-    runs, passed_over = [], []
+    runs: list[MeasuredRun] = []
+    passed_over: list[str] = []
+    faults: list[FbenchError] = []
     for path in _places(folder):
-        if path.is_dir():
-            runs.append(read_suite_run(path))
+        try:
+            read = _read_place(path)
+        except (DataError, FolderError, NothingComparableError) as error:
+            if not forgiving:
+                raise
+            faults.append(error)
+            passed_over.append(f"left out: {error}")
             continue
-        document = read_document(path)
-        if is_pytest_json(document):
-            runs.append(read_pytest_json(path, document))
+        if isinstance(read, str):
+            passed_over.append(read)
         else:
-            passed_over.append(f"{path} is passed over: {_what(document)}")
+            runs.append(read)
+    if faults and not runs:
+        raise faults[0]
     return runs, passed_over
+
+
+def _read_place(path: Path) -> MeasuredRun | str:
+    """A run; or, of a JSON file that is none, a line."""
+    if path.is_dir():
+        return read_suite_run(path)
+    document = read_document(path)
+    return read_pytest_json(path, document) if is_pytest_json(document) else f"{path} is passed over: {_what(document)}"
 
 
 def _places(folder: Path) -> list[Path]:

@@ -40,7 +40,7 @@ def run(script, folder, stubs=None, **variables):
     )
 
 
-GATE = {"GITHUB_STEP_SUMMARY": "summary.md", "BENCHMARKS": "benchmarks", "BUDGET": "7"}
+GATE = {"GITHUB_STEP_SUMMARY": "summary.md", "BENCHMARKS": "benchmarks", "THRESHOLD": "0.05", "BUDGET": "7"}
 
 
 @pytest.mark.parametrize(
@@ -58,31 +58,51 @@ def test_every_exit_code_ends_the_step_as_it_should(tmp_path, code, ends, said):
     measured = code in (0, 1, 3)
     shown = "echo '**report**'\n" if measured else ""
     program(tmp_path / "bin", "fbench", f'echo "$@" > words\n{shown}echo Building. >&2\necho why >&2\nexit {code}\n')
-    done = run(scripts("fbench-gate.yml")["Gate"], tmp_path, tmp_path / "bin", **GATE)
+    told = {**GATE, "RUNNER_TEMP": str(tmp_path / "its own")}
+    done = run(scripts("fbench-gate.yml")["Gate"], tmp_path, tmp_path / "bin", **told)
     assert (done.returncode, done.stderr) == (ends, "Building.\nwhy\n")
     assert said in done.stdout
     assert bool(done.stdout) == bool(said)
     words = (tmp_path / "words").read_text().split()
-    assert words[:6] == ["gate", "--against", "HEAD^1", "benchmarks", "--budget", "7"]
-    told = (tmp_path / "summary.md").read_text()
-    assert told == (tmp_path / "gate" / "comment.md").read_text()
-    assert told == ("**report**\n" if measured else "**fbench gate measured nothing.**\n\n```\nwhy\n```\n")
+    assert words[:8] == ["gate", "--against", "HEAD^1", "benchmarks", "--threshold", "0.05", "--budget", "7"]
+    summary = (tmp_path / "summary.md").read_text()
+    assert summary == (tmp_path / "its own" / "gate" / "comment.md").read_text()
+    assert summary == ("**report**\n" if measured else "**fbench gate measured nothing.**\n\n```\nwhy\n```\n")
 
 
 def test_the_steps_run_on_a_small_package(tmp_path):
-    """Its second commit against the first, really, with a budget that ends before anything could be shown."""
+    """Its second commit against the first, really, with a budget that ends before anything could be shown.
+
+    What ``pip install .`` leaves, and what the gate writes, are no changes of the pull request.
+    """
     project = make_project(tmp_path / "project")
-    program(tmp_path / "bin", "python", 'echo "$@" > ../installed\n')
+    leaves = "mkdir -p build/lib/counted it.egg-info; touch build/lib/counted/__init__.py it.egg-info/PKG-INFO\n"
+    program(tmp_path / "bin", "python", f'echo "$@" > ../installed\n{leaves}')
     steps = scripts("fbench-gate.yml")
-    assert run(steps["Install"], project, tmp_path / "bin").returncode == 0
-    assert (tmp_path / "installed").read_text() == "-m pip install . setuptools fbench\n"
-    done = run(steps["Gate"], project, **{**GATE, "BUDGET": "0.5"})
+    assert run(steps["Install"], project, tmp_path / "bin", FBENCH="git+https://a/b").returncode == 0
+    assert (tmp_path / "installed").read_text() == "-m pip install . setuptools git+https://a/b\n"
+    told = {"GITHUB_STEP_SUMMARY": str(tmp_path / "summary.md"), "RUNNER_TEMP": str(tmp_path)}
+    done = run(steps["Gate"], project, **{**GATE, **told, "BUDGET": "0.5"})
     assert done.returncode == 0, done.stderr
     assert "::notice title=fbench gate::Inconclusive" in done.stdout
     assert "against HEAD^1: of 3 benchmarks, 3 inconclusive; no regression is confirmed.**" in " ".join(
-        (project / "summary.md").read_text().replace("\\", "").split()
+        (tmp_path / "summary.md").read_text().replace("\\", "").split()
     )
-    assert {path.name for path in (project / "gate").iterdir()} >= {"comment.md", "errors.txt"}
+    assert "not committed" not in (tmp_path / "summary.md").read_text()
+    assert {path.name for path in (tmp_path / "gate").iterdir()} >= {"comment.md", "errors.txt"}
+
+
+def test_where_fbench_comes_from_is_to_be_filled_in(tmp_path):
+    """It is on no index: the workflow names none by itself, and the page says what to put."""
+    text = (CI / "fbench-gate.yml").read_text()
+    for name in ("FBENCH", "BENCHMARKS", "THRESHOLD", "BUDGET"):
+        assert f"\n  {name}: " in text
+        assert f"| `{name}` |" in PAGE
+    program(tmp_path / "bin", "python", "touch installed\n")
+    done = run(scripts("fbench-gate.yml")["Install"], tmp_path, tmp_path / "bin", FBENCH="")
+    assert done.returncode != 0
+    assert "FBENCH: is empty: say at the top of this workflow where pip gets it" in done.stderr
+    assert not (tmp_path / "installed").exists()
 
 
 GH = """

@@ -207,5 +207,5 @@ def test_what_was_built_is_removed_when_it_is_ended(project, tmp_path, number):
         process.kill()
         process.wait()
     assert process.returncode == 130
-    assert err == "fbench: interrupted: what was built is removed, and the pairs measured so far are in --out\n"
+    assert err == "fbench: interrupted: what was built is removed\n"
     assert list((tmp_path / "temporary").iterdir()) == []

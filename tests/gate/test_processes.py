@@ -6,7 +6,7 @@ import os
 import signal
 
 import pytest
-from gated_project import git, make_project
+from gated_project import commit, git, make_project
 
 from fbench.errors import NothingComparableError, UsageError
 from fbench.gate.builds import make_build
@@ -194,6 +194,44 @@ def test_pytest_that_cannot_start_says_its_last_line(built, tmp_path):
         side.start()
 
 
+def test_a_node_id_that_is_not_there_is_named(built, tmp_path, monkeypatch):
+    monkeypatch.setenv("FORCE_COLOR", "1")  # as CIs do
+    words = [f"{built.home / 'benchmarks' / 'test_ways.py'}::test_{name}" for name in ("none", "call[9]")]
+    side = GateSide("new", built, words, tmp_path / "empty", timeout_s=10)
+    message = r"^working tree \(.*\) has no benchmark benchmarks/test_ways.py::test_call\[9\]$"
+    with side, pytest.raises(NothingComparableError, match=message):
+        side.start()
+
+
+@pytest.fixture
+def slipped(built):
+    """Of the installed package, and a file of benchmarks that imports it; another slips itself."""
+    faulty = built.site / "counted" / "slipped.py"
+    importing, itself = (built.home / "benchmarks" / f"test_{name}.py" for name in ("importing", "slipped"))
+    later = built.home / "benchmarks" / "test_later.py"
+    faulty.write_text("a = 1\n\ndef f(:\n    pass\n")
+    importing.write_text("import counted.slipped\n")
+    itself.write_text("def f():\npass\n")
+    later.write_text("def test_a(benchmark):\n    benchmark(len, '')\n    import counted.slipped\n")
+    yield [importing, itself, later]
+    for path in (faulty, importing, itself, later):
+        path.unlink()
+
+
+def test_code_that_cannot_be_parsed_has_its_place(built, slipped, tmp_path):
+    """From its home, or from where its wheel was installed."""
+    side = GateSide("new", built, [str(path) for path in slipped], tmp_path / "empty", timeout_s=10)
+    with side:
+        side.start()
+        importing, itself = side.broken
+        assert importing == "benchmarks/test_importing.py: SyntaxError: invalid syntax (counted/slipped.py, line 3)"
+        assert itself.startswith("benchmarks/test_slipped.py: IndentationError: expected an indented block after ")
+        assert itself.endswith(" (benchmarks/test_slipped.py, line 2)")
+        why = r"fails: SyntaxError: invalid syntax \(counted/slipped.py, line 3\)"
+        with pytest.raises(BlockFailedError, match=why):
+            side.run(side.names[0], 1, 1)
+
+
 def _pressed(side, pids):
     with side:
         side.start()
@@ -229,6 +267,39 @@ def test_the_pairs_that_a_gate_wrote_are_no_change(tmp_path):
     (root / "pairs.json").write_text("")
     assert not working_tree(find_project(root), root / "pairs.json").dirty
     assert working_tree(find_project(root), root / "others.json").dirty
+
+
+@pytest.mark.parametrize("home", [".", "python"])
+def test_what_a_build_left_is_neither_copied_nor_a_change(tmp_path, home):
+    """``pip install .`` leaves it, and setuptools would take old code from build/lib into the wheel."""
+    root = make_project(tmp_path / "project")
+    commit(root, {"python/pyproject.toml": ""})
+    project, top = find_project(root / home), root / home
+
+    def copied(name):
+        write_source(project, working_tree(project), tmp_path / name)
+        return {path.relative_to(tmp_path / name / home).as_posix() for path in (tmp_path / name / home).rglob("*")}
+
+    for name in ("build/lib/counted/a.py", "build/bdist.linux/a", "build/b", "it.egg-info/c", "src/it.egg-info/c"):
+        (top / name).parent.mkdir(parents=True, exist_ok=True)
+        (top / name).write_text("")
+    assert not working_tree(project).dirty
+    assert not {"build", "it.egg-info", "src"} & copied("first")
+    git(root, "add", "-f", str(top / "build" / "b"), str(top / "it.egg-info"))
+    git(root, "commit", "-qm", "kept")
+    assert not working_tree(project).dirty
+    assert {"build/b", "it.egg-info/c"} <= copied("second")
+    (top / "build" / "new").write_text("")
+    assert working_tree(project).dirty, "of a folder that git has"
+    assert "build/new" in (third := copied("third"))
+    assert not {"build/lib", "build/bdist.linux", "src"} & third
+
+
+def test_a_damaged_index_is_told(tmp_path):
+    project = find_project(make_project(tmp_path / "project"))
+    (project.root / ".git" / "index").write_text("damaged")
+    with pytest.raises(UsageError, match=r"git cannot list the files of .*project: .*index"):
+        working_tree(project)
 
 
 def test_a_hook_of_another_repository_does_not_lead_astray(project, tmp_path, monkeypatch):

@@ -308,6 +308,18 @@ def test_no_baseline(call, tmp_path):
     assert err.endswith("nowhere.json: there is no baseline; measure one, and keep it for the next time\n")
 
 
+def test_an_empty_folder_is_no_baseline_and_no_new_side(call, tmp_path):
+    """As a cache gives it that has nothing yet."""
+    (tmp_path / "empty").mkdir()
+    new = timed(tmp_path / "b.json", SIX)
+    code, _, err = call("empty", new)
+    assert code == 4
+    assert err == "fbench: empty holds no run: there is no baseline; measure one, and keep it for the next time\n"
+    code, _, err = call(new, "empty")
+    assert code == 2
+    assert "empty holds no run: give a run's folder" in err
+
+
 ONE = benchmark("a", [1.0] * 9)
 BAD = {
     "missing": (None, 2, "no such file"),
@@ -437,7 +449,6 @@ def test_bad_pairs(call, tmp_path, fault):
         (("a", "b", "c"), "and not 3 names"),
         ((".",), "is one side alone"),
         (("/dev/null",), "a device, not a file"),
-        ((".", "."), "holds no run: give a run's folder"),
         (("a", "b", "--margin", "0"), "--margin 0: must be above 0"),
         (("a", "b", "--margin", "nan"), "must be a finite number"),
         (("a", "b", "--format", "html"), "--format html: must be one of text, github, json"),

@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 
 import pytest
-from timed_documents import MACHINE, timed
+from timed_documents import MACHINE, document, timed
 
 from fbench.runs import report
 
@@ -50,6 +50,37 @@ def test_runs_of_one_commit_are_one_point(call, tmp_path):
 
 
 @pytest.mark.usefixtures("undrawn")
+def test_runs_of_a_commit_that_another_lies_between_are_one_point(call, tmp_path):
+    """Measured first and again at the end: its place is that of its first run. One had one benchmark alone."""
+    kept(tmp_path / "runs", 3)
+    about = {"commit": f"00{'c' * 38}", "datetime": "2026-02-01"}
+    timed(tmp_path / "runs" / "again.json", {"a": 0.01}, seed=99, **about)
+    out = call("--history", "runs", "--out", "out")[1]
+    assert out.startswith("No step is shown in 2 benchmarks over 3 commits")
+    with Path("out/history.csv").open(newline="") as file:
+        rows = {(row["benchmark"][-1], row["commit"][:2]): row for row in csv.DictReader(file)}
+    assert [rows["a", name]["place"] for name in ("00", "01", "02")] == ["0", "1", "2"]
+    assert [rows["a", name]["runs"] for name in ("00", "01", "02")] == ["2", "1", "1"]
+    assert rows["a", "00"]["when"] == "2026-01-01T00:00:00"
+    assert rows["b", "00"]["runs"] == "1"
+
+
+@pytest.mark.usefixtures("undrawn")
+def test_what_is_damaged_is_left_out_and_named(call, tmp_path):
+    kept(tmp_path / "runs", 3)
+    (tmp_path / "runs" / "cut.json").write_text((tmp_path / "runs" / "01.json").read_text()[:-40])
+    (tmp_path / "runs" / "none.json").write_text(json.dumps(document([])))
+    (tmp_path / "runs" / "folder").mkdir()
+    (tmp_path / "runs" / "folder" / "options.json").write_text("{")
+    code, out, _ = call("--history", "runs", "--out", "out")
+    assert code == 0
+    assert "over 3 commits" in out
+    for fault in ("cut.json is no JSON, line 1 column ", "none.json has no benchmarks: ", "folder"):
+        assert f"Note: left out: runs/{fault}" in out
+    assert call("runs", "runs")[0] == 2, "of two sides nothing is left out"
+
+
+@pytest.mark.usefixtures("undrawn")
 def test_few_commits_say_how_many_it_takes(call, tmp_path):
     kept(tmp_path / "runs", 3)
     out = call("--history", "runs", "--out", "out")[1]
@@ -82,6 +113,7 @@ def test_more_than_a_figure_holds(call, tmp_path):
         (("--history", "empty"), 4, "empty holds 0 commits: two or more make a history"),
         (("--history", "one"), 4, "one holds 1 commit: two or more make a history"),
         (("--history", "bad"), 2, "bad/a.json is no JSON"),
+        (("--history", "cut"), 4, "cut holds 1 commit: two or more make a history; left out: cut/a.json is no JSON"),
         (("--history", "one", "more"), 2, "--history takes its folder alone, and not more beside it"),
         (("--history", "two", "--out", "a-file"), 2, "a-file"),
         (("--history", "two", "--json"), 2, "--history has no other --format: its numbers are in history.csv"),
@@ -93,6 +125,8 @@ def test_bad_histories(call, tmp_path, words, code, message):
     kept(tmp_path / "two", 2)
     (tmp_path / "bad").mkdir()
     (tmp_path / "bad" / "a.json").write_text(json.dumps({})[:1])
+    kept(tmp_path / "cut", 1)
+    (tmp_path / "cut" / "a.json").write_text("{")
     (tmp_path / "a-file").write_text("")
     ended = call(*words)
     assert ended[0] == code
