@@ -219,7 +219,10 @@ def _skips(played: Mapping[str, Played]) -> list[str]:
 
 def _notes(new: Source, sides: Sequence[GateSide], options: GateOptions) -> list[str]:
     base, _, other = sides
-    lines = ["the working tree has changes that are not committed: they are in what was measured"] if new.dirty else []
+    lines = []
+    if new.dirty:
+        named = first_few(new.changed, _MOST_NAMED)
+        lines.append(f"the working tree has changes that are not committed: they are in what was measured ({named})")
     for side, rest in ((base, other), (other, base)):
         lines += [f"{side.build.source.called}: {line}" for line in side.broken[:_MOST_NAMED]]
         alone = [name for name in side.names if name not in rest.names and _wanted(name, options)]

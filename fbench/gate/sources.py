@@ -41,19 +41,24 @@ class Source(NamedTuple):
     Attributes:
         revision: as it was asked for; ``working tree`` for the files as they are.
         commit: 40 letters; of a working tree, the commit that it began from.
-        dirty: whether the working tree differs from its commit.
+        changed: files of the working tree that its commit has not, or not so.
     """
 
     revision: str
     commit: str
-    dirty: bool = False
+    changed: tuple[str, ...] = ()
+
+    @property
+    def dirty(self) -> bool:
+        """Whether the working tree differs from its commit."""
+        return bool(self.changed)
 
     @property
     def called(self) -> str:
         """How sentences and the file of pairs name it.
 
         Example:
-            >>> Source("v1.0", "a" * 40).called, Source("working tree", "a" * 40, True).called
+            >>> Source("v1.0", "a" * 40).called, Source("working tree", "a" * 40, ("a.py",)).called
             ('v1.0', 'working tree (aaaaaaaaa and changes)')
         """
         if self.revision != "working tree":
@@ -110,7 +115,8 @@ def working_tree(project: Project, besides: Path | None = None) -> Source:
     lines = _git(project.root, "status", "--porcelain", "--untracked-files=no").stdout.splitlines()
     names = [*(line[3:] for line in lines), *_new_files(project)]
     ours = besides.resolve() if besides else None
-    return Source("working tree", head.stdout.strip(), any(project.root / name != ours for name in names))
+    changed = tuple(name for name in names if project.root / name != ours)
+    return Source("working tree", head.stdout.strip(), changed)
 
 
 def write_source(project: Project, source: Source, folder: Path) -> None:

@@ -118,7 +118,7 @@ def test_equal_code_passes(call, project, monkeypatch):
     result, out, _ = call("--against", "after", bench, "--format", "github", "--seed", 0)
     assert result == 0
     assert "and changes) against after: of 3 benchmarks, 3 same within the margin; no regression is confirmed." in out
-    assert "has changes that are not committed" in out
+    assert "are not committed: they are in what was measured (benchmarks/test_counted.py)." in out
     assert "::test\\_fresh" in out or "::test_fresh" in out
     assert "differs between the two: each side runs its own" in out
 
