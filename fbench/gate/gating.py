@@ -232,12 +232,18 @@ def _notes(new: Source, sides: Sequence[GateSide], options: GateOptions) -> list
 
 
 def _changed_files(builds: Sequence[Build], names: Sequence[str]) -> list[str]:
-    """Files of benchmarks that differ: what differs in time may be the benchmark."""
-    files = dict.fromkeys(name.partition("::")[0] for name in names)
-    changed = [
-        name
-        for name in files
-        if all((build.home / name).is_file() for build in builds)
-        and not filecmp.cmp(builds[0].home / name, builds[1].home / name, shallow=False)
-    ]
-    return [f"{', '.join(changed)} differs between the two: each side runs its own"] if changed else []
+    """Files of benchmarks, and conftest.py above them, that differ: what differs in time may be the benchmark."""
+    paths = [Path(name.partition("::")[0]) for name in names]
+    files = dict.fromkeys(file for path in paths for file in (path, *(up / "conftest.py" for up in path.parents)))
+    changed = [str(file) for file in files if not _is_alike(*(build.home / file for build in builds))]
+    if not changed:
+        return []
+    verb = "differs" if len(changed) == 1 else "differ"
+    return [f"{', '.join(changed)} {verb} between the two: each side runs its own, and a change may be the benchmark's"]
+
+
+def _is_alike(first: Path, second: Path) -> bool:
+    """Whether both sides have the file, and the same one, or neither has it."""
+    if first.is_file() and second.is_file():
+        return filecmp.cmp(first, second, shallow=False)
+    return first.is_file() == second.is_file()
