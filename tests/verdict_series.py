@@ -28,7 +28,7 @@ from fbench.gate.processes import TimedBlock
 EQUAL, SLOWED = ("base", "again", "equal"), {"+10 %": 0.1, "+25 %": 0.25}
 CODES = (*EQUAL, *SLOWED)
 COLUMNS = ("start", "round", "benchmark", "place", "code", "time_s")
-FIRST_PAIRS, ALL_PAIRS = (PAIRS_A_START * starts for starts in (FIRST_STARTS, ALL_STARTS))
+FIRST_PAIRS = PAIRS_A_START * FIRST_STARTS
 Series = Mapping[str, Mapping[str, Sequence[float]]]
 """Seconds of a start's rounds, by benchmark and code."""
 

@@ -79,8 +79,7 @@ def _compared(runs: list[str], margin: float | None, *, force: bool) -> Revision
     from fbench.regression.sides import read_baseline, read_paired, read_side
 
     if len(runs) == 1:
-        samples = read_paired(runs[0])
-        return compare_pairs(samples, Path(runs[0]), margin or samples.threshold)
+        return compare_pairs(read_paired(runs[0]), Path(runs[0]), margin)
     if len(runs) != 2:
         raise UsageError(f"fbench diff takes BASE and NEW, or one file of pairs, and not {len(runs)} names")
     return compare_sides(read_baseline(runs[0]), read_side(runs[1]), margin or TIME_MARGIN, force=force)

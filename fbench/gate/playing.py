@@ -27,7 +27,7 @@ from fbench.regression.pairs_file import TimedPair, WhichSide, log_ratios
 
 PAIRS_A_START, FIRST_STARTS, ALL_STARTS, MOST_STARTS = 4, 6, 15, 45
 """Starts of every benchmark, as many as an interval needs; of those that are looked at closer, enough for a family of
-three hundred; of those whose floor stays too high."""
+three hundred; of those that stay open."""
 _BLOCK_S, _ROUNDS, _MOST_CALLS = 0.02, 5, 1_000_000
 """What a block takes, about; rounds and calls of a round, at most."""
 

@@ -62,8 +62,10 @@ def _joined(side: Side, kind: str) -> Mapping[str, Mapping[int, float]]:
     return joined
 
 
-def compare_pairs(samples: PairedSamples, path: Path, margin: float = TIME_MARGIN) -> RevisionDiff:
+def compare_pairs(samples: PairedSamples, path: Path, margin: float | None = None) -> RevisionDiff:
     """Compare two revisions by samples that took turns: what is called slower is confirmed.
+
+    ``margin`` is the share that does not matter, or None for what the gate that measured them was asked for.
 
     Where one side always came first the pairs are judged and nothing is confirmed. Where the base had a second process
     the words are the gate's: nothing below that benchmark's floor is slower or faster, whatever the margin.
@@ -73,6 +75,7 @@ def compare_pairs(samples: PairedSamples, path: Path, margin: float = TIME_MARGI
     """
     if not samples.pairs:
         raise NothingComparableError(f"{path} has no pairs")
+    margin = margin or samples.threshold
     judged = judge_pairs(samples.logs, margin, unit="start" if samples.has_starts else "pair")
     rows = [_paired_row(name, one, samples, margin, len(judged)) for name, one in judged.items()]
     fixed = samples.in_turn
