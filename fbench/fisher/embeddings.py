@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 from fbench.errors import InputError
+from fbench.fisher import symmetric
 from fbench.fisher.likelihood import check_finite, logit_rows
 from fbench.fisher.work import did
 
@@ -91,7 +92,7 @@ class Embedding(ABC):
     @property
     def gram_operations(self) -> float:
         """Floating-point operations of ``gram``, or of ``quadratic`` for one matrix, about."""
-        return 2.0 * self.n * self.rows * self.dim**2
+        return float(symmetric.operations(self.n * self.rows, self.dim))
 
     def chunks(self, width: int, limits: Mapping[str, int] = _CHUNK_ELEMENTS) -> list[slice]:
         """Slices that partition the pool: at ``width`` numbers a candidate each stays under the device's limit."""
@@ -131,9 +132,16 @@ class DenseEmbedding(Embedding):
     def quadratic(self, A: Tensor) -> Tensor:
         out = self.values.new_empty(self.n, self.rows, self.rows)
         for part in self.chunks(self.rows * self.dim):
-            torch.bmm(self[part].project(A), self.values[part].mT, out=out[part])
-            did(2 * len(out[part]) * self.rows * self.dim**2)
+            x = self.values[part]
+            X = self._times_half(x, A) @ x.mT
+            torch.add(X, X.mT, out=out[part])
+            did(symmetric.operations(len(x) * self.rows, self.dim))
         return out
+
+    def _times_half(self, x: Tensor, A: Tensor) -> Tensor:
+        """T times the rows of x [c, r, d], for A = T + Tᵀ."""
+        out = x.new_empty(len(x) * self.rows, self.dim)
+        return symmetric.times_half(x.reshape(-1, self.dim), A, out).view_as(x)
 
     def first_times(self, A: Tensor) -> Tensor:
         return self.values[0] @ A
@@ -143,8 +151,8 @@ class DenseEmbedding(Embedding):
 
     def add_gram(self, out: Tensor, factor: float = 1.0) -> Tensor:
         flat = self.values.reshape(-1, self.dim)
-        out.addmm_(flat.T, flat, alpha=factor)  # in one: in parts the same sums would be rounded otherwise
-        did(2 * len(flat) * self.dim**2)
+        symmetric.add_gram(flat, out, factor)  # all samples in one: in parts the same sums would be rounded otherwise
+        did(symmetric.operations(len(flat), self.dim))
         return out
 
 

@@ -21,6 +21,7 @@ NEEDS = {
     "lane_weights": "numba",
     "packing": "numba",
     "registers": "numba",
+    "row_kernels": "numba",
     "weight_kernels": "numba",
 }
 """What some modules import beyond torch, on some machines only."""

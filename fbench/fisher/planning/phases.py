@@ -16,6 +16,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 
 from fbench.fisher.planning.shapes import Shape
+from fbench.fisher.symmetric import blocks
 
 CHUNK = {"cpu": 1 << 18, "cuda": 1 << 26}
 """How many numbers a chunked contraction's temporary may hold, as in ``embeddings``."""
@@ -27,6 +28,8 @@ PACKED_ROWS = 32
 """The most rows whose G and H are kept as packed triangles, as in ``candidates``; on a CPU only."""
 BLOCK_LANES = 16
 """Candidates of a block of lanes, as in ``registers``."""
+FEW_ROWS, LONG_ROWS = 12, 128
+"""Rows that are projected where they lie: at most so many of a candidate, at least so long, as in ``packed``."""
 _KEPT = 32 * 2**20
 """Bytes from which on glibc returns a block as soon as it is freed (the upper bound of its mmap threshold)."""
 
@@ -128,11 +131,14 @@ def _marks(s: SelectionSizes) -> Held:
 
 
 def _quadratic(s: SelectionSizes) -> int:
-    """Bytes of a chunk's V_x A V_xᵀ: for a last layer Φ, SΦ, their product, that times α, and the buffer for h A."""
+    """Bytes of a chunk's V_x A V_xᵀ, and that times α.
+
+    Beside it of a dense V: V T, a block of T's columns, X; of a last layer: Φ, SΦ, their product, the buffer for h A.
+    """
     n, r, k, d = s.shape.n, s.shape.rows, s.shape.classes, s.shape.dim
     outer = min(n, max(1, s.limit() // r**2))
     if not k:
-        inner = min(outer, max(1, s.limit() // (r * d))) * r * d
+        inner = min(outer, max(1, s.limit() // (r * d))) * r * (d + r) + d * d // len(blocks(d))
         return s.itemsize * (outer * r * r + max(outer * r * r, inner))
     room = min(outer, max(1, s.limit(QUADRATIC) // d)) * d
     return s.itemsize * (outer * (k * k + r * k + 2 * r * r) + room)
@@ -145,7 +151,10 @@ def _projections(s: SelectionSizes) -> int:
         return s.itemsize * n * 2 * r * max(k, r)
     packed = s.device_type == "cpu" and r <= PACKED_ROWS
     chunk = min(n, max(1, s.limit() // (2 * r * (k or r) if packed else r * r)))
-    if packed and not k:  # as projected and in lanes, and filled up between where the last candidates are among them
+    if packed and not k:
+        if r <= FEW_ROWS and s.shape.dim >= LONG_ROWS:
+            return s.itemsize * chunk * 2 * r * r
+        # as projected and in lanes, and filled up between where the last candidates are among them
         return s.itemsize * chunk * 2 * r * r * (3 if chunk == n and n % BLOCK_LANES else 2)
     return s.itemsize * chunk * (2 * r * (k + r) if packed else max(6 * r * r, 2 * r * (k + r)))
 

@@ -16,7 +16,7 @@ from fbench.fisher.planning.phases import Held, SelectionSizes
 from fbench.fisher.planning.shapes import Shape, shape_of
 from fbench.fisher.selection import information
 from fbench.fisher.selection.bait import Search
-from fbench.fisher.selection.candidates import choice
+from fbench.fisher.selection.candidates import choice, packed
 from fbench.measure.live import LiveBytes
 
 LABELLED, B = 20, {"incremental": 8, "published": 2, "fused": 2, "factored": 2, "diagonal": 8}
@@ -134,6 +134,7 @@ def test_the_sizes_that_it_takes_from_elsewhere() -> None:
     assert phases.TILE == information._TILE
     assert phases.PACKED_ROWS == choice._MOST_ROWS
     assert phases.BLOCK_LANES == registers.LANES
+    assert (phases.FEW_ROWS, phases.LONG_ROWS) == (packed._FEW_ROWS, packed._LONG_ROWS)
 
 
 def test_a_pick_keeps_one_score_and_not_the_view_of_all() -> None:

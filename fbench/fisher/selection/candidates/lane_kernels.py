@@ -1,5 +1,7 @@
 """The small-matrix work of BAIT on a CPU: 16 candidates at a time, one a lane, compiled by numba.
 
+What a dense V needs before, its rows times a few others, is in ``row_kernels``.
+
 Layout: a *block* is 16 candidates. G and H [blocks, r(r+1)/2, 16] hold lower triangles (row i, column j ≤ i at
 i(i+1)/2 + j), S [blocks, r·k, 16], U and Y side by side [blocks, r·2r, 16]; all are flat arrays here. Candidates
 beyond n in the last block are zeros. Every kernel takes its share of the blocks, ``first`` to ``last``, and holds

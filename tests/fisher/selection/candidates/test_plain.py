@@ -19,10 +19,17 @@ ALPHA = 0.6
 
 def pool(n: int, r: int, d: int, *, kind: str, dtype: torch.dtype = torch.float64) -> fbench.Embedding:
     g = torch.Generator().manual_seed(n + r)
-    if kind == "dense":
+    if kind in ("dense", "in place"):
         return fbench.dense_embedding(torch.randn(n, r, d, generator=g, dtype=dtype))
     S = torch.randn(n, r, r + 1, generator=g, dtype=dtype)
     return fbench.FactoredEmbedding(S, torch.randn(n, d // (r + 1), generator=g, dtype=dtype))
+
+
+def set_form(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have rows of any length and number read where they lie."""
+    if kind == "in place":
+        monkeypatch.setattr(packed, "_FEW_ROWS", 99)
+        monkeypatch.setattr(packed, "_LONG_ROWS", 1)
 
 
 def state(d: int, dtype: torch.dtype = torch.float64) -> tuple[Tensor, Tensor]:
@@ -38,7 +45,7 @@ def expected(G: Tensor, H: Tensor, sign: int) -> Tensor:
     return torch.where(torch.linalg.eigvalsh(A).amin(1) > 0, traces, -torch.inf)
 
 
-@pytest.mark.parametrize("kind", ["dense", "factored"])
+@pytest.mark.parametrize("kind", ["dense", "in place", "factored"])
 @pytest.mark.parametrize("form", [Plain, Packed])
 @pytest.mark.parametrize("r", [1, 2, 3, 9, 25])
 @pytest.mark.parametrize("n", [1, 15, 16, 17, 70])
@@ -47,6 +54,7 @@ def test_the_state_follows_the_picks(
 ) -> None:
     """Chunks of two blocks, so that several of them and a tail are met."""
     monkeypatch.setattr(packed, "_CHUNK", 2 * 16 * (r + 1) * 2 * r)
+    set_form(kind, monkeypatch)
     d = 4 * (r + 1)
     V = pool(n, r, d, kind=kind)
     P, Q = state(d)
@@ -108,6 +116,30 @@ def test_float32_is_packed_too() -> None:
     torch.testing.assert_close(follower.scores().double(), exact.scores(), rtol=1e-5, atol=0)
 
 
+@pytest.mark.parametrize(("n", "r", "d"), [(1, 1, 1), (5, 2, 3), (33, 9, 328), (20, 7, 160)])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_rows_read_where_they_lie_are_projected_as_by_a_library(
+    n: int, r: int, d: int, dtype: torch.dtype, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Rows of a part of a larger tensor, another's after them; and none after them."""
+    set_form("in place", monkeypatch)
+    larger = torch.randn(2, n, r, d, generator=torch.Generator().manual_seed(d), dtype=dtype)
+    rows = torch.randn(2 * r, d, generator=torch.Generator().manual_seed(n), dtype=dtype)
+    for values in (larger[0], larger[1], larger[1].mT.contiguous().mT):
+        V = fbench.DenseEmbedding(values)
+        form, library = packed._form(V), packed._Any(V)
+        assert type(form) is packed._Dense
+        everyone = slice(0, -(-n // 16))
+        got = form(form.arrange(rows), everyone)
+        exact = 1e-5 if dtype == torch.float32 else 1e-13
+        torch.testing.assert_close(got, library(library.arrange(rows), everyone), rtol=exact, atol=exact * d**0.5)
+
+
+@pytest.mark.parametrize(("rows", "dim", "form"), [(9, 328, "_Dense"), (13, 328, "_Any"), (9, 120, "_Any")])
+def test_few_long_rows_are_read_where_they_lie(rows: int, dim: int, form: str) -> None:
+    assert type(packed._form(pool(3, rows, dim, kind="dense"))).__name__ == form
+
+
 @pytest.mark.parametrize(("rows", "form"), [(9, Packed), (module._MOST_ROWS, Packed), (module._MOST_ROWS + 1, Plain)])
 def test_the_faster_form_is_chosen(rows: int, form: type[Candidates]) -> None:
     assert type(candidates(pool(3, rows, 2 * (rows + 1), kind="factored"), ALPHA, 1)) is form
@@ -118,12 +150,15 @@ def test_without_numba_torch_does_it_all(monkeypatch: pytest.MonkeyPatch) -> Non
     assert type(candidates(pool(3, 2, 6, kind="dense"), ALPHA, 1)) is Plain
 
 
-@pytest.mark.parametrize("kind", ["dense", "factored"])
+@pytest.mark.parametrize("kind", ["dense", "in place", "factored"])
 @pytest.mark.parametrize("form", [Plain, Packed])
 @pytest.mark.parametrize("sign", [1, -1])
 @pytest.mark.parametrize("n", [1, 16, 21, 32])
-def test_after_a_pick_in_parts_is_after_it_as_a_whole(form: type[Candidates], kind: str, sign: int, n: int) -> None:
+def test_after_a_pick_in_parts_is_after_it_as_a_whole(
+    form: type[Candidates], kind: str, sign: int, n: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Every part there is, most of which begin and end within blocks of 16."""
+    set_form(kind, monkeypatch)
     r, d = 3, 12
     V = pool(n, r, d, kind=kind)
     P, Q = state(d)
