@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from fbench.fisher.gradients.diagonal import fisher_diagonals
+from fbench.fisher.gradients.kept import KeptBatch, KeptPasses
 from fbench.learning import seeds
 from fbench.measure.timing import elapsed
 
@@ -69,14 +70,18 @@ class FisherDraws:
         self._network, self._images, self._draws = network, images, draws
         self._cuts = sorted({0, *(cut for cut in cuts if cut < len(draws[1])), len(draws[1])})
         self.seconds, self.used = 0.0, False
+        self._keeping = False
+        self._keep: KeptPasses | None = None
 
     @cached_property
     def _running(self) -> tuple[list[FisherDiagonal], list[FisherDiagonal]]:
         """For both draws, the diagonal of the first 0, 1, … parts between the cuts."""
         parts = [[draw[a:b] for a, b in itertools.pairwise(self._ends(draw))] for draw in self._draws]
         at = [positions.to(self._images.device) for of_draw in parts for positions in of_draw]
+        if self._keeping:
+            self._keep = KeptPasses(at)
         with elapsed(str(self._images.device)) as spent:
-            diagonals = fisher_diagonals(self._network, [self._images[positions] for positions in at])
+            diagonals = fisher_diagonals(self._network, [self._images[positions] for positions in at], keep=self._keep)
         self.seconds = spent.seconds
         split = len(parts[0])
         return _running_means(parts[0], diagonals[:split]), _running_means(parts[1], diagonals[split:])
@@ -89,14 +94,19 @@ class FisherDraws:
         number = self._cuts.index(size) - 1
         return self._running[0][number], self._running[1][number]
 
-    def whole(self) -> FisherDiagonal:
-        """The diagonal of both draws together."""
-        self.used = True
+    def whole(self, *, keep: bool = False) -> FisherDiagonal:
+        """The diagonal of both draws together; ``keep`` its passes for ``passes``, if they are not made already."""
+        self.used, self._keeping = True, keep
         first, second = self._running
         if not second:
             return first[-1]
         sizes = [len(draw) for draw in self._draws]
         return _mean(first[-1], sizes[0], second[-1], sizes[1])
+
+    def passes(self) -> Sequence[KeptBatch]:
+        """The passes that were kept, by positions in the pool, for one use: they are let go of here."""
+        kept, self._keep = self._keep, None
+        return kept.batches if kept else ()
 
 
 def _running_means(parts: Sequence[Tensor], diagonals: Sequence[FisherDiagonal]) -> list[FisherDiagonal]:

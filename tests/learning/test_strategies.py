@@ -361,9 +361,9 @@ def drawn(monkeypatch: pytest.MonkeyPatch, trained: LearnerState) -> Callable[..
     seen: list[Tensor] = []
     real = fisher_draws.fisher_diagonals
 
-    def spy(network: Any, draws: Sequence[Tensor]) -> Any:
+    def spy(network: Any, draws: Sequence[Tensor], **how: Any) -> Any:
         seen.append(torch.cat(list(draws)))
-        return real(network, draws)
+        return real(network, draws, **how)
 
     monkeypatch.setattr(fisher_draws, "fisher_diagonals", spy)
 
@@ -404,9 +404,9 @@ def test_the_random_mask_has_the_fish_masks_count_everywhere(
 ) -> None:
     masks: list[Mask] = []
 
-    def spy(network: Any, images: Tensor, mask: Mask) -> Any:
+    def spy(network: Any, images: Tensor, mask: Mask, **how: Any) -> Any:
         masks.append(mask)
-        return masked_embedding(network, images, mask)
+        return masked_embedding(network, images, mask, **how)
 
     monkeypatch.setattr("fbench.fisher.gradients.masked.masked_embedding", spy)
     propose("bait+fish", trained)
@@ -547,3 +547,25 @@ def test_bald_needs_dropout(trained: LearnerState) -> None:
     assert check is not None
     with pytest.raises(UsageError, match=match):
         check(trained.network)
+
+
+def test_a_masks_embedding_makes_no_pass_that_its_diagonal_made(
+    trained: LearnerState, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Passes are kept for one use, and only where the mask is what they are made for."""
+    n, asked = len(trained.pool.ids), with_acquisition(trained, fisher_samples=20)
+    passes: list[int] = []
+    real = fbench.fisher.gradients.masked.gathered
+
+    def spy(network: Any, images: Tensor, *rest: Any) -> Any:
+        passes.append(len(images))
+        return real(network, images, *rest)
+
+    monkeypatch.setattr(fbench.fisher.gradients.masked, "gathered", spy)
+    first = STRATEGIES.get("bait+fish").propose(dataclasses.replace(asked), 5)
+    watched = dataclasses.replace(asked)
+    watched.fisher.pair(10)  # somebody asked for the diagonals before
+    second = STRATEGIES.get("bait+fish").propose(watched, 5)
+    STRATEGIES.get("bait+random-global").propose(dataclasses.replace(asked), 5)
+    assert passes == [n - 20, n, n]
+    assert torch.equal(first.positions, second.positions)

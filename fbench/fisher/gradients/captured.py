@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor, nn
@@ -35,6 +35,30 @@ class _Part:
     A: Factors
 
 
+@dataclass(frozen=True)
+class Passes:
+    """A batch after its backward passes: A of every parameter, and D [n, O, L] of every record, row by row.
+
+    Whoever keeps them has the gradients at any mask's positions without another pass over the batch. ``nbytes`` is what
+    they take.
+    """
+
+    nbytes: int
+    _parts: Sequence[_Part]
+    _rows: list[Sequence[Tensor]] = field(default_factory=list)
+
+    def add(self, D: Sequence[Tensor]) -> None:
+        """Take a row's."""
+        self._rows.append(D)
+
+    def gathered(self, positions: Mapping[str, Tensor]) -> Iterator[tuple[int, Tensor]]:
+        """Give, for one row after another, the number of rows and G [n, d] at the positions side by side."""
+        parts = {part.full: part for part in self._parts}
+        masked = _at_positions([parts[full] for full in positions], positions)
+        for D in self._rows:
+            yield len(self._rows), _side_by_side(masked, D)
+
+
 class CapturedPath:
     """The per-sample gradients of one network, batch after batch.
 
@@ -50,24 +74,33 @@ class CapturedPath:
         self._sums: dict[str, SquareSum] = {}
         self.footprint = self._probe(probe)
 
-    def square_sums(self, inputs: Tensor, rows: RowMaker, totals: Mapping[str, Tensor]) -> None:
-        """Add Σ_x Σ_r g² of a batch to ``totals``, the same tensors at every call."""
+    def square_sums(self, inputs: Tensor, rows: RowMaker, totals: Mapping[str, Tensor], room: int = 0) -> Passes | None:
+        """Add Σ_x Σ_r g² of a batch to ``totals``, the same tensors at every call.
+
+        What the passes gave is returned if it takes no more than ``room`` bytes.
+        """
         logits, records, R = self._forward(inputs, rows)
-        sums = [(self._sum_of(part, totals[part.full]), part) for part in self._parts(records)]
+        parts = self._parts(records)
+        size = _bytes_of_passes(records, R)
+        kept = Passes(size, parts) if size <= room else None
+        sums = [(self._sum_of(part, totals[part.full]), part) for part in parts]
         for running, part in sums:
             running.start(part.A, R.shape[1])
         for r, D in enumerate(_passes(logits, records, R)):
             for running, part in sums:
                 running.row(r, D[part.record])
+            if kept is not None:
+                kept.add(D)
         for running, _ in sums:
             running.end()
+        return kept
 
     def gathered(self, inputs: Tensor, rows: RowMaker) -> Iterator[tuple[int, Tensor]]:
         """Give, for one row after another, the number of rows and G [n, d] at the positions side by side."""
         logits, records, R = self._forward(inputs, rows)
         masked = self._gather(self._parts(records))
         for D in _passes(logits, records, R):
-            yield R.shape[1], torch.cat([A.gradient(D[record]) for A, record in masked], dim=1)
+            yield R.shape[1], _side_by_side(masked, D)
 
     def hashed(self, inputs: Tensor, rows: RowMaker, hashing: Hashing) -> Iterator[tuple[int, Tensor]]:
         """Give, for one row after another, the number of rows and the sums [n, dim] of the hashed gradients."""
@@ -107,13 +140,7 @@ class CapturedPath:
         return self._sums[part.full]
 
     def _gather(self, parts: Sequence[_Part]) -> list[tuple[MaskedFactors, int]]:
-        """A at the mask's positions in every part, and the number of its record."""
-        masked = []
-        for part in parts:
-            at = self._positions[part.full]
-            assert at is not None
-            masked.append((part.A.at(part.name, at), part.record))
-        return masked
+        return _at_positions(parts, self._positions)
 
     def _probe(self, inputs: Tensor) -> Footprint:
         """Compare a sample's gradients with those of its own backward pass, and count bytes.
@@ -146,6 +173,27 @@ class CapturedPath:
         return stacks, max(
             (tile(A.outputs, rows, A.inputs // A.groups, A.groups, like).bytes for A, like in dense), default=0
         )
+
+
+def _at_positions(parts: Sequence[_Part], positions: Mapping[str, Tensor | None]) -> list[tuple[MaskedFactors, int]]:
+    """A at a mask's positions in every part, and the number of its record."""
+    masked = []
+    for part in parts:
+        at = positions[part.full]
+        assert at is not None
+        masked.append((part.A.at(part.name, at), part.record))
+    return masked
+
+
+def _side_by_side(masked: Sequence[tuple[MaskedFactors, int]], D: Sequence[Tensor]) -> Tensor:
+    """A row's gradients G [n, d] at all positions."""
+    return torch.cat([A.gradient(D[record]) for A, record in masked], dim=1)
+
+
+def _bytes_of_passes(records: Sequence[Record], R: Tensor) -> int:
+    """Bytes of what entered the layers, and of every row's D."""
+    outputs = sum(record.shape.numel() for record in records)
+    return sum(record.a.nbytes for record in records) + outputs * R.shape[1] * R.element_size()
 
 
 def _add_pieces(part: _Part, D: Tensor, hashing: Hashing, sums: Tensor) -> None:

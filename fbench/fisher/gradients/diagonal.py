@@ -15,6 +15,7 @@ from fbench.errors import InputError, UnknownNameError
 from fbench.fisher.gradients.capture import RowMaker
 from fbench.fisher.gradients.footprint import MEMORY_BUDGET
 from fbench.fisher.gradients.jacobian import Batches, square_sums
+from fbench.fisher.gradients.kept import KeptPasses
 from fbench.fisher.likelihood import check_finite, logit_rows, score_rows
 
 
@@ -57,12 +58,18 @@ def fisher_diagonal(
 
 
 def fisher_diagonals(
-    model: nn.Module, draws: Sequence[Tensor], *, batch_size: int | None = None, memory_budget: int = MEMORY_BUDGET
+    model: nn.Module,
+    draws: Sequence[Tensor],
+    *,
+    batch_size: int | None = None,
+    memory_budget: int = MEMORY_BUDGET,
+    keep: KeptPasses | None = None,
 ) -> list[dict[str, Tensor]]:
     """The exact diagonal of each of several draws [N_i, …] of inputs, in one pass over all of them.
 
     The network is probed once for all draws. The mean over draws, weighted by N_i, is
-    the diagonal of all their inputs, up to rounding.
+    the diagonal of all their inputs, up to rounding. ``keep`` takes passes for the embedding on a mask that
+    is chosen by these diagonals (``masked_embedding``).
 
     Raises:
         InputError: as ``fisher_diagonal``.
@@ -74,7 +81,7 @@ def fisher_diagonals(
     """
     if not draws:
         return []
-    return _means(draws, square_sums(model, draws, logit_rows, Batches(batch_size, memory_budget)))
+    return _means(draws, square_sums(model, draws, logit_rows, Batches(batch_size, memory_budget), keep))
 
 
 def _row_maker(expectation: str, generator: torch.Generator | None) -> RowMaker:

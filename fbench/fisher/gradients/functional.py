@@ -45,8 +45,8 @@ class FunctionalPath:
         # a sample's gradients and their squares; activations with the gradients on their way back
         self.footprint = Footprint(2 * gradients, 3 * activations + 2 * gradients)
 
-    def square_sums(self, inputs: Tensor, rows: RowMaker, totals: Mapping[str, Tensor]) -> None:
-        """Add Σ_x Σ_r g² of a batch to ``totals``."""
+    def square_sums(self, inputs: Tensor, rows: RowMaker, totals: Mapping[str, Tensor], room: int = 0) -> None:
+        """Add Σ_x Σ_r g² of a batch to ``totals``; there are no passes to keep."""
         for _, gradients in self._rows(inputs, rows):
             for name, total in totals.items():
                 total += gradients.pop(name).square().sum(0)

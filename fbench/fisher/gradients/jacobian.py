@@ -15,9 +15,10 @@ from torch import Tensor, nn
 from fbench.errors import InputError
 from fbench.fisher.gradients import capture
 from fbench.fisher.gradients.capture import Hashing, RowMaker
-from fbench.fisher.gradients.captured import CapturedPath
+from fbench.fisher.gradients.captured import CapturedPath, Passes
 from fbench.fisher.gradients.footprint import MEMORY_BUDGET, Footprint, check_limits
 from fbench.fisher.gradients.functional import FunctionalPath
+from fbench.fisher.gradients.kept import KeptPasses
 
 Positions = Mapping[str, Tensor | None]
 """What is wanted, by parameter: flat positions, or None for the whole of it."""
@@ -44,8 +45,8 @@ class Path(Protocol):
 
     footprint: Footprint
 
-    def square_sums(self, inputs: Tensor, rows: RowMaker, totals: Mapping[str, Tensor]) -> None:
-        """Add Σ_x Σ_r g² of a batch to ``totals``."""
+    def square_sums(self, inputs: Tensor, rows: RowMaker, totals: Mapping[str, Tensor], room: int = 0) -> Passes | None:
+        """Add Σ_x Σ_r g² of a batch to ``totals``; give its passes where they can be kept in ``room`` bytes."""
 
     def gathered(self, inputs: Tensor, rows: RowMaker) -> Iterator[tuple[int, Tensor]]:
         """Give, for one row after another, the number of rows and G [n, d] at the positions side by side."""
@@ -54,8 +55,16 @@ class Path(Protocol):
         """Give, for one row after another, the number of rows and the sums [n, dim] of the hashed gradients."""
 
 
-def square_sums(model: nn.Module, draws: Sequence[Tensor], rows: RowMaker, batches: Batches) -> list[dict[str, Tensor]]:
+def square_sums(
+    model: nn.Module,
+    draws: Sequence[Tensor],
+    rows: RowMaker,
+    batches: Batches,
+    keep: KeptPasses | None = None,
+) -> list[dict[str, Tensor]]:
     """Σ_x Σ_r g² of every parameter, frozen or not, in its shape, by name: a dict for each draw of inputs.
+
+    ``keep`` takes the passes of the first batches, as many as it has room for.
 
     Example:
         >>> import torch
@@ -80,7 +89,9 @@ def square_sums(model: nn.Module, draws: Sequence[Tensor], rows: RowMaker, batch
                 for total in totals.values():
                     total.zero_()
             for part in _parts(path, inputs, batches):
-                path.square_sums(inputs[part], rows, totals)
+                passes = path.square_sums(inputs[part], rows, totals, keep.room if keep else 0)
+                if keep and passes:
+                    keep.add(number, part, passes)
     return sums
 
 

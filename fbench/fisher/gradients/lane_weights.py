@@ -86,6 +86,20 @@ class LaneWeights:
         return _flat(pack_lanes(D)), _flat(self.A)
 
 
+def pair_sums(D: Tensor, A: Tensor, out: Tensor) -> Tensor:
+    """G [n, m] = Σ_l D[:, out(j), l] · A[:, j, l], for D [n, O, L] and A [n, m, L], without a copy of D's rows.
+
+    Example:
+        >>> import torch
+        >>> pair_sums(torch.tensor([[[1.0, 2.0], [3.0, 4.0]]]), torch.ones(1, 1, 2), torch.tensor([1])).tolist()
+        [[7.0]]
+    """
+    G = D.new_empty(A.shape[:2])
+    arrays = (_flat(D.contiguous()), _flat(A.contiguous()), out.numpy(), _flat(G))
+    share(len(D), weight_kernels.pairs, *arrays, D.shape[1], D.shape[2])
+    return G
+
+
 def _flat(values: Tensor) -> NDArray[Any]:
     array: NDArray[Any] = values.view(-1).numpy()
     return array

@@ -80,8 +80,7 @@ class Factors:
     def lanes(self) -> LaneWeights | None:
         """A in lanes, for the weights of a layer of few positions on a CPU; None elsewhere."""
         few = self.groups > 0 and 1 < self.positions <= _LANE_POSITIONS
-        usual = self.view.device.type == "cpu" and self.view.dtype in (torch.float32, torch.float64)
-        if not (few and usual and _has_numba()):
+        if not (few and _may_compile(self.view)):
             return None
         from fbench.fisher.gradients.lane_weights import LaneWeights
 
@@ -117,6 +116,11 @@ class Factors:
             return (D * A).sum(-1)
         D, A = (values.view(len(values), self.groups, -1, self.positions) for values in (D, A))
         return (D @ A.mT).flatten(1)
+
+
+def _may_compile(like: Tensor) -> bool:
+    """Whether compiled loops take such tensors."""
+    return like.device.type == "cpu" and like.dtype in (torch.float32, torch.float64) and _has_numba()
 
 
 @cache
@@ -163,8 +167,13 @@ class Pairs:
         return 0 if self.A is None else self.A.nbytes
 
     def gradient(self, D: Tensor) -> Tensor:
-        rows = D[:, self.out]
-        return rows.sum(-1) if self.A is None else (rows * self.A).sum(-1)
+        if self.A is None:
+            return D.sum(-1)[:, self.out]
+        if self.A.shape[2] > 1 and _may_compile(D):
+            from fbench.fisher.gradients.lane_weights import pair_sums
+
+            return pair_sums(D, self.A, self.out)
+        return (D[:, self.out] * self.A).sum(-1)
 
 
 @dataclass(frozen=True)

@@ -27,20 +27,20 @@ def fish_mask(state: LearnerState, size: int = 0) -> Mask:
     """
     from fbench.fisher.masks import largest_mask
 
-    return largest_mask(state.fisher.whole(), size or size_of(state), always=kept_whole(state.network))
+    return largest_mask(state.fisher.whole(keep=True), size or size_of(state), always=kept_whole(state.network))
 
 
 def _fish_by_layer(state: LearnerState, size: int) -> Mask:
     from fbench.fisher.masks import even_counts, largest_mask
 
-    diagonal, always = state.fisher.whole(), kept_whole(state.network)
+    diagonal, always = state.fisher.whole(keep=True), kept_whole(state.network)
     return largest_mask(diagonal, even_counts(diagonal, size, always=always), always=always)
 
 
 def _fish_without_classifier(state: LearnerState, size: int) -> Mask:
     from fbench.fisher.masks import Mask, largest_mask
 
-    diagonal, left_out = state.fisher.whole(), classifier_parameters(state.network)
+    diagonal, left_out = state.fisher.whole(keep=True), classifier_parameters(state.network)
     below = largest_mask({name: F for name, F in diagonal.items() if name not in left_out}, size)
     return Mask({name: below[name] if name in below else F.new_zeros(F.shape).bool() for name, F in diagonal.items()})
 
@@ -135,7 +135,8 @@ def _arm(rule: MaskRule) -> SizedArm:
         from fbench.fisher.gradients.masked import masked_embedding
 
         mask = rule.choose(state, size)
-        return bait_proposal(state, batch_size, masked_embedding(state.network, state.pool.images, mask))
+        V = masked_embedding(state.network, state.pool.images, mask, kept=state.fisher.passes())
+        return bait_proposal(state, batch_size, V)
 
     return SizedArm(rule.name, rule.description, propose, rule.limits)
 

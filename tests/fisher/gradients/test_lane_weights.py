@@ -82,3 +82,14 @@ def test_which_form_a_mask_takes(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(layers, "_BLOCK_FILL", 0)
     assert isinstance(A.at("weight", some), Pairs)
     assert isinstance(A.at("weight", torch.arange(A.outputs * A.inputs)), Whole)
+
+
+@pytest.mark.parametrize("L", [2, 16, 37, 64])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_pairs_are_those_of_a_gather(L: int, dtype: torch.dtype) -> None:
+    g = torch.Generator().manual_seed(L)
+    D, out = torch.randn(40, 7, 2 * L, generator=g, dtype=dtype)[:, :, ::2], torch.tensor([5, 0, 5])
+    A = torch.randn(40, 3, L, generator=g, dtype=dtype)
+    exact = 1e-5 if dtype == torch.float32 else 1e-12
+    got = lane_weights.pair_sums(D, A, out)
+    torch.testing.assert_close(got, (D[:, out] * A).sum(-1), rtol=exact, atol=exact)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping
+from typing import Any
 
 import cases
 import pytest
@@ -13,10 +14,13 @@ from torch import Tensor, nn
 
 import fbench
 from fbench.errors import InputError
+from fbench.fisher.gradients import masked
+from fbench.fisher.gradients.diagonal import fisher_diagonals
+from fbench.fisher.gradients.kept import KeptPasses
 from fbench.measure.memory.growth import peak_growth
 
 
-def embed(model: nn.Module, inputs: Tensor, mask: Mapping[str, Tensor], **how: int) -> fbench.DenseEmbedding:
+def embed(model: nn.Module, inputs: Tensor, mask: Mapping[str, Tensor], **how: Any) -> fbench.DenseEmbedding:
     """Run with the fallback's warning, which is not the point here, silenced."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="per-sample gradients by torch.func")
@@ -162,3 +166,44 @@ def test_gradients_that_are_not_finite() -> None:
     torch.nn.init.zeros_(model.last.weight)
     with pytest.raises(InputError, match=r"nan|inf"):
         fbench.masked_embedding(model, torch.ones(2, 4), draw(model, 1.0, seed=0))
+
+
+@pytest.mark.parametrize("name", cases.MODELS)
+@pytest.mark.parametrize("room", [0, 1 << 13, 1 << 27])
+def test_passes_that_were_kept_are_not_made_again(name: str, room: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two draws that leave some inputs out: with room for no batch, for some, and for all of them."""
+    model, inputs = cases.model(name)
+    mask, order = draw(model, 0.3, seed=2), torch.randperm(len(inputs), generator=torch.Generator().manual_seed(0))
+    at = [order[:2], order[3:]]
+    keep = KeptPasses(at, room)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="per-sample gradients by torch.func")
+        fisher_diagonals(model, [inputs[positions] for positions in at], batch_size=2, keep=keep)
+    assert 0 <= keep.room <= room
+    again: list[int] = []
+    real = masked.gathered
+
+    def spy(model: nn.Module, inputs: Tensor, *rest: Any) -> Any:
+        again.append(len(inputs))
+        return real(model, inputs, *rest)
+
+    whole = embed(model, inputs, mask).dense()
+    monkeypatch.setattr(masked, "gathered", spy)
+    V = embed(model, inputs, mask, kept=keep.batches).dense()
+    torch.testing.assert_close(V, whole, rtol=1e-10, atol=1e-13)
+    kept = sum(len(batch.at) for batch in keep.batches)
+    assert again == [len(inputs) - kept]
+    if name == "convolutions":
+        assert kept == {0: 0, 1 << 13: 2, 1 << 27: len(inputs) - 1}[room]
+
+
+def test_where_all_passes_were_kept_none_is_made() -> None:
+    model, inputs = cases.model("convolutions")
+    everyone = torch.arange(len(inputs))
+    keep = KeptPasses([everyone])
+    fisher_diagonals(model, [inputs], keep=keep)
+    mask = draw(model, 0.3, seed=2)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(masked, "gathered", None)
+        V = embed(model, inputs, mask, kept=keep.batches).dense()
+    torch.testing.assert_close(V, embed(model, inputs, mask).dense(), rtol=1e-10, atol=1e-13)
