@@ -130,18 +130,17 @@ class DenseEmbedding(Embedding):
         return (A.T @ self.values.reshape(-1, self.dim).T).T.view(self.n, self.rows, -1)
 
     def quadratic(self, A: Tensor) -> Tensor:
-        out = self.values.new_empty(self.n, self.rows, self.rows)
+        T, out = symmetric.half(A), self.values.new_empty(self.n, self.rows, self.rows)
         for part in self.chunks(self.rows * self.dim):
             x = self.values[part]
-            X = self._times_half(x, A) @ x.mT
+            X = self._times_half(x, T) @ x.mT
             torch.add(X, X.mT, out=out[part])
             did(symmetric.operations(len(x) * self.rows, self.dim))
         return out
 
-    def _times_half(self, x: Tensor, A: Tensor) -> Tensor:
-        """T times the rows of x [c, r, d], for A = T + Tᵀ."""
+    def _times_half(self, x: Tensor, T: list[Tensor]) -> Tensor:
         out = x.new_empty(len(x) * self.rows, self.dim)
-        return symmetric.times_half(x.reshape(-1, self.dim), A, out).view_as(x)
+        return symmetric.times_half(x.reshape(-1, self.dim), T, out).view_as(x)
 
     def first_times(self, A: Tensor) -> Tensor:
         return self.values[0] @ A

@@ -16,7 +16,7 @@ def test_half_of_a_product_and_its_transpose_are_all_of_it(d: int) -> None:
     V, A = torch.randn(7, d, generator=g, dtype=torch.float64), torch.randn(d, d, generator=g, dtype=torch.float64)
     A = A + A.T
     out = torch.full((7, d + 3), 5.0, dtype=torch.float64)
-    X = symmetric.times_half(V, A, out[:, :d]) @ V.T
+    X = symmetric.times_half(V, symmetric.half(A), out[:, :d]) @ V.T
     torch.testing.assert_close(X + X.T, V @ A @ V.T, rtol=1e-11, atol=1e-11)
     assert bool((out[:, d:] == 5).all())
 

@@ -28,8 +28,8 @@ PACKED_ROWS = 32
 """The most rows whose G and H are kept as packed triangles, as in ``candidates``; on a CPU only."""
 BLOCK_LANES = 16
 """Candidates of a block of lanes, as in ``registers``."""
-FEW_ROWS, LONG_ROWS = 12, 128
-"""Rows that are projected where they lie: at most so many of a candidate, at least so long, as in ``packed``."""
+LEAST_ROWS, FEW_ROWS, LONG_ROWS = 3, 12, 128
+"""Rows that are projected where they lie: so many of a candidate, at least so long, as in ``packed``."""
 _KEPT = 32 * 2**20
 """Bytes from which on glibc returns a block as soon as it is freed (the upper bound of its mmap threshold)."""
 
@@ -133,12 +133,14 @@ def _marks(s: SelectionSizes) -> Held:
 def _quadratic(s: SelectionSizes) -> int:
     """Bytes of a chunk's V_x A V_xᵀ, and that times α.
 
-    Beside it of a dense V: V T, a block of T's columns, X; of a last layer: Φ, SΦ, their product, the buffer for h A.
+    Beside it of a dense V: V T, T, X; of a last layer: Φ, SΦ, their product, the buffer for h A.
     """
     n, r, k, d = s.shape.n, s.shape.rows, s.shape.classes, s.shape.dim
     outer = min(n, max(1, s.limit() // r**2))
     if not k:
-        inner = min(outer, max(1, s.limit() // (r * d))) * r * (d + r) + d * d // len(blocks(d))
+        inner = min(outer, max(1, s.limit() // (r * d))) * r * (d + r) + sum(
+            b.stop * (b.stop - b.start) for b in blocks(d)
+        )
         return s.itemsize * (outer * r * r + max(outer * r * r, inner))
     room = min(outer, max(1, s.limit(QUADRATIC) // d)) * d
     return s.itemsize * (outer * (k * k + r * k + 2 * r * r) + room)
@@ -152,7 +154,7 @@ def _projections(s: SelectionSizes) -> int:
     packed = s.device_type == "cpu" and r <= PACKED_ROWS
     chunk = min(n, max(1, s.limit() // (2 * r * (k or r) if packed else r * r)))
     if packed and not k:
-        if r <= FEW_ROWS and s.shape.dim >= LONG_ROWS:
+        if LEAST_ROWS <= r <= FEW_ROWS and s.shape.dim >= LONG_ROWS:
             return s.itemsize * chunk * 2 * r * r
         # as projected and in lanes, and filled up between where the last candidates are among them
         return s.itemsize * chunk * 2 * r * r * (3 if chunk == n and n % BLOCK_LANES else 2)

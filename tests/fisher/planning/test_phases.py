@@ -134,7 +134,8 @@ def test_the_sizes_that_it_takes_from_elsewhere() -> None:
     assert phases.TILE == information._TILE
     assert phases.PACKED_ROWS == choice._MOST_ROWS
     assert phases.BLOCK_LANES == registers.LANES
-    assert (phases.FEW_ROWS, phases.LONG_ROWS) == (packed._FEW_ROWS, packed._LONG_ROWS)
+    rows = phases.LEAST_ROWS, phases.FEW_ROWS, phases.LONG_ROWS
+    assert rows == (packed._LEAST_ROWS, packed._FEW_ROWS, packed._LONG_ROWS)
 
 
 def test_a_pick_keeps_one_score_and_not_the_view_of_all() -> None:

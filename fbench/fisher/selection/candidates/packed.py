@@ -21,7 +21,7 @@ from fbench.fisher.selection.candidates.plain import Candidates
 _CHUNK = 1 << 18
 """Numbers of a chunk's projection: it is made and used up in the second cache."""
 
-_FEW_ROWS, _LONG_ROWS = 12, 128
+_LEAST_ROWS, _FEW_ROWS, _LONG_ROWS = 3, 12, 128
 """Up to so many rows of at least so many numbers ``row_kernels`` take less time than a library's product with 2r
 columns: for 9 rows of 328 about half in float32, 0.8 in float64, for 9 of 3,000 0.9; for 9 of 40 it is 1.3, for 25 of
 1,000 1.6 (one core, AVX2)."""
@@ -149,7 +149,7 @@ class _Dense(_Any):
 def _form(V: Embedding) -> _Any:
     if isinstance(V, FactoredEmbedding):
         return _Factored(V)
-    few = V.rows <= _FEW_ROWS and V.dim >= _LONG_ROWS
+    few = _LEAST_ROWS <= V.rows <= _FEW_ROWS and V.dim >= _LONG_ROWS
     return _Dense(V) if few and isinstance(V, DenseEmbedding) else _Any(V)
 
 

@@ -14,40 +14,34 @@ from fbench.fisher.lanes.registers import LANES, fill, fma, lane_sum, load
 
 
 @compiled
-def _six(X, x, Y, y, stride, c, last, width, sums):
-    """Put X[x : x + width] times row c of Y, which begin at y, and the five after it into ``sums``.
-
-    ``last`` stands for the rows beyond it.
-    """
-    y0, y1, y2 = y + c * stride, y + min(c + 1, last) * stride, y + min(c + 2, last) * stride
-    y3, y4, y5 = y + min(c + 3, last) * stride, y + min(c + 4, last) * stride, y + min(c + 5, last) * stride
+def _six(X, x, Y, y, width, out, at):
+    """Put X[x : x + width] times the six rows of Y from y on into ``out``, from ``at`` on, a lane's place apart."""
     zero = fill(X.dtype.type(0))
     s0, s1, s2, s3, s4, s5 = zero, zero, zero, zero, zero, zero
     for j in range(0, width, LANES):
-        one = load(X, x + j)
-        s0, s1 = fma(one, load(Y, y0 + j), s0), fma(one, load(Y, y1 + j), s1)
-        s2, s3 = fma(one, load(Y, y2 + j), s2), fma(one, load(Y, y3 + j), s3)
-        s4, s5 = fma(one, load(Y, y4 + j), s4), fma(one, load(Y, y5 + j), s5)
-    sums[0], sums[1], sums[2] = lane_sum(s0), lane_sum(s1), lane_sum(s2)
-    sums[3], sums[4], sums[5] = lane_sum(s3), lane_sum(s4), lane_sum(s5)
+        one, y_j = load(X, x + j), y + j
+        s0, s1 = fma(one, load(Y, y_j), s0), fma(one, load(Y, y_j + width), s1)
+        s2, s3 = fma(one, load(Y, y_j + 2 * width), s2), fma(one, load(Y, y_j + 3 * width), s3)
+        s4, s5 = fma(one, load(Y, y_j + 4 * width), s4), fma(one, load(Y, y_j + 5 * width), s5)
+    out[at], out[at + LANES], out[at + 2 * LANES] = lane_sum(s0), lane_sum(s1), lane_sum(s2)
+    out[at + 3 * LANES], out[at + 4 * LANES], out[at + 5 * LANES] = lane_sum(s3), lane_sum(s4), lane_sum(s5)
 
 
 @compiled
 def project(V, A, UY, n, r, d, first, last):
-    """UY_x = V_x Aᵀ in lanes, for A [2r, width] with zeros from column d on; candidates beyond n give zeros."""
-    m, width = 2 * r, len(A) // (2 * r)
-    near, sums = np.zeros(width, V.dtype), np.empty(6, V.dtype)
-    UY[first * r * m * LANES : last * r * m * LANES] = 0
+    """UY_x = V_x Aᵀ in lanes, for A [2r, width] with zeros from column d on, r ≥ 3; candidates beyond n give zeros."""
+    m = 2 * r
+    width, near = len(A) // m, np.zeros(len(A) // m, V.dtype)
+    UY[max(first, n // LANES) * r * m * LANES : last * r * m * LANES] = 0
     for x in range(first * LANES, min(last * LANES, n)):
         for i in range(r):
             at, out = (x * r + i) * d, ((x // LANES * r + i) * m) * LANES + x % LANES
             inside = at + width <= len(V)
             if not inside:
                 near[:d] = V[at : at + d]
-            for c in range(0, m, 6):
+            for six in range(0, m, 6):
+                c = min(six, m - 6)  # the last six may hold some of those before
                 if inside:
-                    _six(V, at, A, 0, width, c, m - 1, width, sums)
+                    _six(V, at, A, c * width, width, UY, out + c * LANES)
                 else:
-                    _six(near, 0, A, 0, width, c, m - 1, width, sums)
-                for t in range(min(6, m - c)):
-                    UY[out + (c + t) * LANES] = sums[t]
+                    _six(near, 0, A, c * width, width, UY, out + c * LANES)

@@ -116,7 +116,7 @@ def test_float32_is_packed_too() -> None:
     torch.testing.assert_close(follower.scores().double(), exact.scores(), rtol=1e-5, atol=0)
 
 
-@pytest.mark.parametrize(("n", "r", "d"), [(1, 1, 1), (5, 2, 3), (33, 9, 328), (20, 7, 160)])
+@pytest.mark.parametrize(("n", "r", "d"), [(1, 3, 1), (5, 4, 3), (33, 9, 328), (20, 7, 160), (17, 5, 16)])
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 def test_rows_read_where_they_lie_are_projected_as_by_a_library(
     n: int, r: int, d: int, dtype: torch.dtype, monkeypatch: pytest.MonkeyPatch
@@ -135,7 +135,9 @@ def test_rows_read_where_they_lie_are_projected_as_by_a_library(
         torch.testing.assert_close(got, library(library.arrange(rows), everyone), rtol=exact, atol=exact * d**0.5)
 
 
-@pytest.mark.parametrize(("rows", "dim", "form"), [(9, 328, "_Dense"), (13, 328, "_Any"), (9, 120, "_Any")])
+@pytest.mark.parametrize(
+    ("rows", "dim", "form"), [(9, 328, "_Dense"), (13, 328, "_Any"), (2, 328, "_Any"), (9, 120, "_Any")]
+)
 def test_few_long_rows_are_read_where_they_lie(rows: int, dim: int, form: str) -> None:
     assert type(packed._form(pool(3, rows, dim, kind="dense"))).__name__ == form
 
