@@ -133,14 +133,13 @@ def _marks(s: SelectionSizes) -> Held:
 def _quadratic(s: SelectionSizes) -> int:
     """Bytes of a chunk's V_x A V_xᵀ, and that times α.
 
-    Beside it of a dense V: V T, T, X; of a last layer: Φ, SΦ, their product, the buffer for h A.
+    Beside it of a dense V: T, V T, X; of a last layer: Φ, SΦ, their product, the buffer for h A.
     """
     n, r, k, d = s.shape.n, s.shape.rows, s.shape.classes, s.shape.dim
     outer = min(n, max(1, s.limit() // r**2))
     if not k:
-        inner = min(outer, max(1, s.limit() // (r * d))) * r * (d + r) + sum(
-            b.stop * (b.stop - b.start) for b in blocks(d)
-        )
+        half = sum(block.stop * (block.stop - block.start) for block in blocks(d))
+        inner: int = min(outer, max(1, s.limit() // (r * d))) * r * (d + r) + half
         return s.itemsize * (outer * r * r + max(outer * r * r, inner))
     room = min(outer, max(1, s.limit(QUADRATIC) // d)) * d
     return s.itemsize * (outer * (k * k + r * k + 2 * r * r) + room)
