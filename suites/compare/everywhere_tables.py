@@ -39,7 +39,7 @@ def claims_table(claims: Sequence[Claim], grid: Grid) -> Table:
         f"95 % interval{', which counts overlapping splits' if overlap else ''}. Least: where the gain is smallest."
     )
     if any(claim.verdict == "not shown" and claim.corrected <= ALPHA for claim in claims):
-        note += " Not shown with a p below 0.05: these splits show it, but not every interval that counts their overlap does."
+        note += " Not shown with a p below 0.05: these splits show it, not every interval that counts overlap."
     columns = ["question", "answer", "shown at", "opposite at", "mean Δ AULC", "95 % interval", "least", "p"]
     optional = ["opposite at", "p", "least", "95 % interval"]
     return Table(f"The questions {grid.everywhere}", columns, rows, note, optional)
