@@ -17,16 +17,46 @@ from .family import FEWEST
 from .figure import curve_series
 from .tables import BASELINE
 
+_BELOW = 0.24
+"""How far below a mean its settings stand, so that they don't hide its interval."""
 
-def forest(claims: Sequence[Claim], grid: Grid) -> Figure:
-    """A panel a question: the difference at every setting with its interval, and that of their mean below."""
-    counting = any(claim.overlap is not None for claim in claims)
-    note = (
-        f"difference in AULC, paired by seed, with its 95 % interval"
-        f"{' counting overlapping splits' if counting else ''}; dotted: what it is held to"
+
+def forest(claims: Sequence[Claim]) -> Figure:
+    """A row a question: the mean difference over settings with its interval, and that at every setting as a dot."""
+    rows = [(float(len(claims) - 1 - place), claim) for place, claim in enumerate(claims)]
+    known = [(y, claim) for y, claim in rows if claim.mean]
+    low, high = ([claim.mean_interval()[end] for _, claim in known] for end in (0, 1))
+    x, y = [claim.mean_apart for _, claim in known], [y for y, _ in known]
+    means = Series("mean of settings", x, y, low, high, style="places", colour=0)
+    dots = [(test.apart, y - _BELOW) for y, claim in rows for test in claim.tests]
+    settings = Series("at one setting", [x for x, _ in dots], [y for _, y in dots], style="points", colour=1)
+    lower = ", lower is better" if claims[0].lower else ""
+    names = [f"{claim.first} − {claim.second}" for claim in reversed(claims)]
+    panel = Panel(
+        [settings, means],
+        f"difference in AULC{lower}",
+        "",
+        marks=[(0.0, "")],
+        y_names=names,
+        y_limits=(-0.6, len(claims) - 0.4),
     )
-    title = f"What is better by how much, {count_seeds(min(t.comparison.n for c in claims for t in c.tests))} a setting"
-    return Figure("forest", title, [_trees(claim, grid) for claim in claims], note, pairs=True)
+    return Figure("forest", _title(claims), [panel], f"{_difference(claims)}; dots without one")
+
+
+def forest_by_setting(claims: Sequence[Claim], grid: Grid) -> Figure:
+    """A panel a question: the difference at every setting with its interval, and that of their mean below."""
+    note = f"{_difference(claims)}; dotted: what it is held to"
+    return Figure("forest_by_setting", _title(claims), [_trees(claim, grid) for claim in claims], note, pairs=True)
+
+
+def _title(claims: Sequence[Claim]) -> str:
+    return f"What is better by how much, {count_seeds(min(t.comparison.n for c in claims for t in c.tests))} a setting"
+
+
+def _difference(claims: Sequence[Claim]) -> str:
+    """What a place is, and its interval."""
+    counting = " counting overlapping splits" if any(claim.overlap is not None for claim in claims) else ""
+    return f"difference in AULC, paired by seed, with its 95 % interval{counting}"
 
 
 def _trees(claim: Claim, grid: Grid) -> Panel:

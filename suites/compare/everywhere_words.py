@@ -47,9 +47,22 @@ class Grid:
         return " ".join([*parts, *["on every data set"] * (len(self.datasets) > 1)])
 
     @property
+    def data(self) -> str:
+        """The data sets, by their number; variants of one are said to be that.
+
+        Example:
+            >>> Grid(("digits", "digits:noise=0.1"), ("1",)).data, Grid(("digits", "mnist5k"), ("1",)).data
+            ('2 digits variants', '2 data sets')
+        """
+        if len(self.datasets) == 1:
+            return self.datasets[0]
+        kinds = {name.partition(":")[0] for name in self.datasets}
+        return f"{len(self.datasets)} {f'{kinds.pop()} variants' if len(kinds) == 1 else 'data sets'}"
+
+    @property
     def size(self) -> str:
         """How many there are, as the beginning of a sentence."""
-        data = f"On {len(self.datasets)} data sets" if len(self.datasets) > 1 else f"On {self.datasets[0]}"
+        data = f"On {self.data}"
         return f"{data} at {len(self.regularisations)} λ" if len(self.regularisations) > 1 else data
 
 
@@ -127,8 +140,16 @@ def _advice(claim: Claim, grid: Grid) -> str:
     if claim.verdict == "no":
         return f"Don't take {first} over {second} unseen: look up your setting in the table."
     if _clear(claim):
-        return f"In the mean {first} is the better one; look up your setting in the table, or add seeds."
+        more = "" if _seeds_add_little(claim) else ", or add seeds"
+        return f"In the mean {first} is the better one; look up your setting in the table{more}."
+    if _seeds_add_little(claim):
+        return f"Don't count on {first} over {second}; other images would narrow the intervals, seeds add little."
     return f"Don't count on {first} over {second}; add seeds to narrow the intervals."
+
+
+def _seeds_add_little(claim: Claim) -> bool:
+    """Whether most of an interval's width is that of images which the splits share (1/n + overlap, squared)."""
+    return claim.overlap is not None and claim.overlap > 1 / min(test.comparison.n for test in claim.tests)
 
 
 def _clear(claim: Claim) -> bool:
@@ -232,9 +253,9 @@ def _take(claims: Sequence[Claim], grid: Grid) -> str:
         return "No strategy wins everywhere: look up your own setting in the table, or add seeds."
     level = [claim for claim in claims if claim.verdict == "not shown" and claim.first in best and not _clear(claim)]
     rivals = [claim.second for claim in level]
-    either = [*best, *(name for name in dict.fromkeys(rivals) if name not in best and name not in beaten)]
-    doubt = f", {'neither' if len(either) == 2 else 'none'} being shown better" if len(either) > 1 else ""
-    return fitting(ADVICE, f"Take {listed_or(either)}{doubt}.", f"Take {listed_or(best)}.", f"Take {best[0]}.")
+    others = [name for name in dict.fromkeys(rivals) if name not in best and name not in beaten]
+    doubt = f"; {'it is' if len(best) == 1 else 'they are'} not shown to beat {listed_or(others)}" if others else ""
+    return fitting(ADVICE, f"Take {listed_or(best)}{doubt}.", f"Take {listed_or(best)}.", f"Take {best[0]}.")
 
 
 def listed_or(names: Sequence[str]) -> str:

@@ -46,7 +46,7 @@ def summary_of_settings(rows: Sequence[Row], options: Options, scores: Sequence[
     answered = {claim.question for claim in claims}
     return Summary(
         tables=[tables.claims_table(claims, grid)] if claims else [tables.areas_table(places, grid, regularised)],
-        figures=[figures.forest(claims, grid)] if claims else [],
+        figures=[figures.forest(claims)] if claims else [],
         lead=with_beginning(three_lines_of(claims, places, grid), options),
         answers=[
             *claim_answers(claims, grid),
@@ -78,7 +78,12 @@ def _evidence(
 ) -> list[Evidence]:
     ranked = [] if len(grid.datasets) < FEWEST_DATASETS else _ranked(places, grid)
     parts = [
-        Evidence("Setting by setting", _how_tested(claims, places), tables.question_tables(claims, grid)),
+        Evidence(
+            "Setting by setting",
+            _how_tested(claims, places, grid),
+            tables.question_tables(claims, grid),
+            [figures.forest_by_setting(claims, grid)] if claims else [],
+        ),
         Evidence("Data set by data set", _by_dataset(claims, grid)),
         Evidence(
             "Areas",
@@ -95,7 +100,7 @@ def _evidence(
     return [part for part in parts if part.claims or part.tables]
 
 
-def _how_tested(claims: Sequence[Claim], places: Sequence[AtSetting]) -> list[str]:
+def _how_tested(claims: Sequence[Claim], places: Sequence[AtSetting], grid: Grid) -> list[str]:
     """How the answers were corrected, and for what."""
     if not claims:
         return []
@@ -103,8 +108,10 @@ def _how_tested(claims: Sequence[Claim], places: Sequence[AtSetting]) -> list[st
     claims_made = [
         "A claim over all settings holds where every one of them shows it (intersection-union): its p is the largest, "
         f"corrected by Holm for {claims[0].family or 1} questions. Where strategies are equal anywhere, at most 5 % of "
-        "runs claim otherwise.",
-        f"The answers of single settings are a family of {tests} tests, corrected by Holm over all of them.",
+        "runs on these images claim otherwise.",
+        f"The answers of single settings are a family of {tests} tests, corrected by Holm over all of them: stricter "
+        "than a claim over all settings, which may hold where not every setting's answer is yes.",
+        f"All of it is about {grid.data}, one network and {between_labels(places)} labels: others may differ.",
     ]
     if blind := _cannot_show(claims):
         claims_made.append(blind)
@@ -117,6 +124,12 @@ def _how_tested(claims: Sequence[Claim], places: Sequence[AtSetting]) -> list[st
     if fallen:
         claims_made.append(f"Trainings collapsed (accuracy below half of the round's median): {listed(fallen[:4])}.")
     return claims_made
+
+
+def between_labels(places: Sequence[AtSetting]) -> str:
+    """The fewest and the most labels of all settings."""
+    labels = [count for place in places for count in place.curves.labels.tolist()]
+    return f"{min(labels):,.0f} to {max(labels):,.0f}"
 
 
 def _cannot_show(claims: Sequence[Claim]) -> str:

@@ -157,7 +157,7 @@ def test_splits_that_overlap_may_have_made_it() -> None:
     assert (shown.verdict, doubted.verdict) == ("yes", "not shown")
     assert doubted.mean_interval()[0] < shown.mean_interval()[0]
     grid = Grid(("digits", "digits:noise=0.1"), ("1", "0.1"))
-    why = "Not shown with a p below 0.05: these splits show it"
+    why = "p counts no overlap, and what it shows is shown for these splits."
     assert why in claims_table([doubted], grid).note
     assert why not in claims_table([shown], grid).note
 
@@ -246,9 +246,17 @@ def test_the_tables_are_the_rows() -> None:
     ]  # fmt: skip
     by_dataset = next(part for part in compared.evidence if part.heading == "Data set by data set")
     assert by_dataset.claims[0] == ("bait > random: at every λ on 1 of 2 data sets, contradicted on digits:noise=0.1.")
-    forest = compared.figures[0].panels[0]
+    part = next(part for part in compared.evidence if part.heading == "Setting by setting")
+    forest = part.figures[0].panels[0]
     assert forest.y_names == ["mean", *[row[0] for row in at_settings.rows][::-1]]
-    assert [f"{x:+.4f}".replace("-", "−") for x in forest.series[0].x] == [row[2] for row in at_settings.rows]
+    shown = [f"{x:+.4f}".replace("-", "−") for x in forest.series[0].x]
+    assert shown == [row[2] for row in at_settings.rows]
+    about = f"2 digits variants, one network and {LABELS[0]:.0f} to {LABELS[-1]:.0f} labels"
+    assert part.claims[-2] == f"All of it is about {about}: others may differ."
+    settings, means = compared.figures[0].panels[0].series
+    assert compared.figures[0].panels[0].y_names[-1] == "bait − random"
+    assert [f"{x:+.4f}".replace("-", "−") for x in settings.x[: len(shown)]] == shown
+    assert f"{means.x[0]:+.4f}".replace("-", "−") == claims["bait > random"][4]
 
 
 def test_a_setting_that_failed_is_left_out_and_named() -> None:
