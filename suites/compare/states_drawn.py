@@ -47,15 +47,21 @@ def _way(states: States, going: Mapping[str, Floats]) -> Panel:
 
 
 def _by_size(states: States) -> list[Figure]:
-    """Objective, and samples in common with ``bait-full``, along d; none without arms of several sizes."""
+    """The share of the way, and samples in common with ``bait-full``, along d; none without arms of several sizes.
+
+    Where there is no way, the objective itself, whose interval over seeds is mostly that of the networks.
+    """
     families = states.families
     if not families:
         return []
     sizes = sorted({states.dims[name] for arms in families.values() for name in arms})
     level = [name for name in (BASELINE, "bait", FULL) if name in states.objective]
-    lines = [_along(family, arms, states.objective, states) for family, arms in families.items()]
-    lines += [_level(name, float(states.objective[name].mean()), sizes) for name in level]
-    panels = [Panel(lines, "d", _OBJECTIVE, "objective", x_log=True, x_ticks=sizes)]
+    if states.way:
+        panels = [_ways_along(families, level, sizes, states)]
+    else:
+        lines = [_along(family, arms, states.objective, states) for family, arms in families.items()]
+        lines += [_level(name, float(states.objective[name].mean()), sizes) for name in level]
+        panels = [Panel(lines, "d", _OBJECTIVE, "objective", x_log=True, x_ticks=sizes)]
     if FULL in states.objective:
         shared = {name: states.shared(name, FULL) for name in states.objective if name != FULL}
         lines = [_along(family, arms, shared, states) for family, arms in families.items()]
@@ -65,6 +71,25 @@ def _by_size(states: States) -> list[Figure]:
         panels.append(Panel(lines, "d", label, "picks", x_log=True, x_ticks=sizes))
     note = f"means of {count_seeds(states.seeds)}{_interval_words(states)}; dashed: arms without a size"
     return [Figure("same_state_by_size", "The same along the size of arms", panels, note)]
+
+
+def _ways_along(
+    families: Mapping[str, Sequence[str]], level: Sequence[str], sizes: Sequence[float], states: States
+) -> Panel:
+    """Shares of the way along d: ratios of means over seeds with Fieller's intervals, from the baseline to the end."""
+    lines = []
+    for family, arms in families.items():
+        known = [(name, share) for name in arms if (share := states.share(name)) is not None]
+        line = Series(family, [states.dims[name] for name, _ in known], [share.value for _, share in known])
+        if states.seeds >= FEWEST:
+            line = replace(line, low=[share.low for _, share in known], high=[share.high for _, share in known])
+        lines.append(line)
+    ends = {BASELINE: 0.0, str(states.end): 1.0}
+    for name in level:
+        share = states.share(name)
+        lines.append(_level(name, share.value if share else ends[name], sizes))
+    label = f"share of the way from {BASELINE} to {states.end}"
+    return Panel(lines, "d", label, "objective", x_log=True, x_ticks=sizes)
 
 
 def _places(label: str, names: Sequence[str], values: Mapping[str, Floats], states: States) -> Series:

@@ -110,6 +110,14 @@ def test_sizes_of_an_arm_are_one_sentence_and_a_figure() -> None:
     assert left.x_log
     assert list(left.series[0].x) == list(SIZES.values())
     assert [series.label for series in left.series[1:]] == ["random", "bait", "bait-full"]
+    states = read(**tables())
+    shares = [share for name in SIZES if (share := states.share(name)) is not None]
+    assert [list(getattr(left.series[0], part)) for part in ("y", "low", "high")] == [
+        [getattr(share, part) for share in shares] for part in ("value", "low", "high")
+    ]
+    bait = states.share("bait")
+    assert bait is not None
+    assert [list(series.y) for series in left.series[1:]] == [[0.0, 0.0], [bait.value] * 2, [1.0, 1.0]]
     assert [series.label for series in right.series] == ["bait+fish", "random", "bait", "by chance"]
     assert len(arms.panels[0].series[0].points) == 6 * len(ARMS)
     assert [figure.name for figure in told(("random", "bait", "bait-full")).figures] == ["same_state"]
@@ -151,6 +159,14 @@ def test_without_a_way_there_are_no_shares(arms: Sequence[str]) -> None:
     evidence = told(arms)
     assert "of the way" not in evidence.tables[0].columns
     assert len(evidence.claims) == 1
+
+
+def test_without_a_way_objectives_stand_along_the_sizes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(LEFT, "bait-full", 36.0)
+    left = told().figures[1].panels[0]
+    assert left.y_label == "tr(F M⁻¹) under all weights"
+    states = read(**tables())
+    assert list(left.series[0].y) == [float(states.objective[name].mean()) for name in SIZES]
 
 
 def test_a_way_that_is_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
