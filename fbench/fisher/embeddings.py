@@ -92,7 +92,7 @@ class Embedding(ABC):
     @property
     def gram_operations(self) -> float:
         """Floating-point operations of ``gram``, or of ``quadratic`` for one matrix, about."""
-        return float(symmetric.operations(self.n * self.rows, self.dim))
+        return float(symmetric.half_operations(self.n * self.rows, self.dim))
 
     def chunks(self, width: int, limits: Mapping[str, int] = _CHUNK_ELEMENTS) -> list[slice]:
         """Slices that partition the pool: at ``width`` numbers a candidate each stays under the device's limit."""
@@ -135,7 +135,7 @@ class DenseEmbedding(Embedding):
             x = self.values[part]
             X = self._times_half(x, T) @ x.mT
             torch.add(X, X.mT, out=out[part])
-            did(symmetric.operations(len(x) * self.rows, self.dim))
+            did(symmetric.half_operations(len(x) * self.rows, self.dim))
         return out
 
     def _times_half(self, x: Tensor, T: list[Tensor]) -> Tensor:
@@ -151,7 +151,7 @@ class DenseEmbedding(Embedding):
     def add_gram(self, out: Tensor, factor: float = 1.0) -> Tensor:
         flat = self.values.reshape(-1, self.dim)
         symmetric.add_gram(flat, out, factor)  # all samples in one: in parts the same sums would be rounded otherwise
-        did(symmetric.operations(len(flat), self.dim))
+        did(symmetric.half_operations(len(flat), self.dim))
         return out
 
 

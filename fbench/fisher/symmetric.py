@@ -18,25 +18,25 @@ _BLOCKS = 8
 """Blocks at most: beyond it a further one saves less than a hundredth."""
 
 
-def blocks(d: int) -> list[slice]:
+def column_blocks(d: int) -> list[slice]:
     """Slices that partition [0, d).
 
     Example:
-        >>> blocks(100), len(blocks(328)), len(blocks(5120))
+        >>> column_blocks(100), len(column_blocks(328)), len(column_blocks(5120))
         ([slice(0, 100, None)], 2, 8)
     """
     count = max(1, min(_BLOCKS, d // _WIDTH))
     return [slice(i * d // count, (i + 1) * d // count) for i in range(count)]
 
 
-def operations(m: int, d: int) -> int:
+def half_operations(m: int, d: int) -> int:
     """Additions and multiplications of ``times_half`` or ``add_gram`` for V [m, d].
 
     Example:
-        >>> operations(10, 50) == 2 * 10 * 50**2, operations(10, 6000) / (2 * 10 * 6000**2)
+        >>> half_operations(10, 50) == 2 * 10 * 50**2, half_operations(10, 6000) / (2 * 10 * 6000**2)
         (True, 0.5625)
     """
-    return sum(2 * m * columns.stop * (columns.stop - columns.start) for columns in blocks(d))
+    return sum(2 * m * columns.stop * (columns.stop - columns.start) for columns in column_blocks(d))
 
 
 def half(A: Tensor) -> list[Tensor]:
@@ -48,7 +48,7 @@ def half(A: Tensor) -> list[Tensor]:
         [tensor([[1., 3.],
                 [0., 2.]])]
     """
-    columns = [A[: block.stop, block].triu(-block.start) for block in blocks(len(A))]
+    columns = [A[: block.stop, block].triu(-block.start) for block in column_blocks(len(A))]
     for T in columns:
         T[-T.shape[1] :].diagonal().mul_(0.5)
     return columns
@@ -64,7 +64,7 @@ def times_half(V: Tensor, T: list[Tensor], out: Tensor) -> Tensor:
     """
     from torch import mm
 
-    for block, columns in zip(blocks(V.shape[1]), T, strict=True):
+    for block, columns in zip(column_blocks(V.shape[1]), T, strict=True):
         mm(V[:, : block.stop], columns, out=out[:, block])
     return out
 
@@ -77,7 +77,7 @@ def add_gram(V: Tensor, out: Tensor, factor: float = 1.0) -> Tensor:
         >>> add_gram(torch.tensor([[1.0, 2.0]]), torch.zeros(2, 2)).tolist()
         [[1.0, 2.0], [2.0, 4.0]]
     """
-    for rows in blocks(len(out)):
+    for rows in column_blocks(len(out)):
         out[rows, rows.start :].addmm_(V[:, rows].T, V[:, rows.start :], alpha=factor)
         out[rows.stop :, rows] = out[rows, rows.stop :].T
     return out

@@ -32,5 +32,5 @@ def test_a_gram_matrix_is_added_to_what_is_there(d: int) -> None:
 
 @pytest.mark.parametrize("d", SIZES)
 def test_blocks_partition_the_columns(d: int) -> None:
-    assert [i for block in symmetric.blocks(d) for i in range(block.start, block.stop)] == list(range(d))
-    assert d * (d + 1) <= symmetric.operations(1, d) <= 2 * d**2
+    assert [i for block in symmetric.column_blocks(d) for i in range(block.start, block.stop)] == list(range(d))
+    assert d * (d + 1) <= symmetric.half_operations(1, d) <= 2 * d**2

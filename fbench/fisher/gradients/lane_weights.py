@@ -96,7 +96,7 @@ def pair_sums(D: Tensor, A: Tensor, out: Tensor) -> Tensor:
     """
     G = D.new_empty(A.shape[:2])
     arrays = (_flat(D.contiguous()), _flat(A.contiguous()), out.numpy(), _flat(G))
-    share(len(D), weight_kernels.pairs, *arrays, D.shape[1], D.shape[2])
+    share(len(D), weight_kernels.pair_products, *arrays, D.shape[1], D.shape[2])
     return G
 
 

@@ -90,7 +90,7 @@ def gather(D, A, into, positions, out, G, outputs, blocks, first, last):
 
 
 @compiled
-def pairs(D, A, out, G, outputs, L, first, last):
+def pair_products(D, A, out, G, outputs, L, first, last):
     """G[x, j] = Σ_l D[x, out[j], l] · A[x, j, l] of the samples from ``first`` to ``last``, none in lanes."""
     m, whole = len(out), L // LANES * LANES
     for x in range(first, last):

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 
 from fbench.fisher.planning.shapes import Shape
-from fbench.fisher.symmetric import blocks
+from fbench.fisher.symmetric import column_blocks
 
 CHUNK = {"cpu": 1 << 18, "cuda": 1 << 26}
 """How many numbers a chunked contraction's temporary may hold, as in ``embeddings``."""
@@ -138,7 +138,7 @@ def _quadratic(s: SelectionSizes) -> int:
     n, r, k, d = s.shape.n, s.shape.rows, s.shape.classes, s.shape.dim
     outer = min(n, max(1, s.limit() // r**2))
     if not k:
-        half = sum(block.stop * (block.stop - block.start) for block in blocks(d))
+        half = sum(block.stop * (block.stop - block.start) for block in column_blocks(d))
         inner: int = min(outer, max(1, s.limit() // (r * d))) * r * (d + r) + half
         return s.itemsize * (outer * r * r + max(outer * r * r, inner))
     room = min(outer, max(1, s.limit(QUADRATIC) // d)) * d
