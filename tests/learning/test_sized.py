@@ -53,9 +53,9 @@ def masks(monkeypatch: pytest.MonkeyPatch) -> list[Mask]:
     made: list[Mask] = []
     real = fbench.fisher.gradients.masked.masked_embedding
 
-    def spy(network: nn.Module, images: torch.Tensor, mask: Mask) -> Any:
+    def spy(network: nn.Module, images: torch.Tensor, mask: Mask, **how: Any) -> Any:
         made.append(mask)
-        return real(network, images, mask)
+        return real(network, images, mask, **how)
 
     monkeypatch.setattr(fbench.fisher.gradients.masked, "masked_embedding", spy)
     return made
