@@ -148,7 +148,7 @@ def _advice(claim: Claim, grid: Grid) -> str:
 
 
 def _seeds_add_little(claim: Claim) -> bool:
-    """Whether most of an interval's width is that of images which the splits share (1/n + overlap, squared)."""
+    """Whether the images that splits share make more of an interval than the number of seeds: overlap beside 1/n."""
     return claim.overlap is not None and claim.overlap > 1 / min(test.comparison.n for test in claim.tests)
 
 

@@ -11,7 +11,7 @@ from fbench.learning.seed_groups import every_seed
 from fbench.measure.friedman import FEWEST_DATASETS, RankTest, rank_test
 from fbench.measure.power import least_shown
 from fbench.results.findings import number
-from fbench.results.words import count_seeds, listed
+from fbench.results.words import between, count_seeds, listed
 
 from . import everywhere_figures as figures
 from . import everywhere_tables as tables
@@ -105,13 +105,14 @@ def _how_tested(claims: Sequence[Claim], places: Sequence[AtSetting], grid: Grid
     if not claims:
         return []
     tests = claims[0].tests[0].family
+    labels = between(int(count) for place in places for count in place.curves.labels)
     claims_made = [
         "A claim over all settings holds where every one of them shows it (intersection-union): its p is the largest, "
         f"corrected by Holm for {claims[0].family or 1} questions. Where strategies are equal anywhere, at most 5 % of "
         "runs on these images claim otherwise.",
         f"The answers of single settings are a family of {tests} tests, corrected by Holm over all of them: stricter "
         "than a claim over all settings, which may hold where not every setting's answer is yes.",
-        f"All of it is about {grid.data}, one network and {between_labels(places)} labels: others may differ.",
+        f"All of it is about {grid.data}, one network and {labels} labels: others may differ.",
     ]
     if blind := _cannot_show(claims):
         claims_made.append(blind)
@@ -124,12 +125,6 @@ def _how_tested(claims: Sequence[Claim], places: Sequence[AtSetting], grid: Grid
     if fallen:
         claims_made.append(f"Trainings collapsed (accuracy below half of the round's median): {listed(fallen[:4])}.")
     return claims_made
-
-
-def between_labels(places: Sequence[AtSetting]) -> str:
-    """The fewest and the most labels of all settings."""
-    labels = [count for place in places for count in place.curves.labels.tolist()]
-    return f"{min(labels):,.0f} to {max(labels):,.0f}"
 
 
 def _cannot_show(claims: Sequence[Claim]) -> str:

@@ -98,7 +98,7 @@ class CapturedPath:
     def gathered(self, inputs: Tensor, rows: RowMaker) -> Iterator[tuple[int, Tensor]]:
         """Give, for one row after another, the number of rows and G [n, d] at the positions side by side."""
         logits, records, R = self._forward(inputs, rows)
-        masked = self._gather(self._parts(records))
+        masked = _at_positions(self._parts(records), self._positions)
         for D in _passes(logits, records, R):
             yield R.shape[1], _side_by_side(masked, D)
 
@@ -139,9 +139,6 @@ class CapturedPath:
             self._sums[part.full] = square_sum(part.A, part.name, total)
         return self._sums[part.full]
 
-    def _gather(self, parts: Sequence[_Part]) -> list[tuple[MaskedFactors, int]]:
-        return _at_positions(parts, self._positions)
-
     def _probe(self, inputs: Tensor) -> Footprint:
         """Compare a sample's gradients with those of its own backward pass, and count bytes.
 
@@ -167,7 +164,7 @@ class CapturedPath:
     def _working_bytes(self, parts: Sequence[_Part], D: Sequence[Tensor], rows: int) -> tuple[int, int]:
         """Bytes beside activations and δ (a mask's A and its products, or stacked rows), and those of a tile of g."""
         if any(at is not None for at in self._positions.values()):
-            return sum(3 * masked.nbytes for masked, _ in self._gather(parts)), 0
+            return sum(3 * masked.nbytes for masked, _ in _at_positions(parts, self._positions)), 0
         dense = [(part.A, D[part.record]) for part in parts if part.name == "weight" and part.A.groups > 0]
         stacks = sum(rows * d.nbytes for _, d in dense)
         return stacks, max(
