@@ -11,6 +11,7 @@ import numpy as np
 from fbench.harness.contract import Evidence, Table
 from fbench.measure.shares import PartOfWhole, part_of_whole
 from fbench.results.findings import number
+from fbench.results.plain import file_stem
 from fbench.results.words import between, count_seeds, count_words, listed
 
 from .family import FEWEST
@@ -35,8 +36,11 @@ def state_evidence(read: States) -> Evidence:
 
 
 def at_setting(part: Evidence, where: str) -> Evidence:
-    """The evidence of one of several settings, by name."""
-    figures = [replace(figure, name=f"{figure.name}{where}", title=f"{figure.title}{where}") for figure in part.figures]
+    """The evidence of one of several settings, by name; figures are named as their files are."""
+    figures = [
+        replace(figure, name=file_stem(f"{figure.name}{where}"), title=f"{figure.title}{where}")
+        for figure in part.figures
+    ]
     return replace(part, heading=f"{part.heading}{where}", figures=figures)
 
 
