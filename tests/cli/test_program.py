@@ -16,6 +16,7 @@ from typing import NamedTuple
 import psutil
 import pytest
 from command import finished
+from outliving import outliving
 
 import fbench
 from fbench import cli
@@ -490,7 +491,7 @@ def test_interrupted_it_says_so_and_goes_on(toy_file, tmp_path, registries, show
         out, err = process.communicate(timeout=60)
     assert (process.returncode, out) == (130, "")
     assert "Traceback" not in err
-    assert psutil.wait_procs(family, timeout=10)[1] == []
+    assert outliving(family, 10) == []
     done = rows_in(tmp_path / "run" / "results.csv")
     assert 2 <= done < 12
     with start(*arguments, "run", "--pause", 0.15, cwd=tmp_path) as process:
@@ -510,7 +511,7 @@ def test_interrupted_while_processes_start(toy_file, tmp_path):
         os.killpg(process.pid, signal.SIGINT)
         _, err = process.communicate(timeout=60)
     assert process.returncode == 130
-    assert psutil.wait_procs(family, timeout=10)[1] == []
+    assert outliving(family, 10) == []
     assert "Traceback" not in err
 
 

@@ -12,6 +12,7 @@ from typing import NamedTuple
 import psutil
 import pytest
 import torch
+from outliving import outliving
 
 from fbench.harness import registry
 from fbench.harness.contract import Case, Context, Unit
@@ -224,8 +225,7 @@ def test_leaving_early_ends_the_workers(toy):
     own = set(psutil.Process().children()) - before
     assert len(own) >= 2
     events.close()
-    _, alive = psutil.wait_procs([p for p in own if "resource_tracker" not in " ".join(cmdline(p))], timeout=5)
-    assert not alive
+    assert outliving([p for p in own if "resource_tracker" not in " ".join(cmdline(p))], 5) == []
 
 
 def cmdline(process):
@@ -340,5 +340,4 @@ def test_a_case_may_start_processes_and_be_killed_beside_them(pids_of, executor)
     children = [row["value"] for row in rows["results"] if row["value"]]
     assert [row["size"] for row in rows["results"] if row["value"] == 0] == [1, 3]  # exit codes
     assert len(set(children)) == 3
-    _, alive = psutil.wait_procs([psutil.Process(pid) for pid in children if psutil.pid_exists(pid)], timeout=10)
-    assert alive == []
+    assert outliving([psutil.Process(pid) for pid in children if psutil.pid_exists(pid)], 10) == []

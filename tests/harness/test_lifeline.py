@@ -13,6 +13,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+from outliving import outliving
 
 from fbench.harness.lifeline import ending_like_ctrl_c
 
@@ -82,7 +83,7 @@ def test_no_process_survives_a_kill_of_the_parent(busy, suite):
     process, family = busy(suite)
     process.kill()
     process.wait()
-    assert psutil.wait_procs(family, timeout=2)[1] == []
+    assert outliving(family, 2) == []
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="there is no SIGKILL")
@@ -109,7 +110,7 @@ def test_every_signal_ends_a_command_like_ctrl_c(busy, tmp_path, whom, name):
     assert "interrupted: what was measured is on disk" in err
     assert "Traceback" not in err
     assert "failed" not in (tmp_path / "run" / "results.csv").read_text()  # no case is blamed for it
-    assert psutil.wait_procs(family, timeout=2)[1] == []
+    assert outliving(family, 2) == []
 
 
 @pytest.mark.skipif(not hasattr(signal, "SIGHUP"), reason="there is no SIGHUP")

@@ -7,6 +7,7 @@ said in a warning. numba itself would raise whatever reading or writing raised.
 from __future__ import annotations
 
 import functools
+import gc
 import warnings
 from collections.abc import Callable
 from typing import Any
@@ -19,7 +20,7 @@ def compiled(function: Callable[..., Any]) -> Any:
     try:
         dispatcher: Any = njit(nogil=True, cache=True)(function)
     except RuntimeError:  # numba finds no folder that it may write
-        return njit(nogil=True)(function)
+        dispatcher = njit(nogil=True)(function)
     dispatcher._cache = ForgivingCache(dispatcher._cache)
     return dispatcher
 
@@ -42,11 +43,15 @@ class ForgivingCache:
             return None
 
     def save_overload(self, sig: Any, data: Any) -> None:
-        """Keep a compiled function, if that can be."""
+        """Keep a compiled function, if that can be.
+
+        What compiling leaves behind is collected: errors that numba caught keep their callers' arguments alive.
+        """
         try:
             self._cache.save_overload(sig, data)
         except Exception as error:
             self._leave(error)
+        gc.collect()
 
     def _empty(self, error: Exception) -> None:
         """Forget what is kept of this function, so that it is written anew."""

@@ -11,6 +11,19 @@ import pytest
 
 from fbench.fisher.lanes.compiled import ForgivingCache, compiled
 
+KEPT = """
+import gc, sys, weakref
+import numpy as np
+from fbench.fisher.lanes.compiled import compiled
+sys.path.insert(0, ".")
+from copying import first
+gc.disable()
+numbers = np.arange(30.0)
+alive = weakref.ref(numbers)
+value = compiled(first)(np.zeros(4), numbers)
+del numbers
+print(value, alive())
+"""
 FULL = """
 import resource, signal, sys
 from fbench.fisher.lanes.compiled import compiled
@@ -61,6 +74,14 @@ def test_a_full_disk(tmp_path):
     done = subprocess.run([sys.executable, "-c", FULL], cwd=tmp_path, env=environment, capture_output=True, text=True)
     assert done.stdout == "3\n", done.stderr
     assert "functions are compiled anew in every process" in done.stderr
+
+
+def test_a_compilation_keeps_no_argument_alive(tmp_path):
+    """numba's own caught errors hold the frames that called it, and with them a selection's largest tensors."""
+    (tmp_path / "copying.py").write_text("def first(a, b):\n    a[:2] = b[1:3]\n    return a[0]\n")
+    environment = {**os.environ, "NUMBA_CACHE_DIR": str(tmp_path / "cache")}
+    done = subprocess.run([sys.executable, "-c", KEPT], cwd=tmp_path, env=environment, capture_output=True, text=True)
+    assert done.stdout == "1.0 None\n", done.stderr
 
 
 def test_a_cache_that_can_be_neither_read_nor_emptied_is_left(recwarn):
