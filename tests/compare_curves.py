@@ -44,10 +44,16 @@ def made(
     kind: Noise = "normal",
     gains: Mapping[str, float] | None = None,
     sd: float = 0.007,
+    shared: float = 0.0,
 ) -> Curves:
-    """Curves of four arms that share a seed's level, each with its own noise and, if any, its gain in AULC."""
+    """Curves of four arms that share a seed's level, each with its own noise and, if any, its gain in AULC.
+
+    So large a share of an arm's variance is ``shared`` by its seeds: that of the images, where splits overlap.
+    """
     level = rng.normal(0, 0.015, size=(seeds, 1))
-    own = noise(rng, kind, (len(NAMES), seeds), sd)
+    own = noise(rng, kind, (len(NAMES), seeds), sd * np.sqrt(1 - shared))
+    if shared:
+        own = own + rng.normal(0, sd * np.sqrt(shared), size=(len(NAMES), 1))
     wiggle = rng.normal(0, 1.5 * sd, size=(len(NAMES), seeds, len(LABELS)))
     wiggle[:, :, 0] = 0.0
     accuracy = {}

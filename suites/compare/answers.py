@@ -86,8 +86,10 @@ def _sentence(judged: JudgedQuestion, background: Background) -> str:
         return f"{gap(judged)} (95 % interval {interval}); asked when rows were there, so it cannot count as shown."
     if judged.bound:
         return f"{gap(judged)} (95 % interval {interval}; {count_seeds(n)}); {_bound(judged)}."
-    overlap = _with_overlap(judged)
-    return f"{gap(judged)} (95 % interval {interval}{overlap}; {count_seeds(n)}, {_p(judged)})."
+    if judged.overlap is None:
+        return f"{gap(judged)} (95 % interval {interval}; {count_seeds(n)}, {_p(judged)})."
+    counted = f"counting overlapping splits {ends(*judged.overlapping)}, {_p(judged)}"
+    return f"{gap(judged)} (95 % interval {interval}; {counted}; {count_seeds(n)})."
 
 
 def gap(judged: JudgedQuestion) -> str:
@@ -119,13 +121,6 @@ def _p(judged: JudgedQuestion) -> str:
     return f"{p_value(judged.corrected)} after Holm" if judged.family > 1 else p_value(judged.corrected)
 
 
-def _with_overlap(judged: JudgedQuestion) -> str:
-    """The interval that counts the overlap of the splits, as the rest of a parenthesis."""
-    if judged.overlap is None:
-        return ""
-    return f", {ends(*judged.overlapping)} counting overlapping splits"
-
-
 def _advice(judged: JudgedQuestion, background: Background) -> str:
     first, relation, second = judged.question
     match judged.verdict:
@@ -136,7 +131,7 @@ def _advice(judged: JudgedQuestion, background: Background) -> str:
     if judged.later:
         return "Ask it of new seeds with --replicate."
     if judged.only_on_these_splits:
-        return "Ask it on disjoint folds (--folds 5): its interval holds for these splits, which overlap."
+        return "Ask it on disjoint folds (--folds 5): it is shown for these splits alone, which overlap."
     if judged.verdict == "no":
         return f"Prefer {second}."
     if judged.verdict == "yes":

@@ -1,9 +1,9 @@
 """What holds at every setting of a comparison: every λ, every data set.
 
 A claim over all settings is an intersection-union test (Berger 1982): it holds where it holds at each of them, and its
-p is the largest. That needs no correction for the number of settings, only Holm's for the number of claims. That a
-claim is contradicted is said where one setting shows the opposite, corrected by Holm over all questions of all
-settings.
+p is the largest. That needs no correction for the number of settings, only Holm's for the number of claims. It is
+much to ask, so the mean over settings is tested too, a family of its own. That a claim is contradicted is said where
+one setting shows the opposite, corrected by Holm over all questions of all settings.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from fbench.measure.split_overlap import corrected_interval
 from fbench.measure.statistics import Paired, holm, paired
 
 from .curves import Curves
-from .family import ALPHA, FEWEST, Asked, JudgedQuestion, holm_levels, judge_together
+from .family import ALPHA, FEWEST, Asked, JudgedQuestion, judge_together, question_p
 from .questions import AboutTwo, Question
 from .settings import CompareSetting
 from .wording import mirrored
@@ -28,15 +28,20 @@ from .wording import mirrored
 
 @dataclass(frozen=True)
 class AtSetting:
-    """What was measured at a setting, and what it says of the questions."""
+    """What was measured at a setting, and what it says of the questions; ``overlap`` as in ``JudgedQuestion``."""
 
     setting: CompareSetting
     curves: Curves
     judged: Sequence[JudgedQuestion]
+    overlap: float | None
 
     def test_of(self, question: Question) -> JudgedQuestion | None:
         """What it says of one of them; None where a strategy of it finished no seed."""
         return next((test for test in self.judged if test.question == question), None)
+
+
+Answered = Sequence[tuple[AtSetting, JudgedQuestion]]
+"""The settings that answer a question, each with its answer."""
 
 
 @dataclass(frozen=True)
@@ -48,8 +53,8 @@ class Claim(AboutTwo):
         tests: what each says.
         settings: which they are.
         corrected: the largest p of all, after Holm's correction for ``family`` claims.
-        level: 1 less the share of errors at which Holm decided, one-sided.
         mean: of the differences, over the settings, paired by seed; None where the settings share no seed.
+        mean_corrected: its p, after Holm's correction for the means of the family; nan where there is none.
         overlap: the largest of the settings', test images over the others; None where no splits overlap.
     """
 
@@ -57,9 +62,9 @@ class Claim(AboutTwo):
     settings: Sequence[CompareSetting]
     tests: Sequence[JudgedQuestion]
     corrected: float
-    level: float
     family: int
     mean: Paired | None
+    mean_corrected: float
     overlap: float | None
 
     @property
@@ -96,8 +101,14 @@ class Claim(AboutTwo):
         if self.count("no"):
             return "no"
         above = all(test.comparison.difference > -threshold_of(test) for test in self.tests)
-        here = any(holds_on_these_splits(test, self.level) for test in self.tests)
-        return "yes" if above and not here and self.corrected <= ALPHA else "not shown"
+        return "yes" if above and self.corrected <= ALPHA else "not shown"
+
+    @property
+    def in_the_mean(self) -> bool:
+        """Whether it is shown of the mean over settings."""
+        if self.mean is None or self.verdict not in ("yes", "not shown"):
+            return False
+        return self.mean.difference > -threshold_of(self.tests[0]) and self.mean_corrected <= ALPHA
 
     def mean_interval(self) -> tuple[float, float]:
         """The 95 % interval of ``mean``, counting overlapping splits where there are any; as sentences have it."""
@@ -119,18 +130,6 @@ class Claim(AboutTwo):
 def threshold_of(test: JudgedQuestion) -> float:
     """What a difference is held to, below 0: the margin of ``A >= B``, 0 of ``A > B``."""
     return test.margin if test.question.relation == ">=" else 0.0
-
-
-def holds_on_these_splits(test: JudgedQuestion, level: float) -> bool:
-    """Whether the interval that counts overlapping splits reaches what the difference is held to.
-
-    As for one setting (``JudgedQuestion.only_on_these_splits``): the 95 % interval of ``A > B``, the bound at Holm's
-    ``level`` of ``A >= B``.
-    """
-    if test.overlap is None:
-        return False
-    low, high = corrected_interval(test.comparison, test.overlap, 0.95 if threshold_of(test) == 0 else 2 * level - 1)
-    return low <= -threshold_of(test) <= high
 
 
 def judge_settings(
@@ -161,29 +160,38 @@ def judge_settings(
         asked.append(Asked(here, curves.areas, later, curves.collapsed, overlap))
     lower = bool(measured) and measured[0][1].lower
     judged = judge_together(asked, margin, lower=lower)
-    return [AtSetting(at, curves, tests) for (at, curves, _), tests in zip(measured, judged, strict=True)]
+    return [AtSetting(at, here, tests, overlap) for (at, here, overlap), tests in zip(measured, judged, strict=True)]
 
 
 def claims_over(places: Sequence[AtSetting], questions: Sequence[Question], regularised: frozenset[str]) -> list[Claim]:
     """Every question over all the settings that answer it, in one family."""
     tested = [[(place, test) for place in places if (test := place.test_of(question))] for question in questions]
     kept = [(question, pairs) for question, pairs in zip(questions, tested, strict=True) if pairs]
-    largest = [max(test.p for _, test in pairs) if _all_known(pairs) else math.nan for _, pairs in kept]
-    planned = [place for place, (_, pairs) in enumerate(kept) if not pairs[0][1].later]
-    p = [largest[place] for place in planned]
-    decided = dict(zip(planned, zip(map(float, holm(p)), holm_levels(p), strict=True), strict=True))
+    asked = [place for place, (_, pairs) in enumerate(kept) if not pairs[0][1].later]
+    means = [_mean_over(pairs) for _, pairs in kept]
+    everywhere = _corrected([_largest_p(pairs) for _, pairs in kept], asked)
+    in_the_mean = _corrected([p for _, p in means], asked)
     return [
         Claim(
             question,
             [_shown(at.setting, question, regularised) for at, _ in pairs],
             [test for _, test in pairs],
-            *decided.get(place, (math.nan, 1 - ALPHA)),
-            len(planned),
-            _mean_over(pairs),
-            max((test.overlap for _, test in pairs if test.overlap is not None), default=None),
+            everywhere[place],
+            len(asked),
+            means[place][0],
+            in_the_mean[place],
+            _overlap_of(pairs),
         )
         for place, (question, pairs) in enumerate(kept)
     ]
+
+
+def _corrected(p: Sequence[float], asked: Sequence[int]) -> list[float]:
+    """Holm's correction for those of the p that were asked before the run; nan for the others."""
+    corrected = [math.nan] * len(p)
+    for place, value in zip(asked, holm([p[place] for place in asked]), strict=True):
+        corrected[place] = float(value)
+    return corrected
 
 
 def _shown(setting: CompareSetting, question: Question, regularised: frozenset[str]) -> CompareSetting:
@@ -191,18 +199,27 @@ def _shown(setting: CompareSetting, question: Question, regularised: frozenset[s
     return setting if {question.first, question.second} & regularised else CompareSetting(setting.dataset, "")
 
 
-def _all_known(pairs: Sequence[tuple[AtSetting, JudgedQuestion]]) -> bool:
-    """Whether every setting has a p."""
-    return not any(math.isnan(test.p) for _, test in pairs)
+def _largest_p(pairs: Answered) -> float:
+    """The p of all settings together; nan where one has none."""
+    ps = [test.p for _, test in pairs]
+    return math.nan if any(map(math.isnan, ps)) else max(ps)
 
 
-def _mean_over(pairs: Sequence[tuple[AtSetting, JudgedQuestion]]) -> Paired | None:
-    """The gains of the seeds, each averaged over the settings, against 0; None where these share no seed."""
+def _overlap_of(pairs: Answered) -> float | None:
+    """The largest of the settings'."""
+    return max((test.overlap for _, test in pairs if test.overlap is not None), default=None)
+
+
+def _mean_over(pairs: Answered) -> tuple[Paired | None, float]:
+    """The gains of the seeds, each averaged over the settings, and their p; None and nan where these share no seed."""
     seeds = set.intersection(*(set(at.curves.numbers) for at, _ in pairs))
     if not seeds:
-        return None
-    gains = np.mean([_gains_of(at, test, seeds) for at, test in pairs], axis=0)
-    return paired(gains, np.zeros_like(gains))
+        return None, math.nan
+    test, gains = pairs[0][1], np.mean([_gains_of(at, test, seeds) for at, test in pairs], axis=0)
+    mean = paired(gains, np.zeros_like(gains))
+    if len(gains) < FEWEST:
+        return mean, math.nan
+    return mean, question_p(test.question.relation, mean, gains, test.margin, _overlap_of(pairs) or 0.0)
 
 
 def _gains_of(at: AtSetting, test: JudgedQuestion, seeds: set[int]) -> Floats:

@@ -8,7 +8,8 @@ from typing import Literal
 
 from fbench.harness.contract import Figure, Panel, Series
 from fbench.measure.friedman import RankTest
-from fbench.measure.statistics import mean_interval
+from fbench.measure.split_overlap import corrected_interval
+from fbench.measure.statistics import paired
 from fbench.results.words import count_seeds
 
 from .everywhere import AtSetting, Claim, threshold_of
@@ -97,23 +98,26 @@ def along_lambda(places: Sequence[AtSetting], grid: Grid, regularised: frozenset
     panels = [_areas_along(places, dataset, grid, regularised) for dataset in grid.datasets]
     gain = all(BASELINE in place.curves.areas for place in places)
     what = f"AULC less that of {BASELINE}, paired by seed" if gain else "AULC"
-    note = f"{what}: mean with its 95 % interval; dashed: strategies without λ"
+    counting = " counting overlapping splits" if any(place.overlap is not None for place in places) else ""
+    note = f"{what}: mean with its 95 % interval{counting}; dashed: strategies without λ"
     return [Figure("areas_along_lambda", "What λ does to each strategy", panels, note, pairs=True)]
 
 
 def _areas_along(places: Sequence[AtSetting], dataset: str, grid: Grid, regularised: frozenset[str]) -> Panel:
     """The areas, or their gain over the baseline where every setting has one."""
-    at = {place.setting.regularisation: place.curves.areas for place in places if place.setting.dataset == dataset}
+    here = [place for place in places if place.setting.dataset == dataset]
+    at = {place.setting.regularisation: place.curves.areas for place in here}
     gain = all(BASELINE in place.curves.areas for place in places)
     names = list(dict.fromkeys(name for areas in at.values() for name in areas))
     series = []
     for name in names:
         known = [(float(x), at[λ]) for x, λ in enumerate(grid.regularisations) if λ in at and name in at[λ]]
-        means = [mean_interval(areas[name] - (areas[BASELINE] if gain else 0)) for _, areas in known]
+        means = [paired(areas[name], areas[BASELINE] if gain else 0 * areas[name]) for _, areas in known]
         style: Literal["line", "dashed"] = "line" if name in regularised else "dashed"
-        line = Series(name, [x for x, _ in known], [mean.mean for mean in means], style=style)
+        line = Series(name, [x for x, _ in known], [mean.difference for mean in means], style=style)
         if name in regularised and means[0].n >= FEWEST:
-            line = replace(line, low=[mean.low for mean in means], high=[mean.high for mean in means])
+            ends = [corrected_interval(mean, here[0].overlap or 0.0) for mean in means]
+            line = replace(line, low=[low for low, _ in ends], high=[high for _, high in ends])
         series.append(line)
     label = f"AULC − that of {BASELINE}" if gain else "AULC"
     return Panel(series, "λ", label, dataset, x_names=grid.regularisations, dodge=0.025)

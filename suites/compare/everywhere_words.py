@@ -93,8 +93,11 @@ def _sentence(claim: Claim, grid: Grid) -> str:
             return f"{_mean(claim)}, {_least(claim, grid)}; {p_value(claim.corrected)}{after}."
     if claim.later:
         return f"{_mean(claim)}; asked when rows were there, so it cannot count as shown."
-    shown = f"Shown at {_of(claim.count('yes'), claim)}, contradicted at none"
-    return f"{shown}; {_mean(claim)}, {_least(claim, grid)}."
+    at = f"at {_of(claim.count('yes'), claim)}, contradicted at none"
+    if not claim.in_the_mean:
+        return f"Shown {at}; {_mean(claim)}, {_least(claim, grid)}."
+    p = p_value(claim.mean_corrected) + (" after Holm" if claim.family > 1 else "")
+    return f"Shown in the mean ({p}), and {at}; {_mean(claim)}, {_least(claim, grid)}."
 
 
 def _of(count: int, claim: Claim) -> str:
@@ -139,23 +142,20 @@ def _advice(claim: Claim, grid: Grid) -> str:
         return "Ask it of new seeds with --replicate."
     if claim.verdict == "no":
         return f"Don't take {first} over {second} unseen: look up your setting in the table."
-    if _clear(claim):
+    if claim.in_the_mean:
         more = "" if _seeds_add_little(claim) else ", or add seeds"
-        return f"In the mean {first} is the better one; look up your setting in the table{more}."
+        return f"In the mean {first} is {_COMPARED[relation]} {second}; look up your setting in the table{more}."
     if _seeds_add_little(claim):
         return f"Don't count on {first} over {second}; other images would narrow the intervals, seeds add little."
     return f"Don't count on {first} over {second}; add seeds to narrow the intervals."
 
 
+_COMPARED = {">": "better than", ">=": "no worse than"}
+
+
 def _seeds_add_little(claim: Claim) -> bool:
     """Whether the images that splits share make more of an interval than the number of seeds: overlap beside 1/n."""
     return claim.overlap is not None and claim.overlap > 1 / min(test.comparison.n for test in claim.tests)
-
-
-def _clear(claim: Claim) -> bool:
-    """Whether the mean over settings favours the first strategy, clear of 0."""
-    low, high = claim.mean_interval()
-    return high < 0 if claim.lower else low > 0
 
 
 def three_lines_of(claims: Sequence[Claim], places: Sequence[AtSetting], grid: Grid) -> tuple[str, str, str]:
@@ -207,7 +207,8 @@ def _how_often(claim: Claim, counted: int) -> str:
     if claim.verdict == "yes":
         return " everywhere"
     of = "" if counted == len(claim.tests) else f" of {len(claim.tests)}"
-    return f" at {claim.count('yes')}{of}"
+    mean = " in the mean and" if claim.in_the_mean else ""
+    return f"{mean} at {claim.count('yes')}{of}"
 
 
 def _part(claim: Claim) -> str:
@@ -245,17 +246,26 @@ def _take(claims: Sequence[Claim], grid: Grid) -> str:
     """Which arm to take at any setting."""
     if any(claim.verdict == "unreliable" for claim in claims):
         return "Lower --learning-rate or raise --epochs until no training collapses, then compare."
-    winners = [claim.first for claim in claims if claim.verdict == "yes" and claim.question.relation == ">"]
-    beaten = {claim.second for claim in claims if claim.verdict == "yes" and claim.question.relation == ">"}
-    beaten |= {claim.first for claim in claims if claim.verdict == "no"}
-    best = [name for name in dict.fromkeys(winners) if name not in beaten]
+    better = [claim for claim in claims if claim.question.relation == ">"]
+    everywhere = _unbeaten([claim for claim in better if claim.verdict == "yes"], claims)
+    best = everywhere or _unbeaten([claim for claim in better if claim.in_the_mean], claims)
     if not best:
         return "No strategy wins everywhere: look up your own setting in the table, or add seeds."
-    level = [claim for claim in claims if claim.verdict == "not shown" and claim.first in best and not _clear(claim)]
+    where = "" if everywhere else ", in the mean of settings"
+    level = [
+        claim for claim in better if claim.verdict == "not shown" and claim.first in best and not claim.in_the_mean
+    ]
     rivals = [claim.second for claim in level]
-    others = [name for name in dict.fromkeys(rivals) if name not in best and name not in beaten]
+    others = [name for name in dict.fromkeys(rivals) if name not in best]
     doubt = f"; {'it is' if len(best) == 1 else 'they are'} not shown to beat {listed_or(others)}" if others else ""
-    return fitting(ADVICE, f"Take {listed_or(best)}{doubt}.", f"Take {listed_or(best)}.", f"Take {best[0]}.")
+    take = f"Take {listed_or(best)}{where}"
+    return fitting(ADVICE, f"{take}{doubt}.", f"{take}.", f"Take {best[0]}{where}.")
+
+
+def _unbeaten(won: Sequence[Claim], claims: Sequence[Claim]) -> list[str]:
+    """Strategies that win one of these claims, and that no other beats by one."""
+    beaten = {claim.second for claim in won} | {claim.first for claim in claims if claim.verdict == "no"}
+    return [name for name in dict.fromkeys(claim.first for claim in won) if name not in beaten]
 
 
 def listed_or(names: Sequence[str]) -> str:

@@ -2,9 +2,9 @@
 
 ``A > B`` is the paired t test, two-sided. ``A >= B`` is that A lies less than the margin below B, one-sided; it is
 claimed where both the t bound and the sign-flip bound say so, since differences with a long tail (trainings that
-collapse in one arm) make the t bound too bold. Where test sets are drawn from the same images again and again, a yes or
-no is said only where the interval that counts this agrees. A question that was asked when rows were there is in no
-family.
+collapse in one arm) make the t bound too bold. Where test sets are drawn from the same images again and again, every t
+counts this (Nadeau and Bengio 2003), before Holm corrects: one rule for both kinds of question. A question that was
+asked when rows were there is in no family.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from __future__ import annotations
 import math
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -20,7 +21,7 @@ from scipy import special
 from fbench.harness.contract import VerdictWord
 from fbench.measure.arrays import Floats
 from fbench.measure.sign_flips import flip_bound, flip_p_above
-from fbench.measure.split_overlap import corrected_interval
+from fbench.measure.split_overlap import corrected_interval, corrected_p, standard_error
 from fbench.measure.statistics import Paired, holm, paired
 
 from .questions import AboutTwo, Question
@@ -48,9 +49,10 @@ class JudgedQuestion(AboutTwo):
     """One question with what the rows say of it.
 
     ``p`` is its own, ``corrected`` after Holm's correction for the ``family`` of so many questions (nan for one that
-    was asked ``later``), and ``level`` is 1 less the share of errors at which Holm decided. ``differences`` are those
-    of the seeds; ``overlap`` is test images over the others where the seeds' splits share images, None where they do
-    not. ``collapsed`` are the seeds of the first and the second arm in which a training collapsed.
+    was asked ``later``), and ``level`` is 1 less the share of errors at which Holm decided. ``overlap`` is test images
+    over the others where the seeds' splits share images, None where they do not; p counts it, and ``p_of_splits`` does
+    not: it is for more seeds on these splits. ``differences`` are those of the seeds; ``collapsed`` are how many of the
+    first and of the second arm had a collapsed training.
 
     All this is of gains: where ``lower`` areas are better, of the second's area less the first's. ``apart``,
     ``interval`` and ``overlapping`` are of the first's less the second's, as tables and sentences have them.
@@ -60,6 +62,7 @@ class JudgedQuestion(AboutTwo):
     comparison: Paired
     margin: float
     p: float
+    p_of_splits: float
     corrected: float
     family: int
     level: float
@@ -107,31 +110,18 @@ class JudgedQuestion(AboutTwo):
         """What decided on a margin; None of a question without one."""
         if self.question.relation != ">=":
             return None
-        bound = _bound(self.comparison, self.differences, self.level)
-        if self.overlap is None:
-            return bound
-        low, _ = corrected_interval(self.comparison, self.overlap, 2 * self.level - 1)
-        return Bound(low, self.level, "t counting overlapping splits") if low < bound.value else bound
-
-    @property
-    def verdict(self) -> VerdictWord:
-        """The answer: what the test says, where the splits that the seeds share may not have made it."""
-        return "not shown" if self.only_on_these_splits else self.tested
+        return _bound(self.comparison, self.differences, self.level, self.overlap)
 
     @property
     def only_on_these_splits(self) -> bool:
-        """Whether the test says yes or no, and the interval that counts the overlap of the splits does not."""
-        if self.overlap is None or self.tested not in ("yes", "no"):
+        """Whether more seeds on these splits would answer alike, and other images of the kind need not."""
+        if self.overlap is None or self.later or self.verdict != "not shown":
             return False
-        if self.question.relation == ">":
-            low, high = corrected_interval(self.comparison, self.overlap)
-            return low <= 0 <= high
-        low, high = corrected_interval(self.comparison, self.overlap, 2 * self.level - 1)
-        return low <= -self.margin <= high
+        return self.p_of_splits <= 1 - self.level
 
     @property
-    def tested(self) -> VerdictWord:
-        """What the test says; of a question asked later ``not shown`` at best: the rows may have suggested it."""
+    def verdict(self) -> VerdictWord:
+        """The answer; to a question asked later ``not shown`` at best: the rows may have suggested it."""
         if self.comparison.n < FEWEST:
             return "too few"
         if max(self.collapsed) > MOST_COLLAPSED * self.comparison.n:
@@ -208,11 +198,13 @@ def _test(asked: Asked, question: Question, margin: float, *, lower: bool) -> Ju
     sign = -1 if lower else 1
     first, second = (sign * asked.areas[name] for name in (question.first, question.second))
     comparison = paired(first, second)
+    p = partial(question_p, question.relation, comparison, first - second, margin)
     return JudgedQuestion(
         question=question,
         comparison=comparison,
         margin=margin,
-        p=_p(question, comparison, first - second, margin),
+        p=p(asked.overlap or 0.0),
+        p_of_splits=p(0.0),
         corrected=math.nan,
         family=0,
         level=1 - ALPHA,
@@ -224,19 +216,25 @@ def _test(asked: Asked, question: Question, margin: float, *, lower: bool) -> Ju
     )
 
 
-def _p(question: Question, comparison: Paired, differences: Floats, margin: float) -> float:
-    return comparison.p if question.relation == ">" else _margin_p(comparison, differences, margin)
+def question_p(relation: str, comparison: Paired, differences: Floats, margin: float, overlap: float) -> float:
+    """A question's p, from the differences of the seeds: ``A > B`` two-sided, ``A >= B`` against the margin.
+
+    ``overlap`` is test images over the others where the seeds' splits share images, else 0.
+    """
+    if relation == ">":
+        return corrected_p(comparison, overlap)
+    return _margin_p(comparison, differences, margin, overlap)
 
 
-def _margin_p(comparison: Paired, differences: Floats, margin: float) -> float:
+def _margin_p(comparison: Paired, differences: Floats, margin: float, overlap: float) -> float:
     """P that the difference lies above −margin, one-sided, or below it, two-sided: the larger of t's and the flips'.
 
     Claims to the one and to the other side are never wrong together. nan where no spread was measured.
     """
-    if comparison.n < 2 or (comparison.sd == 0 and comparison.difference != 0):
+    error = standard_error(comparison, overlap)
+    if math.isnan(error):
         return math.nan
     above = comparison.difference + margin
-    error = comparison.sd / math.sqrt(comparison.n)
     by_t = float(special.stdtr(comparison.n - 1, -abs(above) / error)) if error else 0.0
     if above > 0:
         return max(by_t, flip_p_above(differences, -margin))
@@ -256,10 +254,12 @@ def holm_levels(p: Sequence[float]) -> list[float]:
     return levels
 
 
-def _bound(comparison: Paired, differences: Floats, level: float) -> Bound:
+def _bound(comparison: Paired, differences: Floats, level: float, overlap: float | None) -> Bound:
     """The lower of the two lower bounds of the difference; −inf where there are too few seeds for one."""
     if comparison.n < 2 or math.isnan(comparison.p):
         return Bound(-math.inf, level, "t")
-    by_t = comparison.interval(2 * level - 1).low
+    by_t = corrected_interval(comparison, overlap or 0.0, 2 * level - 1).low
     by_flips = flip_bound(differences, level)
-    return Bound(by_t, level, "t") if by_t <= by_flips else Bound(by_flips, level, "sign flips")
+    if by_t > by_flips:
+        return Bound(by_flips, level, "sign flips")
+    return Bound(by_t, level, "t" if overlap is None else "t counting overlapping splits")

@@ -11,7 +11,7 @@ from fbench.harness.contract import Table
 from fbench.learning.strategies.sketched import SKETCH
 from fbench.measure.curves import penalty_matrix
 from fbench.measure.savings import LabelSaving, label_saving
-from fbench.measure.split_overlap import corrected_interval
+from fbench.measure.split_overlap import corrected_interval, corrected_p
 from fbench.measure.statistics import Paired, holm, paired
 from fbench.results.findings import number, p_value
 from fbench.results.words import count_seeds, listed
@@ -102,6 +102,8 @@ def family_table(judged: Sequence[JudgedQuestion]) -> Table:
         f"{side} bound at the level at which Holm decided. d_z: mean over sd of the paired differences; g: without its "
         "bias."
     )
+    if any(test.overlap is not None for test in judged):
+        note += " Every t counts overlapping splits (Nadeau and Bengio 2003)."
     return _table("The family of questions", columns, note, ["g", "d_z", "p"])
 
 
@@ -119,12 +121,13 @@ def pairs(curves: Curves, overlap: float | None) -> list[Table]:
     names, compared = list(curves.pairs), list(curves.pairs.values())
     if not names:
         return []
+    corrected = [corrected_p(pair, overlap or 0.0) for pair in compared]
     columns = {
         "pair": [f"{second} − {first}" for first, second in names],
         "Δ AULC": [with_sign(c.difference) for c in compared],
         "95 % interval": [_interval(c) for c in compared],
-        "p, Holm": [_p(p) for p in holm([c.p for c in compared])] if curves.seeds >= FEWEST else [],
         "with overlap": [_overlapping(c, overlap) for c in compared],
+        "p, Holm": [_p(p) for p in holm(corrected)] if curves.seeds >= FEWEST else [],
         "sign-flip p": [_p(c.sign_flip_p) for c in compared] if curves.seeds >= FEWEST else [],
         "d_z": [_finite(c.d_z) for c in compared] if curves.seeds >= FEWEST else [],
     }
@@ -135,7 +138,7 @@ def pairs(curves: Curves, overlap: float | None) -> list[Table]:
     if overlap is not None and curves.seeds >= FEWEST:
         note += (
             " with overlap: the interval for other images of the kind (Nadeau and Bengio 2003), since every seed "
-            "redraws its test set from the same ones."
+            "redraws its test set from the same ones; p counts that."
         )
     return [_table("Every pair", columns, note, ["d_z", "sign-flip p", "with overlap"])]
 

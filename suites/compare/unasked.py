@@ -21,7 +21,7 @@ def unasked_gain(judged: Sequence[JudgedQuestion], background: Background) -> tu
     curves, pairs = background.curves, background.curves.pairs
     if curves.seeds < FEWEST or not pairs:
         return None
-    ps = [pair.p if background.overlap is None else corrected_p(pair, background.overlap) for pair in pairs.values()]
+    ps = [corrected_p(pair, background.overlap or 0.0) for pair in pairs.values()]
     asked = [{test.first, test.second} for test in judged]
     clear = {names: p for names, p in zip(pairs, holm(ps), strict=True) if p <= _LEVEL and set(names) not in asked}
     if not clear:

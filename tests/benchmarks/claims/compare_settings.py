@@ -7,8 +7,10 @@ Pearson), on two data sets at three λ, for normal and crash-type noise at 8 and
 
 - false_claim: any answer over all settings that is untrue: a *yes* where one setting has no gain, a *no* where none has
   a loss.
+- false_mean: anything shown of the mean over settings that is untrue.
 - false_cell: any answer of any setting that is untrue.
 - power: each question's *yes* over all settings, with effects and noise as 24 seeds of the digits have them.
+- power_in_the_mean: what the mean shows where five settings have these effects and one has none.
 - contradicted: *no* where one setting of six has the opposite effect.
 """
 
@@ -47,6 +49,7 @@ CONDITIONS: dict[str, Sequence[Gains]] = {
     "equal at every setting": [EQUAL] * 6,
     "as the digits at five settings, equal at one": [DIGITS] * 5 + [EQUAL],
     "as the digits at five settings, bait+fish worse than bait by the margin at one": [DIGITS] * 5 + [AT_THE_MARGIN],
+    "as the digits at three settings, the opposite at three": [DIGITS, OPPOSITE] * 3,
 }
 
 
@@ -79,6 +82,12 @@ def untrue(claim: Claim, gains: Sequence[Gains]) -> bool:
     return (claim.verdict == "yes" and not so) or (claim.verdict == "no" and not worse)
 
 
+def untrue_mean(claim: Claim, gains: Sequence[Gains]) -> bool:
+    """Whether the mean over settings is claimed to show what is not so."""
+    mean = float(np.mean([difference(claim.question, of_setting) for of_setting in gains]))
+    return claim.in_the_mean and mean <= (-MARGIN if claim.question.relation == ">=" else 0.0) + 1e-12
+
+
 def untrue_cells(places: Sequence[AtSetting], gains: Sequence[Gains]) -> bool:
     """Whether any answer of a setting claims what is not so."""
     return any(
@@ -95,12 +104,15 @@ def counts() -> Iterator[Counted]:
         for seeds in SEEDS:
             for name, gains in CONDITIONS.items():
                 rng = np.random.default_rng([seeds, len(name), NOISES.index(noise)])
-                wrong, cells = 0, 0
+                wrong, means, cells = 0, 0, 0
                 for _ in range(DRAWS):
                     places = drawn(rng, seeds, noise, gains)
-                    wrong += any(untrue(claim, gains) for claim in claims_over(places, FAMILY, REGULARISED))
+                    claims = claims_over(places, FAMILY, REGULARISED)
+                    wrong += any(untrue(claim, gains) for claim in claims)
+                    means += any(untrue_mean(claim, gains) for claim in claims)
                     cells += untrue_cells(places, gains)
                 yield Counted("false_claim", name, seeds, DRAWS, wrong, noise)
+                yield Counted("false_mean", name, seeds, DRAWS, means, noise)
                 yield Counted("false_cell", name, seeds, DRAWS, cells, noise)
             yield from _shown(noise, seeds)
 
@@ -108,15 +120,19 @@ def counts() -> Iterator[Counted]:
 def _shown(noise: Noise, seeds: int) -> Iterator[Counted]:
     """What is there and is claimed."""
     rng = np.random.default_rng([seeds, NOISES.index(noise)])
-    yes, no = (dict.fromkeys(map(str, FAMILY), 0) for _ in range(2))
+    yes, mean, no = (dict.fromkeys(map(str, FAMILY), 0) for _ in range(3))
     for _ in range(DRAWS):
         for claim in claims_over(drawn(rng, seeds, noise, [DIGITS] * 6), FAMILY, REGULARISED):
             yes[str(claim.question)] += claim.verdict == "yes"
+        for claim in claims_over(drawn(rng, seeds, noise, [DIGITS] * 5 + [EQUAL]), FAMILY, REGULARISED):
+            mean[str(claim.question)] += claim.in_the_mean
         for claim in claims_over(drawn(rng, seeds, noise, [DIGITS] * 5 + [OPPOSITE]), FAMILY, REGULARISED):
             no[str(claim.question)] += claim.verdict == "no"
     for question in FAMILY:
         there, opposite = difference(question, DIGITS), difference(question, OPPOSITE)
         yield Counted("power", f"{question}: {there:+.4f}", seeds, DRAWS, yes[str(question)], noise)
+        told = f"{question}: {there:+.4f} at five of six, 0 at one"
+        yield Counted("power_in_the_mean", told, seeds, DRAWS, mean[str(question)], noise)
         if opposite < 0:
             told = f"{question}: {opposite:+.4f} at one of six"
             yield Counted("contradicted", told, seeds, DRAWS, no[str(question)], noise)

@@ -168,13 +168,14 @@ def test_equal_arms_are_not_above_or_below() -> None:
 def test_splits_that_overlap_have_their_interval_beside_the_t_interval() -> None:
     said = answer(">", two(0.01, 0.01, overlap=0.25))
     assert said.verdict == "not shown"
-    assert "95 % interval +0.0039 to +0.0161, −0.0006 to +0.0206 counting overlapping splits; 8 seeds" in said.sentence
-    assert said.advice == "Ask it on disjoint folds (--folds 5): its interval holds for these splits, which overlap."
+    both = "95 % interval +0.0039 to +0.0161; counting overlapping splits −0.0006 to +0.0206, p = 0.061; 8 seeds"
+    assert both in said.sentence
+    assert said.advice == "Ask it on disjoint folds (--folds 5): it is shown for these splits alone, which overlap."
     assert answer(">", two(0.05, 0.01, overlap=0.25)).advice == "Choose new over old."
 
 
 def test_what_holds_on_these_splits_alone_is_not_shown() -> None:
-    repeat = "Ask it on disjoint folds (--folds 5): its interval holds for these splits, which overlap."
+    repeat = "Ask it on disjoint folds (--folds 5): it is shown for these splits alone, which overlap."
     for relation, mean, verdict in (
         (">", 0.01, "yes"),
         (">", -0.01, "no"),

@@ -9,6 +9,7 @@ import pytest
 from scipy import stats
 
 from fbench.measure.sign_flips import flip_bound, flip_p_above
+from fbench.measure.split_overlap import corrected_p
 from fbench.measure.statistics import holm, paired
 from fbench.suites.compare.family import ALPHA, JudgedQuestion, judge_family
 from fbench.suites.compare.questions import Question
@@ -88,9 +89,25 @@ def test_all_planned_questions_are_corrected_together():
     asked = [Question("a", ">", "b"), Question("b", ">", "c"), Question("a", ">", "c")]
     judged = judge_family(asked, values, MARGIN)
     p = [paired(values[q.first], values[q.second]).p for q in asked]
-    assert [each.p for each in judged] == p
-    assert [each.corrected for each in judged] == holm(p).tolist()
+    assert [each.p for each in judged] == pytest.approx(p)
+    assert [each.corrected for each in judged] == pytest.approx(holm(p).tolist())
     assert {each.family for each in judged} == {3}
+
+
+def test_overlap_is_counted_before_the_correction():
+    """One rule for both kinds of question: a p by the standard error that counts the overlap, and Holm over these."""
+    values = areas(0.03, 0.02, 0.0)
+    asked = [Question("a", ">", "b"), Question("b", ">", "c"), Question("a", ">=", "b")]
+    plain, counted = (judge_family(asked, values, MARGIN, overlap=overlap) for overlap in (None, 0.25))
+    compared = [paired(values[q.first], values[q.second]) for q in asked]
+    t = (compared[2].difference + MARGIN) / (compared[2].sd * math.sqrt(1 / compared[2].n + 0.25))
+    p = [*(corrected_p(each, 0.25) for each in compared[:2]), stats.t.sf(t, compared[2].n - 1)]
+    assert [each.p for each in counted] == pytest.approx(p)
+    assert [each.corrected for each in counted] == pytest.approx(holm(p).tolist())
+    assert [each.p_of_splits for each in counted] == [each.p for each in plain]
+    assert [each.verdict for each in plain] == ["yes"] * 3
+    assert [each.verdict for each in counted] == ["not shown"] * 3
+    assert [each.only_on_these_splits for each in counted] == [False, True, True]
 
 
 def test_an_answer_no_does_not_end_the_family():

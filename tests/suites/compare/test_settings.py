@@ -19,10 +19,13 @@ from fbench.errors import DataError
 from fbench.harness.contract import Context, Row
 from fbench.harness.registry import SUITES
 from fbench.learning.prediction_files import load_predictions
+from fbench.measure.split_overlap import corrected_interval
 from fbench.measure.statistics import paired
+from fbench.results.findings import p_value
 from fbench.suites.compare.everywhere import Claim, claims_over, judge_settings
+from fbench.suites.compare.everywhere_figures import along_lambda
 from fbench.suites.compare.everywhere_tables import claims_table
-from fbench.suites.compare.everywhere_words import Grid, claim_answers
+from fbench.suites.compare.everywhere_words import Grid, claim_answers, three_lines_of
 from fbench.suites.compare.questions import parse_questions
 from fbench.suites.compare.settings import CompareSetting, at, settings_of
 from fbench.suites.compare.several import summary_of_settings
@@ -157,9 +160,62 @@ def test_splits_that_overlap_may_have_made_it() -> None:
     assert (shown.verdict, doubted.verdict) == ("yes", "not shown")
     assert doubted.mean_interval()[0] < shown.mean_interval()[0]
     grid = Grid(("digits", "digits:noise=0.1"), ("1", "0.1"))
-    why = "p counts no overlap, and what it shows is shown for these splits."
+    why = "Intervals and p count overlapping splits."
     assert why in claims_table([doubted], grid).note
     assert why not in claims_table([shown], grid).note
+
+
+def test_what_is_shown_in_the_mean_alone_is_said() -> None:
+    """One setting of four without the gain: nothing is shown everywhere, and the mean lies well above 0."""
+    gains = everywhere(0.03) | {SETTINGS[0]: {"bait": 0.0}}
+    claim = claim_of("bait > random, bait+fish > random", gains)
+    assert (claim.verdict, claim.in_the_mean, claim.count("yes")) == ("not shown", True, 3)
+    assert claim.mean_corrected == pytest.approx(2 * claim.mean.p)
+    grid = Grid(("digits", "digits:noise=0.1"), ("1", "0.1"))
+    [answer] = claim_answers([claim], grid)
+    p = p_value(claim.mean_corrected)
+    assert answer.sentence.startswith(
+        f"Shown in the mean ({p} after Holm), and at 3 of 4 settings, contradicted at none;"
+    )
+    assert answer.advice == "In the mean bait is better than random; look up your setting in the table, or add seeds."
+    found, _, advice = three_lines_of([claim], [], grid)
+    assert found == "On 2 digits variants at 2 λ, bait beats random in the mean and at 3 of 4."
+    assert advice == "Take bait, in the mean of settings."
+
+
+def test_of_no_gain_the_mean_shows_nothing() -> None:
+    claim = claim_of("bait > random", everywhere(0.0))
+    assert (claim.verdict, claim.in_the_mean) == ("not shown", False)
+    [answer] = claim_answers([claim], Grid(("digits", "digits:noise=0.1"), ("1", "0.1")))
+    assert answer.sentence.startswith("Shown at 0 of 4 settings, contradicted at none; bait − random is ")
+    assert answer.advice == "Don't count on bait over random; add seeds to narrow the intervals."
+
+
+def test_a_mean_that_is_worse_or_asked_late_or_of_few_seeds_is_not_shown() -> None:
+    assert not claim_of("bait > random", everywhere(-0.03)).in_the_mean
+    assert not claim_of("bait > random", everywhere(0.03), later="bait > random").in_the_mean
+    few = claim_of("bait > random", everywhere(0.03), seeds=3)
+    assert math.isnan(few.mean_corrected)
+    assert not few.in_the_mean
+
+
+def test_the_mean_is_held_to_the_margin() -> None:
+    """.008 below on the whole, .005 allowed, and then .002."""
+    assert not claim_of("bait >= random", everywhere(-0.008)).in_the_mean
+    assert claim_of("bait >= random", everywhere(-0.001)).in_the_mean
+
+
+@pytest.mark.parametrize("overlap", [None, 0.25])
+def test_intervals_along_lambda_count_overlapping_splits(overlap: float | None) -> None:
+    made = [(setting, curves, overlap) for setting, curves, _ in measured(everywhere(0.03))]
+    places = judge_settings(made, parse_questions("bait > random"), (), 0.005, REGULARISED)
+    grid = Grid(("digits", "digits:noise=0.1"), ("1", "0.1"))
+    [figure] = along_lambda(places, grid, REGULARISED)
+    assert ("counting overlapping splits" in figure.note) is (overlap is not None)
+    bait = next(series for series in figure.panels[0].series if series.label == "bait")
+    areas = places[0].curves.areas
+    low, high = corrected_interval(paired(areas["bait"], areas["random"]), overlap or 0.0)
+    assert (bait.low[0], bait.high[0]) == pytest.approx((low, high))
 
 
 def test_of_a_loss_less_is_better() -> None:
