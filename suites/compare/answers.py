@@ -26,11 +26,13 @@ SPREAD_APART = 3.0
 class Background:
     """What advice rests on beside a question's own test: the curves, and how much the splits of the seeds overlap.
 
-    ``overlap`` is test images over the others where splits overlap, None where they do not.
+    ``overlap`` is test images over the others where splits overlap, None where they do not; ``folded`` says that they
+    are repeats of disjoint folds.
     """
 
     curves: Curves
     overlap: float | None
+    folded: bool = False
 
     def unlike(self, judged: JudgedQuestion) -> bool:
         """Whether λ left the two embeddings effective dimensions that are far apart."""
@@ -131,7 +133,8 @@ def _advice(judged: JudgedQuestion, background: Background) -> str:
     if judged.later:
         return "Ask it of new seeds with --replicate."
     if judged.only_on_these_splits:
-        return "Ask it on disjoint folds (--folds 5): it is shown for these splits alone, which overlap."
+        where = "other images" if background.folded else "disjoint folds (--folds 5)"
+        return f"Ask it on {where}: it is shown for these splits alone, which overlap."
     if judged.verdict == "no":
         return f"Prefer {second}."
     if judged.verdict == "yes":

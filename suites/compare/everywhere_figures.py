@@ -20,6 +20,8 @@ from .tables import BASELINE
 
 _BELOW = 0.24
 """How far below a mean its settings stand, so that they don't hide its interval."""
+_BESIDE = 0.06
+"""How far apart two strategies stand at a λ, of the distance of two λ."""
 
 
 def forest(claims: Sequence[Claim]) -> Figure:
@@ -109,18 +111,25 @@ def _areas_along(places: Sequence[AtSetting], dataset: str, grid: Grid, regulari
     at = {place.setting.regularisation: place.curves.areas for place in here}
     gain = all(BASELINE in place.curves.areas for place in places)
     names = list(dict.fromkeys(name for areas in at.values() for name in areas))
-    series = []
+    shifts, series = _beside([name for name in names if name in regularised]), []
     for name in names:
         known = [(float(x), at[λ]) for x, λ in enumerate(grid.regularisations) if λ in at and name in at[λ]]
         means = [paired(areas[name], areas[BASELINE] if gain else 0 * areas[name]) for _, areas in known]
         style: Literal["line", "dashed"] = "line" if name in regularised else "dashed"
-        line = Series(name, [x for x, _ in known], [mean.difference for mean in means], style=style)
+        line = Series(
+            name, [x + shifts.get(name, 0.0) for x, _ in known], [mean.difference for mean in means], style=style
+        )
         if name in regularised and means[0].n >= FEWEST:
             ends = [corrected_interval(mean, here[0].overlap or 0.0) for mean in means]
             line = replace(line, low=[low for low, _ in ends], high=[high for _, high in ends])
         series.append(line)
     label = f"AULC − that of {BASELINE}" if gain else "AULC"
-    return Panel(series, "λ", label, dataset, x_names=grid.regularisations, dodge=0.025)
+    return Panel(series, "λ", label, dataset, x_names=grid.regularisations, dodge=0.0)
+
+
+def _beside(names: Sequence[str]) -> dict[str, float]:
+    """How far to the side of a λ each strategy stands, so that no interval hides another."""
+    return {name: _BESIDE * (place - (len(names) - 1) / 2) for place, name in enumerate(names)}
 
 
 def curves_by_lambda(places: Sequence[AtSetting], grid: Grid) -> list[Figure]:

@@ -167,7 +167,8 @@ def _checks(judged: Sequence[JudgedQuestion], background: Background, taken: Seq
     unlike = [test.second for test in shown if background.unlike(test)]
     checks = []
     if doubtful:
-        checks.append(f"confirm its gain over {listed(list(dict.fromkeys(doubtful)))} with --folds 5")
+        how = "on other images" if background.folded else "with --folds 5"
+        checks.append(f"confirm its gain over {listed(list(dict.fromkeys(doubtful)))} {how}")
     if unlike:
         checks.append(f"compare with {listed(list(dict.fromkeys(unlike)))} at a smaller λ")
     return checks

@@ -43,7 +43,7 @@ def summary(rows: Sequence[Row], options: Options, scores: Sequence[Row] = (), b
     asked = [q for q in parse_questions(options.questions) if {q.first, q.second} <= set(curves.values)]
     later, shared = parse_questions(options.later), overlap(options)
     judged = judge_family(asked, curves.areas, options.margin, later, curves.collapsed, shared, lower=curves.lower)
-    background = Background(curves, shared)
+    background = Background(curves, shared, bool(options.folds))
     unpaired = judge_unpaired(curves, options, imported, shared)
     place = beginning(options)
     lines = three_lines(judged, background, place)

@@ -174,6 +174,14 @@ def test_splits_that_overlap_have_their_interval_beside_the_t_interval() -> None
     assert answer(">", two(0.05, 0.01, overlap=0.25)).advice == "Choose new over old."
 
 
+def test_repeated_folds_overlap_and_more_of_them_would_not_help() -> None:
+    background = replace(two(0.01, 0.01, overlap=0.25), folded=True)
+    judged = judge_family([Question("new", ">", "old")], background.curves.areas, 0.005, overlap=0.25)
+    [said] = all_answers(judged, background)
+    assert said.advice == "Ask it on other images: it is shown for these splits alone, which overlap."
+    assert three_lines(judged, background, "digits")[2].count("--folds") == 0
+
+
 def test_what_holds_on_these_splits_alone_is_not_shown() -> None:
     repeat = "Ask it on disjoint folds (--folds 5): it is shown for these splits alone, which overlap."
     for relation, mean, verdict in (
