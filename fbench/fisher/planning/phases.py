@@ -177,13 +177,20 @@ def _folding(s: SelectionSizes) -> Parts:
     return {"gathered rows in order": 4 * s.itemsize * _most_rows(s) * s.shape.dim} if folds else {}
 
 
-def _loading(s: SelectionSizes) -> list[Held]:
+def _loading(s: SelectionSizes, bought: int) -> list[Held]:
     """P comes in float64; Q, tile by tile, beside it; then P is rounded. Earlier shards hold theirs meanwhile.
 
-    On a CPU the tiles are freed but not gone when P is rounded: the C library keeps blocks under 32 MiB for later.
+    Where few are ``bought``, their rows and what they make of F take the place of P in float64. On a CPU the tiles are
+    freed but not gone when P is rounded: the C library keeps blocks under 32 MiB for later.
     """
-    d, b, T = s.shape.dim, s.itemsize, min(s.shape.dim, TILE)
+    d, b, T, m = s.shape.dim, s.itemsize, min(s.shape.dim, TILE), bought * s.shape.rows
     earlier = {"P and Q of other shards": 2 * (s.shards - 1) * b * s.square} if s.shards > 1 else {}
+    if 2 * m <= d:
+        sandwich = Held({"Q": b * s.square} | earlier, {"rows and their F": 16 * m * d, "a tile of Q": 8 * T * d})
+        return [
+            sandwich,
+            Held({"Q": b * s.square, "P": b * s.square} | earlier, {"rows": 8 * m * d, "a tile": 8 * T * d}),
+        ]
     both = {"P in float64": 8 * s.square, "Q": b * s.square}
     tiles = {"tiles of products": 24 * T * d + 2 * b * T * T}
     rounded = {"P": b * s.square} if b < 8 else {}
@@ -194,7 +201,9 @@ def _loading(s: SelectionSizes) -> list[Held]:
 def _incremental(s: SelectionSizes) -> dict[str, list[Held]]:
     F = Held({"F": s.itemsize * s.square}).beside(_marks(s))
     state, curvature = Held({}, _state(s)), _curvature(s)
-    loading = [F.beside(moment) for moment in _loading(s)]
+    loading, again = (
+        [F.beside(moment) for moment in _loading(s, bought)] for bought in (s.labelled, s.labelled + s.picks)
+    )
     # a CPU lends no room before it is written to: G and H are not there before the first P and Q
     before = Held() if s.device_type == "cpu" else state
     filling = {"a chunk's quadratic forms": _quadratic(s)}
@@ -203,14 +212,14 @@ def _incremental(s: SelectionSizes) -> dict[str, list[Held]]:
     probing = loaded.beside(Held({"M in float64": 8 * s.square}))
     return {
         "init": [*(moment.beside(before) for moment in loading), loaded.beside(Held({}, filling))],
-        "forward": [steady, *(moment.beside(state) for moment in loading), loaded.beside(Held({}, filling))],
+        "forward": [steady, *(moment.beside(state) for moment in again), loaded.beside(Held({}, filling))],
         "backward": [probing, *_removals(s, _incremental_removals), *_finish(s)],
     }
 
 
 def _incremental_removals(s: SelectionSizes) -> list[Held]:
     state = Held({}, _state(s))
-    return [*_loading(s), _curvature(s).beside(state).beside(Held({}, _folding(s)))]
+    return [*_loading(s, s.labelled + s.shape.n), _curvature(s).beside(state).beside(Held({}, _folding(s)))]
 
 
 def _recomputed(s: SelectionSizes, kernel: str) -> dict[str, list[Held]]:

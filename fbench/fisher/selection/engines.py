@@ -19,7 +19,8 @@ from fbench.fisher.embeddings import DenseEmbedding, Embedding
 from fbench.fisher.planning.plan import CHUNK_SIZE
 from fbench.fisher.selection.candidates.choice import candidates
 from fbench.fisher.selection.curvature import Curvature, pick_rows
-from fbench.fisher.selection.information import DiagonalInformation, Information, inverse_in_place
+from fbench.fisher.selection.information import DiagonalInformation, Information
+from fbench.fisher.selection.inverses import inverse_in_place
 from fbench.fisher.selection.trace import trace
 from fbench.harness.registry import KERNELS
 

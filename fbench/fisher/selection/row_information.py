@@ -13,13 +13,9 @@ import torch
 from torch import Tensor
 
 from fbench.errors import InputError
-from fbench.fisher.selection.information import (
-    cholesky_in_place,
-    lambda_of_spectrum,
-    resolve_regularisation,
-    symmetric,
-)
+from fbench.fisher.selection.information import lambda_of_spectrum, resolve_regularisation
 from fbench.fisher.selection.inverse_trace import inverse_trace
+from fbench.fisher.selection.inverses import cholesky_in_place, symmetric
 from fbench.fisher.selection.regularisation import lambda_at, too_many
 from fbench.fisher.selection.unit_rows import row_numbers
 from fbench.fisher.work import did
