@@ -87,15 +87,23 @@ def summarise(tables: Tables, options: Options) -> Summary:
 
 def _of_states(tables: Tables, options: Options) -> list[Evidence]:
     """What the batches for one network show, at every setting."""
+    from .states import read_states
+    from .states_everywhere import ways_evidence
     from .states_told import at_setting, state_evidence
 
-    settings, evidence = settings_of(options), []
+    settings, measured = settings_of(options), {}
     for setting in settings:
         states, selections, classes = (rows_at(tables[name], setting) for name in ("states", "selections", "classes"))
-        parts = state_evidence(states, selections, classes, options.strategies)
-        where = f" ({setting.dataset}, λ = {setting.regularisation})" if len(settings) > 1 else ""
-        evidence += [at_setting(part, where) for part in parts]
-    return evidence
+        read = read_states(states, selections, classes, options.strategies)
+        if read is not None:  # a seed has batches of all arms
+            measured[setting] = read
+    if len(settings) == 1:
+        return [state_evidence(read) for read in measured.values()]
+    alone = [
+        at_setting(state_evidence(read), f" ({setting.dataset}, λ = {setting.regularisation})")
+        for setting, read in measured.items()
+    ]
+    return [*ways_evidence(measured), *alone]
 
 
 def resolve(options: Options, context: Context) -> Options:

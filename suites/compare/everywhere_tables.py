@@ -12,6 +12,7 @@ from fbench.results.words import count_seeds
 
 from .everywhere import AtSetting, Claim
 from .everywhere_words import Grid, beyond
+from .family import ALPHA
 from .settings import CompareSetting
 from .wording import ends, with_sign
 
@@ -37,6 +38,8 @@ def claims_table(claims: Sequence[Claim], grid: Grid) -> Table:
         f"{len(claims)} questions); no: the opposite is shown at one. Mean: over settings, paired by seed, with its "
         f"95 % interval{', which counts overlapping splits' if overlap else ''}. Least: where the gain is smallest."
     )
+    if any(claim.verdict == "not shown" and claim.corrected <= ALPHA for claim in claims):
+        note += " Not shown with a p below 0.05: these splits show it, not every interval that counts overlap."
     columns = ["question", "answer", "shown at", "opposite at", "mean Δ AULC", "95 % interval", "least", "p"]
     optional = ["opposite at", "p", "least", "95 % interval"]
     return Table(f"The questions {grid.everywhere}", columns, rows, note, optional)

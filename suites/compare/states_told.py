@@ -8,13 +8,13 @@ from dataclasses import replace
 
 import numpy as np
 
-from fbench.harness.contract import Evidence, Row, Table
+from fbench.harness.contract import Evidence, Table
 from fbench.measure.shares import PartOfWhole, part_of_whole
 from fbench.results.findings import number
 from fbench.results.words import between, count_seeds, count_words, listed
 
 from .family import FEWEST
-from .states import BASELINE, States, read_states
+from .states import BASELINE, States
 from .states_drawn import state_figures
 
 HEADING = "One network, every batch"
@@ -28,15 +28,10 @@ _SIZES = 4
 """Of a family's sizes, so many stand in a sentence; the table has all."""
 
 
-def state_evidence(
-    states: Sequence[Row], selections: Sequence[Row], classes: Sequence[Row], arms: Sequence[str]
-) -> list[Evidence]:
-    """Everything that the batches for one network show; nothing where no seed has them of all arms."""
-    read = read_states(states, selections, classes, arms)
-    if read is None:
-        return []
+def state_evidence(read: States) -> Evidence:
+    """Everything that the batches for one network show."""
     claims = [_objectives(read), *_ways(read), *_in_common(read), *_part(read)]
-    return [Evidence(HEADING, claims, [_table(read), *_common(read), *_gaps(read)], state_figures(read))]
+    return Evidence(HEADING, claims, [_table(read), *_common(read), *_gaps(read)], state_figures(read))
 
 
 def at_setting(part: Evidence, where: str) -> Evidence:
@@ -122,7 +117,7 @@ def _who(names: Sequence[str]) -> str:
 def _single(states: States, name: str) -> str:
     share = states.share(name)
     assert share is not None
-    interval = f" (95 % interval {_interval(share)})" if _interval(share) else ""
+    interval = f" (95 % interval {share_interval_in_percent(share)})" if share_interval_in_percent(share) else ""
     return f"{name} goes {share_in_percent(share.value)} of the way from {BASELINE} to {states.end}{interval}."
 
 
@@ -136,13 +131,19 @@ def _sizes(states: States, family: str, arms: Sequence[str]) -> str:
         share = states.share(name)
         assert share is not None
         weights = "" if parts else f" of the way from {BASELINE} to {states.end}"
-        interval = f" ({words}{_interval(share)})" if _interval(share) else ""
+        interval = f" ({words}{share_interval_in_percent(share)})" if share_interval_in_percent(share) else ""
         parts.append(f"{share_in_percent(share.value)}{weights} at d = {states.dims[name]:,.0f}{interval}")
         words = ""
     return f"{family} goes {listed(parts)}."
 
 
-def _interval(share: PartOfWhole) -> str:
+def share_interval_in_percent(share: PartOfWhole) -> str:
+    """A share's interval in per cent; empty where it has none.
+
+    Example:
+        >>> share_interval_in_percent(PartOfWhole(0.95, 0.9012, 0.99))
+        '90.1 to 99.0 %'
+    """
     if math.isnan(share.low):
         return ""
     return f"{share_in_percent(share.low).removesuffix(' %')} to {share_in_percent(share.high)}"
@@ -190,7 +191,7 @@ def _table(states: States) -> Table:
             shares = [states.share(name) for name in arms]
             columns["of the way"] = [share_in_percent(share.value) if share else "" for share in shares]
             if states.seeds >= FEWEST:
-                columns["95 % interval"] = [_interval(share) if share else "" for share in shares]
+                columns["95 % interval"] = [share_interval_in_percent(share) if share else "" for share in shares]
         columns[f"shared with {end}"] = [
             "" if name == end else number(float(states.shared(name, end).mean()), 1) for name in arms
         ]

@@ -21,6 +21,7 @@ from fbench.harness.registry import SUITES
 from fbench.learning.prediction_files import load_predictions
 from fbench.measure.statistics import paired
 from fbench.suites.compare.everywhere import Claim, claims_over, judge_settings
+from fbench.suites.compare.everywhere_tables import claims_table
 from fbench.suites.compare.everywhere_words import Grid, claim_answers
 from fbench.suites.compare.questions import parse_questions
 from fbench.suites.compare.settings import CompareSetting, at, settings_of
@@ -155,6 +156,10 @@ def test_splits_that_overlap_may_have_made_it() -> None:
     doubted = claims_over(judge_settings(overlapping, asked, (), 0.005, REGULARISED), asked, REGULARISED)[0]
     assert (shown.verdict, doubted.verdict) == ("yes", "not shown")
     assert doubted.mean_interval()[0] < shown.mean_interval()[0]
+    grid = Grid(("digits", "digits:noise=0.1"), ("1", "0.1"))
+    why = "Not shown with a p below 0.05: these splits show it"
+    assert why in claims_table([doubted], grid).note
+    assert why not in claims_table([shown], grid).note
 
 
 def test_of_a_loss_less_is_better() -> None:

@@ -10,7 +10,9 @@ from plain import faults
 
 from fbench.harness.contract import Answer, Evidence, Row, Summary
 from fbench.measure.shares import part_of_whole
+from fbench.suites.compare.settings import CompareSetting
 from fbench.suites.compare.states import States, read_states
+from fbench.suites.compare.states_everywhere import ways_evidence
 from fbench.suites.compare.states_told import objective_number, share_in_percent, state_evidence
 
 SIZES = {f"bait+fish@{size}": size for size in (100, 300, 1000, 3000, 9000)}
@@ -52,7 +54,9 @@ def read(**made: list[Row]) -> States:
 
 def told(arms: Sequence[str] = ARMS, seeds: int = 6, network: Mapping[str, str] = {}) -> Evidence:
     made = tables(arms, seeds, network)
-    [evidence] = state_evidence(made["states"], made["selections"], made["classes"], arms)
+    states = read_states(made["states"], made["selections"], made["classes"], arms)
+    assert states is not None
+    evidence = state_evidence(states)
     lead, answer = ("One.", "Two.", "Three."), Answer("Is it so?", "yes", "Yes.")
     main = [evidence.tables[0]]
     assert faults(Summary(lead=lead, answers=[answer], tables=main, evidence=[evidence])) == []
@@ -176,17 +180,66 @@ def test_what_is_not_paired_is_left_out_and_said() -> None:
         ("1 seed", "not finished by every strategy"),
         ("1 seed", "its network differs between strategies"),
     ]
-    [evidence] = state_evidence(made["states"], made["selections"], made["classes"], ARMS)
+    evidence = state_evidence(states)
     assert [table.title for table in evidence.tables] == ["Batches for one network", "Batches left out"]
-    assert state_evidence([], [], [], ARMS) == []
+    assert read_states([], [], [], ARMS) is None
     unlike = tables(("random", "bait"), network={"bait": "x"})
-    assert state_evidence(unlike["states"], unlike["selections"], unlike["classes"], ARMS) == []
+    assert read_states(unlike["states"], unlike["selections"], unlike["classes"], ARMS) is None
 
 
 def test_a_part_of_the_pool_is_said() -> None:
     made = tables(("random", "bait"))
     for row in made["states"]:
         row["samples"] = 30
-    [evidence] = state_evidence(made["states"], made["selections"], made["classes"], ARMS)
+    evidence = state_evidence(read(**made))
     assert evidence.claims[-1].startswith("F is over 30 samples of each pool, the labelled and random others")
     assert not any(claim.startswith("F is over") for claim in told(("random", "bait")).claims)
+
+
+def settings(*names: tuple[str, str]) -> dict[CompareSetting, States]:
+    """The same rows at every setting."""
+    return {CompareSetting(*name): read(**tables()) for name in names}
+
+
+def test_the_ways_of_several_settings_stand_beside_each_other() -> None:
+    measured = settings(("digits", "1"), ("digits", "0.1"), ("mnist5k", "1"))
+    lower = read(**tables())
+    lower.objective["bait+fish@9000"] = lower.objective["bait+fish@9000"] + 9.0  # it goes no more than a third there
+    measured[CompareSetting("mnist5k", "0.1")] = lower
+    [evidence] = ways_evidence(measured)
+    lead, answer = ("One.", "Two.", "Three."), Answer("Is it so?", "yes", "Yes.")
+    assert faults(Summary(lead=lead, answers=[answer], tables=evidence.tables, evidence=[evidence])) == []
+    [table] = evidence.tables
+    assert [row[:2] for row in table.rows] == [list(at) for at in measured]
+    going = [name for name in ARMS if name not in ("random", "bait-full")]
+    assert list(table.columns) == ["data set", "λ", *going]
+    share = measured[CompareSetting("digits", "1")].share("bait")
+    assert share is not None
+    low, high = (share_in_percent(end) for end in (share.low, share.high))
+    assert table.rows[0][2] == f"{share_in_percent(share.value)} ({low.removesuffix(' %')} to {high})"
+    least, most = lower.share("bait+fish@9000"), measured[CompareSetting("digits", "1")].share("bait+fish@9000")
+    assert least is not None
+    assert most is not None
+    between = f"{share_in_percent(least.value).removesuffix(' %')} to {share_in_percent(most.value)}"
+    [claim] = [claim for claim in evidence.claims if claim.startswith("bait+fish@9000")]
+    assert claim.startswith(f"bait+fish@9000 goes {between} of the way from random to bait-full over 4 settings")
+    assert most.high < 0.95
+    assert "at least 95 % at 0 of them, less at 4" in claim
+    assert evidence.claims[0].startswith("bait+fish@3000")  # whose least is the largest
+    [figure] = evidence.figures
+    assert [panel.title for panel in figure.panels] == ["digits", "mnist5k"]
+    assert [series.label for series in figure.panels[0].series] == going
+    assert list(figure.panels[0].series[0].y) == [share.value] * 2
+    assert list(figure.panels[0].x_names) == ["1", "0.1"]
+
+
+def test_settings_without_a_way_are_counted_and_one_has_nothing_beside_it() -> None:
+    measured = settings(("digits", "1"), ("digits", "0.1"), ("digits", "0.01"))
+    no_way = measured[CompareSetting("digits", "0.01")]
+    no_way.objective["bait-full"] = no_way.objective["random"].copy()
+    [evidence] = ways_evidence(measured)
+    assert len(evidence.tables[0].rows) == 2
+    assert evidence.claims[-1].startswith(
+        "At 1 of 3 settings there is no way to have shares of: bait-full is not shown"
+    )
+    assert ways_evidence(settings(("digits", "1"))) == []
