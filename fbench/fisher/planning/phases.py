@@ -198,6 +198,12 @@ def _loading(s: SelectionSizes, bought: int) -> list[Held]:
     return [Held(both | earlier, tiles), Held(both | earlier | rounded, kept)]
 
 
+def _few_rows(s: SelectionSizes) -> int:
+    """Bytes of the rows that were bought, in float64 and rounded, where they are few enough to stand for P."""
+    m = (s.labelled + s.picks) * s.shape.rows
+    return (8 + s.itemsize) * m * s.shape.dim if 2 * m <= s.shape.dim else 0
+
+
 def _incremental(s: SelectionSizes) -> dict[str, list[Held]]:
     F = Held({"F": s.itemsize * s.square}).beside(_marks(s))
     state, curvature = Held({}, _state(s)), _curvature(s)
@@ -206,7 +212,7 @@ def _incremental(s: SelectionSizes) -> dict[str, list[Held]]:
     )
     # a CPU lends no room before it is written to: G and H are not there before the first P and Q
     before = Held() if s.device_type == "cpu" else state
-    filling = {"a chunk's quadratic forms": _quadratic(s)}
+    filling = {"a chunk's quadratic forms": _quadratic(s), "few rows": _few_rows(s)}
     loaded = F.beside(state).beside(curvature)
     steady = loaded.beside(Held({}, {"a pick's projections": max(_projections(s), *_folding(s).values(), 0)}))
     probing = loaded.beside(Held({"M in float64": 8 * s.square}))

@@ -10,9 +10,12 @@ Everything is in float64: what is subtracted may be all but what is left.
 
 from __future__ import annotations
 
+import copy
+
 import torch
 from torch import Tensor
 
+from fbench.fisher.embeddings import Embedding
 from fbench.fisher.selection.inverses import cholesky_in_place, tiles
 from fbench.fisher.work import did
 
@@ -54,7 +57,14 @@ class FewRows:
         self._lam = lam
         L, self.jitter = cholesky_in_place(small)
         self._B = torch.linalg.solve_triangular(L, Y, upper=False)
+        self._rounded: Tensor | None = None
         did(3 * len(Y) ** 2 * Y.shape[1])
+
+    def to(self, device: torch.device) -> FewRows:
+        """The same on another device."""
+        there = copy.copy(self)
+        there._B, there._rounded = self._B.to(device), None
+        return there
 
     def inverse(self, dtype: torch.dtype) -> Tensor:
         """P [d, d] in ``dtype``."""
@@ -84,9 +94,27 @@ class FewRows:
         did(2 * len(B) * len(F) ** 2)
         return Q
 
+    def quadratic(self, V: Embedding) -> Tensor:
+        """V_x P V_xᵀ = (V_xV_xᵀ − U_xU_xᵀ)/λ [n, r, r] with U_x = V_x Bᵀ [r, m], in V's dtype: P is not read.
+
+        What is rounded is of the size of ‖V_x‖²/λ, as it is where P itself is rounded to V's dtype.
+        """
+        columns, out = self._columns(V.dtype), V.inner()
+        for part in V.chunks(V.rows * len(self._B)):
+            U = V[part].project(columns)
+            out[part].baddbmm_(U, U.mT, alpha=-1)
+            did(2 * len(U) * V.rows * self._B.numel())
+        return out.div_(self._lam)
+
     def trace(self, F: Tensor) -> float:
         """tr(F M⁻¹)."""
         return float((F.diagonal().double().sum() - (self._B * self._times(F)).sum()) / self._lam)
+
+    def _columns(self, dtype: torch.dtype) -> Tensor:
+        """Bᵀ [d, m] in a dtype, made once."""
+        if self._rounded is None or self._rounded.dtype != dtype:
+            self._rounded = self._B.T.to(dtype).contiguous()
+        return self._rounded
 
     def _times(self, F: Tensor) -> Tensor:
         """K = B F [m, d], F brought to float64 a tile of rows at a time."""

@@ -8,6 +8,7 @@ room is held for it in between. Of few rows it is never built: their products te
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -18,6 +19,14 @@ from fbench.fisher.selection import inverses
 from fbench.fisher.selection.few_rows import FewRows, fewer_operations
 from fbench.fisher.selection.inverses import inverse_in_place, sandwich, tiles
 from fbench.fisher.selection.regularisation import lambda_at, parse_regularisation, too_many
+
+
+class MadeAfresh(NamedTuple):
+    """P and Q [d, d], P in float64 unless ``few`` rows made it, from which V_x P V_xᵀ takes fewer operations."""
+
+    P: Tensor
+    Q: Tensor
+    few: FewRows | None = None
 
 
 class Information:
@@ -68,14 +77,14 @@ class Information:
                 self.V[index[start : start + step]].to(dtype=torch.float64).add_gram(M, weight)
         return M
 
-    def curvature(self, picks: Tensor, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
-        """P = M⁻¹ and Q = P F P [d, d]: in ``dtype``, or P in float64 where M was inverted whole."""
+    def curvature(self, picks: Tensor, dtype: torch.dtype) -> MadeAfresh:
+        """P = M⁻¹ and Q = P F P [d, d], with ``picks`` in M."""
         few = self._few(picks)
         if few:
             Q = few.sandwich(self.F, dtype)
-            return few.inverse(dtype), Q
+            return MadeAfresh(few.inverse(dtype), Q, few)
         P = self.inverse(picks)
-        return P, sandwich(P, self.F, dtype)
+        return MadeAfresh(P, sandwich(P, self.F, dtype))
 
     def objective(self, picks: Tensor) -> float:
         """tr(F M⁻¹) with ``picks`` in M."""

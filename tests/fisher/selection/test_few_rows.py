@@ -56,10 +56,14 @@ def test_an_informations_few_rows_are_those_of_m(kind: str, picks: list[int], mo
         V = fbench.dense_embedding(V.dense())
     few, whole = (Information(V.to(dtype=torch.float64), torch.tensor([0, 7]), 2, 0.1) for _ in range(2))
     at = torch.tensor(picks, dtype=torch.int64)
-    P, Q = few.curvature(at, torch.float64)
+    P, Q, rows = few.curvature(at, torch.float64)
+    assert rows is not None
+    torch.testing.assert_close(rows.quadratic(few.V), few.V.quadratic(P), rtol=1e-9, atol=1e-9)
     inverse, objective = few.inverse(at), few.objective(at)
     monkeypatch.setattr(module, "fewer_operations", lambda m, d: False)
-    for got, expected in zip((P, Q), whole.curvature(at, torch.float64), strict=True):
+    made = whole.curvature(at, torch.float64)
+    assert made.few is None
+    for got, expected in ((P, made.P), (Q, made.Q)):
         torch.testing.assert_close(got, expected, rtol=1e-9, atol=1e-9)
     torch.testing.assert_close(inverse, whole.inverse(at), rtol=1e-9, atol=1e-9)
     assert objective == pytest.approx(whole.objective(at), rel=1e-10)
