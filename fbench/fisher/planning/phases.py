@@ -186,11 +186,10 @@ def _loading(s: SelectionSizes, bought: int) -> list[Held]:
     d, b, T, m = s.shape.dim, s.itemsize, min(s.shape.dim, TILE), bought * s.shape.rows
     earlier = {"P and Q of other shards": 2 * (s.shards - 1) * b * s.square} if s.shards > 1 else {}
     if 2 * m <= d:
-        sandwich = Held({"Q": b * s.square} | earlier, {"rows and their F": 16 * m * d, "a tile of Q": 8 * T * d})
-        return [
-            sandwich,
-            Held({"Q": b * s.square, "P": b * s.square} | earlier, {"rows": 8 * m * d, "a tile": 8 * T * d}),
-        ]
+        tile = {"a tile of a product": 8 * T * d + b * T * T}
+        with_F = Held({"Q": b * s.square} | earlier, {"rows that were bought, and their F": 16 * m * d} | tile)
+        inverse = Held({"Q": b * s.square, "P": b * s.square} | earlier, {"rows that were bought": 8 * m * d} | tile)
+        return [with_F, inverse]
     both = {"P in float64": 8 * s.square, "Q": b * s.square}
     tiles = {"tiles of products": 24 * T * d + 2 * b * T * T}
     rounded = {"P": b * s.square} if b < 8 else {}
@@ -198,27 +197,27 @@ def _loading(s: SelectionSizes, bought: int) -> list[Held]:
     return [Held(both | earlier, tiles), Held(both | earlier | rounded, kept)]
 
 
-def _few_rows(s: SelectionSizes) -> int:
-    """Bytes of the rows that were bought, in float64 and rounded, where they are few enough to stand for P."""
-    m = (s.labelled + s.picks) * s.shape.rows
-    return (8 + s.itemsize) * m * s.shape.dim if 2 * m <= s.shape.dim else 0
+def _few_rows(s: SelectionSizes, bought: int) -> Parts:
+    """The rows that were bought, in float64 and rounded, where they are few enough to stand for P."""
+    m = bought * s.shape.rows
+    return {"few rows": (8 + s.itemsize) * m * s.shape.dim} if 2 * m <= s.shape.dim else {}
 
 
 def _incremental(s: SelectionSizes) -> dict[str, list[Held]]:
     F = Held({"F": s.itemsize * s.square}).beside(_marks(s))
     state, curvature = Held({}, _state(s)), _curvature(s)
-    loading, again = (
-        [F.beside(moment) for moment in _loading(s, bought)] for bought in (s.labelled, s.labelled + s.picks)
-    )
+    bought = s.labelled + s.picks
+    loading, again = ([F.beside(moment) for moment in _loading(s, count)] for count in (s.labelled, bought))
+    first, later = _few_rows(s, s.labelled), _few_rows(s, bought)
     # a CPU lends no room before it is written to: G and H are not there before the first P and Q
     before = Held() if s.device_type == "cpu" else state
-    filling = {"a chunk's quadratic forms": _quadratic(s), "few rows": _few_rows(s)}
+    filling = {"a chunk's quadratic forms": _quadratic(s)}
     loaded = F.beside(state).beside(curvature)
     steady = loaded.beside(Held({}, {"a pick's projections": max(_projections(s), *_folding(s).values(), 0)}))
     probing = loaded.beside(Held({"M in float64": 8 * s.square}))
     return {
-        "init": [*(moment.beside(before) for moment in loading), loaded.beside(Held({}, filling))],
-        "forward": [steady, *(moment.beside(state) for moment in again), loaded.beside(Held({}, filling))],
+        "init": [*(moment.beside(before) for moment in loading), loaded.beside(Held({}, filling | first))],
+        "forward": [steady, *(moment.beside(state) for moment in again), loaded.beside(Held({}, filling | later))],
         "backward": [probing, *_removals(s, _incremental_removals), *_finish(s)],
     }
 

@@ -74,7 +74,7 @@ class FewRows:
             tile = torch.mm(B[:, rows].T, B[:, rows.start :]).neg_()
             tile.diagonal().add_(1.0)
             P[rows, rows.start :] = tile.div_(self._lam)
-            P[rows, rows] = _mean_with_transpose(P[rows, rows])
+            _make_symmetric(P[rows, rows])
             P[rows.stop :, rows] = P[rows, rows.stop :].T
         did(len(B) * d**2)
         return P
@@ -89,7 +89,7 @@ class FewRows:
             tile = F[rows, right].to(torch.float64, copy=True)
             tile.addmm_(B[:, rows].T, J[:, right], alpha=-1).addmm_(J[:, rows].T, B[:, right], alpha=-1)
             Q[rows, right] = tile.div_(self._lam**2)
-            Q[rows, rows] = _mean_with_transpose(Q[rows, rows])
+            _make_symmetric(Q[rows, rows])
             Q[rows.stop :, rows] = Q[rows, rows.stop :].T
         did(2 * len(B) * len(F) ** 2)
         return Q
@@ -100,6 +100,8 @@ class FewRows:
         What is rounded is of the size of ‖V_x‖²/λ, as it is where P itself is rounded to V's dtype.
         """
         columns, out = self._columns(V.dtype), V.inner()
+        if not len(self._B):
+            return out.div_(self._lam)
         for part in V.chunks(V.rows * len(self._B)):
             U = V[part].project(columns)
             out[part].baddbmm_(U, U.mT, alpha=-1)
@@ -125,5 +127,6 @@ class FewRows:
         return K
 
 
-def _mean_with_transpose(A: Tensor) -> Tensor:
-    return (A + A.T) / 2
+def _make_symmetric(A: Tensor) -> None:
+    """A ← (A + Aᵀ)/2 in place."""
+    A.copy_((A + A.T).div_(2))
