@@ -177,13 +177,19 @@ def _folding(s: SelectionSizes) -> Parts:
     return {"gathered rows in order": 4 * s.itemsize * _most_rows(s) * s.shape.dim} if folds else {}
 
 
-def _loading(s: SelectionSizes) -> list[Held]:
+def _loading(s: SelectionSizes, bought: int) -> list[Held]:
     """P comes in float64; Q, tile by tile, beside it; then P is rounded. Earlier shards hold theirs meanwhile.
 
-    On a CPU the tiles are freed but not gone when P is rounded: the C library keeps blocks under 32 MiB for later.
+    Where few are ``bought``, their rows and what they make of F take the place of P in float64. On a CPU the tiles are
+    freed but not gone when P is rounded: the C library keeps blocks under 32 MiB for later.
     """
-    d, b, T = s.shape.dim, s.itemsize, min(s.shape.dim, TILE)
+    d, b, T, m = s.shape.dim, s.itemsize, min(s.shape.dim, TILE), bought * s.shape.rows
     earlier = {"P and Q of other shards": 2 * (s.shards - 1) * b * s.square} if s.shards > 1 else {}
+    if 2 * m <= d:
+        tile = {"a tile of a product": 8 * T * d + b * T * T}
+        with_F = Held({"Q": b * s.square} | earlier, {"rows that were bought, and their F": 16 * m * d} | tile)
+        inverse = Held({"Q": b * s.square, "P": b * s.square} | earlier, {"rows that were bought": 8 * m * d} | tile)
+        return [with_F, inverse]
     both = {"P in float64": 8 * s.square, "Q": b * s.square}
     tiles = {"tiles of products": 24 * T * d + 2 * b * T * T}
     rounded = {"P": b * s.square} if b < 8 else {}
@@ -191,10 +197,18 @@ def _loading(s: SelectionSizes) -> list[Held]:
     return [Held(both | earlier, tiles), Held(both | earlier | rounded, kept)]
 
 
+def _few_rows(s: SelectionSizes, bought: int) -> Parts:
+    """The rows that were bought, in float64 and rounded, where they are few enough to stand for P."""
+    m = bought * s.shape.rows
+    return {"few rows": (8 + s.itemsize) * m * s.shape.dim} if 2 * m <= s.shape.dim else {}
+
+
 def _incremental(s: SelectionSizes) -> dict[str, list[Held]]:
     F = Held({"F": s.itemsize * s.square}).beside(_marks(s))
     state, curvature = Held({}, _state(s)), _curvature(s)
-    loading = [F.beside(moment) for moment in _loading(s)]
+    bought = s.labelled + s.picks
+    loading, again = ([F.beside(moment) for moment in _loading(s, count)] for count in (s.labelled, bought))
+    first, later = _few_rows(s, s.labelled), _few_rows(s, bought)
     # a CPU lends no room before it is written to: G and H are not there before the first P and Q
     before = Held() if s.device_type == "cpu" else state
     filling = {"a chunk's quadratic forms": _quadratic(s)}
@@ -202,15 +216,15 @@ def _incremental(s: SelectionSizes) -> dict[str, list[Held]]:
     steady = loaded.beside(Held({}, {"a pick's projections": max(_projections(s), *_folding(s).values(), 0)}))
     probing = loaded.beside(Held({"M in float64": 8 * s.square}))
     return {
-        "init": [*(moment.beside(before) for moment in loading), loaded.beside(Held({}, filling))],
-        "forward": [steady, *(moment.beside(state) for moment in loading), loaded.beside(Held({}, filling))],
+        "init": [*(moment.beside(before) for moment in loading), loaded.beside(Held({}, filling | first))],
+        "forward": [steady, *(moment.beside(state) for moment in again), loaded.beside(Held({}, filling | later))],
         "backward": [probing, *_removals(s, _incremental_removals), *_finish(s)],
     }
 
 
 def _incremental_removals(s: SelectionSizes) -> list[Held]:
     state = Held({}, _state(s))
-    return [*_loading(s), _curvature(s).beside(state).beside(Held({}, _folding(s)))]
+    return [*_loading(s, s.labelled + s.shape.n), _curvature(s).beside(state).beside(Held({}, _folding(s)))]
 
 
 def _recomputed(s: SelectionSizes, kernel: str) -> dict[str, list[Held]]:

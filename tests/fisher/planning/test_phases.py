@@ -14,7 +14,7 @@ from fbench.fisher.lanes import registers
 from fbench.fisher.planning import phases
 from fbench.fisher.planning.phases import Held, SelectionSizes
 from fbench.fisher.planning.shapes import Shape, shape_of
-from fbench.fisher.selection import information
+from fbench.fisher.selection import inverses
 from fbench.fisher.selection.bait import Search
 from fbench.fisher.selection.candidates import choice, packed
 from fbench.measure.live import LiveBytes
@@ -115,7 +115,7 @@ def test_a_gpus_formulas_with_large_chunks(dense: bool, monkeypatch: pytest.Monk
 
 def test_rows_that_are_folded_in_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:
     """With small tiles, as against which a large d's rows stand out."""
-    monkeypatch.setattr(information, "_TILE", 32)
+    monkeypatch.setattr(inverses, "TILE", 32)
     monkeypatch.setattr(phases, "TILE", 32)
     V = made(300, 12, 60, torch.float64, dense=False)
     peaks, formulas = alive(V, "incremental", 300), written(V, "incremental", 300)
@@ -131,7 +131,7 @@ def test_the_sizes_that_it_takes_from_elsewhere() -> None:
     """They are written down twice, since those modules import torch."""
     assert phases.CHUNK == embeddings._CHUNK_ELEMENTS
     assert phases.QUADRATIC == embeddings._QUADRATIC_ELEMENTS
-    assert phases.TILE == information._TILE
+    assert phases.TILE == inverses.TILE
     assert phases.PACKED_ROWS == choice._MOST_ROWS
     assert phases.BLOCK_LANES == registers.LANES
     rows = phases.LEAST_ROWS, phases.FEW_ROWS, phases.LONG_ROWS
