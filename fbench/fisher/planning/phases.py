@@ -23,7 +23,7 @@ CHUNK = {"cpu": 1 << 18, "cuda": 1 << 26}
 QUADRATIC = {"cpu": 1 << 20, "cuda": 1 << 26}
 """How many numbers a quadratic form's buffer may hold, as in ``embeddings``."""
 TILE = 512
-"""How many rows of a d×d matrix are worked on at a time, as in ``information``."""
+"""How many rows of a d×d matrix are worked on at a time, as in ``inverses``."""
 PACKED_ROWS = 32
 """The most rows whose G and H are kept as packed triangles, as in ``candidates``; on a CPU only."""
 BLOCK_LANES = 16
@@ -197,10 +197,17 @@ def _loading(s: SelectionSizes, bought: int) -> list[Held]:
     return [Held(both | earlier, tiles), Held(both | earlier | rounded, kept)]
 
 
-def _few_rows(s: SelectionSizes, bought: int) -> Parts:
-    """The rows that were bought, in float64 and rounded, where they are few enough to stand for P."""
-    m = bought * s.shape.rows
-    return {"few rows": (8 + s.itemsize) * m * s.shape.dim} if 2 * m <= s.shape.dim else {}
+def _filling(s: SelectionSizes, bought: int) -> Parts:
+    """Quadratic forms of a chunk; where few are ``bought``, beside their rows, by which those of P are made."""
+    n, r, k, m, d = s.shape.n, s.shape.rows, s.shape.classes, bought * s.shape.rows, s.shape.dim
+    if not 0 < 2 * m <= d:
+        return {"a chunk's quadratic forms": _quadratic(s)}
+    outer = min(n, max(1, s.limit() // r**2))
+    inner = min(outer, max(1, s.limit() // (r * m)))
+    # of a last layer: the rows once more, class beside class, and what the features make of them
+    products = m * d + inner * r * m + min(inner, max(1, s.limit() // (k * m))) * k * m if k else 2 * inner * r * m
+    forms = max(_quadratic(s), s.itemsize * (2 * outer * r * r + products))
+    return {"a chunk's quadratic forms": forms, "rows that were bought": (8 + s.itemsize) * m * d}
 
 
 def _incremental(s: SelectionSizes) -> dict[str, list[Held]]:
@@ -208,16 +215,14 @@ def _incremental(s: SelectionSizes) -> dict[str, list[Held]]:
     state, curvature = Held({}, _state(s)), _curvature(s)
     bought = s.labelled + s.picks
     loading, again = ([F.beside(moment) for moment in _loading(s, count)] for count in (s.labelled, bought))
-    first, later = _few_rows(s, s.labelled), _few_rows(s, bought)
     # a CPU lends no room before it is written to: G and H are not there before the first P and Q
     before = Held() if s.device_type == "cpu" else state
-    filling = {"a chunk's quadratic forms": _quadratic(s)}
     loaded = F.beside(state).beside(curvature)
     steady = loaded.beside(Held({}, {"a pick's projections": max(_projections(s), *_folding(s).values(), 0)}))
     probing = loaded.beside(Held({"M in float64": 8 * s.square}))
     return {
-        "init": [*(moment.beside(before) for moment in loading), loaded.beside(Held({}, filling | first))],
-        "forward": [steady, *(moment.beside(state) for moment in again), loaded.beside(Held({}, filling | later))],
+        "init": [*(moment.beside(before) for moment in loading), loaded.beside(Held({}, _filling(s, s.labelled)))],
+        "forward": [steady, *(moment.beside(state) for moment in again), loaded.beside(Held({}, _filling(s, bought)))],
         "backward": [probing, *_removals(s, _incremental_removals), *_finish(s)],
     }
 

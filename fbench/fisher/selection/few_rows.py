@@ -69,7 +69,7 @@ class FewRows:
     def inverse(self, dtype: torch.dtype) -> Tensor:
         """P [d, d] in ``dtype``."""
         B, d = self._B, self._B.shape[1]
-        P = B.new_empty(d, d, dtype=dtype)
+        P: Tensor = B.new_empty(d, d, dtype=dtype)
         for rows in tiles(d):
             tile = torch.mm(B[:, rows].T, B[:, rows.start :]).neg_()
             tile.diagonal().add_(1.0)

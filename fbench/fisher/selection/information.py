@@ -72,7 +72,7 @@ class Information:
         M = torch.zeros(self.V.dim, self.V.dim, dtype=torch.float64, device=self.V.device)
         M.diagonal().add_(self.lam)
         for index, weight in ((self.labelled, self._per_label), (picks, self.alpha)):
-            step = max(1, inverses.TILE // self.V.rows)
+            step = max(1, inverses.MATRIX_TILE // self.V.rows)
             for start in range(0, len(index), step):
                 self.V[index[start : start + step]].to(dtype=torch.float64).add_gram(M, weight)
         return M
@@ -95,10 +95,7 @@ class Information:
         return sum(float((self.F[rows].to(torch.float64) * inverse[rows]).sum()) for rows in tiles(len(self.F)))
 
     def inverse(self, picks: Tensor) -> Tensor:
-        """M⁻¹ [d, d] in float64; in the place of M, where not few rows make it."""
-        few = self._few(picks)
-        if few:
-            return few.inverse(torch.float64)
+        """M⁻¹ [d, d] in float64, in the place of M."""
         inverse, jitter = inverse_in_place(lambda: self.matrix(picks))
         self.jitter = max(self.jitter, jitter)
         return inverse

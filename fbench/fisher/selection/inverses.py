@@ -13,7 +13,7 @@ from torch import Tensor
 from fbench.errors import InputError
 from fbench.fisher.work import did
 
-TILE = 512
+MATRIX_TILE = 512
 """Rows of a d×d matrix in float64 at a time, where a whole one would be a second copy."""
 _JITTERS = (1e-14, 1e-12, 1e-10, 1e-8)
 """Multiples of M's mean diagonal that are added, one after the other, where M has lost its definiteness to rounding."""
@@ -44,7 +44,11 @@ def sandwich(P: Tensor, F: Tensor, dtype: torch.dtype) -> Tensor:
     """
     d = len(F)
     Q = torch.empty_like(F, dtype=dtype)
-    wide, FP, PFP = P.new_empty(min(TILE, d), d), P.new_empty(d * min(TILE, d)), P.new_empty(d * min(TILE, d))
+    wide, FP, PFP = (
+        P.new_empty(min(MATRIX_TILE, d), d),
+        P.new_empty(d * min(MATRIX_TILE, d)),
+        P.new_empty(d * min(MATRIX_TILE, d)),
+    )
     for columns in tiles(d):
         width = columns.stop - columns.start
         left, right = FP[: d * width].view(d, width), PFP[: d * width].view(d, width)
@@ -62,7 +66,7 @@ def tiles(d: int) -> Iterator[slice]:
         >>> [(rows.start, rows.stop) for rows in tiles(1200)]
         [(0, 512), (512, 1024), (1024, 1200)]
     """
-    return (slice(start, min(start + TILE, d)) for start in range(0, d, TILE))
+    return (slice(start, min(start + MATRIX_TILE, d)) for start in range(0, d, MATRIX_TILE))
 
 
 def inverse_in_place(make: Callable[[], Tensor]) -> tuple[Tensor, float]:
