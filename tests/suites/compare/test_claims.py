@@ -42,7 +42,7 @@ def test_nothing_there_is_rarely_claimed(claims, noise, condition):
 
 @pytest.mark.parametrize("noise", NOISES)
 def test_images_that_seeds_share_are_counted(claims, noise):
-    """Left out, they would make a third of draws wrong and more; of 300, under 60 are then a chance of 10⁻⁷."""
+    """Left out, they make half of the draws of normal noise wrong: of 300, under 60 then never."""
     rng = np.random.default_rng(2)
     drawn = [made(rng, 20, noise, {}, 0.007, shared=TEST_SHARE) for _ in range(DRAWS)]
     assert sum(claims.false_yes(curves, {}, claims.OVERLAP) for curves in drawn) <= MOST
