@@ -93,10 +93,13 @@ def _sentence(claim: Claim, grid: Grid) -> str:
             return f"{_mean(claim)}, {_least(claim, grid)}; {p_value(claim.corrected)}{after}."
     if claim.later:
         return f"{_mean(claim)}; asked when rows were there, so it cannot count as shown."
-    by_itself = f"at {_of(claim.count('yes'), claim)}, contradicted at none"
-    p = p_value(claim.mean_corrected) + (" after Holm" if claim.family > 1 else "")
-    begin = {"yes": f"Shown in the mean ({p}), and", "no": f"The opposite is shown in the mean ({p}); shown"}
-    return f"{begin.get(claim.mean_verdict, 'Shown')} {by_itself}; {_mean(claim)}, {_least(claim, grid)}."
+    shown = f"at {_of(claim.count('yes'), claim)}"
+    if claim.mean_verdict == "not shown":
+        return f"Shown {shown}, contradicted at none; {_mean(claim)}, {_least(claim, grid)}."
+    begin = f"Shown in the mean and {shown}, contradicted at none"
+    if not claim.in_the_mean:
+        begin = f"The opposite is shown in the mean, and this {shown}"
+    return f"{begin}; {_mean(claim).replace(' in the mean', '')}, {_least(claim, grid)}."
 
 
 def _of(count: int, claim: Claim) -> str:
@@ -136,8 +139,8 @@ def _advice(claim: Claim, grid: Grid) -> str:
         case "unreliable":
             return "Lower --learning-rate or raise --epochs until no training collapses."
         case "yes":
-            choice = f"Choose {first} over {second}." if relation == ">" else f"{first} may replace {second}."
-            return choice + _unlike(claim)
+            choice = f"Choose {first} over {second}" if relation == ">" else f"{first} may replace {second}"
+            return f"{choice}{_unlike(claim) or '.'}"
     if claim.later:
         return "Ask it of new seeds with --replicate."
     if claim.verdict == "no":
@@ -145,7 +148,7 @@ def _advice(claim: Claim, grid: Grid) -> str:
     if claim.mean_verdict != "not shown":
         more = "" if _seeds_add_little(claim) else ", or add seeds"
         what = f"{first} is {_COMPARED[relation]} {second}" if claim.in_the_mean else f"{second} is the better one"
-        return f"In the mean {what}; look up your setting in the table{more}.{_unlike(claim)}"
+        return f"In the mean {what}{_unlike(claim) or f'; look up your setting in the table{more}.'}"
     if _seeds_add_little(claim):
         return f"Don't count on {first} over {second}; more images would narrow the intervals, seeds add little."
     return f"Don't count on {first} over {second}; add seeds to narrow the intervals."
@@ -155,12 +158,10 @@ _COMPARED = {">": "better than", ">=": "no worse than"}
 
 
 def _unlike(claim: Claim) -> str:
-    """What may explain the difference: λ, where it leaves the two embeddings far apart in effective dimension."""
+    """The rest of an advice where λ may explain the difference: it leaves the embeddings far apart in dimension."""
     if claim.most_apart <= SPREAD_APART:
         return ""
-    return (
-        f" One λ leaves them up to {claim.most_apart:.0f} times apart in effective dimension: compare at deff:c, too."
-    )
+    return f"; compare at deff:c, too: effective dimensions lie {claim.most_apart:.0f} times apart."
 
 
 def _seeds_add_little(claim: Claim) -> bool:

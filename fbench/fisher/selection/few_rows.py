@@ -42,7 +42,7 @@ class FewRows:
 
     Example:
         >>> few = FewRows(torch.tensor([[1.0, 0.0]], dtype=torch.float64), lam=1.0)
-        >>> few.inverse(torch.float64).tolist()
+        >>> few.inverse(torch.float32).tolist()
         [[0.5, -0.0], [-0.0, 1.0]]
         >>> round(few.trace(torch.eye(2, dtype=torch.float64)), 12)
         1.5

@@ -21,7 +21,6 @@ from fbench.harness.registry import SUITES
 from fbench.learning.prediction_files import load_predictions
 from fbench.measure.split_overlap import corrected_interval
 from fbench.measure.statistics import paired
-from fbench.results.findings import p_value
 from fbench.suites.compare.everywhere import Claim, claims_over, judge_settings
 from fbench.suites.compare.everywhere_figures import along_lambda
 from fbench.suites.compare.everywhere_tables import claims_table
@@ -174,9 +173,8 @@ def test_what_is_shown_in_the_mean_alone_is_said() -> None:
     assert claim.mean_corrected == pytest.approx(2 * claim.mean.p)
     grid = Grid(("digits", "digits:noise=0.1"), ("1", "0.1"))
     [answer] = claim_answers([claim], grid)
-    p = p_value(claim.mean_corrected)
     assert answer.sentence.startswith(
-        f"Shown in the mean ({p} after Holm), and at 3 of 4 settings, contradicted at none;"
+        "Shown in the mean and at 3 of 4 settings, contradicted at none; bait − random is "
     )
     assert answer.advice == "In the mean bait is better than random; look up your setting in the table, or add seeds."
     found, _, advice = three_lines_of([claim], [], grid)
@@ -192,8 +190,9 @@ def test_the_opposite_in_the_mean_is_said() -> None:
     claim = claim_of(many, everywhere(-0.0025), sd=0.003)
     assert (claim.verdict, claim.mean_verdict) == ("not shown", "no")
     [answer] = claim_answers([claim], Grid(("digits", "digits:noise=0.1"), ("1", "0.1")))
-    assert answer.sentence.startswith("The opposite is shown in the mean (p ")
-    assert "shown at 0 of 4 settings" in answer.sentence
+    assert answer.sentence.startswith(
+        "The opposite is shown in the mean, and this at 0 of 4 settings; bait − random is "
+    )
     assert answer.advice.startswith("In the mean random is the better one; look up your setting")
 
 
@@ -205,8 +204,8 @@ def test_embeddings_far_apart_are_named() -> None:
     asked = parse_questions("bait+fish > bait, bait+fish > random")
     claims = claims_over(judge_settings(made, asked, (), 0.005, REGULARISED), asked, REGULARISED)
     one, other = claim_answers(claims, Grid(("digits", "digits:noise=0.1"), ("1", "0.1")))
-    apart = " One λ leaves them up to 4 times apart in effective dimension: compare at deff:c, too."
-    assert one.advice == f"Choose bait+fish over bait.{apart}"
+    apart = "compare at deff:c, too: effective dimensions lie 4 times apart."
+    assert one.advice == f"Choose bait+fish over bait; {apart}"
     assert other.advice == "Choose bait+fish over random."
 
 
