@@ -88,8 +88,8 @@ def test_rows_are_what_they_were(suite, tmp_path):
 
 
 def made_with() -> dict[str, str | None]:
-    """What a sum's last digits depend on."""
-    return {"torch": torch.__version__, "cpu": cpu_model()}
+    """What a sum's last digits depend on; virtual machines give processors of several generations one name."""
+    return {"torch": torch.__version__, "cpu": cpu_model(), "instructions": torch.backends.cpu.get_cpu_capability()}
 
 
 def record(suite: str) -> None:

@@ -10,7 +10,7 @@ import torch
 
 from fbench.errors import TooLargeError
 from fbench.fisher.planning import fitting
-from fbench.fisher.selection.greedy import TIE
+from fbench.fisher.selection.pools import TIE
 from fbench.suites.select import problem as selection
 from fbench.suites.select import ways
 from fbench.suites.select.problem import PoolSelection, Reference, select_batch
