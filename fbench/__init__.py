@@ -31,6 +31,7 @@ _HOMES = {
     "query": "fbench.pick.query",
     "random_mask": "fbench.fisher.masks",
     "run": "fbench.runs.running",
+    "sharded_pool": "fbench.fisher.selection.sharded_pool",
     "top_mask": "fbench.fisher.masks",
     "trace": "fbench.fisher.selection.trace",
 }

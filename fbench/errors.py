@@ -12,6 +12,7 @@
     │   └── FolderError                 a run folder that cannot be written or belongs to something else
     ├── NothingMeasuredError         4  a run that ended without one measured row
     ├── NothingComparableError       4  no baseline, or two measurements with nothing that may be compared
+    ├── LostRankError                4  another process of a selection over several has ended or does not answer
     └── StoppedError               130  Ctrl-C or SIGTERM, told by a command that knows what it leaves
 
 Only ``cli`` catches these. A message names the value, the rule it broke and the remedy, in one line
@@ -134,6 +135,12 @@ class NothingMeasuredError(FbenchError):
 
 class NothingComparableError(FbenchError):
     """No baseline, or two measurements with nothing that may be compared."""
+
+    exit_code = 4
+
+
+class LostRankError(FbenchError):
+    """Another process of a selection over several has ended, or does not answer."""
 
     exit_code = 4
 

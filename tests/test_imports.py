@@ -299,7 +299,7 @@ def test_importing_fbench_imports_nothing_heavy():
 FUNCTIONS = {
     *("last_layer_embedding", "dense_embedding", "masked_embedding", "fisher_diagonal"),
     *("top_mask", "random_mask", "trace", "bait_select", "query", "choose_chunk", "load_masks"),
-    *("open_run", "merge_runs", "run"),
+    *("open_run", "merge_runs", "run", "sharded_pool"),
 }
 TYPES = {"Embedding", "FactoredEmbedding", "DenseEmbedding", "Mask", "MaskKey", "Run", "Selection"}
 

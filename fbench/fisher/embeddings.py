@@ -95,6 +95,26 @@ class Embedding(ABC):
         """Σ_x V_xᵀV_x: [d, d]."""
         return self.add_gram(torch.zeros(self.dim, self.dim, dtype=self.dtype, device=self.device))
 
+    def gram_diagonal(self) -> Tensor:
+        """The diagonal of ``gram``, in float64: [d]."""
+        total = torch.zeros(self.dim, dtype=torch.float64, device=self.device)
+        for part in self.chunks(self.dim):
+            total += self[part].to(dtype=torch.float64).diagonals().sum(0)
+        return total
+
+    @property
+    def numbers(self) -> int:
+        """How many numbers hold a candidate."""
+        return self.rows * self.dim
+
+    def flat(self) -> Tensor:
+        """All candidates, each the numbers that hold it, one after the other: [n, numbers]."""
+        return self.dense().flatten(1)
+
+    def of_flat(self, flat: Tensor) -> Embedding:
+        """The embedding, like this one, of candidates [m, numbers] as ``flat`` gives them."""
+        return DenseEmbedding(flat.view(-1, self.rows, self.dim))
+
     @property
     def gram_operations(self) -> float:
         """Floating-point operations of ``gram``, or of ``quadratic`` for one matrix, about."""
@@ -191,6 +211,17 @@ class FactoredEmbedding(Embedding):
 
     def dense(self) -> Tensor:
         return (self.S[:, :, :, None] * self.h[:, None, None, :]).flatten(2)
+
+    @property
+    def numbers(self) -> int:
+        return self.rows * self.k + self.h.shape[1]
+
+    def flat(self) -> Tensor:
+        return torch.cat([self.S.flatten(1), self.h], dim=1)
+
+    def of_flat(self, flat: Tensor) -> FactoredEmbedding:
+        S, h = flat.tensor_split([self.rows * self.k], dim=1)
+        return FactoredEmbedding(S.reshape(-1, self.rows, self.k), h.contiguous())
 
     def to(self, device: torch.device | str | None = None, dtype: torch.dtype | None = None) -> FactoredEmbedding:
         device, dtype = device or self.device, dtype or self.dtype

@@ -220,7 +220,7 @@ def rows_of(chosen: Selection) -> list[Row]:
 
 def pick_sentences(pick: Pick, chosen: Selection, embedding: Embedding) -> list[str]:
     """Sentences about a selection: how good it is, and how far rounding may have decided it."""
-    from fbench.fisher.selection.greedy import TIE
+    from fbench.fisher.selection.pools import TIE
 
     whose = "of the diagonals " if pick.method.engine == "diagonal" else ""
     forward = len(chosen.forward)

@@ -13,9 +13,9 @@ from fbench.errors import TooLargeError
 from fbench.fisher.embeddings import Embedding, dense_embedding, last_layer_embedding
 from fbench.fisher.selection.approximations import subsample, top_classes
 from fbench.fisher.selection.bait import Search, Selection
-from fbench.fisher.selection.greedy import TIE
 from fbench.fisher.selection.information import Information
 from fbench.fisher.selection.methods import EMBEDDING_METHODS
+from fbench.fisher.selection.pools import TIE
 from fbench.learning.synthetic import Outputs, synthetic_outputs
 
 from .ways import SelectionProblem, Way, check_way_fits, choose_reference, parse_way, with_fitting_chunk

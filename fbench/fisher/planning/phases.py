@@ -343,7 +343,7 @@ def _diagonal(s: SelectionSizes) -> dict[str, list[Held]]:
 
     A dense V is squared whole: r times as many numbers as its diagonals.
     """
-    shape, b, one = s.shape, s.itemsize, s.shape.numbers // s.shape.n
+    shape, b, one = s.shape, s.itemsize, s.shape.numbers_each
     c, labelled = min(shape.n, max(1, s.limit() // shape.dim)), min(s.labelled, shape.n)
     squares = 0 if shape.classes else shape.numbers_dense
     summing = 8 * (shape.dim + squares + 2 * one if shape.classes else one + squares + shape.dim)

@@ -37,7 +37,12 @@ class Shape:
     @property
     def numbers(self) -> int:
         """How many numbers the embedding holds."""
-        return self.n * (self.rows * self.classes + self.width if self.classes else self.numbers_dense)
+        return self.n * self.numbers_each
+
+    @property
+    def numbers_each(self) -> int:
+        """How many numbers hold one candidate."""
+        return self.rows * self.classes + self.width if self.classes else self.numbers_dense
 
     @property
     def numbers_dense(self) -> int:

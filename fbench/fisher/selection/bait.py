@@ -21,6 +21,8 @@ from fbench.fisher.planning.plan import CHUNK_SIZE, StepCounts
 from fbench.fisher.selection.checks import check_batch, labelled_positions, selection_dtype, usable_devices
 from fbench.fisher.selection.engines import SELECTION_METHODS
 from fbench.fisher.selection.greedy import Greedy
+from fbench.fisher.selection.pools import CandidatePool, WholePool
+from fbench.fisher.selection.sharded_pool import ShardedPool
 from fbench.fisher.selection.trace import check_takes
 from fbench.fisher.work import StepListener, phase_of
 
@@ -63,7 +65,7 @@ class Selection:
 
 @torch.no_grad()
 def bait_select(
-    embedding: Embedding,
+    embedding: Embedding | ShardedPool,
     batch_size: int,
     *,
     labelled: Tensor | Sequence[int],
@@ -78,7 +80,8 @@ def bait_select(
     """Choose ``batch_size`` candidates by BAIT.
 
     Args:
-        embedding: V of the whole pool, labelled and unlabelled.
+        embedding: V of the whole pool, labelled and unlabelled; or this process's share of it (``sharded_pool``), where
+            every rank calls with the same arguments otherwise.
         batch_size: B.
         labelled: positions in the pool that have their labels; may be empty.
         regularisation: λ, a positive number; ``rel:c`` for c · tr F/d; or ``deff:c`` for the λ at which d_eff is c.
@@ -101,6 +104,7 @@ def bait_select(
         UnknownNameError: no such method.
         DeviceError: a device that torch cannot use.
         TooLargeError: the d×d matrices do not fit what is free; the message names what would fit.
+        LostRankError: of a pool in shards: another rank has ended or does not answer.
 
     Example:
         >>> import torch, fbench
@@ -147,7 +151,7 @@ class Search:
     @torch.no_grad()
     def __init__(
         self,
-        embedding: Embedding,
+        embedding: Embedding | ShardedPool,
         batch_size: int,
         *,
         labelled: Tensor | Sequence[int],
@@ -161,13 +165,14 @@ class Search:
     ) -> None:
         if method not in SELECTION_METHODS:
             raise UnknownNameError("method", method, SELECTION_METHODS)
-        if not isinstance(embedding, Embedding):
+        if not isinstance(embedding, Embedding | ShardedPool):
             raise InputError(
                 f"embedding is a {type(embedding).__name__}: make one by last_layer_embedding or dense_embedding"
             )
+        here = embedding.here if isinstance(embedding, ShardedPool) else embedding
         engine, self._information_type, chunked = SELECTION_METHODS[method]
         if chunked:  # F comes before the first score, which would be refused as well
-            check_takes(method, embedding)
+            check_takes(method, here)
         positions = labelled_positions(labelled, embedding.n)
         left = embedding.n - len(positions)
         check_batch(batch_size, oversample, left)
@@ -178,12 +183,22 @@ class Search:
         counts = StepCounts.of(batch_size, oversample, left, chunk_size, len(positions))
         self.picks = counts.picks
         """How many forward picks there will be."""
-        check_plan(embedding, dtype, method, self._devices, counts)
-        self._V = embedding.to(dtype=dtype)
+        check_plan(here, dtype, method, self._devices, counts)
         self._labelled = positions.to(embedding.device)
         self._batch_size, self._regularisation = batch_size, regularisation
+        self._pool: CandidatePool
+        if isinstance(embedding, ShardedPool):
+            self._pool = embedding.to(dtype)
+            self._check_same(embedding, f"{regularisation} {method} {dtype} {chunk_size}")
+        else:
+            self._pool = WholePool(embedding.to(dtype=dtype))
         self._engine = partial(engine, chunk_size=chunk_size) if chunked else engine
         self._progress: StepListener = progress or (lambda phase, done, total: None)
+
+    def _check_same(self, pool: ShardedPool, words: str) -> None:
+        """Ranks that were told differently would wait for each other, or mix two selections."""
+        numbers = [*self._labelled.tolist(), -1, self._batch_size, self.picks, *words.encode()]
+        pool.check_same("labelled positions, batch, λ, method, dtype or chunk", numbers)
 
     def set_up(self) -> None:
         """Make F, λ, M and the first scores."""
@@ -193,16 +208,18 @@ class Search:
     @torch.no_grad()
     def fisher(self) -> None:
         """Make F and λ."""
-        with phase_of("fisher", self._V.gram_operations, self._progress):
-            self._information = self._information_type(self._V, self._labelled, self._batch_size, self._regularisation)
+        with phase_of("fisher", self._pool.here.gram_operations, self._progress):
+            self._pool.bring(self._labelled)
+            asked = self._labelled, self._batch_size, self._regularisation
+            self._information = self._information_type(self._pool, *asked)
 
     @torch.no_grad()
     def start(self) -> None:
         """Make M and the state of the forward picks."""
-        everyone = torch.arange(self._V.n, device=self._V.device)
+        everyone = torch.arange(self._pool.n, device=self._pool.device)
         self._forward: Greedy | None = Greedy(
             self._engine,
-            self._V,
+            self._pool,
             self._information,
             everyone,
             devices=self._devices,
@@ -228,8 +245,8 @@ class Search:
 
     def adopt(self, picks: Tensor) -> None:
         """Take ``picks`` (pool positions) for the forward picks: their removal can then be timed without them."""
-        nothing = torch.full((len(picks),), torch.nan, dtype=self._V.dtype)
-        self._picked = picks.to(self._V.device), nothing, nothing
+        nothing = torch.full((len(picks),), torch.nan, dtype=self._pool.dtype)
+        self._picked = picks.to(self._pool.device), nothing, nothing
 
     @torch.no_grad()
     def backward(self, steps: int | None = None) -> None:
@@ -244,7 +261,7 @@ class Search:
             self._kept = picked
             return
         order = picked.sort().values  # so that the lowest pool index wins a tie here as well
-        few = self._V[order].to(dtype=torch.float64)
+        few = WholePool(self._pool[order].to(dtype=torch.float64))
         backward = Greedy(self._engine, few, self._information, order, sign=-1, listener=self._progress)
         backward.run(
             total if steps is None else min(steps, total), lambda done: self._progress("backward", done, total)
@@ -260,17 +277,19 @@ class Search:
     def finish(self) -> Selection:
         """The selection as it stands after the removals."""
         forward, scores, gaps = self._picked
-        with phase_of("objective", 2 * float(self._V.dim) ** 3, self._progress):
+        with phase_of("objective", 2 * float(self._pool.dim) ** 3, self._progress):
             objective, effective = self._information.objective(self._kept), self._information.effective_dimension()
+        told = [objective, effective, self._drift, self._refreshes, self._information.jitter]
+        kept, (objective, effective, drift, refreshes, jitter) = self._pool.agree(self._kept, told)
         return Selection(
-            indices=forward[torch.isin(forward, self._kept)].cpu(),
+            indices=forward[torch.isin(forward, kept)].cpu(),
             forward=forward.cpu(),
             scores=scores.cpu(),
             gaps=gaps.cpu(),
             objective=objective,
             regularisation=self._information.lam,
             effective_dimension=effective,
-            drift=self._drift,
-            refreshes=self._refreshes,
-            jitter=self._information.jitter,
+            drift=drift,
+            refreshes=int(refreshes),
+            jitter=jitter,
         )

@@ -14,12 +14,10 @@ import torch
 from torch import Tensor
 
 from fbench.errors import InputError
-from fbench.fisher.embeddings import Embedding
 from fbench.fisher.selection.engines import Engine
+from fbench.fisher.selection.pools import CandidatePool, Choice
 from fbench.fisher.work import StepListener, phase_of
 
-TIE = {torch.float64: 1e-10, torch.float32: 1e-5}
-"""Scores this close to the largest, relatively, equal it: rounding depends on chunk and shard, picks must not."""
 _ASK_EVERY = {"cpu": 1}
 """Picks between questions that make the device wait; a GPU's queue should not run dry every pick."""
 
@@ -52,7 +50,7 @@ class Bought(Protocol):
 
 
 class Greedy:
-    """Forward picks (``sign`` +1) or backward removals (−1) among the candidates V, sharded over ``devices``.
+    """Forward picks (``sign`` +1) or backward removals (−1) among a pool's candidates; those here over ``devices``.
 
     ``positions`` [n] are the candidates' places in the pool that ``information`` covers; ``taken`` are candidates that
     may not be picked. ``listener`` hears of the making of their state, at first and afresh.
@@ -61,7 +59,7 @@ class Greedy:
     def __init__(
         self,
         engine: Callable[..., Engine],
-        V: Embedding,
+        pool: CandidatePool,
         information: Bought,
         positions: Tensor,
         *,
@@ -70,10 +68,12 @@ class Greedy:
         taken: Sequence[int] | Tensor = (),
         listener: StepListener = lambda phase, done, total: None,
     ) -> None:
-        self.V, self._information, self._positions, self._sign = V, information, positions, sign
-        self._open = torch.ones(V.n, dtype=torch.bool, device=V.device)
-        self._open[torch.as_tensor(taken, dtype=torch.int64, device=V.device)] = False
-        self._taken: list[tuple[Tensor, Tensor, Tensor]] = []
+        self._pool, self._information, self._positions, self._sign = pool, information, positions, sign
+        self._open = torch.ones(pool.n, dtype=torch.bool, device=pool.device)
+        self._open[torch.as_tensor(taken, dtype=torch.int64, device=pool.device)] = False
+        V = pool.here
+        self._open_here = self._open[pool.begin : pool.begin + V.n]
+        self._taken: list[Choice] = []
         self._every = _ASK_EVERY.get(V.device.type, 8)
         bounds = shard_bounds(V.n, max(1, len(devices)))
         self._places = [torch.device(place) for place in devices or [V.device]][: len(bounds)]
@@ -94,14 +94,14 @@ class Greedy:
     @property
     def refreshes(self) -> int:
         """How often M was factorised afresh after the start."""
-        return max(shard.refreshes for shard in self._shards)
+        return max((shard.refreshes for shard in self._shards), default=0)
 
     def picks(self) -> Tensor:
         """The pool positions that are in M now: those taken when adding, those left when removing."""
         taken = self._column(0)
         if self._sign > 0:
             return self._positions[taken]
-        left = torch.ones(self.V.n, dtype=torch.bool, device=self.V.device)
+        left = torch.ones(self._pool.n, dtype=torch.bool, device=self._pool.device)
         left[taken] = False
         return self._positions[left]
 
@@ -113,19 +113,23 @@ class Greedy:
         """
         for _ in range(steps):
             self._step()
-            if len(self._taken) % self._every == 0 and any(bool(shard.stale()) for shard in self._shards):
+            if len(self._taken) % self._every == 0 and self._pool.any_stale(self._is_stale()):
                 self.load()
             progress(len(self._taken))
         if not bool(torch.isfinite(self._column(1)).all()):
             raise InputError("rounding has left M without an admissible step; use float64 or a larger regularisation")
 
+    def _is_stale(self) -> bool:
+        return any(bool(shard.stale()) for shard in self._shards)
+
     def taken(self) -> tuple[Tensor, Tensor, Tensor]:
-        """Every candidate taken so far, in order: indices into V, scores and relative gaps to the runner-up."""
+        """Every candidate taken so far, in order: places in the pool, scores and relative gaps to the runner-up."""
         return self._column(0), self._column(1), self._column(2)
 
     def _column(self, number: int) -> Tensor:
         if not self._taken:
-            return torch.empty(0, dtype=torch.int64 if number == 0 else self.V.dtype, device=self.V.device)
+            dtype = torch.int64 if number == 0 else self._pool.dtype
+            return torch.empty(0, dtype=dtype, device=self._pool.device)
         return torch.stack([step[number] for step in self._taken])
 
     def load(self, phase: str = "refresh") -> None:
@@ -136,28 +140,15 @@ class Greedy:
                 shard.load(picks)
 
     def _step(self) -> None:
-        scores = torch.cat([shard.scores().to(self.V.device) for shard in self._shards])
-        scores = torch.where(self._open, scores, -torch.inf)
-        index, gap = choose(scores)
-        best = index[None]  # by a tensor of one dimension: one of none is read back from the device, and gives a view
+        choice = self._pool.choose(torch.where(self._open_here, self._scores(), -torch.inf))
+        best = choice.place[None]  # a tensor of one dimension: one of none is read back from the device
         self._open.index_fill_(0, best, False)
-        self._taken.append((index, scores[best][0], gap))
-        s = self.V[best]
+        self._taken.append(choice)
+        s = self._pool[best]
         for place, shard in zip(self._places, self._shards, strict=True):
             shard.update(s.to(place))
 
-
-def choose(scores: Tensor) -> tuple[Tensor, Tensor]:
-    """Index of the best of ``scores`` [n] and its relative gap to the next; among ties the lowest index wins.
-
-    Example:
-        >>> index, gap = choose(torch.tensor([1.0, 4.0, 4.000001, 2.0]))
-        >>> int(index), bool(gap < 1e-6)
-        (1, True)
-    """
-    top = scores.topk(min(2, len(scores))).values
-    best = top[0]
-    size = best.abs().clamp_min(torch.finfo(scores.dtype).tiny)
-    gap = (best - top[1]) / size if len(top) > 1 else torch.full_like(best, torch.inf)
-    index = (scores >= best - TIE[scores.dtype] * size).to(torch.uint8).argmax()
-    return index, gap
+    def _scores(self) -> Tensor:
+        here = self._pool.here
+        scores = [shard.scores().to(here.device) for shard in self._shards]
+        return torch.cat([torch.empty(0, dtype=here.dtype, device=here.device), *scores])

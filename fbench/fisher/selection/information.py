@@ -18,6 +18,7 @@ from fbench.fisher.embeddings import Embedding
 from fbench.fisher.selection import inverses
 from fbench.fisher.selection.few_rows import FewRows, fewer_operations
 from fbench.fisher.selection.inverses import inverse_in_place, sandwich, tiles
+from fbench.fisher.selection.pools import CandidatePool
 from fbench.fisher.selection.regularisation import lambda_at, parse_regularisation, too_many
 
 
@@ -48,7 +49,9 @@ class Information:
         [[1.5, 0.0], [0.0, 1.5]]
     """
 
-    def __init__(self, V: Embedding, labelled: Tensor, batch_size: int, regularisation: float | str) -> None:
+    def __init__(
+        self, V: Embedding | CandidatePool, labelled: Tensor, batch_size: int, regularisation: float | str
+    ) -> None:
         self.V, self.labelled = V, labelled
         self.alpha = batch_size / (len(labelled) + batch_size)
         self._per_label = 1.0 / (len(labelled) + batch_size)
@@ -134,7 +137,7 @@ class DiagonalInformation(Information):
     """
 
     def _fisher(self) -> Tensor:
-        return _check_overflow((_sum_of_diagonals(self.V) / self.V.n).to(self.V.dtype))
+        return _check_overflow((self.V.gram_diagonal() / self.V.n).to(self.V.dtype))
 
     def _eigenvalues(self) -> Tensor:
         return self.F.to(torch.float64)
@@ -144,7 +147,7 @@ class DiagonalInformation(Information):
         M = torch.full((self.V.dim,), self.lam, dtype=torch.float64, device=self.V.device)
         for index, weight in ((self.labelled, self._per_label), (picks, self.alpha)):
             if len(index):
-                M += weight * _sum_of_diagonals(self.V[index])
+                M += weight * self.V[index].gram_diagonal()
         return M
 
     def objective(self, picks: Tensor) -> float:
@@ -156,7 +159,7 @@ class DiagonalInformation(Information):
         return float((F / (F + self.lam)).sum())
 
 
-def pool_fisher(embedding: Embedding) -> Tensor:
+def pool_fisher(embedding: Embedding | CandidatePool) -> Tensor:
     """F [d, d]: the mean of V_xᵀV_x over every candidate, labelled and unlabelled.
 
     Raises:
@@ -174,13 +177,6 @@ def _check_overflow(F: Tensor) -> Tensor:
     if not bool(torch.isfinite(F.sum())) and not bool(torch.isfinite(F).all()):  # the sum takes no second matrix
         raise InputError(f"the embedding's squares overflow {F.dtype}: use float64, or scale the features down")
     return F
-
-
-def _sum_of_diagonals(V: Embedding) -> Tensor:
-    total = torch.zeros(V.dim, dtype=torch.float64, device=V.device)
-    for part in V.chunks(V.dim):
-        total += V[part].to(dtype=torch.float64).diagonals().sum(0)
-    return total
 
 
 def resolve_regularisation(

@@ -22,6 +22,7 @@ from fbench.fisher.selection.checks import check_batch, labelled_positions, sele
 from fbench.fisher.selection.curvature import rows_of_update
 from fbench.fisher.selection.engines import IncrementalEngine
 from fbench.fisher.selection.greedy import Greedy
+from fbench.fisher.selection.pools import WholePool
 from fbench.fisher.selection.row_information import RowInformation
 from fbench.fisher.selection.unit_rows import UnitRows, diagonal_blocks, row_numbers
 from fbench.fisher.work import StepListener, did, phase_of
@@ -88,7 +89,7 @@ def bait_select_rows(
         return RowEngine(V, information, sign, counts.picks)
 
     pool = UnitRows.of(K, rows)
-    forward = Greedy(engine, pool, information, pool.at, taken=bought, listener=tell)
+    forward = Greedy(engine, WholePool(pool), information, pool.at, taken=bought, listener=tell)
     forward.run(counts.picks, lambda done: tell("forward", done, counts.picks))
     picked, scores, gaps = forward.taken()
     drift, refreshes = forward.drift, forward.refreshes
@@ -116,7 +117,7 @@ def _kept(information: RowInformation, picked: Tensor, removals: int, rows: int,
         return picked
     order = picked.sort().values  # so that the lowest pool index wins a tie here as well
     few = UnitRows.of(torch.empty(len(order) * rows, 0, dtype=torch.float64, device=order.device), rows)
-    backward = Greedy(IncrementalEngine, few, information.among(order), order, sign=-1, listener=tell)
+    backward = Greedy(IncrementalEngine, WholePool(few), information.among(order), order, sign=-1, listener=tell)
     backward.run(removals, lambda done: tell("backward", done, removals))
     return backward.picks()
 

@@ -18,7 +18,7 @@ from torch import Tensor
 
 import fbench
 from fbench.errors import DeviceError, InputError, UnknownNameError
-from fbench.fisher.selection import greedy, information
+from fbench.fisher.selection import information, pools
 from fbench.fisher.selection.bait import Search
 from fbench.fisher.selection.engines import SELECTION_METHODS
 
@@ -413,7 +413,8 @@ def test_phases_apart_give_what_they_give_in_one_go() -> None:
 
 @pytest.mark.parametrize("method", [*METHODS, "diagonal"])
 def test_rounding_that_leaves_nothing_to_take_is_said(method: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(greedy, "choose", lambda scores: (torch.tensor(0), torch.tensor(0.0)))  # takes a taken one
+    taken = pools.Choice(torch.tensor(0), torch.tensor(-torch.inf), torch.tensor(0.0))
+    monkeypatch.setattr(pools, "choose", lambda scores: taken)
     with pytest.raises(InputError, match="without an admissible step; use float64"):
         select(replace(cases.problem(14), labelled=torch.tensor([0])), method=method)
 
