@@ -8,26 +8,26 @@ others do the same, the rates that ``fbench.fisher.planning.scaling`` predicts f
 rank that takes longest; ``messages_s`` is what the rank that waited least spent in messages, ``waiting_s`` what the one
 that waited longest did. With one rank there is no group: it is ``bait_select`` on the whole pool.
 
-Writes FOLDER/times.csv, FOLDER/rates.csv and FOLDER/environment.json.
+Writes FOLDER/times.csv, a row a phase beside the rates of its run, FOLDER/environment.json and FOLDER/summary.md.
 """
 
 from __future__ import annotations
 
-import csv
 import json
 import os
 import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable
-from dataclasses import asdict
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, fields
 from pathlib import Path
 from statistics import median
 from typing import Any, NamedTuple
 
 import torch
 import torch.distributed as dist
+from kept_rows import Row, keep_rows, keep_summary
 
 import fbench
 from fbench.fisher.planning.plan import Shape, StepCounts
@@ -35,7 +35,6 @@ from fbench.fisher.planning.scaling import Rates, scaled_selection
 from fbench.fisher.selection.bait import Search
 from fbench.fisher.selection.ranks import Ranks
 from fbench.fisher.selection.sharded_pool import ShardedPool
-from fbench.measure.environment import environment
 
 RANKS = (1, 2, 4)
 
@@ -166,8 +165,8 @@ def ran(size: str, count: int) -> list[dict[str, Any]]:
     return [json.loads(process.communicate()[0].splitlines()[-1]) for process in started]
 
 
-def rows_of(size: str, count: int, told: list[dict[str, Any]]) -> tuple[list[dict[str, Any]], dict[str, Any]]:
-    """Rows of the phases, and one of the rates: those of the slowest rank, on which all others wait."""
+def rows_of(size: str, count: int, told: list[dict[str, Any]]) -> list[Row]:
+    """A row a phase; predicted by the rates of the slowest rank, on which all others wait."""
     problem = SIZES[size]
     rates = Rates(
         *(min(t["rates"][name] for t in told) for name in ("narrow", "wide", "memory")),
@@ -176,58 +175,74 @@ def rows_of(size: str, count: int, told: list[dict[str, Any]]) -> tuple[list[dic
     )
     counts = StepCounts.of(problem.batch, 2.0, problem.n - problem.labelled, labelled=problem.labelled)
     shape = Shape(problem.n, problem.k - 1, problem.k * problem.h, problem.k)
-    predicted = scaled_selection(shape, counts, rates, ranks=count)
     where = {"size": size, **problem._asdict(), "d": shape.dim, "ranks": count}
     rows = []
-    for phase, expected in predicted.items():
+    for phase, expected in scaled_selection(shape, counts, rates, ranks=count).items():
         waited = [t["messages"][phase] for t in told]
-        rows.append(
-            {
-                **where,
-                "phase": phase,
-                "time_s": f"{max(t['seconds'][phase] for t in told):.5f}",
-                "messages_s": f"{min(waited):.5f}",
-                "waiting_s": f"{max(waited):.5f}",
-                "predicted_s": f"{expected.all_s:.5f}",
-                "predicted_messages_s": f"{expected.messages_s:.5f}",
-            }
-        )
-    return rows, {**where, **{name: f"{value:.4g}" for name, value in asdict(rates).items()}}
+        seconds = {
+            "time_s": max(t["seconds"][phase] for t in told),
+            "messages_s": min(waited),
+            "waiting_s": max(waited),
+            "predicted_s": expected.all_s,
+            "predicted_messages_s": expected.messages_s,
+        }
+        kept = {name: f"{value:.5f}" for name, value in seconds.items()}
+        rows.append({**where, "phase": phase, **kept, **{name: f"{rate:.4g}" for name, rate in asdict(rates).items()}})
+    return rows
 
 
-def main(folder: Path, rounds: int) -> None:
-    """Measure and write; picks that differ between numbers of ranks would be told."""
-    folder.mkdir(parents=True, exist_ok=True)
-    about = environment(("cpu",), 1)
-    (folder / "environment.json").write_text(json.dumps(about, indent=2) + "\n", encoding="utf-8")
-    times: list[dict[str, Any]] = []
-    rates: list[dict[str, Any]] = []
+def measured(rounds: int) -> Iterator[list[Row]]:
+    """The rows of one selection after the other; batches that differ between numbers of ranks are a fault."""
     for block in range(rounds):
         for size in SIZES:
-            picks = set()
+            batches = set()
             for count in RANKS:
                 told = ran(size, count)
-                picks |= {tuple(t["indices"]) for t in told}
-                rows, rate = rows_of(size, count, told)
-                refreshes = max(t["refreshes"] for t in told)
-                times += [{"round": block, **row, "refreshes": refreshes} for row in rows]
-                rates.append({"round": block, **rate})
-                write(folder / "times.csv", times)
-                write(folder / "rates.csv", rates)
-                print(block, size, count, {row["phase"]: row["time_s"] for row in rows})
-            assert len(picks) == 1, f"{size}: {len(picks)} different batches"
+                batches |= {tuple(t["indices"]) for t in told}
+                rows = [{"round": block, **row} for row in rows_of(size, count, told)]
+                print(block, size, count, {row["phase"]: row["time_s"] for row in rows}, flush=True)
+                yield rows
+            assert len(batches) == 1, f"{size}: {len(batches)} different batches"
 
 
-def write(path: Path, table: list[dict[str, Any]]) -> None:
-    """All rows so far."""
-    with path.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, table[0], lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(table)
+def summary_of(rows: list[Row]) -> str:
+    """What the rows say, a line a size and number of ranks: medians over rounds."""
+    lines = ["# One selection over several ranks", ""]
+    lines.append("| size | ranks | seconds | of them messages, at least | speed-up | predicted over measured |")
+    lines.append("| --- | --- | --- | --- | --- | --- |")
+    for size, problem in SIZES.items():
+        alone = 0.0
+        for count in RANKS:
+            some = [row for row in rows if (row["size"], row["ranks"]) == (size, count)]
+            sums = {
+                b: [_sum(some, b, name) for name in ("time_s", "messages_s", "predicted_s")] for b in rounds_of(rows)
+            }
+            whole, messages = (median(sums[b][i] for b in sums) for i in (0, 1))
+            missed = median(predicted / taken for taken, _, predicted in sums.values())
+            alone = alone or whole
+            sizes = f"n = {problem.n:,}, k = {problem.k}, h = {problem.h}, B = {problem.batch}"
+            share = f"{100 * messages / whole:.0f} %"
+            lines.append(f"| {sizes} | {count} | {whole:.2f} | {share} | {alone / whole:.2f} | {missed:.2f} |")
+    return "\n".join(lines) + "\n"
 
+
+def _sum(rows: list[Row], block: int, name: str) -> float:
+    return sum(float(row[name]) for row in rows if row["round"] == block)
+
+
+def rounds_of(rows: list[Row]) -> list[int]:
+    """The rounds that there are."""
+    return sorted({row["round"] for row in rows})
+
+
+COLUMNS = [
+    *("round", "size", *Problem._fields, "d", "ranks", "phase", "time_s", "messages_s", "waiting_s"),
+    *("predicted_s", "predicted_messages_s", *(field.name for field in fields(Rates))),
+]
 
 if __name__ == "__main__":
     if sys.argv[1] == "--rank":
         print(json.dumps(one_rank(SIZES[sys.argv[2]])))
     else:
-        main(Path(sys.argv[1]), int(sys.argv[2]) if len(sys.argv) > 2 else 3)
+        kept = keep_rows(Path(sys.argv[1]) / "times.csv", COLUMNS, measured(int([*sys.argv, "3"][2])))
+        keep_summary(Path(sys.argv[1]) / "summary.md", summary_of(kept))
