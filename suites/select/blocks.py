@@ -9,6 +9,7 @@ from functools import lru_cache
 import torch
 
 from fbench.errors import TooLargeError
+from fbench.fisher.embeddings import Embedding
 from fbench.fisher.planning.plan import CHUNK_SIZE
 from fbench.harness.contract import Row
 from fbench.pick.chunk_choice import choose_chunk
@@ -83,6 +84,7 @@ def _chunked(task: SelectionTask) -> Way:
 @lru_cache(maxsize=32)
 def _knee(way: Way, problem: SelectionProblem, dtype: torch.dtype, devices: tuple[str, ...]) -> int:
     V = prepare_embedding(way, problem, outputs(problem, dtype, devices[0])).embedding
+    assert isinstance(V, Embedding)  # only ways of one process have a kernel with chunks
     F = V.gram() / V.n
     inverse = torch.linalg.inv(F + torch.eye(V.dim, dtype=dtype, device=V.device))
     return choose_chunk(V, inverse, F, kernel=way.engine, most=way.chunk_size)

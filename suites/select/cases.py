@@ -16,7 +16,7 @@ from fbench.measure.statistics import Mean, mean_interval
 from fbench.results.ratios import Seconds
 
 from .sizes import ProblemSizes
-from .ways import EXACT_METHODS
+from .ways import is_exact
 
 SELECTION_PHASES = ("setup", "forward", "first_removal", "backward")
 """The timed phases of a selection, in their order."""
@@ -102,7 +102,7 @@ class MeasuredCase:
     @property
     def exact(self) -> bool:
         """Whether the method gives the exact batch, rounding aside."""
-        return self.method in EXACT_METHODS
+        return is_exact(self.method)
 
     def step(self, phase: str) -> Seconds:
         """Seconds of one pick or removal of a phase by block; of set-up, which has none, the seconds of the phase."""

@@ -39,7 +39,7 @@ class Options:
         tuple[str, ...],
         Option(
             "comma-separated: incremental, published, fused, factored, diagonal, topC, binary, pca:H, subsample:N, "
-            "random, score-packed, score-cholesky, score-inverse",
+            "sharded:N, random, score-packed, score-cholesky, score-inverse",
             parse=parse_ways,
             grows=union,
             axis="method",

@@ -23,6 +23,7 @@ from fbench.fisher.selection.bait import Search
 from fbench.measure.memory.growth import peak_growth
 from fbench.measure.timing import Elapsed, elapsed
 
+from .crew import crew_of
 from .problem import PoolSelection, Prepared, guide, outputs, picked, prepare_embedding, search
 from .ways import SelectionProblem, Way
 
@@ -60,15 +61,17 @@ class Steps:
 
 
 class _Watch:
-    """A stopwatch of one phase after another, on several devices at once."""
+    """A stopwatch of one phase after another, on several devices at once; ``together`` all ranks begin a phase."""
 
-    def __init__(self, devices: Sequence[str]) -> None:
-        self._devices, self._open = devices, ExitStack()
+    def __init__(self, devices: Sequence[str], together: bool = False) -> None:
+        self._devices, self._open, self._together = devices, ExitStack(), together
         self.phases: dict[str, Elapsed] = {}
 
     def start(self, phase: str) -> None:
         """End the phase before and begin this one."""
         self.stop()
+        if self._together and phase != "backward":  # removals are made by each rank for itself
+            torch.distributed.barrier()
         timers = [self._open.enter_context(elapsed(device)) for device in dict.fromkeys(self._devices)]
         self.phases[phase] = timers[0]  # the outermost: it reads the clock after all the others have finished
 
@@ -92,7 +95,24 @@ def timed_pass(
     keep: bool = False,
 ) -> tuple[list[TimedPhase], PoolSelection | None]:
     """One pass: its phases and, with ``keep``, what it chose: a batch, or of a pass cut short some forward picks."""
-    pool, watch = outputs(problem, dtype, devices[0]), _Watch(devices)
+    if way.ranks > 1:
+        of_rank_0: tuple[list[TimedPhase], PoolSelection | None]
+        of_rank_0 = crew_of(way.ranks, devices).run(_rank_pass, way, problem, dtype, steps, keep)
+        return of_rank_0
+    return _pass(way, problem, dtype, devices, steps, keep)
+
+
+def _rank_pass(
+    device: str, way: Way, problem: SelectionProblem, dtype: torch.dtype, steps: Steps, keep: bool
+) -> tuple[list[TimedPhase], PoolSelection | None]:
+    """One rank's part of a pass."""
+    return _pass(way, problem, dtype, (device,), steps, keep)
+
+
+def _pass(
+    way: Way, problem: SelectionProblem, dtype: torch.dtype, devices: tuple[str, ...], steps: Steps, keep: bool
+) -> tuple[list[TimedPhase], PoolSelection | None]:
+    pool, watch = outputs(problem, dtype, devices[0]), _Watch(devices, together=way.ranks > 1)
     adopted = None if steps.whole(problem) else torch.tensor(guide(problem, dtype, devices))
     chosen = None
     watch.start("setup")

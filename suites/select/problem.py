@@ -13,9 +13,11 @@ from fbench.errors import TooLargeError
 from fbench.fisher.embeddings import Embedding, dense_embedding, last_layer_embedding
 from fbench.fisher.selection.approximations import subsample, top_classes
 from fbench.fisher.selection.bait import Search, Selection
+from fbench.fisher.selection.greedy import shard_edges
 from fbench.fisher.selection.information import Information
 from fbench.fisher.selection.methods import EMBEDDING_METHODS
 from fbench.fisher.selection.pools import TIE
+from fbench.fisher.selection.sharded_pool import ShardedPool, sharded_pool
 from fbench.learning.synthetic import Outputs, synthetic_outputs
 
 from .ways import SelectionProblem, Way, check_way_fits, choose_reference, parse_way, with_fitting_chunk
@@ -33,12 +35,12 @@ class Prepared:
     """The embedding that a way selects on.
 
     Attributes:
-        embedding: V of the candidates that the way looks at.
+        embedding: V of the candidates that the way looks at; of a way over several processes, this one's share.
         labelled: positions of the labelled ones in the embedding.
         positions: where each candidate of the embedding stands in the pool; None where the way looks at all of them.
     """
 
-    embedding: Embedding
+    embedding: Embedding | ShardedPool
     labelled: Tensor
     positions: Tensor | None = None
 
@@ -51,6 +53,9 @@ class Prepared:
 def prepare_embedding(way: Way, problem: SelectionProblem, pool: Outputs) -> Prepared:
     """Make the embedding that a way selects on from the pool's logits [n, k] and features [n, h]."""
     logits, features, labelled = pool.logits, pool.features, pool.labelled
+    if way.ranks > 1:
+        share = _share(problem.n, way.ranks)
+        return Prepared(sharded_pool(last_layer_embedding(logits[share], features[share])), labelled)
     if way.embedding == "dense":
         return Prepared(dense_embedding(top_classes(logits, features, problem.k).dense()), labelled)
     if way.embedding == "built":
@@ -62,6 +67,13 @@ def prepare_embedding(way: Way, problem: SelectionProblem, pool: Outputs) -> Pre
         part = last_layer_embedding(logits[on_device], features[on_device])
         return Prepared(part, torch.searchsorted(kept, labelled), kept)
     return Prepared(EMBEDDING_METHODS[way.embedding].make(logits, features, way.count(problem)), labelled)
+
+
+def _share(n: int, ranks: int) -> slice:
+    """The candidates of this rank."""
+    edges = shard_edges(n, ranks)
+    rank = torch.distributed.get_rank()
+    return slice(edges[rank], edges[rank + 1])
 
 
 def search(

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from fbench.errors import UnknownNameError
+from fbench.errors import UnknownNameError, UsageError
 from fbench.fisher.planning.fitting import CHUNKED, check_devices, device_plans, largest_chunk
 from fbench.fisher.planning.plan import CHUNK_SIZE, SelectionPlan, Shape, StepCounts, plan_selection
 from fbench.fisher.selection.methods import EMBEDDING_METHODS
@@ -77,6 +77,7 @@ class Way:
         number: classes, components or candidates kept; 0 where there is no such number, or where it is automatic.
         engine: ``method`` of ``bait_select``.
         chunk_size: candidates of a chunk, where every score is made anew for every pick.
+        ranks: processes that share the candidates.
     """
 
     name: str
@@ -85,6 +86,7 @@ class Way:
     number: int = 0
     engine: str = "incremental"
     chunk_size: int = CHUNK_SIZE
+    ranks: int = 1
 
     @property
     def exact(self) -> bool:
@@ -134,19 +136,20 @@ _WAYS = {
 }
 AGAIN = ":again"
 """What the name of a way ends with where ``--null`` gives it a second time."""
-EXACT_METHODS = tuple(name for name, way in _WAYS.items() if way.exact)
-"""Names of the ways that give the exact method's batch, rounding aside."""
-_NUMBERED = re.compile(r"(?P<name>top|pca:|subsample:)(?P<number>[1-9][0-9]{0,8})")
-_SPELLED = (*_WAYS, "top2", "pca:16", "subsample:1000")
+_SHARDED = "sharded:"
+_NUMBERED = re.compile(r"(?P<name>top|pca:|subsample:|sharded:)(?P<number>[1-9][0-9]{0,8})")
+_MOST_RANKS = 64
+_SPELLED = (*_WAYS, "top2", "pca:16", "subsample:1000", "sharded:2")
 
 
 def parse_way(text: str) -> Way:
     """Read a way by its name: ``topC``, ``pca:H`` and ``subsample:N`` carry a number, which the last two may leave out.
 
-    A name that ends with ``AGAIN`` is the same way once more.
+    ``sharded:N`` is the incremental way over N processes. A name that ends with ``AGAIN`` is the same way once more.
 
     Raises:
         UnknownNameError: no way has this name.
+        UsageError: more processes than one machine has use for.
     """
     if text in _WAYS:
         return _WAYS[text]
@@ -156,8 +159,22 @@ def parse_way(text: str) -> Way:
     match = _NUMBERED.fullmatch(text)
     if match is None:
         raise UnknownNameError("--methods", text, _SPELLED)
+    if match["name"] == _SHARDED:
+        if int(match["number"]) > _MOST_RANKS:
+            raise UsageError(f"--methods {text}: at most {_MOST_RANKS} processes share a pool here")
+        return Way(text, ranks=int(match["number"]))
     way = _WAYS.get(match["name"].rstrip(":"), Way(text, embedding="top"))
     return replace(way, name=text, number=int(match["number"]))
+
+
+def is_exact(name: str) -> bool:
+    """Whether the way of this name gives the exact method's batch, rounding aside, and is no second one of ``--null``.
+
+    Example:
+        >>> is_exact("incremental"), is_exact("sharded:4"), is_exact("top2"), is_exact("score-packed 9×9")
+        (True, True, False, False)
+    """
+    return (name in _WAYS and _WAYS[name].exact) or (name.startswith(_SHARDED) and not name.endswith(AGAIN))
 
 
 def parse_ways(text: str) -> tuple[str, ...]:
@@ -195,6 +212,10 @@ def unfit_reason(problem: SelectionProblem, way: Way, devices: Sequence[str]) ->
         return f"{way.name} keeps {number} components, more than the {problem.h} features"
     if way.embedding == "subsample" and number < problem.batch:
         return f"{way.name} keeps {number} unlabelled candidates, fewer than batch {problem.batch}"
+    if way.ranks > problem.n:
+        return f"{way.name} has more processes than the {problem.n} candidates"
+    if way.ranks > len(devices) and devices[0] != "cpu":
+        return f"{way.name} takes a GPU for each process, and {len(devices)} were named"
     if way.name == "score-packed" and any(device != "cpu" for device in devices):
         return "score-packed is compiled for CPUs; on a GPU the scores come from torch, as score-cholesky's"
     if way.name == "score-packed" and importlib.util.find_spec("numba") is None:
@@ -216,7 +237,9 @@ def check_way_fits(problem: SelectionProblem, way: Way, dtype: str, devices: Seq
         TooLargeError: the way would not fit; says the bytes needed and free, and what would fit.
     """
     if way.purpose != "random":
-        check_devices(_held(problem, way), dtype, way.engine, devices, counts=_counts(problem, way))
+        # every process has matrices of its own, as every shard of one process has
+        places = [devices[rank % len(devices)] for rank in range(way.ranks)] if way.ranks > 1 else devices
+        check_devices(_held(problem, way), dtype, way.engine, places, counts=_counts(problem, way))
 
 
 def with_fitting_chunk(problem: SelectionProblem, way: Way, dtype: str, devices: Sequence[str]) -> Way:

@@ -1,0 +1,90 @@
+"""``sharded:N``: processes of this machine that share a pool, timed as one way, and what becomes of them."""
+
+from __future__ import annotations
+
+import os
+
+import psutil
+import pytest
+import torch
+from command import finished, table
+
+from fbench.errors import LostRankError, UsageError
+from fbench.suites.select import crew as crews
+from fbench.suites.select.crew import crew_of
+from fbench.suites.select.ways import SelectionProblem, parse_way, unfit_reason
+
+
+@pytest.fixture
+def two():
+    """A crew of two, and its other process."""
+    threads = torch.get_num_threads()
+    crew = crew_of(2, ("cpu",))
+    ((process, _),) = crew._others
+    yield crew, psutil.Process(process.pid)
+    if crews._current:
+        crews._current.pop().end()
+    assert torch.get_num_threads() == threads
+    assert not torch.distributed.is_initialized()
+
+
+def ranks_and_threads(device):
+    rank = torch.distributed.get_rank()
+    told = torch.tensor([rank, torch.get_num_threads()])
+    torch.distributed.all_reduce(told)
+    return [device, *told.tolist()]
+
+
+def fail_at_one(device):
+    if torch.distributed.get_rank() == 1:
+        raise ValueError("no such thing")
+
+
+def die_at_one(device):
+    if torch.distributed.get_rank() == 1:
+        os._exit(3)
+
+
+def test_both_do_the_same_and_share_the_threads(two):
+    crew, _ = two
+    assert crew.run(ranks_and_threads) == ["cpu", 1, 2]
+    assert crew_of(2, ("cpu",)) is crew
+
+
+@pytest.mark.parametrize(("work", "reason"), [(fail_at_one, "ValueError: no such thing"), (die_at_one, "it ended")])
+def test_a_process_that_fails_ends_the_crew(two, work, reason):
+    crew, other = two
+    with pytest.raises(LostRankError, match=rf"^a process that shares the pool has failed: {reason}$"):
+        crew.run(work)
+    assert not other.is_running() or other.status() == psutil.STATUS_ZOMBIE
+    assert crews._current == []
+
+
+def test_the_command_times_it_beside_one_process(tmp_path):
+    words = "--candidates 61 --classes 3 --dim 12 --batch 4 --labelled 6 --passes 2 --dtype float64 --threads 1"
+    folder = finished(tmp_path / "run", "select", *words.split(), "--methods", "incremental,sharded:2")
+    rows = table(folder)
+    of = {name: [row for row in rows if row["method"] == name] for name in ("incremental", "sharded:2")}
+    phases = [row["phase"] for row in of["incremental"]]
+    assert [row["phase"] for row in of["sharded:2"]] == phases
+    agreed = [row for row in of["sharded:2"] if row["phase"] == "agreement"]
+    assert [float(row["same_picks"]) for row in agreed] == [1.0]
+    text = (folder / "summary.md").read_text()
+    assert "sharded:2" in text
+    children = psutil.Process().children(recursive=True)
+    assert [child for child in children if "spawn_main" in " ".join(child.cmdline())] == []
+
+
+def problem(n: int = 50) -> SelectionProblem:
+    return SelectionProblem(n, k=3, d=12, batch=4, labelled=6)
+
+
+def test_what_cannot_be_shared_out():
+    two = parse_way("sharded:2")
+    assert two.exact
+    assert unfit_reason(problem(), two, ("cpu",)) == ""
+    many = "sharded:60 has more processes than the 50 candidates"
+    assert unfit_reason(problem(), parse_way("sharded:60"), ("cpu",)) == many
+    assert unfit_reason(problem(), two, ("cuda:0",)) == "sharded:2 takes a GPU for each process, and 1 were named"
+    with pytest.raises(UsageError, match=r"^--methods sharded:65: at most 64 processes share a pool here$"):
+        parse_way("sharded:65")
