@@ -5,8 +5,6 @@ What is large and not compressed is mapped into memory, not read.
 
 from __future__ import annotations
 
-import struct
-import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +13,10 @@ import numpy as np
 from fbench.array_headers import ArrayHeader, array_headers_of, check_free, loaded_arrays, reading_file
 from fbench.errors import DataError
 from fbench.learning.data.files import stored
+from fbench.mapped_arrays import mapped_array
 
 _SPARSE = {"format", "shape", "data"}
 """Names that every sparse matrix of scipy's has in its .npz."""
-_LOCAL_HEADER = 30
-"""Bytes of a zip member's header before its name; the lengths of name and extra field are its last four."""
 
 
 def read_arrays(path: Path) -> dict[str, Any]:
@@ -40,7 +37,8 @@ def read_arrays(path: Path) -> dict[str, Any]:
         _check_plain(path, name, header)
     if headers.keys() >= _SPARSE:
         return {"features": _sparse(path)}
-    mapped = {name: array for name in headers if (array := _mapped(path, name, headers[name])) is not None}
+    large = [name for name in headers if headers[name].bytes > stored.HELD_BYTES]
+    mapped = {name: array for name in large if (array := mapped_array(path, name)) is not None}
     rest = [name for name in headers if name not in mapped]
     check_free(path, headers, {name: headers[name].bytes for name in rest})
     with loaded_arrays(path) as file:
@@ -69,22 +67,6 @@ def _sparse(path: Path) -> Any:
                 f"{path}: is a damaged sparse matrix: {error}; save it again by scipy.sparse.save_npz"
             ) from error
         return csr_array(matrix)
-
-
-def _mapped(path: Path, name: str, header: ArrayHeader) -> Any | None:
-    """A large array of a .npz where it lies in the file; None where it is small, or compressed."""
-    if header.bytes <= stored.HELD_BYTES:
-        return None
-    with zipfile.ZipFile(path) as archive:
-        member = archive.getinfo(f"{name}.npy")
-    if member.compress_type != zipfile.ZIP_STORED:
-        return None
-    with path.open("rb") as file:
-        file.seek(member.header_offset)
-        name_length, extra_length = struct.unpack("<HH", file.read(_LOCAL_HEADER)[-4:])
-        start = member.header_offset + _LOCAL_HEADER + name_length + extra_length
-    at = start + member.file_size - header.present
-    return np.memmap(path, header.dtype, "r", at, header.shape, "C" if header.in_order else "F")
 
 
 def read_targets(path: Path) -> Any:
