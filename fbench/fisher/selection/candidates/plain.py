@@ -70,7 +70,8 @@ class Plain(Candidates):
 
     def load(self, P: Tensor | FewRows, Q: Tensor) -> None:
         for part in self._parts():
-            self.G[part], self.H[part] = (self.alpha * quadratic(self.V[part], A) for A in (P, Q))
+            chunk = self.V[part]
+            self.G[part], self.H[part] = (self.alpha * quadratic(chunk, A) for A in (P, Q))
 
     def fill(self, G: Tensor, H: Tensor) -> None:
         self.G.copy_(G)
