@@ -1,7 +1,7 @@
 """Embeddings V: a pool's rows √p_y ∇_θ log p(y given x), held dense or factored.
 
 What grows with d, ``values`` or the features ``h``, may be a tensor that reads its rows from a file when they are
-asked for. So each slice of them is taken once, and no expression has all of them.
+asked for. So each slice of them is taken once and let go before the next, and no expression has all of them.
 
 Layout: V [n, r, d], n candidates, r rows (k, or the k−1 that suffice), d weights. For the last layer
 d = k·h and column c·h + j is weight (class c, feature j), as in a ``torch.nn.Linear(h, k)`` weight, flattened.
@@ -182,9 +182,8 @@ class DenseEmbedding(Embedding):
     def add_gram(self, out: Tensor, factor: float = 1.0) -> Tensor:
         step = max(1, _GRAM_ELEMENTS // self.numbers)
         for start in range(0, self.n, step):
-            flat = self.values[start : start + step].reshape(-1, self.dim)
-            symmetric.add_gram(flat, out, factor)
-            did(symmetric.half_operations(len(flat), self.dim))
+            symmetric.add_gram(self.values[start : start + step].reshape(-1, self.dim), out, factor)
+        did(symmetric.half_operations(self.n * self.rows, self.dim))
         return out
 
 

@@ -21,6 +21,7 @@ from torch import Tensor
 from fbench.errors import InputError
 from fbench.fisher.embeddings import FactoredEmbedding, last_layer_embedding
 from fbench.fisher.likelihood import check_finite
+from fbench.fisher.symmetric import add_gram
 
 _PART = 1 << 15
 """Candidates whose temporaries are held together."""
@@ -107,8 +108,7 @@ def principal(logits: Tensor, features: Tensor, components: int) -> FactoredEmbe
     _check_range("components", components, width, "the features")
     moments, projected = exact.S.new_zeros(width, width), exact.S.new_empty(exact.n, components)
     for part in exact.chunks(width, _MOMENTS):
-        h = exact.h[part]
-        moments.addmm_(h.mT, h)
+        add_gram(exact.h[part], moments)
     if not bool(torch.isfinite(moments).all()):
         raise InputError(f"the features' squares overflow {exact.dtype}: use float64, or scale the features down")
     directions = torch.linalg.eigh(moments.to(torch.float64)).eigenvectors

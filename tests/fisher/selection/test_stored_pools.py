@@ -44,6 +44,7 @@ class Shelf:
 def chunks(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """Parts of all sizes, few of which divide the pool: by numbers of a chunk, and by candidates read together."""
     numbers, candidates = request.param
+    monkeypatch.setattr(approximations, "_PART", numbers)
     for limits in (embeddings._CHUNK_ELEMENTS, embeddings._QUADRATIC_ELEMENTS, approximations._MOMENTS):
         monkeypatch.setitem(limits, "cpu", numbers)
     monkeypatch.setattr(packed, "_CHUNK", 16 * numbers)

@@ -42,10 +42,12 @@ class Packed(Candidates):
         """Chunk by chunk: whole it would take three times the room of what is kept."""
         step = _blocks_a_chunk(self.V, self.V.rows**2)
         for b in range(0, self._blocks, step):
-            chunk = self.V[b * LANES : (b + step) * LANES]
-            for A, kept in ((P, self.G), (Q, self.H)):
-                kept[b : b + step] = pack_lower_lanes(self.alpha * quadratic(chunk, A))
+            self._load_part(self.V[b * LANES : (b + step) * LANES], slice(b, b + step), P, Q)
         self._score()
+
+    def _load_part(self, V: Embedding, blocks: slice, P: Tensor | FewRows, Q: Tensor) -> None:
+        for A, kept in ((P, self.G), (Q, self.H)):
+            kept[blocks] = pack_lower_lanes(self.alpha * quadratic(V, A))
 
     def fill(self, G: Tensor, H: Tensor) -> None:
         self.G.copy_(pack_lower_lanes(G))
