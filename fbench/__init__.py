@@ -19,6 +19,7 @@ _HOMES = {
     "MaskKey": "fbench.learning.mask_files",
     "Run": "fbench.runs.opening",
     "Selection": "fbench.fisher.selection.bait",
+    "ShardedPool": "fbench.fisher.selection.sharded_pool",
     "bait_select": "fbench.fisher.selection.bait",
     "choose_chunk": "fbench.pick.chunk_choice",
     "dense_embedding": "fbench.fisher.embeddings",

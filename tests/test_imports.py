@@ -39,6 +39,7 @@ MAY_IMPORT = {
     "machine": set(),
     "array_headers": {"errors", "units", "machine", "harness.inputs"},
     "mapped_arrays": {"errors", "array_headers"},
+    "stored_samples": set(),
     "registry": {"harness.registry", "harness.suite"},
     "contract": {"harness.contract", "harness.sweep"},
     "harness.contract": {"errors", "units"},
@@ -61,6 +62,7 @@ MAY_IMPORT = {
         *DECLARED,
         "array_headers",
         "mapped_arrays",
+        "stored_samples",
         "machine",
         "measure",
         "fisher",
@@ -73,6 +75,7 @@ MAY_IMPORT = {
         *DECLARED,
         "array_headers",
         "mapped_arrays",
+        "stored_samples",
         "machine",
         "measure",
         "fisher",
@@ -321,7 +324,7 @@ FUNCTIONS = {
     *("top_mask", "random_mask", "trace", "bait_select", "query", "choose_chunk", "load_masks"),
     *("open_run", "merge_runs", "run", "sharded_pool"),
 }
-TYPES = {"Embedding", "FactoredEmbedding", "DenseEmbedding", "Mask", "MaskKey", "Run", "Selection"}
+TYPES = {"Embedding", "FactoredEmbedding", "DenseEmbedding", "Mask", "MaskKey", "Run", "Selection", "ShardedPool"}
 
 
 def test_public_names():

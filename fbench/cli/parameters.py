@@ -28,6 +28,7 @@ PICK_OPTIONS: dict[str, tuple[Any, Any, str]] = {
     "regularisation": (str, "1", "λ; rel:c means c · tr F/d, deff:c the λ at which d_eff = c"),
     "oversample": (str, "2", "forward picks over B, before the backward removals"),
     "dtype": (str, "", "float32 or float64; that of the arrays if not given"),
+    "pool": (str, "auto", "memory, streamed from the file pick by pick, or auto: in memory where it fits"),
     "device": RUN_OPTIONS["device"],
     "gpus": RUN_OPTIONS["gpus"],
     "threads": (str, "0", "CPU threads; 0 takes as many as there are cores"),

@@ -1,5 +1,8 @@
 """Embeddings V: a pool's rows √p_y ∇_θ log p(y given x), held dense or factored.
 
+What grows with d, ``values`` or the features ``h``, may be a tensor that reads its rows from a file when they are
+asked for. So each slice of them is taken once and let go before the next, and no expression has all of them.
+
 Layout: V [n, r, d], n candidates, r rows (k, or the k−1 that suffice), d weights. For the last layer
 d = k·h and column c·h + j is weight (class c, feature j), as in a ``torch.nn.Linear(h, k)`` weight, flattened.
 Everything downstream depends on V only through V_xᵀV_x, so any factor of it serves as rows.
@@ -26,6 +29,11 @@ _CHUNK_ELEMENTS = {"cpu": 1 << 18, "cuda": 1 << 26}
 _QUADRATIC_ELEMENTS = {"cpu": 1 << 20, "cuda": 1 << 26}
 """The same for a product that is summed up right after it is made: enough rows for the product's full rate took a third
 off (11.8 → 8.4 ms, n = 512, k = 10, h = 128 in float32, two cores)."""
+_READ_NUMBERS, _READ_CANDIDATES = 1 << 22, 1 << 10
+"""So many of V's own numbers are taken together at most, where it has so few that its products are chunks of fewer; but
+so many candidates always, which a product's full rate asks for."""
+_GRAM_ELEMENTS = 1 << 26
+"""Numbers of a dense V whose products are summed in one: in parts the same sums are rounded otherwise."""
 
 
 class Embedding(ABC):
@@ -122,8 +130,17 @@ class Embedding(ABC):
 
     def chunks(self, width: int, limits: Mapping[str, int] = _CHUNK_ELEMENTS) -> list[slice]:
         """Slices that partition the pool: at ``width`` numbers a candidate each stays under the device's limit."""
-        step = max(1, limits.get(self.device.type, 1 << 26) // max(1, width))
+        step = max(1, min(limits.get(self.device.type, 1 << 26) // max(1, width), self.read_together))
         return [slice(start, min(start + step, self.n)) for start in range(0, self.n, step)]
+
+    @property
+    def read_together(self) -> int:
+        """The most candidates of a chunk: more would be no faster, and are held where V's numbers lie in a file."""
+        return max(_READ_CANDIDATES, _READ_NUMBERS // self.numbers)
+
+    def _all(self, index: slice | Tensor) -> bool:
+        """Whether a slice takes the whole pool; what lies in a file then stays there."""
+        return isinstance(index, slice) and index.indices(self.n) == (0, self.n, 1)
 
 
 @dataclass(frozen=True, eq=False)
@@ -144,7 +161,7 @@ class DenseEmbedding(Embedding):
         _describe(self, n, rows, dim, self.values)
 
     def __getitem__(self, index: slice | Tensor) -> DenseEmbedding:
-        return DenseEmbedding(self.values[index])
+        return self if self._all(index) else DenseEmbedding(self.values[index])
 
     def dense(self) -> Tensor:
         return self.values
@@ -178,9 +195,10 @@ class DenseEmbedding(Embedding):
         return self.values.square().sum(1)
 
     def add_gram(self, out: Tensor, factor: float = 1.0) -> Tensor:
-        flat = self.values.reshape(-1, self.dim)
-        symmetric.add_gram(flat, out, factor)  # all samples in one: in parts the same sums would be rounded otherwise
-        did(symmetric.half_operations(len(flat), self.dim))
+        step = max(1, _GRAM_ELEMENTS // self.numbers)
+        for start in range(0, self.n, step):
+            symmetric.add_gram(self.values[start : start + step].reshape(-1, self.dim), out, factor)
+        did(symmetric.half_operations(self.n * self.rows, self.dim))
         return out
 
 
@@ -207,14 +225,14 @@ class FactoredEmbedding(Embedding):
         return self.S.shape[2]
 
     def __getitem__(self, index: slice | Tensor) -> FactoredEmbedding:
-        return FactoredEmbedding(self.S[index], self.h[index])
-
-    def dense(self) -> Tensor:
-        return (self.S[:, :, :, None] * self.h[:, None, None, :]).flatten(2)
+        return self if self._all(index) else FactoredEmbedding(self.S[index], self.h[index])
 
     @property
     def numbers(self) -> int:
         return self.rows * self.k + self.h.shape[1]
+
+    def dense(self) -> Tensor:
+        return (self.S[:, :, :, None] * self.h[:, None, None, :]).flatten(2)
 
     def flat(self) -> Tensor:
         return torch.cat([self.S.flatten(1), self.h], dim=1)
@@ -272,7 +290,10 @@ class FactoredEmbedding(Embedding):
 
     def inner(self) -> Tensor:
         """S_xS_xᵀ ‖h_x‖²."""
-        return (self.S @ self.S.mT).mul_(self.h.square().sum(1)[:, None, None])
+        out = self.S @ self.S.mT
+        for part in self.chunks(self.h.shape[1]):
+            out[part].mul_(self.h[part].square().sum(1)[:, None, None])
+        return out
 
     def first_times(self, A: Tensor) -> Tensor:
         """S (h A_a), [r, m]: A is multiplied by the features, block by block, and never by all of V_x."""

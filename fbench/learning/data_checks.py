@@ -19,8 +19,8 @@ from fbench.harness import guard
 from fbench.harness.guard import Refuse
 from fbench.harness.registry import Dataset
 from fbench.learning.data.brought import Brought
-from fbench.learning.data.files.stored import StoredSamples
 from fbench.learning.data.images import Images
+from fbench.stored_samples import StoredSamples
 
 _LAYOUT = "samples are images [n, channels, height, width], features [n, h], or token ids [n, t]"
 _WHOLE = (torch.int64, torch.int32, torch.int16)

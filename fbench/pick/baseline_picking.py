@@ -25,7 +25,7 @@ from fbench.pick.asked import (
 from fbench.pick.pool_files import read_pool
 from fbench.units import format_count
 
-_OF_BAIT = {"method": "exact", "regularisation": "1", "oversample": "2"}
+_OF_BAIT = {"method": "exact", "regularisation": "1", "oversample": "2", "pool": "auto"}
 """Options that a baseline does not know, as they are when nobody types them."""
 _SEED = Parameter("seed", int, "0", Option("of what a strategy draws", minimum=0))
 

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fbench.acquisition.pool_strategies import pool_strategy_of
-from fbench.errors import InputError, TooLargeError, UsageError
+from fbench.errors import InputError, TooLargeError, UnknownNameError, UsageError
 from fbench.fisher.planning.fitting import Alternative, alternatives, check_fits, device_plans
 from fbench.fisher.planning.plan import MEMORY_MARGIN, SelectionPlan, Shape, StepCounts
 from fbench.fisher.selection.methods import EmbeddingMethod, parse_embedding_method
@@ -32,7 +33,8 @@ from fbench.pick.asked import (
     read_batch,
 )
 from fbench.pick.baseline_picking import BaselinePick, read_baseline_pick
-from fbench.pick.pool_files import PoolArrays, read_pool
+from fbench.pick.pool_files import PoolArrays, map_pool
+from fbench.pick.pool_ways import WAYS, PoolChoice, PoolSizes, pool_ways
 from fbench.units import format_bytes, format_count, format_percent
 
 if TYPE_CHECKING:
@@ -48,6 +50,7 @@ class Pick:
         asked: what was asked for.
         method, number: as ``parse_embedding_method`` gave them.
         regularisation, oversample: as ``bait_select`` takes them.
+        pool_way: as ``--pool`` says, ``auto``, ``memory`` or ``streamed``.
     """
 
     asked: AskedBatch
@@ -55,6 +58,7 @@ class Pick:
     number: int
     regularisation: str
     oversample: float
+    pool_way: str = "auto"
 
     @property
     def shape(self) -> Shape:
@@ -71,7 +75,37 @@ class Pick:
         asked = self.asked
         bought = len(asked.labelled)
         counts = StepCounts.of(asked.batch, self.oversample, asked.pool.n - bought, labelled=bought)
-        return device_plans(self.shape, asked.dtype, self.method.engine, asked.devices, counts=counts)
+        copied = not self.on_one_cpu  # there a pool's ways count what is copied
+        return device_plans(self.shape, asked.dtype, self.method.engine, asked.devices, lambda _: copied, counts)
+
+    @property
+    def on_one_cpu(self) -> bool:
+        """Whether the pool may be streamed as far as devices go."""
+        return self.asked.devices == ("cpu",)
+
+    @cached_property
+    def choice(self) -> PoolChoice | None:
+        """How the pool comes to the selection; None where it must go to other devices.
+
+        Raises:
+            UsageError: streaming was asked for, and cannot be.
+        """
+        asked, pool = self.asked, self.asked.pool
+        if not self.on_one_cpu:
+            if self.pool_way == "streamed":
+                raise UsageError(f"--pool streamed works on one CPU, and --device is {','.join(asked.devices)}")
+            return None
+        large = "embedding" if "embedding" in pool.arrays else "features"
+        sizes = PoolSizes(
+            plan=self.plans["cpu"],
+            arrays={name: array.nbytes for name, array in pool.arrays.items()},
+            itemsize=pool.arrays[large].itemsize,
+            there=sum(array.nbytes for name, array in pool.arrays.items() if name != pool.mapped),
+            large=large,
+            passes=self.method.passes(self.plans["cpu"].sizes.picks),
+            projected=self.shape.n * self.shape.width if self.method.projects else 0,
+        )
+        return PoolChoice(pool_ways(sizes), large, pool.obstacle, self.pool_way, free_bytes("cpu"))
 
     def plan_lines(self) -> list[str]:
         """The plan as lines of text: the problem, then what each device will hold and has free."""
@@ -88,7 +122,7 @@ class Pick:
                 parts[f"free on {device}"] = free
             width = max(map(len, parts))
             lines += [f"  {name:<{width}}  {format_bytes(size)}" for name, size in parts.items()]
-        return lines
+        return lines + (self.choice.lines() if self.choice else [])
 
     def fitting_lines(self) -> list[str]:
         """Lines that tell whether the selection fits each device, and where it does not, what would."""
@@ -97,12 +131,17 @@ class Pick:
             free = free_bytes(device)
             if free is None:
                 lines.append(f"How much {device} has free is not known here.")
-            elif plan.needed <= free:
+            elif self.choice.way.fits(free) if self.choice else plan.needed <= free:
                 lines.append(f"On {device} it fits.")
             else:
                 lines.append(f"On {device} it does not fit. What does:")
-                lines += [_offer(other) for other in alternatives(plan, free)] or ["  nothing; take a smaller pool"]
+                lines += self._offers(plan, free) or ["  nothing; take a smaller pool"]
         return lines
+
+    def _offers(self, plan: SelectionPlan, free: int) -> list[str]:
+        way = self.choice.better if self.choice else None
+        offers = [f"  --pool {way.name}: the same picks, {format_bytes(way.held)}"] if way else []
+        return offers + [_offer(other) for other in alternatives(plan, free)]
 
     def run(self, progress: OnStep) -> PickResult:
         """Select and write; nothing is written unless all went well.
@@ -112,7 +151,10 @@ class Pick:
             InputError: what ``bait_select`` refuses.
         """
         for device, plan in self.plans.items():
-            check_fits(plan, free_bytes(device), device)
+            if self.choice:
+                self.choice.check(plan, str(self.asked.source))
+            else:
+                check_fits(plan, free_bytes(device), device)
         try:
             chosen, embedding = _select(self, progress)
         except InputError as error:
@@ -146,12 +188,16 @@ def read_pick(features: Path, typed: Mapping[str, Any], devices: tuple[str, ...]
     except InputError as error:
         raise UsageError(f"--{error}") from None
     check_dtype(typed)
-    pool = read_pool(features)
+    if typed["pool"] not in WAYS:
+        raise UnknownNameError("--pool", typed["pool"], WAYS)
+    pool = map_pool(features)
     _check_arrays(features, pool, method)
     _check_number(features, pool, method, number)
     dtype = str(pool.arrays["embedding" if "embedding" in pool.arrays else "features"].dtype)
     asked = asked_batch(features, pool, batch, typed, devices, dtype)
-    return Pick(asked, method, number, typed["regularisation"], oversample)
+    pick = Pick(asked, method, number, typed["regularisation"], oversample, typed["pool"])
+    _ = pick.choice  # what cannot be is refused before anything is said of it
+    return pick
 
 
 def _check_arrays(source: Path, pool: PoolArrays, method: EmbeddingMethod) -> None:
@@ -187,9 +233,11 @@ def _select(pick: Pick, progress: OnStep) -> tuple[Selection, Embedding]:
 
     from fbench.fisher.embeddings import dense_embedding
     from fbench.fisher.selection.bait import bait_select
+    from fbench.pick.pool_tensors import pool_tensors
 
     asked = pick.asked
-    arrays = {name: torch.from_numpy(array).to(asked.devices[0]) for name, array in asked.pool.arrays.items()}
+    streams = pick.choice is not None and pick.choice.way.name == "streamed"
+    arrays = pool_tensors(asked.source, asked.pool, asked.devices[0], streams=streams)
     if "embedding" in arrays:
         embedding: Embedding = dense_embedding(arrays["embedding"])
     else:

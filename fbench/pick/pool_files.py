@@ -9,7 +9,7 @@ import contextlib
 import csv
 import os
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from fbench.errors import DataError, FolderError, InputError, shorten
 from fbench.harness.contract import MOST_WHOLE, Row
 from fbench.harness.parsing import read_real
 from fbench.harness.publish import publish, publish_as_free
+from fbench.mapped_arrays import mapped_array
 from fbench.pick.columns import PICK_COLUMNS
 from fbench.results import table
 
@@ -34,11 +35,15 @@ class PoolArrays:
         arrays: by name, float32 or float64, in memory order.
         labelled: as stored: positions, or a mask; None if there is none.
         notes: what was read otherwise than it is stored.
+        mapped: the name of an array that lies in the file still; empty where all are read.
+        obstacle: why the largest array must be read, where ``map_pool`` could not leave it in the file.
     """
 
     arrays: dict[str, np.ndarray[Any, Any]]
     labelled: np.ndarray[Any, Any] | None
     notes: tuple[str, ...] = ()
+    mapped: str = ""
+    obstacle: str = ""
 
     @property
     def n(self) -> int:
@@ -47,23 +52,64 @@ class PoolArrays:
 
 
 def read_pool(path: Path, needs: tuple[str, ...] = ()) -> PoolArrays:
-    """The arrays of a .npz: those named in ``needs``, or what BAIT takes.
+    """The arrays of a .npz, in memory: those named in ``needs``, or what BAIT takes.
 
     Raises:
         DataError: no such file, not a .npz, pickled, damaged, without the arrays, or of another dtype or shape.
         TooLargeError: an array does not fit into memory.
     """
+    headers = _headers_of(path)
+    return _read(path, headers, _dtypes(path, headers, needs))
+
+
+def map_pool(path: Path) -> PoolArrays:
+    """The same, but for features, or an embedding, that lie in the file as they would in memory: they are not read.
+
+    Raises:
+        DataError, TooLargeError: as ``read_pool``.
+    """
+    headers = _headers_of(path)
+    dtypes = _dtypes(path, headers, ())
+    name = "embedding" if "embedding" in dtypes else "features"
+    array = mapped_array(path, name)
+    if array is None:
+        obstacle = f"{name} are compressed; numpy.savez stores them as they are"
+    elif not headers[name].in_order:
+        obstacle = f"{name} are stored column by column; save numpy.ascontiguousarray of them"
+    elif array.dtype != dtypes[name]:
+        obstacle = f"{name} are {array.dtype.newbyteorder('=')}{_foreign(array)}; save them as float32 or float64"
+    else:
+        others = {other: dtype for other, dtype in dtypes.items() if other != name}
+        read = _read(path, headers, others)
+        in_order = {other: array if other == name else read.arrays[other] for other in dtypes}
+        return replace(read, arrays=in_order, mapped=name)
+    return replace(_read(path, headers, dtypes), obstacle=f"{path}: {obstacle}")
+
+
+def _foreign(array: np.ndarray[Any, Any]) -> str:
+    return "" if array.dtype.isnative else " of another machine's byte order"
+
+
+def _headers_of(path: Path) -> dict[str, ArrayHeader]:
     headers = array_headers_of(path)
     if isinstance(headers, ArrayHeader):
         raise DataError(f"{path}: holds one bare array; save several by name, np.savez(path, logits=…, features=…)")
-    wide = {name: _checked(path, name, headers[name]) for name in _wanted(path, headers, needs)}
-    sizes = {name: headers[name].bytes_as(dtype) for name, dtype in wide.items()}
+    return headers
+
+
+def _dtypes(path: Path, headers: Mapping[str, ArrayHeader], needs: tuple[str, ...]) -> dict[str, np.dtype[Any]]:
+    """The wanted arrays, and the dtype that each is read as."""
+    return {name: _checked(path, name, headers[name]) for name in _wanted(path, headers, needs)}
+
+
+def _read(path: Path, headers: Mapping[str, ArrayHeader], dtypes: Mapping[str, np.dtype[Any]]) -> PoolArrays:
+    sizes = {name: headers[name].bytes_as(dtype) for name, dtype in dtypes.items()}
     has_labelled = "labelled" in headers
     check_free(path, headers, {**sizes, **({"labelled": headers["labelled"].bytes} if has_labelled else {})})
     with loaded_arrays(path) as file:
-        arrays = {name: np.ascontiguousarray(file[name], dtype=dtype) for name, dtype in wide.items()}
+        arrays = {name: np.ascontiguousarray(file[name], dtype=dtype) for name, dtype in dtypes.items()}
         labelled = np.asarray(file["labelled"]) if has_labelled else None
-    halves = [f"{name} are float16 and were read as float32" for name in wide if headers[name].dtype.itemsize == 2]
+    halves = [f"{name} are float16 and were read as float32" for name in dtypes if headers[name].dtype.itemsize == 2]
     return PoolArrays(arrays, labelled, tuple(halves))
 
 

@@ -11,8 +11,8 @@ import torch
 from fbench.errors import ForeignError
 from fbench.harness.registry import Dataset
 from fbench.learning.data import Images, Records
-from fbench.learning.data.files.stored import StoredSamples
 from fbench.learning.data_checks import accepted_images
+from fbench.stored_samples import StoredSamples
 
 MINE = Dataset("mine", "four samples", lambda folder, download: None)
 

@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from pick_words import typed_for
 
 import fbench
 import fbench.fisher.selection.bait
@@ -229,17 +230,19 @@ def test_what_does_not_fit_is_refused_before_it_begins(call, little, tmp_path):
 
 def test_a_plan_is_held_to_what_is_free_with_the_margin(call, little, monkeypatch):
     """Dry run and selection alike; the plan knows B, the oversampling and what is labelled."""
-    [plan] = asked_for(6).plans.values()
+    asked = asked_for(6)
+    [plan] = asked.plans.values()
     assert (plan.sizes.picks, plan.sizes.removals) == (12, 6)
-    assert plan.growth < plan.needed - 1
-    little(plan.needed)
+    needed = asked.choice.way.needed
+    assert plan.growth < asked.choice.way.held < needed
+    little(needed)
     assert "On cpu it fits." in call("--batch", 6, "--dry-run")[1]
     assert call("--batch", 6, "--out", "first.csv")[0] == 0
-    little(plan.needed - 1)
+    little(needed - 1)
     assert "On cpu it does not fit." in call("--batch", 6, "--dry-run")[1]
     code, _, err = call("--batch", 6)
     assert (code, err.count("\n")) == (2, 1)
-    assert "with 15 % to spare, and " in err
+    assert "with 15 % to spare " in err
     assert not Path("picks.csv").exists()
 
 
@@ -416,8 +419,7 @@ def test_the_time_left_is_that_of_the_phase(monkeypatch, capsys):
 
 
 def asked_for(batch):
-    typed = {name: default for name, (_, default, _) in parameters.PICK_OPTIONS.items()}
-    return picking.read_pick(Path("pool.npz"), {**typed, "batch": str(batch)}, ("cpu",))
+    return picking.read_pick(Path("pool.npz"), typed_for(batch), ("cpu",))
 
 
 def test_what_rounding_did_is_said(call):

@@ -146,14 +146,25 @@ def check_fits(plan: SelectionPlan, free: int | None, device: str = "cpu") -> No
     if plan.matrices:
         matrices = " + ".join(f"{name} {format_bytes(size)}" for name, size in plan.matrices.items())
         parts = f"d×d matrices {matrices}, {parts}"
-    fitting = "; ".join(f"{a.name} ({a.meaning}: {format_bytes(a.plan.total)})" for a in alternatives(plan, free))
-    agreement = ". fbench select measures how they agree with the exact one where both fit" if fitting else ""
     raise TooLargeError(
         f"the selection needs {format_bytes(plan.growth)} beyond its inputs, {format_bytes(plan.needed)} with "
         f"{format_percent(MEMORY_MARGIN)} to spare, and {format_bytes(free)} are free on {device}: {d}; "
         f"in {plan.phase}, its dearest phase: {parts}. "
-        f"What fits: {fitting or 'nothing; take a smaller pool'}{agreement}"
+        f"What fits: {fitting_text(plan, free)}"
     )
+
+
+def fitting_text(plan: SelectionPlan, free: int) -> str:
+    """What would fit in place of a plan, in words.
+
+    Example:
+        >>> from fbench.fisher.planning.plan import Shape, plan_selection
+        >>> fitting_text(plan_selection(Shape(n=1000, rows=9, dim=1280, classes=10)), free=1000)
+        'nothing; take a smaller pool'
+    """
+    fitting = "; ".join(f"{a.name} ({a.meaning}: {format_bytes(a.plan.total)})" for a in alternatives(plan, free))
+    agreement = ". fbench select measures how they agree with the exact one where both fit"
+    return fitting + agreement if fitting else "nothing; take a smaller pool"
 
 
 def check_plan(

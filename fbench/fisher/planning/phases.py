@@ -30,10 +30,26 @@ BLOCK_LANES = 16
 """Candidates of a block of lanes, as in ``registers``."""
 LEAST_ROWS, FEW_ROWS, LONG_ROWS = 3, 12, 128
 """Rows that are projected where they lie: so many of a candidate, at least so long, as in ``packed``."""
+READ_NUMBERS, READ_CANDIDATES = 1 << 22, 1 << 10
+"""How many of V's own numbers, and always how many candidates, a chunk may take, as in ``embeddings``."""
+GRAM = 1 << 26
+"""How many numbers of a dense V are multiplied in one, as in ``embeddings``."""
 _KEPT = 32 * 2**20
 """Bytes from which on glibc returns a block as soon as it is freed (the upper bound of its mmap threshold)."""
 
 Parts = dict[str, int]
+
+
+def read_together(shape: Shape) -> int:
+    """The most numbers of an embedding that lies in a file that are read together.
+
+    Example:
+        >>> read_together(Shape(n=10**6, rows=9, dim=2560, classes=10)), read_together(Shape(n=100, rows=9, dim=640))
+        (4194304, 576000)
+    """
+    one = shape.width if shape.classes else shape.numbers_dense
+    most = max(READ_NUMBERS, READ_CANDIDATES * one, 0 if shape.classes else GRAM)
+    return min(shape.n * one, most)
 
 
 @dataclass(frozen=True)

@@ -21,6 +21,12 @@ from torch import Tensor
 from fbench.errors import InputError
 from fbench.fisher.embeddings import FactoredEmbedding, last_layer_embedding
 from fbench.fisher.likelihood import check_finite
+from fbench.fisher.symmetric import add_gram
+
+_PART = 1 << 15
+"""Candidates whose temporaries are held together."""
+_MOMENTS = {"cpu": 1 << 22, "cuda": 1 << 26}
+"""Numbers of the features that are taken together."""
 
 
 def top_classes(logits: Tensor, features: Tensor, c: int) -> FactoredEmbedding:
@@ -44,11 +50,17 @@ def top_classes(logits: Tensor, features: Tensor, c: int) -> FactoredEmbedding:
     """
     p, h = _probabilities(logits, features)
     _check_range("c", c, p.shape[1], "the classes of the logits")
+    S = p.new_empty(len(p), c, p.shape[1])
+    for some, rows in zip(torch.split(p, _PART), torch.split(S, _PART), strict=True):
+        rows.copy_(_likeliest_rows(some, c))
+    return FactoredEmbedding(S.to(h.dtype), h)
+
+
+def _likeliest_rows(p: Tensor, c: int) -> Tensor:
     kept = p.sort(dim=1, descending=True, stable=True).indices[:, :c, None]
     others = (-p[:, None, :]).expand(-1, c, -1).scatter(2, kept, 0)
-    S = others.scatter(2, kept, -others.sum(2, keepdim=True))  # 1 − p_y as the others' sum: all digits stay near 1
-    S *= p[:, :, None].gather(1, kept).sqrt()
-    return FactoredEmbedding(S.to(h.dtype), h)
+    rows = others.scatter(2, kept, -others.sum(2, keepdim=True))  # 1 − p_y as the others' sum: all digits stay near 1
+    return rows.mul_(p[:, :, None].gather(1, kept).sqrt())
 
 
 def binary(logits: Tensor, features: Tensor) -> FactoredEmbedding:
@@ -94,12 +106,16 @@ def principal(logits: Tensor, features: Tensor, components: int) -> FactoredEmbe
     exact = last_layer_embedding(logits, features)
     width = exact.h.shape[1]
     _check_range("components", components, width, "the features")
-    moments = exact.h.mT @ exact.h
+    moments, projected = exact.S.new_zeros(width, width), exact.S.new_empty(exact.n, components)
+    for part in exact.chunks(width, _MOMENTS):
+        add_gram(exact.h[part], moments)
     if not bool(torch.isfinite(moments).all()):
         raise InputError(f"the features' squares overflow {exact.dtype}: use float64, or scale the features down")
     directions = torch.linalg.eigh(moments.to(torch.float64)).eigenvectors
     leading = directions[:, width - components :].to(exact.dtype)  # eigenvalues ascend
-    return FactoredEmbedding(exact.S, exact.h @ leading)
+    for part in exact.chunks(width, _MOMENTS):
+        torch.mm(exact.h[part], leading, out=projected[part])
+    return FactoredEmbedding(exact.S, projected)
 
 
 def subsample(n: int, labelled: Tensor, size: int, generator: torch.Generator) -> Tensor:

@@ -45,6 +45,25 @@ class EmbeddingMethod:
         """Whether it also works on a ready embedding, whose logits and features are not known."""
         return self.make is _exact
 
+    @property
+    def projects(self) -> bool:
+        """Whether it makes features of its own, and leaves those that it was given."""
+        return self.make is _principal
+
+    def passes(self, picks: int) -> int:
+        """How often features that lie in a file are read for so many forward picks, refreshes apart.
+
+        They are held to their checksum and looked at for NaN. Then F, G and H at the start, and every pick take them
+        once each; ``diagonal`` keeps no state that a start would make, and ``pca`` reads what it projects twice.
+
+        Example:
+            >>> [EMBEDDING_METHODS[name].passes(picks=20) for name in ("exact", "diagonal", "pca")]
+            [24, 23, 4]
+        """
+        if self.projects:
+            return 4
+        return picks + (3 if self.engine == "diagonal" else 4)
+
 
 def _exact(logits: Tensor, features: Tensor, number: int) -> Embedding:
     from fbench.fisher.embeddings import last_layer_embedding

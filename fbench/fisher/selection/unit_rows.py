@@ -49,6 +49,10 @@ class UnitRows(Embedding):
         """The numbers [n·r] of the candidates' rows."""
         return row_numbers(self.at, self.rows)
 
+    @property
+    def numbers(self) -> int:
+        return 1
+
     def __getitem__(self, index: slice | Tensor) -> UnitRows:
         return UnitRows(self.at[index], self.rows, self.dim, self.like)
 

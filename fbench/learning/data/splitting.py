@@ -159,7 +159,7 @@ def _rows(values: Tensor, rows: Tensor) -> Tensor:
     """``values[rows]``; without a copy where that is all of them, and unread where they are stored."""
     import torch
 
-    from fbench.learning.data.files.stored import StoredSamples
+    from fbench.stored_samples import StoredSamples
 
     if torch.equal(rows, torch.arange(len(values))):
         return values

@@ -133,6 +133,8 @@ def test_the_sizes_that_it_takes_from_elsewhere() -> None:
     """They are written down twice, since those modules import torch."""
     assert phases.CHUNK == embeddings._CHUNK_ELEMENTS
     assert phases.QUADRATIC == embeddings._QUADRATIC_ELEMENTS
+    assert (phases.READ_NUMBERS, phases.READ_CANDIDATES) == (embeddings._READ_NUMBERS, embeddings._READ_CANDIDATES)
+    assert phases.GRAM == embeddings._GRAM_ELEMENTS
     assert phases.TILE == inverses.MATRIX_TILE
     assert phases.PACKED_ROWS == choice._MOST_ROWS
     assert phases.BLOCK_LANES == registers.LANES

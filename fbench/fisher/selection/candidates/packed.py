@@ -39,9 +39,15 @@ class Packed(Candidates):
         self.G, self.H = (self._scores.new_empty(self._blocks, V.rows * (V.rows + 1) // 2, LANES) for _ in range(2))
 
     def load(self, P: Tensor | FewRows, Q: Tensor) -> None:
-        self._quadratic(P, self.G)
-        self._quadratic(Q, self.H)
+        """Chunk by chunk: whole it would take three times the room of what is kept."""
+        step = _blocks_a_chunk(self.V, self.V.rows**2)
+        for b in range(0, self._blocks, step):
+            self._load_part(self.V[b * LANES : (b + step) * LANES], slice(b, b + step), P, Q)
         self._score()
+
+    def _load_part(self, V: Embedding, blocks: slice, P: Tensor | FewRows, Q: Tensor) -> None:
+        for A, kept in ((P, self.G), (Q, self.H)):
+            kept[blocks] = pack_lower_lanes(self.alpha * quadratic(V, A))
 
     def fill(self, G: Tensor, H: Tensor) -> None:
         self.G.copy_(pack_lower_lanes(G))
@@ -75,12 +81,6 @@ class Packed(Candidates):
         UY = self._project(A, blocks)
         share(len(UY), lane_kernels.absorb, *map(_flat, (UY, *state)), self.sign, self.V.rows)
 
-    def _quadratic(self, A: Tensor | FewRows, out: Tensor) -> None:
-        """Write α·V_x A V_xᵀ to ``out``, chunk by chunk: whole it would take three times the room of what is kept."""
-        step = _blocks_a_chunk(self.V.rows**2)
-        for b in range(0, self._blocks, step):
-            out[b : b + step] = pack_lower_lanes(self.alpha * quadratic(self.V[b * LANES : (b + step) * LANES], A))
-
     def scores(self) -> Tensor:
         return self._scores[: self.V.n]
 
@@ -93,7 +93,7 @@ class _Any:
 
     def __init__(self, V: Embedding) -> None:
         self._V = V
-        self.step = _blocks_a_chunk(V.rows * 2 * V.rows)
+        self.step = _blocks_a_chunk(V, V.rows * 2 * V.rows)
 
     def arrange(self, rows: Tensor) -> Tensor:
         """W̃ᵀ and Z̃ᵀ [2r, d] as calls take them."""
@@ -110,9 +110,9 @@ class _Factored(_Any):
     def __init__(self, V: FactoredEmbedding) -> None:
         super().__init__(V)
         self._h, self._k, self._S = V.h, V.k, pack_lanes(V.S)
-        self.step = _blocks_a_chunk(V.k * 2 * V.rows)
+        self.step = _blocks_a_chunk(V, V.k * 2 * V.rows)
         tail = len(V.h) % LANES  # the last block's candidates, and zeros
-        self._tail = torch.cat([V.h[len(V.h) - tail :], V.h.new_zeros(LANES - tail, V.h.shape[1])]) if tail else None
+        self._tail = torch.cat([V.h[len(V.h) - tail :], V.S.new_zeros(LANES - tail, V.h.shape[1])]) if tail else None
 
     def arrange(self, rows: Tensor) -> Tensor:
         """W̃ᵀ and Z̃ᵀ [2r, d] as [k·2r, h]."""
@@ -163,5 +163,5 @@ def _flat(values: Tensor) -> NDArray[Any]:
     return array
 
 
-def _blocks_a_chunk(width: int) -> int:
-    return max(1, _CHUNK // (width * LANES))
+def _blocks_a_chunk(V: Embedding, width: int) -> int:
+    return max(1, min(_CHUNK // width, V.read_together) // LANES)

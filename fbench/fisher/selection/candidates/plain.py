@@ -70,7 +70,10 @@ class Plain(Candidates):
 
     def load(self, P: Tensor | FewRows, Q: Tensor) -> None:
         for part in self._parts():
-            self.G[part], self.H[part] = (self.alpha * quadratic(self.V[part], A) for A in (P, Q))
+            self._load_part(self.V[part], part, P, Q)
+
+    def _load_part(self, V: Embedding, part: slice, P: Tensor | FewRows, Q: Tensor) -> None:
+        self.G[part], self.H[part] = (self.alpha * quadratic(V, A) for A in (P, Q))
 
     def fill(self, G: Tensor, H: Tensor) -> None:
         self.G.copy_(G)

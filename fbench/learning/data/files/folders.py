@@ -20,9 +20,9 @@ from fbench.errors import DataError
 from fbench.learning.data.brought import Brought
 from fbench.learning.data.files import stored
 from fbench.learning.data.files.contents import names_and_sizes
-from fbench.learning.data.files.stored import StoredSamples
 from fbench.learning.data.images import NO_RECORDS, Images, Records
 from fbench.learning.data.published import channel_moments
+from fbench.stored_samples import StoredSamples
 
 ENDINGS = {".png", ".jpg", ".jpeg", ".bmp", ".gif", ".ppm", ".pgm", ".tif", ".tiff", ".webp"}
 """Files that are read; others may lie beside them."""

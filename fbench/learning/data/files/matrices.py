@@ -15,7 +15,7 @@ from torch import Tensor
 from fbench.harness.guard import Refuse
 from fbench.learning.data.files import stored
 from fbench.learning.data.files.places import Places
-from fbench.learning.data.files.stored import StoredSamples
+from fbench.stored_samples import StoredSamples
 
 Matrix: TypeAlias = Any
 """A numpy array, a memory-mapped one, or a scipy sparse matrix in CSR form: [n, h], indexed by rows."""

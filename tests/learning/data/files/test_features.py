@@ -20,7 +20,7 @@ from fbench.learning.data.files import arrays, contents, matrices, stored
 from fbench.learning.data.files.coding import coded
 from fbench.learning.data.files.contents import contents_of
 from fbench.learning.data.files.reading import read_brought
-from fbench.learning.data.files.stored import StoredSamples
+from fbench.stored_samples import StoredSamples
 
 RNG = np.random.default_rng(0)
 FEATURES = RNG.normal(3.0, 2.0, (40, 5)) * np.array([1, 10, 1e4, 1, 0]) + np.array([0, 0, 1e6, 0, 7])

@@ -16,7 +16,7 @@ from fbench.learning.data import Images
 from fbench.learning.data.brought import Brought
 from fbench.learning.data.files import folders, stored
 from fbench.learning.data.files.reading import read_brought
-from fbench.learning.data.files.stored import StoredSamples
+from fbench.stored_samples import StoredSamples
 
 SIZE = (6, 4)  # height × width
 

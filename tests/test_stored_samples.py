@@ -10,8 +10,8 @@ import torch
 from torch import Tensor, nn
 
 from fbench.learning.data import Images, split
-from fbench.learning.data.files.stored import StoredSamples
 from fbench.learning.inference import logits_and_features
+from fbench.stored_samples import StoredSamples
 
 BASE = torch.randn(10, 3, 4, 4, generator=torch.Generator().manual_seed(0))
 
@@ -60,7 +60,6 @@ def test_what_is_asked_for_is_read_and_no_more(take: Callable[[Any], Tensor], ro
         lambda x: x.mean((0, 2, 3)),
         lambda x: x[:, 1],
         lambda x: x.flatten(1),
-        lambda x: x.double(),
         lambda x: torch.cat([x, BASE]),
         lambda x: BASE * x,
         lambda x: torch.isfinite(x).all(),
@@ -80,6 +79,15 @@ def test_another_device_stays_stored() -> None:
     moved = shelf.samples.to("meta")
     assert (moved.device.type, len(moved), shelf.taken) == ("meta", 10, [])
     assert moved[2:4].device.type == "meta"
+
+
+def test_another_dtype_stays_stored_and_comes_with_what_is_read() -> None:
+    shelf = Shelf()
+    wide = shelf.samples.double()
+    assert (type(wide), wide.dtype, shelf.taken) == (StoredSamples, torch.float64, [])
+    assert torch.equal(wide[2:4], BASE[2:4].double())
+    assert shelf.samples.to(torch.float32) is shelf.samples
+    assert shelf.taken == [[2, 3]]
 
 
 def test_it_says_what_it_is() -> None:
