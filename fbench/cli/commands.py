@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.markup import escape
 from rich.table import Table as RichTable
@@ -19,6 +20,10 @@ from fbench.harness import registry
 from fbench.harness.contract import Column
 from fbench.harness.parsing import THREADS, read_number
 from fbench.harness.suite import flag_of
+
+if TYPE_CHECKING:
+    from fbench.pick.baseline_picking import BaselinePick
+    from fbench.pick.picking import Pick
 
 
 def _print_json(rows: Sequence[Mapping[str, Any]]) -> None:
@@ -158,10 +163,19 @@ PICK_EXAMPLES = (
 def pick(features: str, **typed: Any) -> int:
     """The batch that BAIT, or another strategy, would buy: your own logits and features in, picks.csv out."""
     from fbench.measure.devices import parse_devices
-    from fbench.pick import picking
+    from fbench.pick.launch import launch_of
+    from fbench.pick.picking import read_pick
+    from fbench.pick.sharded_picking import read_sharded_pick
 
     threads = read_number("--threads", typed["threads"], int, THREADS)
-    picked = picking.read_pick(Path(features), typed, parse_devices(typed["device"], typed["gpus"] or None))
+    launch = launch_of(os.environ)
+    devices = parse_devices(typed["device"], typed["gpus"] or None)
+    if launch.count > 1:
+        picked = read_sharded_pick(Path(features), typed, devices, launch)
+    else:
+        picked = read_pick(Path(features), typed, devices)
+    if launch.rank:  # the first of torchrun's processes speaks for all
+        return 0 if typed["dry_run"] else _pick_silently(picked, threads)
     for note in picked.asked.pool.notes:
         show_warning(note)
     for line in picked.plan_lines():
@@ -170,12 +184,22 @@ def pick(features: str, **typed: Any) -> int:
         for line in [*picked.fitting_lines(), "Nothing was picked."]:
             out.print(line, markup=False)
         return 0
-    if threads:
-        import torch
-
-        torch.set_num_threads(threads)
+    _use_threads(threads)
     with PickProgress() as progress:
         done = picked.run(progress.took)
     for sentence in done.sentences:
         out.print(sentence, markup=False)
     return 0
+
+
+def _pick_silently(picked: Pick | BaselinePick, threads: int) -> int:
+    _use_threads(threads)
+    picked.run(lambda phase, done, total: None)
+    return 0
+
+
+def _use_threads(threads: int) -> None:
+    if threads:
+        import torch
+
+        torch.set_num_threads(threads)

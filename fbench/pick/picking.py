@@ -6,8 +6,8 @@ BAIT, into a ``BaselinePick``; ``run`` turns that into a ``PickResult`` (rows an
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from fbench.acquisition.pool_strategies import pool_strategy_of
 from fbench.errors import InputError, TooLargeError, UnknownNameError, UsageError
 from fbench.fisher.planning.fitting import Alternative, alternatives, check_fits, device_plans
-from fbench.fisher.planning.plan import MEMORY_MARGIN, SelectionPlan, Shape, StepCounts
+from fbench.fisher.planning.plan import MEMORY_MARGIN, SelectionPlan, Shape, StepCounts, replanned
 from fbench.fisher.selection.methods import EmbeddingMethod, parse_embedding_method
 from fbench.fisher.selection.regularisation import parse_regularisation
 from fbench.harness.contract import Row
@@ -38,8 +38,15 @@ from fbench.pick.pool_ways import WAYS, PoolChoice, PoolSizes, pool_ways
 from fbench.units import format_bytes, format_count, format_percent
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from fbench.fisher.embeddings import Embedding
     from fbench.fisher.selection.bait import Selection
+    from fbench.fisher.selection.sharded_pool import ShardedPool
+
+
+_COUNTS = (2, 4, 8)
+"""Processes for which a plan says what each would hold."""
 
 
 @dataclass(frozen=True)
@@ -76,7 +83,16 @@ class Pick:
         bought = len(asked.labelled)
         counts = StepCounts.of(asked.batch, self.oversample, asked.pool.n - bought, labelled=bought)
         copied = not self.on_one_cpu  # there a pool's ways count what is copied
-        return device_plans(self.shape, asked.dtype, self.method.engine, asked.devices, lambda _: copied, counts)
+        return device_plans(self.held_shape, asked.dtype, self.method.engine, asked.devices, lambda _: copied, counts)
+
+    @property
+    def held_shape(self) -> Shape:
+        """The shape of what this process holds of it."""
+        return self.shape
+
+    def free(self, device: str) -> int | None:
+        """Bytes that may be taken on a device; None where nobody tells."""
+        return free_bytes(device)
 
     @property
     def on_one_cpu(self) -> bool:
@@ -115,20 +131,29 @@ class Pick:
             sizes += f"; k = {arrays['logits'].shape[1]:,} classes, h = {arrays['features'].shape[1]:,} features"
         lines = [f"{asked.source}: {sizes}; {asked.dtype}"]
         for device, plan in self.plans.items():
-            free = free_bytes(device)
+            free = self.free(device)
             parts = {**plan.parts, f"in all, in {plan.phase}, its dearest phase": plan.growth}
             parts[f"with {format_percent(MEMORY_MARGIN)} to spare"] = plan.needed
             if free is not None:
                 parts[f"free on {device}"] = free
             width = max(map(len, parts))
             lines += [f"  {name:<{width}}  {format_bytes(size)}" for name, size in parts.items()]
-        return lines + (self.choice.lines() if self.choice else [])
+        return lines + self.sharded_lines() + (self.choice.lines() if self.choice else [])
+
+    def sharded_lines(self) -> list[str]:
+        """A line on what each process would hold were the pool shared out."""
+        if self.shape.n < max(_COUNTS):
+            return []
+        plan = next(iter(self.plans.values()))
+        shares = {count: replace(self.shape, n=-(-self.shape.n // count)) for count in _COUNTS}
+        held = ", ".join(format_bytes(replanned(plan, shape=shape).total) for shape in shares.values())
+        return [f"Sharded over {', '.join(map(str, _COUNTS))} processes, begun by torchrun, each would hold {held}."]
 
     def fitting_lines(self) -> list[str]:
         """Lines that tell whether the selection fits each device, and where it does not, what would."""
         lines = []
         for device, plan in self.plans.items():
-            free = free_bytes(device)
+            free = self.free(device)
             if free is None:
                 lines.append(f"How much {device} has free is not known here.")
             elif self.choice.way.fits(free) if self.choice else plan.needed <= free:
@@ -154,9 +179,9 @@ class Pick:
             if self.choice:
                 self.choice.check(plan, str(self.asked.source))
             else:
-                check_fits(plan, free_bytes(device), device)
+                check_fits(plan, self.free(device), device)
         try:
-            chosen, embedding = _select(self, progress)
+            chosen = self.chosen(progress)
         except InputError as error:
             raise type(error)(f"{self.asked.source}: {error}") from None
         except (MemoryError, RuntimeError) as error:
@@ -167,12 +192,63 @@ class Pick:
                 ) from None
             raise
         rows = rows_of(chosen)
+        self.write(rows)
+        return PickResult(rows, pick_sentences(self, chosen))
+
+    def chosen(self, progress: OnStep) -> Selection:
+        """The selection, nothing written."""
+        import torch
+
+        from fbench.fisher.selection.bait import bait_select
+
+        asked = self.asked
+        return bait_select(
+            self.candidates(),
+            asked.batch,
+            labelled=asked.labelled,
+            regularisation=self.regularisation,
+            oversample=self.oversample,
+            method=self.method.engine,
+            dtype=getattr(torch, asked.dtype),
+            devices=asked.devices,
+            progress=progress,
+        )
+
+    def candidates(self) -> Embedding | ShardedPool:
+        """What ``bait_select`` chooses from."""
+        return self.embedding()
+
+    def embedding(self) -> Embedding:
+        """V of the candidates that this process holds."""
+        return self.embedding_of(self.tensors())
+
+    def embedding_of(self, arrays: Mapping[str, Tensor]) -> Embedding:
+        """V of candidates of which these are the arrays."""
+        from fbench.fisher.embeddings import dense_embedding
+
+        if "embedding" in arrays:
+            return dense_embedding(arrays["embedding"])
+        return self.method.make(arrays["logits"], arrays["features"], self.number)
+
+    def tensors(self) -> Mapping[str, Tensor]:
+        """The arrays of the candidates that this process holds."""
+        from fbench.pick.pool_tensors import pool_tensors
+
+        streams = self.choice is not None and self.choice.way.name == "streamed"
+        return pool_tensors(self.asked.source, self.asked.pool, self.asked.devices[0], streams=streams)
+
+    def write(self, rows: Sequence[Row]) -> None:
+        """The picks, whole or not at all."""
         self.asked.write(rows)
-        return PickResult(rows, pick_sentences(self, chosen, embedding))
 
 
-def read_pick(features: Path, typed: Mapping[str, Any], devices: tuple[str, ...]) -> Pick | BaselinePick:
-    """Check what was typed, and read the arrays; a plan writes nothing, and so may name a file that is there.
+def read_pick(
+    features: Path,
+    typed: Mapping[str, Any],
+    devices: tuple[str, ...],
+    read: Callable[[Path], PoolArrays] = map_pool,
+) -> Pick | BaselinePick:
+    """Check what was typed, and ``read`` the arrays; a plan writes nothing, and so may name a file that is there.
 
     Raises:
         UsageError: any of it that cannot be.
@@ -190,7 +266,7 @@ def read_pick(features: Path, typed: Mapping[str, Any], devices: tuple[str, ...]
     check_dtype(typed)
     if typed["pool"] not in WAYS:
         raise UnknownNameError("--pool", typed["pool"], WAYS)
-    pool = map_pool(features)
+    pool = read(features)
     _check_arrays(features, pool, method)
     _check_number(features, pool, method, number)
     dtype = str(pool.arrays["embedding" if "embedding" in pool.arrays else "features"].dtype)
@@ -228,34 +304,6 @@ def _offer(other: Alternative) -> str:
     return f"  {flag}: {other.meaning}, {format_bytes(other.plan.total)}"
 
 
-def _select(pick: Pick, progress: OnStep) -> tuple[Selection, Embedding]:
-    import torch
-
-    from fbench.fisher.embeddings import dense_embedding
-    from fbench.fisher.selection.bait import bait_select
-    from fbench.pick.pool_tensors import pool_tensors
-
-    asked = pick.asked
-    streams = pick.choice is not None and pick.choice.way.name == "streamed"
-    arrays = pool_tensors(asked.source, asked.pool, asked.devices[0], streams=streams)
-    if "embedding" in arrays:
-        embedding: Embedding = dense_embedding(arrays["embedding"])
-    else:
-        embedding = pick.method.make(arrays["logits"], arrays["features"], pick.number)
-    chosen = bait_select(
-        embedding,
-        asked.batch,
-        labelled=asked.labelled,
-        regularisation=pick.regularisation,
-        oversample=pick.oversample,
-        method=pick.method.engine,
-        dtype=getattr(torch, asked.dtype),
-        devices=asked.devices,
-        progress=progress,
-    )
-    return chosen, embedding
-
-
 def rows_of(chosen: Selection) -> list[Row]:
     """The kept picks in order, each with the score and the gap that it had when it was picked."""
     when = {index: i for i, index in enumerate(chosen.forward.tolist())}
@@ -266,7 +314,7 @@ def rows_of(chosen: Selection) -> list[Row]:
     ]
 
 
-def pick_sentences(pick: Pick, chosen: Selection, embedding: Embedding) -> list[str]:
+def pick_sentences(pick: Pick, chosen: Selection) -> list[str]:
     """Sentences about a selection: how good it is, and how far rounding may have decided it."""
     from fbench.fisher.selection.pools import TIE
 
@@ -276,7 +324,7 @@ def pick_sentences(pick: Pick, chosen: Selection, embedding: Embedding) -> list[
         f"{format_count(len(chosen.indices))} picks are in {pick.asked.out}: tr(F M⁻¹) {whose}is "
         f"{chosen.objective:.4g} with them, after {format_count(forward)} forward picks had lowered it by "
         f"{float(chosen.scores.sum()):.4g} "
-        f"(λ = {chosen.regularisation:.4g}, d_eff = {chosen.effective_dimension:.4g} of d = {embedding.dim:,})."
+        f"(λ = {chosen.regularisation:.4g}, d_eff = {chosen.effective_dimension:.4g} of d = {pick.shape.dim:,})."
     ]
     near = int((chosen.gaps < 10 * TIE[chosen.scores.dtype]).sum())
     tolerance = f"{10 * TIE[chosen.scores.dtype]:.0e}"

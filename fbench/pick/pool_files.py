@@ -20,7 +20,7 @@ from fbench.errors import DataError, FolderError, InputError, shorten
 from fbench.harness.contract import MOST_WHOLE, Row
 from fbench.harness.parsing import read_real
 from fbench.harness.publish import publish, publish_as_free
-from fbench.mapped_arrays import mapped_array
+from fbench.mapped_arrays import held_array, mapped_array
 from fbench.pick.columns import PICK_COLUMNS
 from fbench.results import table
 
@@ -86,6 +86,38 @@ def map_pool(path: Path) -> PoolArrays:
     return replace(_read(path, headers, dtypes), obstacle=f"{path}: {obstacle}")
 
 
+def describe_pool(path: Path) -> PoolArrays:
+    """The same by the file's headers: arrays of the right shapes and dtypes, without their numbers.
+
+    Raises:
+        DataError: as ``read_pool``.
+    """
+    headers = _headers_of(path)
+    dtypes = _dtypes(path, headers, ())
+    labelled = _read(path, headers, {}).labelled
+    arrays = {name: np.broadcast_to(np.empty((), dtype), headers[name].shape) for name, dtype in dtypes.items()}
+    return PoolArrays(arrays, labelled, _halves(headers, dtypes))
+
+
+def read_candidates(path: Path, rows: slice) -> dict[str, np.ndarray[Any, Any]]:
+    """Some candidates' rows of what BAIT takes; of arrays that are not compressed nothing else is read.
+
+    Raises:
+        DataError, TooLargeError: as ``read_pool``.
+    """
+    headers = _headers_of(path)
+    arrays = {}
+    for name, dtype in _dtypes(path, headers, ()).items():
+        stored = mapped_array(path, name, rows)
+        whole = _read(path, headers, {name: dtype}).arrays[name][rows] if stored is None else stored
+        arrays[name] = held_array(whole, dtype)
+    return arrays
+
+
+def _halves(headers: Mapping[str, ArrayHeader], dtypes: Mapping[str, np.dtype[Any]]) -> tuple[str, ...]:
+    return tuple(f"{name} are float16 and were read as float32" for name in dtypes if headers[name].dtype.itemsize == 2)
+
+
 def _foreign(array: np.ndarray[Any, Any]) -> str:
     return "" if array.dtype.isnative else " of another machine's byte order"
 
@@ -109,8 +141,7 @@ def _read(path: Path, headers: Mapping[str, ArrayHeader], dtypes: Mapping[str, n
     with loaded_arrays(path) as file:
         arrays = {name: np.ascontiguousarray(file[name], dtype=dtype) for name, dtype in dtypes.items()}
         labelled = np.asarray(file["labelled"]) if has_labelled else None
-    halves = [f"{name} are float16 and were read as float32" for name in dtypes if headers[name].dtype.itemsize == 2]
-    return PoolArrays(arrays, labelled, tuple(halves))
+    return PoolArrays(arrays, labelled, _halves(headers, dtypes))
 
 
 def _wanted(path: Path, headers: Mapping[str, ArrayHeader], needs: tuple[str, ...]) -> tuple[str, ...]:

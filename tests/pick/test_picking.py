@@ -424,19 +424,16 @@ def asked_for(batch):
 
 def test_what_rounding_did_is_said(call):
     asked = asked_for(6)
-    chosen, embedding = picking._select(asked, lambda *_: None)
-    assert len(picking.pick_sentences(asked, chosen, embedding)) == 2
+    chosen = asked.chosen(lambda *_: None)
+    assert len(picking.pick_sentences(asked, chosen)) == 2
     close = torch.tensor([*chosen.gaps[:-1], 0.0])
     near = dataclasses.replace(chosen, gaps=close, jitter=1e-12, refreshes=3, drift=2.5e-7)
-    sentences = picking.pick_sentences(asked, near, embedding)
+    sentences = picking.pick_sentences(asked, near)
     count = int((close < 1e-4).sum())
     rounding = f"M⁻¹ drifted by 2.5e-07, refreshes: 3; {count} of the 12 forward picks led the next by less than"
     assert rounding in sentences[1]
     apart = dataclasses.replace(chosen, gaps=torch.ones(len(chosen.gaps)))
-    assert (
-        "; every forward pick led the next by 1e-04 of its score or more."
-        in picking.pick_sentences(asked, apart, embedding)[1]
-    )
+    assert "; every forward pick led the next by 1e-04 of its score or more." in picking.pick_sentences(asked, apart)[1]
     assert sentences[2].startswith(
         "M had lost its definiteness to rounding: 1.0e-12 was added to its diagonal; a larger"
     )
@@ -450,15 +447,15 @@ def test_a_refusal_keeps_its_kind_and_names_the_file(call):
 
 
 def test_of_two_at_once_one_has_the_name_and_neither_loses_its_picks(call, monkeypatch):
-    select = picking._select
+    select = picking.Pick.chosen
 
     def slower(pick, progress):
         selected = select(pick, progress)
-        monkeypatch.setattr(picking, "_select", select)
+        monkeypatch.setattr(picking.Pick, "chosen", select)
         assert call("--batch", 3)[0] == 0  # the other, begun later and ended sooner
         return selected
 
-    monkeypatch.setattr(picking, "_select", slower)
+    monkeypatch.setattr(picking.Pick, "chosen", slower)
     code, _, err = call("--batch", 2)
     assert (code, err.splitlines()[-1]) == (
         2,
