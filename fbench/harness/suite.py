@@ -85,7 +85,8 @@ class Suite:
     case): the plan shows it, and the time left starts from it; ``once_s(options, context)`` is what the first unit of
     all takes beside, whichever case begins. ``limit_s(options)`` bounds the wall time of a command's measuring: a
     measure yields no unit more once ``context.over``. ``hold_bytes(case, options, context)`` is what a case holds at
-    its peak beside torch and the data, so that the plan knows how many fit side by side.
+    its peak beside torch and the data, so that the plan knows how many fit side by side. ``gpu_share`` is how much of a
+    GPU a case takes, where ``--executor ray`` may place several on one; what is timed has it alone.
     ``schedule`` says how cases take turns: ``"cases"`` ends one before the next begins, ``"blocks"`` takes one unit of
     every case, in shuffled order, again and again, so that a drift of the machine meets all alike.
     ``finds_limit(options)`` says whether a run looks for the sizes at which memory ends, so that a case out of memory
@@ -116,6 +117,7 @@ class Suite:
     once_s: Callable[[Any, Context], float] = lambda options, context: 0.0
     limit_s: Callable[[Any], float] | None = None
     hold_bytes: Callable[[Case[Any], Any, Context], int] | None = None
+    gpu_share: float = 1.0
     finds_limit: Callable[[Any], bool] = lambda options: False
     is_wrong: Callable[[Tables, Any], bool] = lambda tables, options: False
     schedule: Literal["cases", "blocks"] = "cases"
