@@ -125,9 +125,9 @@ class _RayLane:
             return outcome, seconds
         except errors.RayTaskError as error:
             raise (error.cause if isinstance(error.cause, UsageError) else error) from None
-        except errors.OutOfMemoryError as error:
+        except errors.OutOfMemoryError:
             self.stop()
-            return Fault("oom", f"Ray ended the worker, as its node ran out of memory: {_first_line(error)}"), 0.0
+            return Fault("oom", "Ray ended the worker, as the memory of its node was running out"), 0.0
         except errors.RayError as error:
             self.stop()
             return self._again(error)
@@ -154,10 +154,6 @@ class _RayLane:
         if self._actor is not None:
             self._ray.kill(self._actor)
             self._actor = None
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).strip().splitlines() or [""])[0]
 
 
 def _last_line(error: Exception) -> str:
