@@ -10,6 +10,7 @@ import contextlib
 import functools
 import multiprocessing
 import os
+import pickle
 import random
 import signal
 import sys
@@ -39,6 +40,7 @@ class Job:
     """What a process needs to run the cases of a suite.
 
     ``options`` are the suite's by field: a worker makes its dataclass of them once it has loaded the file that has it.
+    ``data`` is what the suite's ``SharedData`` loaded, pickled, where the worker's machine lacks it.
     """
 
     suite: str
@@ -46,6 +48,7 @@ class Job:
     context: Context
     threads: int
     loads: tuple[Path, ...] = ()
+    data: bytes = b""
 
 
 @dataclass(frozen=True)
@@ -335,13 +338,15 @@ def _serve(pipe: Connection, job: Job) -> None:
     for path in job.loads:
         registry.load_file(path)
     _pin(job.threads)
-    host, point = _Host(job), registry.SUITES.get(job.suite).point
+    host, suite = _Host(job), registry.SUITES.get(job.suite)
+    if job.data and suite.data is not None:
+        suite.data.hold(suite.options(**job.options), pickle.loads(job.data))
     while True:
         try:
             case_id, coordinates, committed = pipe.recv()
         except EOFError:
             return
-        pipe.send(host.timed(Case(case_id, point(*coordinates)), functools.partial(_same, committed)))
+        pipe.send(host.timed(Case(case_id, suite.point(*coordinates)), functools.partial(_same, committed)))
 
 
 def _same(rows: dict[str, list[Row]], case: Case[Any]) -> dict[str, list[Row]]:

@@ -7,13 +7,15 @@ committed. The driver alone writes.
 
 from __future__ import annotations
 
+import functools
 import math
 import os
+import pickle
 import tempfile
 import time
 import warnings
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -71,9 +73,10 @@ def cluster_workers(
         UsageError: as ``joined``; a worker's fbench, torch or Python is another.
     """
     with joined(cluster.address, int(cluster.nodes[0].cpus)) as ray:
-        needs = needs_of(registry.SUITES.get(job.suite), job.context.devices, job.threads, nodes_of(ray))
-        order = ray.put(_ordered(job))
-        lanes = [_RayLane(ray, order, needs) for _ in range(min(count, len(cases)))]
+        suite = registry.SUITES.get(job.suite)
+        needs = needs_of(suite, job.context.devices, job.threads, nodes_of(ray))
+        order, data = ray.put(_ordered(job, suite)), functools.cache(lambda: ray.put(_loaded_data(job, suite)))
+        lanes = [_RayLane(ray, order, data, needs) for _ in range(min(count, len(cases)))]
         yield from take_turns(job, cases, committed, seed, lanes, lambda awaited: ray.wait(awaited)[0])
 
 
@@ -86,14 +89,22 @@ class _Order:
     folder: str
     variables: Mapping[str, str]
     loads: tuple[tuple[str, Mapping[str, bytes]], ...]
+    data_paths: Sequence[str]
     versions: Mapping[str, str]
 
 
-def _ordered(job: Job) -> _Order:
+def _ordered(job: Job, suite: Suite) -> _Order:
     left_s = job.context.ends_at - time.monotonic()  # another machine's monotonic clock began elsewhere
     kept = {name: text for name, text in os.environ.items() if name.startswith("FBENCH_") or name in _THREAD_COUNTS}
     loads = tuple((str(path.absolute()), _beside(path)) for path in job.loads)
-    return _Order(job, time.time() + left_s, str(Path.cwd()), kept, loads, versions())
+    paths = list(suite.data.paths(suite.options(**job.options))) if suite.data else []
+    return _Order(job, time.time() + left_s, str(Path.cwd()), kept, loads, paths, versions())
+
+
+def _loaded_data(job: Job, suite: Suite) -> bytes:
+    """What the suite's cases read, pickled: the actor passes it on, and needs no torch for it."""
+    assert suite.data is not None
+    return pickle.dumps(suite.data.load(suite.options(**job.options)))
 
 
 def _beside(path: Path) -> dict[str, bytes]:
@@ -106,8 +117,8 @@ class _RayLane:
 
     awaited: Any = None
 
-    def __init__(self, ray: Any, order: Any, needs: Needs) -> None:
-        self._ray, self._order, self._needs = ray, order, needs
+    def __init__(self, ray: Any, order: Any, data: Callable[[], Any], needs: Needs) -> None:
+        self._ray, self._order, self._data, self._needs = ray, order, data, needs
         self._actor: Any = None
         self._losses: Counter[str] = Counter()
 
@@ -124,6 +135,10 @@ class _RayLane:
             outcome, seconds = self._ray.get(self.awaited)
             return outcome, seconds
         except errors.RayTaskError as error:
+            if isinstance(error.cause, _NoDataError):
+                self._actor.hold.remote(self._data())
+                self.send(self._case, self._committed)
+                return None
             raise (error.cause if isinstance(error.cause, UsageError) else error) from None
         except errors.OutOfMemoryError:
             self.stop()
@@ -160,6 +175,10 @@ def _last_line(error: Exception) -> str:
     return (str(error).strip().splitlines() or [""])[-1]
 
 
+class _NoDataError(Exception):
+    """What the cases read is not on this machine."""
+
+
 class NodeWorker:
     """The actor: on a machine of the cluster, the parent of a worker process.
 
@@ -177,12 +196,19 @@ class NodeWorker:
         left_s = order.ends_at - time.time()
         context = replace(order.job.context, ends_at=time.monotonic() + left_s if left_s < math.inf else math.inf)
         self._job = replace(order.job, context=context, loads=tuple(_at_hand(*load) for load in order.loads))
+        self._lacks_data = not all(Path(path).exists() for path in order.data_paths)
         self._worker: WorkerProcess | None = None
+
+    def hold(self, data: bytes) -> None:
+        """Have what the cases read, which this machine lacks."""
+        self._job, self._lacks_data = replace(self._job, data=data), False
 
     def advance(self, case_id: str, coordinates: tuple[Any, ...], committed: dict[str, list[Row]]) -> tuple[Any, float]:
         """The case's next unit, or what became of it, and the seconds that it took."""
         if self._differs:
             raise UsageError(self._differs)
+        if self._lacks_data:
+            raise _NoDataError
         self._worker = self._worker or WorkerProcess(self._job)
         self._worker.send(Case(case_id, coordinates), lambda case: committed)
         return self._worker.receive()

@@ -183,6 +183,15 @@ def _hold_bytes(case: Case[ComparePoint], options: Options, context: Context) ->
     return max(arms.held_bytes(case.point, alone), scoring)
 
 
+def _data_of(options: Options) -> dict[CompareSetting, Images]:
+    return {setting: arms.images_of(at(options, setting)) for setting in settings_of(options)}
+
+
+def _hold_data(options: Options, data: dict[CompareSetting, Images]) -> None:
+    for setting, images in data.items():
+        arms.hold_images(at(options, setting), images)
+
+
 def _identify(case: Case[ComparePoint]) -> list[Row]:
     dataset, strategy, regularisation, seeds = case.point
     return [{"dataset": dataset, "lambda": regularisation, "strategy": strategy, "seed": seed} for seed in seeds]
@@ -202,6 +211,7 @@ def _identify(case: Case[ComparePoint]) -> list[Row]:
     identify=_identify,
     cost=lambda case, options: arms.relative_cost(case.point.strategy, of_case(case.point, options)),
     hold_bytes=_hold_bytes,
+    data=SharedData(arms.image_paths, _data_of, _hold_data),
     predict=lambda case, options, context: arms.predict_plan(case.point, of_case(case.point, options)),
     expect_s=expect,
     examples=(

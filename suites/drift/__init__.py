@@ -11,6 +11,7 @@ from collections.abc import Iterator
 
 from fbench.harness.contract import Case, Context, Summary, Tables, Unit
 from fbench.harness.registry import PRESETS, Preset, suite
+from fbench.harness.suite import SharedData
 from fbench.learning import arm_options as arm
 from fbench.learning import arms
 from fbench.learning.arm_options import ArmPoint
@@ -63,6 +64,7 @@ def expect(case: Case[ArmPoint], options: Options, context: Context) -> list[flo
     resolve=resolve,
     summarise=summarise,
     **arms.PLAYED,
+    data=SharedData(arms.image_paths, arms.images_of, arms.hold_images),
     predict=predict,
     expect_s=expect,
     examples=(
