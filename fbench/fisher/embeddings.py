@@ -45,6 +45,8 @@ class Embedding(ABC):
         (True, 6, 2, 5)
         >>> V[:4].quadratic(torch.eye(5)).shape, V.project(torch.ones(5, 3)).shape, V.gram().shape
         (torch.Size([4, 2, 2]), torch.Size([6, 2, 3]), torch.Size([5, 5]))
+        >>> V.inner()[0].tolist()
+        [[5.0, 5.0], [5.0, 5.0]]
     """
 
     n: int
@@ -72,6 +74,10 @@ class Embedding(ABC):
     @abstractmethod
     def quadratic(self, A: Tensor) -> Tensor:
         """V_x A V_xᵀ for every x: [n, r, r], for symmetric A [d, d]."""
+
+    @abstractmethod
+    def inner(self) -> Tensor:
+        """V_xV_xᵀ for every x: [n, r, r]."""
 
     @abstractmethod
     def first_times(self, A: Tensor) -> Tensor:
@@ -137,6 +143,9 @@ class DenseEmbedding(Embedding):
             torch.add(X, X.mT, out=out[part])
             did(symmetric.half_operations(len(x) * self.rows, self.dim))
         return out
+
+    def inner(self) -> Tensor:
+        return self.values @ self.values.mT
 
     def _times_half(self, x: Tensor, T: list[Tensor]) -> Tensor:
         out = x.new_empty(len(x) * self.rows, self.dim)
@@ -229,6 +238,10 @@ class FactoredEmbedding(Embedding):
                 phi[part, a, a:] = phi[part, a:, a] = sums
                 did(2 * len(h) * blocks.numel())
         return self.S @ phi @ self.S.mT
+
+    def inner(self) -> Tensor:
+        """S_xS_xᵀ ‖h_x‖²."""
+        return (self.S @ self.S.mT).mul_(self.h.square().sum(1)[:, None, None])
 
     def first_times(self, A: Tensor) -> Tensor:
         """S (h A_a), [r, m]: A is multiplied by the features, block by block, and never by all of V_x."""

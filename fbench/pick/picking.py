@@ -69,7 +69,8 @@ class Pick:
     def plans(self) -> dict[str, SelectionPlan]:
         """What each device will hold, by its name."""
         asked = self.asked
-        counts = StepCounts.of(asked.batch, self.oversample, asked.pool.n - len(asked.labelled))
+        bought = len(asked.labelled)
+        counts = StepCounts.of(asked.batch, self.oversample, asked.pool.n - bought, labelled=bought)
         return device_plans(self.shape, asked.dtype, self.method.engine, asked.devices, counts=counts)
 
     def plan_lines(self) -> list[str]:

@@ -12,7 +12,7 @@ from fbench.results.findings import number, p_value
 from fbench.results.words import count_seeds
 
 from .cost import faster
-from .curves import Curves
+from .curves import Curves, dimensions_apart
 from .family import FEWEST, JudgedQuestion
 from .questions import Question
 from .wording import ends, with_sign
@@ -36,9 +36,7 @@ class Background:
 
     def unlike(self, judged: JudgedQuestion) -> bool:
         """Whether λ left the two embeddings effective dimensions that are far apart."""
-        sizes = [self.curves.dimensions.get(name) for name in (judged.question.first, judged.question.second)]
-        effective = sorted(size[0] for size in sizes if size)
-        return len(effective) == 2 and effective[1] > SPREAD_APART * effective[0]
+        return dimensions_apart(self.curves, judged.question.first, judged.question.second) > SPREAD_APART
 
     def cheaper(self, judged: JudgedQuestion) -> str:
         """The arm of the two that takes clearly less time to choose a batch; empty where they cost the same."""

@@ -95,6 +95,12 @@ class Curves:
         return {name: int(below[:, 1:].any(axis=1).sum()) for name, below in fallen.items()}
 
 
+def dimensions_apart(curves: Curves, first: str, second: str) -> float:
+    """How many times apart the effective dimensions of two strategies lie; 1 where one of them has none."""
+    sizes = [curves.dimensions[name][0] for name in (first, second) if name in curves.dimensions]
+    return max(sizes) / min(sizes) if len(sizes) == 2 and min(sizes) > 0 else 1.0
+
+
 def with_scores(rows: Sequence[Row], scores: Sequence[Row]) -> list[Row]:
     """The rows of ``results``, each with its row of ``scores`` beside it.
 

@@ -12,15 +12,13 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numpy as np
-
 from fbench.harness.contract import VerdictWord
 from fbench.measure.arrays import Floats
-from fbench.measure.split_overlap import corrected_interval
-from fbench.measure.statistics import Paired, holm, paired
+from fbench.measure.statistics import holm
 
-from .curves import Curves
-from .family import ALPHA, FEWEST, Asked, JudgedQuestion, judge_together, question_p
+from .curves import Curves, dimensions_apart
+from .family import ALPHA, FEWEST, Asked, JudgedQuestion, judge_together
+from .mean_of_settings import GainsAt, MeanOfSettings, mean_of_settings
 from .questions import AboutTwo, Question
 from .settings import CompareSetting
 from .wording import mirrored
@@ -56,6 +54,7 @@ class Claim(AboutTwo):
         mean: of the differences, over the settings, paired by seed; None where the settings share no seed.
         mean_corrected: its p, after Holm's correction for the means of the family; nan where there is none.
         overlap: the largest of the settings', test images over the others; None where no splits overlap.
+        most_apart: how many times apart the strategies' effective dimensions lie at a setting, at most.
     """
 
     question: Question
@@ -63,9 +62,10 @@ class Claim(AboutTwo):
     tests: Sequence[JudgedQuestion]
     corrected: float
     family: int
-    mean: Paired | None
+    mean: MeanOfSettings | None
     mean_corrected: float
     overlap: float | None
+    most_apart: float
 
     @property
     def lower(self) -> bool:
@@ -104,27 +104,30 @@ class Claim(AboutTwo):
         return "yes" if above and self.corrected <= ALPHA else "not shown"
 
     @property
+    def mean_verdict(self) -> VerdictWord:
+        """What the mean over settings shows by itself: yes, no (the opposite), or not shown."""
+        if self.mean is None or self.verdict in ("too few", "unreliable") or not self.mean_corrected <= ALPHA:
+            return "not shown"
+        return "yes" if self.mean.comparison.difference > -threshold_of(self.tests[0]) else "no"
+
+    @property
     def in_the_mean(self) -> bool:
         """Whether it is shown of the mean over settings."""
-        if self.mean is None or self.verdict not in ("yes", "not shown"):
-            return False
-        return self.mean.difference > -threshold_of(self.tests[0]) and self.mean_corrected <= ALPHA
+        return self.mean_verdict == "yes"
 
     def mean_interval(self) -> tuple[float, float]:
         """The 95 % interval of ``mean``, counting overlapping splits where there are any; as sentences have it."""
         if self.mean is None:
             return math.nan, math.nan
-        ends = (self.mean.low, self.mean.high)
-        if self.overlap is not None:
-            ends = corrected_interval(self.mean, self.overlap)
-        return mirrored(*ends) if self.lower else (ends[0], ends[1])
+        return mirrored(*self.mean.interval) if self.lower else self.mean.interval
 
     @property
     def mean_apart(self) -> float:
         """How far the first's area lies above the second's, in the mean over settings; nan where there is none."""
         if self.mean is None:
             return math.nan
-        return -self.mean.difference if self.lower else self.mean.difference
+        gain = self.mean.comparison.difference
+        return -gain if self.lower else gain
 
 
 def threshold_of(test: JudgedQuestion) -> float:
@@ -170,7 +173,7 @@ def claims_over(places: Sequence[AtSetting], questions: Sequence[Question], regu
     asked = [place for place, (_, pairs) in enumerate(kept) if not pairs[0][1].later]
     means = [_mean_over(pairs) for _, pairs in kept]
     everywhere = _corrected([_largest_p(pairs) for _, pairs in kept], asked)
-    in_the_mean = _corrected([p for _, p in means], asked)
+    in_the_mean = _corrected([mean.p if mean else math.nan for mean in means], asked)
     return [
         Claim(
             question,
@@ -178,9 +181,10 @@ def claims_over(places: Sequence[AtSetting], questions: Sequence[Question], regu
             [test for _, test in pairs],
             everywhere[place],
             len(asked),
-            means[place][0],
+            means[place],
             in_the_mean[place],
             _overlap_of(pairs),
+            _most_apart(pairs),
         )
         for place, (question, pairs) in enumerate(kept)
     ]
@@ -210,16 +214,15 @@ def _overlap_of(pairs: Answered) -> float | None:
     return max((test.overlap for _, test in pairs if test.overlap is not None), default=None)
 
 
-def _mean_over(pairs: Answered) -> tuple[Paired | None, float]:
-    """The gains of the seeds, each averaged over the settings, and their p; None and nan where these share no seed."""
+def _mean_over(pairs: Answered) -> MeanOfSettings | None:
+    """The mean over the settings, of the seeds that all of them have."""
     seeds = set.intersection(*(set(at.curves.numbers) for at, _ in pairs))
-    if not seeds:
-        return None, math.nan
-    test, gains = pairs[0][1], np.mean([_gains_of(at, test, seeds) for at, test in pairs], axis=0)
-    mean = paired(gains, np.zeros_like(gains))
-    if len(gains) < FEWEST:
-        return mean, math.nan
-    return mean, question_p(test.question.relation, mean, gains, test.margin, _overlap_of(pairs) or 0.0)
+    return mean_of_settings([GainsAt(at.setting.dataset, test, _gains_of(at, test, seeds)) for at, test in pairs])
+
+
+def _most_apart(pairs: Answered) -> float:
+    """How many times apart the two strategies' effective dimensions lie at one setting, at most."""
+    return max(dimensions_apart(at.curves, test.question.first, test.question.second) for at, test in pairs)
 
 
 def _gains_of(at: AtSetting, test: JudgedQuestion, seeds: set[int]) -> Floats:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from fbench.harness.contract import Table
 from fbench.measure.friedman import RankTest
 from fbench.results.findings import number, p_value
-from fbench.results.words import count_seeds
+from fbench.results.words import count_seeds, counted
 
 from .everywhere import AtSetting, Claim
 from .everywhere_words import Grid, beyond
@@ -32,13 +32,15 @@ def claims_table(claims: Sequence[Claim], grid: Grid) -> Table:
         ]
         for claim in claims
     ]
+    questions, tests = counted([len(claims)], "question"), claims[0].tests[0].family
     note = (
-        "yes: shown at every setting (intersection-union, the largest p, corrected by Holm for "
-        f"{len(claims)} questions); no: the opposite is shown at one. Mean: over settings, paired by seed, with its "
-        "95 % interval and p, corrected likewise. Least: where the gain is smallest."
+        f"yes: a gain at every setting, and the largest p is at most 5 % after Holm for {questions} "
+        "(intersection-union); no: the opposite is shown at one. Shown at: settings that show it by themselves, Holm "
+        f"over all {tests} tests. Mean: over settings, paired by seed, with its 95 % interval and p, corrected as the "
+        "largest. Least: where the gain is smallest."
     )
     if any(claim.overlap is not None for claim in claims):
-        note += " Intervals and p count overlapping splits."
+        note += " Intervals and p count overlapping splits, and of the mean that settings of one data set share images."
     columns = [
         "question",
         "answer",
@@ -61,14 +63,14 @@ def question_tables(claims: Sequence[Claim], grid: Grid) -> list[Table]:
 
 def _question_table(claim: Claim, grid: Grid) -> Table:
     pairs = list(zip(claim.settings, claim.tests, strict=True))
-    counted = claim.overlap is not None
+    overlap = claim.overlap is not None
     rows = [
         [
             grid.name(setting),
             test.verdict,
             with_sign(test.apart),
             ends(*test.interval),
-            *([ends(*test.overlapping)] * counted),
+            *([ends(*test.overlapping)] * overlap),
             _p(test.p),
             "asked later" if test.later else _p(test.corrected),
         ]
@@ -76,10 +78,13 @@ def _question_table(claim: Claim, grid: Grid) -> Table:
     ]
     note = (
         f"{count_seeds(pairs[0][1].comparison.n)}, paired. Held to {beyond(claim)}. Holm: over all "
-        f"{pairs[0][1].family} tests of all settings.{' p counts overlapping splits.' if counted else ''}"
+        f"{pairs[0][1].family} tests of all settings. Intervals: 95 %, each by itself, not corrected."
     )
-    columns = ["setting", "answer", "Δ AULC", "95 % interval", *["with overlap"] * counted, "p", "p, Holm"]
-    return Table(f"{claim.question}, setting by setting", columns, rows, note, ["p", *["with overlap"] * counted])
+    if overlap:
+        note += " On these splits: for more seeds. With overlap: for other images of the kind; p is of that kind."
+    interval = ["on these splits", "with overlap"] if overlap else ["95 % interval"]
+    columns = ["setting", "answer", "Δ AULC", *interval, "p", "p, Holm"]
+    return Table(f"{claim.question}, setting by setting", columns, rows, note, ["p", *interval[:-1]])
 
 
 def areas_table(places: Sequence[AtSetting], grid: Grid, regularised: frozenset[str]) -> Table:
@@ -88,8 +93,19 @@ def areas_table(places: Sequence[AtSetting], grid: Grid, regularised: frozenset[
     def cell(at: AtSetting, name: str) -> str:
         return number(float(at.curves.areas[name].mean()))
 
-    note = "AULC, mean over seeds. A strategy without λ stands once."
+    metric = places[0].curves.metric
+    note = f"AULC: {metric} averaged over labels, mean over seeds. A strategy without λ stands once."
     return _by_dataset("Areas", places, grid, regularised, cell, note)
+
+
+def seconds_table(places: Sequence[AtSetting], grid: Grid, regularised: frozenset[str]) -> Table:
+    """A row a strategy and λ: how long it took to choose a batch on every data set."""
+
+    def cell(at: AtSetting, name: str) -> str:
+        return number(at.curves.seconds[name][1], 3) if name in at.curves.buying else ""
+
+    note = "Seconds of choosing a batch, mean over seeds and rounds, on the machine and threads of the run."
+    return _by_dataset("What choosing costs", places, grid, regularised, cell, note)
 
 
 def dimensions_table(places: Sequence[AtSetting], grid: Grid, regularised: frozenset[str]) -> list[Table]:

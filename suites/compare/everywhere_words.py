@@ -9,7 +9,7 @@ from fbench.harness.contract import Answer
 from fbench.results.findings import number, p_value
 from fbench.results.words import count_seeds, count_words, fitting, listed
 
-from .answers import UNIT, question_text
+from .answers import SPREAD_APART, UNIT, question_text
 from .everywhere import AtSetting, Claim, threshold_of
 from .family import FEWEST, JudgedQuestion
 from .lead import ADVICE, LINE
@@ -93,11 +93,13 @@ def _sentence(claim: Claim, grid: Grid) -> str:
             return f"{_mean(claim)}, {_least(claim, grid)}; {p_value(claim.corrected)}{after}."
     if claim.later:
         return f"{_mean(claim)}; asked when rows were there, so it cannot count as shown."
-    at = f"at {_of(claim.count('yes'), claim)}, contradicted at none"
+    shown = f"at {_of(claim.count('yes'), claim)}"
+    if claim.mean_verdict == "not shown":
+        return f"Shown {shown}, contradicted at none; {_mean(claim)}, {_least(claim, grid)}."
+    begin = f"Shown in the mean and {shown}, contradicted at none"
     if not claim.in_the_mean:
-        return f"Shown {at}; {_mean(claim)}, {_least(claim, grid)}."
-    p = p_value(claim.mean_corrected) + (" after Holm" if claim.family > 1 else "")
-    return f"Shown in the mean ({p}), and {at}; {_mean(claim)}, {_least(claim, grid)}."
+        begin = f"The opposite is shown in the mean, and this {shown}"
+    return f"{begin}; {_mean(claim).replace(' in the mean', '')}, {_least(claim, grid)}."
 
 
 def _of(count: int, claim: Claim) -> str:
@@ -137,20 +139,29 @@ def _advice(claim: Claim, grid: Grid) -> str:
         case "unreliable":
             return "Lower --learning-rate or raise --epochs until no training collapses."
         case "yes":
-            return f"Choose {first} over {second}." if relation == ">" else f"{first} may replace {second}."
+            choice = f"Choose {first} over {second}" if relation == ">" else f"{first} may replace {second}"
+            return f"{choice}{_unlike(claim) or '.'}"
     if claim.later:
         return "Ask it of new seeds with --replicate."
     if claim.verdict == "no":
         return f"Don't take {first} over {second} unseen: look up your setting in the table."
-    if claim.in_the_mean:
+    if claim.mean_verdict != "not shown":
         more = "" if _seeds_add_little(claim) else ", or add seeds"
-        return f"In the mean {first} is {_COMPARED[relation]} {second}; look up your setting in the table{more}."
+        what = f"{first} is {_COMPARED[relation]} {second}" if claim.in_the_mean else f"{second} is the better one"
+        return f"In the mean {what}{_unlike(claim) or f'; look up your setting in the table{more}.'}"
     if _seeds_add_little(claim):
-        return f"Don't count on {first} over {second}; other images would narrow the intervals, seeds add little."
+        return f"Don't count on {first} over {second}; more images would narrow the intervals, seeds add little."
     return f"Don't count on {first} over {second}; add seeds to narrow the intervals."
 
 
 _COMPARED = {">": "better than", ">=": "no worse than"}
+
+
+def _unlike(claim: Claim) -> str:
+    """The rest of an advice where λ may explain the difference: it leaves the embeddings far apart in dimension."""
+    if claim.most_apart <= SPREAD_APART:
+        return ""
+    return f"; compare at deff:c, too: effective dimensions lie {claim.most_apart:.0f} times apart."
 
 
 def _seeds_add_little(claim: Claim) -> bool:
@@ -206,15 +217,15 @@ def _how_often(claim: Claim, counted: int) -> str:
     """At how many settings a claim is shown; ``counted`` are those that were told of last, and need not be again."""
     if claim.verdict == "yes":
         return " everywhere"
-    of = "" if counted == len(claim.tests) else f" of {len(claim.tests)}"
+    of = "" if counted == len(claim.tests) else f" of {len(claim.tests)} settings"
     mean = " in the mean and" if claim.in_the_mean else ""
-    return f"{mean} at {claim.count('yes')}{of}"
+    return f"{mean} at {claim.count('yes') or 'none'}{of}"
 
 
 def _part(claim: Claim) -> str:
     match claim.verdict:
         case "no":
-            return f"{claim.first} is worse than {claim.second} at {claim.count('no')} of {len(claim.tests)}"
+            return f"{claim.first} is worse than {claim.second} at {_of(claim.count('no'), claim)}"
         case "unreliable":
             return f"trainings of {claim.first} or {claim.second} collapse"
     return f"{claim.first} and {claim.second} have too few seeds"
@@ -264,7 +275,8 @@ def _take(claims: Sequence[Claim], grid: Grid) -> str:
 
 def _unbeaten(won: Sequence[Claim], claims: Sequence[Claim]) -> list[str]:
     """Strategies that win one of these claims, and that no other beats by one."""
-    beaten = {claim.second for claim in won} | {claim.first for claim in claims if claim.verdict == "no"}
+    beaten = {claim.second for claim in won}
+    beaten |= {claim.first for claim in claims if "no" in (claim.verdict, claim.mean_verdict)}
     return [name for name in dict.fromkeys(claim.first for claim in won) if name not in beaten]
 
 

@@ -21,8 +21,8 @@ from scipy import special
 from fbench.harness.contract import VerdictWord
 from fbench.measure.arrays import Floats
 from fbench.measure.sign_flips import flip_bound, flip_p_above
-from fbench.measure.split_overlap import corrected_interval, corrected_p, standard_error
-from fbench.measure.statistics import Paired, holm, paired
+from fbench.measure.split_overlap import corrected_interval, standard_error
+from fbench.measure.statistics import Paired, holm, paired, two_sided_p
 
 from .questions import AboutTwo, Question
 from .wording import mirrored
@@ -203,8 +203,8 @@ def _test(asked: Asked, question: Question, margin: float, *, lower: bool) -> Ju
         question=question,
         comparison=comparison,
         margin=margin,
-        p=p(asked.overlap or 0.0),
-        p_of_splits=p(0.0),
+        p=p(standard_error(comparison, asked.overlap or 0.0)),
+        p_of_splits=p(standard_error(comparison, 0.0)),
         corrected=math.nan,
         family=0,
         level=1 - ALPHA,
@@ -216,24 +216,23 @@ def _test(asked: Asked, question: Question, margin: float, *, lower: bool) -> Ju
     )
 
 
-def question_p(relation: str, comparison: Paired, differences: Floats, margin: float, overlap: float) -> float:
+def question_p(relation: str, comparison: Paired, differences: Floats, margin: float, error: float) -> float:
     """A question's p, from the differences of the seeds: ``A > B`` two-sided, ``A >= B`` against the margin.
 
-    ``overlap`` is test images over the others where the seeds' splits share images, else 0.
+    ``error`` is that of the mean difference; nan where no spread was measured, and then p is, too.
     """
-    if relation == ">":
-        return corrected_p(comparison, overlap)
-    return _margin_p(comparison, differences, margin, overlap)
-
-
-def _margin_p(comparison: Paired, differences: Floats, margin: float, overlap: float) -> float:
-    """P that the difference lies above −margin, one-sided, or below it, two-sided: the larger of t's and the flips'.
-
-    Claims to the one and to the other side are never wrong together. nan where no spread was measured.
-    """
-    error = standard_error(comparison, overlap)
     if math.isnan(error):
         return math.nan
+    if relation == ">":
+        return two_sided_p(comparison.difference / error if error else 0.0, comparison.n)
+    return _margin_p(comparison, differences, margin, error)
+
+
+def _margin_p(comparison: Paired, differences: Floats, margin: float, error: float) -> float:
+    """P that the difference lies above −margin, one-sided, or below it, two-sided: the larger of t's and the flips'.
+
+    Claims to the one and to the other side are never wrong together.
+    """
     above = comparison.difference + margin
     by_t = float(special.stdtr(comparison.n - 1, -abs(above) / error)) if error else 0.0
     if above > 0:

@@ -11,14 +11,14 @@ from fbench.learning.seed_groups import every_seed
 from fbench.measure.friedman import FEWEST_DATASETS, RankTest, rank_test
 from fbench.measure.power import least_shown
 from fbench.results.findings import number
-from fbench.results.words import between, count_seeds, listed
+from fbench.results.words import between, count_seeds, counted, listed
 
 from . import everywhere_figures as figures
 from . import everywhere_tables as tables
 from .curves import Curves, read_curves, with_scores
 from .everywhere import AtSetting, Claim, claims_over, judge_settings
 from .everywhere_words import Grid, claim_answers, three_lines_of
-from .family import FEWEST
+from .family import ALPHA, FEWEST
 from .options import Options
 from .questions import parse_questions
 from .replayed import replay_evidence, with_beginning
@@ -91,6 +91,7 @@ def _evidence(
             [
                 tables.areas_table(places, grid, regularised),
                 *tables.dimensions_table(places, grid, regularised),
+                tables.seconds_table(places, grid, regularised),
             ],
             [*figures.along_lambda(places, grid, regularised), *figures.curves_by_lambda(places, grid)],
         ),
@@ -104,14 +105,15 @@ def _how_tested(claims: Sequence[Claim], places: Sequence[AtSetting], grid: Grid
     """How the answers were corrected, and for what."""
     if not claims:
         return []
-    tests = claims[0].tests[0].family
+    questions, tests = counted([claims[0].family], "question"), claims[0].tests[0].family
     labels = between(int(count) for place in places for count in place.curves.labels)
     claims_made = [
         "A claim over all settings holds where every one of them shows it (intersection-union): its p is the largest, "
-        f"corrected by Holm for {claims[0].family or 1} questions. Where strategies are equal anywhere, at most 5 % of "
-        "runs on these images claim otherwise.",
-        f"The answers of single settings are a family of {tests} tests, corrected by Holm over all of them: stricter "
-        "than a claim over all settings, which may hold where not every setting's answer is yes.",
+        f"corrected by Holm for {questions}.",
+        f"The means over settings are a family of their own, and the answers of single settings a third, of {tests} "
+        "tests: stricter than a claim over all settings, which may hold where not every setting's answer is yes.",
+        "Where strategies are equal, a family says otherwise in at most 5 % of runs, any of the three in at most 15 %.",
+        *_if_overlap(claims),
         f"All of it is about {grid.data}, one network and {labels} labels: others may differ.",
     ]
     if blind := _cannot_show(claims):
@@ -127,17 +129,31 @@ def _how_tested(claims: Sequence[Claim], places: Sequence[AtSetting], grid: Grid
     return claims_made
 
 
+def _if_overlap(claims: Sequence[Claim]) -> list[str]:
+    """What the rates rest on where splits overlap."""
+    ratio = max((claim.overlap for claim in claims if claim.overlap is not None), default=None)
+    if ratio is None:
+        return []
+    return [
+        f"These rates hold if the mean of n seeds has the variance sd²·(1/n + {number(ratio, 2)}), as Nadeau and "
+        "Bengio (2003) take it where splits overlap; settings of one data set share the second part."
+    ]
+
+
 def _cannot_show(claims: Sequence[Claim]) -> str:
     """How small a difference the run would overlook at a setting; nothing where no spread was measured."""
     tests = [test for claim in claims for test in claim.tests if test.comparison.n >= FEWEST and test.comparison.sd > 0]
     if not tests:
         return ""
-    least = sorted(least_shown(test.comparison.sd, test.comparison.n, ratio=test.overlap or 0.0) for test in tests)
+    level = 1 - ALPHA / tests[0].family
+    least = sorted(
+        least_shown(test.comparison.sd, test.comparison.n, ratio=test.overlap or 0.0, level=level) for test in tests
+    )
     ends = number(least[0], 3) if least[0] == least[-1] else f"{number(least[0], 3)} to {number(least[-1], 3)}"
     seeds = count_seeds(min(test.comparison.n for test in tests))
     return (
         f"What it cannot show: with {seeds}, 80 % of runs see a difference of {ends} AULC (by question and setting) at "
-        "one setting, before any correction; smaller ones are overlooked more often."
+        "one setting, where it comes first of all tests; smaller ones are overlooked more often."
     )
 
 

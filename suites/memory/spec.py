@@ -116,7 +116,7 @@ class Spec:
     @property
     def counts(self) -> StepCounts:
         """Picks, removals and chunk of a whole selection."""
-        return StepCounts.of(self.batch, self.oversample, self.n - self.labelled, self.chunk_size)
+        return StepCounts.of(self.batch, self.oversample, self.n - self.labelled, self.chunk_size, self.labelled)
 
     @property
     def shape(self) -> Shape:

@@ -53,7 +53,8 @@ def _operations(way: Way, problem: SelectionProblem, dtype: str, options: Option
     if way.anew:
         steps = min(options.extrapolate or problem.picks, problem.picks)
         return published_operations(problem, steps) + incremental_operations(problem)
-    counts = StepCounts(problem.picks, problem.removals, options.chunk_size or CHUNK_SIZE)
+    chunk = options.chunk_size or CHUNK_SIZE
+    counts = StepCounts(problem.picks, problem.removals, chunk, problem.labelled)
     return selection_operations(plan_way(problem, way, dtype), counts)
 
 

@@ -15,7 +15,8 @@ from torch import Tensor
 from fbench.fisher.embeddings import Embedding, last_layer_embedding
 from fbench.fisher.selection.approximations import top_classes
 from fbench.fisher.selection.candidates.plain import Plain
-from fbench.fisher.selection.information import Information, sandwich
+from fbench.fisher.selection.information import Information
+from fbench.fisher.selection.inverses import sandwich
 from fbench.measure.memory.growth import peak_growth
 from fbench.measure.timing import elapsed
 

@@ -230,7 +230,7 @@ def with_fitting_chunk(problem: SelectionProblem, way: Way, dtype: str, devices:
 
 
 def _counts(problem: SelectionProblem, way: Way) -> StepCounts:
-    return StepCounts(problem.picks, problem.removals, way.chunk_size)
+    return StepCounts(problem.picks, problem.removals, way.chunk_size, problem.labelled)
 
 
 def _held(problem: SelectionProblem, way: Way) -> Shape:

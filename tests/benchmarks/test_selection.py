@@ -18,7 +18,7 @@ from fbench.fisher.selection.candidates import lane_kernels
 from fbench.fisher.selection.candidates.packed import pack_lower_lanes, share
 from fbench.fisher.selection.candidates.plain import Plain
 from fbench.fisher.selection.engines import SELECTION_METHODS
-from fbench.fisher.selection.information import sandwich
+from fbench.fisher.selection.inverses import sandwich
 from fbench.fisher.selection.row_information import RowInformation
 from fbench.fisher.selection.row_space import RowEngine
 from fbench.fisher.selection.trace import prepare_kernel, scores_of

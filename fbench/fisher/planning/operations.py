@@ -23,4 +23,6 @@ def selection_operations(plan: SelectionPlan, counts: StepCounts) -> float:
     pick = 4 * wide * r * d * n
     if not plan.matrices:
         return float(counts.picks * pick)
-    return float(3 * 2 * wide * n * d**2 + _MATRIX_PRODUCTS * 2 * d**3 + counts.picks * pick)
+    bought = (counts.labelled + counts.picks) * r
+    matrices = _MATRIX_PRODUCTS * 2 * d**2 * min(d, 2 * bought)  # few rows are told by their products (``few_rows``)
+    return float(3 * 2 * wide * n * d**2 + matrices + counts.picks * pick)

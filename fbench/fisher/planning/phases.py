@@ -23,7 +23,7 @@ CHUNK = {"cpu": 1 << 18, "cuda": 1 << 26}
 QUADRATIC = {"cpu": 1 << 20, "cuda": 1 << 26}
 """How many numbers a quadratic form's buffer may hold, as in ``embeddings``."""
 TILE = 512
-"""How many rows of a d×d matrix are worked on at a time, as in ``information``."""
+"""How many rows of a d×d matrix are worked on at a time, as in ``inverses``."""
 PACKED_ROWS = 32
 """The most rows whose G and H are kept as packed triangles, as in ``candidates``; on a CPU only."""
 BLOCK_LANES = 16
@@ -177,13 +177,19 @@ def _folding(s: SelectionSizes) -> Parts:
     return {"gathered rows in order": 4 * s.itemsize * _most_rows(s) * s.shape.dim} if folds else {}
 
 
-def _loading(s: SelectionSizes) -> list[Held]:
+def _loading(s: SelectionSizes, bought: int) -> list[Held]:
     """P comes in float64; Q, tile by tile, beside it; then P is rounded. Earlier shards hold theirs meanwhile.
 
-    On a CPU the tiles are freed but not gone when P is rounded: the C library keeps blocks under 32 MiB for later.
+    Where few are ``bought``, their rows and what they make of F take the place of P in float64. On a CPU the tiles are
+    freed but not gone when P is rounded: the C library keeps blocks under 32 MiB for later.
     """
-    d, b, T = s.shape.dim, s.itemsize, min(s.shape.dim, TILE)
+    d, b, T, m = s.shape.dim, s.itemsize, min(s.shape.dim, TILE), bought * s.shape.rows
     earlier = {"P and Q of other shards": 2 * (s.shards - 1) * b * s.square} if s.shards > 1 else {}
+    if 2 * m <= d:
+        tile = {"a tile of a product": 8 * T * d + b * T * T}
+        with_F = Held({"Q": b * s.square} | earlier, {"rows that were bought, and their F": 16 * m * d} | tile)
+        inverse = Held({"Q": b * s.square, "P": b * s.square} | earlier, {"rows that were bought": 8 * m * d} | tile)
+        return [with_F, inverse]
     both = {"P in float64": 8 * s.square, "Q": b * s.square}
     tiles = {"tiles of products": 24 * T * d + 2 * b * T * T}
     rounded = {"P": b * s.square} if b < 8 else {}
@@ -191,26 +197,39 @@ def _loading(s: SelectionSizes) -> list[Held]:
     return [Held(both | earlier, tiles), Held(both | earlier | rounded, kept)]
 
 
+def _filling(s: SelectionSizes, bought: int) -> Parts:
+    """Quadratic forms of a chunk; where few are ``bought``, beside their rows, by which those of P are made."""
+    n, r, k, m, d = s.shape.n, s.shape.rows, s.shape.classes, bought * s.shape.rows, s.shape.dim
+    if not 0 < 2 * m <= d:
+        return {"a chunk's quadratic forms": _quadratic(s)}
+    outer = min(n, max(1, s.limit() // r**2))
+    inner = min(outer, max(1, s.limit() // (r * m)))
+    # of a last layer: the rows once more, class beside class, and what the features make of them
+    products = m * d + inner * r * m + min(inner, max(1, s.limit() // (k * m))) * k * m if k else 2 * inner * r * m
+    forms = max(_quadratic(s), s.itemsize * (2 * outer * r * r + products))
+    return {"a chunk's quadratic forms": forms, "rows that were bought": (8 + s.itemsize) * m * d}
+
+
 def _incremental(s: SelectionSizes) -> dict[str, list[Held]]:
     F = Held({"F": s.itemsize * s.square}).beside(_marks(s))
     state, curvature = Held({}, _state(s)), _curvature(s)
-    loading = [F.beside(moment) for moment in _loading(s)]
+    bought = s.labelled + s.picks
+    loading, again = ([F.beside(moment) for moment in _loading(s, count)] for count in (s.labelled, bought))
     # a CPU lends no room before it is written to: G and H are not there before the first P and Q
     before = Held() if s.device_type == "cpu" else state
-    filling = {"a chunk's quadratic forms": _quadratic(s)}
     loaded = F.beside(state).beside(curvature)
     steady = loaded.beside(Held({}, {"a pick's projections": max(_projections(s), *_folding(s).values(), 0)}))
     probing = loaded.beside(Held({"M in float64": 8 * s.square}))
     return {
-        "init": [*(moment.beside(before) for moment in loading), loaded.beside(Held({}, filling))],
-        "forward": [steady, *(moment.beside(state) for moment in loading), loaded.beside(Held({}, filling))],
+        "init": [*(moment.beside(before) for moment in loading), loaded.beside(Held({}, _filling(s, s.labelled)))],
+        "forward": [steady, *(moment.beside(state) for moment in again), loaded.beside(Held({}, _filling(s, bought)))],
         "backward": [probing, *_removals(s, _incremental_removals), *_finish(s)],
     }
 
 
 def _incremental_removals(s: SelectionSizes) -> list[Held]:
     state = Held({}, _state(s))
-    return [*_loading(s), _curvature(s).beside(state).beside(Held({}, _folding(s)))]
+    return [*_loading(s, s.labelled + s.shape.n), _curvature(s).beside(state).beside(Held({}, _folding(s)))]
 
 
 def _recomputed(s: SelectionSizes, kernel: str) -> dict[str, list[Held]]:

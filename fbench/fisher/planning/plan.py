@@ -10,7 +10,7 @@ import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
-from fbench.fisher.planning.phases import Held, SelectionSizes, phases
+from fbench.fisher.planning.phases import TILE, Held, SelectionSizes, phases
 from fbench.fisher.planning.shapes import Shape, shape_of
 
 __all__ = [
@@ -35,22 +35,31 @@ CHUNK_SIZE = 1024
 
 @dataclass(frozen=True)
 class StepCounts:
-    """How much a selection does: forward ``picks``, ``removals`` among them, candidates of a trace kernel's chunk.
+    """How much a selection does.
+
+    Attributes:
+        picks: forward.
+        removals: how many of them are removed.
+        chunk_size: candidates of a trace kernel's chunk.
+        labelled: n_L; where it is not known, more than make a difference.
 
     Example:
         >>> StepCounts.of(batch_size=10, oversample=1.5, left=100)
-        StepCounts(picks=15, removals=5, chunk_size=1024)
+        StepCounts(picks=15, removals=5, chunk_size=1024, labelled=512)
     """
 
     picks: int
     removals: int
     chunk_size: int = CHUNK_SIZE
+    labelled: int = TILE
 
     @classmethod
-    def of(cls, batch_size: int, oversample: float, left: int, chunk_size: int = CHUNK_SIZE) -> StepCounts:
+    def of(
+        cls, batch_size: int, oversample: float, left: int, chunk_size: int = CHUNK_SIZE, labelled: int = TILE
+    ) -> StepCounts:
         """The counts when ``bait_select`` buys B labels from what is ``left`` unlabelled."""
         picks = min(math.ceil(oversample * batch_size), left)
-        return cls(picks, max(0, picks - batch_size), chunk_size)
+        return cls(picks, max(0, picks - batch_size), chunk_size, labelled)
 
 
 @dataclass(frozen=True)
@@ -159,7 +168,8 @@ def plan_selection(
     """
     itemsize, device_type = ITEMSIZE[dtype], device.partition(":")[0]
     counts = counts or StepCounts.of(min(-(-shape.n // 20), 512), 2.0, shape.n)
-    sizes = SelectionSizes(shape, itemsize, device_type, shards, counts.picks, counts.removals, counts.chunk_size)
+    steps = counts.picks, counts.removals, counts.chunk_size, counts.labelled
+    sizes = SelectionSizes(shape, itemsize, device_type, shards, *steps)
     inputs = shape.numbers * itemsize
     return SelectionPlan(sizes, method, dtype, inputs, inputs if copied else 0, phases(method, sizes))
 
@@ -179,7 +189,7 @@ def replanned(plan: SelectionPlan, *, shape: Shape | None = None, dtype: str = "
         method=method or plan.method,
         device=s.device_type,
         shards=s.shards,
-        counts=StepCounts(s.picks, s.removals, s.chunk),
+        counts=StepCounts(s.picks, s.removals, s.chunk, s.labelled),
     )
 
 

@@ -175,7 +175,7 @@ class Search:
             raise InputError(f"chunk_size {chunk_size}: must be at least 1")
         self._devices = usable_devices(devices or [embedding.device])
         dtype = selection_dtype(dtype or embedding.dtype)
-        counts = StepCounts.of(batch_size, oversample, left, chunk_size)
+        counts = StepCounts.of(batch_size, oversample, left, chunk_size, len(positions))
         self.picks = counts.picks
         """How many forward picks there will be."""
         check_plan(embedding, dtype, method, self._devices, counts)

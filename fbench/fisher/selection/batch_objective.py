@@ -11,7 +11,8 @@ from torch import Tensor
 
 from fbench.errors import InputError
 from fbench.fisher.row_products import RowProducts
-from fbench.fisher.selection.information import cholesky_in_place, resolve_regularisation
+from fbench.fisher.selection.information import resolve_regularisation
+from fbench.fisher.selection.inverses import cholesky_in_place
 
 _COLUMNS = 2048
 """Columns of K_T· in float64 at a time."""

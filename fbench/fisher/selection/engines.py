@@ -19,7 +19,8 @@ from fbench.fisher.embeddings import DenseEmbedding, Embedding
 from fbench.fisher.planning.plan import CHUNK_SIZE
 from fbench.fisher.selection.candidates.choice import candidates
 from fbench.fisher.selection.curvature import Curvature, pick_rows
-from fbench.fisher.selection.information import DiagonalInformation, Information, inverse_in_place
+from fbench.fisher.selection.information import DiagonalInformation, Information, MadeAfresh
+from fbench.fisher.selection.inverses import inverse_in_place
 from fbench.fisher.selection.trace import trace
 from fbench.harness.registry import KERNELS
 
@@ -64,7 +65,7 @@ class CurvatureSource(Protocol):
 
     alpha: float
 
-    def curvature(self, picks: Tensor, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
+    def curvature(self, picks: Tensor, dtype: torch.dtype) -> MadeAfresh:
         """P in float64 and Q in ``dtype``, [d, d] each, with ``picks`` in M."""
 
 
@@ -118,11 +119,11 @@ class IncrementalEngine:
     def load(self, picks: Tensor) -> None:
         """Make P, Q, G and H from M, factorised in float64."""
         self.__dict__.pop("_curvature", None)  # the old matrices make room for the new
-        P, Q = self._information.curvature(picks, self._V.dtype)
+        P, Q, few = self._information.curvature(picks, self._V.dtype)
         device, dtype = self._V.device, self._V.dtype
         self._curvature = Curvature(P.to(device, dtype), Q.to(device), self._sign)
         del P
-        self._candidates.load(self._curvature.P, self._curvature.Q)
+        self._candidates.load(few.to(device) if few else self._curvature.P, self._curvature.Q)
         self._at_load = self._candidates.traces().median()
         self.refreshes += 1
 

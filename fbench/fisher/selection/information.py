@@ -2,25 +2,31 @@
 
 Letters as in ../MATH.md ("BAIT"): F [d, d] the mean of V_xᵀV_x over the whole pool; M [d, d] what the labels (will)
 tell. M is built anew from its samples whenever it is asked for, in float64: it carries no accumulated error, and no
-room is held for it in between.
+room is held for it in between. Of few rows it is never built: their products tell all of it (``few_rows``).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
 from fbench.errors import InputError
 from fbench.fisher.embeddings import Embedding
+from fbench.fisher.selection import inverses
+from fbench.fisher.selection.few_rows import FewRows, fewer_operations
+from fbench.fisher.selection.inverses import inverse_in_place, sandwich, tiles
 from fbench.fisher.selection.regularisation import lambda_at, parse_regularisation, too_many
-from fbench.fisher.work import did
 
-_TILE = 512
-"""Rows of a d×d matrix in float64 at a time, where a whole one would be a second copy."""
-_JITTERS = (1e-14, 1e-12, 1e-10, 1e-8)
-"""Multiples of M's mean diagonal that are added, one after the other, where M has lost its definiteness to rounding."""
+
+class MadeAfresh(NamedTuple):
+    """P and Q [d, d], P in float64 unless ``few`` rows made it, from which V_x P V_xᵀ takes fewer operations."""
+
+    P: Tensor
+    Q: Tensor
+    few: FewRows | None = None
 
 
 class Information:
@@ -66,10 +72,27 @@ class Information:
         M = torch.zeros(self.V.dim, self.V.dim, dtype=torch.float64, device=self.V.device)
         M.diagonal().add_(self.lam)
         for index, weight in ((self.labelled, self._per_label), (picks, self.alpha)):
-            step = max(1, _TILE // self.V.rows)
+            step = max(1, inverses.MATRIX_TILE // self.V.rows)
             for start in range(0, len(index), step):
                 self.V[index[start : start + step]].to(dtype=torch.float64).add_gram(M, weight)
         return M
+
+    def curvature(self, picks: Tensor, dtype: torch.dtype) -> MadeAfresh:
+        """P = M⁻¹ and Q = P F P [d, d], with ``picks`` in M."""
+        few = self._few(picks)
+        if few:
+            Q = few.sandwich(self.F, dtype)
+            return MadeAfresh(few.inverse(dtype), Q, few)
+        P = self.inverse(picks)
+        return MadeAfresh(P, sandwich(P, self.F, dtype))
+
+    def objective(self, picks: Tensor) -> float:
+        """tr(F M⁻¹) with ``picks`` in M."""
+        few = self._few(picks)
+        if few:
+            return few.trace(self.F)
+        inverse = self.inverse(picks)
+        return sum(float((self.F[rows].to(torch.float64) * inverse[rows]).sum()) for rows in tiles(len(self.F)))
 
     def inverse(self, picks: Tensor) -> Tensor:
         """M⁻¹ [d, d] in float64, in the place of M."""
@@ -77,15 +100,16 @@ class Information:
         self.jitter = max(self.jitter, jitter)
         return inverse
 
-    def curvature(self, picks: Tensor, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
-        """P = M⁻¹ [d, d] in float64, and Q = P F P in ``dtype``."""
-        P = self.inverse(picks)
-        return P, sandwich(P, self.F, dtype)
-
-    def objective(self, picks: Tensor) -> float:
-        """tr(F M⁻¹) with ``picks`` in M."""
-        inverse = self.inverse(picks)
-        return sum(float((self.F[rows].to(torch.float64) * inverse[rows]).sum()) for rows in tiles(len(self.F)))
+    def _few(self, picks: Tensor) -> FewRows | None:
+        """M by its rows, where they are few beside d."""
+        m, d = (len(self.labelled) + len(picks)) * self.V.rows, self.V.dim
+        if not fewer_operations(m, d):
+            return None
+        weighted = ((self.labelled, self._per_label), (picks, self.alpha))
+        parts = [weight**0.5 * self.V[index].to(dtype=torch.float64).dense().view(-1, d) for index, weight in weighted]
+        few = FewRows(torch.cat(parts), self.lam)
+        self.jitter = max(self.jitter, few.jitter)
+        return few
 
     def effective_dimension(self) -> float:
         """d_eff = tr F(F + λI)⁻¹ = d − λ tr (F + λI)⁻¹: how many directions λ leaves standing."""
@@ -157,95 +181,6 @@ def _sum_of_diagonals(V: Embedding) -> Tensor:
     for part in V.chunks(V.dim):
         total += V[part].to(dtype=torch.float64).diagonals().sum(0)
     return total
-
-
-def symmetric(A: Tensor) -> Tensor:
-    """A ← (A + Aᵀ)/2 in place: a product that is symmetric in theory, but whose halves were rounded apart.
-
-    It matters: along a direction that no sample sees, M is λ alone and Q's rounding is of order 1/λ².
-
-    Example:
-        >>> symmetric(torch.tensor([[1.0, 2.0], [4.0, 3.0]])).tolist()
-        [[1.0, 3.0], [3.0, 3.0]]
-    """
-    for rows in tiles(len(A)):
-        for columns in tiles(rows.stop):
-            upper = (A[rows, columns] + A[columns, rows].T) / 2
-            A[rows, columns], A[columns, rows] = upper, upper.T
-    return A
-
-
-def sandwich(P: Tensor, F: Tensor, dtype: torch.dtype) -> Tensor:
-    """Q = P F P [d, d] in ``dtype``, every product in P's dtype, one tile of columns at a time in buffers made once.
-
-    Example:
-        >>> sandwich(2 * torch.eye(2, dtype=torch.float64), torch.ones(2, 2), torch.float32).tolist()
-        [[4.0, 4.0], [4.0, 4.0]]
-    """
-    d = len(F)
-    Q = torch.empty_like(F, dtype=dtype)
-    wide, FP, PFP = P.new_empty(min(_TILE, d), d), P.new_empty(d * min(_TILE, d)), P.new_empty(d * min(_TILE, d))
-    for columns in tiles(d):
-        width = columns.stop - columns.start
-        left, right = FP[: d * width].view(d, width), PFP[: d * width].view(d, width)
-        for rows in tiles(d):
-            torch.mm(wide[: rows.stop - rows.start].copy_(F[rows]), P[:, columns], out=left[rows])
-        Q[:, columns] = torch.mm(P, left, out=right)
-        did(4 * d**2 * width)
-    return symmetric(Q)
-
-
-def tiles(d: int) -> Iterator[slice]:
-    """Slices of 512 rows or fewer that partition [0, d).
-
-    Example:
-        >>> [(rows.start, rows.stop) for rows in tiles(1200)]
-        [(0, 512), (512, 1024), (1024, 1200)]
-    """
-    return (slice(start, min(start + _TILE, d)) for start in range(0, d, _TILE))
-
-
-def inverse_in_place(make: Callable[[], Tensor]) -> tuple[Tensor, float]:
-    """The inverse [d, d] of the symmetric matrix that ``make`` builds, by Cholesky, and its jitter.
-
-    Factor and inverse take the matrix's own place: at d = 5,120 a copy of it is 210 MB. A matrix that rounding has
-    made indefinite is built again and gets a jitter: what had to be added to its diagonal, 0 for all others.
-
-    Raises:
-        InputError: not even the largest jitter makes it positive definite.
-
-    Example:
-        >>> inverse, jitter = inverse_in_place(lambda: 4 * torch.eye(2, dtype=torch.float64))
-        >>> inverse.diagonal().tolist(), jitter
-        ([0.25, 0.25], 0.0)
-    """
-    factor, jitter = cholesky_in_place(make)
-    inverse = torch.cholesky_inverse(factor, out=factor)
-    did(2 * len(factor) ** 3 / 3)
-    return inverse, jitter
-
-
-def cholesky_in_place(make: Callable[[], Tensor]) -> tuple[Tensor, float]:
-    """The lower Cholesky factor of the symmetric matrix that ``make`` builds, in its place, and its jitter.
-
-    Raises:
-        InputError: not even the largest jitter makes it positive definite.
-
-    Example:
-        >>> factor, jitter = cholesky_in_place(lambda: 4 * torch.eye(2, dtype=torch.float64))
-        >>> factor.diagonal().tolist(), jitter
-        ([2.0, 2.0], 0.0)
-    """
-    for share in (0.0, *_JITTERS):
-        factor = make().T  # LAPACK's order of columns; the matrix is symmetric
-        jitter = share * float(factor.diagonal().abs().mean()) if len(factor) else 0.0
-        factor.diagonal().add_(jitter)
-        fault = torch.empty(0, dtype=torch.int32, device=factor.device)
-        torch.linalg.cholesky_ex(factor, out=(factor, fault))
-        did(len(factor) ** 3 / 3)
-        if not int(fault):
-            return factor, jitter
-    raise InputError("the information matrix M is not positive definite in float64; raise the regularisation")
 
 
 def resolve_regularisation(

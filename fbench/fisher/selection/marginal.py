@@ -18,7 +18,7 @@ from fbench.fisher.embeddings import Embedding
 from fbench.fisher.selection.candidates.choice import candidates
 from fbench.fisher.selection.candidates.plain import Candidates
 from fbench.fisher.selection.curvature import pick_rows
-from fbench.fisher.selection.information import symmetric
+from fbench.fisher.selection.inverses import symmetric
 
 
 @dataclass(frozen=True)

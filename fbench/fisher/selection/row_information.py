@@ -13,13 +13,9 @@ import torch
 from torch import Tensor
 
 from fbench.errors import InputError
-from fbench.fisher.selection.information import (
-    cholesky_in_place,
-    lambda_of_spectrum,
-    resolve_regularisation,
-    symmetric,
-)
+from fbench.fisher.selection.information import MadeAfresh, lambda_of_spectrum, resolve_regularisation
 from fbench.fisher.selection.inverse_trace import inverse_trace
+from fbench.fisher.selection.inverses import cholesky_in_place, symmetric
 from fbench.fisher.selection.regularisation import lambda_at, too_many
 from fbench.fisher.selection.unit_rows import row_numbers
 from fbench.fisher.work import did
@@ -87,7 +83,7 @@ class RowInformation:
         index, R = self._solved(picks, picks)
         return symmetric(self.K[row_numbers(picks, self._rows)][:, index].double() @ R)
 
-    def curvature(self, picks: Tensor, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
+    def curvature(self, picks: Tensor, dtype: torch.dtype) -> MadeAfresh:
         """P and Q between the rows of ``among``: V_S M⁻¹V_Sᵀ and V_S M⁻¹FM⁻¹V_Sᵀ [m, m], with ``picks`` in M."""
         index, R = self._solved(picks, self._among)
         Q = torch.zeros(R.shape[1], R.shape[1], dtype=torch.float64, device=R.device)
@@ -96,7 +92,7 @@ class RowInformation:
             Q.addmm_(some.T, some, alpha=1 / self.n)
             did(2 * len(some) * (R.numel() + Q.numel()) / max(1, len(Q)))
         P = self.K[row_numbers(self._among, self._rows)][:, index].double() @ R
-        return symmetric(P), symmetric(Q).to(dtype)
+        return MadeAfresh(symmetric(P), symmetric(Q).to(dtype))
 
     def effective_dimension(self) -> float:
         """d_eff = tr K(K + nλI)⁻¹ = N − nλ·tr (K + nλI)⁻¹.

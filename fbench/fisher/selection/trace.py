@@ -174,7 +174,7 @@ def _as_given(V: Embedding, inverse: Tensor, fisher: Tensor, sign: int = 1) -> _
 
 
 def _sandwich(V: Embedding, inverse: Tensor, fisher: Tensor, sign: int = 1) -> _Prepared:
-    from fbench.fisher.selection.information import symmetric
+    from fbench.fisher.selection.inverses import symmetric
 
     return _Prepared(V, inverse, symmetric(inverse @ fisher @ inverse), sign)
 

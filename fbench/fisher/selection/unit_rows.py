@@ -65,6 +65,9 @@ class UnitRows(Embedding):
     def quadratic(self, A: Tensor) -> Tensor:
         return diagonal_blocks(A, self.rows)[self.at]
 
+    def inner(self) -> Tensor:
+        return torch.eye(self.rows, dtype=self.dtype, device=self.device).repeat(self.n, 1, 1)
+
     def first_times(self, A: Tensor) -> Tensor:
         return self[:1].project(A)[0]
 

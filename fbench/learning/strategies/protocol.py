@@ -136,7 +136,7 @@ class Sizes:
     @property
     def counts(self) -> StepCounts:
         """How many forward picks and removals a batch takes."""
-        return StepCounts.of(self.batch, self.oversample, self.n - self.labels)
+        return StepCounts.of(self.batch, self.oversample, self.n - self.labels, labelled=self.labels)
 
     def last_layer(self, method: str = "exact", number: int = 0, *, n: int = 0) -> SelectionPlan:
         """The plan of BAIT on the last layer by one of ``fisher.selection.methods``, on n candidates if not all."""

@@ -211,7 +211,7 @@ def test_a_selection_is_refused_before_it_begins(free: Any, monkeypatch: pytest.
 @pytest.mark.parametrize("method", METHODS)
 def test_a_selection_that_would_just_fit_is_refused_and_one_with_the_margin_is_not(free: Any, method: str) -> None:
     embedding = fbench.last_layer_embedding(torch.randn(200, 3), torch.randn(200, 10))
-    plan = plan_selection(shape_of(embedding), method=method, counts=StepCounts(6, 3, 32))
+    plan = plan_selection(shape_of(embedding), method=method, counts=StepCounts(6, 3, 32, labelled=0))
     how: dict[str, Any] = {"labelled": [], "method": method, "chunk_size": 32}
     for size in (plan.growth, plan.needed - 1):
         free(size)

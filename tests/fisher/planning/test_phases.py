@@ -14,7 +14,7 @@ from fbench.fisher.lanes import registers
 from fbench.fisher.planning import phases
 from fbench.fisher.planning.phases import Held, SelectionSizes
 from fbench.fisher.planning.shapes import Shape, shape_of
-from fbench.fisher.selection import information
+from fbench.fisher.selection import inverses
 from fbench.fisher.selection.bait import Search
 from fbench.fisher.selection.candidates import choice, packed
 from fbench.measure.live import LiveBytes
@@ -39,9 +39,9 @@ def made(n: int, k: int, h: int, dtype: torch.dtype, dense: bool) -> Embedding:
     return fbench.dense_embedding(V.dense()) if dense else V
 
 
-def alive(V: Embedding, method: str, chunk: int, shards: int = 1) -> dict[str, int]:
+def alive(V: Embedding, method: str, chunk: int, shards: int = 1, labelled: int = LABELLED) -> dict[str, int]:
     """The most bytes of tensors alive in each phase, beyond V."""
-    search = Search(V, B[method], labelled=range(LABELLED), method=method, chunk_size=chunk, devices=["cpu"] * shards)
+    search = Search(V, B[method], labelled=range(labelled), method=method, chunk_size=chunk, devices=["cpu"] * shards)
     peaks = {}
     with LiveBytes() as live:
 
@@ -58,9 +58,11 @@ def alive(V: Embedding, method: str, chunk: int, shards: int = 1) -> dict[str, i
     return peaks
 
 
-def written(V: Embedding, method: str, chunk: int, device_type: str = "cpu", shards: int = 1) -> dict[str, Held]:
+def written(
+    V: Embedding, method: str, chunk: int, device_type: str = "cpu", shards: int = 1, labelled: int = LABELLED
+) -> dict[str, Held]:
     sizes = SelectionSizes(
-        shape_of(V), V.dtype.itemsize, device_type, shards, 2 * B[method], B[method], chunk, LABELLED
+        shape_of(V), V.dtype.itemsize, device_type, shards, 2 * B[method], B[method], chunk, labelled
     )
     return phases.phases(method, sizes)
 
@@ -115,13 +117,13 @@ def test_a_gpus_formulas_with_large_chunks(dense: bool, monkeypatch: pytest.Monk
 
 def test_rows_that_are_folded_in_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:
     """With small tiles, as against which a large d's rows stand out."""
-    monkeypatch.setattr(information, "_TILE", 32)
+    monkeypatch.setattr(inverses, "MATRIX_TILE", 32)
     monkeypatch.setattr(phases, "TILE", 32)
     V = made(300, 12, 60, torch.float64, dense=False)
-    peaks, formulas = alive(V, "incremental", 300), written(V, "incremental", 300)
+    peaks, formulas = alive(V, "incremental", 300, labelled=40), written(V, "incremental", 300, labelled=40)
     rows = B["incremental"] * V.rows
     assert rows < 90 < 2 * rows  # in the forward picks alone there are too many for the room
-    unfolded = SelectionSizes(shape_of(V), 8, "cpu", 1, 6, 3, 300, LABELLED)
+    unfolded = SelectionSizes(shape_of(V), 8, "cpu", 1, 6, 3, 300, 40)
     assert formulas["forward"].bytes > phases.phases("incremental", unfolded)["forward"].bytes
     for phase, held in formulas.items():
         assert held.bytes == pytest.approx(peaks[phase], rel=0.08), phase
@@ -131,7 +133,7 @@ def test_the_sizes_that_it_takes_from_elsewhere() -> None:
     """They are written down twice, since those modules import torch."""
     assert phases.CHUNK == embeddings._CHUNK_ELEMENTS
     assert phases.QUADRATIC == embeddings._QUADRATIC_ELEMENTS
-    assert phases.TILE == information._TILE
+    assert phases.TILE == inverses.MATRIX_TILE
     assert phases.PACKED_ROWS == choice._MOST_ROWS
     assert phases.BLOCK_LANES == registers.LANES
     rows = phases.LEAST_ROWS, phases.FEW_ROWS, phases.LONG_ROWS

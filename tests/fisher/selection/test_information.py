@@ -13,17 +13,14 @@ from torch import Tensor
 import fbench
 from fbench.errors import InputError
 from fbench.fisher.row_gram import gram_of_rows
-from fbench.fisher.selection import information as module
-from fbench.fisher.selection import row_information
+from fbench.fisher.selection import inverses, row_information
 from fbench.fisher.selection.information import (
     DiagonalInformation,
     Information,
-    inverse_in_place,
     pool_fisher,
     resolve_regularisation,
-    sandwich,
-    symmetric,
 )
+from fbench.fisher.selection.inverses import inverse_in_place, sandwich, symmetric
 from fbench.fisher.selection.row_information import RowInformation
 
 NOBODY = torch.empty(0, dtype=torch.int64)
@@ -56,7 +53,7 @@ def test_picks_weigh_alpha_whatever_the_tile(monkeypatch: pytest.MonkeyPatch) ->
     V = reference.last_layer_rows(pool.logits, pool.features)
     picks = torch.tensor([i for i in range(12) if i not in pool.labelled.tolist()][:4])
     expected = reference.m_with(V, pool.labelled.tolist(), 4, 0.7, picks.tolist())
-    monkeypatch.setattr(module, "_TILE", 3)
+    monkeypatch.setattr(inverses, "MATRIX_TILE", 3)
     information = Information(fbench.last_layer_embedding(pool.logits, pool.features), pool.labelled, 4, 0.7)
     torch.testing.assert_close(information.matrix(picks), expected)
     torch.testing.assert_close(information.inverse(picks), torch.linalg.inv(expected))
@@ -143,7 +140,7 @@ def test_diagonals_are_those_of_the_matrices() -> None:
 
 @pytest.mark.parametrize("d", [1, 2, 3, 7])
 def test_tiles_change_nothing(d: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "_TILE", 3)
+    monkeypatch.setattr(inverses, "MATRIX_TILE", 3)
     g = torch.Generator().manual_seed(d)
     A, P = (torch.randn(d, d, generator=g, dtype=torch.float64) for _ in range(2))
     F = A @ A.T

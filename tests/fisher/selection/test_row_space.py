@@ -160,7 +160,7 @@ def test_the_state_of_removals_is_made_again_for_what_is_left() -> None:
     K, rows, dim, labelled = small(5, n=20, labelled=3)
     information = RowInformation(K, rows, labelled, 4, 0.1, dim)
     among = torch.tensor([x for x in range(20) if x not in labelled.tolist()][:6])
-    P, Q = information.among(among).curvature(among[2:5], torch.float64)
+    P, Q, _ = information.among(among).curvature(among[2:5], torch.float64)
     weights = torch.zeros(len(K), dtype=torch.float64)
     weights[row_numbers(labelled, rows)], weights[row_numbers(among[2:5], rows)] = 1 / 7, 4 / 7
     between = K @ torch.linalg.inv(0.1 * torch.eye(len(K), dtype=torch.float64) + weights[:, None] * K)  # V M⁻¹Vᵀ

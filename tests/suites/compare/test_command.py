@@ -661,12 +661,12 @@ def until(condition: Callable[[], bool], seconds: float = 60) -> bool:
     return True
 
 
-@pytest.mark.parametrize("end", [os.kill, os.killpg], ids=["the process", "its whole group"])
 def test_killed_at_random_moments_it_goes_on(
-    launcher: Launcher, uninterrupted: tuple[Path, float], tmp_path: Path, end: Callable[[int, int], None]
+    launcher: Launcher, uninterrupted: tuple[Path, float], tmp_path: Path
 ) -> None:
+    """The process alone and its whole group by turns."""
     whole, seconds = uninterrupted
-    path, moments = tmp_path / "run", random.Random(len(end.__name__))
+    path, moments = tmp_path / "run", random.Random(4)
     words = ["compare", *MORE, "--out", str(path)]
     kept = []
     for attempt in range(7):
@@ -677,7 +677,7 @@ def test_killed_at_random_moments_it_goes_on(
         else:
             time.sleep(moments.uniform(0, seconds / 8))
         with contextlib.suppress(ProcessLookupError):
-            end(child, signal.SIGKILL)
+            (os.killpg if attempt % 4 > 1 else os.kill)(child, signal.SIGKILL)
         code = launcher.wait()
         kept.append(committed(path))
         if code != -signal.SIGKILL:

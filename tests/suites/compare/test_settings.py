@@ -21,7 +21,6 @@ from fbench.harness.registry import SUITES
 from fbench.learning.prediction_files import load_predictions
 from fbench.measure.split_overlap import corrected_interval
 from fbench.measure.statistics import paired
-from fbench.results.findings import p_value
 from fbench.suites.compare.everywhere import Claim, claims_over, judge_settings
 from fbench.suites.compare.everywhere_figures import along_lambda
 from fbench.suites.compare.everywhere_tables import claims_table
@@ -147,8 +146,9 @@ def test_strategies_without_lambda_are_tested_once_a_data_set() -> None:
 def test_the_mean_is_that_of_the_seeds_over_all_settings() -> None:
     claim = claim_of("bait > random", everywhere(0.03))
     by_hand = np.mean([test.differences for test in claim.tests], axis=0)
-    assert claim.mean == paired(by_hand, np.zeros(SEEDS))
-    assert claim.mean_interval() == (claim.mean.low, claim.mean.high)
+    assert claim.mean.comparison == paired(by_hand, np.zeros(SEEDS))
+    assert claim.mean_interval() == pytest.approx((claim.mean.comparison.low, claim.mean.comparison.high))
+    assert claim.mean.p == pytest.approx(claim.mean.comparison.p)
 
 
 def test_splits_that_overlap_may_have_made_it() -> None:
@@ -160,7 +160,7 @@ def test_splits_that_overlap_may_have_made_it() -> None:
     assert (shown.verdict, doubted.verdict) == ("yes", "not shown")
     assert doubted.mean_interval()[0] < shown.mean_interval()[0]
     grid = Grid(("digits", "digits:noise=0.1"), ("1", "0.1"))
-    why = "Intervals and p count overlapping splits."
+    why = "Intervals and p count overlapping splits, and of the mean that settings of one data set share images."
     assert why in claims_table([doubted], grid).note
     assert why not in claims_table([shown], grid).note
 
@@ -173,14 +173,40 @@ def test_what_is_shown_in_the_mean_alone_is_said() -> None:
     assert claim.mean_corrected == pytest.approx(2 * claim.mean.p)
     grid = Grid(("digits", "digits:noise=0.1"), ("1", "0.1"))
     [answer] = claim_answers([claim], grid)
-    p = p_value(claim.mean_corrected)
     assert answer.sentence.startswith(
-        f"Shown in the mean ({p} after Holm), and at 3 of 4 settings, contradicted at none;"
+        "Shown in the mean and at 3 of 4 settings, contradicted at none; bait − random is "
     )
     assert answer.advice == "In the mean bait is better than random; look up your setting in the table, or add seeds."
     found, _, advice = three_lines_of([claim], [], grid)
-    assert found == "On 2 digits variants at 2 λ, bait beats random in the mean and at 3 of 4."
+    assert found == "On 2 digits variants at 2 λ, bait beats random in the mean and at 3 of 4 settings."
     assert advice == "Take bait, in the mean of settings."
+
+
+def test_the_opposite_in_the_mean_is_said() -> None:
+    """No setting shows it by itself, since the family is large; their mean does."""
+    many = ", ".join(
+        f"{a} > {b}" for a in ("bait", "bait+fish", "margin") for b in ("random", "margin", "bait") if a != b
+    )
+    claim = claim_of(many, everywhere(-0.0025), sd=0.003)
+    assert (claim.verdict, claim.mean_verdict) == ("not shown", "no")
+    [answer] = claim_answers([claim], Grid(("digits", "digits:noise=0.1"), ("1", "0.1")))
+    assert answer.sentence.startswith(
+        "The opposite is shown in the mean, and this at 0 of 4 settings; bait − random is "
+    )
+    assert answer.advice.startswith("In the mean random is the better one; look up your setting")
+
+
+def test_embeddings_far_apart_are_named() -> None:
+    made = [
+        (setting, replace(curves, dimensions={"bait": (2.0, 160), "bait+fish": (9.0, 328)}), overlap)
+        for setting, curves, overlap in measured({setting: {"bait+fish": 0.03} for setting in SETTINGS})
+    ]
+    asked = parse_questions("bait+fish > bait, bait+fish > random")
+    claims = claims_over(judge_settings(made, asked, (), 0.005, REGULARISED), asked, REGULARISED)
+    one, other = claim_answers(claims, Grid(("digits", "digits:noise=0.1"), ("1", "0.1")))
+    apart = "compare at deff:c, too: effective dimensions lie 4 times apart."
+    assert one.advice == f"Choose bait+fish over bait; {apart}"
+    assert other.advice == "Choose bait+fish over random."
 
 
 def test_of_no_gain_the_mean_shows_nothing() -> None:

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from fbench.fisher.embeddings import Embedding, FactoredEmbedding
 from fbench.fisher.selection.candidates.plain import Plain
+from fbench.fisher.selection.few_rows import FewRows
 
 _REGISTERS = 1024
 """Numbers of a program's R × R tiles: 8 a thread at four warps, so that a dozen tiles fit the registers."""
@@ -23,7 +24,7 @@ class Fused(Plain):
         super().__init__(V, alpha, sign)
         self._scores, self._traces = (torch.empty(V.n, dtype=V.dtype, device=V.device) for _ in range(2))
 
-    def load(self, P: Tensor, Q: Tensor) -> None:
+    def load(self, P: Tensor | FewRows, Q: Tensor) -> None:
         super().load(P, Q)
         self._launch(self.G, self.G, -1)
 

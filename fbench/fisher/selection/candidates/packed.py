@@ -16,7 +16,8 @@ from fbench.fisher.embeddings import DenseEmbedding, Embedding, FactoredEmbeddin
 from fbench.fisher.lanes.packing import pack_lanes, pack_lower_lanes, share
 from fbench.fisher.lanes.registers import LANES
 from fbench.fisher.selection.candidates import lane_kernels, row_kernels
-from fbench.fisher.selection.candidates.plain import Candidates
+from fbench.fisher.selection.candidates.plain import Candidates, quadratic
+from fbench.fisher.selection.few_rows import FewRows
 
 _CHUNK = 1 << 18
 """Numbers of a chunk's projection: it is made and used up in the second cache."""
@@ -37,7 +38,7 @@ class Packed(Candidates):
         self._scores, self._traces = (torch.empty(self._blocks * LANES, dtype=V.dtype) for _ in range(2))
         self.G, self.H = (self._scores.new_empty(self._blocks, V.rows * (V.rows + 1) // 2, LANES) for _ in range(2))
 
-    def load(self, P: Tensor, Q: Tensor) -> None:
+    def load(self, P: Tensor | FewRows, Q: Tensor) -> None:
         self._quadratic(P, self.G)
         self._quadratic(Q, self.H)
         self._score()
@@ -74,11 +75,11 @@ class Packed(Candidates):
         UY = self._project(A, blocks)
         share(len(UY), lane_kernels.absorb, *map(_flat, (UY, *state)), self.sign, self.V.rows)
 
-    def _quadratic(self, A: Tensor, out: Tensor) -> None:
+    def _quadratic(self, A: Tensor | FewRows, out: Tensor) -> None:
         """Write α·V_x A V_xᵀ to ``out``, chunk by chunk: whole it would take three times the room of what is kept."""
         step = _blocks_a_chunk(self.V.rows**2)
         for b in range(0, self._blocks, step):
-            out[b : b + step] = pack_lower_lanes(self.alpha * self.V[b * LANES : (b + step) * LANES].quadratic(A))
+            out[b : b + step] = pack_lower_lanes(self.alpha * quadratic(self.V[b * LANES : (b + step) * LANES], A))
 
     def scores(self) -> Tensor:
         return self._scores[: self.V.n]

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from fbench.fisher.embeddings import Embedding
+from fbench.fisher.selection.few_rows import FewRows
 
 
 class Candidates(ABC):
@@ -22,8 +23,8 @@ class Candidates(ABC):
         self.V, self.alpha, self.sign = V, alpha, sign
 
     @abstractmethod
-    def load(self, P: Tensor, Q: Tensor) -> None:
-        """Make G and H from P and Q [d, d]."""
+    def load(self, P: Tensor | FewRows, Q: Tensor) -> None:
+        """Make G and H from P, or the few rows that made it, and Q [d, d]."""
 
     @abstractmethod
     def fill(self, G: Tensor, H: Tensor) -> None:
@@ -53,6 +54,11 @@ class Candidates(ABC):
         """The trace of every H_x [n]."""
 
 
+def quadratic(V: Embedding, A: Tensor | FewRows) -> Tensor:
+    """V_x A V_xᵀ [n, r, r], or V_x P V_xᵀ from the few rows that made P."""
+    return V.quadratic(A) if isinstance(A, Tensor) else A.quadratic(V)
+
+
 class Plain(Candidates):
     """G and H [n, r, r], kept by plain torch."""
 
@@ -62,9 +68,9 @@ class Plain(Candidates):
         self.G, self.H = (torch.empty(V.n, V.rows, V.rows, **like) for _ in range(2))
         self._eye = torch.eye(V.rows, **like)
 
-    def load(self, P: Tensor, Q: Tensor) -> None:
+    def load(self, P: Tensor | FewRows, Q: Tensor) -> None:
         for part in self._parts():
-            self.G[part], self.H[part] = (self.alpha * self.V[part].quadratic(A) for A in (P, Q))
+            self.G[part], self.H[part] = (self.alpha * quadratic(self.V[part], A) for A in (P, Q))
 
     def fill(self, G: Tensor, H: Tensor) -> None:
         self.G.copy_(G)
