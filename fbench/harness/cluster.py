@@ -136,9 +136,7 @@ def nodes_of(ray: Any) -> tuple[Node, ...]:
 
 def _begin(ray: Any, address: str, cpus: int) -> None:
     quiet = {"log_to_driver": False, "logging_level": logging.ERROR}
-    os.environ.setdefault(
-        "RAY_USAGE_STATS_ENABLED", "0"
-    )  # of the cluster that is begun here: it tells nobody of itself
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # what is begun here tells nobody of itself
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
     logging.getLogger("ray").setLevel(logging.ERROR)  # before ``init`` has read that it is to be quiet
     try:
@@ -148,7 +146,9 @@ def _begin(ray: Any, address: str, cpus: int) -> None:
                 ray.init(address, **quiet)
             else:
                 ray.init("local", num_cpus=cpus, include_dashboard=False, **quiet)
-    except (Exception, SystemExit) as error:  # SystemExit: where it has waited too long
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # it ends the program where it has waited too long
         raise UsageError(_why_not(address, error)) from error
 
 

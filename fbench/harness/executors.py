@@ -60,7 +60,7 @@ class Fault:
     story: str = field(default="", compare=False)
 
 
-Outcome = Unit | Fault | None
+CaseOutcome = Unit | Fault | None
 """A unit of a case, why it stopped, or its end."""
 
 
@@ -69,7 +69,7 @@ class Event:
     """A case gave a unit, came to its end (``None``), or stopped; ``seconds`` is what that took where it ran."""
 
     case: Case[Any]
-    outcome: Outcome
+    outcome: CaseOutcome
     seconds: float = 0.0
 
 
@@ -133,13 +133,13 @@ class _Host:
         self._next: dict[str, int] = {}
         self._worlds = Worlds()
 
-    def timed(self, case: Case[Any], committed: Committed) -> tuple[Outcome, float]:
+    def timed(self, case: Case[Any], committed: Committed) -> tuple[CaseOutcome, float]:
         """As ``advance``, and the seconds that it took."""
         start = time.perf_counter()
         outcome = self.advance(case, committed)
         return outcome, time.perf_counter() - start
 
-    def advance(self, case: Case[Any], committed: Committed) -> Outcome:
+    def advance(self, case: Case[Any], committed: Committed) -> CaseOutcome:
         """The case's next unit; None at its end; a fault if it raised, were it to end the program."""
         try:
             with self._worlds.of(case.id):
@@ -193,7 +193,7 @@ class Lane(Protocol):
     def send(self, case: Case[Any], committed: Committed) -> None:
         """Begin with the case's next unit."""
 
-    def receive(self) -> tuple[Outcome, float] | None:
+    def receive(self) -> tuple[CaseOutcome, float] | None:
         """What came of the case, and the seconds that it took in there; None where it was begun again."""
 
     def renew(self) -> None:
@@ -299,7 +299,7 @@ class WorkerProcess:
             self._start()
             self._pipe.send(task)
 
-    def receive(self) -> tuple[Outcome, float]:
+    def receive(self) -> tuple[CaseOutcome, float]:
         """What came of the case, and the seconds that it took in there, the process's starting not counted."""
         try:
             outcome, seconds = self._pipe.recv()

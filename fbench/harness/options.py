@@ -16,7 +16,7 @@ from fbench.harness.cluster import Cluster, Node, cluster_at
 from fbench.harness.contract import Case, Context
 from fbench.harness.parsing import FIGURE_WIDTH, JOBS, THREADS, one_of
 from fbench.harness.placing import Terms
-from fbench.harness.ray_executor import lanes_of
+from fbench.harness.ray_executor import room_for
 from fbench.harness.registry import PRESETS
 from fbench.harness.runner import Settings
 from fbench.harness.suite import Parameter, Suite, flag_of, spell
@@ -173,7 +173,7 @@ def _share_cores(
     here = 1 if alone else jobs or max(1, min(cores // (threads or 1), _MOST_JOBS))
     threads = threads or max(1, cores // here)
     if cluster is not None:
-        lanes = lanes_of(suite, devices, threads, cluster)
+        lanes = room_for(suite, devices, threads, cluster)
         return threads, 1 if timed else jobs or lanes
     if threads * here > cores:
         warnings.warn(f"{here} processes of {threads} threads on {cores} cores: timings will be poor", stacklevel=2)

@@ -24,7 +24,7 @@ from fbench.errors import UsageError
 from fbench.harness import registry
 from fbench.harness.cluster import Cluster, Node, differing, joined, nodes_of, versions
 from fbench.harness.contract import Case, Row
-from fbench.harness.executors import Committed, Event, Fault, Job, Outcome, WorkerProcess, take_turns
+from fbench.harness.executors import CaseOutcome, Committed, Event, Fault, Job, WorkerProcess, take_turns
 from fbench.harness.suite import Suite
 
 _MOST_LOSSES = 5
@@ -50,7 +50,7 @@ def needs_of(suite: Suite, devices: Sequence[str], threads: int, nodes: Sequence
     return Needs(max(threads, *(node.cpus for node in nodes)) if timed else threads, 0)
 
 
-def lanes_of(suite: Suite, devices: Sequence[str], threads: int, cluster: Cluster) -> int:
+def room_for(suite: Suite, devices: Sequence[str], threads: int, cluster: Cluster) -> int:
     """How many workers the cluster has room for.
 
     Raises:
@@ -129,7 +129,7 @@ class _RayLane:
             self._actor = placed(NodeWorker).remote(self._order)
         self.awaited = self._actor.advance.remote(case.id, tuple(case.point), committed(case))
 
-    def receive(self) -> tuple[Outcome, float] | None:
+    def receive(self) -> tuple[CaseOutcome, float] | None:
         errors = self._ray.exceptions
         try:
             outcome, seconds = self._ray.get(self.awaited)
@@ -147,7 +147,7 @@ class _RayLane:
             self.stop()
             return self._again(error)
 
-    def _again(self, error: Exception) -> tuple[Outcome, float] | None:
+    def _again(self, error: Exception) -> tuple[CaseOutcome, float] | None:
         if getattr(error, "actor_init_failed", False):
             raise UsageError(f"--executor ray: a worker cannot begin: {_last_line(error)}") from error
         self._losses[self._case.id] += 1

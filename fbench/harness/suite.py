@@ -70,8 +70,8 @@ class Parameter:
 class SharedData:
     """What all cases of a run read, and a process on another machine may not find: ``--executor ray`` sends it there.
 
-    ``paths(options)`` are the files and folders that are read; where one is missing, ``load(options)`` reads them on the
-    driver's machine, once a run, and ``hold(options, value)`` keeps what it gave in the process that lacks them.
+    ``paths(options)`` are the files and folders that are read; where one is missing, ``load(options)`` reads them on
+    the driver's machine, once a run, and ``hold(options, value)`` keeps what it gave in the process that lacks them.
     """
 
     paths: Callable[[Any], Sequence[str]]

@@ -46,15 +46,15 @@ _FITTING_MODEL = {"digits": "small"}
 """What ``--model auto`` takes for a data set; the published thin ResNet-18 for other images, ``linear`` for rows."""
 
 
-_held: dict[tuple[str, str | None, bool, Brought], Images] = {}
+_sent: dict[tuple[str, str | None, bool, Brought], Images] = {}
 """Data sets that another machine has read for this process."""
 
 
 @functools.lru_cache(maxsize=4)
 def load_images(name: str, folder: str | None, download: bool, brought: Brought = NOTHING) -> Images:
     """The data set, or what the user brings in its place, read and checked once a process."""
-    if (name, folder, download, brought) in _held:
-        return _held[name, folder, download, brought]
+    if (name, folder, download, brought) in _sent:
+        return _sent[name, folder, download, brought]
     from fbench.harness.global_state import isolated
     from fbench.learning.data_checks import accepted_images, check_brought
 
@@ -85,21 +85,9 @@ def images_of(options: ArmOptions) -> Images:
     return images
 
 
-def image_paths(options: ArmOptions) -> list[str]:
-    """Files and folders that the data set is read from; none of one that is embedded.
-
-    Example:
-        >>> from fbench.harness.registry import SUITES
-        >>> image_paths(SUITES.get("drift").typed()), image_paths(SUITES.get("drift").typed(features="mine.npz"))
-        ([], ['mine.npz'])
-    """
-    named = (options.data_dir, options.images, options.features, options.targets)
-    return [path for path in named if path]
-
-
 def hold_images(options: ArmOptions, images: Images) -> None:
     """Have a data set that this machine lacks: the arms' is this one, without being read."""
-    _held[_data_name(options).name, options.data_dir, options.download, _brought(options)] = images
+    _sent[_data_name(options).name, options.data_dir, options.download, _brought(options)] = images
 
 
 def _brought(options: ArmOptions) -> Brought:

@@ -16,7 +16,7 @@ from fbench.errors import UsageError
 from fbench.harness import cluster as clusters
 from fbench.harness import ray_executor, registry
 from fbench.harness.cluster import Cluster, Node, differing, joined, versions
-from fbench.harness.ray_executor import Needs, lanes_of, needs_of
+from fbench.harness.ray_executor import Needs, needs_of, room_for
 
 FOUR = Cluster("auto", (Node(4, 0), Node(8, 2)))
 
@@ -112,14 +112,14 @@ def pretended(error):
             RuntimeError(
                 "Version mismatch: The cluster was started with:\n    Ray: 2.40.0\n    Python: 3.12.1\nThis one"
             ),
-            "--address auto: the cluster has other versions (Version mismatch: The cluster was started with: Ray: 2.40.0 "
-            "Python: 3.12.1 This one); install the same here and there",
+            "--address auto: the cluster has other versions (Version mismatch: The cluster was started with: Ray: "
+            "2.40.0 Python: 3.12.1 This one); install the same here and there",
         ),
         (
             "auto",
             ConnectionError("Could not find any running Ray instance. Please"),
-            "--address auto: Ray does not answer: Could not find any running Ray instance. Please; give the address of a "
-            "cluster that runs (ray start --head)",
+            "--address auto: Ray does not answer: Could not find any running Ray instance. Please; give the address of "
+            "a cluster that runs (ray start --head)",
         ),
         (
             "",
@@ -166,15 +166,15 @@ def test_what_a_worker_takes(toy):
 
 def test_room(toy):
     learns, timed = registry.SUITES.get("toy"), registry.SUITES.get("toyworker")
-    assert lanes_of(learns, ("cpu",), 3, FOUR) == 3
-    assert lanes_of(learns, ("cuda:0",), 2, FOUR) == 2
-    assert lanes_of(timed, ("cpu",), 3, FOUR) == 1
+    assert room_for(learns, ("cpu",), 3, FOUR) == 3
+    assert room_for(learns, ("cuda:0",), 2, FOUR) == 2
+    assert room_for(timed, ("cpu",), 3, FOUR) == 1
     with pytest.raises(UsageError, match=r"no node has 9 CPUs; give fewer --threads, or join another$"):
-        lanes_of(learns, ("cpu",), 9, FOUR)
+        room_for(learns, ("cpu",), 9, FOUR)
     with pytest.raises(
         UsageError, match=r"^Ray at auto: 2 nodes, 12 CPUs, 2 GPUs: no node has 1 CPUs and 3 GPUs; give"
     ):
-        lanes_of(learns, ("cuda:0", "cuda:1", "cuda:2"), 1, FOUR)
+        room_for(learns, ("cuda:0", "cuda:1", "cuda:2"), 1, FOUR)
 
 
 def test_versions_that_differ():

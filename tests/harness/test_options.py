@@ -16,6 +16,8 @@ TYPED = {
     "gpus": "",
     "threads": 0,
     "jobs": 0,
+    "executor": "local",
+    "address": "",
     "out": "",
     "fresh": False,
     "overwrite": False,
