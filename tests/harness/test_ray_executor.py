@@ -11,6 +11,7 @@ import threading
 import time
 from collections import Counter
 from dataclasses import replace
+from types import SimpleNamespace
 
 import psutil
 import pytest
@@ -27,7 +28,7 @@ from fbench.harness.history import History
 from fbench.harness.ray_executor import cluster_workers
 from fbench.harness.suite import values_of
 
-pytest.importorskip("ray")
+ray = pytest.importorskip("ray")
 
 SMALL = {"object_store_memory": 80 * 2**20}
 """Of a node."""
@@ -156,6 +157,48 @@ def test_a_worker_that_ray_ends_for_memory(toy, ray_cluster, full_node):
     reason = "Ray ended the worker, as the memory of its node was running out"
     assert faults(events) == {"size=2": Fault("oom", reason)}
     assert rows["results"] == []
+
+
+class Gone:
+    """As much of Ray as a worker needs that never answers: whatever is asked of it raises the same."""
+
+    def __init__(self, error):
+        self.error, self.begun = error, 0
+
+    def __getattr__(self, name):
+        return getattr(ray, name)
+
+    def remote(self, *_, **__):
+        return self if _ or not __ else lambda worker: self.started()
+
+    def started(self):
+        self.begun += 1
+        return SimpleNamespace(remote=lambda order: SimpleNamespace(advance=self))
+
+    def get(self, awaited):
+        raise self.error
+
+    def kill(self, actor):
+        pass
+
+
+def test_a_case_that_loses_every_worker(toy):
+    """It is begun again five times, each with a warning, and then blamed."""
+    gone = Gone(ray.exceptions.NodeDiedError("the node died\nof heat"))
+    lane = ray_executor._RayLane(gone, None, None, ray_executor.Needs(1, 0))
+    _, [case] = job_of(toy, "toy", sizes=(2,))
+    lane.send(case, lambda case: {})
+    with pytest.warns(UserWarning, match="^size=2: its worker was lost, with its node or alone; it goes on elsewhere$"):
+        assert [lane.receive() for _ in range(5)] == [None] * 5
+    assert lane.receive() == (Fault("failed", "its worker was lost 6 times: of heat"), 0.0)
+    assert gone.begun == 6
+
+
+def test_a_worker_that_cannot_begin(toy, ray_cluster, node, monkeypatch):
+    ordered = ray_executor._ordered
+    monkeypatch.setattr(ray_executor, "_ordered", lambda *asked: replace(ordered(*asked), ends_at="never"))
+    with pytest.raises(UsageError, match=r"^--executor ray: a worker cannot begin: TypeError: unsupported .*'str'"):
+        on_cluster(ray_cluster, *job_of(toy, "toy"))
 
 
 def test_other_versions_there(toy, ray_cluster, node, monkeypatch):
