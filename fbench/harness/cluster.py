@@ -11,9 +11,7 @@ import logging
 import math
 import os
 import platform
-import re
 import signal
-import socket
 import threading
 import warnings
 from collections.abc import Iterator, Mapping
@@ -22,15 +20,16 @@ from importlib import metadata
 from typing import Any, NamedTuple
 
 import fbench
-from fbench.errors import UsageError, shorten
+from fbench.errors import UsageError
 from fbench.harness import registry
 from fbench.harness.identity import package_digest
+from fbench.harness.ray_address import check_address, knock, take_token
 
-_ADDRESS = re.compile(r"(?:ray://)?(?P<host>[^\s/:]+|\[[0-9a-fA-F:]+\]):(?P<port>[0-9]{1,5})")
-_ANSWER_S = 5.0
-_GREETING = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + b"\0\0\0\4\0\0\0\0\0"
-"""How a client of gRPC begins, with no settings of its own; a server answers with its settings at once."""
-_SETTINGS_FRAME = 4
+_RAYS = {
+    "RAY_USAGE_STATS_ENABLED": "0",  # what is begun here tells nobody of itself
+    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",  # cases on a CPU see the GPUs that they are not to take, as they do here
+}
+"""How Ray is set where the user has not."""
 
 
 class Node(NamedTuple):
@@ -64,27 +63,14 @@ class Cluster:
         return f"Ray at {self.address}: {nodes}, {cpus:g} CPUs" + (f", {gpus:g} GPUs" if gpus else "")
 
 
-def check_address(address: str) -> None:
-    """Refuse what is no address of a cluster.
-
-    Raises:
-        UsageError: another spelling.
-
-    Example:
-        >>> check_address("auto"), check_address("ray://head:10001")
-        (None, None)
-    """
-    match = _ADDRESS.fullmatch(address)
-    if address != "auto" and (match is None or int(match["port"]) > 65_535):
-        raise UsageError(f"--address {shorten(address)}: must be auto, HOST:PORT, or ray://HOST:PORT")
-
-
 def require_ray() -> Any:
     """The module ``ray``.
 
     Raises:
         UsageError: it is not installed.
     """
+    for name, text in _RAYS.items():  # read when ``ray`` is imported
+        os.environ.setdefault(name, text)
     try:
         return importlib.import_module("ray")
     except ImportError as error:
@@ -100,12 +86,12 @@ def joined(address: str, cpus: int = 0) -> Iterator[Any]:
     Raises:
         UsageError: Ray is not installed, nothing answers, or what answers is another version.
     """
+    if address not in ("", "auto"):
+        _approach(address)
     ray = require_ray()
     if ray.is_initialized():
         yield ray
         return
-    if address not in ("", "auto"):
-        _knock(address)
     try:
         with _handlers_kept():
             _begin(ray, address, cpus)
@@ -134,10 +120,16 @@ def nodes_of(ray: Any) -> tuple[Node, ...]:
     return tuple(Node(resources.get("CPU", 0.0), resources.get("GPU", 0.0)) for resources in alive)
 
 
+def _approach(address: str) -> None:
+    try:
+        knock(address)
+    except OSError as error:
+        raise UsageError(_why_not(address, error)) from error
+    take_token(address)
+
+
 def _begin(ray: Any, address: str, cpus: int) -> None:
     quiet = {"log_to_driver": False, "logging_level": logging.ERROR}
-    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # what is begun here tells nobody of itself
-    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
     logging.getLogger("ray").setLevel(logging.ERROR)  # before ``init`` has read that it is to be quiet
     try:
         with warnings.catch_warnings():
@@ -163,21 +155,6 @@ def _why_not(address: str, error: BaseException) -> str:
     reason = lines[0] if lines else type(error).__name__
     remedy = "give the address of a cluster that runs (ray start --head)" if address else "see /tmp/ray for its logs"
     return f"{where}: Ray does not answer: {reason.rstrip('.')}; {remedy}"
-
-
-def _knock(address: str) -> None:
-    """See within seconds whether anything like Ray listens: Ray itself tries for more than a minute."""
-    match = _ADDRESS.fullmatch(address)
-    assert match is not None, address
-    secured = os.environ.get("RAY_USE_TLS", "0").lower() in ("1", "true")
-    try:
-        with socket.create_connection((match["host"].strip("[]"), int(match["port"])), timeout=_ANSWER_S) as peer:
-            peer.settimeout(_ANSWER_S)
-            peer.sendall(b"" if secured else _GREETING)
-            if not secured and peer.recv(9)[3:4] != bytes([_SETTINGS_FRAME]):
-                raise ConnectionError("something else listens there")
-    except OSError as error:
-        raise UsageError(_why_not(address, error)) from error
 
 
 @contextlib.contextmanager

@@ -195,9 +195,9 @@ def plan_lines(suite: Suite, options: Any, settings: Settings, width: int) -> li
     first = _wrapped(f"In every case: {spell(common)}", width) if common else []
     units = suite.units(options)
     length = f" of {units} {suite.unit}s" if units else ""
-    where = "+".join(settings.devices)
+    where, cluster = "+".join(settings.devices), "" if settings.cluster is None else f", {settings.cluster}"
     how = {"--device": where, "--threads": str(settings.threads), "--jobs": str(settings.jobs)}
-    last = f"{len(cases)} case{'' if len(cases) == 1 else 's'}{length} on {where}; nothing was run."
+    last = f"{len(cases)} case{'' if len(cases) == 1 else 's'}{length} on {where}{cluster}; nothing was run."
     whole = [
         *forecast.setting_lines(suite, options, how),
         forecast.memory_line(suite, options, settings, cases),

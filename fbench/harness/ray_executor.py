@@ -60,7 +60,9 @@ def room_for(suite: Suite, devices: Sequence[str], threads: int, cluster: Cluste
     lanes = cluster.lanes(needs.cpus, needs.gpus)
     if lanes == 0:
         gpus = f" and {needs.gpus:g} GPUs" if needs.gpus else ""
-        raise UsageError(f"{cluster}: no node has {needs.cpus:g} CPUs{gpus}; give fewer --threads, or join another")
+        raise UsageError(
+            f"{cluster}: no node has {needs.cpus:g} CPUs{gpus}; give fewer --threads, or a larger cluster's --address"
+        )
     return lanes
 
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import socket
 import sys
 import threading
+from concurrent import futures
 from contextlib import contextmanager
 from types import SimpleNamespace
 
@@ -14,7 +16,7 @@ import pytest
 from fbench import cli
 from fbench.errors import UsageError
 from fbench.harness import cluster as clusters
-from fbench.harness import ray_executor, registry
+from fbench.harness import ray_address, ray_executor, registry
 from fbench.harness.cluster import Cluster, Node, differing, joined, versions
 from fbench.harness.ray_executor import Needs, needs_of, room_for
 
@@ -90,9 +92,60 @@ def test_nothing_listens(capsys, tmp_path, prefix):
 )
 def test_something_else_listens(capsys, monkeypatch, answer, reason):
     pytest.importorskip("ray")
-    monkeypatch.setattr(clusters, "_ANSWER_S", 0.3)
+    monkeypatch.setattr(ray_address, "_ANSWER_S", 0.3)
     with listening(answer) as address:
         assert f"Ray does not answer: {reason}; give" in refused(capsys, "--executor", "ray", "--address", address)
+
+
+@pytest.fixture
+def guarded():
+    """The address of a cluster that lets nobody in without a token; its own words."""
+    grpc = pytest.importorskip("grpc")
+
+    def refuse(request, context):
+        context.abort(grpc.StatusCode.UNAUTHENTICATED, "Authentication token is missing or incorrect")
+
+    server = grpc.server(futures.ThreadPoolExecutor(1))
+    questions = {"GetClusterId": grpc.unary_unary_rpc_method_handler(refuse)}
+    server.add_generic_rpc_handlers([grpc.method_handlers_generic_handler("ray.rpc.NodeInfoGcsService", questions)])
+    port = server.add_insecure_port("127.0.0.1:0")
+    server.start()
+    yield f"127.0.0.1:{port}"
+    server.stop(None).wait()
+
+
+@pytest.fixture
+def no_token(monkeypatch, tmp_path):
+    """A home without one."""
+    monkeypatch.setattr(ray_address.Path, "home", lambda: tmp_path)
+    for name in ("RAY_AUTH_MODE", "RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH"):
+        monkeypatch.setenv(name, "")
+        monkeypatch.delenv(name)
+    return tmp_path / ".ray" / "auth_token"
+
+
+def test_a_token_is_shown_where_the_cluster_asks(guarded, no_token, monkeypatch):
+    no_token.parent.mkdir()
+    no_token.write_text("secret")
+    ray_address.take_token(guarded)
+    assert os.environ["RAY_AUTH_MODE"] == "token"
+    monkeypatch.delenv("RAY_AUTH_MODE")
+    with listening(b"") as open_to_all:  # and where none is asked for, none is shown: workers there would not begin
+        monkeypatch.setattr(ray_address, "_ANSWER_S", 0.3)
+        ray_address.take_token(open_to_all)
+    assert "RAY_AUTH_MODE" not in os.environ
+
+
+@pytest.mark.parametrize("mode", ["", "disabled"])
+def test_a_cluster_asks_for_a_token_that_is_not_there(capsys, guarded, no_token, monkeypatch, mode):
+    if mode:
+        monkeypatch.setenv("RAY_AUTH_MODE", mode)
+        monkeypatch.setenv("RAY_AUTH_TOKEN", "secret")
+    line = (
+        f"fbench: --address {guarded}: the cluster asks for a token; set RAY_AUTH_MODE=token and RAY_AUTH_TOKEN to "
+        "what `ray get-auth-token` prints on its head"
+    )
+    assert refused(capsys, "--executor", "ray", "--address", guarded) == line
 
 
 def pretended(error):
@@ -169,7 +222,7 @@ def test_room(toy):
     assert room_for(learns, ("cpu",), 3, FOUR) == 3
     assert room_for(learns, ("cuda:0",), 2, FOUR) == 2
     assert room_for(timed, ("cpu",), 3, FOUR) == 1
-    with pytest.raises(UsageError, match=r"no node has 9 CPUs; give fewer --threads, or join another$"):
+    with pytest.raises(UsageError, match=r"no node has 9 CPUs; give fewer --threads, or a larger cluster's --address$"):
         room_for(learns, ("cpu",), 9, FOUR)
     with pytest.raises(
         UsageError, match=r"^Ray at auto: 2 nodes, 12 CPUs, 2 GPUs: no node has 1 CPUs and 3 GPUs; give"
