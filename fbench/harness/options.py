@@ -16,7 +16,7 @@ from fbench.harness.cluster import Cluster, Node, cluster_at
 from fbench.harness.contract import Case, Context
 from fbench.harness.parsing import FIGURE_WIDTH, JOBS, THREADS, one_of
 from fbench.harness.placing import Terms
-from fbench.harness.ray_executor import room_for
+from fbench.harness.ray_executor import cpus_beside, room_for
 from fbench.harness.registry import PRESETS
 from fbench.harness.runner import Settings
 from fbench.harness.suite import Parameter, Suite, flag_of, spell
@@ -171,6 +171,8 @@ def _share_cores(
             f"--jobs {jobs}: cases of `fbench {suite.name}` on {'+'.join(devices)} run one at a time; leave it out"
         )
     here = 1 if alone else jobs or max(1, min(cores // (threads or 1), _MOST_JOBS))
+    if cluster is not None and alone and not timed:
+        threads = threads or cpus_beside(suite, devices, cluster)
     threads = threads or max(1, cores // here)
     if cluster is not None:
         lanes = room_for(suite, devices, threads, cluster)

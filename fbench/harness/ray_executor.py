@@ -50,6 +50,15 @@ def needs_of(suite: Suite, devices: Sequence[str], threads: int, nodes: Sequence
     return Needs(max(threads, *(node.cpus for node in nodes)) if timed else threads, 0)
 
 
+def cpus_beside(suite: Suite, devices: Sequence[str], cluster: Cluster) -> int:
+    """CPUs of a worker on GPUs: its share of its node's, on the node that has the fewest of them to a GPU; 1 at least.
+
+    More would leave GPUs without a worker.
+    """
+    gpus = needs_of(suite, devices, 1, cluster.nodes).gpus
+    return math.floor(max(1, min((gpus * node.cpus / node.gpus for node in cluster.nodes if node.gpus), default=1)))
+
+
 def room_for(suite: Suite, devices: Sequence[str], threads: int, cluster: Cluster) -> int:
     """How many workers the cluster has room for.
 

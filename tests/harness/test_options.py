@@ -68,6 +68,17 @@ def test_timed_cases_run_alone_on_a_cluster_too(monkeypatch):
     assert options.settings(SUITE, {**on_ray, "threads": 4, "jobs": 3}, ()).jobs == 3
 
 
+def test_every_gpu_of_a_cluster_has_a_case(monkeypatch):
+    """With no --threads typed, a worker leaves the CPUs to the others that its node's GPUs have room for."""
+    nodes = (Node(16, 4), Node(64, 8), Node(32, 0))
+    monkeypatch.setattr(options, "cluster_at", lambda address, here: Cluster("auto", nodes))
+    on_ray = {**TYPED, "executor": "ray", "address": "auto"}
+    for devices, threads, jobs in ((("cuda:0",), 4, 12), (("cuda:0", "cuda:1"), 8, 6)):
+        monkeypatch.setattr(options, "parse_devices", lambda *_, devices=devices: devices)
+        found = options.settings(SUITE, on_ray, ())
+        assert (found.threads, found.jobs) == (threads, jobs)
+
+
 @pytest.mark.parametrize(
     ("devices", "told"),
     [(("cuda:1",), "cuda:1"), (("cuda:1", "cuda:0"), r"cuda:1\+cuda:0"), (("cuda:0", "cuda:2"), r"cuda:0\+cuda:2")],
