@@ -28,7 +28,10 @@ def words_of(text: str) -> list[str]:
     return text.split()
 
 
-TINY = words_of("--rounds 1 --seeds 2 --epochs 2 --batch 4 --start 6 --fisher-samples 16 --threads 1 --device cpu")
+TINY = words_of(
+    "--rounds 1 --seeds 2 --epochs 2 --batch 4 --start 6 --fisher-samples 16 --threads 1 --device cpu "
+    "--figure-format svg"
+)
 TIMES = {"train_s", "select_s"}
 
 
