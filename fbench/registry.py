@@ -17,7 +17,7 @@ from fbench.harness.registry import (
     strategy,
     suite,
 )
-from fbench.harness.suite import Suite
+from fbench.harness.suite import SharedData, Suite
 
 __all__ = [
     "DATASETS",
@@ -30,6 +30,7 @@ __all__ = [
     "Kernel",
     "Model",
     "Preset",
+    "SharedData",
     "Strategy",
     "Suite",
     "dataset",

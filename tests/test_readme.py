@@ -21,12 +21,18 @@ from fbench import cli
 from fbench.cli import parameters
 from fbench.gate.options import GATE_OPTIONS
 from fbench.harness import registry
+from fbench.harness.cluster import Cluster, Node
 from fbench.learning import data, strategies
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = {
     str(path.relative_to(ROOT)): path.read_text(encoding="utf-8")
-    for path in (ROOT / "README.md", *sorted(ROOT.glob("suites/*/README.md")), *sorted(ROOT.glob("fbench/*/README.md")))
+    for path in (
+        ROOT / "README.md",
+        ROOT / "fbench/harness/MACHINES.md",
+        *sorted(ROOT.glob("suites/*/README.md")),
+        *sorted(ROOT.glob("fbench/*/README.md")),
+    )
 }
 README = PAGES["README.md"]
 PYTHON = [code for page in PAGES.values() for code in re.findall(r"```python\n(.*?)```", page, re.DOTALL)]
@@ -99,6 +105,52 @@ def test_the_commands_of_a_growing_study_run(tmp_path, monkeypatch, showwarning)
         torch.set_num_threads(threads)
 
 
+MACHINES = PAGES["fbench/harness/MACHINES.md"]
+
+
+def test_the_commands_for_several_machines_are_real(tmp_path, monkeypatch, capsys):
+    """Each is planned; where it needs a cluster or GPUs, as if they were there."""
+    commands = re.findall(r"(?:^|`|  )(fbench compare .*?)`?(?= \||$)", MACHINES, re.MULTILINE)
+    monkeypatch.setattr("fbench.harness.options.cluster_at", lambda address, here: Cluster(address, (Node(8, 2),)))
+    monkeypatch.chdir(tmp_path)
+    assert len(commands) == 7
+    for command in commands:
+        words = shlex.split(command.replace("--device cuda", "--device cpu"))
+        assert cli.run([*words[1:], "--dry-run"]) == 0, command
+        where = words[words.index("--address") + 1] if "--address" in words else ""
+        told = "nothing was run" if "--executor" not in words else str(Cluster(where, (Node(8, 2),)))
+        assert told in capsys.readouterr().out
+
+
+def test_the_folders_of_two_machines_are_merged(tmp_path, monkeypatch, showwarning):
+    commands = re.findall(r"^(fbench (?:compare --seeds|merge).*)$", MACHINES, re.MULTILINE)
+    tiny = "--strategies random --rounds 1 --epochs 1 --pool 100 --test 40 --batch 5 --jobs 1 --figure-format svg"
+    monkeypatch.chdir(tmp_path)
+    assert len(commands) == 3
+    for command in commands:
+        words = shlex.split(command.replace("0..7", "0..0").replace("8..15", "1..1"))[1:]
+        assert cli.run(words + shlex.split(tiny) * (words[0] == "compare")) == 0, command
+    assert len(table(tmp_path / "both")) == 4
+    assert len(table(tmp_path / "both", "machines")) == 2 * 2
+
+
+def test_what_is_said_of_ray_is_what_ray_has():
+    """Its commands, and their options."""
+    commands = pytest.importorskip("ray.scripts.scripts").cli.commands
+    lines = re.findall(r"\bray ([a-z-]+)((?: --[a-z-]+(?: [^ -][^ ]*)?)+)?", MACHINES.split("## A cluster of Ray")[1])
+    begun = {option for parameter in commands["start"].params for option in parameter.opts}
+    asked = [(name, set(re.findall("--[a-z-]+", options))) for name, options in lines if name in commands]
+    assert {name for name, _ in asked} == {"start", "symmetric-run", "get-auth-token"}
+    for name, options in asked:
+        assert options <= {option for parameter in commands[name].params for option in parameter.opts} | begun
+
+
+def test_the_job_for_slurm_is_a_script(tmp_path):
+    [script] = re.findall(r"```bash\n(.*?)```", MACHINES, re.DOTALL)
+    done = subprocess.run(["bash", "-n"], input=script, capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
 def test_the_query_of_a_classifier_runs(capsys):
     [code] = [code for code in PYTHON if "fbench.query" in code]
     exec(compile(code, "README.md", "exec"), {})
@@ -143,7 +195,8 @@ FIELDS = re.findall(r"^### `(\w+)`\n\n((?:\|.*\n)+)", PAGES["fbench/harness/READ
 
 def test_the_contracts_have_every_value():
     values = {"Dataset", "Images", "Records", "Model", "LearnerState", "Pool", "Acquisition", "Proposal", "Strategy"}
-    values |= {"Sizes", "Effort", "Kernel", "Suite", "Case", "Context", "Unit", "Column", "Option", "Summary", "Preset"}
+    values |= {"Sizes", "Effort", "Kernel", "Suite", "SharedData", "Case", "Context", "Unit", "Column", "Option"}
+    values |= {"Summary", "Preset"}
     assert {name for name, _ in FIELDS} == values
 
 
@@ -195,6 +248,8 @@ def test_options_named_exist():
     known |= {f"--{name}" for name in ("strict", "format", "force", "history", "memory", *GATE_OPTIONS)}
     known |= {f"--fbench-{name}" for name in ("strict", "memory", *GATE_OPTIONS)}  # of pytest, with fbench's plugin
     known |= {f"--benchmark-{word}" for word in ("only", "json", "save", "skip", "disable")}  # pytest-benchmark's
+    known |= {f"--{word}" for word in ("head", "port", "min-nodes", "num-cpus")}  # of ray
+    known |= {f"--{word}" for word in ("nodes", "ntasks-per-node", "cpus-per-task", "time")}  # of Slurm
     for page, text in PAGES.items():
         assert set(re.findall(r"--[a-z][a-z-]+", text)) <= known, page
 

@@ -48,9 +48,10 @@ def run_suite(suite: Suite, loads: tuple[Path, ...], typed: Mapping[str, Any], b
 
 def _announce(suite: Suite, run_folder: RunFolder, opening: str, settings: Settings) -> None:
     where = "+".join(settings.devices)
+    cluster = "" if settings.cluster is None else f"; {settings.cluster}"
     err.print(
         f"{_OPENINGS[opening]} of {suite.name} in {run_folder.path} "
-        f"({where}, {settings.jobs} × {settings.threads} threads)",
+        f"({where}, {settings.jobs} × {settings.threads} threads{cluster})",
         markup=False,
     )
     for note in run_folder.notes:

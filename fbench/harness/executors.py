@@ -10,17 +10,18 @@ import contextlib
 import functools
 import multiprocessing
 import os
+import pickle
 import random
 import signal
 import sys
 import time
 import traceback
 import types
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from fbench.errors import ForeignError
 from fbench.harness import accept, guard, lifeline, registry
@@ -39,6 +40,7 @@ class Job:
     """What a process needs to run the cases of a suite.
 
     ``options`` are the suite's by field: a worker makes its dataclass of them once it has loaded the file that has it.
+    ``data`` is what the suite's ``SharedData`` loaded, pickled, where the worker's machine lacks it.
     """
 
     suite: str
@@ -46,6 +48,7 @@ class Job:
     context: Context
     threads: int
     loads: tuple[Path, ...] = ()
+    data: bytes = b""
 
 
 @dataclass(frozen=True)
@@ -57,12 +60,16 @@ class Fault:
     story: str = field(default="", compare=False)
 
 
+CaseOutcome = Unit | Fault | None
+"""A unit of a case, why it stopped, or its end."""
+
+
 @dataclass(frozen=True)
 class Event:
     """A case gave a unit, came to its end (``None``), or stopped; ``seconds`` is what that took where it ran."""
 
     case: Case[Any]
-    outcome: Unit | Fault | None
+    outcome: CaseOutcome
     seconds: float = 0.0
 
 
@@ -126,13 +133,13 @@ class _Host:
         self._next: dict[str, int] = {}
         self._worlds = Worlds()
 
-    def timed(self, case: Case[Any], committed: Committed) -> tuple[Unit | Fault | None, float]:
+    def timed(self, case: Case[Any], committed: Committed) -> tuple[CaseOutcome, float]:
         """As ``advance``, and the seconds that it took."""
         start = time.perf_counter()
         outcome = self.advance(case, committed)
         return outcome, time.perf_counter() - start
 
-    def advance(self, case: Case[Any], committed: Committed) -> Unit | Fault | None:
+    def advance(self, case: Case[Any], committed: Committed) -> CaseOutcome:
         """The case's next unit; None at its end; a fault if it raised, were it to end the program."""
         try:
             with self._worlds.of(case.id):
@@ -176,38 +183,76 @@ def inline(job: Job, cases: Sequence[Case[Any]], committed: Committed, seed: int
         yield Event(case, outcome, seconds)
 
 
-def workers(job: Job, cases: Sequence[Case[Any]], committed: Committed, seed: int, count: int) -> Iterator[Event]:
-    """Run the cases in ``count`` spawned processes; one that is killed costs its case, not the run.
+class Lane(Protocol):
+    """What advances cases, one at a time and elsewhere: a process of this machine, or one of a cluster's."""
+
+    @property
+    def awaited(self) -> Any:
+        """What is ready once the case that was sent has an outcome."""
+
+    def send(self, case: Case[Any], committed: Committed) -> None:
+        """Begin with the case's next unit."""
+
+    def receive(self) -> tuple[CaseOutcome, float] | None:
+        """What came of the case, and the seconds that it took in there; None where it was begun again."""
+
+    def renew(self) -> None:
+        """Leave nothing of the case that ended to the next one."""
+
+    def stop(self) -> None:
+        """End it, with all that it holds; once more does nothing."""
+
+
+def take_turns(
+    job: Job,
+    cases: Sequence[Case[Any]],
+    committed: Committed,
+    seed: int,
+    lanes: Sequence[Lane],
+    ready: Callable[[list[Any]], Iterable[Any]],
+) -> Iterator[Event]:
+    """Run the cases in lanes; ``ready`` waits for one of what they await, or more, and gives it.
 
     A suite whose executor is ``fresh`` gets a new process for every case, however the one before it ended.
     """
     turns, fresh = _turns(job, cases, seed), registry.SUITES.get(job.suite).executor == "fresh"
-    pool = [_Worker(job) for _ in range(min(count, len(cases)))]
     busy: dict[Any, tuple[int, Case[Any], float]] = {}
 
-    def give(lane: int) -> None:
-        case = turns.next(lane)
-        if case is not None:
-            pool[lane].send(case, committed(case))
-            busy[pool[lane].pipe] = lane, case, time.perf_counter()
+    def give(number: int) -> None:
+        case = turns.next(number)
+        if case is None:
+            lanes[number].stop()
+        else:
+            lanes[number].send(case, committed)
+            busy[lanes[number].awaited] = number, case, time.perf_counter()
 
     try:
-        for lane in range(len(pool)):
-            give(lane)
+        for number in range(len(lanes)):
+            give(number)
         while busy:
-            for ready in wait(list(busy)):
-                lane, case, start = busy.pop(ready)
-                outcome, inside_s = pool[lane].receive()
+            for awaited in ready(list(busy)):
+                number, case, start = busy.pop(awaited)
+                answer = lanes[number].receive()
+                if answer is None:
+                    busy[lanes[number].awaited] = number, case, start
+                    continue
+                outcome, inside_s = answer
                 seconds = time.perf_counter() - start if fresh else inside_s  # where it comes again, starting counts
                 if not isinstance(outcome, Unit):
-                    turns.end(lane, case)
+                    turns.end(number, case)
                     if fresh:
-                        pool[lane].stop()
+                        lanes[number].renew()
                 yield Event(case, outcome, seconds)
-                give(lane)
+                give(number)
     finally:
-        for worker in pool:
-            worker.stop()
+        for lane in lanes:
+            lane.stop()
+
+
+def workers(job: Job, cases: Sequence[Case[Any]], committed: Committed, seed: int, count: int) -> Iterator[Event]:
+    """Run the cases in ``count`` spawned processes; one that is killed costs its case, not the run."""
+    lanes = [WorkerProcess(job) for _ in range(min(count, len(cases)))]
+    return take_turns(job, cases, committed, seed, lanes, wait)
 
 
 def _turns(job: Job, cases: Sequence[Case[Any]], seed: int) -> Turns:
@@ -225,7 +270,7 @@ def _no_main() -> Iterator[None]:
         sys.modules["__main__"] = main
 
 
-class _Worker:
+class WorkerProcess:
     """A spawned process and the pipe to it; one that died or was stopped is replaced when it is next needed."""
 
     def __init__(self, job: Job) -> None:
@@ -234,24 +279,30 @@ class _Worker:
 
     def _start(self) -> None:
         spawn = multiprocessing.get_context("spawn")
-        self.pipe, theirs = spawn.Pipe()
+        self._pipe, theirs = spawn.Pipe()
         self._process = spawn.Process(target=_serve, args=(theirs, self._job), daemon=True)
         with lifeline.deaf(), _no_main():
             self._process.start()
         theirs.close()
 
-    def send(self, case: Case[Any], committed: dict[str, list[Row]]) -> None:
-        task = case.id, tuple(case.point), committed  # a point's type may be a loaded file's, or made at run time
+    @property
+    def awaited(self) -> Connection:
+        """The pipe, from which an answer comes."""
+        return self._pipe
+
+    def send(self, case: Case[Any], committed: Committed) -> None:
+        """Have the process take the case's next unit."""
+        task = case.id, tuple(case.point), committed(case)  # a point's type may be a loaded file's, or made at run time
         try:
-            self.pipe.send(task)
+            self._pipe.send(task)
         except OSError:  # it is gone, with the cases that it held: a new one takes them up from what is committed
             self._start()
-            self.pipe.send(task)
+            self._pipe.send(task)
 
-    def receive(self) -> tuple[Unit | Fault | None, float]:
+    def receive(self) -> tuple[CaseOutcome, float]:
         """What came of the case, and the seconds that it took in there, the process's starting not counted."""
         try:
-            outcome, seconds = self.pipe.recv()
+            outcome, seconds = self._pipe.recv()
             return outcome, seconds
         except (EOFError, OSError):  # OSError: it died in the middle of a message
             self._process.join()
@@ -260,11 +311,15 @@ class _Worker:
                 time.sleep(_GRACE_S)
             return _death(code), 0.0
 
+    def renew(self) -> None:
+        """End the process: the next case gets another."""
+        self.stop()
+
     def stop(self) -> None:
         """End the process, and wait until the system has its memory back; once more does nothing."""
         self._process.kill()
         self._process.join()
-        self.pipe.close()
+        self._pipe.close()
 
 
 def _death(code: int) -> Fault:
@@ -283,13 +338,15 @@ def _serve(pipe: Connection, job: Job) -> None:
     for path in job.loads:
         registry.load_file(path)
     _pin(job.threads)
-    host, point = _Host(job), registry.SUITES.get(job.suite).point
+    host, suite = _Host(job), registry.SUITES.get(job.suite)
+    if job.data and suite.data is not None:
+        suite.data.hold(suite.options(**job.options), pickle.loads(job.data))
     while True:
         try:
             case_id, coordinates, committed = pipe.recv()
         except EOFError:
             return
-        pipe.send(host.timed(Case(case_id, point(*coordinates)), functools.partial(_same, committed)))
+        pipe.send(host.timed(Case(case_id, suite.point(*coordinates)), functools.partial(_same, committed)))
 
 
 def _same(rows: dict[str, list[Row]], case: Case[Any]) -> dict[str, list[Row]]:

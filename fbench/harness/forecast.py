@@ -87,7 +87,8 @@ def _rounded(seconds: float) -> float:
 def memory_line(suite: Suite, options: Any, settings: Settings, cases: Sequence[Case[Any]]) -> str:
     """What processes side by side need together; empty for one. Warns where that is more than is free."""
     jobs = min(settings.jobs, len(cases))
-    if suite.hold_bytes is None or jobs < 2:
+    elsewhere = settings.cluster is not None and settings.cluster.address
+    if suite.hold_bytes is None or jobs < 2 or elsewhere:
         return ""
     context = Context(devices=settings.devices, threads=settings.threads)
     dearest = max(suite.hold_bytes(case, options, context) for case in cases) + psutil.Process().memory_info().rss

@@ -136,7 +136,7 @@ def _shown(value: Any) -> str:
 
 
 @functools.cache
-def _package() -> str:
+def package_digest() -> str:
     """One hash over the sources of fbench and of all its suites: one suite may import another."""
     folders = [Path(fbench.__file__).parent, *map(Path, sys.modules["fbench.suites"].__path__)]
     files = {file for folder in folders for file in folder.rglob("*.py")}
@@ -147,8 +147,8 @@ def _sources(suite: Suite) -> str:
     """One hash over fbench's own sources, and over the suite's where that is somebody else's."""
     module, file = suite.measure.__module__, Path(inspect.getfile(suite.measure))
     if module.startswith("fbench.") or module == "__main__" or not file.is_file():  # what is defined has its code noted
-        return _package()
-    return hashlib.sha256((_package() + _code(file)).encode()).hexdigest()
+        return package_digest()
+    return hashlib.sha256((package_digest() + _code(file)).encode()).hexdigest()
 
 
 def _sha256(path: Path) -> str:

@@ -10,15 +10,17 @@ from collections.abc import Iterator, Mapping, Sequence, Set
 from pathlib import Path
 from typing import Any
 
-from fbench.errors import UsageError
+from fbench.errors import UsageError, shorten
 from fbench.harness import accept, forecast
+from fbench.harness.cluster import Cluster, Node, cluster_at
 from fbench.harness.contract import Case, Context
-from fbench.harness.parsing import FIGURE_WIDTH, JOBS, THREADS
+from fbench.harness.parsing import FIGURE_WIDTH, JOBS, THREADS, one_of
 from fbench.harness.placing import Terms
+from fbench.harness.ray_executor import cpus_beside, room_for
 from fbench.harness.registry import PRESETS
 from fbench.harness.runner import Settings
 from fbench.harness.suite import Parameter, Suite, flag_of, spell
-from fbench.measure.devices import parse_devices
+from fbench.measure.devices import parse_devices, visible_gpus
 
 _MOST_JOBS = 4
 """Each process holds its own copy of the data; more than a few would fill a laptop."""
@@ -112,11 +114,12 @@ def settings(suite: Suite, typed: Mapping[str, Any], loads: tuple[Path, ...]) ->
     """How to run.
 
     Raises:
-        UsageError: jobs where cases run one at a time.
+        UsageError: jobs where cases run one at a time; a cluster that does not answer, or is too small.
         DeviceError: a device that is not there.
     """
     devices = parse_devices(typed["device"], typed["gpus"] or None)
-    threads, jobs = _share_cores(suite, devices, typed["threads"], typed["jobs"])
+    cluster = _cluster(typed["executor"], typed["address"], devices)
+    threads, jobs = _share_cores(suite, devices, typed["threads"], typed["jobs"], cluster)
     return Settings(
         terms=terms(typed),
         retry=typed["retry"],
@@ -124,6 +127,7 @@ def settings(suite: Suite, typed: Mapping[str, Any], loads: tuple[Path, ...]) ->
         threads=threads,
         jobs=jobs,
         loads=loads,
+        cluster=cluster,
     )
 
 
@@ -133,22 +137,49 @@ def terms(typed: Mapping[str, Any]) -> Terms:
     return Terms(out, fresh=typed["fresh"], overwrite=typed["overwrite"], accept_version=typed["accept_version"])
 
 
-def _share_cores(suite: Suite, devices: tuple[str, ...], threads: int, jobs: int) -> tuple[int, int]:
+def _cluster(executor: str, address: str, devices: tuple[str, ...]) -> Cluster | None:
+    """Where Ray is to run the cases; None where they stay with this program."""
+    if one_of("--executor", "local", "ray")(executor) == "local":
+        if address:
+            raise UsageError(f"--address {shorten(address)}: is of a cluster of Ray; give --executor ray beside it")
+        return None
+    gpus = [device for device in devices if device != "cpu"]
+    if gpus != [f"cuda:{i}" for i in range(len(gpus))]:
+        raise UsageError(
+            f"--executor ray: Ray chooses which GPUs, not {'+'.join(devices)}; "
+            "give --device cuda, or as many of cuda:0,cuda:1,… as a case is to have"
+        )
+    return cluster_at(address, Node(_cores(), len(gpus) and visible_gpus().count))
+
+
+def _cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _share_cores(
+    suite: Suite, devices: tuple[str, ...], threads: int, jobs: int, cluster: Cluster | None
+) -> tuple[int, int]:
     """(threads a process, processes): small networks gain more from a second process than from a second thread.
 
-    Cases that are timed, or that share a GPU, run one at a time: side by side they would time each other.
+    Cases that are timed, or that share a GPU, run one at a time: side by side they would time each other. On a cluster
+    others get GPUs of their own. There is one number of threads for here and there, so that rows are the same.
     """
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    alone = suite.executor != "inline" or any(device != "cpu" for device in devices)
-    if alone and jobs > 1:
+    cores, timed = _cores(), suite.executor != "inline"
+    alone = timed or any(device != "cpu" for device in devices)
+    if jobs > 1 and (timed if cluster else alone):
         raise UsageError(
             f"--jobs {jobs}: cases of `fbench {suite.name}` on {'+'.join(devices)} run one at a time; leave it out"
         )
-    jobs = 1 if alone else jobs or max(1, min(cores // (threads or 1), _MOST_JOBS))
-    threads = threads or max(1, cores // jobs)
-    if threads * jobs > cores:
-        warnings.warn(f"{jobs} processes of {threads} threads on {cores} cores: timings will be poor", stacklevel=2)
-    return threads, jobs
+    here = 1 if alone else jobs or max(1, min(cores // (threads or 1), _MOST_JOBS))
+    if cluster is not None and alone and not timed:
+        threads = threads or cpus_beside(suite, devices, cluster)
+    threads = threads or max(1, cores // here)
+    if cluster is not None:
+        lanes = room_for(suite, devices, threads, cluster)
+        return threads, 1 if timed else jobs or lanes
+    if threads * here > cores:
+        warnings.warn(f"{here} processes of {threads} threads on {cores} cores: timings will be poor", stacklevel=2)
+    return threads, here
 
 
 def plan_lines(suite: Suite, options: Any, settings: Settings, width: int) -> list[str]:
@@ -166,9 +197,9 @@ def plan_lines(suite: Suite, options: Any, settings: Settings, width: int) -> li
     first = _wrapped(f"In every case: {spell(common)}", width) if common else []
     units = suite.units(options)
     length = f" of {units} {suite.unit}s" if units else ""
-    where = "+".join(settings.devices)
+    where, cluster = "+".join(settings.devices), "" if settings.cluster is None else f", {settings.cluster}"
     how = {"--device": where, "--threads": str(settings.threads), "--jobs": str(settings.jobs)}
-    last = f"{len(cases)} case{'' if len(cases) == 1 else 's'}{length} on {where}; nothing was run."
+    last = f"{len(cases)} case{'' if len(cases) == 1 else 's'}{length} on {where}{cluster}; nothing was run."
     whole = [
         *forecast.setting_lines(suite, options, how),
         forecast.memory_line(suite, options, settings, cases),

@@ -14,8 +14,9 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from fbench.errors import FolderError
-from fbench.harness import executors
+from fbench.harness import executors, ray_executor
 from fbench.harness.clock import Clock
+from fbench.harness.cluster import Cluster
 from fbench.harness.contract import Case, Context, Row, Unit
 from fbench.harness.folder import RunFolder
 from fbench.harness.history import History
@@ -33,6 +34,7 @@ class Settings:
     threads: int = 1
     jobs: int = 1
     loads: tuple[Path, ...] = ()
+    cluster: Cluster | None = None
 
 
 class Listener(Protocol):
@@ -106,6 +108,8 @@ def _events(
         return iter(())
     job = executors.Job(suite.name, values_of(options), context, settings.threads, settings.loads)
     seed = int(getattr(options, "seed", 0))
+    if settings.cluster is not None:
+        return ray_executor.cluster_workers(job, todo, history.of, seed, settings.jobs, settings.cluster)
     if suite.executor != "inline" or settings.jobs > 1:
         return executors.workers(job, todo, history.of, seed, settings.jobs)
     return executors.inline(job, todo, history.of, seed)

@@ -67,6 +67,19 @@ class Parameter:
 
 
 @dataclass(frozen=True)
+class SharedData:
+    """What all cases of a run read, and a process on another machine may not find: ``--executor ray`` sends it there.
+
+    ``paths(options)`` are the files and folders that are read; where one is missing, ``load(options)`` reads them on
+    the driver's machine, once a run, and ``hold(options, value)`` keeps what it gave in the process that lacks them.
+    """
+
+    paths: Callable[[Any], Sequence[str]]
+    load: Callable[[Any], Any]
+    hold: Callable[[Any, Any], None]
+
+
+@dataclass(frozen=True)
 class Suite:
     """A declared suite. Made by ``@suite``; fbench/harness/README.md has one, and every field.
 
@@ -85,7 +98,9 @@ class Suite:
     case): the plan shows it, and the time left starts from it; ``once_s(options, context)`` is what the first unit of
     all takes beside, whichever case begins. ``limit_s(options)`` bounds the wall time of a command's measuring: a
     measure yields no unit more once ``context.over``. ``hold_bytes(case, options, context)`` is what a case holds at
-    its peak beside torch and the data, so that the plan knows how many fit side by side.
+    its peak beside torch and the data, so that the plan knows how many fit side by side. ``gpu_share`` is how much of a
+    GPU a case takes, where ``--executor ray`` may place several on one; what is timed has it alone. ``data`` is what
+    its workers may have to be sent.
     ``schedule`` says how cases take turns: ``"cases"`` ends one before the next begins, ``"blocks"`` takes one unit of
     every case, in shuffled order, again and again, so that a drift of the machine meets all alike.
     ``finds_limit(options)`` says whether a run looks for the sizes at which memory ends, so that a case out of memory
@@ -116,6 +131,8 @@ class Suite:
     once_s: Callable[[Any, Context], float] = lambda options, context: 0.0
     limit_s: Callable[[Any], float] | None = None
     hold_bytes: Callable[[Case[Any], Any, Context], int] | None = None
+    gpu_share: float = 1.0
+    data: SharedData | None = None
     finds_limit: Callable[[Any], bool] = lambda options: False
     is_wrong: Callable[[Tables, Any], bool] = lambda tables, options: False
     schedule: Literal["cases", "blocks"] = "cases"

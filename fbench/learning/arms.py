@@ -46,9 +46,15 @@ _FITTING_MODEL = {"digits": "small"}
 """What ``--model auto`` takes for a data set; the published thin ResNet-18 for other images, ``linear`` for rows."""
 
 
+_sent: dict[tuple[str, str | None, bool, Brought], Images] = {}
+"""Data sets that another machine has read for this process."""
+
+
 @functools.lru_cache(maxsize=4)
 def load_images(name: str, folder: str | None, download: bool, brought: Brought = NOTHING) -> Images:
     """The data set, or what the user brings in its place, read and checked once a process."""
+    if (name, folder, download, brought) in _sent:
+        return _sent[name, folder, download, brought]
     from fbench.harness.global_state import isolated
     from fbench.learning.data_checks import accepted_images, check_brought
 
@@ -77,6 +83,11 @@ def images_of(options: ArmOptions) -> Images:
             "without --replicate"
         )
     return images
+
+
+def hold_images(options: ArmOptions, images: Images) -> None:
+    """Have a data set that this machine lacks: the arms' is this one, without being read."""
+    _sent[_data_name(options).name, options.data_dir, options.download, _brought(options)] = images
 
 
 def _brought(options: ArmOptions) -> Brought:

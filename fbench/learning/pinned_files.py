@@ -7,17 +7,19 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-from collections.abc import Iterator
-from io import BufferedReader
+import io
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from fbench.errors import DataError
 from fbench.harness.inputs import refusal_of
 
-__all__ = ["checked_bytes", "pin", "unpinned"]
+__all__ = ["checked_bytes", "hold_files", "opened", "pin", "read_files", "unpinned"]
 
 _MARK = "#sha256-"
 """Between a file's path and the digest of what was in it, in a run's options."""
+_sent: dict[str, bytes] = {}
+"""What files hold that another machine has read for this process, by path."""
 
 
 def unpinned(text: str) -> tuple[str, str]:
@@ -43,9 +45,9 @@ def pin(option: str, text: str, remedy: str) -> str:
         DataError: no such file, or one that has changed.
     """
     name, digest = unpinned(text)
-    with _opened(option, name, remedy) as file:
+    with opened(option, name, remedy) as file:
         actual = hashlib.file_digest(file, "sha256").hexdigest()
-    _hold(option, name, digest, actual)
+    _compare(option, name, digest, actual)
     return f"{name}{_MARK}{actual}"
 
 
@@ -56,14 +58,22 @@ def checked_bytes(option: str, text: str, remedy: str) -> bytes:
         DataError: as ``pin``.
     """
     name, digest = unpinned(text)
-    with _opened(option, name, remedy) as file:
+    with opened(option, name, remedy) as file:
         data = file.read()
-    _hold(option, name, digest, hashlib.sha256(data).hexdigest())
+    _compare(option, name, digest, hashlib.sha256(data).hexdigest())
     return data
 
 
 @contextlib.contextmanager
-def _opened(option: str, name: str, remedy: str) -> Iterator[BufferedReader]:
+def opened(option: str, name: str, remedy: str) -> Iterator[io.BufferedReader | io.BytesIO]:
+    """The file of a path, from its beginning.
+
+    Raises:
+        DataError: no such file, or one that cannot be read.
+    """
+    if name in _sent:
+        yield io.BytesIO(_sent[name])
+        return
     if refusal := refusal_of(Path(name)):
         raise DataError(f"{option} {name}: {refusal}; {remedy}")
     try:
@@ -73,6 +83,16 @@ def _opened(option: str, name: str, remedy: str) -> Iterator[BufferedReader]:
         raise DataError(f"{option} {name}: cannot be read: {error.strerror or error}; {remedy}") from error
 
 
-def _hold(option: str, name: str, digest: str, actual: str) -> None:
+def read_files(paths: Iterable[str]) -> dict[str, bytes]:
+    """What the files hold, by path."""
+    return {path: Path(path).read_bytes() for path in paths}
+
+
+def hold_files(files: Mapping[str, bytes]) -> None:
+    """Have the files, by path, in this process: they are read from here, wherever they lie."""
+    _sent.update(files)
+
+
+def _compare(option: str, name: str, digest: str, actual: str) -> None:
     if digest not in ("", actual):
         raise DataError(f"{option} {name}: the file is not the one that the run began with; put that back")

@@ -9,17 +9,15 @@ from __future__ import annotations
 import functools
 from collections.abc import Mapping
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from fbench.errors import DataError
-from fbench.harness.inputs import refusal_of
 from fbench.harness.registry import Model
 from fbench.learning.inference import classifier_name
-from fbench.learning.pinned_files import pin, unpinned
+from fbench.learning.pinned_files import opened, pin, unpinned
 
 __all__ = ["fit_backbone", "pinned", "read_weights", "with_weights"]
 
@@ -36,6 +34,7 @@ def pinned(text: str) -> str:
 
     Example:
         >>> import tempfile
+        >>> from pathlib import Path
         >>> with tempfile.TemporaryDirectory() as folder:
         ...     path = Path(folder) / "weights.pt"
         ...     _ = path.write_bytes(b"nothing")
@@ -68,8 +67,8 @@ def _build_loaded(model: Model, text: str, replicas: int, shape: tuple[int, ...]
 
 @functools.lru_cache(maxsize=1)
 def _stored(text: str) -> dict[str, Tensor]:
-    """The weights of a pinned file, read once: under another digest there are others."""
-    return read_weights(unpinned(text)[0])
+    """The weights of a pinned file, read once, where it is that file: under another digest there are others."""
+    return read_weights(unpinned(pinned(text))[0])
 
 
 def read_weights(path: str) -> dict[str, Tensor]:
@@ -80,21 +79,21 @@ def read_weights(path: str) -> dict[str, Tensor]:
 
     Example:
         >>> import tempfile
+        >>> from pathlib import Path
         >>> with tempfile.TemporaryDirectory() as folder:
         ...     path = str(Path(folder) / "weights.pt")
         ...     torch.save(nn.Linear(2, 3).state_dict(), path)
         ...     list(read_weights(path))
         ['weight', 'bias']
     """
-    if refusal := refusal_of(Path(path)):
-        raise DataError(f"--weights {path}: {refusal}; {_REMEDY}")
-    try:
-        stored = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # of a file that is no pickle torch raises whatever its bytes happen to say
-        raise DataError(
-            f"--weights {path}: cannot be read safely, as tensors alone; write it by "
-            "torch.save(network.state_dict(), FILE)"
-        ) from error
+    with opened("--weights", path, _REMEDY) as file:
+        try:
+            stored = torch.load(file, map_location="cpu", weights_only=True)
+        except Exception as error:  # of a file that is no pickle torch raises whatever its bytes happen to say
+            raise DataError(
+                f"--weights {path}: cannot be read safely, as tensors alone; write it by "
+                "torch.save(network.state_dict(), FILE)"
+            ) from error
     for name in _NESTED:
         if isinstance(stored, Mapping) and isinstance(stored.get(name), Mapping):
             stored = stored[name]

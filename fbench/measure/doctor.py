@@ -59,6 +59,7 @@ def checks() -> list[Check]:
         "data": _data,
         "numba": _compiled_loops,
         "matplotlib": _figures,
+        "ray": _cluster,
     }
     lines = []
     for name, look in subjects.items():
@@ -159,6 +160,12 @@ def _figures() -> Check:
     version = version_of("matplotlib")
     detail, limit = version or "not installed", "reports have no figures"
     return _check("matplotlib", version is not None, detail, limit, "pip install matplotlib")
+
+
+def _cluster() -> Check:
+    version = version_of("ray")
+    detail, limit = version or "not installed", "cases run on this machine alone, without --executor ray"
+    return _check("ray", version is not None, detail, limit, "pip install 'fbench[ray]'")
 
 
 def _free_memory_bytes() -> int:

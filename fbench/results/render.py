@@ -68,9 +68,10 @@ def provenance(environment: Mapping[str, Any], spent_s: float) -> str:
 
 
 def _machine(environment: Mapping[str, Any]) -> str:
+    cluster = f"; {environment['cluster']}" if environment.get("cluster") else ""
     return (
         f"{devices_of(environment)} ({environment['cores_usable']} cores; "
-        f"{_processes(environment['jobs'], environment['threads'])}; torch {environment['torch']})"
+        f"{_processes(environment['jobs'], environment['threads'])}; torch {environment['torch']}{cluster})"
     )
 
 

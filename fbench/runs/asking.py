@@ -14,6 +14,12 @@ RUN_OPTIONS: dict[str, tuple[Any, Any, str]] = {
     "gpus": (str, "", "the same by number: 0,1 or 0..3 or all or a UUID"),
     "threads": (int, 0, "CPU threads a process, pinned and recorded; 0 shares the cores among the jobs"),
     "jobs": (int, 0, "processes side by side; 0 is one a core, at most 4, where the suite allows it"),
+    "executor": (str, "local", "local, or ray: cases run where Ray has CPUs and GPUs for them (fbench[ray])"),
+    "address": (
+        str,
+        "",
+        "of the cluster that --executor ray joins: auto, HOST:PORT, ray://HOST:PORT; or Ray runs here",
+    ),
     "out": (str, "", "the run's folder; reports/SUITE/RUN-ID if not given"),
     "preset": (str, "", "published settings: see `fbench list presets`; what you type beside it wins"),
     "quick": (bool, False, "the preset's short form, of minutes; it says what it cannot show"),

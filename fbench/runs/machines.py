@@ -72,7 +72,8 @@ def _kind(machine: Mapping[str, Any]) -> tuple[Any, ...]:
 
 
 def _described(machine: Mapping[str, Any]) -> str:
-    return f"{devices_of(machine)} (torch {machine.get('torch')})"
+    cluster = f"; {machine['cluster']}" if machine.get("cluster") else ""
+    return f"{devices_of(machine)} (torch {machine.get('torch')}{cluster})"
 
 
 def machine_rows(reading: Reading) -> tuple[tuple[Column, ...], list[Row]]:

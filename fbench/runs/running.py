@@ -82,14 +82,15 @@ def _settings(study: Study) -> Iterator[Settings]:
     """How to run, so that worker processes know what was defined in Python; without them where they cannot."""
     settings, suite = study.settings, study.suite
     defined = definitions(suite, study.options)
-    if suite.executor == "inline" and settings.jobs == 1:
+    elsewhere = suite.executor != "inline" or settings.cluster is not None
+    if not elsewhere and settings.jobs == 1:
         yield settings
         return
     with contextlib.ExitStack() as stack:
         try:
             files = stack.enter_context(as_file(defined))
         except UsageError as error:
-            if suite.executor != "inline":
+            if elsewhere:
                 raise
             warnings.warn(f"{error}. This run stays in this process (jobs=1)", stacklevel=4)
             yield replace(settings, jobs=1)

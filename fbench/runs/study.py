@@ -70,6 +70,8 @@ def start(study: Study) -> tuple[RunFolder, str]:
     settings = study.settings
     now = datetime.now(UTC).isoformat(timespec="seconds")
     where = {**environment(settings.devices, settings.threads), "jobs": settings.jobs, "started": now}
+    if settings.cluster is not None and settings.cluster.address:  # else it is this machine
+        where["cluster"] = str(settings.cluster)
     folder, opening = enter(study.suite, study.identity, settings.terms, where)
     if opening in ("taken up", "grown"):
         try:

@@ -13,8 +13,9 @@ from dataclasses import replace
 from fbench.errors import UsageError, shorten
 from fbench.harness.contract import Case, Column, Context, Evidence, Row, Summary, Tables, Unit
 from fbench.harness.registry import suite
+from fbench.harness.suite import SharedData
 from fbench.learning import arm_options as arm
-from fbench.learning import arms
+from fbench.learning import arms, sending
 
 from ..drift import columns as drift_columns
 from ..drift import plan as drift_plan
@@ -183,6 +184,10 @@ def _hold_bytes(case: Case[ComparePoint], options: Options, context: Context) ->
     return max(arms.held_bytes(case.point, alone), scoring)
 
 
+def _settings_alone(options: Options) -> list[Options]:
+    return [at(options, setting) for setting in settings_of(options)]
+
+
 def _identify(case: Case[ComparePoint]) -> list[Row]:
     dataset, strategy, regularisation, seeds = case.point
     return [{"dataset": dataset, "lambda": regularisation, "strategy": strategy, "seed": seed} for seed in seeds]
@@ -202,6 +207,11 @@ def _identify(case: Case[ComparePoint]) -> list[Row]:
     identify=_identify,
     cost=lambda case, options: arms.relative_cost(case.point.strategy, of_case(case.point, options)),
     hold_bytes=_hold_bytes,
+    data=SharedData(
+        lambda options: sending.paths_read(options, options.curves),
+        lambda options: sending.read_to_send(_settings_alone(options), options.curves),
+        lambda options, sent: sending.keep_sent(_settings_alone(options), sent),
+    ),
     predict=lambda case, options, context: arms.predict_plan(case.point, of_case(case.point, options)),
     expect_s=expect,
     examples=(

@@ -11,8 +11,9 @@ from collections.abc import Iterator
 
 from fbench.harness.contract import Case, Context, Summary, Tables, Unit
 from fbench.harness.registry import PRESETS, Preset, suite
+from fbench.harness.suite import SharedData
 from fbench.learning import arm_options as arm
-from fbench.learning import arms
+from fbench.learning import arms, sending
 from fbench.learning.arm_options import ArmPoint
 from fbench.units import format_count
 
@@ -63,6 +64,11 @@ def expect(case: Case[ArmPoint], options: Options, context: Context) -> list[flo
     resolve=resolve,
     summarise=summarise,
     **arms.PLAYED,
+    data=SharedData(
+        sending.paths_read,
+        lambda options: sending.read_to_send([options]),
+        lambda options, sent: sending.keep_sent([options], sent),
+    ),
     predict=predict,
     expect_s=expect,
     examples=(

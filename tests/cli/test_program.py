@@ -112,6 +112,17 @@ def test_doctor(call):
     assert [name for name in ("python", "torch", "cuda", "memory", "disk", "data") if name not in out] == []
 
 
+@pytest.mark.parametrize("version", ["2.60.0", None])
+def test_doctor_says_which_ray_there_is(call, monkeypatch, version):
+    monkeypatch.setattr(doctor, "version_of", lambda name: version)
+    code, out, _ = call("doctor")
+    line = re.search(r"^ (ok|limited) +ray +(.*)$", out, re.MULTILINE)
+    assert code == 0
+    assert line[1] == ("ok" if version else "limited")
+    assert line[2].startswith(version or "not installed: cases run on this machine")
+    assert ("pip install 'fbench[ray]'" in line[2]) == (version is None)
+
+
 def test_doctor_says_what_is_missing(call, monkeypatch):
     found = [
         doctor.Check("torch", "missing", "not there", "pip install 'torch>=2.11'"),

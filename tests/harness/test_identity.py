@@ -17,9 +17,9 @@ from fbench.harness.identity import differences, identify, read_identity
 @pytest.fixture(autouse=True)
 def forgetful(toy):
     """The sources are hashed once a process; a test changes them."""
-    identities._package.cache_clear()
+    identities.package_digest.cache_clear()
     yield
-    identities._package.cache_clear()
+    identities.package_digest.cache_clear()
 
 
 def identity(name="toy", devices=("cpu",), threads=1, loads=(), **typed):
@@ -28,7 +28,7 @@ def identity(name="toy", devices=("cpu",), threads=1, loads=(), **typed):
 
 
 def fingerprint(*arguments, **more):
-    identities._package.cache_clear()
+    identities.package_digest.cache_clear()
     return identity(*arguments, **more)["fingerprint"]
 
 

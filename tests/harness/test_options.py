@@ -8,6 +8,7 @@ import pytest
 
 from fbench.errors import UsageError
 from fbench.harness import options, registry
+from fbench.harness.cluster import Cluster, Node
 from fbench.harness.contract import Context
 
 SUITE = registry.SUITES.get("compare")
@@ -16,6 +17,8 @@ TYPED = {
     "gpus": "",
     "threads": 0,
     "jobs": 0,
+    "executor": "local",
+    "address": "",
     "out": "",
     "fresh": False,
     "overwrite": False,
@@ -51,6 +54,41 @@ def test_timed_cases_run_alone():
     timed = dataclasses.replace(SUITE, executor="worker")
     with pytest.raises(UsageError, match="--jobs 2: cases of `fbench compare` on cpu run one at a time"):
         options.settings(timed, {**TYPED, "jobs": 2}, ())
+
+
+def test_timed_cases_run_alone_on_a_cluster_too(monkeypatch):
+    """Others get CPUs and GPUs of their own there; two that are timed would share a node's memory and clock."""
+    monkeypatch.setattr(options, "cluster_at", lambda address, here: Cluster("auto", (Node(8, 2), Node(8, 2))))
+    on_ray, timed = {**TYPED, "executor": "ray", "address": "auto"}, dataclasses.replace(SUITE, executor="worker")
+    for suite in (timed, dataclasses.replace(SUITE, executor="fresh")):
+        with pytest.raises(UsageError, match="--jobs 2: cases of `fbench compare` on cpu run one at a time"):
+            options.settings(suite, {**on_ray, "jobs": 2}, ())
+        assert options.settings(suite, {**on_ray, "threads": 2}, ()).jobs == 1
+    assert options.settings(SUITE, {**on_ray, "threads": 4}, ()).jobs == 4
+    assert options.settings(SUITE, {**on_ray, "threads": 4, "jobs": 3}, ()).jobs == 3
+
+
+def test_every_gpu_of_a_cluster_has_a_case(monkeypatch):
+    """With no --threads typed, a worker leaves the CPUs to the others that its node's GPUs have room for."""
+    nodes = (Node(16, 4), Node(64, 8), Node(32, 0))
+    monkeypatch.setattr(options, "cluster_at", lambda address, here: Cluster("auto", nodes))
+    on_ray = {**TYPED, "executor": "ray", "address": "auto"}
+    for devices, threads, jobs in ((("cuda:0",), 4, 12), (("cuda:0", "cuda:1"), 8, 6)):
+        monkeypatch.setattr(options, "parse_devices", lambda *_, devices=devices: devices)
+        found = options.settings(SUITE, on_ray, ())
+        assert (found.threads, found.jobs) == (threads, jobs)
+
+
+@pytest.mark.parametrize(
+    ("devices", "told"),
+    [(("cuda:1",), "cuda:1"), (("cuda:1", "cuda:0"), r"cuda:1\+cuda:0"), (("cuda:0", "cuda:2"), r"cuda:0\+cuda:2")],
+)
+def test_ray_chooses_gpus(monkeypatch, devices, told):
+    monkeypatch.setattr(options, "parse_devices", lambda *_: devices)
+    with pytest.raises(
+        UsageError, match=f"^--executor ray: Ray chooses which GPUs, not {told}; give --device cuda, or"
+    ):
+        options.settings(SUITE, {**TYPED, "executor": "ray"}, ())
 
 
 def test_a_suite_without_its_unit_column():

@@ -26,7 +26,7 @@ def test_every_subject_is_checked_and_every_fault_has_a_remedy(no_driver):
     lines = doctor.checks()
     assert [line.name for line in lines] == [
         *("python", "torch", "cuda", "nvml", "threads", "load", "memory", "disk", "data", "numba"),
-        "matplotlib",
+        *("matplotlib", "ray"),
     ]
     assert all(line.detail for line in lines)
     assert all(bool(line.remedy) == (line.status != "ok") for line in lines)
@@ -115,14 +115,17 @@ def test_data_folder(monkeypatch, tmp_path):
     assert check("data").status == "ok"
 
 
-@pytest.mark.parametrize("name", ["matplotlib", "numba"])
-def test_no_package(name, monkeypatch):
+@pytest.mark.parametrize(
+    ("name", "remedy"),
+    [("matplotlib", "pip install matplotlib"), ("numba", "pip install numba"), ("ray", "pip install 'fbench[ray]'")],
+)
+def test_no_package(name, remedy, monkeypatch):
     def gone(name):
         raise importlib.metadata.PackageNotFoundError(name)
 
     monkeypatch.setattr(importlib.metadata, "version", gone)
     assert check(name).status == "warn"
-    assert check(name).remedy == f"pip install {name}"
+    assert check(name).remedy == remedy
 
 
 def test_what_is_asked_for_is_what_the_package_needs():

@@ -177,7 +177,7 @@ def test_a_comment_or_another_path_ends_no_study(tmp_path, toy, capfd, monkeypat
     monkeypatch.chdir(tmp_path)
     for name in ("toy", "toyblocks", "toyopen", "toyworker"):
         registry.SUITES._values.pop(name)
-    identities._package.cache_clear()
+    identities.package_digest.cache_clear()
     assert cli.run([*words, "--load", "toy.py", "--sizes", "2"]) == 0
     assert "Growing the run" in capfd.readouterr().err
     assert read_identity(tmp_path / "run")["history"][0]["accepted"] == []

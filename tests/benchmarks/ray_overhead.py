@@ -1,0 +1,159 @@
+"""What `--executor ray` adds to a comparison beside the local executor, beyond Ray's own start.
+
+    python tests/benchmarks/ray_overhead.py FOLDER [PAIRS]
+
+A comparison of the digits with `--jobs 2` of one thread each is run by either executor in turn, as a command of its
+own: in each pair (5 by default) the one that is first is the one that was second before. Ray begins on this machine
+(no `--address`). `wall_s` is what the whole command takes by the clock. `cpu_s` is what the command and all processes
+below it took of the CPUs: user and system seconds, read from `/proc` every half second, each process by its last
+reading, so that Ray's servers, which nobody waits for, count too; what a process did after its last reading is left out
+(half a second at most). `results` is the SHA-256 of the rows without times, which must be one and the same.
+
+`start` rows are `ray.init` as fbench calls it and `ray.shutdown`, alone, in a process of its own: once a pair.
+
+Differences and ratios are paired, Ray's to local's: medians with the range of the pairs, since five are too few for an
+interval of 95 %. The share beyond Ray's start takes off the median of the `start` rows.
+
+Writes FOLDER/ray_overhead.csv, a row a command, FOLDER/ray_overhead_environment.json, and FOLDER/ray_overhead.md, which
+is printed too.
+"""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import statistics
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from time import perf_counter
+
+import psutil
+from kept_rows import Row, keep_rows, keep_summary
+
+from fbench.harness.contract import Table
+from fbench.results.render import markdown_table
+
+COLUMNS = ("pair", "place", "what", "wall_s", "cpu_s", "results")
+PAIRS = 5
+WORDS = ("compare", "--rounds", "5", "--seeds", "8", "--jobs", "2", "--threads", "1", "--device", "cpu")
+PROGRAM = "import sys; from fbench.cli import run; sys.exit(run(sys.argv[1:]))"
+BARE = (
+    "import os, psutil; from fbench.harness.cluster import joined\n"
+    "with joined('', os.cpu_count()) as ray: assert ray.is_initialized()"
+)
+TIMES = ("train_s", "select_s")
+EVERY_S = 0.5
+
+
+def measured(command: Sequence[str], folder: Path) -> tuple[float, float]:
+    """Seconds that a command takes by the clock, and of the CPUs, with all that it began."""
+    seen: dict[tuple[int, float], float] = {}
+    start = perf_counter()
+    with subprocess.Popen(
+        [sys.executable, "-c", *command], cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    ) as program:
+        above = psutil.Process(program.pid)
+        while program.poll() is None:
+            seen |= _readings(above)
+            try:
+                program.wait(EVERY_S)
+            except subprocess.TimeoutExpired:
+                continue
+    if program.returncode:
+        raise SystemExit(f"{' '.join(command)} ended with {program.returncode}")
+    return perf_counter() - start, sum(seen.values())
+
+
+def _readings(above: psutil.Process) -> dict[tuple[int, float], float]:
+    """CPU seconds of a process and all below it, by what it is known by; what ended meanwhile is left out."""
+    readings = {}
+    try:
+        family = [above, *above.children(recursive=True)]
+    except psutil.NoSuchProcess:
+        return {}
+    for process in family:
+        try:
+            times = process.cpu_times()
+            readings[process.pid, process.create_time()] = times.user + times.system
+        except psutil.NoSuchProcess:
+            continue
+    return readings
+
+
+def digest(folder: Path) -> str:
+    """The SHA-256 of a run's rows, times left out."""
+    with (folder / "results.csv").open(newline="", encoding="utf-8") as file:
+        rows = [{name: cell for name, cell in row.items() if name not in TIMES} for row in csv.DictReader(file)]
+    return hashlib.sha256(repr(rows).encode()).hexdigest()
+
+
+def pairs(count: int) -> Iterator[list[Row]]:
+    """A pair's rows: both executors, and Ray's start."""
+    for pair in range(count):
+        rows = list[Row]()
+        for place, executor in enumerate(("local", "ray") if pair % 2 == 0 else ("ray", "local")):
+            with tempfile.TemporaryDirectory() as home:
+                wall_s, cpu_s = measured([PROGRAM, *WORDS, "--executor", executor, "--out", "run"], Path(home))
+                rows.append(_row(pair, place, executor, wall_s, cpu_s, digest(Path(home) / "run")))
+        with tempfile.TemporaryDirectory() as home:
+            rows.append(_row(pair, 2, "start", *_start(Path(home)), ""))
+        yield rows
+
+
+def _start(folder: Path) -> tuple[float, float]:
+    """Ray's start and end, without what importing fbench takes, which both executors pay."""
+    whole, without = measured([BARE], folder), measured([BARE.partition("\n")[0]], folder)
+    return whole[0] - without[0], whole[1] - without[1]
+
+
+def _row(*cells: object) -> Row:
+    return dict(zip(COLUMNS, cells, strict=True))
+
+
+def summary(rows: Sequence[Row]) -> str:
+    """What Ray adds, with and without its start."""
+    lines = [line for column in ("wall_s", "cpu_s") for line in _lines(column, rows)]
+    table = Table("What --executor ray adds", ("", "local", "ray", "more, median of pairs", "of pairs"), lines)
+    digests = {row["results"] for row in rows if row["results"]}
+    same = "Rows of both are the same." if len(digests) == 1 else "ROWS DIFFER."
+    count = len({row["pair"] for row in rows})
+    return f"{markdown_table(table)}\n\n{count} pairs of `fbench {' '.join(WORDS)}`, taking turns. {same}\n"
+
+
+def _lines(column: str, rows: Sequence[Row]) -> list[tuple[str, str, str, str, str]]:
+    local, ray, start = (
+        [float(row[column]) for row in rows if row["what"] == what] for what in ("local", "ray", "start")
+    )
+    start_s = statistics.median(start)
+    name = {"wall_s": "by the clock", "cpu_s": "of the CPUs"}[column]
+    levels = tuple(f"{statistics.median(values):.1f} s" for values in (local, ray))
+    whole, beyond = ([100 * ((b - off) / a - 1) for a, b in zip(local, ray, strict=True)] for off in (0.0, start_s))
+    alone = (
+        f"Ray's start and end alone, {name}",
+        "",
+        f"{start_s:.1f} s",
+        "",
+        f"{min(start):.1f} to {max(start):.1f} s",
+    )
+    return [
+        (f"the command, {name}", *levels, *_shares(whole)),
+        alone,
+        (f"beyond Ray's start, {name}", levels[0], f"{statistics.median(ray) - start_s:.1f} s", *_shares(beyond)),
+    ]
+
+
+def _shares(values: Sequence[float]) -> tuple[str, str]:
+    return f"{statistics.median(values):+.1f} %", f"{min(values):+.1f} to {max(values):+.1f} %"
+
+
+def main(folder: Path, count: int = PAIRS) -> None:
+    """Measure, write into ``folder`` and print what Ray adds."""
+    rows = keep_rows(folder / "ray_overhead.csv", COLUMNS, pairs(count), about="ray_overhead_environment")
+    keep_summary(folder / "ray_overhead.md", summary(rows))
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), *map(int, sys.argv[2:3]))
