@@ -145,10 +145,21 @@ def test_what_is_said_of_ray_is_what_ray_has():
         assert options <= {option for parameter in commands[name].params for option in parameter.opts} | begun
 
 
-def test_the_job_for_slurm_is_a_script(tmp_path):
-    [script] = re.findall(r"```bash\n(.*?)```", MACHINES, re.DOTALL)
+@pytest.mark.parametrize("script", re.findall(r"```bash\n(.*?)```", MACHINES, re.DOTALL))
+def test_a_job_for_slurm_is_a_script(script):
     done = subprocess.run(["bash", "-n"], input=script, capture_output=True, text=True)
     assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_torchrun_takes_its_words():
+    from torch.distributed.run import get_args_parser
+
+    commands = re.findall(r"torchrun ((?:[^`|\n]|\\\n)+)", MACHINES)
+    for command in (command for command in commands if "fbench pick" in command):
+        parsed = get_args_parser().parse_args(shlex.split(command.replace("\\\n", " ")))
+        assert parsed.no_python
+        assert (parsed.training_script, parsed.training_script_args[:2]) == ("fbench", ["pick", "pool.npz"])
+    assert len(commands) >= 3
 
 
 def test_the_query_of_a_classifier_runs(capsys):
@@ -249,7 +260,10 @@ def test_options_named_exist():
     known |= {f"--fbench-{name}" for name in ("strict", "memory", *GATE_OPTIONS)}  # of pytest, with fbench's plugin
     known |= {f"--benchmark-{word}" for word in ("only", "json", "save", "skip", "disable")}  # pytest-benchmark's
     known |= {f"--{word}" for word in ("head", "port", "min-nodes", "num-cpus")}  # of ray
-    known |= {f"--{word}" for word in ("nodes", "ntasks-per-node", "cpus-per-task", "time")}  # of Slurm
+    known |= {
+        f"--{word}" for word in ("nodes", "ntasks-per-node", "cpus-per-task", "gpus-per-node", "time")
+    }  # of Slurm
+    known |= {f"--{word}" for word in ("nproc-per-node", "nnodes", "no-python", "rdzv-backend", "rdzv-endpoint")}
     for page, text in PAGES.items():
         assert set(re.findall(r"--[a-z][a-z-]+", text)) <= known, page
 

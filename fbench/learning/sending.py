@@ -62,7 +62,7 @@ def _files(options: ArmOptions, tables: Sequence[str]) -> list[str]:
 
 
 def _held_images(options: ArmOptions) -> Images:
-    from fbench.learning.data.files.stored import StoredSamples
+    from fbench.stored_samples import StoredSamples
 
     images = arms.images_of(options)
     if isinstance(images.images, StoredSamples) or isinstance(images.test_images, StoredSamples):

@@ -18,8 +18,8 @@ from fbench.errors import UsageError
 from fbench.harness import ray_executor, registry
 from fbench.learning import arms, sending
 from fbench.learning.data import Images
-from fbench.learning.data.files.stored import StoredSamples
 from fbench.learning.training import initial_network
+from fbench.stored_samples import StoredSamples
 
 ray = pytest.importorskip("ray")
 
