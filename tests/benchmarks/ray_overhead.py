@@ -3,15 +3,16 @@
     python tests/benchmarks/ray_overhead.py FOLDER [PAIRS]
 
 A comparison of the digits with `--jobs 2` of one thread each is run by either executor in turn, as a command of its
-own: in each pair (5 by default) the one that is first is the one that was second before. Ray begins on this machine
+own: in each pair (4 by default) the one that is first is the one that was second before. Ray begins on this machine
 (no `--address`). `wall_s` is what the whole command takes by the clock. `cpu_s` is what the command and all processes
 below it took of the CPUs: user and system seconds, read from `/proc` every half second, each process by its last
 reading, so that Ray's servers, which nobody waits for, count too; what a process did after its last reading is left out
-(half a second at most). `results` is the SHA-256 of the rows without times, which must be one and the same.
+(half a second at most). `others_s` is what all else on the machine took of its CPUs meanwhile: where that is
+much, the clock says little. `results` is the SHA-256 of the rows without times, which must be one and the same.
 
 `start` rows are `ray.init` as fbench calls it and `ray.shutdown`, alone, in a process of its own: once a pair.
 
-Differences and ratios are paired, Ray's to local's: medians with the range of the pairs, since five are too few for an
+Differences and ratios are paired, Ray's to local's: medians with the range of the pairs, since these are too few for an
 interval of 95 %. The share beyond Ray's start takes off the median of the `start` rows.
 
 Writes FOLDER/ray_overhead.csv, a row a command, FOLDER/ray_overhead_environment.json, and FOLDER/ray_overhead.md, which
@@ -29,6 +30,7 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from time import perf_counter
+from typing import NamedTuple
 
 import psutil
 from kept_rows import Row, keep_rows, keep_summary
@@ -36,8 +38,8 @@ from kept_rows import Row, keep_rows, keep_summary
 from fbench.harness.contract import Table
 from fbench.results.render import markdown_table
 
-COLUMNS = ("pair", "place", "what", "wall_s", "cpu_s", "results")
-PAIRS = 5
+COLUMNS = ("pair", "place", "what", "wall_s", "cpu_s", "others_s", "results")
+PAIRS = 4
 WORDS = ("compare", "--rounds", "5", "--seeds", "8", "--jobs", "2", "--threads", "1", "--device", "cpu")
 PROGRAM = "import sys; from fbench.cli import run; sys.exit(run(sys.argv[1:]))"
 BARE = (
@@ -48,10 +50,18 @@ TIMES = ("train_s", "select_s")
 EVERY_S = 0.5
 
 
-def measured(command: Sequence[str], folder: Path) -> tuple[float, float]:
-    """Seconds that a command takes by the clock, and of the CPUs, with all that it began."""
+class Spent(NamedTuple):
+    """Seconds that a command took by the clock and, with all that it began, of the CPUs; and all else of these."""
+
+    wall_s: float
+    cpu_s: float
+    others_s: float
+
+
+def measured(command: Sequence[str], folder: Path) -> Spent:
+    """What a command takes."""
     seen: dict[tuple[int, float], float] = {}
-    start = perf_counter()
+    start, busy_s = perf_counter(), _busy_s()
     with subprocess.Popen(
         [sys.executable, "-c", *command], cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     ) as program:
@@ -64,7 +74,14 @@ def measured(command: Sequence[str], folder: Path) -> tuple[float, float]:
                 continue
     if program.returncode:
         raise SystemExit(f"{' '.join(command)} ended with {program.returncode}")
-    return perf_counter() - start, sum(seen.values())
+    cpu_s = sum(seen.values())
+    return Spent(perf_counter() - start, cpu_s, _busy_s() - busy_s - cpu_s)
+
+
+def _busy_s() -> float:
+    """Seconds that the machine's CPUs have worked, for whomever."""
+    times = psutil.cpu_times()
+    return times.user + times.nice + times.system
 
 
 def _readings(above: psutil.Process) -> dict[tuple[int, float], float]:
@@ -96,17 +113,17 @@ def pairs(count: int) -> Iterator[list[Row]]:
         rows = list[Row]()
         for place, executor in enumerate(("local", "ray") if pair % 2 == 0 else ("ray", "local")):
             with tempfile.TemporaryDirectory() as home:
-                wall_s, cpu_s = measured([PROGRAM, *WORDS, "--executor", executor, "--out", "run"], Path(home))
-                rows.append(_row(pair, place, executor, wall_s, cpu_s, digest(Path(home) / "run")))
+                spent = measured([PROGRAM, *WORDS, "--executor", executor, "--out", "run"], Path(home))
+                rows.append(_row(pair, place, executor, *spent, digest(Path(home) / "run")))
         with tempfile.TemporaryDirectory() as home:
             rows.append(_row(pair, 2, "start", *_start(Path(home)), ""))
         yield rows
 
 
-def _start(folder: Path) -> tuple[float, float]:
+def _start(folder: Path) -> Spent:
     """Ray's start and end, without what importing fbench takes, which both executors pay."""
     whole, without = measured([BARE], folder), measured([BARE.partition("\n")[0]], folder)
-    return whole[0] - without[0], whole[1] - without[1]
+    return Spent(whole.wall_s - without.wall_s, whole.cpu_s - without.cpu_s, whole.others_s)
 
 
 def _row(*cells: object) -> Row:
@@ -119,8 +136,10 @@ def summary(rows: Sequence[Row]) -> str:
     table = Table("What --executor ray adds", ("", "local", "ray", "more, median of pairs", "of pairs"), lines)
     digests = {row["results"] for row in rows if row["results"]}
     same = "Rows of both are the same." if len(digests) == 1 else "ROWS DIFFER."
-    count = len({row["pair"] for row in rows})
-    return f"{markdown_table(table)}\n\n{count} pairs of `fbench {' '.join(WORDS)}`, taking turns. {same}\n"
+    count, runs = len({row["pair"] for row in rows}), [row for row in rows if row["what"] != "start"]
+    shares = [100 * float(row["others_s"]) / float(row["cpu_s"]) for row in runs]
+    busy = f"Other work took {min(shares):.0f} to {max(shares):.0f} % of what a command took of the CPUs meanwhile."
+    return f"{markdown_table(table)}\n\n{count} pairs of `fbench {' '.join(WORDS)}`, taking turns. {same} {busy}\n"
 
 
 def _lines(column: str, rows: Sequence[Row]) -> list[tuple[str, str, str, str, str]]:
