@@ -19,7 +19,7 @@ import torch
 from torch import Tensor
 
 from fbench.errors import InputError
-from fbench.fisher import symmetric
+from fbench.fisher import feature_pairs, symmetric
 from fbench.fisher.likelihood import check_finite, logit_rows
 from fbench.fisher.work import did
 
@@ -256,7 +256,8 @@ class FactoredEmbedding(Embedding):
 
     @property
     def gram_operations(self) -> float:
-        return float(self.n * self.dim**2)  # of the features' outer products; the upper half alone
+        whole = float(self.n * self.dim**2)  # of the features' outer products; the upper half alone
+        return whole / 2 if feature_pairs.pays(self.n, self.k, self.device.type) else whole
 
     def quadratic(self, A: Tensor) -> Tensor:
         return self.quadratic_of(self.upper_blocks(A))
@@ -304,7 +305,10 @@ class FactoredEmbedding(Embedding):
         return (self.S.square().sum(1)[:, :, None] * self.h.square()[:, None, :]).flatten(1)
 
     def add_gram(self, out: Tensor, factor: float = 1.0) -> Tensor:
-        """Add Σ_x (S_xᵀS_x) ⊗ (h_x h_xᵀ), one block row of the upper half at a time."""
+        """Add Σ_x (S_xᵀS_x) ⊗ (h_x h_xᵀ), one block row of the upper half at a time; of many classes by pairs."""
+        if feature_pairs.pays(self.n, self.k, self.device.type):
+            feature_pairs.add_pair_gram(self.S, self.h, out, factor)
+            return out
         k, width = self.k, self.h.shape[1]
         blocks = out.view(k, width, k, width)
         for part in self.chunks(k * width):

@@ -34,6 +34,9 @@ READ_NUMBERS, READ_CANDIDATES = 1 << 22, 1 << 10
 """How many of V's own numbers, and always how many candidates, a chunk may take, as in ``embeddings``."""
 GRAM = 1 << 26
 """How many numbers of a dense V are multiplied in one, as in ``embeddings``."""
+PAIRED_CLASSES, PAIRED_CANDIDATES, PAIR_STRIP, PAIRED_TOGETHER = 20, 1024, 16, 512
+"""When a last layer is summed over by pairs of features, in what strips, and how many candidates at a time, as in
+``feature_pairs``."""
 _KEPT = 32 * 2**20
 """Bytes from which on glibc returns a block as soon as it is freed (the upper bound of its mmap threshold)."""
 
@@ -125,10 +128,28 @@ def _fisher(s: SelectionSizes) -> list[Held]:
     shape, F = s.shape, {"F": s.itemsize * s.square}
     if not shape.classes:
         return [Held(F)]
+    if _by_pairs(s):
+        c, k = min(shape.n, PAIRED_TOGETHER), shape.classes
+        pairs = k * (k + 1) // 2
+        products = c * max(k**2 + 2 * pairs, pairs + PAIR_STRIP * shape.width)
+        others = {"sums over pairs of features": _pair_numbers(shape), "a chunk's products": products}
+        return [Held(F, {name: s.itemsize * size for name, size in others.items()})]
     c, d, h, k = min(shape.n, max(1, s.limit() // shape.dim)), shape.dim, shape.width, shape.classes
     weights = (2 if c == shape.n else 3) * c * k**2
     products = c * k**2 + c * d + max(c * (d - h), h * d)
     return [Held(F, {"a chunk's products": s.itemsize * max(weights, products)})]
+
+
+def _by_pairs(s: SelectionSizes) -> bool:
+    """Whether a last layer's candidates are summed over by pairs of features."""
+    many = s.shape.classes >= PAIRED_CLASSES and s.shape.n >= PAIRED_CANDIDATES
+    return many and s.device_type == "cpu"
+
+
+def _pair_numbers(shape: Shape) -> int:
+    """Numbers of a product of all strips' pairs of features with all pairs of classes."""
+    h, k, T = shape.width, shape.classes, PAIR_STRIP
+    return sum(min(T, h - first) * (h - first) for first in range(0, h, T)) * (k * (k + 1) // 2)
 
 
 def _state(s: SelectionSizes) -> Parts:
@@ -157,6 +178,9 @@ def _quadratic(s: SelectionSizes) -> int:
         half = sum(block.stop * (block.stop - block.start) for block in column_blocks(d))
         inner: int = min(outer, max(1, s.limit() // (r * d))) * r * (d + r) + half
         return s.itemsize * (outer * r * r + max(outer * r * r, inner))
+    if _by_pairs(s):
+        c = min(outer, PAIRED_TOGETHER)
+        return s.itemsize * (2 * outer * r * r + c * (k * k + k * (k + 1) // 2 + r * k + PAIR_STRIP * s.shape.width))
     room = min(outer, max(1, s.limit(QUADRATIC) // d)) * d
     return s.itemsize * (outer * (k * k + r * k + 2 * r * r) + room)
 
@@ -216,14 +240,17 @@ def _loading(s: SelectionSizes, bought: int) -> list[Held]:
 def _filling(s: SelectionSizes, bought: int) -> Parts:
     """Quadratic forms of a chunk; where few are ``bought``, beside their rows, by which those of P are made."""
     n, r, k, m, d = s.shape.n, s.shape.rows, s.shape.classes, bought * s.shape.rows, s.shape.dim
-    if not 0 < 2 * m <= d:
-        return {"a chunk's quadratic forms": _quadratic(s)}
+    few = 0 < 2 * m <= d
+    gathered = s.itemsize * _pair_numbers(s.shape) * (1 if few else 2) if _by_pairs(s) else 0
+    pairs = {"P and Q by pairs of features": gathered} if gathered else {}
+    if not few:
+        return {"a chunk's quadratic forms": _quadratic(s)} | pairs
     outer = min(n, max(1, s.limit() // r**2))
     inner = min(outer, max(1, s.limit() // (r * m)))
     # of a last layer: the rows once more, class beside class, and what the features make of them
     products = m * d + inner * r * m + min(inner, max(1, s.limit() // (k * m))) * k * m if k else 2 * inner * r * m
     forms = max(_quadratic(s), s.itemsize * (2 * outer * r * r + products))
-    return {"a chunk's quadratic forms": forms, "rows that were bought": (8 + s.itemsize) * m * d}
+    return {"a chunk's quadratic forms": forms, "rows that were bought": (8 + s.itemsize) * m * d} | pairs
 
 
 def _incremental(s: SelectionSizes) -> dict[str, list[Held]]:

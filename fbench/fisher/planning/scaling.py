@@ -12,6 +12,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, replace
 
+from fbench.fisher.planning.phases import PAIRED_CANDIDATES, PAIRED_CLASSES
 from fbench.fisher.planning.plan import ITEMSIZE, StepCounts
 from fbench.fisher.planning.shapes import Shape
 
@@ -100,7 +101,8 @@ def scaled_selection(
 
 def _gram(shape: Shape) -> float:
     """Operations of Σ V_xᵀV_x, a symmetric product, or of V_x A V_xᵀ for every x."""
-    return float(shape.n) * shape.dim**2 * (1 if shape.classes else shape.rows)
+    halved = shape.classes >= PAIRED_CLASSES and shape.n >= PAIRED_CANDIDATES  # by pairs of features
+    return float(shape.n) * shape.dim**2 * ((0.5 if halved else 1) if shape.classes else shape.rows)
 
 
 def _matrices(d: int, m: int, rates: Rates) -> float:

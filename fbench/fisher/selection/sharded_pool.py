@@ -51,7 +51,17 @@ def sharded_pool(shard: Embedding, group: Any = None) -> ShardedPool:
 
 
 class ShardedPool:
-    """A shard of a pool, and the ranks that hold the others; ``sharded_pool`` makes one."""
+    """A shard of a pool, and the ranks that hold the others; ``sharded_pool`` makes one.
+
+    Example:
+        >>> import torch, torch.distributed, fbench
+        >>> store = torch.distributed.HashStore()
+        >>> torch.distributed.init_process_group("gloo", store=store, rank=0, world_size=1)
+        >>> pool = fbench.sharded_pool(fbench.dense_embedding(torch.eye(4)[:, None]))
+        >>> isinstance(pool, fbench.ShardedPool), pool[torch.tensor([3])].dense().tolist()
+        (True, [[[0.0, 0.0, 0.0, 1.0]]])
+        >>> torch.distributed.destroy_process_group()
+    """
 
     def __init__(self, shard: Embedding, ranks: Ranks) -> None:
         self.here, self.ranks = shard, ranks

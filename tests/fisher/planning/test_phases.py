@@ -8,7 +8,7 @@ import pytest
 import torch
 
 import fbench
-from fbench.fisher import embeddings
+from fbench.fisher import embeddings, feature_pairs
 from fbench.fisher.embeddings import Embedding
 from fbench.fisher.lanes import registers
 from fbench.fisher.planning import phases
@@ -21,7 +21,11 @@ from fbench.measure.live import LiveBytes
 
 LABELLED, B = 20, {"incremental": 8, "published": 2, "fused": 2, "factored": 2, "diagonal": 8}
 """A quarter where every pick scores anew, and holds what the one before it held."""
-SIZES = {"matrices": (600, 10, 60), "candidates": (4000, 10, 12), "few classes": (6000, 3, 40)}
+SIZES = {
+    "matrices": (600, 10, 60),
+    "candidates": (4000, 10, 12),
+    "few classes": (6000, 3, 40),
+}
 WAYS = [
     ("incremental", False),
     ("incremental", True),
@@ -78,6 +82,15 @@ def test_every_phase_holds_what_its_formula_says(method: str, dense: bool, size:
         assert formulas[phase].bytes == pytest.approx(bytes_alive, rel=0.15, abs=6e5 * dtype.itemsize / 4), phase
 
 
+@pytest.mark.parametrize("size", [(4000, 24, 8), (1100, 20, 60)], ids=["candidates", "pairs"])
+def test_many_classes_are_summed_over_by_pairs(size: tuple[int, int, int]) -> None:
+    V = made(*size, torch.float32, dense=False)
+    peaks, formulas = alive(V, "incremental", 300, labelled=2), written(V, "incremental", 300, labelled=2)
+    for phase, bytes_alive in peaks.items():
+        assert formulas[phase].bytes == pytest.approx(bytes_alive, rel=0.15, abs=6e5), phase
+    assert "sums over pairs of features" in formulas["fisher"].others
+
+
 @pytest.mark.parametrize("size", [(3000, 25, 2), (1500, 4, 150)], ids=["r×r", "r×d"])
 @pytest.mark.parametrize(("method", "dense"), [way for way in WAYS if way[0] != "incremental"])
 def test_a_chunk_of_everyone(method: str, dense: bool, size: tuple[int, int, int]) -> None:
@@ -132,6 +145,9 @@ def test_rows_that_are_folded_in_are_counted(monkeypatch: pytest.MonkeyPatch) ->
 def test_the_sizes_that_it_takes_from_elsewhere() -> None:
     """They are written down twice, since those modules import torch."""
     assert phases.CHUNK == embeddings._CHUNK_ELEMENTS
+    paired = phases.PAIRED_CLASSES, phases.PAIRED_CANDIDATES, phases.PAIR_STRIP, phases.PAIRED_TOGETHER
+    from_pairs = feature_pairs.LEAST_CLASSES, feature_pairs.LEAST_CANDIDATES, feature_pairs.STRIP
+    assert paired == (*from_pairs, feature_pairs.TOGETHER)
     assert phases.QUADRATIC == embeddings._QUADRATIC_ELEMENTS
     assert (phases.READ_NUMBERS, phases.READ_CANDIDATES) == (embeddings._READ_NUMBERS, embeddings._READ_CANDIDATES)
     assert phases.GRAM == embeddings._GRAM_ELEMENTS

@@ -16,7 +16,7 @@ from fbench.fisher.embeddings import DenseEmbedding, Embedding, FactoredEmbeddin
 from fbench.fisher.lanes.packing import pack_lanes, pack_lower_lanes, share
 from fbench.fisher.lanes.registers import LANES
 from fbench.fisher.selection.candidates import lane_kernels, row_kernels
-from fbench.fisher.selection.candidates.plain import Candidates, quadratic
+from fbench.fisher.selection.candidates.plain import Candidates, Form, form_for, quadratic
 from fbench.fisher.selection.few_rows import FewRows
 
 _CHUNK = 1 << 18
@@ -41,11 +41,12 @@ class Packed(Candidates):
     def load(self, P: Tensor | FewRows, Q: Tensor) -> None:
         """Chunk by chunk: whole it would take three times the room of what is kept."""
         step = _blocks_a_chunk(self.V, self.V.rows**2)
+        forms = form_for(self.V, P), form_for(self.V, Q)
         for b in range(0, self._blocks, step):
-            self._load_part(self.V[b * LANES : (b + step) * LANES], slice(b, b + step), P, Q)
+            self._load_part(self.V[b * LANES : (b + step) * LANES], slice(b, b + step), *forms)
         self._score()
 
-    def _load_part(self, V: Embedding, blocks: slice, P: Tensor | FewRows, Q: Tensor) -> None:
+    def _load_part(self, V: Embedding, blocks: slice, P: Form, Q: Form) -> None:
         for A, kept in ((P, self.G), (Q, self.H)):
             kept[blocks] = pack_lower_lanes(self.alpha * quadratic(V, A))
 

@@ -12,7 +12,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from fbench.fisher.embeddings import Embedding
+from fbench.fisher import feature_pairs
+from fbench.fisher.embeddings import Embedding, FactoredEmbedding
+from fbench.fisher.feature_pairs import PairForms
 from fbench.fisher.selection.few_rows import FewRows
 
 
@@ -54,8 +56,22 @@ class Candidates(ABC):
         """The trace of every H_x [n]."""
 
 
-def quadratic(V: Embedding, A: Tensor | FewRows) -> Tensor:
+Form = Tensor | FewRows | PairForms
+"""A symmetric A [d, d] as it is, or as that which makes V_x A V_xᵀ with fewer operations."""
+
+
+def form_for(V: Embedding, A: Tensor | FewRows) -> Form:
+    """A as ``quadratic`` reads it fastest, gathered once for all parts of V."""
+    if isinstance(A, Tensor) and isinstance(V, FactoredEmbedding) and feature_pairs.pays(V.n, V.k, V.device.type):
+        return PairForms(A, V.k)
+    return A
+
+
+def quadratic(V: Embedding, A: Form) -> Tensor:
     """V_x A V_xᵀ [n, r, r], or V_x P V_xᵀ from the few rows that made P."""
+    if isinstance(A, PairForms):
+        assert isinstance(V, FactoredEmbedding)  # of no other are they made
+        return A.of(V.S, V.h)
     return V.quadratic(A) if isinstance(A, Tensor) else A.quadratic(V)
 
 
@@ -69,10 +85,11 @@ class Plain(Candidates):
         self._eye = torch.eye(V.rows, **like)
 
     def load(self, P: Tensor | FewRows, Q: Tensor) -> None:
+        forms = form_for(self.V, P), form_for(self.V, Q)
         for part in self._parts():
-            self._load_part(self.V[part], part, P, Q)
+            self._load_part(self.V[part], part, *forms)
 
-    def _load_part(self, V: Embedding, part: slice, P: Tensor | FewRows, Q: Tensor) -> None:
+    def _load_part(self, V: Embedding, part: slice, P: Form, Q: Form) -> None:
         self.G[part], self.H[part] = (self.alpha * quadratic(V, A) for A in (P, Q))
 
     def fill(self, G: Tensor, H: Tensor) -> None:
