@@ -13,8 +13,9 @@ OMP_NUM_THREADS says. In the same run:
 - ``checksum``, ``look`` (for values that are not finite), ``fisher``, ``setup``, every ``forward`` pick, ``removals``
   and ``objective``. Before ``fisher``, ``setup`` and every pick the kernel forgets the file once more.
 
-A part's bound is its operations at that rate, and its reads; ``ratio`` is its time over that. ``cpu_s`` is what the process
-worked, in all its threads: far less than ``time_s`` times threads where others had the machine. Peaks are of the process: what it holds itself (RssAnon), and with the file's pages (RssFile) that the kernel may have back.
+A part's bound is its operations at that rate, and its reads; ``ratio`` is its time over that. ``cpu_s`` is what the
+process worked in all its threads: far less than ``time_s`` times threads where others had the machine. Peaks are of the
+process: what it holds itself (RssAnon), and with the file's pages (RssFile) that the kernel may have back.
 
 Writes FOLDER/times.csv, FOLDER/memory.csv and FOLDER/environment.json.
 """
