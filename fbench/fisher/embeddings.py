@@ -129,8 +129,11 @@ class Embedding(ABC):
 
     @property
     def read_together(self) -> int:
-        """The most candidates of a chunk: more would be no faster, and are held where V's numbers lie in a file."""
-        return max(_READ_CANDIDATES, _READ_NUMBERS // self.numbers)
+        """The most candidates of a chunk: more would be no faster, and are held where V's numbers lie in a file.
+
+        A GPU, which wants the work in few pieces, reads from no file.
+        """
+        return max(_READ_CANDIDATES, _READ_NUMBERS // self.numbers) if self.device.type == "cpu" else max(1, self.n)
 
     def _all(self, index: slice | Tensor) -> bool:
         """Whether a slice takes the whole pool; what lies in a file then stays there."""
