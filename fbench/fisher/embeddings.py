@@ -99,6 +99,15 @@ class Embedding(ABC):
     def add_gram(self, out: Tensor, factor: float = 1.0) -> Tensor:
         """Add factor · Σ_x V_xᵀV_x to ``out`` in place, a symmetric [d, d], and return it."""
 
+    def inner_through(self, A: Tensor) -> Tensor:
+        """V_x A AᵀV_xᵀ for every x: [n, r, r], for A [d, m] of more columns than ``project`` is meant for."""
+        out = torch.empty(self.n, self.rows, self.rows, dtype=self.dtype, device=self.device)
+        for part in self.chunks(self.rows * A.shape[1]):
+            U = self[part].project(A)
+            torch.bmm(U, U.mT, out=out[part])
+            did(2 * len(U) * self.rows * A.numel())
+        return out
+
     def gram(self) -> Tensor:
         """Σ_x V_xᵀV_x: [d, d]."""
         return self.add_gram(torch.zeros(self.dim, self.dim, dtype=self.dtype, device=self.device))
@@ -135,8 +144,11 @@ class Embedding(ABC):
 
     @property
     def read_together(self) -> int:
-        """The most candidates of a chunk: more would be no faster, and are held where V's numbers lie in a file."""
-        return max(_READ_CANDIDATES, _READ_NUMBERS // self.numbers)
+        """The most candidates of a chunk: more would be no faster, and are held where V's numbers lie in a file.
+
+        A GPU, which wants the work in few pieces, reads from no file.
+        """
+        return max(_READ_CANDIDATES, _READ_NUMBERS // self.numbers) if self.device.type == "cpu" else max(1, self.n)
 
     def _all(self, index: slice | Tensor) -> bool:
         """Whether a slice takes the whole pool; what lies in a file then stays there."""
@@ -246,13 +258,28 @@ class FactoredEmbedding(Embedding):
         return FactoredEmbedding(self.S.to(device=device, dtype=dtype), self.h.to(device=device, dtype=dtype))
 
     def project(self, A: Tensor) -> Tensor:
-        m = A.shape[1]
-        blocks = A.view(self.k, -1, m).permute(1, 0, 2).reshape(-1, self.k * m)  # [h, k·m]
+        m, blocks = A.shape[1], self._by_features(A)
         out = self.S.new_empty(self.n, self.rows, m)
         for part in self.chunks(self.k * m):
             inner = (self.h[part] @ blocks).view(-1, self.k, m)
             torch.bmm(self.S[part], inner, out=out[part])
         return out
+
+    def inner_through(self, A: Tensor) -> Tensor:
+        """S_x Φ_x S_xᵀ with Φ = XXᵀ [k, k], X the products h_xᵀA_a: they meet S_x when m is summed over already."""
+        m, blocks = A.shape[1], self._by_features(A)
+        phi, parts = self.S.new_empty(self.n, self.k, self.k), self.chunks(self.k * m, _QUADRATIC_ELEMENTS)
+        room = self.S.new_empty(len(self.S[parts[0]]) * self.k * m)
+        for part in parts:
+            size = len(self.S[part])
+            X = torch.mm(self.h[part], blocks, out=room[: size * self.k * m].view(size, -1)).view(size, self.k, m)
+            torch.bmm(X, X.mT, out=phi[part])
+            did(2 * size * blocks.numel())
+        return self.S @ phi @ self.S.mT
+
+    def _by_features(self, A: Tensor) -> Tensor:
+        """A [d, m] as [h, k·m], what the features are multiplied by."""
+        return A.view(self.k, -1, A.shape[1]).permute(1, 0, 2).reshape(-1, self.k * A.shape[1])
 
     @property
     def gram_operations(self) -> float:

@@ -21,13 +21,12 @@ def pool_tensors(path: Path, pool: PoolArrays, device: str, *, streams: bool) ->
         DataError: the file is damaged where nobody has looked yet.
         TooLargeError: an array does not fit into memory.
     """
-    if not pool.mapped or streams:
-        tensors = {name: torch.from_numpy(array) for name, array in pool.arrays.items() if name != pool.mapped}
-    else:
-        tensors = {name: torch.from_numpy(array) for name, array in read_pool(path).arrays.items()}
+    tensors = {name: torch.from_numpy(array) for name, array in pool.arrays.items() if name != pool.mapped}
     if pool.mapped and streams:
         check_stored(path, pool.mapped)
         tensors[pool.mapped] = stored_rows(pool.arrays[pool.mapped])
+    elif pool.mapped:
+        tensors[pool.mapped] = torch.from_numpy(read_pool(path, (pool.mapped,)).arrays[pool.mapped])
     return {name: tensor.to(device) for name, tensor in tensors.items()}
 
 

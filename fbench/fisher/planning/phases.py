@@ -245,10 +245,12 @@ def _filling(s: SelectionSizes, bought: int) -> Parts:
     pairs = {"P and Q by pairs of features": gathered} if gathered else {}
     if not few:
         return {"a chunk's quadratic forms": _quadratic(s)} | pairs
-    outer = min(n, max(1, s.limit() // r**2))
-    inner = min(outer, max(1, s.limit() // (r * m)))
-    # of a last layer: the rows once more, class beside class, and what the features make of them
-    products = m * d + inner * r * m + min(inner, max(1, s.limit() // (k * m))) * k * m if k else 2 * inner * r * m
+    outer = min(-(-n // s.shards), max(1, s.limit() // r**2))
+    if k:  # the rows once more, class beside class; what the features make of them; Φ, SΦ, their product
+        room = min(outer, max(1, s.limit(QUADRATIC) // (k * m))) * k * m
+        products = m * d + room + outer * (k * k + r * k + r * r)
+    else:
+        products = 2 * min(outer, max(1, s.limit() // (r * m))) * r * m + outer * r * r
     forms = max(_quadratic(s), s.itemsize * (2 * outer * r * r + products))
     return {"a chunk's quadratic forms": forms, "rows that were bought": (8 + s.itemsize) * m * d} | pairs
 

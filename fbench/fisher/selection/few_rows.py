@@ -99,13 +99,9 @@ class FewRows:
 
         What is rounded is of the size of ‖V_x‖²/λ, as it is where P itself is rounded to V's dtype.
         """
-        columns, out = self._columns(V.dtype), V.inner()
-        if not len(self._B):
-            return out.div_(self._lam)
-        for part in V.chunks(V.rows * len(self._B)):
-            U = V[part].project(columns)
-            out[part].baddbmm_(U, U.mT, alpha=-1)
-            did(2 * len(U) * V.rows * self._B.numel())
+        out = V.inner()
+        if len(self._B):
+            out -= V.inner_through(self._columns(V.dtype))
         return out.div_(self._lam)
 
     def trace(self, F: Tensor) -> float:

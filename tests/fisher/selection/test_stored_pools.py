@@ -110,6 +110,7 @@ def test_rows_of_any_kind(form: str, chunks: None, monkeypatch: pytest.MonkeyPat
 OPERATIONS: dict[str, Callable[[Embedding], Tensor]] = {
     "project": lambda V: V.project(torch.ones(V.dim, 5)),
     "inner": lambda V: V.inner(),
+    "inner through": lambda V: V.inner_through(torch.ones(V.dim, 5)),
     "gram": lambda V: V.gram(),
 }
 
