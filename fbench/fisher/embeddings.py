@@ -342,7 +342,7 @@ class FactoredEmbedding(Embedding):
             h, weight = self.h[part], factor * (self.S[part].mT @ self.S[part])
             for a in range(k):
                 left = (weight[:, a, a:, None] * h[:, None, :]).flatten(1)  # [c, (k−a)·h]
-                blocks[a, :, a:] += (h.T @ left).view(width, k - a, width)
+                out[a * width : (a + 1) * width, a * width :].addmm_(h.T, left)
                 did(2 * left.numel() * width)
         for a in range(k):
             for b in range(a):

@@ -123,7 +123,7 @@ class SelectionSizes:
 def _fisher(s: SelectionSizes) -> list[Held]:
     """F and, for a last layer, what a chunk adds to it.
 
-    First SᵀS, twice, beside that of the chunk before; then two block rows SᵀS ⊗ h, or one and its product with h.
+    First SᵀS, twice, beside that of the chunk before; then two block rows SᵀS ⊗ h.
     """
     shape, F = s.shape, {"F": s.itemsize * s.square}
     if not shape.classes:
@@ -134,10 +134,14 @@ def _fisher(s: SelectionSizes) -> list[Held]:
         products = c * max(k**2 + 2 * pairs, pairs + PAIR_STRIP * shape.width)
         others = {"sums over pairs of features": _pair_numbers(shape), "a chunk's products": products}
         return [Held(F, {name: s.itemsize * size for name, size in others.items()})]
-    c, d, h, k = min(shape.n, max(1, s.limit() // shape.dim)), shape.dim, shape.width, shape.classes
-    weights = (2 if c == shape.n else 3) * c * k**2
-    products = c * k**2 + c * d + max(c * (d - h), h * d)
-    return [Held(F, {"a chunk's products": s.itemsize * max(weights, products)})]
+    c = min(shape.n, max(1, s.limit() // shape.dim))
+    weights = (2 if c == shape.n else 3) * c * shape.classes**2
+    return [Held(F, {"a chunk's products": s.itemsize * max(weights, _gram_numbers(shape, c))})]
+
+
+def _gram_numbers(shape: Shape, c: int) -> int:
+    """SᵀS of c candidates of a last layer, and two block rows SᵀS ⊗ h."""
+    return c * shape.classes**2 + c * shape.dim + c * (shape.dim - shape.width)
 
 
 def _by_pairs(s: SelectionSizes) -> bool:
@@ -282,6 +286,8 @@ def _recomputed(s: SelectionSizes, kernel: str) -> dict[str, list[Held]]:
     V = Held({}, {"V, built": built} if built else {})
     F = Held({"F": s.itemsize * s.square}).beside(V).beside(_marks(s))
     samples = min(s.labelled * s.shape.rows, TILE) * s.shape.dim * (8 + s.itemsize)
+    if s.shape.classes:
+        samples = 8 * _gram_numbers(s.shape, min(s.labelled, TILE // s.shape.rows, max(1, s.limit() // s.shape.dim)))
     fixed = F.beside(_shard_matrices(s))
     return {
         "init": [fixed.beside(Held({}, {"labelled samples in float64": samples}))],
