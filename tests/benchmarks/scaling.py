@@ -223,6 +223,8 @@ def summary_of(rows: list[Row]) -> str:
             sizes = f"n = {problem.n:,}, k = {problem.k}, h = {problem.h}, B = {problem.batch}"
             share = f"{100 * messages / whole:.0f} %"
             lines.append(f"| {sizes} | {count} | {whole:.2f} | {share} | {alone / whole:.2f} | {missed:.2f} |")
+    cores = os.cpu_count()
+    lines += ["", f"Processes of one thread each on {cores} cores: more ranks than cores share them."]
     return "\n".join(lines) + "\n"
 
 
