@@ -115,6 +115,7 @@ def test_doctor(call):
 @pytest.mark.parametrize("version", ["2.60.0", None])
 def test_doctor_says_which_ray_there_is(call, monkeypatch, version):
     monkeypatch.setattr(doctor, "version_of", lambda name: version)
+    monkeypatch.setattr(console.out, "width", 400)
     code, out, _ = call("doctor")
     line = re.search(r"^ (ok|limited) +ray +(.*)$", out, re.MULTILINE)
     assert code == 0

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import os
-
 import psutil
 import pytest
 import torch
 from command import finished, table
+from crew_work import die_at_one, fail_at_one, ranks_and_threads
 
 from fbench.errors import LostRankError, UsageError
 from fbench.suites.select import crew as crews
@@ -26,23 +25,6 @@ def two():
         crews._current.pop().end()
     assert torch.get_num_threads() == threads
     assert not torch.distributed.is_initialized()
-
-
-def ranks_and_threads(device):
-    rank = torch.distributed.get_rank()
-    told = torch.tensor([rank, torch.get_num_threads()])
-    torch.distributed.all_reduce(told)
-    return [device, *told.tolist()]
-
-
-def fail_at_one(device):
-    if torch.distributed.get_rank() == 1:
-        raise ValueError("no such thing")
-
-
-def die_at_one(device):
-    if torch.distributed.get_rank() == 1:
-        os._exit(3)
 
 
 def test_both_do_the_same_and_share_the_threads(two):
