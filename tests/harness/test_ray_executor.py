@@ -239,7 +239,9 @@ def held(toy_file, tmp_path):
 
 
 def rows_of(folder):
-    return table(folder) if (folder / "results.csv").exists() else []
+    """Rows that are written to their end; none while the last one is being written."""
+    path = folder / "results.csv"
+    return table(folder) if path.exists() and path.read_text().endswith("\n") else []
 
 
 def test_a_driver_that_is_killed(registries, held, ray_cluster, node, tmp_path, monkeypatch, capsys):
@@ -252,6 +254,8 @@ def test_a_driver_that_is_killed(registries, held, ray_cluster, node, tmp_path, 
     driver.kill()
     driver.wait()
     assert outliving(family, 20) == []
+    before = rows_of(tmp_path / "run")  # as they stand now that nobody writes
+    assert len(before) == 2
     (tmp_path / "hold").unlink()
     monkeypatch.chdir(tmp_path)
     assert cli.run([*held, "--jobs", "1"]) == 0
