@@ -140,7 +140,7 @@ class ShardedPool:
 
     def any_stale(self, stale: bool) -> bool:
         """Whether any rank had said so when the last candidate was chosen: it is told with the scores of the next."""
-        self._stale = stale
+        self._stale = stale and not self._any_stale  # what is made afresh now is not told as stale once more
         return self._any_stale
 
     def agree(self, kept: Tensor, numbers: Sequence[float]) -> tuple[Tensor, list[float]]:

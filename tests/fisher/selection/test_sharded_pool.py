@@ -129,7 +129,16 @@ def test_a_rank_whose_state_is_stale_refreshes_all(monkeypatch: pytest.MonkeyPat
     alone = fbench.bait_select(V, 6, labelled=pool.labelled)
     for chosen in selected(V, [10, 10], 6, labelled=pool.labelled):
         assert_same(chosen, alone)
-        assert chosen.refreshes == 11  # of 12 picks: it is told with the next one
+        assert chosen.refreshes == 6  # of 12 picks: it is told with the next one, and then made afresh
+
+
+def test_a_fall_of_the_scores_refreshes_as_often_as_in_one_process() -> None:
+    pool = cases.problem(0, n=80, k=3, h=4, labelled=0, batch_size=20)
+    V = fbench.last_layer_embedding(pool.logits, pool.features)
+    how: dict[str, Any] = {"labelled": [], "regularisation": 1e-3}
+    alone = fbench.bait_select(V, 20, **how)
+    assert alone.refreshes > 0
+    assert [chosen.refreshes for chosen in selected(V, [26, 40], 20, **how)] == [alone.refreshes] * 3
 
 
 def test_float32_and_another_dtype_than_the_pools() -> None:
