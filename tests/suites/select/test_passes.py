@@ -87,7 +87,9 @@ def test_memory_sees_the_dense_rows_once():
     peak = passes.memory_pass(way, problem, torch.float32, CPU, Steps(1, 1))
     V = 4000 * 10 * 200 * 4
     assert peak is None or V <= peak < 1.8 * V  # V, and no second one
-    few = passes.memory_pass(parse_way("incremental"), problem, torch.float32, CPU, Steps(4, 2))
+    incremental = parse_way("incremental")
+    passes.warm_up_way(incremental, problem, torch.float32, CPU)  # what is compiled at first use takes memory, too
+    few = passes.memory_pass(incremental, problem, torch.float32, CPU, Steps(4, 2))
     assert few is None or few < V  # a quarter of it and less, beside what glibc keeps of freed blocks
 
 
