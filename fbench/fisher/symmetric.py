@@ -7,6 +7,7 @@ that torch is imported by what makes a product.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -77,7 +78,22 @@ def add_gram(V: Tensor, out: Tensor, factor: float = 1.0) -> Tensor:
         >>> add_gram(torch.tensor([[1.0, 2.0]]), torch.zeros(2, 2)).tolist()
         [[1.0, 2.0], [2.0, 4.0]]
     """
+    return add_products(((V, V),), out, factor)
+
+
+def add_products(pairs: Sequence[tuple[Tensor, Tensor]], out: Tensor, factor: float = 1.0) -> Tensor:
+    """Add factor · Σ AᵀB over ``pairs`` (A, B), [m, d] each, to a symmetric ``out`` [d, d] in place.
+
+    The sum is symmetric, if no single AᵀB is.
+
+    Example:
+        >>> import torch
+        >>> A, B = torch.tensor([[1.0, 0.0]]), torch.tensor([[2.0, 3.0]])
+        >>> add_products(((A, B), (B, A)), torch.zeros(2, 2)).tolist()
+        [[4.0, 3.0], [3.0, 0.0]]
+    """
     for rows in column_blocks(len(out)):
-        out[rows, rows.start :].addmm_(V[:, rows].T, V[:, rows.start :], alpha=factor)
+        for A, B in pairs:
+            out[rows, rows.start :].addmm_(A[:, rows].T, B[:, rows.start :], alpha=factor)
         out[rows.stop :, rows] = out[rows, rows.stop :].T
     return out

@@ -56,7 +56,8 @@ def embeddings(way: Way, problem: SelectionProblem, dtype: torch.dtype, device: 
 
 
 def _packed(V: Embedding, state: ScoreState) -> Scores:
-    from fbench.fisher.lanes.packing import pack_lower_lanes, share
+    from fbench.fisher.lanes.cores import share
+    from fbench.fisher.lanes.packing import pack_lower_lanes
     from fbench.fisher.lanes.registers import LANES
     from fbench.fisher.selection.candidates import lane_kernels
 

@@ -19,6 +19,7 @@ NEEDS = {
     "packed": "numba",
     "lane_kernels": "numba",
     "lane_weights": "numba",
+    "cores": "numba",
     "packing": "numba",
     "registers": "numba",
     "row_kernels": "numba",

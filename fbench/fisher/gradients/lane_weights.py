@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from fbench.fisher.gradients import weight_kernels
-from fbench.fisher.lanes.packing import pack_lanes, share, unpack_lanes
+from fbench.fisher.lanes.cores import share
+from fbench.fisher.lanes.packing import pack_lanes, unpack_lanes
 from fbench.fisher.lanes.registers import LANES
 
 _NEAR = 1 << 17

@@ -1,20 +1,11 @@
-"""Arrays laid out for lanes: blocks of 16 samples, a sample a lane, zeros after the last; and threads to share them."""
+"""Arrays laid out for lanes: blocks of 16 samples, a sample a lane, zeros after the last."""
 
 from __future__ import annotations
-
-import itertools
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from functools import cache
-from typing import Any
 
 import torch
 from torch import Tensor
 
 from fbench.fisher.lanes.registers import LANES
-
-_LEAST_BLOCKS = 16
-"""Fewer blocks than this are not worth waking a thread for."""
 
 
 def pack_lanes(values: Tensor) -> Tensor:
@@ -49,21 +40,3 @@ def pack_lower_lanes(values: Tensor) -> Tensor:
     """
     i, j = torch.tril_indices(values.shape[1], values.shape[1])
     return pack_lanes(values[:, i, j][:, :, None])
-
-
-def share(blocks: int, kernel: Callable[..., None], *arguments: Any) -> None:
-    """Run a kernel on all blocks, on as many threads as torch has."""
-    threads = min(torch.get_num_threads(), blocks // _LEAST_BLOCKS)
-    if threads <= 1:
-        kernel(*arguments, 0, blocks)
-        return
-    edges = [i * blocks // threads for i in range(threads + 1)]
-    futures = [_threads().submit(kernel, *arguments, a, b) for a, b in itertools.pairwise(edges[1:])]
-    kernel(*arguments, 0, edges[1])
-    for future in futures:
-        future.result()
-
-
-@cache
-def _threads() -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(thread_name_prefix="fbench-lanes")

@@ -20,6 +20,8 @@ from fbench.fisher.symmetric import column_blocks
 
 CHUNK = {"cpu": 1 << 18, "cuda": 1 << 26}
 """How many numbers a chunked contraction's temporary may hold, as in ``embeddings``."""
+LEAST_CHUNK, CHUNKS = 1 << 15, 32
+"""How many numbers a pick's chunk has at least, and about how many chunks a small pool, as in ``packed``."""
 QUADRATIC = {"cpu": 1 << 20, "cuda": 1 << 26}
 """How many numbers a quadratic form's buffer may hold, as in ``embeddings``."""
 TILE = 512
@@ -32,8 +34,9 @@ LEAST_ROWS, FEW_ROWS, LONG_ROWS = 3, 12, 128
 """Rows that are projected where they lie: so many of a candidate, at least so long, as in ``packed``."""
 READ_NUMBERS, READ_CANDIDATES = 1 << 22, 1 << 10
 """How many of V's own numbers, and always how many candidates, a chunk may take, as in ``embeddings``."""
-GRAM = 1 << 26
-"""How many numbers of a dense V are multiplied in one, as in ``embeddings``."""
+GRAM_TOGETHER, GRAM = 512, 1 << 26
+"""How many candidates of a last layer at least, and numbers of a dense V, are multiplied in one: those of
+``embeddings`` too."""
 PAIRED_CLASSES, PAIRED_CANDIDATES, PAIR_STRIP, PAIRED_TOGETHER = 20, 1024, 16, 512
 """When a last layer is summed over by pairs of features, in what strips, and how many candidates at a time, as in
 ``feature_pairs``."""
@@ -134,7 +137,7 @@ def _fisher(s: SelectionSizes) -> list[Held]:
         products = c * max(k**2 + 2 * pairs, pairs + PAIR_STRIP * shape.width)
         others = {"sums over pairs of features": _pair_numbers(shape), "a chunk's products": products}
         return [Held(F, {name: s.itemsize * size for name, size in others.items()})]
-    c = min(shape.n, max(1, s.limit() // shape.dim))
+    c = min(shape.n, max(GRAM_TOGETHER, s.limit() // shape.dim))
     weights = (2 if c == shape.n else 3) * c * shape.classes**2
     return [Held(F, {"a chunk's products": s.itemsize * max(weights, _gram_numbers(shape, c))})]
 
@@ -195,7 +198,9 @@ def _projections(s: SelectionSizes) -> int:
     if s.device_type != "cpu" and r <= PACKED_ROWS and s.itemsize == 4:
         return s.itemsize * n * 2 * r * max(k, r)
     packed = s.device_type == "cpu" and r <= PACKED_ROWS
-    chunk = min(n, max(1, s.limit() // (2 * r * (k or r) if packed else r * r)))
+    width = 2 * r * (k or r) if packed else r * r
+    numbers = min(s.limit(), max(LEAST_CHUNK, n * width // CHUNKS)) if packed else s.limit()
+    chunk = min(n, max(1, numbers // width))
     if packed and not k:
         if LEAST_ROWS <= r <= FEW_ROWS and s.shape.dim >= LONG_ROWS:
             return s.itemsize * chunk * 2 * r * r
@@ -212,13 +217,7 @@ def _curvature(s: SelectionSizes) -> Held:
 
 
 def _most_rows(s: SelectionSizes) -> int:
-    return max(64, s.shape.dim // 8)
-
-
-def _folding(s: SelectionSizes) -> Parts:
-    """The gathered rows in the two orders that Q's change takes, where the picks are enough to fill the buffer."""
-    folds = s.picks * s.shape.rows > _most_rows(s)
-    return {"gathered rows in order": 4 * s.itemsize * _most_rows(s) * s.shape.dim} if folds else {}
+    return max(64, s.shape.dim // 16)
 
 
 def _loading(s: SelectionSizes, bought: int) -> list[Held]:
@@ -267,7 +266,7 @@ def _incremental(s: SelectionSizes) -> dict[str, list[Held]]:
     # a CPU lends no room before it is written to: G and H are not there before the first P and Q
     before = Held() if s.device_type == "cpu" else state
     loaded = F.beside(state).beside(curvature)
-    steady = loaded.beside(Held({}, {"a pick's projections": max(_projections(s), *_folding(s).values(), 0)}))
+    steady = loaded.beside(Held({}, {"a pick's projections": _projections(s)}))
     probing = loaded.beside(Held({"M in float64": 8 * s.square}))
     return {
         "init": [*(moment.beside(before) for moment in loading), loaded.beside(Held({}, _filling(s, s.labelled)))],
@@ -278,7 +277,7 @@ def _incremental(s: SelectionSizes) -> dict[str, list[Held]]:
 
 def _incremental_removals(s: SelectionSizes) -> list[Held]:
     state = Held({}, _state(s))
-    return [*_loading(s, s.labelled + s.shape.n), _curvature(s).beside(state).beside(Held({}, _folding(s)))]
+    return [*_loading(s, s.labelled + s.shape.n), _curvature(s).beside(state)]
 
 
 def _recomputed(s: SelectionSizes, kernel: str) -> dict[str, list[Held]]:
@@ -287,7 +286,7 @@ def _recomputed(s: SelectionSizes, kernel: str) -> dict[str, list[Held]]:
     F = Held({"F": s.itemsize * s.square}).beside(V).beside(_marks(s))
     samples = min(s.labelled * s.shape.rows, TILE) * s.shape.dim * (8 + s.itemsize)
     if s.shape.classes:
-        samples = 8 * _gram_numbers(s.shape, min(s.labelled, TILE // s.shape.rows, max(1, s.limit() // s.shape.dim)))
+        samples = 8 * _gram_numbers(s.shape, min(s.labelled, TILE // s.shape.rows))
     fixed = F.beside(_shard_matrices(s))
     return {
         "init": [fixed.beside(Held({}, {"labelled samples in float64": samples}))],

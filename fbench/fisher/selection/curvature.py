@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from fbench.fisher.embeddings import Embedding
+from fbench.fisher.symmetric import add_products
 
 
 def pick_rows(WZ: Tensor, V_s: Tensor, sign: int) -> Tensor:
@@ -47,7 +48,7 @@ def rows_of_update(WZ: Tensor, G_s: Tensor, H_s: Tensor, sign: int) -> Tensor:
 class Curvature:
     """P = M⁻¹ and Q = M⁻¹FM⁻¹ [d, d]: two matrices, and the rows W̃, Z̃ of the picks since they were last written.
 
-    Rank-r changes of a d×d matrix cost as much memory traffic as a rank-d/8 change: they are gathered and folded in
+    Rank-r changes of a d×d matrix cost as much memory traffic as a rank-d/16 change: they are gathered and folded in
     by one product at its full rate.
 
     Example:
@@ -61,7 +62,7 @@ class Curvature:
 
     def __init__(self, P: Tensor, Q: Tensor, sign: int) -> None:
         self.P, self.Q, self._sign, self._used = P, Q, sign, 0
-        self._W, self._Z = (P.new_empty(max(64, len(P) // 8), len(P)) for _ in range(2))
+        self._W, self._Z = (P.new_empty(max(64, len(P) // 16), len(P)) for _ in range(2))
 
     def times(self, s: Embedding, V_s: Tensor) -> tuple[Tensor, Tensor]:
         """V_s P and V_s Q, each [r, d]; ``V_s`` are the rows of ``s``."""
@@ -91,5 +92,5 @@ class Curvature:
         return self.P @ v - self._sign * (W.T @ (W @ v))
 
     def _change(self, W: Tensor, Z: Tensor) -> None:
-        self.P.addmm_(W.T, W, alpha=-self._sign)
-        self.Q.addmm_(torch.cat([W, Z]).T, torch.cat([Z, W]), alpha=-self._sign)
+        add_products(((W, W),), self.P, -self._sign)
+        add_products(((W, Z), (Z, W)), self.Q, -self._sign)

@@ -38,6 +38,8 @@ def symmetric(A: Tensor) -> Tensor:
 def sandwich(P: Tensor, F: Tensor, dtype: torch.dtype) -> Tensor:
     """Q = P F P [d, d] in ``dtype``, every product in P's dtype, one tile of columns at a time in buffers made once.
 
+    Of the second product only what is on the diagonal and below it is made: Q is symmetric.
+
     Example:
         >>> sandwich(2 * torch.eye(2, dtype=torch.float64), torch.ones(2, 2), torch.float32).tolist()
         [[4.0, 4.0], [4.0, 4.0]]
@@ -50,13 +52,15 @@ def sandwich(P: Tensor, F: Tensor, dtype: torch.dtype) -> Tensor:
         P.new_empty(d * min(MATRIX_TILE, d)),
     )
     for columns in tiles(d):
-        width = columns.stop - columns.start
-        left, right = FP[: d * width].view(d, width), PFP[: d * width].view(d, width)
+        width, down = columns.stop - columns.start, d - columns.start
+        left, right = FP[: d * width].view(d, width), PFP[: down * width].view(down, width)
         for rows in tiles(d):
             torch.mm(wide[: rows.stop - rows.start].copy_(F[rows]), P[:, columns], out=left[rows])
-        Q[:, columns] = torch.mm(P, left, out=right)
-        did(4 * d**2 * width)
-    return symmetric(Q)
+        Q[columns.start :, columns] = torch.mm(P[columns.start :], left, out=right)
+        Q[columns, columns.stop :] = Q[columns.stop :, columns].T
+        symmetric(Q[columns, columns])
+        did(2 * d * width * (d + down))
+    return Q
 
 
 def tiles(d: int) -> Iterator[slice]:

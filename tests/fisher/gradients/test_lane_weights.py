@@ -11,7 +11,7 @@ pytest.importorskip("numba")
 from fbench.fisher.gradients import lane_weights, layers
 from fbench.fisher.gradients.lane_weights import LaneWeights
 from fbench.fisher.gradients.layers import Block, Factors, InLanes, Pairs, Whole, factors, output_factor
-from fbench.fisher.lanes import packing
+from fbench.fisher.lanes import cores
 from fbench.fisher.lanes.packing import unpack_lanes
 
 LAYERS = {
@@ -58,14 +58,15 @@ def test_every_use_is_that_of_the_plain_contraction(name: str, n: int, monkeypat
 
 
 def test_threads_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(packing, "_LEAST_BLOCKS", 1)
+    monkeypatch.setattr(cores, "_LEAST_BLOCKS", 1)
     A, D = problem("strided", 37)
-    seen = []
-    for threads in (1, 3):
-        monkeypatch.setattr(torch, "get_num_threads", lambda threads=threads: threads)
+    seen, before = [], torch.get_num_threads()
+    for threads in (3, 1):
+        torch.set_num_threads(threads)
         lanes, total = in_lanes(A), torch.zeros(A.outputs, A.inputs, dtype=D.dtype)
         lanes.add_squares(D, total)
         seen.append((total, lanes.gathered(D, *lanes.places(torch.arange(9)))))
+    torch.set_num_threads(before)
     torch.testing.assert_close(seen[0], seen[1], rtol=0, atol=0)
 
 

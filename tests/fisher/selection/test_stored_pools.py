@@ -52,6 +52,7 @@ def chunks(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setattr(embeddings, "_READ_NUMBERS", 16)
     monkeypatch.setattr(embeddings, "_READ_CANDIDATES", 16 * candidates)
     monkeypatch.setattr(embeddings, "_GRAM_ELEMENTS", 3 * numbers)
+    monkeypatch.setattr(embeddings, "_GRAM_TOGETHER", 3)
 
 
 WAYS: dict[str, Callable[[Tensor, Tensor], Embedding]] = {

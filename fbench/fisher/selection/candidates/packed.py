@@ -13,14 +13,17 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from fbench.fisher.embeddings import DenseEmbedding, Embedding, FactoredEmbedding
-from fbench.fisher.lanes.packing import pack_lanes, pack_lower_lanes, share
+from fbench.fisher.lanes.cores import each_on_one_core, share
+from fbench.fisher.lanes.packing import pack_lanes, pack_lower_lanes
 from fbench.fisher.lanes.registers import LANES
 from fbench.fisher.selection.candidates import lane_kernels, row_kernels
 from fbench.fisher.selection.candidates.plain import Candidates, Form, form_for, quadratic
 from fbench.fisher.selection.few_rows import FewRows
 
 _CHUNK = 1 << 18
-"""Numbers of a chunk's projection: it is made and used up in the second cache."""
+"""Numbers of a chunk's projection: it is made and used up in a core's second cache."""
+_LEAST_CHUNK, _CHUNKS = 1 << 15, 32
+"""A pool that has fewer than 32 such chunks is cut into about so many, down to chunks not worth waking a thread for."""
 
 _LEAST_ROWS, _FEW_ROWS, _LONG_ROWS = 3, 12, 128
 """Up to so many rows of at least so many numbers ``row_kernels`` take less time than a library's product with 2r
@@ -40,7 +43,7 @@ class Packed(Candidates):
 
     def load(self, P: Tensor | FewRows, Q: Tensor) -> None:
         """Chunk by chunk: whole it would take three times the room of what is kept."""
-        step = _blocks_a_chunk(self.V, self.V.rows**2)
+        step = _blocks_a_chunk(self.V, self.V.rows**2, _CHUNK)
         forms = form_for(self.V, P), form_for(self.V, Q)
         for b in range(0, self._blocks, step):
             self._load_part(self.V[b * LANES : (b + step) * LANES], slice(b, b + step), *forms)
@@ -60,11 +63,14 @@ class Packed(Candidates):
         share(self._blocks, lane_kernels.score, *state, self.sign, self.V.rows)
 
     def absorb(self, rows: Tensor) -> None:
-        A = self.arrange(rows)
-        for start in range(0, self._blocks, self._project.step):
-            part = slice(start, min(start + self._project.step, self._blocks))
+        A, step = self.arrange(rows), self._project.step
+
+        def take(start: int) -> None:
+            part = slice(start, min(start + step, self._blocks))
             lanes = slice(part.start * LANES, part.stop * LANES)
             self._absorb(A, part, self.G[part], self.H[part], self._scores[lanes], self._traces[lanes])
+
+        each_on_one_core(range(0, self._blocks, step), take)
 
     def arrange(self, rows: Tensor) -> Tensor:
         return self._project.arrange(self.alpha**0.5 * rows)
@@ -94,7 +100,7 @@ class _Any:
 
     def __init__(self, V: Embedding) -> None:
         self._V = V
-        self.step = _blocks_a_chunk(V, V.rows * 2 * V.rows)
+        self.step = _blocks_a_pass(V, V.rows * 2 * V.rows)
 
     def arrange(self, rows: Tensor) -> Tensor:
         """W̃ᵀ and Z̃ᵀ [2r, d] as calls take them."""
@@ -111,7 +117,7 @@ class _Factored(_Any):
     def __init__(self, V: FactoredEmbedding) -> None:
         super().__init__(V)
         self._h, self._k, self._S = V.h, V.k, pack_lanes(V.S)
-        self.step = _blocks_a_chunk(V, V.k * 2 * V.rows)
+        self.step = _blocks_a_pass(V, V.k * 2 * V.rows)
         tail = len(V.h) % LANES  # the last block's candidates, and zeros
         self._tail = torch.cat([V.h[len(V.h) - tail :], V.S.new_zeros(LANES - tail, V.h.shape[1])]) if tail else None
 
@@ -164,5 +170,10 @@ def _flat(values: Tensor) -> NDArray[Any]:
     return array
 
 
-def _blocks_a_chunk(V: Embedding, width: int) -> int:
-    return max(1, min(_CHUNK // width, V.read_together) // LANES)
+def _blocks_a_pass(V: Embedding, width: int) -> int:
+    """Blocks of a chunk that a pick takes through a core, for ``width`` numbers a candidate."""
+    return _blocks_a_chunk(V, width, min(_CHUNK, max(_LEAST_CHUNK, V.n * width // _CHUNKS)))
+
+
+def _blocks_a_chunk(V: Embedding, width: int, numbers: int) -> int:
+    return max(1, min(numbers // width, V.read_together) // LANES)

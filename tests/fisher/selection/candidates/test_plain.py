@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 import fbench
-from fbench.fisher.lanes import packing
+from fbench.fisher.lanes import cores
 from fbench.fisher.selection.candidates import choice as module
 from fbench.fisher.selection.candidates import packed
 from fbench.fisher.selection.candidates.choice import candidates
@@ -96,14 +96,16 @@ def test_a_number_that_is_none_scores_minus_infinity() -> None:
 
 
 def test_threads_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(packing, "_LEAST_BLOCKS", 1)
-    scores = []
-    for threads in (1, 3):
-        monkeypatch.setattr(torch, "get_num_threads", lambda threads=threads: threads)
+    monkeypatch.setattr(cores, "_LEAST_BLOCKS", 1)
+    monkeypatch.setattr(packed, "_LEAST_CHUNK", 64)
+    scores, before = [], torch.get_num_threads()
+    for threads in (3, 1):
+        torch.set_num_threads(threads)
         follower = Packed(pool(200, 4, 20, kind="factored"), ALPHA, 1)
         follower.load(*state(20))
         follower.absorb(0.01 * torch.ones(8, 20, dtype=torch.float64))
         scores.append(follower.scores())
+    torch.set_num_threads(before)
     assert torch.equal(*scores)
 
 
