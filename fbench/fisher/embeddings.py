@@ -35,6 +35,8 @@ so many candidates always, which a product's full rate asks for."""
 _GRAM_TOGETHER = 512
 """Candidates of a last layer that are summed in one product at least: with a few, F is written as often as read (1.1 →
 0.8 s in float32 for n = 4,096, k = 10, h = 512, two cores)."""
+_SUMMED = 1 << 16
+"""Rows of S whose sums are looked at together."""
 _GRAM_ELEMENTS = 1 << 26
 """Numbers of a dense V whose products are summed in one: in parts the same sums are rounded otherwise."""
 
@@ -101,6 +103,10 @@ class Embedding(ABC):
     @abstractmethod
     def add_gram(self, out: Tensor, factor: float = 1.0) -> Tensor:
         """Add factor · Σ_x V_xᵀV_x to ``out`` in place, a symmetric [d, d], and return it."""
+
+    def reduced(self) -> Embedding:
+        """The same candidates, V_xV_yᵀ kept, in fewer weights where some direction is in none of them; else itself."""
+        return self
 
     def inner_through(self, A: Tensor) -> Tensor:
         """V_x A AᵀV_xᵀ for every x: [n, r, r], for A [d, m] of more columns than ``project`` is meant for."""
@@ -249,6 +255,28 @@ class FactoredEmbedding(Embedding):
     def numbers(self) -> int:
         return self.rows * self.k + self.h.shape[1]
 
+    @property
+    def sums_to_zero(self) -> bool:
+        """Whether each row of S sums to 0, but for rounding: more on all logits alike changes no probability."""
+        like = torch.finfo(self.dtype)
+        return all(
+            bool((rows.sum(1).abs() <= 16 * self.k * like.eps * rows.abs().amax(1) + like.tiny).all())
+            for rows in torch.split(self.S.flatten(0, 1), _SUMMED)
+        )
+
+    def reduced(self) -> FactoredEmbedding:
+        """The same candidates in (k−1)·h weights, S B ⊗ hᵀ, where each row of S sums to 0; else itself.
+
+        B [k, k−1] is orthonormal and its columns sum to 0. So V_xV_yᵀ is kept, F and M lose what they had of F = 0 and
+        M = λI, and matrices take (1 − 1/k)² of the room.
+        """
+        if self.k < 2 or not self.sums_to_zero:
+            return self
+        B, S = _sparing(self.k, self.device), self.S.new_empty(self.n, self.rows, self.k - 1)
+        for part in self.chunks(self.rows * self.k):
+            S[part] = (self.S[part].to(torch.float64) @ B).to(self.dtype)
+        return FactoredEmbedding(S, self.h)
+
     def dense(self) -> Tensor:
         return (self.S[:, :, :, None] * self.h[:, None, None, :]).flatten(2)
 
@@ -354,6 +382,14 @@ class FactoredEmbedding(Embedding):
             for b in range(a):
                 blocks[a, :, b] = blocks[b, :, a].T
         return out
+
+
+def _sparing(k: int, device: torch.device) -> Tensor:
+    """B [k, k−1]: all but the last column of the reflection that maps the last axis to (1, …, 1)/√k, in float64."""
+    v = torch.full((k,), k**-0.5, dtype=torch.float64, device=device)
+    v[-1] -= 1
+    reflection: Tensor = torch.eye(k, dtype=torch.float64, device=device) - torch.outer(v, v) / (1 - k**-0.5)
+    return reflection[:, :-1]
 
 
 def _describe(embedding: Embedding, n: int, rows: int, dim: int, like: Tensor) -> None:

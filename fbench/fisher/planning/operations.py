@@ -18,8 +18,9 @@ def selection_operations(plan: SelectionPlan, counts: StepCounts) -> float:
         >>> f"{selection_operations(plan, counts):.1e}"
         '3.5e+10'
     """
-    n, r, d = plan.shape.n, plan.shape.rows, plan.shape.dim
-    wide = 1 if plan.shape.classes else r  # a factored V goes through its features once, a dense one row by row
+    shape = plan.shape.reduced if plan.method == "incremental" else plan.shape
+    n, r, d = shape.n, shape.rows, shape.dim
+    wide = 1 if shape.classes else r  # a factored V goes through its features once, a dense one row by row
     pick = 4 * wide * r * d * n
     if not plan.matrices:
         return float(counts.picks * pick)

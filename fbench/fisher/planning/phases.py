@@ -258,7 +258,15 @@ def _filling(s: SelectionSizes, bought: int) -> Parts:
     return {"a chunk's quadratic forms": forms, "rows that were bought": (8 + s.itemsize) * m * d} | pairs
 
 
-def _incremental(s: SelectionSizes) -> dict[str, list[Held]]:
+def _incremental(asked: SelectionSizes) -> dict[str, list[Held]]:
+    """Phases of the embedding as it is reduced, beside the rows in logit space that this makes anew."""
+    s, S = replace(asked, shape=asked.shape.reduced), Held()
+    if s.shape != asked.shape:
+        S = Held({}, {"S in k − 1 columns": s.itemsize * s.shape.n * s.shape.rows * s.shape.classes})
+    return {phase: [S.beside(moment) for moment in moments] for phase, moments in _incremental_phases(s).items()}
+
+
+def _incremental_phases(s: SelectionSizes) -> dict[str, list[Held]]:
     F = Held({"F": s.itemsize * s.square}).beside(_marks(s))
     state, curvature = Held({}, _state(s)), _curvature(s)
     bought = s.labelled + s.picks
@@ -269,6 +277,7 @@ def _incremental(s: SelectionSizes) -> dict[str, list[Held]]:
     steady = loaded.beside(Held({}, {"a pick's projections": _projections(s)}))
     probing = loaded.beside(Held({"M in float64": 8 * s.square}))
     return {
+        "fisher": _fisher(s),
         "init": [*(moment.beside(before) for moment in loading), loaded.beside(Held({}, _filling(s, s.labelled)))],
         "forward": [steady, *(moment.beside(state) for moment in again), loaded.beside(Held({}, _filling(s, bought)))],
         "backward": [probing, *_removals(s, _incremental_removals), *_finish(s)],
@@ -419,7 +428,7 @@ def phases(method: str, sizes: SelectionSizes) -> dict[str, Held]:
         >>> sizes = SelectionSizes(Shape(1000, 9, 640, 10), 4, "cpu", shards=1, picks=20, removals=10, chunk=256)
         >>> held = phases("incremental", sizes)
         >>> list(held), held["forward"].matrices["F"]
-        (['fisher', 'init', 'forward', 'backward'], 1638400)
+        (['fisher', 'init', 'forward', 'backward'], 1327104)
     """
     moments = {"fisher": _fisher(sizes), **_METHODS[method](sizes)}
     return {phase: max(some, key=lambda held: held.bytes) for phase, some in moments.items()}

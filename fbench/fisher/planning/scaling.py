@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 from fbench.fisher.planning.phases import PAIRED_CANDIDATES, PAIRED_CLASSES
 from fbench.fisher.planning.plan import ITEMSIZE, StepCounts
 from fbench.fisher.planning.shapes import Shape
+from fbench.fisher.symmetric import half_operations
 
 _TABLE = 40
 """Bytes that a rank tells of its best candidates."""
@@ -77,39 +78,43 @@ def scaled_selection(
         >>> counts = StepCounts.of(100, 2.0, 10**6, labelled=1000)
         >>> one, four = (scaled_selection(Shape(10**6, 9, 2560, 10), counts, rates, ranks=p) for p in (1, 4))
         >>> [round(one[phase].all_s / four[phase].all_s, 1) for phase in ("fisher", "setup", "forward", "backward")]
-        [4.0, 3.8, 3.9, 1.0]
+        [4.0, 3.9, 3.9, 1.0]
     """
-    b = ITEMSIZE[dtype]
+    b, shape = ITEMSIZE[dtype], shape.reduced
     share = replace(shape, n=-(-shape.n // ranks))
     talk = _Messages(rates, ranks)
-    bought, rows = counts.labelled + counts.picks // 2, shape.rows
+    bought = counts.labelled + counts.picks // 2
     few = replace(shape, n=counts.picks)
     wide = replace(rates, narrow=rates.wide)
-    removal = _matrices(few.dim, (counts.labelled + counts.picks) * rows, wide) + _forms(few, wide)
+    removal = _matrices(shape, counts.labelled + counts.picks, wide) + _forms(few, wide)
+    at_last = _gram(replace(shape, n=counts.labelled + counts.picks - counts.removals)) + 2 * float(shape.dim) ** 3
     bytes_sent = counts.labelled * shape.numbers_each * b
     return {
         "fisher": ScaledPhase(_gram(share) / rates.narrow, talk.summed(shape.dim**2 * b) + talk.sent(bytes_sent)),
-        "setup": ScaledPhase(_matrices(shape.dim, counts.labelled * rows, rates) + _forms(share, rates)),
+        "setup": ScaledPhase(_matrices(shape, counts.labelled, rates) + _forms(share, rates)),
         "forward": ScaledPhase(_pick(share, rates, b), talk.table() + talk.sent(shape.numbers_each * b)).times(
             counts.picks
         ),
-        "refresh": ScaledPhase(_matrices(shape.dim, bought * rows, rates) + _forms(share, rates)).times(refreshes),
+        "refresh": ScaledPhase(_matrices(shape, bought, rates) + _forms(share, rates)).times(refreshes),
         "backward": ScaledPhase((removal if counts.removals else 0.0) + counts.removals * _pick(few, wide, 8)),
-        "objective": ScaledPhase(2 * float(shape.dim) ** 3 / rates.wide),
+        "objective": ScaledPhase(at_last / rates.wide),
     }
 
 
 def _gram(shape: Shape) -> float:
     """Operations of Σ V_xᵀV_x, a symmetric product, or of V_x A V_xᵀ for every x."""
     halved = shape.classes >= PAIRED_CLASSES and shape.n >= PAIRED_CANDIDATES  # by pairs of features
-    return float(shape.n) * shape.dim**2 * ((0.5 if halved else 1) if shape.classes else shape.rows)
+    if shape.classes:  # by pairs of features, or class by class: a block row of the upper half at a time
+        return float(shape.n) * shape.dim**2 * (0.5 if halved else 1 + 1 / shape.classes)
+    return float(shape.n) * shape.dim**2 * shape.rows
 
 
-def _matrices(d: int, m: int, rates: Rates) -> float:
-    """Seconds of P and Q from m rows in float64: by their products where 2m ≤ d, else by M, its inverse, and P F P."""
+def _matrices(shape: Shape, bought: int, rates: Rates) -> float:
+    """Seconds of P and Q in float64: by the products of the m rows bought where 2m ≤ d, else by M, M⁻¹ and P F P."""
+    m, d = float(bought * shape.rows), float(shape.dim)
     if 2 * m <= d:
-        return (3.0 * m * m * d + 5.0 * m * d * d) / rates.wide
-    return (m * float(d) ** 2 + 5 * float(d) ** 3) / rates.wide
+        return (3 * m * m * d + 5 * m * d * d) / rates.wide
+    return (_gram(replace(shape, n=bought)) + 4 * d**3) / rates.wide
 
 
 def _forms(shape: Shape, rates: Rates) -> float:
@@ -123,7 +128,9 @@ def _pick(shape: Shape, rates: Rates, b: int) -> float:
     projected = 4.0 * r * (d + r * k) if k else 4.0 * r * r * d
     operations = n * (projected + 6.0 * r**3)
     moved = b * n * (shape.numbers_each + 2.0 * r * (r + 1))  # V once; triangles of G and H read and written
-    of_matrices = max(2.0 * b * d**2 / rates.memory, 4.0 * d**2 / rates.narrow) + 6.0 * r * d**2 / rates.narrow
+    of_matrices = (
+        max(2.0 * b * d**2 / rates.memory, 4.0 * d**2 / rates.narrow) + half_operations(3 * r, d) / rates.narrow
+    )
     return max(operations / rates.narrow, moved / rates.memory) + of_matrices
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -18,6 +18,7 @@ class Shape:
         rows: r.
         dim: d.
         classes: k of a factored embedding; 0 for a dense one.
+        sums_to_zero: of a factored one, whether each row of S does, as a last layer's.
 
     Example:
         >>> Shape(n=100, rows=9, dim=640, classes=10).numbers, Shape(n=100, rows=9, dim=640).numbers
@@ -28,11 +29,24 @@ class Shape:
     rows: int
     dim: int
     classes: int = 0
+    sums_to_zero: bool = field(default=True, repr=False)
 
     @property
     def width(self) -> int:
         """h, the features of a factored embedding."""
         return self.dim // self.classes
+
+    @property
+    def reduced(self) -> Shape:
+        """The shape of the embedding that ``Embedding.reduced`` gives.
+
+        Example:
+            >>> Shape(n=100, rows=9, dim=640, classes=10).reduced, Shape(n=100, rows=9, dim=640).reduced
+            (Shape(n=100, rows=9, dim=576, classes=9), Shape(n=100, rows=9, dim=640, classes=0))
+        """
+        if self.classes < 2 or not self.sums_to_zero:
+            return self
+        return replace(self, dim=self.dim - self.width, classes=self.classes - 1, sums_to_zero=self.classes < 3)
 
     @property
     def numbers(self) -> int:
@@ -58,4 +72,5 @@ def shape_of(embedding: Embedding) -> Shape:
         >>> shape_of(fbench.last_layer_embedding(torch.zeros(6, 3), torch.ones(6, 4)))
         Shape(n=6, rows=2, dim=12, classes=3)
     """
-    return Shape(embedding.n, embedding.rows, embedding.dim, getattr(embedding, "k", 0))
+    sizes = embedding.n, embedding.rows, embedding.dim, getattr(embedding, "k", 0)
+    return Shape(*sizes, sums_to_zero=sizes[3] < 2 or getattr(embedding, "sums_to_zero", True))

@@ -170,7 +170,7 @@ class Search:
                 f"embedding is a {type(embedding).__name__}: make one by last_layer_embedding or dense_embedding"
             )
         here = embedding.here if isinstance(embedding, ShardedPool) else embedding
-        engine, self._information_type, chunked = SELECTION_METHODS[method]
+        engine, self._information_type, chunked, reduces = SELECTION_METHODS[method]
         if chunked:  # F comes before the first score, which would be refused as well
             check_takes(method, here)
         positions = labelled_positions(labelled, embedding.n)
@@ -184,6 +184,8 @@ class Search:
         self.picks = counts.picks
         """How many forward picks there will be."""
         check_plan(here, dtype, method, self._devices, counts)
+        self._weights = embedding.dim
+        embedding = embedding.reduced() if reduces else embedding
         self._labelled = positions.to(embedding.device)
         self._batch_size, self._regularisation = batch_size, regularisation
         self._pool: CandidatePool
@@ -210,7 +212,7 @@ class Search:
         """Make F and λ."""
         with phase_of("fisher", self._pool.here.gram_operations, self._progress):
             self._pool.bring(self._labelled)
-            asked = self._labelled, self._batch_size, self._regularisation
+            asked = self._labelled, self._batch_size, self._regularisation, self._weights
             self._information = self._information_type(self._pool, *asked)
 
     @torch.no_grad()

@@ -77,7 +77,7 @@ def resolved_regularisation(regularisation: float | str, products: RowProducts, 
         >>> resolved_regularisation("rel:0.5", RowProducts(torch.zeros(1, 4), torch.zeros(1, 1), 8.0, 1), dim=2)
         0.5
     """
-    mean = torch.tensor([products.trace / (products.n * dim)], dtype=torch.float64)
+    mean = products.trace / (products.n * dim)
 
     def at_dimension(c: float) -> float:
         raise InputError(f"regularisation deff:{c:g} under all weights: give λ as a number, or as rel:c")

@@ -183,15 +183,21 @@ class DiagonalEngine:
 
 
 class SelectionMethod(NamedTuple):
-    """A method of ``bait_select``: its engine, the information matrices that it needs, and whether it takes chunks."""
+    """A method of ``bait_select``: its engine and the information matrices that it needs.
+
+    Attributes:
+        chunked: whether it takes chunks.
+        reduces: whether it works on ``Embedding.reduced``: not where it is the published way, or V's axes matter.
+    """
 
     engine: Callable[..., Engine]
     information: type[Information]
     chunked: bool = False
+    reduces: bool = False
 
 
 SELECTION_METHODS = {
-    "incremental": SelectionMethod(IncrementalEngine, Information),
+    "incremental": SelectionMethod(IncrementalEngine, Information, reduces=True),
     "published": SelectionMethod(partial(RecomputedEngine, kernel="published"), Information, chunked=True),
     "fused": SelectionMethod(partial(RecomputedEngine, kernel="fused"), Information, chunked=True),
     "factored": SelectionMethod(partial(RecomputedEngine, kernel="factored"), Information, chunked=True),

@@ -33,6 +33,8 @@ class MadeAfresh(NamedTuple):
 class Information:
     """F, λ, and M for any picks, of one selection.
 
+    ``rel:c`` is c times the mean of F's diagonal over ``weights``, d if not given: more where V is reduced.
+
     Attributes:
         F: [d, d] in the embedding's dtype.
         lam: λ as a number.
@@ -50,15 +52,20 @@ class Information:
     """
 
     def __init__(
-        self, V: Embedding | CandidatePool, labelled: Tensor, batch_size: int, regularisation: float | str
+        self,
+        V: Embedding | CandidatePool,
+        labelled: Tensor,
+        batch_size: int,
+        regularisation: float | str,
+        weights: int | None = None,
     ) -> None:
         self.V, self.labelled = V, labelled
         self.alpha = batch_size / (len(labelled) + batch_size)
         self._per_label = 1.0 / (len(labelled) + batch_size)
         self.F = self._fisher()
-        diagonal = self.F.diagonal() if self.F.ndim == 2 else self.F
+        mean = float((self.F.diagonal() if self.F.ndim == 2 else self.F).sum()) / (weights or V.dim)
         self.lam = resolve_regularisation(
-            regularisation, diagonal, lambda c: lambda_of_spectrum(c, self._eigenvalues(), self.F.dtype)
+            regularisation, mean, lambda c: lambda_of_spectrum(c, self._eigenvalues(), self.F.dtype)
         )
         self.jitter = 0.0
 
@@ -179,22 +186,19 @@ def _check_overflow(F: Tensor) -> Tensor:
     return F
 
 
-def resolve_regularisation(
-    regularisation: float | str, diagonal: Tensor, at_dimension: Callable[[float], float]
-) -> float:
-    """λ as a number, for an F with this diagonal [d]; ``at_dimension(c)`` is the λ at which d_eff = c.
+def resolve_regularisation(regularisation: float | str, mean: float, at_dimension: Callable[[float], float]) -> float:
+    """λ as a number, for an F whose diagonal has this mean; ``at_dimension(c)`` is the λ at which d_eff = c.
 
     Raises:
         InputError: not a positive finite number, nor ``rel:`` or ``deff:`` and one; or either of them where F is 0.
 
     Example:
-        >>> resolve_regularisation("rel:0.5", torch.tensor([1.0, 3.0]), at_dimension=lambda c: 1 / c)
+        >>> resolve_regularisation("rel:0.5", 2.0, at_dimension=lambda c: 1 / c)
         1.0
     """
     value, kind = parse_regularisation(regularisation)
     if not kind:
         return value
-    mean = float(diagonal.mean())
     if mean <= 0:
         raise InputError(f"regularisation {regularisation}: the Fisher information is 0; give λ as a number")
     return at_dimension(value) if kind == "deff" else value * mean

@@ -54,9 +54,8 @@ class RowInformation:
         self.alpha = batch_size / (len(labelled) + batch_size)
         self._per_label = 1.0 / (len(labelled) + batch_size)
         self._trace = float(K.diagonal().sum(dtype=torch.float64))
-        mean = torch.tensor([self._trace / (self.n * dim)], dtype=torch.float64)
         self._most = min(len(K), dim)
-        self.lam = resolve_regularisation(regularisation, mean, self._at_dimension)
+        self.lam = resolve_regularisation(regularisation, self._trace / (self.n * dim), self._at_dimension)
         self.jitter = 0.0
         self._among = labelled[:0]
 

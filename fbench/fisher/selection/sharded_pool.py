@@ -80,6 +80,12 @@ class ShardedPool:
         """The same pool in another dtype; all ranks ask for it."""
         return self if dtype == self.dtype else ShardedPool(self.here.to(dtype=dtype), self.ranks)
 
+    def reduced(self) -> ShardedPool:
+        """The same pool in fewer weights (``Embedding.reduced``), where every rank's shard allows it; all ranks ask."""
+        shard = self.here.reduced()
+        allow = self.ranks.gathered(torch.tensor([int(shard is not self.here)]))
+        return ShardedPool(shard, self.ranks) if bool(allow.all()) else self
+
     def check_same(self, what: str, numbers: Sequence[float]) -> None:
         """Refuse ranks of which one was given other ``numbers`` than the others; ``what`` names them.
 

@@ -72,9 +72,8 @@ def test_the_labelled_fisher_is_a_mean() -> None:
 
 
 def test_lambda_is_a_number_or_relative() -> None:
-    diagonal = torch.tensor([1.0, 3.0], dtype=torch.float64)
     for typed, expected in ((0.5, 0.5), ("rel:0.5", 1.0), ("rel:1e-2", 0.02), ("deff:4", 400.0)):
-        assert resolve_regularisation(typed, diagonal, lambda c: 100 * c) == pytest.approx(expected)
+        assert resolve_regularisation(typed, 2.0, lambda c: 100 * c) == pytest.approx(expected)
 
 
 @pytest.mark.parametrize(("n", "d"), [(30, 7), (3, 40)])
