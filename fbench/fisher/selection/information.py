@@ -17,6 +17,7 @@ from fbench.errors import InputError
 from fbench.fisher.embeddings import Embedding
 from fbench.fisher.selection import inverses
 from fbench.fisher.selection.few_rows import FewRows, fewer_operations
+from fbench.fisher.selection.inverse_trace import inverse_trace
 from fbench.fisher.selection.inverses import inverse_in_place, sandwich, tiles
 from fbench.fisher.selection.pools import CandidatePool
 from fbench.fisher.selection.regularisation import lambda_at, parse_regularisation, too_many
@@ -129,8 +130,10 @@ class Information:
             matrix.diagonal().add_(self.lam)
             return matrix
 
-        inverse, _ = inverse_in_place(shifted)
-        return len(self.F) - self.lam * float(inverse.diagonal().sum())
+        trace = inverse_trace(shifted())
+        if trace is None:  # lost to rounding: with jitter
+            trace = float(inverse_in_place(shifted)[0].diagonal().sum())
+        return len(self.F) - self.lam * trace
 
 
 class DiagonalInformation(Information):

@@ -20,7 +20,7 @@ from fbench.fisher.selection.bait import Selection
 from fbench.fisher.selection.candidates.choice import candidates
 from fbench.fisher.selection.checks import check_batch, labelled_positions, selection_dtype
 from fbench.fisher.selection.curvature import rows_of_update
-from fbench.fisher.selection.engines import IncrementalEngine
+from fbench.fisher.selection.engines import IncrementalEngine, have_fallen
 from fbench.fisher.selection.greedy import Greedy
 from fbench.fisher.selection.pools import WholePool
 from fbench.fisher.selection.row_information import RowInformation
@@ -28,12 +28,6 @@ from fbench.fisher.selection.unit_rows import UnitRows, diagonal_blocks, row_num
 from fbench.fisher.work import StepListener, did, phase_of
 from fbench.machine import free_bytes
 from fbench.units import format_bytes
-
-_REFRESH_FALL = 100.0
-"""Make E, G and H afresh when the median tr H has fallen by this factor. With 300 digits, the small network, 0 or 60
-labels, λ from 1 to 0.001 and 40 picks, float32 then took those of float64 in order, as it did with 10, where a refresh
-came two or three times as often; without any it left them in one case of eight. A refresh costs as much as dozens of
-picks."""
 
 
 @torch.no_grad()
@@ -182,7 +176,7 @@ class RowEngine:
         self._bought = torch.cat([self._bought, s.at])
 
     def stale(self) -> Tensor:
-        return self._candidates.traces().median() * _REFRESH_FALL <= self._at_load
+        return have_fallen(self._candidates.traces(), self._at_load)
 
     def drift(self, M: Tensor) -> float:
         at = row_numbers(self._bought, self._V.rows)

@@ -153,3 +153,11 @@ def test_a_chunk_holds_a_candidate(method: str) -> None:
     V = fbench.last_layer_embedding(pool.logits, pool.features)
     with pytest.raises(InputError, match="chunk_size 0: must be at least 1"):
         fbench.bait_select(V, 3, labelled=[], method=method, chunk_size=0)
+
+
+@pytest.mark.parametrize("traces", [[1.0, 2.0, 300.0], [1.0, 2.0, 300.0, 400.0], [5.0]])
+@pytest.mark.parametrize("before", [99.0, 100.0, 199.0, 200.0, 1e5])
+def test_a_fall_is_counted_as_the_median_tells_it(traces: list[float], before: float) -> None:
+    values, start = torch.tensor(traces), torch.tensor(before)
+    assert bool(engines.have_fallen(values, start)) is bool(values.median() * 100 <= start)
+    assert not bool(engines.have_fallen(values[:0], start))

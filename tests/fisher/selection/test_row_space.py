@@ -16,7 +16,7 @@ from torch import Tensor
 import fbench
 from fbench.errors import InputError, TooLargeError
 from fbench.fisher.row_gram import gram_of_rows, network_gram
-from fbench.fisher.selection import inverse_trace, row_space
+from fbench.fisher.selection import engines, inverse_trace, row_space
 from fbench.fisher.selection.row_information import RowInformation
 from fbench.fisher.selection.row_space import bait_select_rows
 from fbench.fisher.selection.unit_rows import UnitRows, row_numbers
@@ -112,9 +112,9 @@ def test_all_the_weights_of_a_network(name: str) -> None:
 @pytest.mark.parametrize("labelled", [0, 20])
 def test_state_made_afresh_after_every_pick_changes_no_pick(labelled: int, monkeypatch: pytest.MonkeyPatch) -> None:
     pool = cases.problem(16, n=60, k=4, h=5, labelled=labelled, batch_size=8, regularisation=0.1)
-    monkeypatch.setattr(row_space, "_REFRESH_FALL", 1e30)
+    monkeypatch.setattr(engines, "_REFRESH_FALL", 1e30)
     never, primal = both(pool)
-    monkeypatch.setattr(row_space, "_REFRESH_FALL", 0.0)
+    monkeypatch.setattr(engines, "_REFRESH_FALL", 0.0)
     always, _ = both(pool)
     assert (never.refreshes, always.refreshes) == (0, 16)
     assert always.forward.tolist() == never.forward.tolist() == primal.forward.tolist()
