@@ -29,8 +29,8 @@ _REFRESH_FALL = 100.0
 In 88 selections of 40 or 100 picks (FISH masks, sketches and last layers; d from 160 to 1,280, λ from 1 to 0.001 and
 rel:0.01), float32 left that order twice, where the lead was 3e-5 of the score or less; with 10 once and with 300 three
 times, once at 6e-4. With 10 a selection on a mask made two more refreshes, each as long as fifteen picks. In row
-space (300 digits, the small network, 0 or 60 labels, λ from 1 to 0.001, 40 picks) float32 took those of float64 in order with 100
-as with 10, and left them in one case of eight without any."""
+space (300 digits, the small network, 0 or 60 labels, λ from 1 to 0.001, 40 picks) float32 took those of float64 in
+order with 100 as with 10, and left them in one case of eight without any."""
 
 
 def have_fallen(traces: Tensor, median_before: Tensor) -> Tensor:
