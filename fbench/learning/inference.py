@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from fbench.errors import InputError
 from fbench.fisher.gradients.capture import evaluating
 from fbench.learning.metrics import NetworkScores, score_predictions
+from fbench.stored_samples import StoredSamples
 
 __all__ = ["classifier_name", "evaluate", "logits_and_features", "predict"]
 
@@ -57,7 +58,12 @@ def predict(network: nn.Module, images: Tensor, batch_size: int = BATCH) -> Tens
 
 
 def logits_and_features(
-    network: nn.Module, images: Tensor, classifier: str | None = None, batch_size: int = BATCH
+    network: nn.Module,
+    images: Tensor,
+    classifier: str | None = None,
+    batch_size: int = BATCH,
+    *,
+    leave_stored: bool = False,
 ) -> tuple[Tensor, Tensor]:
     """Logits [n, k] and the features [n, h] that enter the last layer.
 
@@ -66,6 +72,8 @@ def logits_and_features(
         images: [n, c, h, w].
         classifier: qualified name of that layer; the last ``nn.Linear`` by default.
         batch_size: images a forward pass.
+        leave_stored: where inputs [n, h] lie in a file and enter that layer as they are, give them as the features, and
+            hold none of them.
 
     Raises:
         InputError: no such layer, or one that is not entered once by [n, h].
@@ -80,17 +88,31 @@ def logits_and_features(
     layer = dict(network.named_modules()).get(name)
     if not isinstance(layer, nn.Linear):
         raise InputError(f"classifier {name!r} is not an nn.Linear layer of {type(network).__name__}")
-    captured: list[Tensor] = []
-    handle = layer.register_forward_hook(lambda _, inputs, output: captured.append(inputs[0].detach()))
-    try:
-        logits = predict(network, images, batch_size)
-    finally:
-        handle.remove()
+    if leave_stored and isinstance(images, StoredSamples) and _enter_as_they_are(network, layer, images[:1]):
+        return predict(network, images, batch_size), images
+    logits, captured = _entering(network, layer, images, batch_size)
     if any(features.dim() != 2 for features in captured) or sum(map(len, captured)) != len(images):
         raise InputError(
             f"classifier {name!r} is not entered once by features [n, h]; name the nn.Linear layer that is"
         )
     return logits, torch.cat(captured)
+
+
+def _entering(network: nn.Module, layer: nn.Module, images: Tensor, batch_size: int) -> tuple[Tensor, list[Tensor]]:
+    """Logits, and what enters a layer on the way to them, pass by pass."""
+    captured: list[Tensor] = []
+    handle = layer.register_forward_hook(lambda _, inputs, output: captured.append(inputs[0].detach()))
+    try:
+        return predict(network, images, batch_size), captured
+    finally:
+        handle.remove()
+
+
+def _enter_as_they_are(network: nn.Module, layer: nn.Module, images: Tensor) -> bool:
+    """Whether what enters a layer is the images [n, h] themselves, in the memory where they were."""
+    _, captured = _entering(network, layer, images, 1)
+    same = [entered.shape == images.shape and entered.data_ptr() == images.data_ptr() for entered in captured]
+    return same == [True]
 
 
 def evaluate(network: nn.Module, images: Tensor, targets: Tensor) -> NetworkScores:

@@ -8,7 +8,9 @@ from torch import Tensor, nn
 
 from fbench.errors import InputError
 from fbench.learning.inference import classifier_name, evaluate, logits_and_features, predict
+from fbench.learning.models import linear_head
 from fbench.learning.networks import ResNet18, SmallNet
+from fbench.stored_samples import StoredSamples
 
 IMAGES = torch.rand(11, 1, 8, 8, generator=torch.Generator().manual_seed(0))
 
@@ -99,3 +101,50 @@ def test_no_test_images_are_refused(network: nn.Module) -> None:
 def test_a_batch_size_below_one_is_refused(network: nn.Module) -> None:
     with pytest.raises(InputError, match="batch size is 0; it must be at least 1"):
         predict(network, IMAGES, batch_size=0)
+
+
+class Drawer:
+    """Inputs [n, h] in a file, so to say, and the most of them that were read together."""
+
+    def __init__(self, values: Tensor) -> None:
+        self._values, self.most = values, 0
+        self.samples = StoredSamples(self._read, torch.arange(len(values)), tuple(values.shape[1:]), values.dtype)
+
+    def _read(self, rows: Tensor) -> Tensor:
+        self.most = max(self.most, len(rows))
+        return self._values[rows]
+
+
+INPUTS = torch.rand(50, 6, generator=torch.Generator().manual_seed(1))
+
+
+def test_stored_inputs_of_a_linear_head_are_left_where_they_lie() -> None:
+    drawer, network = Drawer(INPUTS), linear_head(1, (6,), 3)
+    logits, features = logits_and_features(network, drawer.samples, batch_size=8, leave_stored=True)
+    assert features is drawer.samples
+    assert drawer.most == 8
+    held = logits_and_features(network, INPUTS, batch_size=8, leave_stored=True)
+    assert torch.equal(logits, held[0])
+    assert torch.equal(features[:], held[1])
+
+
+@pytest.mark.parametrize(
+    "network", [nn.Sequential(nn.Linear(6, 6), nn.Linear(6, 3)), nn.Sequential(nn.Tanh(), nn.Linear(6, 3))]
+)
+def test_features_that_a_network_makes_are_held(network: nn.Module) -> None:
+    _, features = logits_and_features(network, Drawer(INPUTS).samples, leave_stored=True)
+    assert type(features) is Tensor
+    torch.testing.assert_close(features, network[0](INPUTS).detach())
+
+
+def test_who_does_not_ask_gets_them_in_memory() -> None:
+    _, features = logits_and_features(linear_head(1, (6,), 3), Drawer(INPUTS).samples)
+    assert type(features) is Tensor
+
+
+def test_images_that_are_flattened_are_held() -> None:
+    _, features = logits_and_features(
+        linear_head(1, (2, 3), 3), Drawer(INPUTS.view(50, 2, 3)).samples, leave_stored=True
+    )
+    assert features.shape == (50, 6)
+    assert type(features) is Tensor

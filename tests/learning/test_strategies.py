@@ -18,6 +18,7 @@ from fbench.acquisition.pool_strategies import POOL_STRATEGIES
 from fbench.acquisition.uncertainty import mutual_information
 from fbench.acquisition.views import Picks, PoolView, drawn_seed
 from fbench.errors import ForeignError, TooLargeError, UsageError
+from fbench.fisher import embeddings, likelihood
 from fbench.fisher.embeddings import Embedding, last_layer_embedding
 from fbench.fisher.gradients.masked import masked_embedding
 from fbench.fisher.masks import Mask, kept
@@ -27,7 +28,7 @@ from fbench.fisher.selection.approximations import binary, principal, subsample,
 from fbench.fisher.selection.bait import Selection, bait_select
 from fbench.harness.global_state import isolated
 from fbench.harness.registry import MODELS, STRATEGIES
-from fbench.learning import fisher_draws, seeds
+from fbench.learning import fisher_draws, inference, seeds
 from fbench.learning.data import Pool
 from fbench.learning.inference import logits_and_features
 from fbench.learning.proposals import accepted_proposal
@@ -45,6 +46,7 @@ from fbench.learning.strategies.baselines import baseline_proposal
 from fbench.learning.strategies.dropout import SAMPLED, dropouts_of, sampled_probabilities
 from fbench.learning.strategies.masked import fish_mask
 from fbench.learning.training import train_block
+from fbench.stored_samples import StoredSamples
 
 APPROXIMATE = ("bait-top2", "bait-binary", "bait-diagonal", "bait-subsample", "bait-pca")
 CONTROLS = ("bait+fish-layer", "bait+fish-body", "bait+magnitude", "bait+random-global", "bait+random-mask")
@@ -569,3 +571,30 @@ def test_a_masks_embedding_makes_no_pass_that_its_diagonal_made(
     STRATEGIES.get("bait+random-global").propose(dataclasses.replace(asked), 5)
     assert passes == [n - 20, n, n]
     assert torch.equal(first.positions, second.positions)
+
+
+@pytest.mark.parametrize("name", ["bait", "bait-top2", "bait-binary", "bait-diagonal", "bait-subsample", "bait-pca"])
+def test_a_linear_head_on_a_file_chooses_as_in_memory_and_holds_none_of_it(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(embeddings, "_READ_CANDIDATES", 16)
+    monkeypatch.setattr(embeddings, "_READ_NUMBERS", 16)
+    monkeypatch.setattr(likelihood, "_CHECKED", 64)
+    values = torch.rand(1500, 6, generator=torch.Generator().manual_seed(0))
+    read: list[int] = []
+
+    def rows_of(rows: Tensor) -> Tensor:
+        read.append(len(rows))
+        return values[rows]
+
+    stored = StoredSamples(rows_of, torch.arange(1500), (6,), values.dtype)
+    targets = torch.arange(1500) % 3
+    network = MODELS.get("linear").build(1, (6,), 3)
+    torch.nn.init.normal_(network.classifier.weight, generator=torch.Generator().manual_seed(1))
+    chosen = []
+    for images in (values, stored):
+        pool = Pool(images, targets, torch.arange(1500), values[:5], targets[:5], 3)
+        state = LearnerState(network, pool, torch.tensor([3, 1000]), seed=0, round=1, acquisition=Acquisition())
+        chosen.append(propose(name, state, 4))
+    assert chosen[0] == chosen[1]
+    assert max(read) <= inference.BATCH

@@ -5,8 +5,9 @@ candidates of a chunk.
 
 ``fisher`` makes F; ``init`` M and the state of the candidates; ``forward`` picks, refreshing once where a method may;
 ``backward`` removes, all in float64. A phase's bytes are those at its peak, the largest of the moments that are
-written down here; nothing is fitted. A test (tests/fisher/planning/test_phases.py) compares each with the tensors
-alive in a real selection. torch is not imported: suites plan without it.
+written down here; nothing is fitted. Of a chunk that one core works on it counts one: every further core that works at
+the same time holds as much, a few megabytes. A test (tests/fisher/planning/test_phases.py) compares each with the
+tensors alive in a real selection. torch is not imported: suites plan without it.
 """
 
 from __future__ import annotations

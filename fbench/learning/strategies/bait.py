@@ -107,7 +107,8 @@ def _select_last(
     from fbench.learning.inference import logits_and_features
 
     way = EMBEDDING_METHODS[method]
-    logits, features = logits_and_features(state.network, state.pool.images if images is None else images)
+    images = state.pool.images if images is None else images
+    logits, features = logits_and_features(state.network, images, leave_stored=True)
     return bait_proposal(state, batch_size, way.make(logits, features, number), way.engine)
 
 
