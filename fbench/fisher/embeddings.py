@@ -257,8 +257,11 @@ class FactoredEmbedding(Embedding):
 
     @property
     def sums_to_zero(self) -> bool:
-        """Whether each row of S sums to 0, but for rounding: more on all logits alike changes no probability."""
-        like = torch.finfo(self.dtype)
+        """Whether each row of S sums to 0, but for float32's rounding: more on all logits alike changes no probability.
+
+        Rows in float64 may be those of a network in float32.
+        """
+        like = torch.finfo(torch.float32)
         return all(
             bool((rows.sum(1).abs() <= 16 * self.k * like.eps * rows.abs().amax(1) + like.tiny).all())
             for rows in torch.split(self.S.flatten(0, 1), _SUMMED)

@@ -46,11 +46,17 @@ def test_inner_products_are_kept(make: Any, dtype: torch.dtype, scale: float, k:
     assert bool((error <= near * norms[:, None] * norms + 1e-37).all())  # of small rows as well
 
 
+def test_rows_of_float32_are_reduced_in_float64_as_well() -> None:
+    logits, features = pool(dtype=torch.float32)
+    V = fbench.last_layer_embedding(logits, features)
+    assert V.to(dtype=torch.float64).reduced().k == V.reduced().k == 3
+
+
 def test_what_cannot_be_reduced_is_left_as_it_is() -> None:
     logits, features = pool()
     exact = fbench.last_layer_embedding(logits, features)
     off = exact.S.clone()
-    off[17, 2, 1] += 1e-9
+    off[17, 2, 1] += 1e-3
     for V in (binary(logits, features), fbench.dense_embedding(exact.dense()), fbench.FactoredEmbedding(off, features)):
         assert V.reduced() is V
         assert shape_of(V).reduced == shape_of(V)

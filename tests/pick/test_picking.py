@@ -75,10 +75,10 @@ def test_picks_are_those_of_bait_select(call):
     assert [float(row["score"]) for row in rows] == chosen.scores[where].tolist()
     assert [float(row["gap"]) for row in rows] == chosen.gaps[where].tolist()
     assert "pool.npz: n = 80 candidates (4 labelled), r = 3, d = 12; k = 4 classes, h = 3 features; float32" in out
-    # d = 12, float32: F is 4·12² bytes; of so few weights the quadratic forms of the candidates set the peak
-    assert re.search(r"^  F +576 B$", out, re.MULTILINE)
-    assert re.search(r"^  P and Q +1\.12 KiB$", out, re.MULTILINE)
-    assert re.search(r"^  a chunk's quadratic forms +18\.1 KiB$", out, re.MULTILINE)
+    # d = 12, of which 9 suffice; F is 4·9² bytes, and of so few weights the quadratic forms set the peak
+    assert re.search(r"^  F +324 B$", out, re.MULTILINE)
+    assert re.search(r"^  P and Q +648 B$", out, re.MULTILINE)
+    assert re.search(r"^  a chunk's quadratic forms +14\.1 KiB$", out, re.MULTILINE)
     [total] = re.findall(r"^  in all, in init, its dearest phase +([0-9.]+) KiB$", out, re.MULTILINE)
     [needed] = re.findall(r"^  with 15 % to spare +([0-9.]+) KiB$", out, re.MULTILINE)
     assert float(needed) == pytest.approx(1.15 * float(total), rel=5e-3)
@@ -220,7 +220,8 @@ def test_what_does_not_fit_is_refused_before_it_begins(call, little, tmp_path):
     code, _, err = call("--batch", 6, pool="wide.npz")
     assert code == 2
     assert err.startswith("fbench: the selection needs ")
-    assert "40 classes × 100 features give d = 4,000; in backward, its dearest phase: d×d matrices F 61 MiB" in err
+    assert "40 classes × 100 features give d = 4,000, of which 3,900 suffice; in backward, its dearest phase: " in err
+    assert "d×d matrices F 58 MiB" in err
     assert "What fits: pca:" in err
     assert err.count("\n") == 1
     offer = re.search(r"pca:[0-9]+", err)

@@ -17,7 +17,6 @@ from fbench.errors import InputError
 from fbench.fisher.embeddings import Embedding
 from fbench.fisher.selection import inverses
 from fbench.fisher.selection.few_rows import FewRows, fewer_operations
-from fbench.fisher.selection.inverse_trace import inverse_trace
 from fbench.fisher.selection.inverses import inverse_in_place, sandwich, tiles
 from fbench.fisher.selection.pools import CandidatePool
 from fbench.fisher.selection.regularisation import lambda_at, parse_regularisation, too_many
@@ -130,10 +129,8 @@ class Information:
             matrix.diagonal().add_(self.lam)
             return matrix
 
-        trace = inverse_trace(shifted())
-        if trace is None:  # lost to rounding: with jitter
-            trace = float(inverse_in_place(shifted)[0].diagonal().sum())
-        return len(self.F) - self.lam * trace
+        inverse, _ = inverse_in_place(shifted)
+        return len(self.F) - self.lam * float(inverse.diagonal().sum())
 
 
 class DiagonalInformation(Information):
