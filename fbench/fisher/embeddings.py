@@ -35,6 +35,8 @@ so many candidates always, which a product's full rate asks for."""
 _GRAM_TOGETHER = 512
 """Candidates of a last layer that are summed in one product at least: with a few, F is written as often as read (1.1 →
 0.8 s in float32 for n = 4,096, k = 10, h = 512, two cores)."""
+_SPARED_BELOW = 20
+"""Classes from which on the (1 − 1/k)² that ``reduced`` leaves of a matrix is not worth its second S [n, r, k−1]."""
 _SUMMED = 1 << 16
 """Rows of S whose sums are looked at together."""
 _GRAM_ELEMENTS = 1 << 26
@@ -268,12 +270,12 @@ class FactoredEmbedding(Embedding):
         )
 
     def reduced(self) -> FactoredEmbedding:
-        """The same candidates in (k−1)·h weights, S B ⊗ hᵀ, where each row of S sums to 0; else itself.
+        """The same candidates in (k−1)·h weights, S B ⊗ hᵀ, where k is small and each row of S sums to 0; else itself.
 
         B [k, k−1] is orthonormal and its columns sum to 0. So V_xV_yᵀ is kept, F and M lose what they had of F = 0 and
         M = λI, and matrices take (1 − 1/k)² of the room.
         """
-        if self.k < 2 or not self.sums_to_zero:
+        if not 2 <= self.k < _SPARED_BELOW or not self.sums_to_zero:
             return self
         B, S = _sparing(self.k, self.device), self.S.new_empty(self.n, self.rows, self.k - 1)
         for part in self.chunks(self.rows * self.k):

@@ -57,7 +57,14 @@ def test_what_cannot_be_reduced_is_left_as_it_is() -> None:
     exact = fbench.last_layer_embedding(logits, features)
     off = exact.S.clone()
     off[17, 2, 1] += 1e-3
-    for V in (binary(logits, features), fbench.dense_embedding(exact.dense()), fbench.FactoredEmbedding(off, features)):
+    assert fbench.last_layer_embedding(*pool(k=19)).reduced().k == 18
+    many = fbench.last_layer_embedding(*pool(k=20))
+    for V in (
+        many,
+        binary(logits, features),
+        fbench.dense_embedding(exact.dense()),
+        fbench.FactoredEmbedding(off, features),
+    ):
         assert V.reduced() is V
         assert shape_of(V).reduced == shape_of(V)
     assert exact.reduced().reduced() is not exact

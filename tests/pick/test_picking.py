@@ -220,8 +220,8 @@ def test_what_does_not_fit_is_refused_before_it_begins(call, little, tmp_path):
     code, _, err = call("--batch", 6, pool="wide.npz")
     assert code == 2
     assert err.startswith("fbench: the selection needs ")
-    assert "40 classes × 100 features give d = 4,000, of which 3,900 suffice; in backward, its dearest phase: " in err
-    assert "d×d matrices F 58 MiB" in err
+    assert "40 classes × 100 features give d = 4,000; in backward, its dearest phase: " in err
+    assert "d×d matrices F 61 MiB" in err
     assert "What fits: pca:" in err
     assert err.count("\n") == 1
     offer = re.search(r"pca:[0-9]+", err)

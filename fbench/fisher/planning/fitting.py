@@ -142,7 +142,7 @@ def check_fits(plan: SelectionPlan, free: int | None, device: str = "cpu") -> No
     d = f"d = {shape.dim:,}"
     if shape.classes > 1:
         d = f"{shape.classes} classes × {shape.width:,} features give {d}"
-        if plan.method == "incremental":
+        if plan.method == "incremental" and shape.reduced != shape:
             d += f", of which {shape.reduced.dim:,} suffice"
     parts = ", ".join(f"{name} {format_bytes(size)}" for name, size in plan.others.items())
     if plan.matrices:

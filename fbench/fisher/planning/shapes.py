@@ -9,6 +9,10 @@ if TYPE_CHECKING:
     from fbench.fisher.embeddings import Embedding
 
 
+SPARED_BELOW = 20
+"""Classes from which on an embedding is not reduced, as in ``embeddings``."""
+
+
 @dataclass(frozen=True)
 class Shape:
     """The shape of an embedding: V [n, r, d] dense, or S [n, r, k] ⊗ h [n, d/k] where ``classes`` is k.
@@ -44,7 +48,7 @@ class Shape:
             >>> Shape(n=100, rows=9, dim=640, classes=10).reduced, Shape(n=100, rows=9, dim=640).reduced
             (Shape(n=100, rows=9, dim=576, classes=9), Shape(n=100, rows=9, dim=640, classes=0))
         """
-        if self.classes < 2 or not self.sums_to_zero:
+        if not 2 <= self.classes < SPARED_BELOW or not self.sums_to_zero:
             return self
         return replace(self, dim=self.dim - self.width, classes=self.classes - 1, sums_to_zero=self.classes < 3)
 

@@ -44,10 +44,10 @@ def test_what_fits_with_the_margin_passes(method: str) -> None:
 def test_what_does_not_fit_says_why_and_what_would() -> None:
     plan = plan_selection(WIDE)
     match = (
-        r"^the selection needs 50\.3 GiB beyond its inputs, 57\.9 GiB with 15 % to spare, "
-        r"and 16 GiB are free on cuda:1: 100 classes × 512 features give d = 51,200, of which 50,688 suffice; "
-        r"in backward, its dearest phase: d×d matrices F 9\.57 GiB \+ P and Q in float64 38\.3 GiB, "
-        r"S in k − 1 columns .*, the picks in float64 .*, "
+        r"^the selection needs 51\.3 GiB beyond its inputs, 59 GiB with 15 % to spare, "
+        r"and 16 GiB are free on cuda:1: 100 classes × 512 features give d = 51,200; "
+        r"in backward, its dearest phase: d×d matrices F 9\.77 GiB \+ P and Q in float64 39\.1 GiB, "
+        r"the picks in float64 .*, "
         r"G and H of every candidate .*\. What fits: pca:[0-9]+ \(features on [0-9]+ of 512 principal directions: "
         r"[0-9.]+ GiB\); binary \(right or wrong in place of classes, d = 512: .*\); diagonal \(.*\)\. "
         r"fbench select measures how they agree with the exact one where both fit$"
@@ -231,3 +231,9 @@ def test_a_smaller_chunk_may_fit_where_a_larger_does_not(free: Any, method: str)
     with pytest.raises(TooLargeError, match="two products of a chunk"):
         fbench.bait_select(embedding, 1, labelled=[], method=method, chunk_size=2000)
     fbench.bait_select(embedding, 1, labelled=[], method=method, chunk_size=400)
+
+
+def test_few_classes_say_how_many_weights_suffice() -> None:
+    plan = plan_selection(Shape(1000, 9, 5120, 10))
+    with pytest.raises(TooLargeError, match=r"10 classes × 512 features give d = 5,120, of which 4,608 suffice; in "):
+        check_fits(plan, 1000)

@@ -55,7 +55,7 @@ def test_nothing_is_added_to_the_formulas(method: str, shape: Shape) -> None:
 
 def test_the_matrices_are_those_of_d() -> None:
     """Float32: F stays, P and Q of the removals are float64. Float64: M besides, which measures P's drift."""
-    square = 50_688**2  # 99 of 100 classes suffice
+    square = 51_200**2
     assert plan_selection(WIDE).phase == "backward"
     assert plan_selection(WIDE).matrices == {"F": 4 * square, "P and Q in float64": 16 * square}
     wide = plan_selection(WIDE, dtype="float64").matrices
@@ -94,7 +94,7 @@ def test_every_shard_of_a_device_has_its_own_matrices(method: str, size: int) ->
         sum(plan_selection(WIDE, shards=shards, method=method, counts=StepCounts(10, 0)).matrices.values())
         for shards in (5, 6)
     )
-    assert six - five == size * (50_688 if method == "incremental" else 51_200) ** 2
+    assert six - five == size * 51_200**2
 
 
 @pytest.mark.parametrize(
