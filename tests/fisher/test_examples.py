@@ -23,6 +23,7 @@ NEEDS = {
     "packing": "numba",
     "registers": "numba",
     "row_kernels": "numba",
+    "symmetric_kernels": "numba",
     "weight_kernels": "numba",
 }
 """What some modules import beyond torch, on some machines only."""
