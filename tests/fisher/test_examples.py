@@ -23,7 +23,6 @@ NEEDS = {
     "packing": "numba",
     "registers": "numba",
     "row_kernels": "numba",
-    "symmetric_kernels": "numba",
     "weight_kernels": "numba",
 }
 """What some modules import beyond torch, on some machines only."""

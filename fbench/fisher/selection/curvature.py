@@ -6,17 +6,11 @@ loses it.
 
 from __future__ import annotations
 
-import importlib.util
-
 import torch
 from torch import Tensor
 
-from fbench.fisher.embeddings import Embedding, FactoredEmbedding
+from fbench.fisher.embeddings import Embedding
 from fbench.fisher.symmetric import add_products
-
-_LARGE, _CLASSES, _WIDTH = 1 << 22, 8, 16
-"""A matrix that no cache holds, of a last layer with pairs of classes enough for some threads and features that fill
-registers: V_s P and V_s Q take 5 ms in place of 7 in float32, 7 in place of 12 in float64 (d = 4,608, two cores)."""
 
 
 def pick_rows(WZ: Tensor, V_s: Tensor, sign: int) -> Tensor:
@@ -51,29 +45,6 @@ def rows_of_update(WZ: Tensor, G_s: Tensor, H_s: Tensor, sign: int) -> Tensor:
     return torch.cat([W, Z - (sign / 2) * (J @ W)])
 
 
-def times_symmetric(s: Embedding, A: Tensor) -> Tensor:
-    """V_s A [r, d] of the first candidate of ``s``, for a symmetric A [d, d]; of a large one a CPU reads one side.
-
-    Example:
-        >>> from fbench.fisher.embeddings import dense_embedding
-        >>> times_symmetric(dense_embedding(torch.ones(1, 1, 2)), torch.tensor([[1.0, 2.0], [2.0, 1.0]])).tolist()
-        [[3.0, 3.0]]
-    """
-    if not isinstance(s, FactoredEmbedding) or not _reads_one_side(s, A):
-        return s.first_times(A)
-    from fbench.fisher.lanes.cores import share
-    from fbench.fisher.lanes.symmetric_kernels import features_times
-
-    hA = A.new_empty(s.k, s.dim)
-    share(s.k * (s.k + 1) // 2, features_times, *(t.view(-1).numpy() for t in (A, s.h[0].contiguous(), hA)), s.k)
-    return s.S[0] @ hA
-
-
-def _reads_one_side(s: FactoredEmbedding, A: Tensor) -> bool:
-    large = A.numel() >= _LARGE and s.k >= _CLASSES and s.h.shape[1] % _WIDTH == 0
-    return large and A.device.type == "cpu" and A.is_contiguous() and importlib.util.find_spec("numba") is not None
-
-
 class Curvature:
     """P = M⁻¹ and Q = M⁻¹FM⁻¹ [d, d]: two matrices, and the rows W̃, Z̃ of the picks since they were last written.
 
@@ -97,7 +68,7 @@ class Curvature:
         """V_s P and V_s Q, each [r, d]; ``V_s`` are the rows of ``s``."""
         W, Z = self._W[: self._used], self._Z[: self._used]
         on_W, on_Z = self._sign * (V_s @ W.T), self._sign * (V_s @ Z.T)
-        return times_symmetric(s, self.P) - on_W @ W, times_symmetric(s, self.Q) - on_W @ Z - on_Z @ W
+        return s.first_times(self.P) - on_W @ W, s.first_times(self.Q) - on_W @ Z - on_Z @ W
 
     def absorb(self, rows: Tensor) -> None:
         """Take the rows of W̃ and Z̃ [2r, d]."""

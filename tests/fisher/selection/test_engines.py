@@ -10,7 +10,7 @@ import torch
 
 import fbench
 from fbench.errors import InputError
-from fbench.fisher.selection import curvature, engines, greedy
+from fbench.fisher.selection import engines, greedy
 from fbench.fisher.selection.bait import Search
 from fbench.fisher.selection.curvature import Curvature
 from fbench.fisher.selection.engines import IncrementalEngine
@@ -161,41 +161,3 @@ def test_a_fall_is_counted_as_the_median_tells_it(traces: list[float], before: f
     values, start = torch.tensor(traces), torch.tensor(before)
     assert bool(engines.have_fallen(values, start)) is bool(values.median() * 100 <= start)
     assert not bool(engines.have_fallen(values[:0], start))
-
-
-@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
-@pytest.mark.parametrize(("k", "h"), [(8, 16), (11, 48), (3, 32)])
-def test_one_side_of_a_matrix_tells_what_both_do(
-    k: int, h: int, dtype: torch.dtype, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(curvature, "_LARGE", 0)
-    monkeypatch.setattr(curvature, "_CLASSES", 3)
-    V = fbench.FactoredEmbedding(*(torch.randn(2, *shape, dtype=dtype) for shape in ((4, k), (h,))))
-    A = torch.randn(k * h, k * h, dtype=dtype)
-    A = A + A.T
-    wanted = (V.dense()[0].double() @ A.double()).to(dtype)
-    upper = A.triu() + torch.full_like(A, torch.nan).tril(-h)  # what lies below the blocks of the diagonal is not read
-    near = 1e-12 if dtype == torch.float64 else 2e-5
-    for read in (A, upper):
-        torch.testing.assert_close(
-            curvature.times_symmetric(V, read if read is A else _with_blocks(read, A, h)),
-            wanted,
-            rtol=near,
-            atol=50 * near,
-        )
-
-
-def _with_blocks(upper: torch.Tensor, A: torch.Tensor, h: int) -> torch.Tensor:
-    """``upper`` with the blocks on the diagonal of A whole."""
-    for at in range(0, len(A), h):
-        upper[at : at + h, at : at + h] = A[at : at + h, at : at + h]
-    return upper
-
-
-@pytest.mark.parametrize(("k", "h", "large"), [(8, 16, True), (7, 16, False), (8, 15, False)])
-def test_which_matrices_are_read_on_one_side(k: int, h: int, large: bool, monkeypatch: pytest.MonkeyPatch) -> None:
-    V, A = fbench.FactoredEmbedding(torch.ones(1, 1, k), torch.ones(1, h)), torch.eye(k * h)
-    assert not curvature._reads_one_side(V, A)  # small
-    monkeypatch.setattr(curvature, "_LARGE", 0)
-    assert curvature._reads_one_side(V, A) is large
-    assert not curvature._reads_one_side(V, torch.eye(2 * k * h)[::2, ::2])
