@@ -10,6 +10,7 @@ import pytest
 from hypothesis import settings
 
 from fbench.harness import registry
+from fbench.harness.lifeline import ENDING
 
 settings.register_profile("fbench", deadline=None)  # the machine may be doing other work: no test is timed
 settings.load_profile("fbench")
@@ -56,6 +57,15 @@ def _what_was_imported_is_frozen():
     if gc.get_freeze_count() == 0:
         gc.collect()
         gc.freeze()
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _signals_given_back():
+    """Ray takes SIGTERM for itself where it is begun in this process, and a later test that sends one would end it."""
+    before = {number: signal.getsignal(number) for number in ENDING}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
 
 
 @pytest.fixture(autouse=True)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import json
-import signal
 import subprocess
 import sys
 import textwrap
@@ -41,15 +40,13 @@ QUICK = {"health_check_initial_delay_ms": 500, "health_check_period_ms": 300}
 
 @pytest.fixture(scope="module")
 def ray_cluster():
-    """A head that runs nothing; tests add nodes. Ray's nodes take SIGTERM for themselves: it is given back."""
+    """A head that runs nothing; tests add nodes."""
     from ray.cluster_utils import Cluster as NodesOfThisMachine
 
-    before = signal.getsignal(signal.SIGTERM)
     head = {"num_cpus": 0, "include_dashboard": False, "_system_config": QUICK, **SMALL}
     cluster = NodesOfThisMachine(initialize_head=True, head_node_args=head)
     yield cluster
     cluster.shutdown()
-    signal.signal(signal.SIGTERM, before)
 
 
 @pytest.fixture

@@ -32,7 +32,8 @@ def sharded_pool(shard: Embedding, group: Any = None) -> ShardedPool:
 
     Returns:
         What ``bait_select`` takes in place of an embedding: positions, ``labelled`` among them, are then those of the
-        whole pool, and every rank gets the same selection.
+        whole pool, and every rank gets the same selection. Destroy the group at the end, after an error too: torch may
+        abort a process that ends with its group.
 
     Raises:
         InputError: no group was begun, or the shards are of different r, d, classes or dtype, or of no candidates.

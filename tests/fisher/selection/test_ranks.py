@@ -36,11 +36,12 @@ SELECT = """
             chosen, alone = fbench.bait_select(pool, 6, **how), fbench.bait_select(whole, 6, **how)
             told[method] = [chosen.forward.tolist() == alone.forward.tolist(), chosen.indices.tolist()]
             assert chosen.indices.tolist() == alone.indices.tolist()
+        print(json.dumps(told))
     except fbench.errors.LostRankError as error:
         print(error)
         sys.exit(error.exit_code)
-    print(json.dumps(told))
-    torch.distributed.destroy_process_group()
+    finally:  # torch may abort a process that ends with its group
+        torch.distributed.destroy_process_group()
 """
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -88,28 +87,17 @@ def lacking(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
     """Files that only the driver reads: workers find them nowhere, as on a machine without them."""
 
     def lack(*paths: Path) -> None:
-        ordered, loaded = ray_executor._ordered, ray_executor._loaded_data
+        ordered, loaded, read = ray_executor._ordered, ray_executor._loaded_data, []
 
         def order(*asked: Any) -> Any:
             made = ordered(*asked)
+            read.append(loaded(*asked))  # by the driver, which has them; no worker sees them come and go
             for path in paths:
                 path.rename(f"{path}.away")
             return made
 
-        @contextmanager
-        def back() -> Iterator[None]:
-            for path in paths:
-                Path(f"{path}.away").rename(path)
-            yield
-            for path in paths:
-                path.rename(f"{path}.away")
-
-        def load(*asked: Any) -> bytes:
-            with back():
-                return loaded(*asked)
-
         monkeypatch.setattr(ray_executor, "_ordered", order)
-        monkeypatch.setattr(ray_executor, "_loaded_data", load)
+        monkeypatch.setattr(ray_executor, "_loaded_data", lambda *_: read[0])
 
     return lack
 
