@@ -126,7 +126,9 @@ class Pick:
     def plan_lines(self) -> list[str]:
         """The plan as lines of text: the problem, then what each device will hold and has free."""
         asked, shape, arrays = self.asked, self.shape, self.asked.pool.arrays
+        reduced = next(iter(self.plans.values())).reduced_shape
         sizes = f"n = {shape.n:,} candidates ({len(asked.labelled):,} labelled), r = {shape.rows:,}, d = {shape.dim:,}"
+        sizes += f", of which {reduced.dim:,} suffice" if reduced.dim < shape.dim else ""
         if "logits" in arrays:
             sizes += f"; k = {arrays['logits'].shape[1]:,} classes, h = {arrays['features'].shape[1]:,} features"
         lines = [f"{asked.source}: {sizes}; {asked.dtype}"]
@@ -285,7 +287,7 @@ def _check_arrays(source: Path, pool: PoolArrays, method: EmbeddingMethod) -> No
         )
     check_same_candidates(source, pool)
     if "logits" in arrays and arrays["logits"].shape[1] < 2:
-        raise InputError(f"{source}: logits have {arrays['logits'].shape[1]} classes; BAIT needs at least 2")
+        raise InputError(f"{source}: logits of one class; BAIT needs at least 2")
     check_axes_filled(source, pool)
 
 

@@ -74,8 +74,9 @@ def test_picks_are_those_of_bait_select(call):
     where = [chosen.forward.tolist().index(index) for index in chosen.indices.tolist()]
     assert [float(row["score"]) for row in rows] == chosen.scores[where].tolist()
     assert [float(row["gap"]) for row in rows] == chosen.gaps[where].tolist()
-    assert "pool.npz: n = 80 candidates (4 labelled), r = 3, d = 12; k = 4 classes, h = 3 features; float32" in out
-    # d = 12, of which 9 suffice; F is 4·9² bytes, and of so few weights the quadratic forms set the peak
+    sizes = "r = 3, d = 12, of which 9 suffice; k = 4 classes, h = 3 features; float32"
+    assert f"pool.npz: n = 80 candidates (4 labelled), {sizes}" in out
+    # F is 4·9² bytes, and of so few weights the quadratic forms set the peak
     assert re.search(r"^  F +324 B$", out, re.MULTILINE)
     assert re.search(r"^  P and Q +648 B$", out, re.MULTILINE)
     assert re.search(r"^  a chunk's quadratic forms +14\.1 KiB$", out, re.MULTILINE)
@@ -315,7 +316,7 @@ NAN[7, 2], INF[3, 1] = np.nan, np.inf
         ({}, ["--batch", "2", "--no-such-option"], "No such option: --no-such-option"),
         ({"labelled": [True, False]}, ["--batch", "2"], "pool.npz: labelled: a mask of shape [2]; it must be [80]"),
         ({"logits": LOGITS[:79]}, ["--batch", "2"], "logits are of 79 candidates and features of 80; they must be of"),
-        ({"logits": LOGITS[:, :1]}, ["--batch", "2"], "pool.npz: logits have 1 classes; BAIT needs at least 2"),
+        ({"logits": LOGITS[:, :1]}, ["--batch", "2"], "pool.npz: logits of one class; BAIT needs at least 2"),
         ({"features": FEATURES[:, :0]}, ["--batch", "2"], "pool.npz: features has shape [80, 0]; no axis may be empty"),
         ({"logits": NAN}, ["--batch", "2"], "pool.npz: logits[7, 2] is nan; every value must be finite"),
         ({"features": INF}, ["--batch", "2"], "pool.npz: features[3, 1] is inf; every value must be finite"),

@@ -142,8 +142,8 @@ def check_fits(plan: SelectionPlan, free: int | None, device: str = "cpu") -> No
     d = f"d = {shape.dim:,}"
     if shape.classes > 1:
         d = f"{shape.classes} classes × {shape.width:,} features give {d}"
-        if plan.method == "incremental" and shape.reduced != shape:
-            d += f", of which {shape.reduced.dim:,} suffice"
+        if plan.reduced_shape != shape:
+            d += f", of which {plan.reduced_shape.dim:,} suffice"
     parts = ", ".join(f"{name} {format_bytes(size)}" for name, size in plan.others.items())
     if plan.matrices:
         matrices = " + ".join(f"{name} {format_bytes(size)}" for name, size in plan.matrices.items())

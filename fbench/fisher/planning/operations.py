@@ -18,7 +18,7 @@ def selection_operations(plan: SelectionPlan, counts: StepCounts) -> float:
         >>> f"{selection_operations(plan, counts):.1e}"
         '3.5e+10'
     """
-    shape = plan.shape.reduced if plan.method == "incremental" else plan.shape
+    shape = plan.reduced_shape
     n, r, d = shape.n, shape.rows, shape.dim
     wide = 1 if shape.classes else r  # a factored V goes through its features once, a dense one row by row
     pick = 4 * wide * r * d * n

@@ -88,6 +88,11 @@ class SelectionPlan:
         return self.sizes.shape
 
     @property
+    def reduced_shape(self) -> Shape:
+        """Shape of the embedding that the selection works on: of a class less where that gives the same picks."""
+        return self.shape.reduced if self.method == "incremental" else self.shape
+
+    @property
     def device(self) -> str:
         """``cpu`` or ``cuda``."""
         return self.sizes.device_type
