@@ -286,9 +286,9 @@ def _check_arrays(source: Path, pool: PoolArrays, method: EmbeddingMethod) -> No
             "take exact or diagonal"
         )
     check_same_candidates(source, pool)
+    check_axes_filled(source, pool)
     if "logits" in arrays and arrays["logits"].shape[1] < 2:
         raise InputError(f"{source}: logits of one class; BAIT needs at least 2")
-    check_axes_filled(source, pool)
 
 
 def _check_number(source: Path, pool: PoolArrays, method: EmbeddingMethod, number: int) -> None:

@@ -252,7 +252,7 @@ def test_a_killed_run_goes_on(tmp_path: Path) -> None:
     """Killed after some blocks, taken up by the same command: no committed row is lost or measured again."""
     out = tmp_path / "run"
     command = [*COMMAND, *SMALL, "--device", "cpu", "--precision", "0.0001"]
-    command += ["--max-time", "12", "--kernels", "fused", "--sizes", "8,16", "--out", str(out)]
+    command += ["--max-time", "5", "--kernels", "fused", "--sizes", "8,16", "--out", str(out)]
     process = subprocess.Popen(command, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
     deadline = time.monotonic() + 60
     while time.monotonic() < deadline and not ((out / "results.csv").exists() and len(table(out)) > 30):
