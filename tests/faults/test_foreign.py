@@ -188,7 +188,7 @@ def refused(ended: Ended, mistake: Mistake, tmp_path: Path) -> None:
 
 LAYER = "nn.Linear(math.prod(shape), classes)"
 NETWORKS = [
-    Mistake("not a module", a_model("return print"), "model 'mine' gave a builtin_function_or_method; it must give"),
+    Mistake("not a module", a_model("return len"), "model 'mine' gave a builtin_function_or_method; it must give"),
     Mistake("no weights", a_model("return nn.Flatten()"), "has no parameters; there is nothing to train"),
     Mistake("lazy", a_model("return nn.Sequential(nn.Flatten(), nn.LazyLinear(classes))"), "has lazy layers"),
     Mistake(

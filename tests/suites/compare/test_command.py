@@ -1084,7 +1084,7 @@ def dropping(replicas, *sizes):
 """
 
 
-def test_bald_on_a_network_that_has_dropout(fbench: Any, tmp_path: Path) -> None:
+def test_bald_on_a_network_that_has_dropout(fbench: Any, tmp_path: Path, registries: Any) -> None:
     (tmp_path / "dropping.py").write_text(DROPPING)
     words = ["--load", tmp_path / "dropping.py", "--model", "dropping", "--strategies", "random,bald", "--rounds", 1]
     assert fbench(*words, "--questions", "bald > random", "--seeds", 1, "--out", tmp_path / "run").code == 0
