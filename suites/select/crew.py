@@ -6,6 +6,7 @@ ends, in whatever way, they do.
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import multiprocessing
 import socket
@@ -82,6 +83,13 @@ def crew_of(count: int, devices: tuple[str, ...]) -> Crew:
     if not _current:
         _current.append(Crew(count, devices))
     return _current[0]
+
+
+@atexit.register
+def _end_current() -> None:
+    """Leave the group with the process: torch may abort one that ends in a group, whatever it has done until then."""
+    while _current:
+        _current.pop().end()
 
 
 def _hear(process: Any, channel: Connection) -> None:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import psutil
 import pytest
 import torch
@@ -40,6 +43,27 @@ def test_a_process_that_fails_ends_the_crew(two, work, reason):
         crew.run(work)
     assert not other.is_running() or other.status() == psutil.STATUS_ZOMBIE
     assert crews._current == []
+
+
+ENDS_WITH_A_CREW = """
+import atexit
+
+atexit.register(lambda: print(torch.distributed.is_initialized(), multiprocessing.active_children()))  # comes last
+
+import multiprocessing
+import torch.distributed
+from fbench.suites.select.crew import crew_of
+
+if __name__ == "__main__":
+    crew_of(2, ("cpu",))
+    print(torch.distributed.is_initialized())
+"""
+
+
+def test_a_process_that_ends_leaves_its_crew_before(tmp_path):
+    (tmp_path / "ends.py").write_text(ENDS_WITH_A_CREW)
+    ended = subprocess.run([sys.executable, "ends.py"], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert (ended.returncode, ended.stdout.split("\n")) == (0, ["True", "False []", ""]), ended.stderr
 
 
 def test_the_command_times_it_beside_one_process(tmp_path):
