@@ -1,9 +1,11 @@
 """What `--executor ray` adds to a comparison beside the local executor, beyond Ray's own start.
 
-    python tests/benchmarks/ray_overhead.py FOLDER [PAIRS]
+    python tests/benchmarks/ray_overhead.py FOLDER [PAIRS] [SEEDS …]
 
 A comparison of the digits with `--jobs 2` of one thread each is run by either executor in turn, as a command of its
-own: in each pair (4 by default) the one that is first is the one that was second before. Ray begins on this machine
+own: in each pair (4 by default) the one that is first is the one that was second before. Every number of seeds (8 and
+24 by default) makes a longer comparison of the same cases, with pairs of its own: what is paid once a command is a
+smaller share of it. Ray begins on this machine
 (no `--address`). `wall_s` is what the whole command takes by the clock. `cpu_s` is what the command and all processes
 below it took of the CPUs: user and system seconds, read from `/proc` every half second, each process by its last
 reading, so that Ray's servers, which nobody waits for, count too; what a process did after its last reading is left out
@@ -23,6 +25,7 @@ from __future__ import annotations
 
 import csv
 import hashlib
+import itertools
 import statistics
 import subprocess
 import sys
@@ -38,9 +41,9 @@ from kept_rows import Row, keep_rows, keep_summary
 from fbench.harness.contract import Table
 from fbench.results.render import markdown_table
 
-COLUMNS = ("pair", "place", "what", "wall_s", "cpu_s", "others_s", "results")
-PAIRS = 4
-WORDS = ("compare", "--rounds", "5", "--seeds", "8", "--jobs", "2", "--threads", "1", "--device", "cpu")
+COLUMNS = ("seeds", "pair", "place", "what", "wall_s", "cpu_s", "others_s", "results")
+PAIRS, SEEDS = 4, (8, 24)
+WORDS = ("compare", "--rounds", "5", "--jobs", "2", "--threads", "1", "--device", "cpu")
 PROGRAM = "import sys; from fbench.cli import run; sys.exit(run(sys.argv[1:]))"
 BARE = (
     "import os, psutil; from fbench.harness.cluster import joined\n"
@@ -107,16 +110,17 @@ def digest(folder: Path) -> str:
     return hashlib.sha256(repr(rows).encode()).hexdigest()
 
 
-def pairs(count: int) -> Iterator[list[Row]]:
+def pairs(count: int, seeds: Sequence[int]) -> Iterator[list[Row]]:
     """A pair's rows: both executors, and Ray's start."""
-    for pair in range(count):
+    for many, pair in itertools.product(seeds, range(count)):
         rows = list[Row]()
         for place, executor in enumerate(("local", "ray") if pair % 2 == 0 else ("ray", "local")):
             with tempfile.TemporaryDirectory() as home:
-                spent = measured([PROGRAM, *WORDS, "--executor", executor, "--out", "run"], Path(home))
-                rows.append(_row(pair, place, executor, *spent, digest(Path(home) / "run")))
+                words = [*WORDS, "--seeds", str(many), "--executor", executor, "--out", "run"]
+                spent = measured([PROGRAM, *words], Path(home))
+                rows.append(_row(many, pair, place, executor, *spent, digest(Path(home) / "run")))
         with tempfile.TemporaryDirectory() as home:
-            rows.append(_row(pair, 2, "start", *_start(Path(home)), ""))
+            rows.append(_row(many, pair, 2, "start", *_start(Path(home)), ""))
         yield rows
 
 
@@ -131,15 +135,24 @@ def _row(*cells: object) -> Row:
 
 
 def summary(rows: Sequence[Row]) -> str:
-    """What Ray adds, with and without its start."""
+    """What Ray adds, with and without its start, for each number of seeds."""
+    return "\n".join(
+        _section([row for row in rows if row["seeds"] == seeds]) for seeds in {r["seeds"]: 0 for r in rows}
+    )
+
+
+def _section(rows: Sequence[Row]) -> str:
+    seeds = rows[0]["seeds"]
     lines = [line for column in ("wall_s", "cpu_s") for line in _lines(column, rows)]
-    table = Table("What --executor ray adds", ("", "local", "ray", "more, median of pairs", "of pairs"), lines)
+    title = f"What --executor ray adds to {seeds} seeds"
+    table = Table(title, ("", "local", "ray", "more, median of pairs", "of pairs"), lines)
     digests = {row["results"] for row in rows if row["results"]}
     same = "Rows of both are the same." if len(digests) == 1 else "ROWS DIFFER."
     count, runs = len({row["pair"] for row in rows}), [row for row in rows if row["what"] != "start"]
     shares = [100 * float(row["others_s"]) / float(row["cpu_s"]) for row in runs]
     busy = f"Other work took {min(shares):.0f} to {max(shares):.0f} % of what a command took of the CPUs meanwhile."
-    return f"{markdown_table(table)}\n\n{count} pairs of `fbench {' '.join(WORDS)}`, taking turns. {same} {busy}\n"
+    words = " ".join([*WORDS, "--seeds", str(seeds)])
+    return f"{markdown_table(table)}\n\n{count} pairs of `fbench {words}`, taking turns. {same} {busy}\n"
 
 
 def _lines(column: str, rows: Sequence[Row]) -> list[tuple[str, str, str, str, str]]:
@@ -168,11 +181,13 @@ def _shares(values: Sequence[float]) -> tuple[str, str]:
     return f"{statistics.median(values):+.1f} %", f"{min(values):+.1f} to {max(values):+.1f} %"
 
 
-def main(folder: Path, count: int = PAIRS) -> None:
+def main(folder: Path, count: int = PAIRS, *seeds: int) -> None:
     """Measure, write into ``folder`` and print what Ray adds."""
-    rows = keep_rows(folder / "ray_overhead.csv", COLUMNS, pairs(count), about="ray_overhead_environment")
+    rows = keep_rows(
+        folder / "ray_overhead.csv", COLUMNS, pairs(count, seeds or SEEDS), about="ray_overhead_environment"
+    )
     keep_summary(folder / "ray_overhead.md", summary(rows))
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), *map(int, sys.argv[2:3]))
+    main(Path(sys.argv[1]), *map(int, sys.argv[2:]))
