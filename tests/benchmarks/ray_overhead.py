@@ -51,6 +51,7 @@ BARE = (
 )
 TIMES = ("train_s", "select_s")
 EVERY_S = 0.5
+_NAMES = {"wall_s": "by the clock", "cpu_s": "of the CPUs"}
 
 
 class Spent(NamedTuple):
@@ -135,10 +136,28 @@ def _row(*cells: object) -> Row:
 
 
 def summary(rows: Sequence[Row]) -> str:
-    """What Ray adds, with and without its start, for each number of seeds."""
-    return "\n".join(
-        _section([row for row in rows if row["seeds"] == seeds]) for seeds in {r["seeds"]: 0 for r in rows}
-    )
+    """What Ray adds, with and without its start, for each number of seeds, and what it adds to a second more."""
+    by_seeds = {
+        seeds: [row for row in rows if row["seeds"] == seeds] for seeds in dict.fromkeys(r["seeds"] for r in rows)
+    }
+    shortest, longest = min(by_seeds, key=int), max(by_seeds, key=int)
+    parts = [_section(rows) for rows in by_seeds.values()]
+    if shortest != longest:
+        parts.append(f"From {shortest} to {longest} seeds, means: {_further(by_seeds[shortest], by_seeds[longest])}.\n")
+    return "\n".join(parts)
+
+
+def _further(short: Sequence[Row], long: Sequence[Row]) -> str:
+    """What a comparison takes more where it is longer: Ray's start, and whatever else is paid once, is in neither."""
+    texts = []
+    for column, name in _NAMES.items():
+        local, ray = (_mean(column, what, long) - _mean(column, what, short) for what in ("local", "ray"))
+        texts.append(f"{local:.1f} s more of local, {ray:.1f} s of ray, {100 * (ray / local - 1):+.1f} %, {name}")
+    return "; ".join(texts)
+
+
+def _mean(column: str, what: str, rows: Sequence[Row]) -> float:
+    return statistics.mean(float(row[column]) for row in rows if row["what"] == what)
 
 
 def _section(rows: Sequence[Row]) -> str:
@@ -160,7 +179,7 @@ def _lines(column: str, rows: Sequence[Row]) -> list[tuple[str, str, str, str, s
         [float(row[column]) for row in rows if row["what"] == what] for what in ("local", "ray", "start")
     )
     start_s = statistics.median(start)
-    name = {"wall_s": "by the clock", "cpu_s": "of the CPUs"}[column]
+    name = _NAMES[column]
     levels = tuple(f"{statistics.median(values):.1f} s" for values in (local, ray))
     whole, beyond = ([100 * ((b - off) / a - 1) for a, b in zip(local, ray, strict=True)] for off in (0.0, start_s))
     alone = (
